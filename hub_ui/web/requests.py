@@ -33,6 +33,8 @@ _UPLOAD_ROUTE = "/gradio_api/upload"
 _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 # Gradio would fetch another server's file for anyone. A Windows drive has one letter.
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+# Gradio's page (6.31) cancels an event that it has not been given the id of yet, and its server refuses null.
+_NO_EVENT = re.compile(rb'"event_id"\s*:\s*null')
 _SPARE_BYTES = 500_000_000
 _NO_REQUEST = "This is no request of the page. Load the page again."
 _TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
@@ -180,6 +182,8 @@ class RequestCheck:
             except (ValueError, RecursionError) as error:
                 raise Refused(_NO_REQUEST) from error
             await anyio.to_thread.run_sync(self.rules.check_event, event)
+        else:
+            data = _NO_EVENT.sub(b'"event_id":""', data)
         messages = iter([{"type": "http.request", "body": data, "more_body": False}])
 
         async def replay() -> Message:

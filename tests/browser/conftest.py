@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium
 from tests.browser.demo import running_demo
+from tests.browser.journey import SCREEN, stop
+from tests.browser.layout import COUNT_SHIFTS
 
 LOOPBACK = ("127.0.0.1", "localhost", "")
 # Milliseconds that a page may take on a machine that is busy with other work.
@@ -58,9 +60,26 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     watch = Watch()
-    context = browser.new_context(viewport={"width": 1440, "height": 960})
+    context = browser.new_context(viewport=SCREEN)
     opened = context.new_page()
     watch.over(opened)
     yield opened
     context.close()
+    assert watch.faults == []
+
+
+@pytest.fixture
+def journey(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that is held to all of journey.py, wherever it goes. Its parameter is another size of the window."""
+    watch = Watch()
+    # Without motion: a colour half faded in has no contrast.
+    context = browser.new_context(viewport=getattr(request, "param", SCREEN), reduced_motion="reduce")
+    context.add_init_script(COUNT_SHIFTS)
+    context.on("page", watch.over)
+    opened = context.new_page()
+    try:
+        yield opened
+        stop(opened)
+    finally:
+        context.close()
     assert watch.faults == []

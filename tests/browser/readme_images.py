@@ -13,7 +13,7 @@ from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 from connectors.ref import Ref
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
-from tests.browser.shots import SEEN_PICTURES_ARE_THERE
+from tests.browser.places import AT_REST
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 SIZE: ViewportSize = {"width": 1440, "height": 900}
@@ -44,7 +44,7 @@ def main(out: Path) -> None:
 def browse(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.url}?{urlencode([('base', 'sdxl'), ('base', 'flux1'), ('__theme', 'light')])}")
     expect(page.locator(".hub.good")).to_have_count(3)
-    page.wait_for_function(SEEN_PICTURES_ARE_THERE)
+    page.wait_for_function(AT_REST)
     # What the files of the cards in view say comes a moment after them.
     expect(page.get_by_text("file says FLUX.1").first).to_be_visible()
 
@@ -60,7 +60,7 @@ def sweep(page: Page, demo: Demo) -> None:
     page.locator(".tiles button").nth(3).click()
     expect(page.locator(".tiles button").nth(3)).to_have_attribute("aria-current", "true")
     page.mouse.move(0, 0)
-    page.wait_for_function(SEEN_PICTURES_ARE_THERE)
+    page.wait_for_function(AT_REST)
 
 
 def save(page: Page, path: Path, *, whole: bool = False) -> None:

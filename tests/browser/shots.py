@@ -1,63 +1,75 @@
-"""Images of every page, both themes, desktop and phone: `python -m tests.browser.shots FOLDER`."""
+"""Images of every page and state, at three widths in both themes: `python -m tests.browser.shots FOLDER [STATE...]`."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from hub_ui.demo.hubs.faults import Fault
+from tests.browser import places
 from tests.browser.chromium import chromium
-from tests.browser.demo import running_demo
+from tests.browser.demo import Demo, whole_demo
+from tests.browser.places import PLACES, come_to_rest
 
-SIZES = {"1440": (1440, 960), "390": (390, 844)}
+PATIENCE = 180_000
+SIZES: Mapping[str, ViewportSize] = MappingProxyType(
+    {
+        "1440": {"width": 1440, "height": 960},
+        "1024": {"width": 1024, "height": 768},
+        "390": {"width": 390, "height": 844},
+    }
+)
 THEMES = ("light", "dark")
-SEEN_PICTURES_ARE_THERE = """() => [...document.images].every((picture) => {
-  const place = picture.getBoundingClientRect();
-  const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;
-  return picture.complete || !seen;
-})"""
+# What is longer than a screen and worth seeing as a whole.
+WHOLE = ("try_strip", "try_grid", "settings", "library")
 
 
-def main(out: Path) -> None:
+def main(out: Path, names: Collection[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = chromium()
-    expect.set_options(timeout=180_000)
-    with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder)) as url, sync_playwright() as playwright:
+    expect.set_options(timeout=PATIENCE)
+    with tempfile.TemporaryDirectory() as folder, whole_demo(Path(folder)) as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        for theme in THEMES:
-            for name, size in SIZES.items():
-                shoot(browser, url, out, theme, name, size)
+        for name, reach in STATES.items():
+            if not names or name in names:
+                shoot(browser, demo, out, name, reach)
         browser.close()
 
 
-def shoot(browser: Browser, url: str, out: Path, theme: str, name: str, size: tuple[int, int]) -> None:
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Callable[[Page, Demo], None]) -> None:
+    """The state is reached once; then the window changes its size and its theme."""
+    context = browser.new_context(viewport=SIZES["1440"], reduced_motion="reduce")
     page = context.new_page()
-    page.goto(f"{url}?__theme={theme}")
-    expect(page.locator(".hub.good")).to_have_count(3)
-    snap(page, out / f"browse-{theme}-{name}.png")
-    page.goto(f"{url}?base=tiny-shapes&__theme={theme}")
-    page.locator(".card .hit").first.click()
-    expect(page.locator(".detail h2")).to_be_visible()
-    snap(page, out / f"detail-{theme}-{name}.png")
-    page.get_by_role("button", name="Download & try").click()
-    expect(page.locator(".pair img.over")).to_be_visible()
-    snap(page, out / f"try-{theme}-{name}.png")
-    for kind, tab in (("strip", "Weights"), ("grid", "Grid")):
-        sheet(page, tab)
-        snap(page, out / f"try-{kind}-{theme}-{name}.png", whole=True)
-    for other in ("library", "train", "settings"):
-        page.goto(f"{url}?view={other}&__theme={theme}")
-        snap(page, out / f"{other}-{theme}-{name}.png")
-    page.goto(f"{url}?view=library&__theme={theme}")
-    page.locator("#downloads button").click()
-    snap(page, out / f"downloads-{theme}-{name}.png")
+    page.set_default_timeout(PATIENCE)
+    reach(page, demo)
+    for width, size in SIZES.items():
+        page.set_viewport_size(size)
+        for theme in THEMES:
+            page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
+            come_to_rest(page)
+            path = out / f"{name}-{theme}-{width}.png"
+            page.screenshot(path=path, full_page=name in WHOLE)
+            print(path)
     context.close()
+    demo.hubs.faults.clear()
 
 
-def sheet(page: Page, tab: str) -> None:
+def try_strip(page: Page, demo: Demo) -> None:
+    places.try_lora(page, demo.url)
+    comparison(page, "Weights")
+
+
+def try_grid(page: Page, demo: Demo) -> None:
+    places.try_lora(page, demo.url)
+    comparison(page, "Grid")
+
+
+def comparison(page: Page, tab: str) -> None:
     """Another kind of comparison on the open Try page, made."""
     page.get_by_role("tab", name=tab).click()
     expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
@@ -67,14 +79,23 @@ def sheet(page: Page, tab: str) -> None:
     expect(page.locator(".tiles img, .sheet td img").first).to_be_visible()
 
 
-def snap(page: Page, path: Path, *, whole: bool = False) -> None:
-    """Waits for images first: a page half loaded shows nothing of its design. (Gradio's network is never idle.)"""
-    page.wait_for_function(SEEN_PICTURES_ARE_THERE)
-    page.wait_for_timeout(500)
-    page.evaluate("scrollTo(0, 0)")
-    page.screenshot(path=path, full_page=whole)
-    print(path)
+def hub_down(page: Page, demo: Demo) -> None:
+    demo.hubs.faults.add(Fault(kind="status", status=503, hub="civitai"))
+    page.goto(demo.url)
+    expect(page.locator(".hub.down")).to_have_count(1)
+
+
+def _of_places(reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], None]:
+    return lambda page, demo: reach(page, demo.url)
+
+
+STATES: Mapping[str, Callable[[Page, Demo], None]] = MappingProxyType(
+    {
+        **{name: _of_places(reach) for name, reach in PLACES.items()},
+        **{state.__name__: state for state in (try_strip, try_grid, hub_down)},
+    }
+)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "shots"))
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "shots"), sys.argv[2:])

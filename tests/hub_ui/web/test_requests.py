@@ -202,6 +202,12 @@ def test_a_request_that_can_not_be_read_is_refused(local: Visitor, body: bytes) 
     assert local.post("gradio_api/queue/join", data=body).status_code == 400
 
 
+@pytest.mark.parametrize("route", ["cancel", "reset"])
+def test_an_event_without_an_id_yet_can_be_cancelled(local: Visitor, route: str) -> None:
+    answer = local.post(f"gradio_api/{route}", json={"event_id": None, "session_hash": "x", "fn_index": 0})
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+
+
 def test_a_page_with_two_generations_waiting_asks_for_no_third() -> None:
     with pytest.raises(Refused, match="Your last images are not made yet"):
         rules(PendingRequests(queued=2, own_queued=2, events=5)).check_event({"fn_index": 7, "data": []})

@@ -1,0 +1,29 @@
+"""What every journey is held to: at each stop nothing has moved by itself, and axe finds nothing serious.
+
+    def test_from_here_to_there(demo: str, journey: Page) -> None:
+        journey.goto(demo)
+        ...
+        stop(journey)
+
+The fixture `journey` also fails on console errors and requests to another machine, and stops at the end by itself.
+"""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, ViewportSize
+
+from tests.browser import axe
+from tests.browser.layout import shifted
+from tests.browser.places import come_to_rest
+
+SCREEN: ViewportSize = {"width": 1440, "height": 960}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+# Cumulative Layout Shift is good below it.
+GOOD_SHIFT = 0.1
+
+
+def stop(page: Page) -> None:
+    """A person stops to look. Shifts count since the last stop, or since the page was loaded."""
+    come_to_rest(page)
+    assert shifted(page) < GOOD_SHIFT
+    assert axe.violations(page) == []
