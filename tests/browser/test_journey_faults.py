@@ -39,15 +39,22 @@ def demo(whole: Demo) -> Iterator[Demo]:
 
 
 @pytest.mark.parametrize("hub", LABELS)
-def test_while_one_hub_is_down_the_others_are_searched_and_it_comes_back_in_place(
-    demo: Demo, journey: Page, hub: str
-) -> None:
+def test_while_one_hub_is_down_the_others_are_searched_and_it_says_so(demo: Demo, journey: Page, hub: str) -> None:
     demo.hubs.faults.add(Fault(kind="status", status=503, hub=hub))
     journey.goto(demo.url)
     expect(journey.locator(".hub.good")).to_have_count(2)
     expect(journey.locator(".hub.down")).to_contain_text(LABELS[hub])
     expect(journey.locator(".card .hit").first).to_be_visible()
     stop(journey)
+
+
+def test_a_filter_that_is_chosen_while_hubs_still_answer_counts(demo: Demo, journey: Page) -> None:
+    journey.goto(demo.url)
+    expect(journey.locator(".hub.good")).to_have_count(3)
+    demo.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=2.0))
+    for number, name in enumerate(("Style", "Tool", "Concept"), 1):
+        journey.get_by_role("group", name="Kind").get_by_role("checkbox", name=name).click()
+        expect(journey.locator(".sentence .part")).to_have_count(number)
 
 
 def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, journey: Page) -> None:

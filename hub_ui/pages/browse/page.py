@@ -100,7 +100,10 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
 
-    searched = page.view.change(on_view, [page.view, page.results], outputs, concurrency_limit=None, **QUIET)
+    # "multiple": a search that is cancelled at the moment when the next one begins would take that one with it.
+    searched = page.view.change(
+        on_view, [page.view, page.results], outputs, trigger_mode="multiple", concurrency_limit=None, **QUIET
+    )
     clicked = page.grid.act(on_grid, [page.results], outputs, concurrency_limit=None, **QUIET)
     connect_query(page, services, searched)
     connect_typing(page, services, render, turns, outputs)
