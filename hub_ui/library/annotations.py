@@ -100,7 +100,7 @@ class Annotations:
             if self._connection is None and not self._path.exists():
                 return self._known[1]
             with errors_as_messages(self._path, _LABEL):
-                return self._read(self._opened())
+                return self._read(self._connect())
 
     def change(self, ref: Ref, **changes: Any) -> Annotation:
         """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
@@ -110,11 +110,11 @@ class Annotations:
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
         """Changes all of them or none. Returns them as they were, which `put` brings back."""
         with self._lock, errors_as_messages(self._path, _LABEL):
-            connection = self._opened()
+            connection = self._connect()
             with transaction(connection):
                 known = dict(self._read(connection))
                 before = [known.get(lora) or Annotation(ref=lora) for lora in dict.fromkeys(ref.lora for ref in refs)]
-                for annotation in map(checked, map(change, before)):
+                for annotation in map(normalize, map(change, before)):
                     if annotation.is_empty:
                         connection.execute("DELETE FROM annotations WHERE ref = ?", (str(annotation.ref),))
                         known.pop(annotation.ref, None)
@@ -129,7 +129,7 @@ class Annotations:
         given = {annotation.ref.lora: annotation for annotation in annotations}
         self.edit(given, lambda annotation: given[annotation.ref])
 
-    def _opened(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             tables = {"annotations": _COLUMNS}
             self._connection = open_database(self._path, _LABEL, MIGRATIONS, tables, check=_rows)
@@ -145,7 +145,7 @@ class Annotations:
         return self._known[1]
 
 
-def checked(annotation: Annotation) -> Annotation:
+def normalize(annotation: Annotation) -> Annotation:
     """As it is kept: valid UTF-8, nothing twice. Raises UsageError for a value that is too long or none."""
     weight = annotation.weight
     if weight is not None and not (math.isfinite(weight) and LEAST_WEIGHT <= weight <= MOST_WEIGHT):
