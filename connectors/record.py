@@ -14,7 +14,8 @@ from connectors.ref import Origin, Ref
 Kind = Literal["character", "style", "concept", "control", "tool"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
 Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
-Source = Literal["header", "hub", "card", "tag", "size", "example"]
+# "you": the person who uses this library.
+Source = Literal["you", "header", "hub", "card", "tag", "size", "example"]
 FileFormat = Literal["safetensors", "pickle", "other"]
 Value = str | int | float | bool | tuple[str, ...] | None
 

@@ -101,7 +101,7 @@ class Downloads:
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
         download = connector.download(pinned, lora)
-        record = record_of(self._lookup.with_known_headers(lora), pinned)
+        record = record_of(self._lookup.with_own_values(self._lookup.with_known_headers(lora)), pinned)
 
         def pull(most: int | None = None) -> Entry:
             return self._library.pull(

@@ -25,6 +25,7 @@ KIND_PLURALS: dict[str, str] = {
     "tool": N_("tools"),
 }
 SOURCE_WORDS: dict[str, str] = {
+    "you": N_("you"),
     "header": N_("the file itself"),
     "card": N_("model card"),
     "tag": N_("a tag"),

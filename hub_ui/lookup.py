@@ -1,11 +1,13 @@
 """What is known of LoRAs: asked of the hubs, remembered in the catalog, proved by the headers of their files."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from connectors import federation
-from connectors.claims.resolve import record_of, with_header
+from connectors.claims import base_models
+from connectors.claims.resolve import record_of, with_header, with_own_claims
 from connectors.connector import Connector, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
@@ -14,6 +16,7 @@ from connectors.record import Lora, Record, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -28,11 +31,18 @@ class Lookup:
     """Any thread may call any method."""
 
     def __init__(
-        self, connectors: Sequence[Connector], catalog: Catalog, library: Library, policy: Policy, queues: HubQueues
+        self,
+        connectors: Sequence[Connector],
+        catalog: Catalog,
+        library: Library,
+        annotations: Annotations,
+        policy: Policy,
+        queues: HubQueues,
     ) -> None:
         self.connectors = tuple(connectors)
         self._catalog = catalog
         self._library = library
+        self._annotations = annotations
         self._policy = policy
         self._queues = queues
         # How long each hub took to answer the last search.
@@ -75,7 +85,7 @@ class Lookup:
             lora = self._recall_removed(ref)
         except (NetworkError, RateLimited) as error:
             lora = self.recall(ref, error)
-        return self.with_known_headers(lora)
+        return self.with_own_values(self.with_known_headers(lora))
 
     def fetch(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""
@@ -97,7 +107,7 @@ class Lookup:
     def find_record(self, ref: Ref) -> Record | None:
         """The same without asking anyone; None for a LoRA that was never seen."""
         try:
-            return record_of(self._catalog.lora(ref.lora), ref)
+            return record_of(self.with_own_values(self._catalog.lora(ref.lora)), ref)
         except NotFound:
             return None
 
@@ -160,6 +170,39 @@ class Lookup:
             if known is not None:
                 lora = with_header(lora, file.ref, known.adapter)
         return lora
+
+    def with_own_values(self, lora: Lora) -> Lora:
+        """With what the person says of it in place of its hub and its file (see library/annotations.py)."""
+        own = self._annotations.get(lora.ref)
+        if not own.has_own_values:
+            return lora
+        return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
+
+    def own_entry(self, entry: Entry, changed: Collection[str]) -> Entry:
+        """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the
+        person has none (any more). What nobody says stays as it is.
+        """
+        own = self._annotations.get(entry.ref)
+        base = base_models.by_id(own.base_model) if own.base_model else None
+        facts = self._find_facts(facts_keys(entry.ref, entry.sha256))
+        try:
+            lora = self._catalog.lora(entry.ref)
+            said: Record | Entry = record_of(with_header(lora, entry.ref, facts.adapter) if facts else lora, entry.ref)
+        except NotFound:
+            said = entry
+            if facts is not None:
+                adapter = facts.adapter
+                names = ("trigger_words", "base_model", "architecture")
+                said = replace(entry, weight=None, **{name: getattr(adapter, name) for name in names})
+        values: dict[str, Any] = {
+            "trigger_words": said.trigger_words if own.trigger_words is None else own.trigger_words,
+            "weight": said.weight if own.weight is None else own.weight,
+            "base_model": own.base_model or said.base_model,
+        }
+        then = {name: value for name, value in values.items() if name in changed}
+        if "base_model" in then:
+            then["architecture"] = base.architecture if base else said.architecture
+        return replace(entry, **then)
 
     def remember_header(self, entry: Entry) -> None:
         """What an installed file's header says is known from now on, also under its ref where no hub names its hash."""

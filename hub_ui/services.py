@@ -24,6 +24,8 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.queue import Queue
+from hub_ui.library_index import LibraryIndex
+from hub_ui.library_values import OwnValues
 from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
 from hub_ui.settings import Settings
@@ -32,7 +34,9 @@ from hub_ui.visitors import VisitorConnector
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """`replicate` is where things run for money, with this person's key."""
+    """`replicate` is where things run for money, with this person's key. What is said of a LoRA is read from
+    `annotations` and written by `own_values`.
+    """
 
     settings: Settings
     connectors: tuple[Connector, ...]
@@ -40,6 +44,8 @@ class Services:
     library: Library
     changes: Changes
     annotations: Annotations
+    library_index: LibraryIndex
+    own_values: OwnValues
     history: History
     media: MediaStore
     lookup: Lookup
@@ -81,7 +87,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    lookup = Lookup(hubs, catalog, library, settings.policy, HubQueues())
+    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
     downloads = Downloads(settings, lookup, catalog, library)
     history = History(settings.home / "pictures")
     replicate = Endpoint(
@@ -109,6 +115,8 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         library=library,
         changes=changes,
         annotations=annotations,
+        library_index=LibraryIndex(library, catalog, annotations),
+        own_values=OwnValues(annotations, library, lookup),
         history=history,
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,

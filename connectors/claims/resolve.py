@@ -14,10 +14,11 @@ from connectors.weights.file_type import WORDS
 from connectors.weights.lora_facts import LoraFacts
 
 # Falling trust for what a file *is*. Among equals the earlier claim wins: connectors emit them in order of trust.
-TRUST: tuple[Source, ...] = ("header", "hub", "card", "tag", "size", "example")
+# A person who says otherwise of their own library decides, and the contradiction is shown.
+TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example")
 # Fields that state an author's intention, which the author's words on a hub express better than a file's metadata.
 _OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
-_AUTHOR_TRUST: tuple[Source, ...] = ("hub", "card", "header", "tag", "size", "example")
+_AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example")
 
 
 def best(claims: Iterable[Claim], field: str) -> Any:
@@ -123,6 +124,8 @@ def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
         value = base_models.architecture_label(value)
     elif claim.field == "base_model":
         value = base_models.label(value)
+    if claim.source == "you":
+        return f"you say {value}"
     if claim.source == "header":
         return f"the file {_FILE_VERBS.get(claim.field, 'is')} {value}"
     card = f"the {HUBS[hub].description if hub in HUBS else 'model card'}"
@@ -147,9 +150,41 @@ def with_header(lora: Lora, ref: Ref, facts: LoraFacts) -> Lora:
     return replace(lora, versions=tuple(changed if one is version else one for one in lora.versions))
 
 
+def with_own_claims(
+    lora: Lora, *, base_model: str | None, trigger_words: tuple[str, ...] | None, weight: float | None
+) -> Lora:
+    """Adds what the person says of it, before all others. None says nothing; an empty tuple is no trigger words at all.
+
+    A base model that nobody has listed has no architecture, and the file's own stays.
+    """
+    known = base_models.by_id(base_model) if base_model else None
+    values: dict[str, Any] = {
+        "base_model": base_model,
+        "architecture": known.architecture if known else None,
+        "trigger_words": trigger_words or None,
+        "weight": weight,
+    }
+    own = [Claim(field=name, value=value, source="you", where="your library") for name, value in values.items()]
+
+    def kept(claims: Iterable[Claim]) -> tuple[Claim, ...]:
+        silent = "trigger_words" if trigger_words == () else ""
+        return tuple(claim for claim in claims if claim.source != "you" and claim.field != silent)
+
+    versions = tuple(
+        replace(
+            version,
+            claims=kept(version.claims),
+            files=tuple(replace(file, claims=kept(file.claims)) for file in version.files),
+        )
+        for version in lora.versions
+    )
+    said = (claim for claim in own if claim.value is not None)
+    return replace(lora, claims=(*said, *kept(lora.claims)), versions=versions)
+
+
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Leaves out base models on another architecture than the header proves."""
-    proof = best([claim for claim in claims if claim.source == "header"], "architecture")
+    """Leaves out base models on another architecture than the person says or the header proves."""
+    proof = best([claim for claim in claims if claim.source in ("you", "header")], "architecture")
     if proof is None:
         return claims
 

@@ -21,7 +21,7 @@ from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.plan import Plan, plan
-from hub_ui.catalog.row import fold_name, record_for_bases, row_of
+from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Counts, SearchResult, facets
 from hub_ui.catalog.similar import Named, find_similar, find_values, model
 from hub_ui.catalog.store import Home, Store, StoreStats
@@ -113,6 +113,14 @@ class Catalog:
         if file is None:
             raise _not_found(ref)
         return file
+
+    def change(self) -> int:
+        """The number of the latest change."""
+        return self._store.change()
+
+    def rows(self, refs: Iterable[Ref], after: int = -1) -> Iterator[tuple[Ref, Row, bool]]:
+        """What these LoRAs are found by, of those that have changed since; and whether any of it was removed."""
+        return self._store.rows_of(refs, after)
 
     def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
         """Every file with these bytes, first seen first."""

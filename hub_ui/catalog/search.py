@@ -106,7 +106,7 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     hits: list[tuple[tuple[int, int, str], int]] = []
     installed = 0
     for row_id, row in rows:
-        failed = None if _is_excluded(row, plan) else _failed(row, plan)
+        failed = None if is_excluded(row, plan) else failed_conditions(row, plan)
         if failed is None or len(failed) > 1:
             continue
         for name, facet in FACETS.items():
@@ -139,14 +139,16 @@ def _most(counts: Mapping[str, int], most: int) -> Mapping[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], number_of_name(pair[0])))[:most])
 
 
-def _is_excluded(row: Row, plan: Plan) -> bool:
+def is_excluded(row: Row, plan: Plan) -> bool:
+    """Whether it has something that the query excludes."""
     texts = [getattr(row, name) for name in PLACES[-1].fields]
     return any(phrase(each) in text for each in plan.without for text in texts) or any(
         not unwanted.isdisjoint(VALUES[name](row)) for name, unwanted in plan.excluded
     )
 
 
-def _failed(row: Row, plan: Plan) -> set[Condition]:
+def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
+    """What keeps it from being found, its words aside."""
     failed: set[Condition] = {name for name, allowed in plan.filters if allowed.isdisjoint(VALUES[name](row))}
     failed |= {name for name, range in plan.ranges if MEASURES[name](row) not in range}
     if row.nsfw > plan.nsfw:

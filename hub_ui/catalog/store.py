@@ -210,6 +210,19 @@ class Store:
         with self._reading() as connection:
             return stored(connection, refs)
 
+    def rows_of(self, refs: Iterable[Ref], after: int = -1) -> Iterator[tuple[Ref, Row, bool]]:
+        """Those of these LoRAs that were changed after the change `after`, with whether any of it was removed."""
+        by_hub: dict[str, list[Ref]] = {}
+        for ref in refs:
+            by_hub.setdefault(ref.hub, []).append(ref)
+        with self._reading() as connection:
+            for hub, some in by_hub.items():
+                sql = f"""SELECT hub_id, instr(document, '"removed"') > 0, {", ".join(ROW)} FROM loras
+                          WHERE hub = ? AND change > ? AND hub_id IN"""
+                named = {storable(ref.id): ref for ref in some}
+                for hub_id, removed, *values in each(connection, sql, named, hub, after):
+                    yield named[hub_id], row_from(values), bool(removed)
+
     def homes(self, ref: Ref) -> list[Ref]:
         """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
         with self._reading() as connection:

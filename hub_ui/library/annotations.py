@@ -74,7 +74,7 @@ class Annotations:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         # With the number that SQLite changes for this connection when another one has written.
         self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))

@@ -189,6 +189,16 @@ class Library:
                 self._write([*kept, *new])
         return tuple(new)
 
+    @disk_errors_as_messages()
+    def change(self, entries: Iterable[Entry]) -> None:
+        """These in place of the entries with the same refs. The files stay where they are."""
+        changed = {entry.ref: entry for entry in entries}
+        with self._alone(_LOCK_FILE, Meter()):
+            now = self.entries()
+            then = tuple(changed.get(entry.ref, entry) for entry in now)
+            if then != now:
+                self._write(then)
+
     def _read(self) -> Lock:
         now = stamp(self.lock)
         if now is None:
@@ -348,8 +358,10 @@ class Library:
     def _write(self, entries: Iterable[Entry]) -> None:
         """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
         # Including keys of another version that this one doesn't know.
-        text = lockfile.write(replace(self._read(), entries=tuple(entries)))
-        replace_file(self.lock, text.encode())
+        written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
+        replace_file(self.lock, lockfile.write(written).encode())
+        # Reading thousands of entries again takes longer than writing them.
+        self._known = stamp(self.lock), written
 
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:

@@ -16,10 +16,13 @@ from connectors.query_language import format, parse, quote
 from connectors.ref import Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.library_search import SORTS as LIBRARY_SORTS
+from hub_ui.library_search import Sort as LibrarySort
 
 Value = TypeVar("Value")
 Place = Literal["local", "replicate"]
 LONGEST_PROMPT = 2000
+LONGEST_QUERY = 1000
 MOST_PROMPTS = 6
 MOST_WEIGHTS = 8
 MOST_LORAS = 8
@@ -201,6 +204,33 @@ class StackedLora:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryView:
+    """The list of the Library page: what was typed, the order, and the page, counted from 0."""
+
+    text: str = ""
+    sort: LibrarySort = "name"
+    number: int = 0
+
+    def to_pairs(self) -> list[tuple[str, str]]:
+        named = [
+            ("lq", self.text),
+            ("lsort", "" if self.sort == "name" else self.sort),
+            ("lpage", str(self.number + 1) if self.number else ""),
+        ]
+        return [(name, value) for name, value in named if value]
+
+    @staticmethod
+    def from_pairs(given: Mapping[str, Sequence[str]]) -> LibraryView:
+        """Reads what `to_pairs` writes. Invalid values are left out."""
+        sort = given.get("lsort", [""])[0]
+        return LibraryView(
+            text=given.get("lq", [""])[0][:LONGEST_QUERY],
+            sort=sort if sort in LIBRARY_SORTS else "name",  # type: ignore[arg-type]
+            number=max(0, (_natural(given.get("lpage", [""])[0], 10**6) or 1) - 1),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """`open` is the ref of the open detail panel, empty for none."""
@@ -210,6 +240,7 @@ class View:
     open: str = ""
     stack: tuple[StackedLora, ...] = ()
     settings: TrySettings = field(default_factory=TrySettings)
+    library: LibraryView = field(default_factory=LibraryView)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -240,6 +271,8 @@ class View:
         pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}") for s in self.stack]
+        # Elsewhere it would be in the links that people share.
+        pairs += self.library.to_pairs() if self.page == "library" else []
         return urlencode(pairs + self.settings.to_pairs())
 
     @staticmethod
@@ -257,6 +290,7 @@ class View:
             # Each LoRA once.
             stack=tuple({s.ref: s for s in stack if s is not None}.values()),
             settings=TrySettings.from_pairs(given),
+            library=LibraryView.from_pairs(given),
         )
 
     def with_query(self, **changes: Any) -> View:

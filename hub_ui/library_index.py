@@ -1,0 +1,198 @@
+"""The library in memory, one row for each entry: what the lock file, the disk, the catalog and the person say of it.
+
+A library of thousands takes seconds to read and milliseconds to look through. So each row is made once, and again only
+when something about its entry has changed; what has changed is asked of each source by its own stamp.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.claims import base_models
+from connectors.errors import NotFound
+from connectors.ref import LOCAL, Ref
+from hub_ui import format
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.row import Base, Row, fold_name, row_ref, searchable, searchable_names, words
+from hub_ui.library.annotations import Annotation, Annotations
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryRow:
+    """`row` is what a search finds it by. `added` is when its file was written, in seconds; 0 where it is missing."""
+
+    entry: Entry
+    annotation: Annotation
+    row: Row
+    base: str
+    is_missing: bool
+    is_removed: bool
+    added: float
+    name: str
+
+
+class LibraryIndex:
+    """Any thread may call any method."""
+
+    def __init__(self, library: Library, catalog: Catalog, annotations: Annotations) -> None:
+        self._library = library
+        self._catalog = catalog
+        self._annotations = annotations
+        self._lock = threading.Lock()
+        self._rows: dict[Ref, LibraryRow] = {}
+        self._listed: tuple[LibraryRow, ...] = ()
+        self._known: dict[Ref, tuple[Row, bool]] = {}
+        self._files: dict[str, float] = {}
+        # What the rows were made from.
+        self._entries: tuple[Entry, ...] = ()
+        self._said: Mapping[Ref, Annotation] = {}
+        self._change = -1
+
+    def rows(self) -> tuple[LibraryRow, ...]:
+        """In the order of the lock file. The same object as before if nothing has changed."""
+        with self._lock:
+            entries, said, change = self._library.entries(), self._annotations.all(), self._catalog.change()
+            files = self._find_files()
+            changed = files.keys() ^ self._files.keys()
+            if entries is self._entries and said is self._said and change == self._change and not changed:
+                return self._listed
+            renewed = self._read_catalog(entries, change)
+            before = self._rows
+            self._files = files
+            self._rows = {}
+            for entry in entries:
+                lora, old = entry.ref.lora, before.get(entry.ref)
+                annotation = said.get(lora) or Annotation(ref=lora)
+                is_same = old is not None and old.entry == entry and old.annotation == annotation
+                if old is None or not is_same or lora in renewed or entry.file in changed:
+                    old = self._row(entry, annotation)
+                self._rows[entry.ref] = old
+            self._entries, self._said, self._change = entries, said, change
+            self._listed = tuple(self._rows.values())
+            return self._listed
+
+    def row(self, ref: Ref) -> LibraryRow:
+        """Of exactly this ref. Raises NotFound."""
+        self.rows()
+        found = self._rows.get(ref)
+        if found is None:
+            raise NotFound(f"{ref} is not in the library any more. Load the page again.", hub=ref.hub)
+        return found
+
+    def _find_files(self) -> dict[str, float]:
+        """The files below the folder by their paths, with when they were written, which is read once for each."""
+        found: dict[str, float] = {}
+        for path in _paths(self._library.folder):
+            at = self._files.get(path)
+            found[path] = _written(self._library.folder / path) if at is None else at
+        return found
+
+    def _read_catalog(self, entries: Iterable[Entry], change: int) -> set[Ref]:
+        """Reads what is new there. Returns the LoRAs that it is about."""
+        if change == self._change and entries is self._entries:
+            return set()
+        refs = {entry.ref.lora for entry in entries if entry.ref.hub != LOCAL and entry.ref.id}
+        known = refs & self._known.keys()
+        after = -1 if change < self._change else self._change
+        found = {ref: (row, removed) for ref, row, removed in self._catalog.rows(refs - known)}
+        found |= {ref: (row, removed) for ref, row, removed in self._catalog.rows(known, after)}
+        self._known |= found
+        return set(found)
+
+    def _row(self, entry: Entry, annotation: Annotation) -> LibraryRow:
+        known, removed = self._known.get(entry.ref.lora, (None, False))
+        at = self._files.get(entry.file)
+        # Other spellings of a path may mean the same file: capitals, or letters with accents.
+        if at is None and (path := self._library.path(entry)).exists():
+            at = _written(path)
+        return LibraryRow(
+            entry=entry,
+            annotation=annotation,
+            row=search_row(entry, annotation, known),
+            base=base_label(entry),
+            is_missing=at is None,
+            is_removed=removed and self._is_removed(entry.ref),
+            added=at or 0.0,
+            name=(format.visible(entry.title) or entry.file).casefold(),
+        )
+
+    def _is_removed(self, ref: Ref) -> bool:
+        """The LoRA or this version of it: another version may be gone."""
+        try:
+            lora = self._catalog.lora(ref)
+        except NotFound:
+            return False
+        version = lora.version(ref.version)
+        return "removed" in (lora.access, version.access if version else "")
+
+
+def base_label(entry: Entry) -> str:
+    """Empty where nothing is known."""
+    known = base_models.by_id(entry.base_model) if entry.base_model else None
+    if known is not None:
+        return known.label
+    if entry.base_model or not entry.architecture:
+        return format.visible(entry.base_model)
+    return base_models.architecture_label(entry.architecture)
+
+
+def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
+    """What its entry and its owner say, and beside that what the catalog knows of the LoRA."""
+    base = Base(base_model=entry.base_model, architecture=entry.architecture, raw=None)
+    names = (entry.ref.id, entry.file, *entry.trigger_words, *base.labels())
+    tags = (*map(fold_name, annotation.tags), *(known.tags if known else ()))
+    about = (searchable(annotation.note), known.about if known else "")
+    return Row(
+        refs=(row_ref(entry.ref.hub, entry.ref.id),),
+        hubs=(entry.ref.hub,),
+        kind=known.kind if known else None,
+        access=known.access if known else "open",
+        nsfw=known.nsfw if known else 0,
+        rank=known.rank if known else None,
+        size=entry.size,
+        license=known.license if known else None,
+        permits=known.permits if known else (),
+        keys=tuple(dict.fromkeys(base.filter_keys())),
+        groups=(group,) if (group := base.group()) else (),
+        creators=known.creators if known else (),
+        tags=tuple(dict.fromkeys(filter(None, tags))),
+        triggers=tuple(dict.fromkeys(map(fold_name, entry.trigger_words))),
+        whole=" ".join(words(entry.title)),
+        title=searchable_names(entry.title),
+        words=searchable_names(*names) + (known.words if known else ""),
+        tag_words=searchable_names(*annotation.tags) + (known.tag_words if known else ""),
+        about=" ".join(about),
+        downloads=known.downloads if known else 0,
+        likes=known.likes if known else 0,
+        newest=known.newest if known else 0,
+        merit=known.merit if known else 0,
+    )
+
+
+def _paths(folder: Path) -> Iterator[str]:
+    """Relative to the folder, with forward slashes. A folder that can't be read has no files."""
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        try:
+            with os.scandir(folder / inside) as found:
+                for item in found:
+                    path = f"{inside}/{item.name}" if inside else item.name
+                    if not item.is_dir(follow_symlinks=False):
+                        yield path
+                    # The library's own state, and links that may lead anywhere.
+                    elif not item.name.startswith("."):
+                        waiting.append(path)
+        except OSError:
+            continue
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,218 @@
+"""Searching the library: the query language of the whole app, and words for what only a library has (`is:favorite`)."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from connectors import query_language
+from connectors.errors import BadQuery, suggestion
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui import format
+from hub_ui.catalog import search
+from hub_ui.catalog.plan import VALUES, Condition, plan
+from hub_ui.catalog.row import fold_name
+from hub_ui.catalog.search import Counts, Facets
+from hub_ui.library_index import LibraryRow
+
+# A library is its owner's: all of it is searched, whatever its level.
+_ALL = Query(nsfw="explicit")
+_MARK = re.compile(r"(?P<key>is|has):(?P<value>[\w-]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """`holds` is asked of a row and of the refs that have an update. `label` is what a chip says."""
+
+    label: str
+    holds: Callable[[LibraryRow, Collection[Ref]], bool]
+
+
+MARKS: Mapping[str, Mark] = {
+    "is:favorite": Mark(label="favourites", holds=lambda row, _: row.annotation.favorite),
+    "is:missing": Mark(label="missing files", holds=lambda row, _: row.is_missing),
+    "is:outdated": Mark(label="with an update", holds=lambda row, outdated: row.entry.ref in outdated),
+    "is:removed": Mark(label="gone from their hub", holds=lambda row, _: row.is_removed),
+    "has:note": Mark(label="with a note", holds=lambda row, _: bool(row.annotation.note)),
+    "has:tag": Mark(label="with a tag of yours", holds=lambda row, _: bool(row.annotation.tags)),
+    "has:values": Mark(label="with values of yours", holds=lambda row, _: row.annotation.has_own_values),
+}
+_ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
+
+Sort = Literal["name", "added", "used", "size", "base", "hub"]
+# What each sort puts first; equals are by name. `used` has when a LoRA last made an image, in seconds.
+SORTS: Mapping[Sort, Callable[[LibraryRow, Mapping[Ref, float]], Any]] = {
+    "name": lambda row, _: 0,
+    "added": lambda row, _: -row.added,
+    "used": lambda row, used: -used.get(row.entry.ref.lora, 0.0),
+    "size": lambda row, _: -row.entry.size,
+    "base": lambda row, _: (not row.base, row.base.casefold()),
+    "hub": lambda row, _: row.entry.ref.hub,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryQuery:
+    """`marks` are keys of MARKS that must hold, `without` those that must not."""
+
+    query: Query = _ALL
+    marks: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads as this query."""
+        level = "" if self.query.nsfw == _ALL.nsfw else f"nsfw:{self.query.nsfw}"
+        rest = query_language.format(replace(self.query, nsfw="soft"))
+        return " ".join(filter(None, (rest, *self.marks, *(f"-{mark}" for mark in self.without), level)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chip:
+    """One condition: what it is called, and the text of the query without it."""
+
+    label: str
+    rest: str
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """All rows in order. The counts ignore their own filter. `marks` counts each of MARKS, `tags` the owner's own."""
+
+    rows: tuple[LibraryRow, ...]
+    facets: Facets
+    marks: Mapping[str, int]
+    tags: Mapping[str, int]
+
+
+def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
+    """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
+    query = query_language.parse(text, _ALL, is_strict=is_strict)
+    marks: dict[bool, list[str]] = {True: [], False: []}
+    plain: list[str] = []
+    others: list[tuple[str, str]] = []
+    for word in query.text.split():
+        (marks[False] if _mark(word, is_strict) else plain).append(_mark(word, is_strict) or word)
+    for key, value in query.excluded:
+        mark = _mark(value, is_strict) if key == "text" else ""
+        if mark:
+            marks[True].append(mark)
+        else:
+            others.append((key, value))
+    return LibraryQuery(
+        query=replace(query, text=" ".join(plain), excluded=tuple(others)),
+        marks=tuple(dict.fromkeys(marks[False])),
+        without=tuple(dict.fromkeys(marks[True])),
+    )
+
+
+def _mark(word: str, is_strict: bool) -> str:
+    """The key in MARKS that a word is; empty for any other word."""
+    named = _MARK.fullmatch(word)
+    if named is None:
+        return ""
+    text = word.casefold()
+    mark = _ALSO.get(text, text)
+    if mark not in MARKS and is_strict:
+        near = suggestion(mark, MARKS)
+        raise BadQuery(f"“{word[:40]}” is nothing that a LoRA here can be.{near} Choose one of: {', '.join(MARKS)}.")
+    return mark if mark in MARKS else ""
+
+
+def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
+    found = [
+        Chip(label=part.label, rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
+        for part in query_language.parts(asked.query)
+        if (part.key, part.value) != ("nsfw", _ALL.nsfw)
+    ]
+    for name in asked.marks:
+        rest = replace(asked, marks=tuple(mark for mark in asked.marks if mark != name))
+        found.append(Chip(label=MARKS[name].label, rest=rest.text))
+    for name in asked.without:
+        rest = replace(asked, without=tuple(mark for mark in asked.without if mark != name))
+        found.append(Chip(label=f"not {MARKS[name].label}", rest=rest.text, is_excluded=True))
+    return tuple(found)
+
+
+def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
+    """With the choice of a facet, or without it where it was chosen. `facet` is an attribute of Query, or "marks".
+
+    Raises BadQuery.
+    """
+    if facet == "marks":
+        mark = _mark(value, True)
+        if not mark:
+            raise BadQuery("That is no filter of this page.")
+        marks = tuple(one for one in asked.marks if one != mark)
+        return replace(asked, marks=marks if mark in asked.marks else (*asked.marks, mark))
+    if facet not in ("hubs", "bases", "kinds", "tags"):
+        raise BadQuery("That is no filter of this page.")
+    key = {"hubs": "hub", "bases": "base", "kinds": "kind", "tags": "tag"}[facet]
+    [read] = getattr(query_language.parse(f"{key}:{query_language.quote(value)}"), facet) or (value,)
+    now = getattr(asked.query, facet)
+    is_on = fold_name(read) in map(fold_name, now)
+    then = tuple(one for one in now if fold_name(one) != fold_name(read)) if is_on else (*now, read)
+    changes: dict[str, Any] = {facet: then}
+    return replace(asked, query=replace(asked.query, **changes))
+
+
+def find(
+    rows: Sequence[LibraryRow],
+    asked: LibraryQuery,
+    *,
+    sort: Sort = "name",
+    outdated: Collection[Ref] = (),
+    used: Mapping[Ref, float] | None = None,
+) -> Found:
+    """`outdated` are refs with an update, `used` when LoRAs last made an image."""
+    wanted = plan(asked.query, installed=[row.entry.ref for row in rows] if asked.query.installed is not None else ())
+    phrases = search.phrases(wanted)
+    own = {fold_name(tag) for row in rows for tag in row.annotation.tags}
+    hits: list[LibraryRow] = []
+    marks: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("hubs", "keys", "groups", "kinds", "tags")}
+    for found in rows:
+        row = found.row
+        text = f"{row.title}{row.words}{row.tag_words}{row.about}"
+        if phrases is None or not all(phrase in text for phrase in phrases) or search.is_excluded(row, wanted):
+            continue
+        holding = {name for name, mark in MARKS.items() if mark.holds(found, outdated)}
+        if not holding.isdisjoint(asked.without):
+            continue
+        lacking: set[str] = {mark for mark in asked.marks if mark not in holding}
+        failed: set[Condition] = search.failed_conditions(row, wanted)
+        if not failed and len(lacking) < 2:
+            marks.update(name for name in holding if lacking <= {name})
+        if lacking or len(failed) > 1:
+            continue
+        for name, condition, values in (
+            ("hubs", "hub", row.hubs),
+            ("keys", "base", row.keys),
+            ("groups", "base", row.groups),
+            ("kinds", "kind", VALUES["kind"](row)),
+            ("tags", "tag", own.intersection(row.tags)),
+        ):
+            if failed <= {condition}:
+                counts[name].update(value for value in values if value)
+        if not failed:
+            hits.append(found)
+    order = SORTS[sort]
+    times = used or {}
+    spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
+    return Found(
+        rows=tuple(sorted(hits, key=lambda row: (order(row, times), row.name, row.entry.ref))),
+        facets=_facets(counts, rows),
+        marks={name: marks[name] for name in MARKS},
+        tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
+    )
+
+
+def _facets(counts: Mapping[str, Counter[str]], rows: Sequence[LibraryRow]) -> Facets:
+    written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
+    counted: dict[Any, Mapping[Any, int]] = {**Counts().facets, **counts}
+    return search.facets(
+        Counts(facets=counted), lambda names: {name: format.visible(written.get(name, name)) for name in names}
+    )
