@@ -19,7 +19,7 @@ from uuid import uuid4
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.library import lockfile
-from hub_ui.library.annotations import Annotation, checked
+from hub_ui.library.annotations import Annotation, normalize
 from hub_ui.library.disk import FULL, replace_file, stamp, sync_folders
 from hub_ui.library.lockfile import Entry
 
@@ -98,7 +98,7 @@ def decode_change(data: bytes) -> Change | None:
 def _annotation(values: dict[str, Any]) -> Annotation:
     words = values["trigger_words"]
     lists = {"tags": tuple(values["tags"]), "trigger_words": None if words is None else tuple(words)}
-    return checked(Annotation(**{**values, **lists, "ref": Ref.parse(values["ref"])}))
+    return normalize(Annotation(**{**values, **lists, "ref": Ref.parse(values["ref"])}))
 
 
 def _is_inside(path: str) -> bool:
