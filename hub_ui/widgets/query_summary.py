@@ -7,14 +7,17 @@ from connectors import query_language
 from connectors.query import Query
 from connectors.query_language import Part
 from hub_ui import format
+from hub_ui.i18n import N_plural, _, ngettext
+from hub_ui.widgets.part_labels import part_label
 from hub_ui.widgets.render import Renderer
 
-# What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves.
+# What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
+# verbs come last, translators name the parts instead: "base: FLUX.1".
 LEADS: Mapping[str, tuple[str, str]] = {
-    "hub": ("on", "on"),
-    "base": ("for", "for"),
-    "kind": ("that is a", "that are"),
-    "text": ("that mentions", "that mention"),
+    "hub": N_plural("on", "on"),
+    "base": N_plural("for", "for"),
+    "kind": N_plural("that is a", "that are"),
+    "text": N_plural("that mentions", "that mention"),
 }
 ORDER = (*(key for key in LEADS if key != "text"), "text")
 # They have controls of their own.
@@ -38,18 +41,22 @@ def words(query: Query, *, one: bool = False) -> list[Word]:
     for part in parts:
         before = found[-1].part if found else None
         follows = before is not None and before.key == part.key and not before.is_excluded
-        lead = "" if part.is_excluded else LEADS.get(part.key, ("", ""))[0 if one else 1]
+        lead = "" if part.is_excluded or part.key not in LEADS else ngettext(*LEADS[part.key], 1 if one else 2)
         if lead and follows:
-            lead = "and" if part.key == "text" else "or"
+            lead = _("and") if part.key == "text" else _("or")
         is_kind = part.key == "kind" and not part.is_excluded and not one
-        found.append(Word(lead=lead, label=format.KIND_PLURALS[part.value] if is_kind else part.label, part=part))
+        found.append(
+            Word(lead=lead, label=_(format.KIND_PLURALS[part.value]) if is_kind else part_label(part), part=part)
+        )
     return found
 
 
 def summary_html(render: Renderer, query: Query, total: int | None) -> str:
     """`total` counts the list; None before it is known."""
     one = total == 1
-    return render("query_summary", number="…" if total is None else f"{total:,}", one=one, words=words(query, one=one))
+    return render(
+        "query_summary", number="…" if total is None else format.number(total), one=one, words=words(query, one=one)
+    )
 
 
 def demo_html(render: Renderer, base: str) -> str:

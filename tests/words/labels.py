@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connectors.query_fields import FIELDS
 from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from hub_ui.widgets.glossary import TERMS
+
+# Values of these fields are words of hubs.
+_OF_HUBS = ("hub", "base")
 
 
 def labels() -> Iterator[str]:
@@ -17,4 +21,8 @@ def labels() -> Iterator[str]:
     yield from (hub.key_note for hub in HUBS.values())
     yield from (hub.description for hub in HUBS.values())
     yield from UNDER_WAY
+    for field in FIELDS:
+        yield field.meaning
+        if field.key not in _OF_HUBS:
+            yield from (field.label(field.read(value)) for value in field.choices())
     yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)

@@ -8,6 +8,8 @@ from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
 from hub_ui.catalog.similar import Named
+from hub_ui.i18n import _, ngettext
+from hub_ui.widgets.part_labels import field_label
 
 MOST = 8
 # Ranges have no end of values.
@@ -42,7 +44,7 @@ def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
     if at is None:
         return []
     found = _keys(at, values) if not at.key else _values(at, BY_KEY[at.key], values)
-    return [suggestion for suggestion, _ in zip(found, range(MOST), strict=False)]
+    return [suggestion for suggestion, _number in zip(found, range(MOST), strict=False)]
 
 
 def without_bare_key(text: str, cursor: int) -> str:
@@ -58,28 +60,32 @@ def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
     word = at.prefix.casefold()
     for field in FIELDS:
         if word and any(name.startswith(word) for name in (field.key, *field.also)):
-            note = field.meaning.replace("`", "").partition(".")[0]
+            note = _(field.meaning).replace("`", "").partition(".")[0].partition("。")[0]
             yield Suggestion(text=f"{field.key}:", label=f"{field.key}:", note=note, start=at.start, end=at.end)
     if len(word) >= SHORTEST_WORD:
         for key in CATALOG_FIELDS:
             for value, count in values(key, at.prefix)[:2]:
-                yield _suggestion(at, f"{key}:{value_text(value)} ", BY_KEY[key], value, format.plural(count, "LoRA"))
+                yield _suggestion(at, f"{key}:{value_text(value)} ", BY_KEY[key], value, count_text(count))
 
 
 def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion]:
     """Values that the catalog has, else those of the table."""
     counted = next((values(key, at.prefix) for key in CATALOG_FIELDS if key == field.key), ())
     for value, count in counted:
-        yield _suggestion(at, f"{value_text(value)} ", field, value, format.plural(count, "LoRA"))
+        yield _suggestion(at, f"{value_text(value)} ", field, value, count_text(count))
     if not counted:
         for value in RANGES.get(field.key, ()) or choices(field.key):
             if value.casefold().startswith(at.prefix.casefold()):
                 yield _suggestion(at, f"{value_text(value)} ", field, value, "")
 
 
+def count_text(number: int) -> str:
+    return ngettext("{n} LoRA", "{n} LoRAs", number).format(n=format.number(number))
+
+
 def _suggestion(at: Completion, text: str, field: Field, value: str, count: str) -> Suggestion:
     try:
-        label = format.visible(field.label(field.read(value)))
+        label = format.visible(field_label(field.key, field.label(field.read(value))))
     except BadQuery:
         label = ""
     written = text.strip()
