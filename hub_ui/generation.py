@@ -162,8 +162,13 @@ class Generation:
 
     def default_weight(self, ref: Ref) -> float:
         """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
+        recommended = self.recommended_weight(ref)
+        return 1.0 if recommended is None else max(-1.0, min(2.0, recommended))
+
+    def recommended_weight(self, ref: Ref) -> float | None:
+        """The lock file's, else its author's, as remembered; None where nobody says one."""
         known = self._downloads.find_installed(ref) or self._lookup.find_record(ref)
-        return 1.0 if known is None or known.weight is None else max(-1.0, min(2.0, known.weight))
+        return known.weight if known else None
 
     def generate(
         self,

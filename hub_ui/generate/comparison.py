@@ -93,10 +93,12 @@ def weight_sweep(request: GenerationRequest, weights: Sequence[float] = DEFAULT_
     _need_lora(request, "A strip needs a LoRA whose weight it can turn up. Choose one.")
     _check_weights(weights, 1)
     prompt = prompt_as_used(request)
-    cells = tuple(Cell(label=f"{w:g}", prompt=prompt, weights=_with_weight(request, varied, w)) for w in weights)
-    return Comparison(
-        kind="strip", rows=(sweep_title(request, varied),), columns=tuple(cell.label for cell in cells), cells=cells
+    cells = tuple(
+        Cell(label=_swept_label(request, varied, w), prompt=prompt, weights=_with_weight(request, varied, w))
+        for w in weights
     )
+    columns = tuple(f"{weight:g}" for weight in weights)
+    return Comparison(kind="strip", rows=(sweep_title(request, varied),), columns=columns, cells=cells)
 
 
 def trigger_comparison(request: GenerationRequest) -> Comparison:
@@ -137,7 +139,7 @@ def prompt_grid(
     _check_weights(weights, len(rows))
     cells = tuple(
         Cell(
-            label=f"{_shorten(row)} · {weight:g}",
+            label=f"{_shorten(row)} · {_swept_label(request, varied, weight)}",
             prompt=prompt_as_used(request, row),
             weights=_with_weight(request, varied, weight),
         )
@@ -194,8 +196,18 @@ def find_swept_lora(request: GenerationRequest, comparison: Comparison) -> int:
 def sweep_title(request: GenerationRequest, varied: int = 0) -> str:
     """ "Ink, with Paper 0.5": the LoRA whose weight varies, and the constant weights of the others."""
     others = _name_loras(request, _with_weight(request, varied, 0.0))
-    name = _shorten(request.adapters[lora_slices(request)[varied].start].title)
+    name = swept_name(request, varied)
     return f"{name}, with {others}" if others else name
+
+
+def swept_name(request: GenerationRequest, varied: int = 0) -> str:
+    """The LoRA whose weight varies."""
+    return _shorten(request.adapters[lora_slices(request)[varied].start].title)
+
+
+def _swept_label(request: GenerationRequest, varied: int, weight: float) -> str:
+    name = swept_name(request, varied)
+    return f"{name} {weight:g}" if weight else f"without {name}"
 
 
 def _one_row(kind: ComparisonKind, *cells: Cell) -> Comparison:

@@ -24,8 +24,8 @@ class Result:
     """`left` and `right` number the tiles under the slider; a grid has `rows` and `columns`; `refs` are its LoRAs.
 
     `proof` says how much of the files took effect, `whole` whether all did. `saves` are (link text, address, file
-    name). `settings` is for "copy settings". `varied` is the position of the varied LoRA, `title` names it and the
-    others' weights. `fits`: images of other proportions are shown whole.
+    name). `settings` is for "copy settings". `varied` is the position of the varied LoRA, `name` is its name, and
+    `title` names the others' weights too. `fits`: images of other proportions are shown whole.
     """
 
     kind: ComparisonKind
@@ -47,6 +47,7 @@ class Result:
     settings: str = ""
     varied: int = 0
     title: str = ""
+    name: str = ""
     fits: bool = False
 
     def showing(self, index: int) -> Result:

@@ -120,8 +120,10 @@ def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, .
     opened(page, address(stage, refs[0], sheet="strip"))
     make(page)
     expect(page.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
-    page.get_by_role("button", name="Compare 0.6").click()
-    expect(page.locator(".pair .tag.right")).to_have_text("0.6")
+    name = page.locator(".layer b").inner_text()
+    page.get_by_role("button", name=f"Compare {name} 0.6").click()
+    expect(page.locator(".pair .tag.left")).to_have_text(f"without {name}")
+    expect(page.locator(".pair .tag.right")).to_have_text(f"{name} 0.6")
     expect(page.locator(".layer output").first).to_have_text("0.60")
     expect(page.locator(".proof b")).to_have_text(re.compile(r"^(\d+) of \1 tensors applied$"))
 

@@ -14,7 +14,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import base_models, samplers
-from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind
+from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
 from hub_ui.pages.browse.header_reader import with_header_facts
@@ -22,6 +22,8 @@ from hub_ui.pages.try_page.compatibility import choose_base, compatibility_probl
 from hub_ui.pages.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
+    MOST_LORAS,
+    MOST_WEIGHTS,
     TrySettings,
     View,
     blocks_of,
@@ -37,7 +39,7 @@ from hub_ui.pages.view import (
 )
 from hub_ui.services import Services
 from hub_ui.widgets import cards
-from hub_ui.widgets.render import Renderer, address, widget
+from hub_ui.widgets.render import Renderer, address, read_script, widget
 
 DEFAULT_SEED = 417
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
@@ -58,7 +60,7 @@ class Form:
     """The components, in the order of the page."""
 
     def __init__(self) -> None:
-        self.stack = widget(elem_id="stack")
+        self.stack = widget(elem_id="stack", script=read_script("stack"))
         self.prompt = gr.Textbox(
             label=N_("Prompt"),
             lines=3,
@@ -78,6 +80,13 @@ class Form:
             self.weights = gr.Textbox(
                 label=N_("Weights"), max_lines=1, visible=False, elem_id="weights-of", min_width=120
             )
+        with gr.Row(elem_id="range"):
+            # As with the numbers below: no minimum and maximum.
+            self.range = [
+                gr.Number(label=N_("From"), step=0.05, min_width=60, visible=False),
+                gr.Number(label=N_("To"), step=0.05, min_width=60, visible=False),
+                gr.Number(label=N_("Images"), precision=0, min_width=60, visible=False),
+            ]
         self.base = gr.Dropdown(label=N_("Base"), choices=[], allow_custom_value=True, elem_id="base-choice")
         self.base_line = widget(elem_id="base")
         with gr.Row(elem_id="numbers"):
@@ -145,7 +154,7 @@ class Form:
         return [
             self.stack, self.chips, self.base, self.base_line, self.rows, self.place, self.weights, self.varied,
             self.prompt, self.seed, self.steps, self.size, self.negative, self.guidance, self.sampler, self.quality,
-            self.clip_weights, self.blocks, self.strength,
+            self.clip_weights, self.blocks, self.strength, *self.range,
         ]  # fmt: skip
 
 
@@ -209,21 +218,21 @@ class FormSource:
         return FormSource(refs=tuple(s.ref for s in view.stack), settings=typed)
 
 
-def show(services: Services, render: Renderer, view: View, before: FormSource) -> tuple[Any, ...]:
-    """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source."""
+def show(services: Services, render: Renderer, view: View, before: FormSource, weights: str = "") -> tuple[Any, ...]:
+    """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source. `weights` stand in their field."""
     if view.page != "try":
-        return (gr.skip(),) * 20
+        return (gr.skip(),) * 23
     settings, now = view.settings, FormSource.of(view)
     changed = now != before
     records = [find_record(services, ref) for ref in view.refs]
     base = suggest_base(services, settings, records)
     items = [stack_item(services, s.ref, s.weight, record, base) for s, record in zip(view.stack, records, strict=True)]
     words_ = list(dict.fromkeys(word for record in records if record for word in record.trigger_words))
-    usual_weights = USUAL_WEIGHTS.get(settings.sheet, ())
+    usual = usual_weights(services, view, settings)
     can_run_there = services.generation.runs_on_replicate(view.refs)
     place = THERE if can_run_there and settings.place == "replicate" else HERE
     return (
-        render("stack", layers=items, high=any(item.weight > 1 for item in items)),
+        render("stack", layers=items, most=MOST_LORAS),
         render("trigger_chips", words=words_, used=settings.use_trigger_words),
         *base_choice(services, render, settings, records),
         field_update("\n".join(settings.prompts), changed, visible=settings.sheet == "grid"),
@@ -232,18 +241,52 @@ def show(services: Services, render: Renderer, view: View, before: FormSource) -
         field_update(
             weights_text(settings.weights),
             changed,
-            visible=bool(usual_weights),
-            placeholder=weights_text(usual_weights),
+            visible=bool(usual),
+            placeholder=weights_text(usual),
         ),
         field_update(
             min(settings.varied, len(items) - 1) if items else None,
             changed,
-            visible=bool(usual_weights) and len(items) > 1,
+            visible=bool(usual) and len(items) > 1,
             choices=[(item.title, i) for i, item in enumerate(items)],
         ),
         *(field_values(settings, records, base) if changed else (gr.skip(),) * 11),
+        *(
+            field_update(value, changed or not weights, visible=bool(usual))
+            for value in range_of(settings.weights or usual)
+        ),
         now,
     )
+
+
+def usual_weights(services: Services, view: View, settings: TrySettings) -> tuple[float, ...]:
+    """Those of a sweep or a grid whose weights nobody chose; empty for other comparisons."""
+    if settings.sheet != "strip" or not view.stack:
+        return USUAL_WEIGHTS.get(settings.sheet, ())
+    varied = view.refs[min(settings.varied, len(view.stack) - 1)]
+    return sweep_around(services.generation.recommended_weight(varied))
+
+
+def sweep_around(recommended: float | None) -> tuple[float, ...]:
+    """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
+    if recommended is None or not 0.2 <= recommended <= 1.5:
+        return DEFAULT_SWEEP
+    top = 2 * recommended if recommended <= 0.75 else recommended * 4 / 3
+    return tuple(round(weight, 2) for weight in weight_range(0, min(2, top), 5))
+
+
+def range_of(weights: Sequence[float]) -> tuple[float | None, float | None, int | None]:
+    """The lowest, the highest, and how many."""
+    return (min(weights), max(weights), len(weights)) if weights else (None, None, None)
+
+
+def weights_in(low: float | None, high: float | None, count: int | None) -> str:
+    """The text of evenly spaced weights. Raises UsageError for what is no range."""
+    if low is None or high is None or not -1 <= low < high <= 2:
+        raise UsageError(_("A sweep goes from a lower weight to a higher one, between -1 and 2."))
+    if count is None or not 2 <= count <= MOST_WEIGHTS:
+        raise UsageError(_("A sweep has 2 to {most} images.").format(most=MOST_WEIGHTS))
+    return weights_text([round(weight, 2) for weight in weight_range(low, high, int(count))])
 
 
 def field_update(value: Any, changed: bool, **properties: Any) -> Any:

@@ -19,7 +19,7 @@ from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
-from hub_ui.pages.try_page.form import USUAL_WEIGHTS, FormValues, find_record
+from hub_ui.pages.try_page.form import FormValues, find_record, usual_weights
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.view import TrySettings, View
@@ -174,7 +174,7 @@ def generate(
             )
         original, place = order.original, order.settings.place
         if original is None:
-            cells, at = comparison_of(order.settings, request), None
+            cells, at = comparison_of(services, order, request), None
         else:
             cells, at = original.cells(request)
         made = services.generation.generate(
@@ -258,7 +258,7 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
 def estimate(services: Services, order: TryOrder) -> str:
     """The time, and the price where generation costs money."""
     request = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
-    return services.generation.estimate(request, comparison_of(order.settings, request), place=order.settings.place)
+    return services.generation.estimate(request, comparison_of(services, order, request), place=order.settings.place)
 
 
 def request_fields(filled: FormValues) -> dict[str, Any]:
@@ -284,9 +284,10 @@ def request_fields(filled: FormValues) -> dict[str, Any]:
     }
 
 
-def comparison_of(settings: TrySettings, request: GenerationRequest) -> Comparison:
+def comparison_of(services: Services, order: TryOrder, request: GenerationRequest) -> Comparison:
     """Raises UsageError for LoRAs that can't be compared this way."""
-    weights = settings.weights or USUAL_WEIGHTS.get(settings.sheet, ())
+    settings = order.settings
+    weights = settings.weights or usual_weights(services, order.view, settings)
     varied = min(settings.varied, max(0, len(comparison.lora_slices(request)) - 1))
     return comparison.make_comparison(settings.sheet, request, (request.prompt, *settings.prompts), weights, varied)
 

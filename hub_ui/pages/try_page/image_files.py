@@ -75,6 +75,7 @@ def result_of(result: GenerationResult, cache: str, shown: int | None = None) ->
         detail=details(result),
         varied=varied,
         title=comparison.sweep_title(result.request, varied) if result.comparison.kind in ("strip", "grid") else "",
+        name=comparison.swept_name(result.request, varied) if places else "",
         rows=result.comparison.rows,
         columns=result.comparison.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),

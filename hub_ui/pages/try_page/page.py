@@ -15,7 +15,7 @@ from hub_ui.pages.try_page import form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.try_page.image_files import Original
-from hub_ui.pages.view import View, sheet_kind
+from hub_ui.pages.view import View, sheet_kind, weights_of
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
@@ -82,11 +82,11 @@ class TryPage:
 def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    def on_view(now: View, before: FormSource, last: Result | None) -> Any:
-        return (*form.show(services, render, now, before), *stage_updates(render, now, last))
+    def on_view(now: View, before: FormSource, last: Result | None, weights: str) -> Any:
+        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last))
 
     outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept]
-    inputs = [page.view, page.shown, page.kept]
+    inputs = [page.view, page.shown, page.kept, page.form.weights]
     filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
     _connect_generation(page, downloads, services, render, generations, filled)
     _connect_clicks(page, services, render, filled)
@@ -174,6 +174,20 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     def on_make(now: View, *values: Any) -> Any:
         return store_settings(now, values)
 
+    def on_range(*values: Any) -> Any:
+        try:
+            return form.weights_in(*values)
+        # Half a number is on its way to a whole one.
+        except UsageError:
+            return gr.skip()
+
+    def on_weights(text: str) -> Any:
+        try:
+            weights = weights_of(text)
+        except UsageError:
+            return (gr.skip(),) * 3
+        return form.range_of(weights) if weights else (gr.skip(),) * 3
+
     def on_fields(now: View, *values: Any) -> str:
         return estimate_html(services, render, now, values)
 
@@ -181,6 +195,11 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
         clickable.act(on_click, [view], [view], **QUIET)
     page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
+    for field in page.form.range:
+        field.input(on_range, page.form.range, [page.form.weights], trigger_mode="always_last", **QUIET)
+    # Not while they are written: a range that is written meanwhile would be undone.
+    leaving = [page.form.weights.blur, page.form.weights.submit]
+    gr.on(leaving, on_weights, [page.form.weights], page.form.range, trigger_mode="always_last", **QUIET)
     page.form.base.input(on_base, [view, *fields], [view], **QUIET)
     # The address has the current settings, so that the link and a reload name the same images.
     page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
@@ -221,11 +240,21 @@ def apply_click(view: View, clicked: dict[str, Any]) -> View:
             raise UsageError("A weight is a number from -1 to 2.") from error
     if name == "unstack":
         return view.without_lora(ref)
+    if name == "move" and clicked.get("by") in ("-1", "1"):
+        return move_lora(view, ref, int(clicked["by"]))
     if name == "words":
         return replace(view, settings=replace(view.settings, use_trigger_words=not view.settings.use_trigger_words))
     if name == "sheet":
         return replace(view, settings=replace(view.settings, sheet=sheet_kind(str(clicked.get("kind", "")))))
     return replace(view, page="browse")
+
+
+def move_lora(view: View, ref: str, by: int) -> View:
+    """The LoRA that a sweep varies stays the same, wherever it stands then."""
+    moved, settings = view.with_lora_moved(ref, by), view.settings
+    varied = view.stack[min(settings.varied, len(view.stack) - 1)] if view.stack else None
+    at = next((i for i, s in enumerate(moved.stack) if s == varied), 0)
+    return replace(moved, settings=replace(settings, varied=at))
 
 
 def select_tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:

@@ -38,5 +38,9 @@ element.addEventListener('input', (event) => {
     node.closest('[data-slides]').style.setProperty('--at', node.value + '%');
   }
   const shown = event.target.closest('[data-shows]');
-  if (shown) { shown.parentElement.querySelector('output').value = Number(shown.value).toFixed(2); }
+  if (shown) {
+    shown.parentElement.querySelector('output').value = Number(shown.value).toFixed(2);
+    shown.style.setProperty('--value', shown.value);
+    shown.closest('.layer')?.toggleAttribute('data-high', Number(shown.value) > 1);
+  }
 });

@@ -101,6 +101,7 @@ def test_a_strip_turns_the_first_lora_up_and_leaves_the_others() -> None:
     sheet = comparison.weight_sweep(job(INK, PAPER))
     assert weights(sheet) == [(0.0, 0.5), (0.3, 0.5), (0.6, 0.5), (0.9, 0.5), (1.2, 0.5)]
     assert (sheet.rows, sheet.columns) == (("Ink, with Paper 0.5",), ("0", "0.3", "0.6", "0.9", "1.2"))
+    assert [cell.label for cell in sheet.cells[:2]] == ["without Ink", "Ink 0.3"]
 
 
 def test_any_lora_can_be_the_one_that_is_varied() -> None:

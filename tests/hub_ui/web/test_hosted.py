@@ -35,6 +35,8 @@ CHANGES_ITS_OWN_VIEW = {
     "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
     "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
     "drop.upload > state", "dropped.act > state", "dropped.act > nothing",
+    "From.input > weights-of", "To.input > weights-of", "Images.input > weights-of",
+    "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
 ESTIMATES = {
     "page.then > estimate", "state.change > estimate", "Seed.change > estimate", "Steps.change > estimate",

@@ -17,6 +17,7 @@ from tests.hub_ui.catalog.builders import claim, lora, version
 from tests.hub_ui.pages.conftest import with_settings
 
 STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
+RANGE = 19
 
 
 def view(*refs: str, **settings: Any) -> View:
@@ -55,7 +56,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 def test_what_is_written_already_is_left_alone_while_weights_and_tabs_change(built: Services) -> None:
     first = view("civitai:2")
     painted = show(built, replace(first, settings=replace(first.settings, sheet="grid")), FormSource.of(first))
-    assert painted[PROMPT:-1] == (gr.skip(),) * 11
+    assert painted[PROMPT:RANGE] == (gr.skip(),) * 11
     assert painted[ROWS] == gr.update(visible=True)
 
 
@@ -66,7 +67,7 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
 
 
 def test_on_another_page_nothing_is_painted(built: Services) -> None:
-    assert show(built, View()) == (gr.skip(),) * 20
+    assert show(built, View()) == (gr.skip(),) * 23
 
 
 def test_the_form_becomes_a_wish() -> None:
@@ -167,3 +168,45 @@ def test_weights_are_read_from_the_form() -> None:
     assert (settings.weights, settings.varied) == ((0.0, 0.5, 1.0), 1)
     with pytest.raises(UsageError, match="for example 0"):
         form.read_form(view("civitai:1"), typed(weights="much"))
+
+
+def test_a_range_is_shown_beside_its_weights(built: Services) -> None:
+    painted = show(built, view("civitai:2", sheet="strip", weights=(0.0, 0.4, 0.8)))
+    assert [(part["value"], part["visible"]) for part in painted[RANGE : RANGE + 3]] == [
+        (0, True),
+        (0.8, True),
+        (3, True),
+    ]
+
+
+def test_a_range_leaves_weights_alone_that_were_typed_meanwhile(built: Services) -> None:
+    first = view("civitai:2", sheet="strip")
+    painted = form.show(built, Renderer(), first, FormSource.of(first), "0, 2")
+    assert painted[RANGE] == gr.update(visible=True)
+
+
+def test_a_range_becomes_evenly_spaced_weights() -> None:
+    assert form.weights_in(0, 1.2, 4) == "0, 0.4, 0.8, 1.2"
+
+
+@pytest.mark.parametrize("values", [(1, 0, 3), (0, 3, 3), (-2, 1, 3), (0, 1, 1), (0, 1, 9), (None, 1, 3), (0, 1, None)])
+def test_what_is_no_range_is_refused_with_a_way_out(values: tuple[Any, ...]) -> None:
+    with pytest.raises(UsageError, match=r"from a lower weight to a higher one|2 to 8 images"):
+        form.weights_in(*values)
+
+
+@pytest.mark.parametrize(
+    ("recommended", "weights"),
+    [(None, (0, 0.3, 0.6, 0.9, 1.2)), (0.6, (0, 0.3, 0.6, 0.9, 1.2)), (0.4, (0, 0.2, 0.4, 0.6, 0.8)),
+     (0.9, (0, 0.3, 0.6, 0.9, 1.2)), (1.2, (0, 0.4, 0.8, 1.2, 1.6)), (-1, (0, 0.3, 0.6, 0.9, 1.2))],
+)  # fmt: skip
+def test_a_sweep_goes_around_the_weight_that_the_author_recommends(
+    recommended: float | None, weights: tuple[float, ...]
+) -> None:
+    assert form.sweep_around(recommended) == pytest.approx(weights)
+
+
+def test_the_stack_has_no_room_for_a_ninth(built: Services) -> None:
+    full = show(built, view(*(f"civitai:{number}" for number in range(1, 9))))[STACK]
+    assert "8 of 8" in full
+    assert "take one away to add another" in full

@@ -129,3 +129,16 @@ def test_a_form_that_can_not_be_read_leaves_the_address_alone() -> None:
 def test_what_is_wrong_with_a_field_is_said_where_the_time_would_be(built: Services) -> None:
     values = ("a boat", "", "", 9, 4, "big", "", None, OWN_SAMPLER, HERE, None, "canny", *USUAL)
     assert "width × height" in page.estimate_html(built, Renderer(), ONE, values)
+
+
+def test_a_lora_moves_up_and_down_and_the_varied_one_stays_the_same() -> None:
+    stack = tuple(StackedLora(ref=f"civitai:{number}") for number in (1, 2, 3))
+    before = View(page="try", stack=stack, settings=TrySettings(varied=2))
+    after = page.apply_click(before, {"act": "move", "ref": "civitai:3", "by": "-1"})
+    assert ([s.ref for s in after.stack], after.settings.varied) == (["civitai:1", "civitai:3", "civitai:2"], 1)
+    assert page.apply_click(after, {"act": "move", "ref": "civitai:1", "by": "-1"}).stack == after.stack
+
+
+@pytest.mark.parametrize("clicked", [{"ref": "civitai:9", "by": "1"}, {"ref": "civitai:1", "by": "9" * 50}, {}])
+def test_a_move_that_makes_no_sense_moves_nothing(clicked: dict[str, str]) -> None:
+    assert page.apply_click(ONE, {"act": "move", **clicked}).stack == ONE.stack
