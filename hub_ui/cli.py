@@ -71,6 +71,7 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry(target="verify:Verify", panel=_LIBRARY, help="Hash every file: missing, changed, foreign."),
     "outdated": Entry(target="outdated:Outdated", panel=_LIBRARY, help="List newer versions and what is gone."),
     "remove": Entry(target="remove:Remove", panel=_LIBRARY, help="Take LoRAs out of the library."),
+    "move": Entry(target="move:Move", panel=_LIBRARY, help="Name the files by a template."),
     "undo": Entry(target="undo:Undo", panel=_LIBRARY, help="Undo what was removed or moved; empty the trash."),
     "diff": Entry(target="diff:Diff", panel=_LIBRARY, help="Compare two lock files."),
     "licenses": Entry(target="licenses:Licenses", panel=_LIBRARY, help="Show what the licences permit together."),

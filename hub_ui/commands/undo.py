@@ -19,7 +19,7 @@ _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
 
 @dataclass(frozen=True, kw_only=True)
 class Undo(LibraryOptions):
-    id: Annotated[str, typer.Argument(metavar="[ID]", help="A change of --list. Default: the last one.")] = ""
+    id: Annotated[str, typer.Argument(metavar="ID", help="A change of --list. Default: the last one.")] = ""
     list: Annotated[bool, flag("--list", "List the changes that can be undone.")] = False
     empty: Annotated[bool, flag("--empty", "Delete all removed files for good.")] = False
 

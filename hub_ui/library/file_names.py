@@ -46,6 +46,11 @@ class FileNameTemplate:
             raise UsageError(f"“{template}” gives every file one name. Use at least one of {known}.")
         return cls(parts=tuple(parts))
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The placeholders that it uses."""
+        return frozenset(field[1] for part in self.parts for field in string.Formatter().parse(part) if field[1])
+
     def fill(self, values: Mapping[str, str]) -> list[str]:
         """Each part with its placeholders replaced; what is not known leaves no dash behind."""
         return [part.format_map(values).strip(" -_") for part in self.parts]
@@ -86,12 +91,31 @@ def free_path(path: str, ref: Ref, taken: Collection[str]) -> str:
     return f"{path[: -len(SUFFIX)]}-{hashlib.sha256(str(ref).encode()).hexdigest()[:8]}{SUFFIX}"
 
 
+def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameTemplate) -> tuple[str, ...]:
+    """What differs in `place`, which `target` made, from what the template asks for."""
+    texts = [text for field, text in _texts(record, ref, name).items() if field in names.fields]
+    whole = [safe_name(text, 10_000) for text in texts]
+    found = {
+        "Characters that no file name may have are left out.": any(
+            safe != " ".join(text.split()) for safe, text in zip(whole, texts, strict=True)
+        ),
+        "It is shortened.": any(safe not in place for safe in whole),
+    }
+    return tuple(note for note, is_true in found.items() if is_true)
+
+
 def _values(record: Record, ref: Ref, name: str, most: int) -> Mapping[str, str]:
+    texts = _texts(record, ref, name)
+    version = {"version": texts.pop("version")}
+    return {**{key: safe_name(value, most) for key, value in texts.items()}, **version}
+
+
+def _texts(record: Record, ref: Ref, name: str) -> dict[str, str]:
     stem, title = PurePosixPath(name).name.removesuffix(SUFFIX), record.title
     # A Hugging Face repo may hold dozens of LoRAs under one title; there the file's own name is added.
     if ref.hub == "huggingface" and stem.lower() not in _GENERIC and stem.lower() != title.lower():
         title = f"{safe_name(title, 32)}-{stem}"
-    values = {
+    return {
         "architecture": record.architecture or "unknown",
         "base_model": record.base_model or record.architecture or "unknown",
         "creator": record.creator or ref.hub,
@@ -100,9 +124,8 @@ def _values(record: Record, ref: Ref, name: str, most: int) -> Mapping[str, str]
         "id": ref.id.replace("/", "-") or ref.hub,
         "kind": record.kind or "other",
         "title": title,
+        "version": ref.version[:12] if ref.version else "",
     }
-    version = ref.version[:12] if ref.version else ""
-    return {**{key: safe_name(value, most) for key, value in values.items()}, "version": version}
 
 
 def safe_name(text: str, most: int = _MAX_BYTES) -> str:

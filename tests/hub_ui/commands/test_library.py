@@ -323,6 +323,26 @@ def test_undoing_is_told_in_words(pulled: dict[str, Path], line: Line, folder: P
     assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
 
 
+def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    before = (folder / "loras.lock").read_text()
+    code, document = line("move", CIVITAI, "--names", "{hub}/{title}", "--dry-run")
+    [move] = document["moves"]
+    assert (code, move["place"], move["state"]) == (0, "civitai/Red Style.safetensors", "moves")
+    assert pulled["civitai"].exists()
+    code, document = line("move", "--names", "{hub}/{title}")
+    assert (code, len(document["done"]), (folder / move["place"]).exists()) == (0, 3, True)
+    assert line("verify")[0] == 0
+    assert line("move", "--undo")[0] == 0
+    assert ((folder / "loras.lock").read_text(), pulled["civitai"].exists()) == (before, True)
+    assert line("move", "--undo")[0] == 4
+
+
+def test_a_move_of_what_is_not_there_moves_the_others(pulled: dict[str, Path], line: Line) -> None:
+    code, document = line("move", "civitai:404", CIVITAI, "--names", "{id}")
+    assert (code, len(document["done"]), pulled["civitai"].exists()) == (4, 1, False)
+    assert line("move", "--names", "../{id}")[0] == 2
+
+
 def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:
     old = Path(shutil.copy(folder / "loras.lock", tmp_path / "old.lock"))
     line("remove", CIVITAI)
