@@ -24,6 +24,7 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.queue import Queue
+from hub_ui.library.update_rules import UpdateRules
 from hub_ui.library_index import LibraryIndex
 from hub_ui.library_values import OwnValues
 from hub_ui.lookup import Lookup
@@ -46,6 +47,7 @@ class Services:
     annotations: Annotations
     library_index: LibraryIndex
     own_values: OwnValues
+    update_rules: UpdateRules
     history: History
     media: MediaStore
     lookup: Lookup
@@ -75,6 +77,7 @@ def build(settings: Settings) -> Iterator[Services]:
         finally:
             services.queue.stop()
             services.annotations.close()
+            services.update_rules.close()
 
 
 def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> Services:
@@ -117,6 +120,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         annotations=annotations,
         library_index=LibraryIndex(library, catalog, annotations),
         own_values=OwnValues(annotations, library, lookup),
+        update_rules=UpdateRules.open(settings.update_rules),
         history=history,
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,

@@ -74,6 +74,10 @@ class Settings:
     def annotations(self) -> Path:
         return self.home / "annotations.sqlite"
 
+    @property
+    def update_rules(self) -> Path:
+        return self.home / "update_rules.sqlite"
+
 
 def from_environment(
     environ: Mapping[str, str],

@@ -97,8 +97,10 @@ class Changes:
                 self._finish(write)
 
     @disk_errors_as_messages()
-    def remove(self, entries: Iterable[Entry], *, keep_files: bool = False) -> Outcome:
+    def remove(self, entries: Iterable[Entry], *, others: Iterable[str] = (), keep_files: bool = False) -> Outcome:
         """Takes the entries out of the lock file, then their files into the trash unless they are to be kept.
+
+        `others` are files without an entry, by their paths below the folder.
 
         On a disk without room for the record or the lock file, the oldest of the trash is deleted for good, and, once
         it is empty, what is to be removed.
@@ -109,10 +111,11 @@ class Changes:
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
             failed = tuple(Failed(entry=e, error=_not_here(e)) for e in wanted if e not in gone)
-            if not gone:
+            strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
+            if not gone and not strangers:
                 return Outcome(failed=failed)
             beside = () if keep_files else unchanged(self._folder, gone)
-            paths = () if keep_files else (*map(self._library.path, gone), *beside)
+            paths = () if keep_files else (*map(self._library.path, gone), *beside, *strangers)
             files = [path for path in paths if os.path.lexists(path)]
             change = self._trash.new("remove", gone)
             names = [path.relative_to(self._folder).as_posix() for path in files]
@@ -194,7 +197,7 @@ class Changes:
             taken.add(fold(targets[entry]))
         errors = self._rename([(sources[e.file], place) for e, place in targets.items() if e.file in sources])
         weights = {entry.file for entry in change.entries}
-        self._rename([(new, old) for old, new in sources.items() if old not in weights])
+        stuck = self._rename([(new, old) for old, new in sources.items() if old not in weights])
         done, left = [], []
         for entry, place in targets.items():
             source = sources.get(entry.file, "")
@@ -205,9 +208,9 @@ class Changes:
             else:
                 done.append(replace(entry, file=place))
         write({**entries, **{entry.ref: entry for entry in done}}.values())
-        if left:
+        if left or stuck:
             kept = {entry.file for entry in left}
-            renames = tuple(rename for rename in change.renames if rename[0] in kept)
+            renames = tuple(rename for rename in change.renames if rename[0] in kept or rename[1] in stuck)
             size = sum(entry.size for entry in left)
             self._trash.shrink(replace(change, entries=tuple(left), renames=renames, size=size))
         else:

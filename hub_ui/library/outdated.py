@@ -1,6 +1,6 @@
 """Compares the library's LoRAs with their hubs: newer versions, silently replaced files, LoRAs that are gone."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,10 +9,11 @@ from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotF
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.update_rules import UpdateRule, rule_for
 
 # "superseded": there is a newer version, and the library holds it, too. "replaced": its author put other bytes under
-# the same version. "unknown": the hub says too little to tell.
-UpdateState = Literal["current", "newer", "superseded", "replaced", "gone", "unknown", "failed"]
+# the same version. "ignored": newer or replaced, and a rule says not to tell. "unknown": the hub says too little.
+UpdateState = Literal["current", "newer", "superseded", "replaced", "ignored", "gone", "unknown", "failed"]
 # After one of these the hub isn't asked again: the next request would fail the same way.
 _ALL_OF_IT = (HubDown, HubTimeout, RateLimited, AccessError)
 LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versions."
@@ -20,7 +21,9 @@ LOCAL_NOTE = "No hub is known to have this file, so nobody tells of newer versio
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UpdateStatus:
-    """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model."""
+    """`newest` is a pinned ref to pull in the entry's place, of the newest version for the same base model that no rule
+    ignores; `sha256` is of its file. `rule` is the one that ignores it where they all are.
+    """
 
     entry: Entry
     state: UpdateState
@@ -29,9 +32,13 @@ class UpdateStatus:
     newest_at: str | None = None
     note: str | None = None
     error: HubUiError | None = None
+    sha256: str | None = None
+    rule: UpdateRule | None = None
 
 
-def check_for_updates(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> Iterator[UpdateStatus]:
+def check_for_updates(
+    entries: Iterable[Entry], get: Callable[[Ref], Lora], rules: Sequence[UpdateRule] = ()
+) -> Iterator[UpdateStatus]:
     """Makes one request a LoRA, however many of its files are here. If a hub fails, only its own entries do."""
     library = tuple(entries)
     answers: dict[Ref, Lora | HubUiError] = {}
@@ -54,8 +61,8 @@ def check_for_updates(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> I
         elif isinstance(answer, HubUiError):
             found = UpdateStatus(entry=entry, state="failed", error=answer)
         else:
-            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer)
-        if found.state == "newer" and found.newest is not None:
+            found = (_compare_commit if entry.ref.hub == "huggingface" else _compare_version)(entry, answer, rules)
+        if found.state in ("newer", "ignored") and found.newest is not None:
             # CivitAI gives a version several files, any of which will do; on Hugging Face each is a LoRA of its own.
             newest = found.newest if found.newest.hub == "huggingface" else found.newest.at(found.newest.version)
             if any(other.answers_to(newest) for other in library):
@@ -64,7 +71,7 @@ def check_for_updates(entries: Iterable[Entry], get: Callable[[Ref], Lora]) -> I
         yield found
 
 
-def _compare_commit(entry: Entry, lora: Lora) -> UpdateStatus:
+def _compare_commit(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
     """Every edit of a card is a commit: only other bytes of the same file count as newer."""
     newest = lora.version(None)
     file = newest.find_file(entry.ref) if newest else None
@@ -76,23 +83,24 @@ def _compare_commit(entry: Entry, lora: Lora) -> UpdateStatus:
         case True:
             return UpdateStatus(entry=entry, state="current")
         case False if newest.ref.version == entry.ref.version:
-            return _update(entry, "replaced", newest, file)
+            return _update(entry, "replaced", newest, file, rules)
         case False:
-            return _update(entry, "newer", newest, file)
+            return _update(entry, "newer", newest, file, rules)
     return UpdateStatus(entry=entry, state="unknown", note="The hub states no SHA-256 for this file.")
 
 
-def _compare_version(entry: Entry, lora: Lora) -> UpdateStatus:
+def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> UpdateStatus:
     own = lora.version(entry.ref.version)
     if own is not None and not any(_has_same_bytes(file, entry) for file in own.files):
         # A file may be given a number of its own: if ours is gone, one with another hash has taken its place.
         file = own.find_file(entry.ref) or own.file
         if file is not None and _has_same_bytes(file, entry) is False:
-            return _update(entry, "replaced", own, file)
+            return _update(entry, "replaced", own, file, rules)
     later = [version for version in lora.versions if _is_later(lora, version, entry, own)]
     if later:
-        newest = max(later, key=_age)
-        return _update(entry, "newer", newest, newest.find_file(entry.ref) or newest.file)
+        files = {version.ref: version.find_file(entry.ref) or version.file for version in later}
+        updates = [_update(entry, "newer", version, files[version.ref], rules) for version in sorted(later, key=_age)]
+        return next((update for update in reversed(updates) if update.state == "newer"), updates[-1])
     # Replicate lists one version only.
     if own is None and entry.ref.hub != "replicate":
         return UpdateStatus(entry=entry, state="gone", note="This version is not on its hub any more. Keep the file.")
@@ -136,14 +144,20 @@ def _number(ref: Ref) -> int:
     return int(ref.version) if ref.version and ref.version.isdecimal() else 0
 
 
-def _update(entry: Entry, state: UpdateState, version: Version, file: WeightFile | None) -> UpdateStatus:
+def _update(
+    entry: Entry, state: UpdateState, version: Version, file: WeightFile | None, rules: Sequence[UpdateRule]
+) -> UpdateStatus:
     note = version.access_note
     if state == "replaced" and file is not None:
         note = f"Its author replaced the file under the same version (sha256 now {(file.sha256 or '')[:12]}…)."
+    newest, sha256 = file.ref if file else version.ref, file.sha256 if file else None
+    rule = rule_for(rules, entry, newest, sha256)
     return UpdateStatus(
         entry=entry,
-        state=state,
-        newest=file.ref if file else version.ref,
+        state="ignored" if rule else state,
+        newest=newest,
+        sha256=sha256,
+        rule=rule,
         newest_name=version.name,
         newest_at=version.updated_at,
         note=note,

@@ -122,6 +122,7 @@ def update_summary(standings: Iterable[UpdateStatus]) -> str:
         "newer": "with a newer version",
         "superseded": "whose newer version is here, too",
         "replaced": "replaced by its author",
+        "ignored": "whose update is ignored",
         "gone": "gone from its hub",
         "unknown": "that no hub says enough of",
         "failed": "that could not be asked about",

@@ -343,6 +343,24 @@ def test_a_move_of_what_is_not_there_moves_the_others(pulled: dict[str, Path], l
     assert line("move", "--names", "../{id}")[0] == 2
 
 
+def test_rules_for_updates_are_made_listed_and_lifted(pulled: dict[str, Path], line: Line) -> None:
+    assert line("outdated", "--ignore", "civitai:1001", "--ignore", "base:sdxl")[1]["rules"] == [
+        {"rule": "base:sdxl", "kind": "base"}, {"rule": "civitai:1001", "kind": "lora"},
+    ]  # fmt: skip
+    assert line("outdated", "--lift", "base:sdxl")[1] == line("outdated", "--rules")[1]
+    assert line("outdated", "--lift", "base:sdxl")[0] == 4
+    assert line("outdated", "--rules", "--lift", "civitai:1001")[0] == 2
+
+
+def test_a_copy_in_the_library_is_listed_and_left(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    copy = folder / "copy.safetensors"
+    shutil.copy(pulled["civitai"], copy)
+    code, document = line("duplicates")
+    [group] = document["groups"]
+    assert (code, group["kind"], [file["ref"] for file in group["files"]]) == (0, "bytes", [CIVITAI, None])
+    assert (document["gain"], copy.exists()) == (copy.stat().st_size, True)
+
+
 def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:
     old = Path(shutil.copy(folder / "loras.lock", tmp_path / "old.lock"))
     line("remove", CIVITAI)

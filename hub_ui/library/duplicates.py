@@ -1,0 +1,204 @@
+"""Files of the library that are there twice: the same bytes, the same weights with other metadata, older versions.
+
+Nothing is deleted here, and nothing is called the same that was not compared in full: sizes and samples only choose
+what is compared. A file without tensors has no weights that could be the same.
+"""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from connectors.errors import HubUiError
+from connectors.ref import Ref
+from connectors.weights.header import header_length
+from hub_ui.library.disk import hash_of, visible_files
+from hub_ui.library.file_names import SUFFIX, fold
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+
+# "bytes": equal in every byte. "weights": equal tensors under another header. "versions": of one LoRA for one base.
+DuplicateKind = Literal["bytes", "weights", "versions"]
+_SAMPLES = 8
+_SAMPLE_BYTES = 4096
+_CHUNK = 4 * 1024 * 1024
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DuplicateFile:
+    """`file` is a path below the library folder. `inode` is shared by hard links, which take room once."""
+
+    file: str
+    size: int
+    inode: tuple[int, int]
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duplicates:
+    """The one to keep stands first: one with an entry, of the newest version."""
+
+    kind: DuplicateKind
+    files: tuple[DuplicateFile, ...]
+
+    @property
+    def gain(self) -> int:
+        """The bytes that are free once all but the first are removed. Hard links gain nothing."""
+        sizes = {file.inode: file.size for file in self.files[1:] if file.inode != self.files[0].inode}
+        return sum(sizes.values())
+
+
+def find_duplicates(
+    library: Library,
+    other_half: Callable[[Ref], Ref | None],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[Duplicates, ...]:
+    """The largest gain first. `other_half` names the file that belongs to one of a pair; those are no versions.
+
+    `on_progress` gets how many files of how many have been compared.
+    """
+    files = _files(library)
+    of_bytes = list(_same_bytes(library.folder, files))
+    # Of equal files, one is enough to compare with the others.
+    spare = {file.file for group in of_bytes for file in group[1:]}
+    rest = [file for file in files if file.file not in spare]
+    of_weights = list(_same_weights(library.folder, rest, on_progress, is_cancelled))
+    groups = [("bytes", group) for group in of_bytes]
+    groups += [("weights", group) for group in of_weights]
+    groups += [("versions", group) for group in _versions(files, other_half)]
+    found = (Duplicates(kind=kind, files=tuple(group)) for kind, group in groups)  # type: ignore[arg-type]
+    return tuple(sorted(found, key=lambda one: (-one.gain, one.kind, one.files[0].file)))
+
+
+def _files(library: Library) -> list[DuplicateFile]:
+    """Weight files in the folder, those with an entry first."""
+    entries = {fold(entry.file): entry for entry in library.entries()}
+    found = []
+    for path in sorted(visible_files(library.folder)):
+        if path.name.lower().endswith(SUFFIX) and path.is_file():
+            stat, file = path.stat(), path.relative_to(library.folder).as_posix()
+            found.append(
+                DuplicateFile(
+                    file=file, size=stat.st_size, inode=(stat.st_dev, stat.st_ino), entry=entries.get(fold(file))
+                )
+            )
+    return sorted(found, key=lambda file: (file.entry is None, file.file))
+
+
+def _same_bytes(folder: Path, files: Iterable[DuplicateFile]) -> Iterator[list[DuplicateFile]]:
+    digests: dict[tuple[int, int], str | None] = {}
+
+    def digest(file: DuplicateFile) -> str | None:
+        # The lock file may name other bytes than those that are there by now, so the file is read.
+        if file.inode not in digests:
+            try:
+                digests[file.inode] = hash_of(folder / file.file).sha256
+            except OSError:
+                digests[file.inode] = None
+        return digests[file.inode]
+
+    for same_size in _groups(files, lambda file: file.size):
+        for sampled in _groups(same_size, lambda file: _sample(folder, file)):
+            yield from _groups(sampled, digest)
+
+
+def _same_weights(
+    folder: Path,
+    files: Iterable[DuplicateFile],
+    on_progress: Callable[[int, int], None],
+    is_cancelled: Callable[[], bool],
+) -> Iterator[list[DuplicateFile]]:
+    starts = {file.file: _tensors_start(folder / file.file) for file in files}
+
+    def tensors(file: DuplicateFile) -> int | None:
+        """Their bytes: None for what is no safetensors file, and for one without tensors."""
+        start = starts[file.file]
+        return None if start is None or start >= file.size else file.size - start
+
+    sampled = [
+        group
+        for same_size in _groups(files, tensors)
+        for group in _groups(same_size, lambda file: _sample(folder, file, starts[file.file] or 0))
+    ]
+    total, done = sum(map(len, sampled)), 0
+
+    def digest(file: DuplicateFile) -> str | None:
+        nonlocal done
+        if is_cancelled():
+            return None
+        done += 1
+        on_progress(done, total)
+        return _tensors_digest(folder / file.file, starts[file.file] or 0)
+
+    for group in sampled:
+        yield from _groups(group, digest)
+
+
+def _versions(files: Iterable[DuplicateFile], other_half: Callable[[Ref], Ref | None]) -> Iterator[list[DuplicateFile]]:
+    """On Hugging Face each file of a repo is a LoRA of its own; CivitAI has a version for each base model."""
+
+    def lora(file: DuplicateFile) -> tuple[Ref, str | None] | None:
+        if file.entry is None or file.entry.ref.hub == "local":
+            return None
+        ref, is_repo = file.entry.ref, file.entry.ref.hub == "huggingface"
+        return ref.at(None, ref.file if is_repo else None), file.entry.base_model
+
+    for group in _groups(files, lora):
+        refs = {file.entry.ref for file in group if file.entry}
+        if len({ref.version for ref in refs}) > 1 and not any(other_half(ref) in refs for ref in refs):
+            yield sorted(group, key=_newest, reverse=True)
+
+
+def _newest(file: DuplicateFile) -> int:
+    """CivitAI's version ids grow; of others the library does not know which is newer."""
+    version = (file.entry.ref.version if file.entry else "") or ""
+    return int(version) if version.isdecimal() else 0
+
+
+def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Key | None]) -> list[list[DuplicateFile]]:
+    """Those that share a key with another one. None is a key of nobody."""
+    found: Mapping[Key, list[DuplicateFile]] = defaultdict(list)
+    for file in files:
+        value = key(file)
+        if value is not None:
+            found[value].append(file)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _tensors_start(path: Path) -> int | None:
+    try:
+        with path.open("rb") as file:
+            return 8 + header_length(file.read(9))
+    except (OSError, HubUiError):
+        return None
+
+
+def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes | None:
+    """A digest of a few places after `start`: files that differ here need not be read in full."""
+    step = max(1, (file.size - start) // _SAMPLES)
+    digest = hashlib.sha256()
+    try:
+        with (folder / file.file).open("rb") as data:
+            for place in range(start, file.size, step):
+                data.seek(place)
+                digest.update(data.read(_SAMPLE_BYTES))
+    except OSError:
+        return None
+    return digest.digest()
+
+
+def _tensors_digest(path: Path, start: int) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            file.seek(start, os.SEEK_SET)
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()
