@@ -74,6 +74,7 @@ COMMANDS: dict[str, Entry] = {
     "move": Entry(target="move:Move", panel=_LIBRARY, help="Name the files by a template."),
     "undo": Entry(target="undo:Undo", panel=_LIBRARY, help="Undo what was removed or moved; empty the trash."),
     "duplicates": Entry(target="duplicates:DuplicatesCommand", panel=_LIBRARY, help="List files that are there twice."),
+    "collection": Entry(target="collection:CollectionCommand", panel=_LIBRARY, help="Name sets of LoRAs."),
     "diff": Entry(target="diff:Diff", panel=_LIBRARY, help="Compare two lock files."),
     "licenses": Entry(target="licenses:Licenses", panel=_LIBRARY, help="Show what the licences permit together."),
     "export": Entry(target="export:Export", panel=_LIBRARY, help="Write metadata for other programs."),

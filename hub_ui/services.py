@@ -20,6 +20,7 @@ from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
+from hub_ui.library.collections import Collections
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
@@ -48,6 +49,7 @@ class Services:
     library_index: LibraryIndex
     own_values: OwnValues
     update_rules: UpdateRules
+    collections: Collections
     history: History
     media: MediaStore
     lookup: Lookup
@@ -121,6 +123,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         library_index=LibraryIndex(library, catalog, annotations),
         own_values=OwnValues(annotations, library, lookup),
         update_rules=UpdateRules.open(settings.update_rules),
+        collections=Collections(settings.home / "collections"),
         history=history,
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,

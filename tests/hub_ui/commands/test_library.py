@@ -388,3 +388,17 @@ def test_licenses_print_a_sentence_a_question(pulled: dict[str, Path], line: Lin
     code, out = line.words("licenses")
     assert (code, "May you, with all 3 together:\n" in out) == (0, True)
     assert "  run it as a paid service  no: " in out
+
+
+def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line: Line, tmp_path: Path) -> None:
+    code, document = line("collection", "My styles", "--add", "civitai:1001", "--add", REPLICATE)
+    assert (code, document["name"], len(document["loras"])) == (0, "My styles", 2)
+    assert line("collection", "My styles", "--take-out", REPLICATE)[1]["loras"][0]["ref"] == CIVITAI
+    lock = tmp_path / "styles.lock"
+    assert line("collection", "My styles", "--export", str(lock))[0] == 0
+    assert [entry.ref for entry in lockfile.loads(lock.read_text())] == [Ref.parse(CIVITAI)]
+    assert line("sync", "--lock", str(lock), "--library", str(tmp_path / "other"))[1]["ok"] is True
+    assert line("collection", "copy", "--read", str(lock))[0] == 0
+    assert [one["name"] for one in line("collection")[1]["collections"]] == ["copy", "My styles"]
+    assert line("collection", "copy", "--delete")[0] == 0
+    assert line("collection", "copy")[0] == 4

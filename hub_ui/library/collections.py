@@ -1,0 +1,119 @@
+"""Named sets of LoRAs. A collection is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from filelock import FileLock
+
+from connectors.errors import NotFound, UsageError
+from connectors.ref import Ref
+from hub_ui.library import lockfile
+from hub_ui.library.disk import disk_errors_as_messages, replace_file
+from hub_ui.library.file_names import fold, safe_name
+from hub_ui.library.lockfile import Entry, Lock
+
+LONGEST_NAME = 60
+_ENDING = ".lock"
+# A key of the lock file: a file name can't hold every name.
+_NAME = "name"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collection:
+    name: str
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        return frozenset(entry.ref for entry in self.entries)
+
+    def lock_text(self, library: Iterable[Entry] = ()) -> str:
+        """A lock file. Of LoRAs that are in the library too, the library's entries count."""
+        here = {entry.ref: entry for entry in library}
+        return lockfile.dumps(here.get(entry.ref, entry) for entry in self.entries)
+
+
+class Collections:
+    """Several threads and several processes may use one folder. Nothing is created before the first collection."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def all(self) -> tuple[Collection, ...]:
+        """By name. A file that can't be read is left out, and left as it is."""
+        found = []
+        for path in self._folder.glob(f"*{_ENDING}") if self._folder.is_dir() else ():
+            with suppress(lockfile.LockError, OSError):
+                found.append(_read(path))
+        return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.name)))
+
+    def get(self, name: str) -> Collection:
+        found = next((one for one in self.all() if fold(one.name) == fold(_checked(name))), None)
+        if found is None:
+            raise NotFound(
+                f"There is no collection “{name[:LONGEST_NAME]}”. hub-ui collection lists those that are there."
+            )
+        return found
+
+    def add(self, name: str, entries: Iterable[Entry]) -> Collection:
+        """Makes the collection if there is none of that name."""
+        return self._change(name, lambda now: {**now, **{entry.ref: entry for entry in entries}})
+
+    def take_out(self, name: str, refs: Iterable[Ref]) -> Collection:
+        gone = set(refs)
+        self.get(name)
+        return self._change(name, lambda now: {ref: entry for ref, entry in now.items() if ref not in gone})
+
+    @disk_errors_as_messages()
+    def delete(self, name: str) -> Collection:
+        """The LoRAs themselves stay in the library."""
+        found = self.get(name)
+        self._path(found.name).unlink(missing_ok=True)
+        return found
+
+    @disk_errors_as_messages()
+    def _change(self, name: str, edit: Callable[[dict[Ref, Entry]], dict[Ref, Entry]]) -> Collection:
+        name = _checked(name)
+        path = self._path(name)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / ".writer"):
+            known = _read(path) if path.exists() else Collection(name=name)
+            entries = edit({entry.ref: entry for entry in known.entries})
+            changed = replace(known, entries=tuple(_with_own_files(entries.values())))
+            lock = Lock(entries=changed.entries, extra={_NAME: changed.name})
+            replace_file(path, lockfile.write(lock).encode())
+        return changed
+
+    def _path(self, name: str) -> Path:
+        """Names that differ in case only are one on some disks, so they are one everywhere."""
+        key = fold(name)
+        safe = safe_name(key)
+        return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
+
+
+def _checked(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise UsageError(
+            f"A collection has a name of at most {LONGEST_NAME} characters. Write one, such as “My styles”."
+        )
+    return name
+
+
+def _read(path: Path) -> Collection:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise lockfile.LockError(f"{path.name} can't be read ({error}). It was left as it is.") from error
+    lock = lockfile.read(text, path.name)
+    name = lock.extra.get(_NAME)
+    return Collection(name=name if isinstance(name, str) else path.name.removesuffix(_ENDING), entries=lock.entries)
+
+
+def _with_own_files(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """A lock file names each file once; entries of a time before a move may not."""
+    for result in lockfile.merge((), entries):
+        yield result.entry
