@@ -88,11 +88,12 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
     annotations = Annotations.open(settings.annotations)
-    changes = Changes(library, annotations)
+    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
+    own_values = OwnValues(annotations, library, lookup)
+    changes = Changes(library, annotations, edit=own_values.edit)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
     downloads = Downloads(settings, lookup, catalog, library)
     history = History(settings.home / "pictures")
     replicate = Endpoint(
@@ -121,7 +122,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         changes=changes,
         annotations=annotations,
         library_index=LibraryIndex(library, catalog, annotations),
-        own_values=OwnValues(annotations, library, lookup),
+        own_values=own_values,
         update_rules=UpdateRules.open(settings.update_rules),
         collections=Collections(settings.home / "collections"),
         history=history,

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from connectors.errors import UsageError
-from hub_ui.commands.options import LibraryOptions, entry_json, error_json, flag, open_changes, worst_exit_code
+from hub_ui import services
+from hub_ui.commands.options import LibraryOptions, entry_json, error_json, flag, worst_exit_code
 from hub_ui.format import ago, plural, size
 from hub_ui.library.changes import Outcome
 from hub_ui.library.library import Library
@@ -26,22 +27,22 @@ class Undo(LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         if (self.id != "") + self.list + self.empty > 1:
             raise UsageError("Choose one: an ID, --list or --empty.")
-        library = self.open_library()
-        changes = open_changes(library, self.settings())
-        if self.list:
-            _print_changes(changes.recent(), terminal)
-        elif self.empty:
-            freed = changes.empty()
-            if terminal.json:
-                terminal.document({"freed": freed})
-            else:
-                terminal.line(f"The trash is empty: {size(freed, precise=True)} freed.")
-        else:
+        with services.build(self.settings()) as built:
+            changes = built.changes
+            if self.list:
+                _print_changes(changes.recent(), terminal)
+                return 0
+            if self.empty:
+                freed = changes.empty()
+                if terminal.json:
+                    terminal.document({"freed": freed})
+                else:
+                    terminal.line(f"The trash is empty: {size(freed, precise=True)} freed.")
+                return 0
             change = changes.find(self.id)
             outcome = changes.undo(change.id)
-            print_outcome(library, outcome, _UNDONE[change.kind], terminal)
-            return worst_exit_code(failed.error for failed in outcome.failed)
-        return 0
+            print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
+        return worst_exit_code(failed.error for failed in outcome.failed)
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:

@@ -53,10 +53,13 @@ class Changes:
         library: Library,
         annotations: Annotations,
         *,
+        edit: Callable[[Iterable[Ref], Callable[[Annotation], Annotation]], Sequence[Annotation]] | None = None,
         most: int = MOST_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`edit` changes annotations, as `Annotations.edit` does."""
         self._annotations = annotations
+        self._edit = edit or annotations.edit
         self._library = library
         self._folder = library.folder
         self._trash = Trash(library.folder, most=most, now=now)
@@ -145,17 +148,18 @@ class Changes:
     @disk_errors_as_messages()
     def undo(self, id_: str = "") -> Outcome:
         """Undoes the change of that id, else the last one. What can't be brought back stays where it is."""
+        change = self.find(id_)
+        if change.kind == "annotate":
+            return self._annotate_back(change)
         with self._library.writer() as write:
             self._finish(write)
-            change = self.find(id_)
-            if change.kind == "annotate":
-                return self._annotate_back(change)
+            change = self.find(change.id)
             return (self._put_back if change.kind == "remove" else self._move_back)(change, write)
 
     @disk_errors_as_messages()
     def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
         """Changes what a person says of these LoRAs: of all or none."""
-        before = self._annotations.edit(refs, edit)
+        before = self._edit(refs, edit)
         change = self._trash.new("annotate", ())
         pairs = tuple((one, self._annotations.get(one.ref)) for one in before)
         change = replace(change, annotations=tuple(pair for pair in pairs if pair[0] != pair[1]))
@@ -176,8 +180,9 @@ class Changes:
                 now, **{name: getattr(before, name) for name in names if getattr(now, name) == getattr(after, name)}
             )
 
-        self._annotations.edit(pairs, edit)
-        self._trash.forget(change)
+        self._edit(pairs, edit)
+        with self._library.writer():
+            self._trash.forget(change)
         return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
 
     def _put_back(self, change: Change, write: _Write) -> Outcome:
