@@ -10,6 +10,7 @@ from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, R
 from connectors.record import Lora
 from connectors.ref import LOCAL, Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.i18n import _
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -127,7 +128,9 @@ class Downloads:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
         bounds = self._policy.bounds
         if bounds and sum(not task.rests for task in self.queue.tasks()) >= bounds.downloads:
-            raise HubUiError("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
+            raise HubUiError(
+                _("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
+            )
         try:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:

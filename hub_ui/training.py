@@ -125,33 +125,49 @@ def _read_zip(path: Path) -> Iterator[_Item]:
             for info in members:
                 yield _read_member(opened, info, path)
     except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such folder or zip.") from error
+        raise UsageError(_("{path}: there is no such folder or zip.").format(path=path)) from error
     except _UNREADABLE as error:
-        raise UsageError(f"{path} can't be read as a zip: {error}") from error
+        raise UsageError(_("{path} can't be read as a zip: {error}").format(path=path, error=error)) from error
 
 
 def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
-        raise UsageError(f"{path} is no plain zip of images: “{info.filename[:80]}” leads out of it. Nothing was sent.")
+        raise UsageError(
+            _("{path} is no plain zip of images: “{filename}” leads out of it. Nothing was sent.").format(
+                path=path, filename=info.filename[:80]
+            )
+        )
     if info.flag_bits & 0x1:
-        raise UsageError(f"{path} is locked with a password. Pack the images without one.")
+        raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=path))
     data = b""
     if _is_used(name.suffix):
         with opened.open(info) as member:
             # A header may say less than there is.
             data = member.read(info.file_size + 1)
         if len(data) != info.file_size:
-            raise UsageError(f"{path} is damaged: “{info.filename[:80]}” has another size than it says.")
+            raise UsageError(
+                _("{path} is damaged: “{filename}” has another size than it says.").format(
+                    path=path, filename=info.filename[:80]
+                )
+            )
     return _Item(name=str(name), stem=str(name.with_suffix("")), suffix=name.suffix.lower(), data=data)
 
 
 def _check_size(path: Path, files: int, size: int) -> None:
     """Before any of it is read into memory."""
     if files > _MOST_FILES:
-        raise UsageError(f"{path} holds {files} files; train on at most {_MOST_FILES}.")
+        raise UsageError(
+            _("{path} holds {files} files; train on at most {most_files}.").format(
+                path=path, files=files, most_files=_MOST_FILES
+            )
+        )
     if size >= MOST_UPLOADED:
-        raise UsageError(f"{path} holds {size // 2**20} MB; Replicate takes less than 100. Make the pictures smaller.")
+        raise UsageError(
+            _("{path} holds {size} MB; Replicate takes less than 100. Make the pictures smaller.").format(
+                path=path, size=size // 2**20
+            )
+        )
 
 
 def _check_image(item: _Item) -> tuple[int, bool]:
@@ -159,13 +175,17 @@ def _check_image(item: _Item) -> tuple[int, bool]:
     try:
         with Image.open(io.BytesIO(item.data)) as image:
             if image.width * image.height > _MOST_PIXELS:
-                raise UsageError(f"“{item.name[:80]}” has too many pixels. Make it smaller.")
+                raise UsageError(_("“{name}” has too many pixels. Make it smaller.").format(name=item.name[:80]))
             image.load()
             side, has_place = min(image.size), bool(image.getexif().get_ifd(_GPS))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f"“{item.name[:80]}” can't be read as an image. Take it out, or save it again.") from error
+        raise UsageError(
+            _("“{name}” can't be read as an image. Take it out, or save it again.").format(name=item.name[:80])
+        ) from error
     if side < _LEAST_SIDE:
-        raise UsageError(f"“{item.name[:80]}” is only {side} pixels wide or high. Take it out.")
+        raise UsageError(
+            _("“{name}” is only {side} pixels wide or high. Take it out.").format(name=item.name[:80], side=side)
+        )
     return side, has_place
 
 
@@ -180,7 +200,9 @@ def _pack(images: Sequence[_Item], captions: Sequence[_Item | None]) -> bytes:
             try:
                 text = caption.data[:_LONGEST_CAPTION].decode("utf-8-sig").strip()
             except UnicodeDecodeError as error:
-                raise UsageError(f"“{caption.name[:80]}” is no text in UTF-8. Save it again as one.") from error
+                raise UsageError(
+                    _("“{name}” is no text in UTF-8. Save it again as one.").format(name=caption.name[:80])
+                ) from error
             zipped.writestr(zipfile.ZipInfo(f"{number:04d}{_CAPTION}", _DATE), text)
     return data.getvalue()
 

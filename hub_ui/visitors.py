@@ -13,6 +13,7 @@ from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFo
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
+from hub_ui.i18n import _
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
@@ -54,14 +55,18 @@ def refusals_for_visitors(label: str) -> Iterator[None]:
         yield
     except (KeyRequired, Gated) as error:
         raise AccessError(
-            f"{label} hands this to signed-in people only, and a shared page signs in to no hub. Choose another LoRA, "
-            "or run hub-ui on your own computer with a key of your own.",
+            _(
+                "{label} hands this to signed-in people only, and a shared page signs in to no hub. Choose "
+                "another LoRA, or run hub-ui on your own computer with a key of your own."
+            ).format(label=label),
             hub=error.hub,
         ) from error
     except NotFound as error:
         if "key" not in error.message:
             raise
-        raise NotFound(f"{label} has nothing of that name that is open to everyone.", hub=error.hub) from error
+        raise NotFound(
+            _("{label} has nothing of that name that is open to everyone.").format(label=label), hub=error.hub
+        ) from error
 
 
 _IN_USE_SECONDS = 900.0
@@ -111,8 +116,10 @@ class VisitorLibrary:
         """
         if size is not None and size > self.largest:
             raise UsageError(
-                f"The file takes {size // 1_000_000:,} MB, and a shared page tries files of at most "
-                f"{self.largest // 1_000_000:,} MB. Run hub-ui on your own computer to try it."
+                _(
+                    "The file takes {size:,} MB, and a shared page tries files of at most {largest:,} MB. Run "
+                    "hub-ui on your own computer to try it."
+                ).format(size=size // 1_000_000, largest=self.largest // 1_000_000)
             )
         wanted = self.largest if size is None else size
         with self._lock:
@@ -124,8 +131,10 @@ class VisitorLibrary:
                     self._library.remove(entry.ref)
             if not self._fits(wanted):
                 raise HubUiError(
-                    "There is no room for another LoRA on this shared page just now. Try again in a quarter of an "
-                    "hour, or run hub-ui on your own computer."
+                    _(
+                        "There is no room for another LoRA on this shared page just now. Try again in a "
+                        "quarter of an hour, or run hub-ui on your own computer."
+                    )
                 )
             self._coming[ref] = wanted
         try:

@@ -27,6 +27,7 @@ from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
+from hub_ui.i18n import _
 
 # What pipelines raise for unsupported input; they have no common error.
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
@@ -144,9 +145,13 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
             raise
         reason = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
         if len(cells) > 1:
-            raise TakesNoLists(f"This base generates one image at a time ({reason}).") from error
+            raise TakesNoLists(
+                _("This base generates one image at a time ({reason}).").format(reason=reason)
+            ) from error
         raise PreviewError(
-            f"This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
+            _(
+                "This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
+            ).format(reason=reason)
         ) from error
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from connectors.errors import UsageError
 from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.i18n import _
 
 
 def trigger_words(adapters: Sequence[LoraInput]) -> tuple[str, ...]:
@@ -106,7 +107,7 @@ def trigger_comparison(request: GenerationRequest) -> Comparison:
     _need_lora(request, "Trigger words belong to a LoRA. Choose one.")
     words = trigger_words(request.adapters)
     if not words:
-        raise UsageError("No trigger words are known for this LoRA, so nothing can be compared. Try a pair instead.")
+        raise UsageError(_("No trigger words are known for this LoRA, so nothing can be compared. Try a pair instead."))
     without, label = remove_words(request.prompt, words), f"“{_shorten(', '.join(words))}”"
     return _one_row(
         "trigger",
@@ -119,7 +120,7 @@ def lora_combinations(request: GenerationRequest) -> Comparison:
     """Two LoRAs: neither, one, the other, and both together."""
     loras = lora_slices(request)
     if len(loras) != 2:
-        raise UsageError(f"This comparison needs two LoRAs, and there are {len(loras)}. Choose two.")
+        raise UsageError(_("This comparison needs two LoRAs, and there are {n}. Choose two.").format(n=len(loras)))
     prompt, own, split = prompt_as_used(request), _own_weights(request), loras[0].stop
     off = (0.0,) * len(own)
     choices = (off, (*own[:split], *off[split:]), (*off[:split], *own[split:]), own)
@@ -135,7 +136,7 @@ def prompt_grid(
     _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
     rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
     if not rows:
-        raise UsageError("A grid needs at least one prompt. Write one in each line.")
+        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
     _check_weights(weights, len(rows))
     cells = tuple(
         Cell(
@@ -175,9 +176,9 @@ def prompt_as_used(request: GenerationRequest, prompt: str | None = None) -> str
 def weight_range(low: float, high: float, count: int) -> tuple[float, ...]:
     """`count` evenly spaced weights from `low` to `high`."""
     if not math.isfinite(low) or not math.isfinite(high) or low >= high:
-        raise UsageError("A strip goes from a lower weight to a higher one, such as 0 to 1.2.")
+        raise UsageError(_("A strip goes from a lower weight to a higher one, such as 0 to 1.2."))
     if not 2 <= count <= MAX_CELLS:
-        raise UsageError(f"A weight sweep has 2 to {MAX_CELLS} images.")
+        raise UsageError(_("A weight sweep has 2 to {max_cells} images.").format(max_cells=MAX_CELLS))
     return tuple(round(low + (high - low) * i / (count - 1), 3) for i in range(count))
 
 
@@ -230,11 +231,13 @@ def _need_lora(request: GenerationRequest, message: str) -> None:
 
 def _check_weights(weights: Sequence[float], rows: int) -> None:
     if not weights or not all(math.isfinite(weight) for weight in weights):
-        raise UsageError("Weights are numbers such as 0, 0.5 and 1. Give at least one.")
+        raise UsageError(_("Weights are numbers such as 0, 0.5 and 1. Give at least one."))
     if rows * len(weights) > MAX_CELLS:
         raise UsageError(
-            f"That would be {rows * len(weights)} images, and a comparison has room for {MAX_CELLS}. "
-            "Take fewer weights or fewer prompts."
+            _(
+                "That would be {rows} images, and a comparison has room for {max_cells}. Take fewer weights or "
+                "fewer prompts."
+            ).format(rows=rows * len(weights), max_cells=MAX_CELLS)
         )
 
 

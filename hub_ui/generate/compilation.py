@@ -10,6 +10,7 @@ from typing import Any
 from connectors.errors import PreviewError
 from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.i18n import _
 
 _NETWORKS = ("unet", "transformer", "transformer_2")
 _COMPILERS = ("g++", "clang++", "c++", "cl")
@@ -22,12 +23,14 @@ def check_compiler(kind: str) -> None:
     """Raises PreviewError where torch.compile would lack its compiler. `kind` is torch's name for the device."""
     if not (os.environ.get("CXX") or any(shutil.which(name) for name in _COMPILERS)):
         raise PreviewError(
-            "--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out."
+            _("--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out.")
         )
     if kind == "cuda" and importlib.util.find_spec("triton") is None:
         raise PreviewError(
-            "--compile needs Triton for this GPU, and it is not installed. Install it with pip install triton (on "
-            "Windows triton-windows), or leave --compile out."
+            _(
+                "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "
+                "triton (on Windows triton-windows), or leave --compile out."
+            )
         )
 
 

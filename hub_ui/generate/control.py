@@ -22,6 +22,7 @@ from hub_ui.generate.input_images import fit_image, to_grey
 from hub_ui.generate.pipeline_arguments import call_names, family, sibling_pipeline
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.settings import ResolvedRequest
+from hub_ui.i18n import _
 
 # Width and height of the network's input, and the mean and deviation of its training images.
 _INPUT = (192, 256)
@@ -119,10 +120,14 @@ def prepare_control_image(
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Returns the control image in that size, and notes. Raises UsageError for an unusable file."""
     if request.control is None:
-        raise UsageError("A control LoRA is steered by an image. Choose one (--control FILE).")
+        raise UsageError(_("A control LoRA is steered by an image. Choose one (--control FILE)."))
     make = _MAKERS.get(request.control_kind)
     if make is None:
-        raise UsageError(f"“{request.control_kind}” is no kind of control image. Choose one of: {', '.join(_MAKERS)}.")
+        raise UsageError(
+            _("“{control_kind}” is no kind of control image. Choose one of: {makers}.").format(
+                control_kind=request.control_kind, makers=", ".join(_MAKERS)
+            )
+        )
     image, notes = fit_image(request.control, "control image", width, height)
     control, more = make(image, cache)
     return control, (*notes, *more)
@@ -177,9 +182,10 @@ def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
         if (folder / "model.safetensors").is_file():
             return folder
     raise PreviewError(
-        f"A {kind} image is made by {helper.label} ({helper.megabytes} MB, {helper.license}), which is not on this "
-        f"disk. Fetch it with “hf download {helper.repo}”, or give a {kind} image that is ready "
-        "(--control-kind ready)."
+        _(
+            "A {kind} image is made by {label} ({megabytes} MB, {license}), which is not on this disk. Fetch "
+            "it with “hf download {repo}”, or give a {kind} image that is ready (--control-kind ready)."
+        ).format(kind=kind, label=helper.label, megabytes=helper.megabytes, license=helper.license, repo=helper.repo)
     )
 
 
@@ -206,7 +212,9 @@ def choose_control(
     edits = family(type(pipe).__name__).edits
     if request.control is None and not control:
         if spec.needs_image:
-            raise UsageError(f"{spec.label} changes an image, and there is none. Choose one (--control FILE).")
+            raise UsageError(
+                _("{label} changes an image, and there is none. Choose one (--control FILE).").format(label=spec.label)
+            )
         return ControlImage(pipe=pipe)
     if not control and edits:
         # What is to be changed is the image itself, not its edges.

@@ -297,14 +297,21 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
     """One base that fits all the LoRAs, in the precision that the request's quality means here."""
     if not request.adapters:
         if request.base is None:
-            raise UsageError("There is neither a LoRA nor a base model to generate with. Choose one.")
+            raise UsageError(_("There is neither a LoRA nor a base model to generate with. Choose one."))
         return in_quality(choose_base(None, None, request.base), request)
     first = request.adapters[0]
     spec = choose_base(first.architecture, first.base_model, request.base)
     for adapter in request.adapters[1:]:
         if adapter.architecture not in (None, spec.architecture):
             raise DoesNotFit(
-                f"“{first.title}” is for {spec.architecture} and “{adapter.title}” for {adapter.architecture}: LoRAs "
-                "of different architectures can't be used together. Leave one of them out."
+                _(
+                    "“{title}” is for {architecture} and “{title2}” for {architecture2}: LoRAs of different "
+                    "architectures can't be used together. Leave one of them out."
+                ).format(
+                    title=first.title,
+                    architecture=spec.architecture,
+                    title2=adapter.title,
+                    architecture2=adapter.architecture,
+                )
             )
     return in_quality(spec, request)

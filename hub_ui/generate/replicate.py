@@ -197,16 +197,22 @@ class ReplicateBackend:
         page = f"https://replicate.com/{ref.id}"
         # Requests that would cost money without giving an image.
         if not what.inputs.known:
-            raise PreviewError(f"Replicate doesn't say what {ref.id} takes. Run it on its page: {page}")
+            raise PreviewError(
+                _("Replicate doesn't say what {id} takes. Run it on its page: {page}").format(id=ref.id, page=page)
+            )
         examples = (url.partition("?")[0].lower() for url in what.example)
         if all(name in what.inputs for name in _VIDEO_INPUTS) or any(url.endswith(_VIDEOS) for url in examples):
             raise PreviewError(
-                f"{ref.id} makes videos, which can't be shown from Replicate yet. Run it on its page: {page}"
+                _("{id} makes videos, which can't be shown from Replicate yet. Run it on its page: {page}").format(
+                    id=ref.id, page=page
+                )
             )
         first = request.adapters[0].ref if request.adapters else None
         own = first is not None and (first.hub, first.id) == ("replicate", ref.id)
         if own and what.inputs.takes_loras and "replicate_weights" not in what.inputs:
-            raise DoesNotFit(f"{ref.id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.")
+            raise DoesNotFit(
+                _("{id} runs other people's LoRAs and is none itself. Choose a LoRA to run on it.").format(id=ref.id)
+            )
         # Only official models run by name; their versions are not public.
         version = ref.version or (None if what.official else what.newest)
         return _Model(name=ref.id, version=version, what=what, own=own)
@@ -240,14 +246,14 @@ class ReplicateBackend:
     def _download_image(self, run: Run) -> Image.Image:
         """Converts the image to plain pixels, whatever its format."""
         if not run.output:
-            raise PreviewError("Replicate finished without an image. Try again, or another seed.", hub="replicate")
+            raise PreviewError(_("Replicate finished without an image. Try again, or another seed."), hub="replicate")
         try:
             with Image.open(io.BytesIO(self._download(run.output[0]))) as image:
                 if image.width * image.height > _MOST_PIXELS:
-                    raise PreviewError("Replicate's image is too large to show.", hub="replicate")
+                    raise PreviewError(_("Replicate's image is too large to show."), hub="replicate")
                 return image.convert("RGB")
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise PreviewError("What Replicate sent is no image that can be shown here.", hub="replicate") from error
+            raise PreviewError(_("What Replicate sent is no image that can be shown here."), hub="replicate") from error
 
     def _download(self, url: str) -> bytes:
         """Retries a broken connection: the image is paid for."""
@@ -260,9 +266,9 @@ class ReplicateBackend:
 def _check_request(request: GenerationRequest, comparison: Comparison) -> None:
     check_request(request, comparison)
     if any(lora.text_encoder_scale != 1 or lora.block_weights for lora in request.adapters):
-        raise UsageError("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out.")
+        raise UsageError(_("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out."))
     if request.image is not None:
-        raise UsageError("Images are started from on this computer only. Leave the image out, or generate here.")
+        raise UsageError(_("Images are started from on this computer only. Leave the image out, or generate here."))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,7 +325,7 @@ class _Predictions:
         if run.status in ("canceled", "aborted"):
             raise _cancelled()
         if run.status == "failed":
-            raise PreviewError(f"Replicate could not generate it: {_reason(run)}", hub="replicate")
+            raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
         return run
 
 
@@ -345,11 +351,13 @@ def _choose_model(request: GenerationRequest) -> Ref:
     if request.base is not None and request.base.startswith("replicate:"):
         return Ref.parse(request.base)
     if not request.adapters:
-        raise UsageError("There is no LoRA to generate with. Choose one.")
+        raise UsageError(_("There is no LoRA to generate with. Choose one."))
     first = request.adapters[0]
     if first.ref.hub == "replicate":
         if not first.ref.is_pinned:
-            raise UsageError(f"{first.ref} names no version. Choose one, so that the same bytes run each time.")
+            raise UsageError(
+                _("{ref} names no version. Choose one, so that the same bytes run each time.").format(ref=first.ref)
+            )
         return first.ref
     for adapter in request.adapters[1:]:
         runner(adapter.architecture, adapter.base_model)

@@ -10,6 +10,7 @@ from PIL.Image import Image
 from connectors.errors import PreviewError, UsageError
 from connectors.ref import Ref
 from hub_ui.generate.base_models.precision import Quality
+from hub_ui.i18n import _
 
 Value = TypeVar("Value")
 
@@ -103,7 +104,11 @@ def spread_weights(
         return [weights[0]] * count
     if len(weights) != count:
         one, several = names
-        raise UsageError(f"LoRAs: {count}, {several}: {len(weights)}. Give no {one}, one for all, or one for each.")
+        raise UsageError(
+            _("LoRAs: {count}, {several}: {n}. Give no {one}, one for all, or one for each.").format(
+                count=count, several=several, n=len(weights), one=one
+            )
+        )
     return list(weights)
 
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageSequence
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 
@@ -63,7 +64,9 @@ class History:
         except OSError as error:
             self.remove(name)
             raise HubUiError(
-                f"The image could not be kept in {self._folder}: {error.strerror or error}. Save it yourself."
+                _("The image could not be kept in {folder}: {value}. Save it yourself.").format(
+                    folder=self._folder, value=error.strerror or error
+                )
             ) from error
         for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
@@ -85,7 +88,7 @@ class History:
         provenances = [png_metadata.read(path) for path in entry.paths]
         result = png_metadata.restore(provenances, [_read_picture(path) for path in entry.paths])
         if result is None:
-            raise NotFound(f"Some of its images are gone. {GONE}")
+            raise NotFound(_("Some of its images are gone. {gone}").format(gone=GONE))
         if not self._control(name).is_file():
             return result
         return replace(result, report=replace(result.report, control=_read_picture(self._control(name)).image))
@@ -149,5 +152,5 @@ def _read_picture(path: Path) -> GeneratedImage:
         with Image.open(path) as image:
             frames = tuple(frame.convert("RGB") for frame in ImageSequence.Iterator(image))
     except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UsageError(f"{path.name} can't be read as an image.") from error
+        raise UsageError(_("{name} can't be read as an image.").format(name=path.name)) from error
     return GeneratedImage(image=frames[len(frames) // 2], frames=frames if len(frames) > 1 else (), seconds=0.0)

@@ -21,6 +21,7 @@ from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.i18n import _
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext
@@ -129,7 +130,7 @@ def read(path: Path) -> Provenance:
     """Raises UsageError when the file has no provenance of ours."""
     found = read_any(path)
     if isinstance(found, Infotext):
-        raise UsageError(f"{path.name} {NO_METADATA}")
+        raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
     return found
 
 
@@ -140,7 +141,9 @@ def read_any(path: Path) -> Provenance | Infotext:
         try:
             return from_json(json.loads(texts[KEY]))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, BadRef, RecursionError) as error:
-            raise UsageError(f"What {path.name} says about itself can't be read ({error}).") from error
+            raise UsageError(
+                _("What {name} says about itself can't be read ({error}).").format(name=path.name, error=error)
+            ) from error
     infotext = a1111.read(texts.get(_INFOTEXT, ""))
     # A saver of ComfyUI may write both; what A1111 defined says more, its hashes for example.
     graph = None if _is_whole(infotext) else read_graph(texts)
@@ -148,10 +151,12 @@ def read_any(path: Path) -> Provenance | Infotext:
         return graph or infotext
     if "workflow" in texts or "prompt" in texts:
         raise UsageError(
-            f"{path.name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node that "
-            "writes A1111's parameters, or type its prompt and numbers in."
+            _(
+                "{name} holds a graph of ComfyUI in which no sampler is found. Save it in ComfyUI with a node "
+                "that writes A1111's parameters, or type its prompt and numbers in."
+            ).format(name=path.name)
         )
-    raise UsageError(f"{path.name} {NO_METADATA}")
+    raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
 
 
 def _is_whole(infotext: Infotext) -> bool:
@@ -174,7 +179,9 @@ def _texts(path: Path) -> dict[str, str]:
                 # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
                 named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
     except (*_UNREADABLE, *_BOMBS) as error:
-        raise UsageError(f"{path.name} can't be read as an image. Give a PNG, JPEG or WebP.") from error
+        raise UsageError(
+            _("{name} can't be read as an image. Give a PNG, JPEG or WebP.").format(name=path.name)
+        ) from error
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
     found |= {key.lower(): text for key, _, text in named if key.lower() in ("prompt", "workflow")}
     if isinstance(comment, bytes):

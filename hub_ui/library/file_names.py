@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from connectors.errors import UsageError
 from connectors.record import Record
 from connectors.ref import Ref
+from hub_ui.i18n import _
 
 DEFAULT = "{architecture}/{creator}/{title}-{version}"
 # The placeholders of a template.
@@ -31,19 +32,33 @@ class FileNameTemplate:
         parts = template.strip().removesuffix(".safetensors").split("/")
         if any(part.strip() in ("", ".", "..") for part in parts) or "\\" in template:
             raise UsageError(
-                f"“{template}” is no template for file names: write folders and a name with / between them, such as "
-                f"{DEFAULT}"
+                _(
+                    "“{template}” is no template for file names: write folders and a name with / between them, "
+                    "such as {default}"
+                ).format(template=template, default=DEFAULT)
             )
         known = ", ".join(f"{{{name}}}" for name in KNOWN)
         try:
             fields = [field[1:] for part in parts for field in string.Formatter().parse(part) if field[1] is not None]
         except ValueError as error:
-            raise UsageError(f"“{template}” is no template for file names: {error}. Known are {known}.") from error
+            raise UsageError(
+                _("“{template}” is no template for file names: {error}. Known are {known}.").format(
+                    template=template, error=error, known=known
+                )
+            ) from error
         for name, spec, conversion in fields:
             if name not in KNOWN or spec or conversion:
-                raise UsageError(f"“{{{name}}}” is nothing a file can be named by. Known are {known}.")
+                raise UsageError(
+                    _("“{{{name}}}” is nothing a file can be named by. Known are {known}.").format(
+                        name=name, known=known
+                    )
+                )
         if not fields:
-            raise UsageError(f"“{template}” gives every file one name. Use at least one of {known}.")
+            raise UsageError(
+                _("“{template}” gives every file one name. Use at least one of {known}.").format(
+                    template=template, known=known
+                )
+            )
         return cls(parts=tuple(parts))
 
     @property

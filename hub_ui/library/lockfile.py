@@ -36,6 +36,7 @@ import tomlkit
 
 from connectors.errors import BadRef, UsageError
 from connectors.ref import LOCAL, Ref
+from hub_ui.i18n import _
 from hub_ui.library.file_names import free_path, is_safe_path
 
 
@@ -161,12 +162,14 @@ def read(text: str, name: str = "loras.lock") -> Lock:
     if not is_minor and (type(version) is not int or version != VERSION):
         found = "no version" if version is None else f"version {version!r}"
         raise LockError(
-            f"{name} has {found}; this hub-ui reads version {VERSION}. Update hub-ui, or move the file away to start "
-            "anew."
+            _(
+                "{name} has {found}; this hub-ui reads version {version}. Update hub-ui, or move the file away "
+                "to start anew."
+            ).format(name=name, found=found, version=VERSION)
         )
     tables = data.get("lora", [])
     if not isinstance(tables, list):
-        raise LockError(f"{name} is not readable: write each LoRA under a line [[lora]].")
+        raise LockError(_("{name} is not readable: write each LoRA under a line [[lora]].").format(name=name))
     entries = tuple(reader.entry(table, number) for number, table in enumerate(tables))
     reader.check_unique(entries)
     extra = {key: value for key, value in data.items() if key not in ("version", "lora")}
@@ -188,8 +191,9 @@ class _Reader:
         # Nested a thousand deep, or a number of thousands of digits.
         except (ValueError, RecursionError) as error:
             raise LockError(
-                f"{self._name} is not readable: {error}{self._place(str(error))}. Mend it, or move it away to start "
-                "anew."
+                _("{name} is not readable: {error}{self}. Mend it, or move it away to start anew.").format(
+                    name=self._name, error=error, self=self._place(str(error))
+                )
             ) from error
 
     def _place(self, message: str) -> str:

@@ -16,6 +16,7 @@ from connectors.query_language import format, parse, quote
 from connectors.ref import Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.i18n import _
 from hub_ui.library_search import SORTS as LIBRARY_SORTS
 from hub_ui.library_search import Sort as LibrarySort
 
@@ -128,7 +129,7 @@ def size_of(text: str | None) -> tuple[int, int] | None:
         return None
     found = _SIZE.fullmatch(text or "")
     if found is None or not int(found[1]):
-        raise UsageError("A size is written as width × height in pixels, for example 1024 x 768.")
+        raise UsageError(_("A size is written as width × height in pixels, for example 1024 x 768."))
     return int(found[1]), int(found[2] or found[1])
 
 
@@ -162,7 +163,7 @@ def blocks_of(text: str | None) -> tuple[str, ...]:
     if not any(parts):
         return ()
     if len(parts) > MOST_LORAS or not all(_BLOCKS.fullmatch(part) for part in parts):
-        raise UsageError("Block weights are a name such as OUTALL, or numbers with commas between: 1,0,0.5.")
+        raise UsageError(_("Block weights are a name such as OUTALL, or numbers with commas between: 1,0,0.5."))
     return parts
 
 
@@ -309,7 +310,7 @@ class View:
         """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""
         field = next((field for field in FIELDS if field.attribute == attribute and field.key not in SETTINGS), None)
         if field is None:
-            raise BadQuery(f"There is no filter called “{attribute[:40]}”.")
+            raise BadQuery(_("There is no filter called “{attribute}”.").format(attribute=attribute[:40]))
         read = getattr(parse(f"{field.key}:{quote(value)}"), attribute)
         now = getattr(self.query, attribute)
         if field.form == "list":

@@ -14,6 +14,7 @@ from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.precision import PRECISIONS
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
 from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, PACKAGED
+from hub_ui.i18n import _
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
 # The beginnings of names -> the part of a pipeline that they are. SDXL numbers its encoders, SD 3 and FLUX name them.
@@ -56,21 +57,31 @@ def identify_checkpoint(path: Path) -> CheckpointFacts:
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise NoBase(
-            f"{path.name} is no safetensors file and no GGUF file. Pickled checkpoints (.ckpt, .pt, .bin) can run code "
-            "and are not loaded. Look for a .safetensors version."
+            _(
+                "{name} is no safetensors file and no GGUF file. Pickled checkpoints (.ckpt, .pt, .bin) can "
+                "run code and are not loaded. Look for a .safetensors version."
+            ).format(name=path.name)
         )
     try:
         with path.open("rb") as file:
             header = read(FileReader(file))
     except OSError as error:
-        raise NoBase(f"{path} can't be read: {error.strerror or error}. Check the name.") from error
+        raise NoBase(
+            _("{path} can't be read: {value}. Check the name.").format(path=path, value=error.strerror or error)
+        ) from error
     except HubUiError as error:
-        raise NoBase(f"{path.name} can't be used as a base: {error.message}") from error
+        raise NoBase(
+            _("{name} can't be used as a base: {message}").format(name=path.name, message=error.message)
+        ) from error
     facts = identify_header(header, path.name)
     if read is read_header:
         return facts
     if facts.brings != {"transformer"}:
-        raise NoBase(f"GGUF files of {facts.architecture} can't be read. Choose a version in safetensors.")
+        raise NoBase(
+            _("GGUF files of {architecture} can't be read. Choose a version in safetensors.").format(
+                architecture=facts.architecture
+            )
+        )
     return replace(facts, precision=_precision_of_types(header))
 
 
@@ -88,18 +99,26 @@ def identify_header(header: Header, name: str) -> CheckpointFacts:
     tensors, what = header.tensors, structure_of(header.tensors).what
     if what == "lora":
         raise NoBase(
-            f"{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the model it "
-            "goes on."
+            _(
+                "{name} is a LoRA: it changes a base model and is none itself. Leave --base out, or name the "
+                "model it goes on."
+            ).format(name=name)
         )
     if what not in ("checkpoint", "diffusion-model"):
-        raise NoBase(f"{name} is {WORDS[what]}, not a base model. Choose a checkpoint.")
+        raise NoBase(
+            _("{name} is {words}, not a base model. Choose a checkpoint.").format(name=name, words=WORDS[what])
+        )
     if any(tensor.endswith(_PACKED) for tensor in tensors):
-        raise NoBase(f"{name} is packed for another program (quantised). Choose a version in bf16 or fp16.")
+        raise NoBase(
+            _("{name} is packed for another program (quantised). Choose a version in bf16 or fp16.").format(name=name)
+        )
     found = structure_of(_lora_of_all_layers(tensors))
     if len(found.architectures) != 1 and found.usual is None:
         raise NoBase(
-            f"It can't be told which architecture {name} has; it may be newer than this program. Choose another base, "
-            "or one in diffusers' layout (--base FOLDER)."
+            _(
+                "It can't be told which architecture {name} has; it may be newer than this program. Choose "
+                "another base, or one in diffusers' layout (--base FOLDER)."
+            ).format(name=name)
         )
     architecture = found.usual or found.architectures[0]
     prefixes = {**_PARTS, _T5: _T5_PART.get(architecture)}
@@ -154,18 +173,23 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
         _check_architecture(spec.label, spec.architecture, architecture)
         return spec
     if architecture is None:
-        reason = (
-            f"This LoRA was made for “{base_model}”, which is none of the base models known here."
-            if base_model
-            else "Nothing says which base model this LoRA was made for."
+        text = _(
+            "Nothing says which base model this LoRA was made for. Choose one yourself (--base, for example sdxl-1.0)."
         )
-        raise NoBase(f"{reason} Choose one yourself (--base, for example sdxl-1.0).")
+        if base_model:
+            text = _(
+                "This LoRA was made for “{base}”, which is none of the base models known here. Choose one yourself "
+                "(--base, for example sdxl-1.0)."
+            )
+        raise NoBase(text.format(base=base_model))
     if own is not None and own.architecture == architecture:
         return own
     if not (bases := bases_for_architecture(architecture)):
         raise NoBase(
-            f"There is no base model here that can generate with LoRAs for {architecture}. It can be downloaded "
-            "and used in another program."
+            _(
+                "There is no base model here that can generate with LoRAs for {architecture}. It can be "
+                "downloaded and used in another program."
+            ).format(architecture=architecture)
         )
     return bases[0]
 
@@ -182,8 +206,10 @@ def base_by_id(name: str | None) -> PipelineSpec | None:
 def _check_architecture(label: str, architecture: str, of_lora: str | None) -> None:
     if of_lora is not None and architecture != of_lora:
         raise DoesNotFit(
-            f"The LoRA is for {of_lora}, but {label} is {architecture}: no part of it would fit. "
-            "Choose a base of the same architecture, or none to have one picked."
+            _(
+                "The LoRA is for {of_lora}, but {label} is {architecture}: no part of it would fit. Choose a "
+                "base of the same architecture, or none to have one picked."
+            ).format(of_lora=of_lora, label=label, architecture=architecture)
         )
 
 
@@ -194,8 +220,9 @@ def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
     bases = _with_pipeline(index)
     if not bases:
         raise NoBase(
-            f"{spec.label} is for diffusers' {index.pipeline or 'unnamed pipeline'}, which hub-ui can't generate "
-            "with. Choose another base."
+            _("{label} is for diffusers' {value}, which hub-ui can't generate with. Choose another base.").format(
+                label=spec.label, value=index.pipeline or "unnamed pipeline"
+            )
         )
     # SD 1 and SD 2 share a class; the LoRA shows which is meant. Without one it is not the demo's base.
     same = [base for base in bases if base.architecture == spec.architecture]
@@ -244,7 +271,9 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
         index = repo_layout.read_index(path)
         if index is None:
             raise NoBase(
-                f"{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base."
+                _(
+                    "{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base."
+                ).format(path=path)
             )
         same = [base for base in _with_pipeline(index) if base.source != str(PACKAGED)]
         return resolve_base(replace(_own([*of_lora, *same, BASES[1]][0], str(path)), assumed=True), index)
@@ -252,8 +281,10 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
         raise NoBase(_no_such_base(name, architecture))
     if architecture and not of_lora:
         raise NoBase(
-            f"There is no base model here that can generate with LoRAs for {architecture}, so {name} can't be used. "
-            "Use the LoRA in another program."
+            _(
+                "There is no base model here that can generate with LoRAs for {architecture}, so {name} can't "
+                "be used. Use the LoRA in another program."
+            ).format(architecture=architecture, name=name)
         )
     return replace(_own([*of_lora, BASES[1]][0], name), architecture=architecture or "", assumed=True)
 
@@ -266,7 +297,11 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
         iter(bases_for_architecture(found.architecture)), None
     )
     if like is None:
-        raise NoBase(f"{path.name} is for {found.architecture}, which hub-ui can't generate with. Choose another base.")
+        raise NoBase(
+            _("{name} is for {architecture}, which hub-ui can't generate with. Choose another base.").format(
+                name=path.name, architecture=found.architecture
+            )
+        )
     return replace(
         like,
         id=str(path),

@@ -27,6 +27,7 @@ from hub_ui.generate.base_models import (
 )
 from hub_ui.generate.base_models.download_errors import FAILURES, RepoQuery
 from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.i18n import _
 
 
 class RepoCache:
@@ -173,7 +174,7 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
         index = repo_layout.read_index(folder)
         return DownloadPlan(spec=resolve_base(choice, index) if index else choice)
     if choice.source == str(PACKAGED):
-        raise NoBase("The tiny base model is not part of this installation. Install hub-ui from its wheel.")
+        raise NoBase(_("The tiny base model is not part of this installation. Install hub-ui from its wheel."))
     main, index = _plan_main(choice, source)
     choice = resolve_base(choice, index) if index else choice
     elsewhere = index.parts.items() if index else ()
@@ -198,15 +199,19 @@ def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
     free = size(plan.free, precise=True)
     if plan.missing + _SPARE > plan.free:
         raise NoBase(
-            f"There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
-            "Make room, point HF_HOME to another disk, or choose a smaller base."
+            _(
+                "There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
+                "Make room, point HF_HOME to another disk, or choose a smaller base."
+            ).format(what=what, free=free)
         )
     if plan.missing <= _WITHOUT_ASKING or may_fetch:
         return
     there = f" {size(plan.present, precise=True)} of it are here already." if plan.present > _WORTH_A_WORD else ""
     raise NeedsFetching(
-        f"{what} has to be downloaded first, under {plan.license or 'a licence that its page names'}.{there} "
-        f"{free} are free on this disk. Agree to the download (--fetch), or choose another base.",
+        _(
+            "{what} has to be downloaded first, under {value}.{there} {free} are free on this disk. Agree to "
+            "the download (--fetch), or choose another base."
+        ).format(what=what, value=plan.license or "a licence that its page names", there=there, free=free),
         label=label,
         repo=plan.repo,
         bytes=plan.missing,
@@ -265,7 +270,11 @@ def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) 
     names = repo_layout.select_part_files(_names(info), shared.folder, choice.dtype, kind=shared.kind)
     if not names:
         part = shared.part.replace("_", " ")
-        raise NoBase(f"{shared.repo} has no {part} for {choice.label}. Choose another base.")
+        raise NoBase(
+            _("{repo} has no {part} for {label}. Choose another base.").format(
+                repo=shared.repo, part=part, label=choice.label
+            )
+        )
     return replace(_plan_files(query, info, names, source), part=shared.part, folder=shared.folder)
 
 
@@ -316,7 +325,9 @@ def _fetch_index(query: RepoQuery, info: ModelInfo, source: Source) -> repo_layo
     try:
         index = repo_layout.parse_index(json.loads(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
-        raise NoBase(f"{query.repo}'s {name} can't be read. Choose another base.") from error
+        raise NoBase(
+            _("{repo}'s {name} can't be read. Choose another base.").format(repo=query.repo, name=name)
+        ) from error
     return repo_layout.with_own_parts(index, query.repo, names)
 
 

@@ -15,6 +15,7 @@ from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
 from hub_ui.generate.offload import Placement, first_fit
+from hub_ui.i18n import _
 
 
 def load_single_file(
@@ -24,9 +25,9 @@ def load_single_file(
     index = repo_layout.read_index(folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
-        raise NoBase(f"{folder} holds no model_index.json. Choose another base.")
+        raise NoBase(_("{folder} holds no model_index.json. Choose another base.").format(folder=folder))
     if brings.isdisjoint(NETWORKS):
-        raise NoBase(f"{file.name} has no network to generate with. Choose another checkpoint.")
+        raise NoBase(_("{name} has no network to generate with. Choose another checkpoint.").format(name=file.name))
     rest = {
         name: _load_part(part, folder / name, choice, options)
         for name, part in index.parts.items()
@@ -38,14 +39,20 @@ def load_single_file(
     if not brings <= set(NETWORKS):
         if not hasattr(kind, "from_single_file"):
             raise NoBase(
-                f"diffusers can't read {file.name} as a whole checkpoint. Choose a base in diffusers' layout, or a "
-                "file that holds the diffusion model alone."
+                _(
+                    "diffusers can't read {name} as a whole checkpoint. Choose a base in diffusers' layout, or "
+                    "a file that holds the diffusion model alone."
+                ).format(name=file.name)
             )
         return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options)
     name = next(iter(brings))
     network = _part_class(index.parts[name]) if name in index.parts else None
     if network is None or not hasattr(network, "from_single_file"):
-        raise NoBase(f"diffusers can't read {file.name} as a {name}. Choose a base in diffusers' layout.")
+        raise NoBase(
+            _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
+                name=file.name, name2=name
+            )
+        )
     if file.suffix.lower() == ".gguf":
         dtype = next(value for key, value in options.items() if key.endswith("dtype"))
         rest[name] = quantisation.read_gguf(network, file, folder, name, dtype, options)
@@ -97,7 +104,11 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise NoBase(f"{choice.label} can't be loaded from its files ({reason}). {_advice(fetched)}") from error
+        raise NoBase(
+            _("{label} can't be loaded from its files ({reason}). {fetched}").format(
+                label=choice.label, reason=reason, fetched=_advice(fetched)
+            )
+        ) from error
     return pipe, placement
 
 
@@ -115,7 +126,11 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
     of_diffusers.set_verbosity_error()
     kind = getattr(diffusers, choice.pipeline, None)
     if kind is None:
-        raise NoBase(f"{choice.label} needs a newer diffusers ({choice.pipeline}). Update it: pip install -U diffusers")
+        raise NoBase(
+            _("{label} needs a newer diffusers ({pipeline}). Update it: pip install -U diffusers").format(
+                label=choice.label, pipeline=choice.pipeline
+            )
+        )
     return kind
 
 
@@ -124,13 +139,19 @@ def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
     index = repo_layout.read_index(fetched.folder)
     if index is None:
         raise NoBase(
-            f"{fetched.folder} holds no model_index.json, so it is no base for diffusers. Choose another base."
+            _("{folder} holds no model_index.json, so it is no base for diffusers. Choose another base.").format(
+                folder=fetched.folder
+            )
         )
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     missing = [name for name in repo_layout.missing_parts(fetched.folder, index, brings) if name not in fetched.parts]
     if missing:
         parts = ", ".join(missing).replace("_", " ")
-        raise NoBase(f"{choice.label} is not whole: its {parts} can't be found. {_advice(fetched)}")
+        raise NoBase(
+            _("{label} is not whole: its {parts} can't be found. {fetched}").format(
+                label=choice.label, parts=parts, fetched=_advice(fetched)
+            )
+        )
 
 
 def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) -> Any:
@@ -204,7 +225,11 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
     )
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
-        raise NoBase(f"{choice.label} can't be loaded: its {', '.join(lacking)} can't be read. {_advice(fetched)}")
+        raise NoBase(
+            _("{label} can't be loaded: its {lacking} can't be read. {fetched}").format(
+                label=choice.label, lacking=", ".join(lacking), fetched=_advice(fetched)
+            )
+        )
     return pipe
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from connectors.errors import NoBase
+from hub_ui.i18n import _
 
 
 def count_parameters(folder: Path, *parts: str) -> int:
@@ -125,14 +126,16 @@ def select_files(
             weights.setdefault(part, []).append(str(path))
     if not any(name in INDEXES for name in texts) or (not weights and not replaced_parts):
         raise NoBase(
-            "The repository holds no model in diffusers' layout with safetensors weights. Choose another base."
+            _("The repository holds no model in diffusers' layout with safetensors weights. Choose another base.")
         )
     own_parts = (name for name, part in (index.parts if index else {}).items() if not part.repo and part.has_weights)
     lacking = sorted(set(own_parts) - replaced_parts - weights.keys())
     if lacking:
         raise NoBase(
-            f"The repository has no safetensors weights for {', '.join(lacking).replace('_', ' ')}; other formats can "
-            "run code and are not loaded. Choose another base."
+            _(
+                "The repository has no safetensors weights for {lacking}; other formats can run code and are "
+                "not loaded. Choose another base."
+            ).format(lacking=", ".join(lacking).replace("_", " "))
         )
     variant = choose_variant((name for names in weights.values() for name in names), dtype)
     return tuple(sorted([*texts, *(name for names in weights.values() for name in _select_weights(names, variant))]))

@@ -18,6 +18,7 @@ from hub_ui.generate.lora.key_maps.stable_diffusion import originals
 from hub_ui.generate.lora.module_names import UNETS
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
+from hub_ui.i18n import _
 
 
 def _numbered(prefix: str, numbers: Sequence[int]) -> tuple[str, ...]:
@@ -96,7 +97,9 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
         return weights
     if architecture is None:
         raise UsageError(
-            f"It is unknown which blocks this LoRA has, so “{text[:40]}” means nothing. Write the numbers."
+            _("It is unknown which blocks this LoRA has, so “{text}” means nothing. Write the numbers.").format(
+                text=text[:40]
+            )
         )
     blocks = block_names(architecture, len(_lists(architecture)[0]))
     if match := _ALL.fullmatch(text):
@@ -113,8 +116,9 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
         return tuple(float(block != name.removeprefix("N")) for block in blocks)
     known = ", ".join(("ALL", "NONE", *PRESETS[architecture], blocks[1]))
     raise UsageError(
-        f"“{text[:40]}” are no block weights. Give {_counts(architecture)} numbers with commas between, or a name such "
-        f"as {known}."
+        _(
+            "“{text}” are no block weights. Give {architecture} numbers with commas between, or a name such as {known}."
+        ).format(text=text[:40], architecture=_counts(architecture), known=known)
     )
 
 
@@ -125,7 +129,9 @@ def _number(text: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise UsageError(
-            f"“{text.strip()[:40]}” is no block weight. Give numbers with commas between, such as 1,0,0.5."
+            _("“{text}” is no block weight. Give numbers with commas between, such as 1,0,0.5.").format(
+                text=text.strip()[:40]
+            )
         )
     return number
 
@@ -138,8 +144,10 @@ def _blocks_of_preset(preset: _Preset) -> frozenset[str]:
 def _lists(architecture: str) -> tuple[tuple[str, ...], ...]:
     if architecture not in BLOCKS:
         raise UsageError(
-            f"Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for {architecture}. Leave "
-            "them out."
+            _(
+                "Block weights are known for Stable Diffusion 1 and 2, SDXL and FLUX.1, not for "
+                "{architecture}. Leave them out."
+            ).format(architecture=architecture)
         )
     return BLOCKS[architecture]
 
@@ -152,7 +160,11 @@ def block_names(architecture: str, count: int) -> tuple[str, ...]:
     """The blocks that so many numbers are for. Raises UsageError where there is no such list."""
     found = next((blocks for blocks in _lists(architecture) if len(blocks) == count), None)
     if found is None:
-        raise UsageError(f"{architecture} takes {_counts(architecture)} block weights, and these are {count}.")
+        raise UsageError(
+            _("{architecture} takes {architecture2} block weights, and these are {count}.").format(
+                architecture=architecture, architecture2=_counts(architecture), count=count
+            )
+        )
     return found
 
 

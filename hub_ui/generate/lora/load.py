@@ -25,6 +25,7 @@ from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
+from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +50,9 @@ def read(path: Path, title: str) -> Weights:
     import torch
 
     if path.suffix != ".safetensors":
-        raise NotWeights(f"{path.name} is no safetensors file. Other formats can run code and are not loaded.")
+        raise NotWeights(
+            _("{name} is no safetensors file. Other formats can run code and are not loaded.").format(name=path.name)
+        )
     header, raw = _read_file(path, title)
     data = torch.frombuffer(raw, dtype=torch.uint8) if raw else torch.empty(0, dtype=torch.uint8)
     tensors = {name: _tensor(data, entry, name) for name, entry in header.tensors.items()}
@@ -59,8 +62,10 @@ def read(path: Path, title: str) -> Weights:
             low, high = torch.aminmax(tensor)
             if not (torch.isfinite(low) and torch.isfinite(high)):
                 raise DoesNotFit(
-                    f"“{title}” is damaged: “{name[:80]}” holds values that are no numbers. Pull it again, or use "
-                    "another version of it."
+                    _(
+                        "“{title}” is damaged: “{name}” holds values that are no numbers. Pull it again, or "
+                        "use another version of it."
+                    ).format(title=title, name=name[:80])
                 )
     return Weights(tensors=tensors, metadata=header.metadata)
 
@@ -71,18 +76,24 @@ def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:
         with path.open("rb") as file:
             size, length = os.fstat(file.fileno()).st_size, headers.header_length(file.read(9))
             if size < 8 + length:
-                raise BadHeader(f"{path.name} ends inside its own header. It is cut off; pull it again.")
+                raise BadHeader(
+                    _("{name} ends inside its own header. It is cut off; pull it again.").format(name=path.name)
+                )
             file.seek(8)
             header = headers.parse(file.read(length), size)
             found = facts.read(header)
             if not found.is_lora:
                 reason = found.warnings[0] if found.warnings else "This is no LoRA."
-                raise DoesNotFit(f"“{title}” can't be tried here. {reason} Choose another file.")
+                raise DoesNotFit(
+                    _("“{title}” can't be tried here. {reason} Choose another file.").format(title=title, reason=reason)
+                )
             raw = bytearray(header.extent)
             if file.readinto(raw) < len(raw):
-                raise BadHeader(f"{path.name} is being changed while it is read. Try again.")
+                raise BadHeader(_("{name} is being changed while it is read. Try again.").format(name=path.name))
     except OSError as error:
-        raise NotWeights(f"{path.name} can't be read ({error.strerror}). Pull it again.") from error
+        raise NotWeights(
+            _("{name} can't be read ({strerror}). Pull it again.").format(name=path.name, strerror=error.strerror)
+        ) from error
     return header, raw
 
 
@@ -90,7 +101,11 @@ def _tensor(data: Tensor, entry: headers.Tensor, name: str) -> Tensor:
     import torch
 
     if entry.dtype not in _DTYPES:
-        raise DoesNotFit(f"The tensor “{name[:80]}” is of the type {entry.dtype}, which can't be read here.")
+        raise DoesNotFit(
+            _("The tensor “{name}” is of the type {dtype}, which can't be read here.").format(
+                name=name[:80], dtype=entry.dtype
+            )
+        )
     dtype = getattr(torch, _DTYPES[entry.dtype])
     part = data[entry.data_offsets[0] : entry.data_offsets[1]]
     if part.storage_offset() % dtype.itemsize:
@@ -143,8 +158,10 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     if not applied:
         reasons = "; ".join(f"{len(keys)} {reason}" for reason, keys in missed.items())
         raise DoesNotFit(
-            f"None of the {len(shapes)} tensors of “{adapter.title}” fit this base model, so it would change nothing: "
-            f"{reasons}. Choose a base of the LoRA's own architecture."
+            _(
+                "None of the {n} tensors of “{title}” fit this base model, so it would change nothing: "
+                "{reasons}. Choose a base of the LoRA's own architecture."
+            ).format(n=len(shapes), title=adapter.title, reasons=reasons)
         )
     # Views of one file share its memory; what was converted or cut has its own.
     tensors = (tensor for some in found.values() for patch in some for tensor in patch.tensors())

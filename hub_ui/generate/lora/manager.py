@@ -25,6 +25,7 @@ from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_f
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
 from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
+from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,7 +144,7 @@ class AdapterManager:
     def row_weights(self, weights: Sequence[Sequence[float]]) -> Iterator[None]:
         """Within it, image i of a batch has weights[i], one for each adapter. Raises NotPerRow, as may the pipeline."""
         if not self.supports_row_weights:
-            raise NotPerRow("These LoRAs change weights as a whole. Generate the images one by one.")
+            raise NotPerRow(_("These LoRAs change weights as a whole. Generate the images one by one."))
         rows = [self._spread(row) for row in weights]
         before, outer = self._weights.weights, self._weights.rows
         try:
@@ -223,14 +224,19 @@ class AdapterManager:
                 for patch in some if factor else ():
                     if self._is_quantised(at) and not self._can_hook(at, patch):
                         raise DoesNotFit(
-                            "One of these LoRAs changes weights in a way that a quantised base can't take. Choose the "
-                            "base in full precision (--quality full)."
+                            _(
+                                "One of these LoRAs changes weights in a way that a quantised base can't take. "
+                                "Choose the base in full precision (--quality full)."
+                            )
                         )
                     if at in inputs:
                         # Another LoRA than the control LoRA knows nothing of the new inputs.
                         if not isinstance(patch, LowRankPatch):
                             raise DoesNotFit(
-                                "One of these LoRAs can't be put on together with a control LoRA. Choose one of them."
+                                _(
+                                    "One of these LoRAs can't be put on together with a control LoRA. Choose "
+                                    "one of them."
+                                )
                             )
                         patch = patch.wider(inputs[at])
                     patches[at].append((slot, patch))
@@ -287,7 +293,7 @@ class AdapterManager:
         self._hooked = wanted, self._merged
 
     def _remove_hooks(self) -> None:
-        for _, handle in self._hooks:
+        for _module, handle in self._hooks:
             handle.remove()
         self._hooks.clear()
         self._hooked = (), frozenset()

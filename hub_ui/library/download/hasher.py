@@ -9,6 +9,7 @@ from typing import Self
 
 from connectors.errors import BadHeader, NotWeights, WrongHash
 from connectors.weights.header import FileReader, header_length, read_header
+from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download.partial_file import PartialFile
 
@@ -135,15 +136,21 @@ def _errors_as_not_weights() -> Iterator[None]:
     try:
         yield
     except (NotWeights, BadHeader) as error:
-        raise NotWeights(f"{error.message} It was not kept.") from error
+        raise NotWeights(_("{message} It was not kept.").format(message=error.message)) from error
 
 
 def check_promise(fetched: Fetched, size: int | None, sha256: str | None) -> None:
     """Raises WrongHash unless the bytes are the ones promised. A size alone counts only where there is no hash."""
     if sha256 is not None and fetched.sha256 != sha256.lower():
         raise WrongHash(
-            f"The bytes that came (sha256 {fetched.sha256[:12]}…) are not the ones promised ({sha256[:12]}…). "
-            "Nothing was kept; pull it again, and if it happens twice, don't use this file."
+            _(
+                "The bytes that came (sha256 {sha256}…) are not the ones promised ({sha2562}…). Nothing was "
+                "kept; pull it again, and if it happens twice, don't use this file."
+            ).format(sha256=fetched.sha256[:12], sha2562=sha256[:12])
         )
     if sha256 is None and size is not None and fetched.size != size:
-        raise WrongHash(f"{fetched.size} bytes came where {size} were promised. Nothing was kept; pull it again.")
+        raise WrongHash(
+            _("{size} bytes came where {size2} were promised. Nothing was kept; pull it again.").format(
+                size=fetched.size, size2=size
+            )
+        )

@@ -18,6 +18,7 @@ from connectors.http.adapter import file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, RangedSource, Renew
 from connectors.http.retry import Attempts, RetryPolicy
 from connectors.weights.tar import TarMember, only_safetensors
+from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, write_all
 from hub_ui.library.download.hasher import Hasher, check_file, check_promise, check_start
 from hub_ui.library.download.partial_file import PartialFile
@@ -86,7 +87,7 @@ class Transfer:
                 try:
                     self._fetch_missing()
                     if self.part.bytes_done == before and not self.part.complete:
-                        raise HubDown("The answer held nothing. Try again.", hub=self.download.ref.hub)
+                        raise HubDown(_("The answer held nothing. Try again."), hub=self.download.ref.hub)
                 except FileChanged:
                     if self.source.inside is not None:
                         raise
@@ -110,7 +111,9 @@ class Transfer:
                     break
                 end = at + len(chunk)
                 if stop is not None and end > stop:
-                    raise BadAnswer("The hub sends more than it announced. Try again later.", hub=self.download.ref.hub)
+                    raise BadAnswer(
+                        _("The hub sends more than it announced. Try again later."), hub=self.download.ref.hub
+                    )
                 if stop is None:
                     self._check_size(end)
                 write_all(file, chunk)
@@ -148,7 +151,7 @@ class Transfer:
         if self.part.bytes_done and (not answer.partial or not self._continues(answer)):
             self.restart()
             if answer.partial:
-                raise FileChanged("The hub has exchanged the file. Try again.", hub=self.download.ref.hub)
+                raise FileChanged(_("The hub has exchanged the file. Try again."), hub=self.download.ref.hub)
         self._check_size(answer.total)
         if answer.total == 0:
             check_start(b"")
@@ -166,7 +169,9 @@ class Transfer:
     def _check_size(self, size: int | None) -> None:
         promised = self.download.size
         if size is not None and promised is not None and size > promised + _SIZE_TOLERANCE:
-            raise WrongHash(f"More bytes come than the {promised} promised. Nothing was kept.")
+            raise WrongHash(
+                _("More bytes come than the {promised} promised. Nothing was kept.").format(promised=promised)
+            )
 
     def _spread(self, http: requests.Session, first: RangeAnswer) -> None:
         """Several connections take one piece after another, once the first has proved not fast enough alone."""
@@ -220,7 +225,7 @@ class Transfer:
             answer = self.source.open(http, Range(start=start, stop=stop, validator=self.part.state.validator))
             with answer.response:
                 if not answer.partial or not self._continues(answer):
-                    raise FileChanged("The hub has exchanged the file. Try again.", hub=self.download.ref.hub)
+                    raise FileChanged(_("The hub has exchanged the file. Try again."), hub=self.download.ref.hub)
                 self._take(answer)
 
     def _take(self, answer: RangeAnswer) -> None:
@@ -270,7 +275,7 @@ def _find_in_tar(transfer: Transfer) -> bool:
                 source = RangedSource.of(transfer.download, retry=RetryPolicy(tries=3, first=0.1))
                 member = TarMember(HttpReader(http, source))
                 if not member.is_alone():
-                    raise NotWeights("The archive holds several LoRA files, and nothing says which one is meant.")
+                    raise NotWeights(_("The archive holds several LoRA files, and nothing says which one is meant."))
         except BadAnswer:
             return False
         except HubUiError as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import requests
 
 from connectors.errors import HubUiError, UsageError
+from hub_ui.i18n import _
 
 _SECONDS_BETWEEN_REPORTS = 0.1
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -81,9 +82,13 @@ class Meter:
     def check(self) -> None:
         with self._lock:
             if self.is_cancelled:
-                raise PullCancelled("Stopped. What has come is kept; pull it again to go on.")
+                raise PullCancelled(_("Stopped. What has come is kept; pull it again to go on."))
             if self.most is not None and self._done > self.most:
-                raise UsageError(f"The file takes more than {self.most // 1_000_000:,} MB, the most for one here.")
+                raise UsageError(
+                    _("The file takes more than {most:,} MB, the most for one here.").format(
+                        most=self.most // 1_000_000
+                    )
+                )
 
     def finish(self, size: int) -> None:
         """The last report: everything is there."""
