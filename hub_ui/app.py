@@ -1,10 +1,11 @@
 """The page: a header, five pages, and the address bar that holds the view."""
 
 import html
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from connectors.errors import NotFound
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import format
+from hub_ui.api import add_endpoints, answer_agents_in_json
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import train
 from hub_ui.pages.browse import detail, page
@@ -40,6 +42,10 @@ STYLES = [Path(__file__).parent / "pages" / name for name in ("style.css", "deta
 MOST_HANDLERS = 400
 # A queued event costs memory.
 MOST_WAITING = 2000
+# Gradio's run history would keep what people type in their browser's storage.
+LAUNCH: dict[str, Any] = {
+    "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
+}  # fmt: skip
 
 
 class Header:
@@ -118,6 +124,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         inputs = [try_page.generation, browse_page.level]
         app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
         connect(header, services, render, browse_page, clickable)
+        add_endpoints(app, services, generations)
     return app
 
 
@@ -216,9 +223,17 @@ def theme() -> gr.themes.Base:
 
 @contextmanager
 def serving(
-    services: Services, *, host: str = "127.0.0.1", port: int | None = None, open_browser: bool = False
+    services: Services,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = False,
+    agents: bool = False,
 ) -> Iterator[str]:
-    """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on."""
+    """Serves the page until the block ends; yields its address. `port` None or 0 takes a free one from 7860 on.
+
+    `agents`: whether the named endpoints are an MCP server too, which needs Gradio's extra.
+    """
     limits = services.settings.policy.limits
     with _gradio_settings() as folder:
         reader = HeaderReader(services=services)
@@ -230,31 +245,33 @@ def serving(
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
         hosts = None if services.settings.hosted and not services.settings.allowed_hosts else AllowedHosts(names=names)
-        _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
-            server_name=host,
-            server_port=port or None,
-            inbrowser=open_browser,
-            prevent_thread_lock=True,
-            quiet=True,
-            show_error=False,
-            # Run history would keep what people type in their browser's storage.
-            run_history=False,
-            footer_links=[],
-            theme=theme(),
-            css_paths=STYLES,
-            head="".join(f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms", "drop")),
-            mcp_server=False,
-            max_threads=MOST_HANDLERS,
-            max_file_size=limits.upload_bytes,
-            app_kwargs={
-                "middleware": middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations),
-                "routes": [
-                    *hub_images.routes(),
-                    GeneratedImages(folder=folder).route(),
-                    GlossaryPage(render=render).route(),
-                ],
-            },
-        )
+        # Gradio announces its MCP server with signs that some consoles can not print.
+        with redirect_stdout(io.StringIO()):
+            _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
+                server_name=host,
+                server_port=port or None,
+                inbrowser=open_browser,
+                **LAUNCH,
+                theme=theme(),
+                css_paths=STYLES,
+                head="".join(
+                    f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms", "drop")
+                ),
+                mcp_server=agents,
+                max_threads=MOST_HANDLERS,
+                max_file_size=limits.upload_bytes,
+                app_kwargs={
+                    "middleware": middleware(
+                        app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents
+                    ),
+                    "routes": [
+                        *hub_images.routes(),
+                        GeneratedImages(folder=folder).route(),
+                        GlossaryPage(render=render).route(),
+                    ],
+                },
+            )
+        answer_agents_in_json(app)
         try:
             yield url
         finally:

@@ -11,7 +11,7 @@ from hub_ui import services, settings
 from hub_ui.app import serving
 from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
 from hub_ui.commands.options import flag
-from hub_ui.commands.serve import AppPort
+from hub_ui.commands.serve import AppPort, McpFlag, check_mcp
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.settings import Settings
@@ -29,11 +29,13 @@ class Demo:
     port: AppPort = None
     data: DataFolder = None
     no_browser: Annotated[bool, flag("--no-browser", "Print the address without opening it.")] = False
+    mcp: McpFlag = False
 
     def run(self, terminal: Terminal) -> int:
         home = settings.from_environment(os.environ).home
         data = hub_data(self.data)
         check_port("127.0.0.1", self.port)
+        check_mcp(self.mcp)
         (home / "demo").mkdir(parents=True, exist_ok=True)
         with (
             stop_signals() as stop,
@@ -41,9 +43,11 @@ class Demo:
             # The hubs use new ports every time, so the cache is valid for one run only.
             tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
             services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,
-            serving(built, port=self.port, open_browser=not self.no_browser) as url,
+            serving(built, port=self.port, open_browser=not self.no_browser, agents=self.mcp) as url,
         ):
             terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
+            if self.mcp:
+                terminal.line(f"MCP: {url}gradio_api/mcp/")
             terminal.out.flush()
             wait(stop)
             # Gradio enables uvicorn's log, which would report every closed connection.

@@ -2,7 +2,8 @@
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from connectors.ref import Ref
 from hub_ui import services, settings
@@ -16,8 +17,8 @@ from hub_ui.commands.options import (
     try_each,
     worst_exit_code,
 )
+from hub_ui.documents import entry_json, other_half
 from hub_ui.library.lockfile import Entry
-from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 
@@ -41,42 +42,17 @@ class Pull(LibraryOptions):
                 if not facts.is_lora:
                     warnings = " ".join(facts.warnings)
                     terminal.note(f"{entry.ref}: {warnings} It is in the library, and can't be tried here.")
-                if _other_half(built, entry) is not None:
+                if other_half(built, entry) is not None:
                     terminal.note(
                         f"“{entry.title}” is two files, for much noise and for little: both are in the library."
                     )
                 return entry
 
-            def to_json(entry: Entry) -> dict[str, Any]:
-                half = _other_half(built, entry)
-                return {**_lock_entry_json(built, entry), "other_half": _lock_entry_json(built, half) if half else None}
-
             results = try_each(refs, pull, terminal)
             if terminal.json:
-                print_json_results(results, to_json, terminal)
+                print_json_results(results, partial(entry_json, built), terminal)
             else:
                 entries = [entry for entry in results if isinstance(entry, Entry)]
-                both = [half for entry in entries for half in (entry, _other_half(built, entry)) if half is not None]
+                both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
                 terminal.lines(str(built.library.path(entry)) for entry in dict.fromkeys(both))
         return worst_exit_code(results)
-
-
-def _other_half(built: Services, entry: Entry) -> Entry | None:
-    half = built.downloads.other_half(entry.ref)
-    return built.downloads.find_installed(half) if half is not None else None
-
-
-def _lock_entry_json(built: Services, entry: Entry) -> dict[str, Any]:
-    return {
-        "ref": str(entry.ref),
-        "title": entry.title,
-        "path": str(built.library.path(entry)),
-        "size": entry.size,
-        "sha256": entry.sha256,
-        "base_model": entry.base_model,
-        "architecture": entry.architecture,
-        "trigger_words": list(entry.trigger_words),
-        "weight": entry.weight,
-        "license": entry.license,
-        "source": entry.source or None,
-    }

@@ -2,23 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
-from connectors import federation
-from connectors.claims import base_models
-from connectors.claims.resolve import record_with_header
-from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
-from connectors.federation import SearchResults
+from connectors.errors import HubUiError, KeyRequired
 from connectors.query import Query
-from connectors.query_language import parse
 from connectors.record import Record
 from connectors.registry import HUBS
-from hub_ui import services, settings
-from hub_ui.catalog.catalog import Catalog
+from hub_ui import documents, services, settings
 from hub_ui.commands import options
 from hub_ui.commands.options import JsonOption, argument, flag, option
-from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 
@@ -39,64 +32,34 @@ class Search(JsonOption):
     @property
     def query(self) -> Query:
         """What the text and the options ask for together; of an order or a level, the option's. Raises BadQuery."""
-        options = Query.of(
-            hubs=tuple(self.hub or ()),
-            bases=tuple(self.base or ()),
-            kinds=tuple(self.kind or ()),
+        return documents.query_of(
+            self.text,
+            hubs=self.hub or (),
+            bases=self.base or (),
+            kinds=self.kind or (),
             sort=self.sort,
-            limit=self.limit,
             nsfw=self.nsfw,
-        )
-        query = parse(self.text, options)
-        return replace(
-            query,
-            sort=options.sort if self.sort else query.sort,
-            nsfw=options.nsfw if self.nsfw else query.nsfw,
+            limit=self.limit,
         )
 
     def run(self, terminal: Terminal) -> int:
         query = self.query
         with services.build(settings.from_environment(os.environ)) as built:
-            answer = SearchResults() if self.offline else ask_hubs(built, query)
-            records = find(built, query)
-            unknown = _unknown_bases(built.catalog, query.bases)
-        failures = answer.failures
+            found = documents.search(built, query, offline=self.offline)
+        failures, records = found.failures, found.records
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")
-        if unknown and not records and all(isinstance(failure, KeyRequired) for failure in failures):
-            raise BadQuery(" ".join(unknown))
-        for sentence in unknown:
+        for sentence in found.notes:
             terminal.note(f"hub-ui: {sentence}")
         if terminal.json:
-            errors = [
-                {"hub": each.hub, "error": each.name, "message": each.message, "retry_after": each.retry_after}
-                for each in failures
-            ]
-            terminal.document({"results": [record.to_json() for record in records], "failures": errors})
+            terminal.document(found.to_json())
         else:
             print_records(records, terminal)
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
         if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
-        return exit_code(failures, hubs=hubs, found=bool(answer.loras))
-
-
-def ask_hubs(built: Services, query: Query) -> SearchResults:
-    """Adds what the hubs list for a query to the catalog."""
-    answer = federation.collect(built.connectors, query)
-    built.catalog.add(answer.loras, found_by=query.words)
-    return answer
-
-
-def find(built: Services, query: Query) -> Sequence[Record]:
-    """The catalog's answer. Facts from file headers read earlier take precedence; a search reads no headers."""
-    installed = () if query.installed is None else [entry.ref for entry in built.library.entries()]
-    records = []
-    for record in built.catalog.search(query, installed=installed).records:
-        facts = built.lookup.find_facts(record.file) if record.file else None
-        records.append(record if facts is None else record_with_header(record, facts.adapter))
-    return records
+        return exit_code(failures, hubs=hubs, found=found.answered)
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
@@ -106,22 +69,6 @@ def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
         return 0
     down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
     return max(failure.exit_code for failure in down or failures)
-
-
-def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
-    """Messages on unknown base models. Called after the search, because hubs add base models every week."""
-    unlisted = [base for base in bases if not base_models.is_listed(base)]
-    if not unlisted:
-        return []
-    counts = catalog.search(Query(limit=1, nsfw="explicit")).facets.bases
-    seen = [name for top in counts for base in (top, *top.children) for name in (base.id, base.label)]
-    folded = {name.casefold() for name in seen}
-    return [
-        f"“{base}” is no base model known here, and no LoRA seen so far is for it."
-        f"{suggestion(base, (*base_models.choices(), *seen))}"
-        for base in unlisted
-        if base.casefold() not in folded
-    ]
 
 
 def print_records(records: Sequence[Record], terminal: Terminal) -> None:

@@ -1,9 +1,11 @@
 """hub-ui serve: the app on the real hubs."""
 
+import importlib.util
 import os
 from dataclasses import dataclass
 from typing import Annotated
 
+from connectors.errors import UsageError
 from hub_ui import services, settings
 from hub_ui.app import serving
 from hub_ui.commands import options
@@ -11,6 +13,7 @@ from hub_ui.commands.hubs import check_port, stop_signals, wait
 from hub_ui.commands.options import flag, option
 from hub_ui.terminal import Terminal
 
+McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
 AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", options.port)]
 
 
@@ -21,17 +24,27 @@ class Serve:
     ] = None
     port: AppPort = None
     hosted: Annotated[bool, flag("--hosted", "For strangers: no downloads into this computer's library.")] = False
+    mcp: McpFlag = False
 
     def run(self, terminal: Terminal) -> int:
         chosen = settings.from_environment(os.environ, hosted=self.hosted)
         host = self.host or ("0.0.0.0" if self.hosted else "127.0.0.1")
         check_port(host, self.port)
+        check_mcp(self.mcp)
         with (
             stop_signals() as stop,
             services.build(chosen) as built,
-            serving(built, host=host, port=self.port, open_browser=not self.hosted) as url,
+            serving(built, host=host, port=self.port, open_browser=not self.hosted, agents=self.mcp) as url,
         ):
             terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
+            if self.mcp:
+                terminal.line(f"MCP: {url}gradio_api/mcp/")
             terminal.out.flush()
             wait(stop)
         return 0
+
+
+def check_mcp(wanted: bool) -> None:
+    """Raises UsageError where Gradio's extra is missing: Gradio itself would start without."""
+    if wanted and importlib.util.find_spec("mcp") is None:
+        raise UsageError("--mcp needs Gradio's MCP extra. Install it: pip install 'hub-ui[mcp]'")

@@ -1,19 +1,14 @@
 """hub-ui show: everything known about one LoRA, with sources."""
 
 import os
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
-from connectors.claims.resolve import record_of, with_header
-from connectors.errors import HubUiError
-from connectors.record import Access, Lora, Record, Version, claims_to_json, distinct, example_to_json, file_to_json
-from hub_ui import services, settings
+from connectors.record import Lora, Record, distinct
+from hub_ui import documents, services, settings
 from hub_ui.commands.options import JsonOption, argument, parse_ref
 from hub_ui.format import size
 from hub_ui.terminal import Terminal
-
-# Files that cannot be downloaded.
-_NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,38 +18,14 @@ class Show(JsonOption):
     def run(self, terminal: Terminal) -> int:
         ref = parse_ref(self.ref)
         with services.build(settings.from_environment(os.environ)) as built:
-            lora = built.lookup.get(ref)
-            record = record_of(lora, ref)
-            if record.file and record.file.format == "safetensors" and record.access not in _NO_FILE:
-                try:
-                    facts = built.lookup.inspect(record.file.ref)
-                    lora = with_header(lora, record.file.ref, facts.adapter)
-                    record = record_of(lora, ref)
-                except HubUiError as error:
-                    terminal.note(f"The file's own header is not among the facts: {error.message}")
-            record = replace(record, homes=built.catalog.homes(lora.ref))
+            found = documents.show(built, ref)
+        if found.note:
+            terminal.note(found.note)
         if terminal.json:
-            terminal.document({**record.to_json(), "versions": [version_json(version) for version in lora.versions]})
+            terminal.document(found.to_json())
         else:
-            _print(lora, record, terminal)
+            _print(found.lora, found.record, terminal)
         return 0
-
-
-def version_json(version: Version) -> dict[str, Any]:
-    files = [
-        {"ref": str(file.ref), **file_to_json(file), "primary": file.primary, "claims": claims_to_json(file.claims)}
-        for file in version.files
-    ]
-    return {
-        "ref": str(version.ref),
-        "name": version.name,
-        "updated_at": version.updated_at,
-        "access": version.access,
-        "access_note": version.access_note,
-        "files": files,
-        "images": [example_to_json(example) for example in version.examples],
-        "claims": claims_to_json(version.claims),
-    }
 
 
 def _print(lora: Lora, record: Record, terminal: Terminal) -> None:

@@ -17,6 +17,7 @@ from hub_ui.commands.options import parse_lora
 from hub_ui.commands.try_again import TryPlan, plan_again
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.commands.try_plan import print_plan
+from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
@@ -64,7 +65,7 @@ class Try(TryOptions):
             ) from error
         notes = plan.result_notes(result)
         if terminal.json:
-            terminal.document(result_json(result, out, notes, cells))
+            terminal.document(result_json(result, str(out), notes, cells))
         else:
             # Before the progress, because a note may be a reason to cancel.
             _print(result, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
@@ -222,63 +223,6 @@ def _print(result: GenerationResult, out: Path, notes: Sequence[str], cells: Pat
         terminal.note(f"{coverage.title}: {coverage.sentence()}")
     for note in notes:
         terminal.note(note)
-
-
-def result_json(result: GenerationResult, out: Path, notes: Sequence[str], cells: Sequence[Path]) -> dict[str, Any]:
-    """`prompt` and the weights are those of the last image, which has all LoRAs on."""
-    report, last = result.report, result.comparison.cells[-1]
-    loras = zip(result.request.adapters, last.weights, strict=True)
-    coverage = [
-        {
-            "title": one.title,
-            "applied": one.applied,
-            "total": one.total,
-            "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in one.missed],
-            "sentence": one.sentence(),
-        }
-        for one in report.coverage
-    ]
-    return {
-        "out": str(out),
-        "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
-        "base": report.base,
-        "precision": report.precision,
-        "prompt": last.prompt,
-        "seed": report.seed,
-        "steps": report.steps,
-        "guidance": report.guidance,
-        "sampler": report.sampler,
-        "width": report.width,
-        "height": report.height,
-        "device": report.device,
-        "level": report.level,
-        "place": report.place,
-        "seconds": round(sum(picture.seconds for picture in result.images), 3),
-        "applied": sum(one.applied for one in report.coverage),
-        "total": sum(one.total for one in report.coverage),
-        "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
-        "coverage": coverage,
-        "notes": list(notes),
-        "sheet": None if result.comparison.kind == "one" else _sheet_json(result, cells),
-    }
-
-
-def _sheet_json(result: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
-    comparison = result.comparison
-    return {
-        "kind": comparison.kind,
-        "rows": list(comparison.rows),
-        "columns": list(comparison.columns),
-        "cells": [
-            {
-                "label": cell.label,
-                "prompt": cell.prompt,
-                "weights": list(cell.weights),
-                "out": str(cells[i]) if cells else None,
-            }
-            for i, cell in enumerate(comparison.cells)
-        ],
-    }
 
 
 def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> dict[str, Any]:

@@ -211,9 +211,15 @@ class Running(Protocol):
 
 
 def middleware(
-    app: gr.Blocks, *, hosts: AllowedHosts | None, limits: WebLimits, folder: Path, generations: Running
+    app: gr.Blocks,
+    *,
+    hosts: AllowedHosts | None,
+    limits: WebLimits,
+    folder: Path,
+    generations: Running,
+    agents: bool = False,
 ) -> list[Middleware]:
-    """`hosts` None allows every name. `folder` is Gradio's upload folder."""
+    """`hosts` None allows every name. `folder` is Gradio's upload folder. `agents`: whether MCP is on."""
     app.state_session_capacity = MOST
 
     def waiting(session: str) -> PendingRequests:
@@ -232,6 +238,10 @@ def middleware(
         waiting=waiting,
         generates=generates,
         forget_sessions=Sessions(lambda: app.state_holder).sweep,
+        endpoints={
+            str(event.api_name): number for number, event in app.fns.items() if event.api_visibility == "public"
+        },
+        agents=agents,
     )
     checks = [
         Middleware(RequestCheck, rules=rules),

@@ -1,7 +1,7 @@
 """Limits of the page's requests: their size, their files, and how many may wait.
 
-Only routes that the page uses take a POST. Gradio's checks differ by component (6.31), and an image without `meta` is
-opened unchecked, so each request's body is checked as a whole before Gradio reads it.
+Only routes that the page and the named endpoints use take a POST. Gradio's checks differ by component (6.31), and an
+image without `meta` is opened unchecked, so each request's body is checked as a whole before Gradio reads it.
 """
 
 import json
@@ -10,9 +10,9 @@ import shutil
 import stat
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOAD_ROUTE = "/gradio_api/upload"
+# `/gradio_api/run` stays closed: its body may name any event of the page.
+_CALL = re.compile(r"/gradio_api/call/(?:v2/)?([a-z]+)")
+_AGENTS_ROUTE = "/gradio_api/mcp"
 _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 # Gradio would fetch another server's file for anyone. A Windows drive has one letter.
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
@@ -111,7 +114,8 @@ class PendingRequests:
 class RequestRules:
     """`uploaded` tests for an uploaded file, `folder` holds them; `waiting` counts for a session.
 
-    `generates`: whether an event's number makes images. `forget_sessions` is called with every event.
+    `generates`: whether an event's number makes images. `forget_sessions` is called with every event. `endpoints` are
+    the numbers of the named ones; `agents`: whether MCP is on.
     """
 
     limits: WebLimits
@@ -120,6 +124,8 @@ class RequestRules:
     waiting: Callable[[str], PendingRequests]
     generates: Callable[[int], bool]
     forget_sessions: Callable[[], None]
+    endpoints: Mapping[str, int] = field(default_factory=dict)
+    agents: bool = False
 
     def check_event(self, body: Any) -> None:
         """Raises Refused for a file that was not uploaded, and for too many waiting requests."""
@@ -173,14 +179,19 @@ class RequestCheck:
         if path == _UPLOAD_ROUTE:
             await anyio.to_thread.run_sync(self.rules.check_room)
             return limit_body(Headers(scope=scope), receive, self.rules.limits.upload_bytes + 1_000_000)
-        if path not in _JSON_ROUTES:
+        call = _CALL.fullmatch(path)
+        endpoint = self.rules.endpoints.get(call[1]) if call else None
+        if not (path in _JSON_ROUTES or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
             raise Refused("There is no such page.", 404)
         data = await read_body(receive, self.rules.limits.body_bytes)
-        if path == _JSON_ROUTES[0]:
+        if path == _JSON_ROUTES[0] or endpoint is not None:
             try:
                 event = json.loads(data)
             except (ValueError, RecursionError) as error:
                 raise Refused(_NO_REQUEST) from error
+            if endpoint is not None and isinstance(event, dict):
+                # The second version has the arguments in the place of `data`.
+                event = {"data": event, "session_hash": event.get("session_hash"), "fn_index": endpoint}
             await anyio.to_thread.run_sync(self.rules.check_event, event)
         else:
             data = _NO_EVENT.sub(b'"event_id":""', data)

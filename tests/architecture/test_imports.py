@@ -32,12 +32,14 @@ LAYERS = {
     "hub_ui.services": 8,
     "hub_ui.training": 9,
     "hub_ui.used_loras": 9,
+    "hub_ui.documents": 9,
     "hub_ui.widgets": 9,
     "hub_ui.web": 10,
     "hub_ui.pages": 11,
-    "hub_ui.app": 12,
-    "hub_ui.commands": 13,
-    "hub_ui.cli": 14,
+    "hub_ui.api": 12,
+    "hub_ui.app": 13,
+    "hub_ui.commands": 14,
+    "hub_ui.cli": 15,
 }
 MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.demo.build.train")
 SOURCES = read_sources()

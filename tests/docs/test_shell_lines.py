@@ -73,7 +73,8 @@ def serving(lines: str, folder: Path) -> Iterator[None]:
     with subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            assert json.loads(process.stdout.readline())
+            line = process.stdout.readline()
+            assert line.startswith("hub-ui demo: ") or json.loads(line)
             yield
         finally:
             process.terminate()

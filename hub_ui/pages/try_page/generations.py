@@ -11,7 +11,6 @@ from typing import Any
 from connectors.errors import UsageError
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.pages.events import Done, Failed, run_work
-from hub_ui.widgets.result import Result
 
 MOST_RUNNING = 12
 MOST_KEPT = 50
@@ -19,7 +18,8 @@ KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
 # A step on a slow computer, or the loading of a base, can't be interrupted.
 CLOSE_SECONDS = 30.0
-Work = Callable[[Callable[[Any], None], Callable[[], bool]], Result]
+# A Result for the page, or what another asker makes of it.
+Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class _Generation:
     seen: float
     step: Any = None
     count: int = 0
-    outcome: Done[Result] | Failed | None = None
+    outcome: Done[Any] | Failed | None = None
     last_word: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
@@ -110,7 +110,7 @@ class Generations:
             return found.subject if found is not None else None
 
     def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
-        """Yields steps from the last one on, None after `beat` quiet seconds, then the Result or Stopped.
+        """Yields steps from the last one on, None after `beat` quiet seconds, then what the work returned, or Stopped.
 
         Raises failures once.
         """

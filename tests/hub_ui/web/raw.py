@@ -116,7 +116,7 @@ def _event(dependency: dict[str, Any], parts: dict[int, Any]) -> Event:
     targets = [f"{named(part)}.{what}" if part in parts else f"page.{what}" for part, what in dependency["targets"]]
     return Event(
         number=dependency["id"],
-        name=" ".join(targets),
+        name=" ".join(targets) or str(dependency["api_name"]),
         inputs=tuple(named(number) for number in dependency["inputs"]),
         outputs=tuple(named(number) for number in dependency["outputs"]),
     )

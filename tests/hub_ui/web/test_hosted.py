@@ -48,7 +48,9 @@ ESTIMATES = {
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
-DECIDED = SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
+# Named endpoints: they show what hubs have, and generate within the same bounds.
+ENDPOINTS = {"search > 1st", "show > 1st", "inspect > 1st", "try > 1st"}
+DECIDED = ENDPOINTS | SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
 # Of every page of hub-ui, and some of none.
 ACTS = (
     "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",

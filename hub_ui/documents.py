@@ -1,0 +1,226 @@
+"""What is asked of a run from outside the page, and the JSON documents that answer: for the command line and the API.
+
+The names in the documents are contracts with other programs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from connectors import federation
+from connectors.claims import base_models
+from connectors.claims.resolve import record_of, record_with_header, with_header
+from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
+from connectors.federation import SearchResults
+from connectors.query import Query
+from connectors.query_language import parse
+from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.generate.result import GenerationResult
+from hub_ui.library.lockfile import Entry
+from hub_ui.services import Services
+
+# Files that cannot be downloaded.
+_NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
+
+
+def query_of(
+    text: str,
+    *,
+    hubs: Sequence[str] = (),
+    bases: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    sort: str | None = None,
+    nsfw: str | None = None,
+    limit: int,
+) -> Query:
+    """What a text and filters ask for together; of an order or a level, the one beside the text. Raises BadQuery."""
+    given = Query.of(hubs=tuple(hubs), bases=tuple(bases), kinds=tuple(kinds), sort=sort, limit=limit, nsfw=nsfw)
+    query = parse(text, given)
+    return replace(query, sort=given.sort if sort else query.sort, nsfw=given.nsfw if nsfw else query.nsfw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """`answered`: some hub listed something. `notes` are sentences on names that nobody knows."""
+
+    records: tuple[Record, ...]
+    failures: tuple[HubUiError, ...] = ()
+    answered: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        failures = [
+            {"hub": each.hub, "error": each.name, "message": each.message, "retry_after": each.retry_after}
+            for each in self.failures
+        ]
+        return {"results": [record.to_json() for record in self.records], "failures": failures}
+
+
+def search(services: Services, query: Query, *, offline: bool = False) -> Found:
+    """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer.
+
+    Facts from file headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was
+    found for a base model that nobody knows.
+    """
+    answer = SearchResults()
+    if not offline:
+        answer = federation.collect(services.connectors, query)
+        services.catalog.add(answer.loras, found_by=query.words)
+    installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
+    records = []
+    for record in services.catalog.search(query, installed=installed).records:
+        facts = services.lookup.find_facts(record.file) if record.file else None
+        records.append(record if facts is None else record_with_header(record, facts.adapter))
+    unknown = _unknown_bases(services.catalog, query.bases)
+    if unknown and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
+        raise BadQuery(" ".join(unknown))
+    return Found(
+        records=tuple(records), failures=tuple(answer.failures), answered=bool(answer.loras), notes=tuple(unknown)
+    )
+
+
+def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
+    """Messages on unknown base models. Called after the search, because hubs add base models every week."""
+    unlisted = [base for base in bases if not base_models.is_listed(base)]
+    if not unlisted:
+        return []
+    counts = catalog.search(Query(limit=1, nsfw="explicit")).facets.bases
+    seen = [name for top in counts for base in (top, *top.children) for name in (base.id, base.label)]
+    folded = {name.casefold() for name in seen}
+    return [
+        f"“{base}” is no base model known here, and no LoRA seen so far is for it."
+        f"{suggestion(base, (*base_models.choices(), *seen))}"
+        for base in unlisted
+        if base.casefold() not in folded
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """`note` says why the file's own header is not among the facts."""
+
+    lora: Lora
+    record: Record
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.record.to_json(), "versions": [_version_json(version) for version in self.lora.versions]}
+
+
+def show(services: Services, ref: Ref) -> Details:
+    """Everything known about one LoRA, with what the header of its file proves where that can be read."""
+    lora, note = services.lookup.get(ref), ""
+    record = record_of(lora, ref)
+    if record.file and record.file.format == "safetensors" and record.access not in _NO_FILE:
+        try:
+            facts = services.lookup.inspect(record.file.ref)
+            lora = with_header(lora, record.file.ref, facts.adapter)
+            record = record_of(lora, ref)
+        except HubUiError as error:
+            note = f"The file's own header is not among the facts: {error.message}"
+    return Details(lora=lora, record=replace(record, homes=services.catalog.homes(lora.ref)), note=note)
+
+
+def _version_json(version: Version) -> dict[str, Any]:
+    files = [
+        {"ref": str(file.ref), **file_to_json(file), "primary": file.primary, "claims": claims_to_json(file.claims)}
+        for file in version.files
+    ]
+    return {
+        "ref": str(version.ref),
+        "name": version.name,
+        "updated_at": version.updated_at,
+        "access": version.access,
+        "access_note": version.access_note,
+        "files": files,
+        "images": [example_to_json(example) for example in version.examples],
+        "claims": claims_to_json(version.claims),
+    }
+
+
+def other_half(services: Services, entry: Entry) -> Entry | None:
+    """The other of a LoRA's two files, if it is in the library."""
+    half = services.downloads.other_half(entry.ref)
+    return services.downloads.find_installed(half) if half is not None else None
+
+
+def entry_json(services: Services, entry: Entry) -> dict[str, Any]:
+    half = other_half(services, entry)
+    other = {"other_half": _lock_entry_json(services, half) if half else None}
+    return {**_lock_entry_json(services, entry), **other}
+
+
+def _lock_entry_json(services: Services, entry: Entry) -> dict[str, Any]:
+    return {
+        "ref": str(entry.ref),
+        "title": entry.title,
+        "path": str(services.library.path(entry)),
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "base_model": entry.base_model,
+        "architecture": entry.architecture,
+        "trigger_words": list(entry.trigger_words),
+        "weight": entry.weight,
+        "license": entry.license,
+        "source": entry.source or None,
+    }
+
+
+def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells: Sequence[Path] = ()) -> dict[str, Any]:
+    """`prompt` and the weights are those of the last image, which has all LoRAs on."""
+    report, last = result.report, result.comparison.cells[-1]
+    loras = zip(result.request.adapters, last.weights, strict=True)
+    coverage = [
+        {
+            "title": one.title,
+            "applied": one.applied,
+            "total": one.total,
+            "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in one.missed],
+            "sentence": one.sentence(),
+        }
+        for one in report.coverage
+    ]
+    return {
+        "out": out,
+        "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
+        "base": report.base,
+        "precision": report.precision,
+        "prompt": last.prompt,
+        "seed": report.seed,
+        "steps": report.steps,
+        "guidance": report.guidance,
+        "sampler": report.sampler,
+        "width": report.width,
+        "height": report.height,
+        "device": report.device,
+        "level": report.level,
+        "place": report.place,
+        "seconds": round(sum(picture.seconds for picture in result.images), 3),
+        "applied": sum(one.applied for one in report.coverage),
+        "total": sum(one.total for one in report.coverage),
+        "unmatched": [key for one in report.coverage for missed in one.missed for key in missed.keys],
+        "coverage": coverage,
+        "notes": list(notes),
+        "sheet": None if result.comparison.kind == "one" else _sheet_json(result, cells),
+    }
+
+
+def _sheet_json(result: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
+    comparison = result.comparison
+    return {
+        "kind": comparison.kind,
+        "rows": list(comparison.rows),
+        "columns": list(comparison.columns),
+        "cells": [
+            {
+                "label": cell.label,
+                "prompt": cell.prompt,
+                "weights": list(cell.weights),
+                "out": str(cells[i]) if cells else None,
+            }
+            for i, cell in enumerate(comparison.cells)
+        ],
+    }
