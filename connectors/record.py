@@ -79,10 +79,14 @@ class WeightFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Version:
-    """A CivitAI version, a Hugging Face commit, a Replicate version."""
+    """A CivitAI version, a Hugging Face commit, a Replicate version.
+
+    `description` is what its author says of this version alone, often what has changed: untrusted, as plain text.
+    """
 
     ref: Ref
     name: str
+    description: str = ""
     updated_at: str | None = None
     access: Access = "open"
     access_note: str | None = None

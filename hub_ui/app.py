@@ -168,6 +168,8 @@ def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] =
         return View.from_address(str(act.get("query", "")).removeprefix("?")), gr.skip()
     if name == "close":
         return replace(view, open=""), gr.skip()
+    if name == "search":
+        return view.search(str(act.get("query", ""))), gr.skip()
     if name not in ("open", "try", "stack"):
         return gr.skip(), gr.skip()
     ref = Ref.parse(str(act.get("ref", "")))

@@ -41,6 +41,7 @@ _HASH = re.compile(r"[0-9A-Fa-f]{8,64}")
 _SEPARATORS = re.compile(r'[,:"]')
 _MAX_LISTED = 40
 _MAX_SIDE = 20_000
+_MAX_NOTE = 2_000
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
@@ -137,6 +138,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
     return Version(
         ref=here,
         name=text(version.get("name"), 200) or str(version_id),
+        description=" ".join(plain(version.get("description")).split())[:_MAX_NOTE],
         updated_at=next(filter(None, times), None),
         access=availability.access,
         access_note=availability.note,

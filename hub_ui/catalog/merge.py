@@ -62,6 +62,7 @@ def _version(old: Version, new: Version) -> Version:
     return replace(
         new,
         name=new.name or old.name,
+        description=new.description or old.description,
         updated_at=new.updated_at or old.updated_at,
         access=_access(old.access, new.access, is_thinner),
         access_note=new.access_note or (old.access_note if is_thinner else None),

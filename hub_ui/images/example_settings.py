@@ -15,7 +15,7 @@ _MOST_UNKNOWN = 5
 OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
-_NAMES: Mapping[str, tuple[str, ...]] = {
+NAMES: Mapping[str, tuple[str, ...]] = {
     "negative": ("Negative prompt", "negativePrompt", "negative_prompt"),
     "seed": ("Seed", "seed"),
     "steps": ("Steps", "steps", "num_inference_steps"),
@@ -111,7 +111,7 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     fields = {str(name): str(value) for name, value in params.items()}
     said = {
         name: next((fields[each].strip() for each in names if fields.get(each, "").strip()), None)
-        for name, names in _NAMES.items()
+        for name, names in NAMES.items()
     }
     unmapped: list[str] = []
     width, height = _size(said)
@@ -228,7 +228,7 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
         value = next((fields[name] for name in names), None)
         if value is not None and value.strip() not in rule.unless:
             yield rule.words.format(value.strip()[:60])
-    known = (*(name for names in _NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
+    known = (*(name for names in NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])
 

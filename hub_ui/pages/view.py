@@ -306,6 +306,11 @@ class View:
         chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
         return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
 
+    def search(self, text: str) -> View:
+        """A new search for `text`; the order and the level of mature images stay. What is wrong in it is left out."""
+        kept = {name: getattr(self.query, name) for name in (*SETTINGS, "limit")}
+        return replace(self, page="browse", open="", query=parse(text, Query(**kept), is_strict=False))
+
     def toggle_filter(self, attribute: str, value: str) -> View:
         """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""
         field = next((field for field in FIELDS if field.attribute == attribute and field.key not in SETTINGS), None)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from hub_ui.i18n import language
 from hub_ui.widgets.render import Renderer
 
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -20,4 +21,4 @@ class GlossaryPage:
 
     async def answer(self, request: Request) -> Response:
         theme = "dark" if request.query_params.get("theme") == "dark" else ""
-        return HTMLResponse(self.render("glossary", theme=theme), headers=HEADERS)
+        return HTMLResponse(self.render("glossary", theme=theme, language_code=language().code), headers=HEADERS)

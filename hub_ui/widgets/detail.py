@@ -1,9 +1,10 @@
 """The detail panel: what a LoRA is, the source of each fact, and the actions."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -12,44 +13,48 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from connectors.claims.resolve import flatten, record_with_header
-from connectors.record import Access, Example, Lora, Nsfw, Record, Version, WeightFile, within
+from connectors.query_language import value_text
+from connectors.record import Access, Lora, Nsfw, Record, Version, WeightFile
 from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL, HubName, origin_label
 from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.i18n import N_, _
 from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
+from hub_ui.widgets.gallery import GalleryItem, gallery
 from hub_ui.widgets.related import Related
 from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.version_changes import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "shared"]
 # Only the hub can change these.
 CLOSED: dict[Access, str] = {
-    "generation-only": "The author allows generation on the hub only; there is nothing to download.",
-    "archived": "The hub keeps the page but no files.",
-    "removed": "The hub no longer has this. What was seen of it stays here.",
+    "generation-only": N_("The author allows generation on the hub only; there is nothing to download."),
+    "archived": N_("The hub keeps the page but no files."),
+    "removed": N_("The hub no longer has this. What was seen of it stays here."),
 }
 # Used where the hub gives no reason.
 REASONS: dict[Access, str] = {
-    "login": "{hub} hands this file to people with a key.",
-    "gated": "Its author grants access one by one, on the hub's page.",
-    "paid": "Early access: {hub} sells it for now.",
+    "login": N_("{hub} hands this file to people with a key."),
+    "gated": N_("Its author grants access one by one, on the hub's page."),
+    "paid": N_("Early access: {hub} sells it for now."),
 }
 WITH_KEY: dict[Access, str] = {
     "login": "",
-    "gated": "Your key opens it once access is granted.",
-    "paid": "Your key opens it if you have bought it.",
+    "gated": N_("Your key opens it once access is granted."),
+    "paid": N_("Your key opens it if you have bought it."),
 }
 WHERE_A_KEY_GOES: dict[Place, str] = {
-    "own": "Set {variable} to a key of yours, made at {page}, and start hub-ui again.",
-    "demo": "The demo has no key. `hub-ui serve` takes one from {variable}.",
-    "shared": "A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}.",
+    "own": N_("Set {variable} to a key of yours, made at {page}, and start hub-ui again."),
+    "demo": N_("The demo has no key. `hub-ui serve` takes one from {variable}."),
+    "shared": N_("A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}."),
 }
 # About twenty printed pages. Unclosed brackets take Markdown parsers quadratic time.
 LONGEST = 40_000
-MORE = "<p>There is more of it on the hub.</p>"
+MORE = N_("There is more of it on the hub.")
 _TAGS = {
     "a", "b", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "kbd",
     "li", "ol", "p", "pre", "s", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
@@ -59,8 +64,10 @@ _MARKUP = re.compile(r"(<[^>]*>)")
 # An entity is one letter. Longer words get break points, because a line as long as a book takes the browser many
 # seconds.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
-MAX_IMAGES = 8
 MAX_FILES = 40
+MAX_VERSIONS = 60
+MAX_TAGS = 24
+LONGEST_SAID = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,19 +88,19 @@ class Availability:
 
 def availability(record: Record, version: Version | None, keys: Keys) -> Availability:
     if record.file is not None and record.file.format == "pickle":
-        return Availability(obstacle="This file can run code when it is loaded (pickle), so it is not loaded here.")
+        return Availability(obstacle=_("This file can run code when it is loaded (pickle), so it is not loaded here."))
     if record.access == "open" or record.hub == LOCAL:
-        return Availability(obstacle="" if record.file else "The hub lists no weight file for this one.")
+        return Availability(obstacle="" if record.file else _("The hub lists no weight file for this one."))
     note = format.visible(version.access_note) if version and version.access_note else ""
     if record.access in CLOSED:
-        return Availability(obstacle=format.sentences(CLOSED[record.access], note))
-    reason = note or REASONS[record.access].format(hub=HUBS[record.hub].label)
+        return Availability(obstacle=format.sentences(_(CLOSED[record.access]), note))
+    reason = note or _(REASONS[record.access]).format(hub=HUBS[record.hub].label)
     if record.hub in keys.hubs:
         with_key = WITH_KEY[record.access]
-        return Availability(caution=format.sentences(reason, with_key) if with_key else "")
+        return Availability(caution=format.sentences(reason, _(with_key)) if with_key else "")
     hub = HUBS[record.hub]
     page = hub.key_page.removeprefix("https://")
-    where = WHERE_A_KEY_GOES[keys.place].format(variable=hub.token_variable, page=page)
+    where = _(WHERE_A_KEY_GOES[keys.place]).format(variable=hub.token_variable, page=page)
     return Availability(obstacle=format.sentences(reason, where))
 
 
@@ -122,7 +129,8 @@ def description_html(
     # Below the panel's own headings, in two sizes.
     clean = _HEADING.sub(lambda found: f"<{found[1]}h{4 if int(found[2]) < 3 else 5}>", clean)
     parts = (part if part.startswith("<") else _LONG_PIECE.sub(r"\1<wbr>", part) for part in _MARKUP.split(clean))
-    return Markup("".join(parts) + (MORE if len(text) > LONGEST else ""))
+    more = f"<p>{escape(_(MORE))}</p>" if len(text) > LONGEST else ""
+    return Markup("".join(parts) + more)
 
 
 def _to_html(text: str, kind: str) -> str:
@@ -135,7 +143,7 @@ def _to_html(text: str, kind: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A version or a file to open instead of the current one."""
+    """A file to open instead of the current one."""
 
     ref: str
     name: str
@@ -144,12 +152,19 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GalleryImage:
-    """An image of the hub. `index` is its position in the record, `usable`: it has settings."""
+class VersionItem(Choice):
+    """`changes` are those since the version before it, `said` is what its author says of it."""
 
-    index: int
-    example: Example
-    usable: bool
+    changes: tuple[str, ...] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchLink:
+    """`query` looks for everything with the same creator or tag."""
+
+    name: str
+    query: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,16 +178,23 @@ class Requirements:
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA; `state`: how much was read."""
+    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA; `state`: how much was read.
 
+    `ref` is the one that was asked for. `is_favorite` is None where nobody has favourites.
+    """
+
+    ref: Ref
     lora: Lora
     version: Version | None
     record: Record
     title: str
+    creator: SearchLink | None
     line: str
-    images: tuple[GalleryImage, ...]
+    is_favorite: bool | None
+    images: tuple[GalleryItem, ...]
     facts: tuple[Fact, ...]
-    versions: tuple[Choice, ...]
+    versions: tuple[VersionItem, ...]
+    tags: tuple[SearchLink, ...]
     files: tuple[Choice, ...]
     obstacle: str
     caution: str
@@ -205,8 +227,12 @@ def detail(
     keys: Keys | None = None,
     needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
     related: Related | None = None,
+    is_favorite: bool | None = None,
+    find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
 ) -> Detail:
-    """`ref` picks version and file. `facts` are the file's own; without them `state` says why."""
+    """`ref` picks version and file. `facts` are the file's own; without them `state` says why. `find_facts` gives what
+    is known of other versions' files.
+    """
     version, file = version_and_file(lora, ref)
     record = flatten(lora, version, file)
     if facts is not None:
@@ -214,18 +240,19 @@ def detail(
     refused = facts is not None and not facts.adapter.is_lora
     standing = availability(record, version, keys or Keys())
     return Detail(
+        ref=ref,
         lora=lora,
         version=version,
         record=record,
         title=format.title(lora.title) or lora.ref.id,
+        creator=search_link("creator", lora.creator) if format.visible(lora.creator) else None,
         line=line(lora, record),
-        images=tuple(shots(record, ceiling))[:MAX_IMAGES],
+        is_favorite=is_favorite,
+        images=gallery(record, ceiling),
         facts=fact_rows.rows(record, facts),
-        versions=tuple(version_choice(v, current=v is version) for v in lora.versions),
-        files=tuple(
-            Choice(ref=str(f.ref), name=format.visible(f.name), note=format.size(f.size), current=f is file)
-            for f in (version.files if version else ())[:MAX_FILES]
-        ),
+        versions=version_items(lora, version, find_facts),
+        tags=tuple(search_link("tag", tag) for tag in lora.tags if format.visible(tag))[:MAX_TAGS],
+        files=file_choices(version, file),
         obstacle=refusal(facts) or standing.obstacle,
         caution=standing.caution,
         needs=Requirements() if refused else needs(record),
@@ -240,20 +267,17 @@ def detail(
 
 
 def line(lora: Lora, record: Record) -> str:
-    """Its creator, hub, age and downloads."""
+    """Its hub, age and downloads."""
     age = format.ago(record.updated_at)
     return format.join(
-        format.title(lora.creator),
         origin_label(lora.hub),
-        f"updated {age}" if age else "",
-        f"{format.count(lora.downloads)} downloads" if lora.downloads is not None else "",
+        _("updated {age}").format(age=age) if age else "",
+        _("{count} downloads").format(count=format.count(lora.downloads)) if lora.downloads is not None else "",
     )
 
 
-def shots(record: Record, ceiling: Nsfw) -> Iterator[GalleryImage]:
-    for index, example in enumerate(record.images):
-        if not example.video and within(example.nsfw, ceiling):
-            yield GalleryImage(index=index, example=example, usable=bool(example.prompt or example.params))
+def search_link(key: str, value: str | None) -> SearchLink:
+    return SearchLink(name=format.title(value), query=f"{key}:{value_text(value or '')}")
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
@@ -265,28 +289,61 @@ def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile |
 def refusal(facts: Facts | None) -> str:
     if facts is None or facts.adapter.is_lora:
         return ""
-    return f"This is no LoRA for images or videos: the file is {WORDS[facts.adapter.what]}. It can't be tried here."
+    text = _("This is no LoRA for images or videos: the file is {what}. It can't be tried here.")
+    return text.format(what=_(WORDS[facts.adapter.what]))
 
 
 def read_text(facts: Facts | None) -> str:
     if facts is None:
         return ""
     if not facts.bytes_read:
-        return "Read from the file's own header, nothing downloaded"
-    of = f" of {format.size(facts.size)}" if facts.size else ""
-    return f"Read from {format.size(facts.bytes_read)}{of}, nothing downloaded"
+        return _("Read from the file's own header, nothing downloaded")
+    read = format.size(facts.bytes_read)
+    if not facts.size:
+        return _("Read from {read}, nothing downloaded").format(read=read)
+    return _("Read from {read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
 
 
-def version_choice(version: Version, *, current: bool) -> Choice:
+def file_choices(version: Version | None, current: WeightFile | None) -> tuple[Choice, ...]:
+    return tuple(
+        Choice(ref=str(file.ref), name=format.visible(file.name), note=format.size(file.size), current=file is current)
+        for file in (version.files if version else ())[:MAX_FILES]
+    )
+
+
+def version_items(
+    lora: Lora, current: Version | None, find_facts: Callable[[WeightFile], Facts | None]
+) -> tuple[VersionItem, ...]:
+    """In the author's order, each with what is new since the version that was published before it."""
+    versions = lora.versions[:MAX_VERSIONS]
+    records = [version_record(lora, version, find_facts) for version in versions]
+    by_date = sorted(range(len(versions)), key=lambda at: (versions[at].updated_at or "", -at))
+    changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
+    return tuple(
+        version_item(version, records[at], current=version is current, changes=changes.get(at, ()))
+        for at, version in enumerate(versions)
+    )
+
+
+def version_record(lora: Lora, version: Version, find_facts: Callable[[WeightFile], Facts | None]) -> Record:
+    record = flatten(lora, version)
+    facts = find_facts(record.file) if record.file else None
+    return record_with_header(record, facts.adapter) if facts is not None and facts.adapter.is_lora else record
+
+
+def version_item(version: Version, record: Record, *, current: bool, changes: tuple[str, ...]) -> VersionItem:
     base = next((format.visible(str(c.value)) for c in version.claims if c.field == "raw_base_model"), "")
+    rank = _("rank {rank}").format(rank=record.rank) if record.rank else ""
     size = format.size(version.file.size) if version.file else ""
-    name = format.visible(version.name)
+    name, said = format.visible(version.name), format.visible(version.description)
     is_hash = version.ref.hub != "civitai" and len(name) >= 40
-    return Choice(
+    return VersionItem(
         ref=str(version.ref),
         name=name[:7] if is_hash else name,
-        note=format.join(base, size, format.ago(version.updated_at)),
+        note=format.join(format.ago(version.updated_at), base, rank, size),
         current=current,
+        changes=changes,
+        said=said if len(said) <= LONGEST_SAID else f"{said[:LONGEST_SAID]}…",
     )
 
 

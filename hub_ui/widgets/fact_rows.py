@@ -9,13 +9,14 @@ from connectors.record import Claim, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
+from hub_ui.i18n import N_, _, language
 from hub_ui.widgets.cards import base_label
 
 MOST_RANKS = 4
 MOST_TAGS = 8
-HEADER = "the file's header"
+HEADER = N_("the file's header")
 ALGORITHMS: Mapping[str, str] = {
-    "boft": "BOFT", "diff": "whole differences", "dora": "DoRA", "full": "whole differences", "glora": "GLoRA",
+    "boft": "BOFT", "diff": N_("whole differences"), "dora": "DoRA", "full": N_("whole differences"), "glora": "GLoRA",
     "ia3": "(IA)³", "locon": "LoCon", "loha": "LoHa", "lokr": "LoKr", "lora": "LoRA", "oft": "OFT",
 }  # fmt: skip
 FORMATS: Mapping[str, str] = {
@@ -24,7 +25,11 @@ FORMATS: Mapping[str, str] = {
     "lycoris": "LyCORIS", "onetrainer": "OneTrainer", "peft": "PEFT", "peft-default-bare": "PEFT, bare names",
     "xlabs": "XLabs",
 }  # fmt: skip
-FRACTIONS: Mapping[float, str] = {0.25: "a quarter of full strength", 0.5: "half strength", 2.0: "double strength"}
+FRACTIONS: Mapping[float, str] = {
+    0.25: N_("a quarter of full strength"),
+    0.5: N_("half strength"),
+    2.0: N_("double strength"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +49,18 @@ class Fact:
 
 # (field, row name, term of the glossary)
 CLAIMED: tuple[tuple[str, str, str], ...] = (
-    ("architecture", "Architecture", "architecture"),
-    ("base_model", "Base model", "base-model"),
-    ("kind", "Kind", "kind"),
-    ("algorithm", "Algorithm", "algorithm"),
-    ("rank", "Rank", "rank"),
-    ("alpha", "Alpha", "alpha"),
-    ("weight", "Weight", "weight"),
+    ("architecture", N_("Architecture"), "architecture"),
+    ("base_model", N_("Base model"), "base-model"),
+    ("kind", N_("Kind"), "kind"),
+    ("algorithm", N_("Algorithm"), "algorithm"),
+    ("rank", N_("Rank"), "rank"),
+    ("alpha", N_("Alpha"), "alpha"),
+    ("weight", N_("Weight"), "weight"),
 )
 LICENCE: tuple[tuple[str, str, str], ...] = (
-    ("license", "Licence", "licence"),
-    ("license_terms", "It permits", "licence"),
-    ("base_license", "Base's licence", "licence"),
+    ("license", N_("Licence"), "licence"),
+    ("license_terms", N_("It permits"), "licence"),
+    ("base_license", N_("Base's licence"), "licence"),
 )
 
 
@@ -82,7 +87,7 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
         elif field == "alpha" and adapter.alpha is not None and adapter.scale is not None:
             text = f"{adapter.alpha:g} ({scale(adapter.scale)})"
     return Fact(
-        name=name,
+        name=_(name),
         value=text or claim_text(record, claim),
         source=format.source(claim.source, record.hub),
         where=format.visible(claim.where),
@@ -94,12 +99,13 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
 def contradiction(record: Record, claim: Claim) -> str:
     """The base in the words of its source: "SDXL 1.0" is what a person sees on the hub's page."""
     source = format.source(claim.source, record.hub)
-    source = {"header": "The file", "card": f"the {source}"}.get(claim.source, source)
+    source = {"header": _("The file"), "card": _("the {source}").format(source=source)}.get(claim.source, source)
     raw = None
     if claim.field in ("architecture", "base_model"):
         written = (c for c in record.claims if c.field == "raw_base_model" and c.source == claim.source)
         raw = next((c.value for c in written if c.where == claim.where), None)
-    return f"{source} says {format.visible(str(raw)) if raw else claim_text(record, claim)}"
+    value = format.visible(str(raw)) if raw else claim_text(record, claim)
+    return _("{source} says {value}").format(source=source, value=value)
 
 
 def claim_text(record: Record, claim: Claim) -> str:
@@ -118,21 +124,21 @@ def claim_text(record: Record, claim: Claim) -> str:
 
 def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
-        yield _fact("Scale", scale(adapter.scale), "scale")
+        yield _fact(_("Scale"), scale(adapter.scale), "scale")
     if adapter.format:
-        yield _fact("Format", format_(adapter.format), "format", "tensor names")
-    text = "changed too" if adapter.text_encoder else "left as it is"
-    yield _fact("Text encoder", text, "text-encoder", "tensor names")
+        yield _fact(_("Format"), format_(adapter.format), "format", "tensor names")
+    text = _("changed too") if adapter.text_encoder else _("left as it is")
+    yield _fact(_("Text encoder"), text, "text-encoder", "tensor names")
     if adapter.control:
-        yield _fact("Control", "needs an image that gives the structure", "control", "tensor shapes")
+        yield _fact(_("Control"), _("needs an image that gives the structure"), "control", "tensor shapes")
     if adapter.tags:
         shown = ", ".join(format.visible(tag) for tag in adapter.tags[:MOST_TAGS])
-        yield _fact("Trained on", shown, "training-tags", "ss_tag_frequency")
-    yield _fact("Tensors", f"{adapter.tensors:,}", "tensors", "tensor names")
+        yield _fact(_("Trained on"), shown, "training-tags", "ss_tag_frequency")
+    yield _fact(_("Tensors"), language().number(adapter.tensors), "tensors", "tensor names")
 
 
 def _fact(name: str, value: str, term: str, where: str = HEADER) -> Fact:
-    return Fact(name=name, value=value, source=format.SOURCE_WORDS["header"], where=where, term=term)
+    return Fact(name=name, value=value, source=_(format.SOURCE_WORDS["header"]), where=_(where), term=term)
 
 
 def ranks(counted: Mapping[int, int]) -> str:
@@ -141,21 +147,24 @@ def ranks(counted: Mapping[int, int]) -> str:
         return str(next(iter(counted), ""))
     often = sorted(counted, key=lambda rank: -counted[rank])
     first, *others = often[:MOST_RANKS]
-    shown = [f"{first} ({counted[first]} layers)", *(f"{rank} ({counted[rank]})" for rank in others)]
+    with_layers = _("{rank} ({count} layers)").format(rank=first, count=counted[first])
+    shown = ", ".join([with_layers, *(f"{rank} ({counted[rank]})" for rank in others)])
     left = len(often) - MOST_RANKS
-    return ", ".join(shown) + (f" and {left} more, {min(often)} to {max(often)}" if left > 0 else "")
+    text = _("{ranks} and {count} more, {least} to {most}")
+    return text.format(ranks=shown, count=left, least=min(often), most=max(often)) if left > 0 else shown
 
 
 def scale(factor: float) -> str:
     """What weight 1.0 comes to: "scale 0.5, so weight 1.0 is half strength"."""
     if abs(factor - 1) < 0.005:
-        return "scale 1.0"
-    strength = FRACTIONS.get(round(factor, 3)) or f"{100 * factor:.3g} % of full strength"
-    return f"scale {factor:.3g}, so weight 1.0 is {strength}"
+        return _("scale 1.0")
+    known = FRACTIONS.get(round(factor, 3))
+    strength = _(known) if known else _("{percent} % of full strength").format(percent=f"{100 * factor:.3g}")
+    return _("scale {factor}, so weight 1.0 is {strength}").format(factor=f"{factor:.3g}", strength=strength)
 
 
 def algorithm(name: str) -> str:
-    return " + ".join(ALGORITHMS.get(part, format.visible(part)) for part in name.split("+"))
+    return " + ".join(_(ALGORITHMS[part]) if part in ALGORITHMS else format.visible(part) for part in name.split("+"))
 
 
 def format_(name: str) -> str:

@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from connectors.record import Nsfw, Record, within
 from connectors.registry import origin_label
 from hub_ui import format
+from hub_ui.i18n import _
 from hub_ui.widgets.cards import base_label, cover, tint
 from hub_ui.widgets.render import address
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """A LoRA by its hub, or by its title. `url` is its page on the hub."""
-
-    ref: str
-    name: str
-    note: str
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +24,15 @@ class Neighbor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Link(Neighbor):
+    """A LoRA by the name of its hub. `url` is its page there."""
+
+    name: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Related:
     """`homes` have the same bytes, `also_on` other ones under the same title by the same creator."""
 
@@ -43,19 +43,20 @@ class Related:
 
 def related(homes: Sequence[Record], also_on: Sequence[Record], similar: Sequence[Record], *, ceiling: Nsfw) -> Related:
     return Related(
-        homes=tuple(map(link, homes)),
-        also_on=tuple(map(link, also_on)),
+        homes=tuple(link(record, ceiling) for record in homes),
+        also_on=tuple(link(record, ceiling) for record in also_on),
         similar=tuple(neighbor(record, ceiling) for record in similar),
     )
 
 
-def link(record: Record) -> Link:
-    access = "open to everyone" if record.access == "open" else format.ACCESS_FLAGS[record.access]
-    downloads = f"{format.count(record.downloads)} downloads" if record.downloads is not None else ""
+def link(record: Record, ceiling: Nsfw) -> Link:
+    access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
+    downloads = record.downloads
+    counted = "" if downloads is None else _("{count} downloads").format(count=format.count(downloads))
     return Link(
-        ref=str(record.ref),
+        **vars(neighbor(record, ceiling)),
         name=origin_label(record.hub),
-        note=format.join(base_label(record), access, downloads),
+        note=format.join(base_label(record), access, counted),
         url=address(record.url),
     )
 

@@ -104,6 +104,9 @@ class Renderer:
         """
         hub = str(ref).partition(":")[0]
         sized = with_width(url, hub, WIDTHS[place], media) if place else url
+        if media == "still" and sized == url:
+            # This hub has the video alone.
+            return ""
         return self.links.link(sized, hub, HUB_VIDEO_PATH if media == "video" else HUB_IMAGE_PATH)
 
 

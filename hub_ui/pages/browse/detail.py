@@ -12,6 +12,7 @@ from connectors.record import Lora, Nsfw, may_list
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
@@ -27,10 +28,10 @@ from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
-READING = "Reading the file's header…"
+READING = N_("Reading the file's header…")
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
-UNREAD = "The file's header could not be read."
+UNREAD = N_("The file's header could not be read.")
 
 
 class DetailPanel:
@@ -58,6 +59,11 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
         with errors_as_messages():
             return requested + 1 if pull(services, act_data(event)) else gr.skip()
 
+    def on_favorite(now: View, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            ref = switch_favorite(services, act_data(event))
+            return (ref and now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+
     def on_arrived(now: View) -> Any:
         return (now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
@@ -65,6 +71,8 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     view.change(on_view, [view, opened], [page.panel, opened], **opening)
     page.panel.act(on_pull, [downloads.requested], [downloads.requested], trigger_mode="multiple", **QUIET)
+    if services.policy.allows("annotate"):
+        page.panel.act(on_favorite, [view], [page.panel], trigger_mode="multiple", **QUIET)
     downloads.arrived.change(on_arrived, [view], [page.panel], **QUIET)
 
 
@@ -75,12 +83,15 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
         return
     ref = Ref.parse(view.open)
     known = catalog_html(services, render, view, ref)
-    yield known or detail.message_html(render, ref.id, "Asking the hub…"), view.open
+    yield known or detail.message_html(render, ref.id, _("Asking the hub…")), view.open
     try:
         lora = services.lookup.get(ref)
     except HubUiError as error:
-        hint = " Check the address, or search for its name." if isinstance(error, NotFound) else ""
-        yield known or detail.message_html(render, ref.id or view.open, error.message + hint), view.open
+        hint = _("Check the address, or search for its name.") if isinstance(error, NotFound) else ""
+        yield (
+            known or detail.message_html(render, ref.id or view.open, format.sentences(error.message, hint)),
+            view.open,
+        )
         return
     for html in panel_html(services, render, view, lora, ref):
         yield html, view.open
@@ -88,15 +99,15 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
     """The panel, and again once its file's header has been read."""
-    _, file = detail.version_and_file(lora, ref)
+    file = detail.version_and_file(lora, ref)[1]
     if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.find_facts(file) is not None:
         yield lora_html(services, render, view, lora, ref)
         return
-    yield lora_html(services, render, view, lora, ref, state=READING)
+    yield lora_html(services, render, view, lora, ref, state=_(READING))
     try:
         facts = services.lookup.inspect(file.ref)
     except HubUiError as error:
-        yield lora_html(services, render, view, lora, ref, state=f"{UNREAD} {error.message}")
+        yield lora_html(services, render, view, lora, ref, state=format.sentences(_(UNREAD), error.message))
     else:
         yield lora_html(services, render, view, lora, ref, facts=facts)
 
@@ -119,7 +130,7 @@ def lora_html(
     state: str = "",
 ) -> str:
     """`facts` are those just read; without them, those in the catalog."""
-    _, file = detail.version_and_file(lora, ref)
+    file = detail.version_and_file(lora, ref)[1]
     facts = facts or (services.lookup.find_facts(file) if file else None)
     shown = detail.detail(
         lora,
@@ -132,6 +143,8 @@ def lora_html(
         keys=keys(services),
         needs=lambda record: requirements(services, record),
         related=find_related(services, ref, view.query.nsfw),
+        is_favorite=services.annotations.get(ref).favorite if services.policy.allows("annotate") else None,
+        find_facts=services.lookup.find_facts,
     )
     return detail.html(render, shown)
 
@@ -164,6 +177,16 @@ def pull(services: Services, act: dict[str, Any]) -> bool:
     return True
 
 
+def switch_favorite(services: Services, act: dict[str, Any]) -> Ref | None:
+    """Makes a LoRA a favourite, or none any more; returns it, None for another click."""
+    if act.get("act") != "favorite":
+        return None
+    services.policy.check("annotate")
+    ref = Ref.parse(str(act.get("ref", ""))).lora
+    services.annotations.change(ref, favorite=not services.annotations.get(ref).favorite)
+    return ref
+
+
 def connect_examples(panel: gr.HTML, page: TryPage, services: Services, render: Renderer) -> None:
     def on_click(now: View, event: gr.EventData) -> Any:
         with errors_as_messages():
@@ -183,7 +206,7 @@ def use_example(services: Services, render: Renderer, view: View, clicked: dict[
     lora = services.catalog.lora(ref.lora)
     record = record_of(lora, ref)
     if int(index) >= len(record.images):
-        raise NotFound("This image is no longer shown by its hub. Open the LoRA again.")
+        raise NotFound(_("This image is no longer shown by its hub. Open the LoRA again."))
     found = example_settings.settings(record.images[int(index)])
     stacked = StackedLora(ref=str(ref), weight=example_weight(found, lora, ref))
     tried = replace(view, page="try", open="", stack=(stacked,), settings=try_settings(found, lora, ref))
@@ -220,7 +243,7 @@ def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:
     others = found.others(version) if version is not None else found.loras
     names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
     return format.sentences(
-        f"The settings of an example of “{format.visible(lora.title)}”.",
+        _("The settings of an example of “{title}”.").format(title=format.visible(lora.title)),
         found.sentence() or "",
-        f"It was made with other LoRAs too: {names}." if others else "",
+        _("It was made with other LoRAs too: {names}.").format(names=names) if others else "",
     )

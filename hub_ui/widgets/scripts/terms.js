@@ -42,7 +42,7 @@
     hide();
     word = next;
     // What lies outside of an open dialog can't be used.
-    (word.closest('dialog') || document.querySelector('.gradio-container')).append(note);
+    (word.closest('dialog') || document.querySelector('.gradio-container .contain')).append(note);
     text.textContent = word.dataset.text;
     link.textContent = word.dataset.more;
     const theme = document.body.classList.contains('dark') ? '?theme=dark' : '';

@@ -1,15 +1,16 @@
 // Elements speak through attributes: data-act (click), data-input (a control's new value), data-copy (to the clipboard),
 // data-slide (a range that moves a CSS variable without asking the server).
 const act = (node, extra) => trigger('act', Object.assign({}, node.dataset, extra || {}));
-const copy = (node) => {
+const copy = (node, text = node.dataset.copy) => {
   const done = () => { node.classList.add('copied'); setTimeout(() => node.classList.remove('copied'), 1200); };
   const fallback = () => {
     const area = document.createElement('textarea');
-    area.value = node.dataset.copy; document.body.appendChild(area); area.select();
+    // What lies outside of an open dialog can't be selected.
+    area.value = text; (node.closest('dialog') || document.body).appendChild(area); area.select();
     document.execCommand('copy'); area.remove(); done();
   };
   if (!navigator.clipboard) { fallback(); return; }
-  navigator.clipboard.writeText(node.dataset.copy).then(done, fallback);
+  navigator.clipboard.writeText(text).then(done, fallback);
 };
 // Gradio patches elements by position, so an update during a press can make another button of the one that is pressed.
 let pressed = null;

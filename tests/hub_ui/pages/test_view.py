@@ -190,3 +190,9 @@ def test_what_is_no_size_is_refused_with_an_example() -> None:
 
 def test_rows_are_lines_that_say_something() -> None:
     assert rows_of(" a  cat \n\n a dog\n") == ("a cat", "a dog")
+
+
+def test_a_search_for_a_creator_keeps_order_and_level_alone() -> None:
+    before = View.from_address("q=ink&hub=civitai&sort=likes&nsfw=mature&open=civitai:1&lora=civitai:2")
+    after = before.search('creator:"Ada L"')
+    assert after.to_address() == "q=creator%3A%22Ada+L%22&sort=likes&nsfw=mature&lora=civitai%3A2"

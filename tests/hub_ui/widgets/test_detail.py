@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from connectors.record import Lora
+from connectors.record import Lora, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
@@ -177,3 +177,25 @@ def test_what_no_base_here_can_carry_says_so_before_the_click() -> None:
     assert '<p class="obstacle">This LoRA needs FLUX.1 dev.</p>' in page
     assert 'disabled title="This LoRA needs FLUX.1 dev.">Download &amp; try</button>' in page
     assert 'data-act="pull" data-ref="civitai:1@10#100" title="Download into the library">Pull' in page
+
+
+def test_versions_say_what_is_new_since_the_one_before() -> None:
+    def dated(number: int, day: int, rank: int, **fields: Any) -> Version:
+        files = (file(f"civitai:1@{number}#1", size=rank * 1_000_000, claims=(claim("rank", rank),)),)
+        return version(f"civitai:1@{number}", updated_at=f"2026-01-{day:02}", files=files, **fields)
+
+    of = lora(1, versions=(dated(3, 9, 32, description="Retrained. <b>"), dated(1, 2, 16), dated(2, 5, 16)))
+    items = shown(of).versions
+    assert [each.changes for each in items] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
+    assert '<q dir="auto">Retrained. &lt;b&gt;</q>' in detail_html(of)
+
+
+def test_creator_and_tags_are_searches() -> None:
+    page = detail_html(lora(1, creator='Ada "L"', tags=("line art", "<i>")))
+    assert 'data-act="search" data-query="creator:&#34;Ada \\&#34;L\\&#34;&#34;"' in page
+    assert 'href="?q=tag%3A%22line%20art%22" data-act="search" data-query="tag:&#34;line art&#34;"' in page
+    assert "&lt;i&gt;</a>" in page
+
+
+def test_what_is_shared_is_this_lora_and_nothing_else_of_the_address() -> None:
+    assert 'data-share="?open=civitai%3A1"' in detail_html(lora(1))

@@ -39,6 +39,6 @@ def test_each_row_of_the_panel_is_explained() -> None:
 
 
 def test_the_page_of_all_words_has_an_anchor_for_each() -> None:
-    page = Renderer()("glossary", theme="")
+    page = Renderer()("glossary", theme="", language_code="en")
     assert re.findall(r'<section id="([\w-]+)">', page) == list(TERMS)
     assert "<p>What the image should not show. Some base models take none, FLUX.1 among them.</p>" in page

@@ -21,7 +21,7 @@ def panel(**fields: Any) -> str:
 
 
 def test_another_home_is_named_by_its_hub_and_by_what_it_takes_to_get_the_file() -> None:
-    home = related.link(record(2, base="Pony", access="gated", downloads=1200))
+    home = related.link(record(2, base="Pony", access="gated", downloads=1200), "soft")
     assert (home.name, home.note, home.url) == (
         "CivitAI",
         "Pony · gated · 1.2k downloads",
@@ -30,15 +30,16 @@ def test_another_home_is_named_by_its_hub_and_by_what_it_takes_to_get_the_file()
 
 
 def test_homes_and_namesakes_are_links_and_so_is_their_page() -> None:
-    page = panel(homes=(related.link(record(2)),))
+    page = panel(homes=(related.link(record(2), "soft"),))
     assert "Also at <small>the same file</small>" in page
-    assert 'data-act="open" data-ref="civitai:2@20#200">CivitAI</a>' in page
+    assert 'data-act="open" data-ref="civitai:2@20#200"><span class="picture tint' in page
+    assert "<b>CivitAI</b>" in page
     assert '<a href="https://civitai.com/models/2" target="_blank" rel="noopener noreferrer nofollow">' in page
     assert "Also on" not in page
 
 
 def test_a_home_whose_address_is_none_of_the_web_has_no_link_to_it() -> None:
-    assert related.link(record(url="javascript:alert(1)")).url == ""
+    assert related.link(record(url="javascript:alert(1)"), "soft").url == ""
 
 
 def test_similar_ones_are_small_cards_that_open() -> None:

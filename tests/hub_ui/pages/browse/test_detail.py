@@ -115,6 +115,23 @@ def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
         detail.pull(hosted, {"act": "pull", "ref": str(REF)})
 
 
+def test_the_heart_makes_a_favourite_and_none_again(built: Services) -> None:
+    click = {"act": "favorite", "ref": "civitai:1@10"}
+    assert 'aria-pressed="false"' in show(built)[-1]
+    assert detail.switch_favorite(built, click) == REF
+    assert built.annotations.get(REF).favorite
+    assert 'aria-pressed="true"' in show(built)[-1]
+    detail.switch_favorite(built, click)
+    assert not built.annotations.get(REF).favorite
+
+
+def test_a_shared_page_has_no_favourites(built: Services) -> None:
+    hosted = with_settings(built, hosted=True)
+    assert 'data-act="favorite"' not in show(hosted)[-1]
+    with pytest.raises(UsageError, match="keeps nobody's notes and favourites"):
+        detail.switch_favorite(hosted, {"act": "favorite", "ref": "civitai:1"})
+
+
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
     last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
     assert (
