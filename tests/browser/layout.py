@@ -49,6 +49,77 @@ SIDEWAYS = """() => [...document.querySelectorAll('body *')].filter((node) => no
   && ['auto', 'scroll'].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth + 1
   && !node.matches('.strip, .tabs, .sheet')).map((node) => node.id || node.className)"""
 
+# Of each line of text that can be seen: the part of its box that no ancestor cuts off.
+LINES = """
+  const cut = (place, node) => {
+    let {left, top, right, bottom} = place;
+    for (let box = node; box && box !== document.body; box = box.parentElement) {
+      const style = getComputedStyle(box);
+      if (style.overflowX !== 'visible') {
+        const edge = box.getBoundingClientRect();
+        [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
+        [top, bottom] = [Math.max(top, edge.top), Math.min(bottom, edge.bottom)];
+      }
+      if (style.position === 'fixed') { break; }
+    }
+    return {left, top, right, bottom};
+  };
+  const lines = (root) => {
+    const found = [];
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+      const node = text.parentElement;
+      if (!text.data.trim() || !node.checkVisibility({opacityProperty: true, visibilityProperty: true})) { continue; }
+      if (node.closest('.visually-hidden, .skip, [aria-hidden=true]')) { continue; }
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      for (const place of range.getClientRects()) {
+        const {left, top, right, bottom} = cut(place, node);
+        if (right - left > 1 && bottom - top > 1) { found.push({node, left, top, right, bottom}); }
+      }
+    }
+    return found;
+  };
+  const layer = (node) => {
+    for (let box = node; box; box = box.parentElement) {
+      if (['fixed', 'sticky'].includes(getComputedStyle(box).position)) { return box; }
+    }
+    return null;
+  };
+  const name = (node) => `${node.className || node.tagName}: ${(node.textContent || '').trim().slice(0, 40)}`;
+"""
+BEYOND = (
+    "() => {"
+    + LINES
+    + """
+  const width = document.documentElement.clientWidth;
+  return [...new Set(lines(document.body).filter((line) => line.left < -1 || line.right > width + 1)
+    .map((line) => name(line.node)))];
+}"""
+)
+# What lies on a picture is meant to.
+OVERLAPS = (
+    "(containers) => {"
+    + LINES
+    + """
+  const faults = new Set();
+  for (const box of document.querySelectorAll(containers)) {
+    const all = lines(box).filter((line) => !line.node.closest('.picture, .gallery, .quick, .lightbox, option'))
+      .sort((one, other) => one.top - other.top);
+    for (let i = 0; i < all.length; i += 1) {
+      for (let j = i + 1; j < all.length && all[j].top < all[i].bottom - 3; j += 1) {
+        const [one, other] = [all[i], all[j]];
+        if (one.node === other.node || one.node.contains(other.node) || other.node.contains(one.node)) { continue; }
+        const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+        if (wide <= 2 || layer(one.node) !== layer(other.node)) { continue; }
+        faults.add(`${name(one.node)} | ${name(other.node)}`);
+      }
+    }
+  }
+  return [...faults];
+}"""
+)
+
 # To run before a page loads. Shifts right after a click count too: what was clicked must not jump away either.
 COUNT_SHIFTS = """
 window.shifts = [];
@@ -67,6 +138,18 @@ def unreachable(page: Page) -> list[str]:
 def too_wide(page: Page) -> list[str]:
     """The boxes that scroll sideways and are not meant to."""
     found: list[str] = page.evaluate(SIDEWAYS)
+    return found
+
+
+def beyond_the_window(page: Page) -> list[str]:
+    """The texts of which a part that is not cut off lies beside the window."""
+    found: list[str] = page.evaluate(BEYOND)
+    return found
+
+
+def overlaps(page: Page, containers: str) -> list[str]:
+    """Pairs of texts within a container whose lines lie upon each other."""
+    found: list[str] = page.evaluate(OVERLAPS, containers)
     return found
 
 

@@ -33,7 +33,8 @@ async def answer_refusal(_request: Request, refusal: Exception) -> Response:
 
 
 def json_answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = json.dumps(data, ensure_ascii=False, default=str).encode()
+    # Half a character becomes its escape, which JSON allows and hubs do send.
+    body = json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
     return Response(body, status, headers, media_type="application/json")
 
 

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.demo.hubs.answers import attachment, inline, keyset, opaque, parse_range, read_keyset, read_opaque
+from hub_ui.demo.hubs.answers import (
+    attachment,
+    inline,
+    json_answer,
+    keyset,
+    opaque,
+    parse_range,
+    read_keyset,
+    read_opaque,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +60,7 @@ def test_no_cursor_is_the_beginning() -> None:
 def test_what_is_no_cursor_of_ours_is_told_apart(cursor: str) -> None:
     assert read_opaque(cursor) is None
     assert read_keyset(cursor) is None
+
+
+def test_half_a_character_is_sent_as_its_escape() -> None:
+    assert json_answer(["\ud800 é"]).body == b'["\\ud800 \xc3\xa9"]'
