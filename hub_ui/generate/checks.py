@@ -13,7 +13,6 @@ from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.host_copy import HostCopy, copy_to_host
 from hub_ui.generate.result import GeneratedImage
-from hub_ui.i18n import _
 
 _DARKEST = 2
 
@@ -43,7 +42,7 @@ class OutputChecks:
         """Waits for the check of the last step, if it is still to come, and raises as `check_latents` does."""
         last, self._last_step = self._last_step, None
         if last is not None and not bool(last[0].read()):
-            raise _overflow_error(_("The network"), last[1], "Turn the weight or the guidance down")
+            raise _overflow_error("The network", last[1], "Turn the weight or the guidance down")
 
     def forget_latents(self) -> None:
         """Before a run: the one before it may have been stopped."""
@@ -76,7 +75,7 @@ class OutputChecks:
                     vae.to(dtype)
                 self.note("The VAE overflowed in half precision, so it decoded in full precision.")
             if not _is_finite(decoded):
-                raise _overflow_error(_("The VAE"), dtype, "Choose another base")
+                raise _overflow_error("The VAE", dtype, "Choose another base")
             return decoded
 
         with replace_attribute(vae, "decode", checked_decode):

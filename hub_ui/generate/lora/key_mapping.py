@@ -19,7 +19,6 @@ from hub_ui.generate.lora.modules import (
     matrix,
     size_of,
 )
-from hub_ui.i18n import _
 
 # What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
 _WRAPPERS = re.compile(
@@ -114,16 +113,16 @@ def _targets_by_number(layers: Sequence[Layer], shapes: Mapping[str, Shape], nam
 def _targets(layer: Layer, shapes: Mapping[str, Shape], names: Names, numbered: Mapping[str, Target]) -> Targets:
     size = size_of(layer, shapes)
     if size is None:
-        raise _NoTarget(_("of layers whose tensors have other shapes than their algorithm's"), layer.name)
+        raise _NoTarget("of layers whose tensors have other shapes than their algorithm's", layer.name)
     if is_numbered(layer.name):
         if layer.name in numbered:
             return (numbered[layer.name],)
-        raise _NoTarget(_("of layers that are only numbered, and do not fit this base in the order of their numbers"))
+        raise _NoTarget("of layers that are only numbered, and do not fit this base in the order of their numbers")
     found = _find(layer.name, names)
     if found.encoder is not None:
         return _encoder_targets(found, found.encoder, size, names)
     if not found.candidates:
-        raise _NoTarget(_("of layers this base does not have"), found.name)
+        raise _NoTarget("of layers this base does not have", found.name)
     targets = found.candidates[0]
     # DiffSynth trains MiniMax-H3 as it is published, where q, k and v alternate by head; others reorder them first.
     # Only the adapter's name that PEFT writes shows whose file it is.
@@ -180,9 +179,9 @@ def _encoder_targets(found: _Found, number: int, size: Size, names: Names) -> Ta
         return next((each for each in fitting if each in own), fitting[0])
     label = f"text encoder {number}" if number else "the text encoder"
     if not any(name == component or (not number and name.startswith(component)) for name in names.sizes):
-        raise _NoTarget(_("of {label}, which this base does not have").format(label=label))
+        raise _NoTarget(f"of {label}, which this base does not have")
     if not found.candidates:
-        raise _NoTarget(_("of layers that {label} of this base does not have").format(label=label), found.name)
+        raise _NoTarget(f"of layers that {label} of this base does not have", found.name)
     raise _other_size(size, (own or found.candidates)[0], names)
 
 

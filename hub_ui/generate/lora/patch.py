@@ -30,7 +30,6 @@ from hub_ui.generate.lora.algorithms import Factors, cut, delta_of, ia3_bias, is
 from hub_ui.generate.lora.algorithms import rank_of as rank_of_factors
 from hub_ui.generate.lora.modules import Layer, Target
 from hub_ui.generate.lora.parameters import ParamHandle
-from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -204,11 +203,11 @@ def patches(
         if factors.has("diff_b"):
             # A module without a bias can have one added to its outputs.
             if not module.takes_shift:
-                raise Unfit(_("of biases that modules of this model can't have"))
+                raise Unfit("of biases that modules of this model can't have")
             found.append(LowRankPatch(down=None, up=None, shift=_shift(factors, shape)))
         return found
     except KeyError as error:
-        raise Unfit(_("of layers that lack one of their factors")) from error
+        raise Unfit("of layers that lack one of their factors") from error
     except IndexError as error:
         raise Unfit(_SIZES) from error
 
@@ -224,15 +223,15 @@ def _factors(layer: Layer, target: Target, tensors: Mapping[str, Tensor], config
     values = {_SAME_AS.get(part, part): tensors[key] for part, key in layer.keys.items() if part not in no_factors}
     for value in values.values():
         if not value.numel():
-            raise Unfit(_("of layers without any numbers in them"))
+            raise Unfit("of layers without any numbers in them")
         if not value.is_floating_point():
-            raise Unfit(_("stored as whole numbers, of which the file does not say what they stand for"))
+            raise Unfit("stored as whole numbers, of which the file does not say what they stand for")
     factors = Factors(parts=values, keys=layer.keys, rows=target.rows)
     numbers: dict[Part, float] = {}
     for part in _NUMBERS & layer.keys.keys():
         tensor = tensors[layer.keys[part]]
         if tensor.numel() != 1:
-            raise Unfit(_("with an alpha that is more than one number"))
+            raise Unfit("with an alpha that is more than one number")
         numbers[part] = float(tensor.reshape(()).item())
     alpha, on_input = numbers.get("alpha"), bool(numbers.get("on_input"))
     scale = scale_of(configs, target, alpha, rank_of_factors(factors))
