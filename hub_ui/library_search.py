@@ -19,7 +19,7 @@ from hub_ui.library_index import LibraryRow
 
 # A library is its owner's: all of it is searched, whatever its level.
 _ALL = Query(nsfw="explicit")
-_MARK = re.compile(r"(?P<key>is|has):(?P<value>[\w-]*)", re.IGNORECASE)
+_MARK = re.compile(r"(is|has):[\w-]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,35 +91,29 @@ class Found:
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
     """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
     query = query_language.parse(text, _ALL, is_strict=is_strict)
-    marks: dict[bool, list[str]] = {True: [], False: []}
-    plain: list[str] = []
-    others: list[tuple[str, str]] = []
-    for word in query.text.split():
-        (marks[False] if _mark(word, is_strict) else plain).append(_mark(word, is_strict) or word)
-    for key, value in query.excluded:
-        mark = _mark(value, is_strict) if key == "text" else ""
-        if mark:
-            marks[True].append(mark)
-        else:
-            others.append((key, value))
-    return LibraryQuery(
-        query=replace(query, text=" ".join(plain), excluded=tuple(others)),
-        marks=tuple(dict.fromkeys(marks[False])),
-        without=tuple(dict.fromkeys(marks[True])),
-    )
+    marks, plain = _marks(query.text.split(), is_strict)
+    without, words = _marks([value for key, value in query.excluded if key == "text"], is_strict)
+    excluded = tuple((key, value) for key, value in query.excluded if key != "text" or value in words)
+    return LibraryQuery(query=replace(query, text=" ".join(plain), excluded=excluded), marks=marks, without=without)
 
 
-def _mark(word: str, is_strict: bool) -> str:
-    """The key in MARKS that a word is; empty for any other word."""
-    named = _MARK.fullmatch(word)
-    if named is None:
-        return ""
-    text = word.casefold()
-    mark = _ALSO.get(text, text)
-    if mark not in MARKS and is_strict:
-        near = suggestion(mark, MARKS)
-        raise BadQuery(f"“{word[:40]}” is nothing that a LoRA here can be.{near} Choose one of: {', '.join(MARKS)}.")
-    return mark if mark in MARKS else ""
+def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list[str]]:
+    """The words that are keys of MARKS, each once, and the others."""
+    found: dict[str, None] = {}
+    plain = []
+    for word in words:
+        if _MARK.fullmatch(word) is None:
+            plain.append(word)
+            continue
+        mark = _ALSO.get(word.casefold(), word.casefold())
+        if mark in MARKS:
+            found[mark] = None
+        elif is_strict:
+            near = suggestion(mark, MARKS)
+            raise BadQuery(
+                f"“{word[:40]}” is nothing that a LoRA here can be.{near} Choose one of: {', '.join(MARKS)}."
+            )
+    return tuple(found), plain
 
 
 def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
@@ -143,11 +137,10 @@ def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
     Raises BadQuery.
     """
     if facet == "marks":
-        mark = _mark(value, True)
-        if not mark:
+        if value not in MARKS:
             raise BadQuery("That is no filter of this page.")
-        marks = tuple(one for one in asked.marks if one != mark)
-        return replace(asked, marks=marks if mark in asked.marks else (*asked.marks, mark))
+        marks = tuple(one for one in asked.marks if one != value)
+        return replace(asked, marks=marks if value in asked.marks else (*asked.marks, value))
     if facet not in ("hubs", "bases", "kinds", "tags"):
         raise BadQuery("That is no filter of this page.")
     key = {"hubs": "hub", "bases": "base", "kinds": "kind", "tags": "tag"}[facet]

@@ -71,7 +71,7 @@ def try_result(page: Page, demo: str) -> None:
 
 def library(page: Page, demo: str) -> None:
     page.goto(f"{demo}?view=library")
-    expect(page.locator("#page-library .shelf").first).to_be_visible(timeout=WAIT)
+    expect(page.locator("#library-heading h2")).to_be_visible(timeout=WAIT)
 
 
 def library_import(page: Page, demo: str) -> None:

@@ -1,111 +1,32 @@
-"""The Library page: files on disk with exact version and checksum, and whether they are up to date."""
+"""The Library page: files on disk with exact version and checksum, found like on a hub, with one's own notes."""
 
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import gradio as gr
 
-from connectors.claims import base_models
-from connectors.claims.resolve import record_of
-from connectors.errors import NotFound, UsageError
-from connectors.record import Lora, Record
+from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui import format
+from hub_ui import library_search
+from hub_ui.i18n import _
 from hub_ui.library.disk import reveal
-from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import check_for_updates
-from hub_ui.library.sync import FileCheck, check_all, foreign
-from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
-from hub_ui.pages.library import lock_import
+from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.library import entry, listing, lock_import, selection
+from hub_ui.pages.library.checks import check_updates, verify_files
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.library.update_status import CheckResults, notes, summary, update_summary, verify_summary
-from hub_ui.pages.view import View
+from hub_ui.pages.library.entry import OpenEntry
+from hub_ui.pages.library.selection import Selection
+from hub_ui.pages.library.update_status import CheckResults
+from hub_ui.pages.view import LibraryView, View
 from hub_ui.services import Services
-from hub_ui.widgets import cards, library_list, result
-from hub_ui.widgets.library_list import PAGE_SIZE, ListPage, ListQuery
-from hub_ui.widgets.render import Renderer, act_data, address, widget
+from hub_ui.widgets import library_entry, library_list
+from hub_ui.widgets.library_list import PAGE_SIZE
+from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
-UNKNOWN = "unknown"
-Order = Callable[[Entry], Any]
-ORDERS: Mapping[str, tuple[str, Order]] = {
-    "name": ("Name", lambda entry: entry.title.casefold()),
-    "base": ("Base", lambda entry: (base_label(entry), entry.title.casefold())),
-    "size": ("Largest first", lambda entry: (-entry.size, entry.title.casefold())),
-    "hub": ("Hub", lambda entry: (entry.ref.hub, entry.title.casefold())),
-}
-_SECONDS_BETWEEN_STEPS = 0.2
-# A longer lock file is not shown for copying: it would be sent with every change of the page.
-LONGEST_COPIED = 100_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CatalogInfo:
-    """What the catalog knows of an entry. `image` is an address; `removed`: its hub took it down."""
-
-    kind: str = ""
-    image: str = ""
-    removed: bool = False
-
-
-def change_look(look: ListQuery, name: str, value: str) -> ListQuery:
-    """Raises UsageError for an unknown control. A changed control leads back to the first page."""
-    if name == "page":
-        return replace(look, number=int(value) if value.isascii() and value.isdigit() else 0)
-    if name not in ("text", "sort", "base", "kind") or (name == "sort" and value not in ORDERS):
-        raise UsageError("That is no control of this page.")
-    changes: dict[str, Any] = {name: value[:200], "number": 0}
-    return replace(look, **changes)
-
-
-def list_entries(entries: Sequence[Entry], known: Mapping[Ref, CatalogInfo], look: ListQuery) -> ListPage:
-    terms = look.text.casefold().split()
-
-    def fits(entry: Entry) -> bool:
-        text = " ".join((entry.title, str(entry.ref), entry.file, *entry.trigger_words)).casefold()
-        return (
-            (not look.base or base_label(entry) == look.base)
-            and (not look.kind or kind_label(entry, known) == look.kind)
-            and all(term in text for term in terms)
-        )
-
-    found = sorted(filter(fits, entries), key=ORDERS[look.sort][1])
-    number = min(look.number, max(0, len(found) - 1) // PAGE_SIZE)
-    return ListPage(
-        entries=tuple(found[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]),
-        found=len(found),
-        number=number,
-        bases=tuple(sorted({base_label(entry) for entry in entries})),
-        kinds=tuple(sorted({kind_label(entry, known) for entry in entries})),
-    )
-
-
-def base_label(entry: Entry) -> str:
-    known = base_models.by_id(entry.base_model) if entry.base_model else None
-    return known.label if known else format.visible(entry.base_model) or UNKNOWN
-
-
-def kind_label(entry: Entry, known: Mapping[Ref, CatalogInfo]) -> str:
-    return known[entry.ref].kind or UNKNOWN
-
-
-def catalog_info(services: Services, ref: Ref) -> CatalogInfo:
-    """Reads the catalog only, not the hub."""
-    try:
-        lora = services.catalog.lora(ref)
-    except NotFound:
-        return CatalogInfo()
-    version = lora.version(ref.version)
-    record: Record = record_of(lora, ref if version is not None else ref.lora)
-    cover = cards.cover(record, "safe")
-    return CatalogInfo(
-        kind=record.kind or "",
-        image=address(cover.url) if cover else "",
-        removed="removed" in (lora.access, version.access if version else ""),
-    )
+CHECKS: Mapping[str, Callable[..., Iterator[Any]]] = {"verify": verify_files, "outdated": check_updates}
 
 
 class LibraryPage:
@@ -113,53 +34,112 @@ class LibraryPage:
 
     def __init__(self, view: gr.State) -> None:
         self.view = view
-        self.progress = widget(elem_id="checking")
-        self.lock = lock_import.LockImport()
-        self.shelf = widget(elem_id="shelf")
-        self.found = gr.State(CheckResults())
+        self.facets = widget(elem_id="library-facets")
+        with gr.Column(elem_id="library-main"):
+            self.heading = widget(elem_id="library-heading")
+            self.progress = widget(elem_id="checking")
+            self.lock = lock_import.LockImport()
+            self.search = widget(elem_id="library-search", script=read_script("library_search"))
+            self.selection = widget(elem_id="library-selection", script=read_script("library_selection"))
+            self.shelf = widget(elem_id="shelf", script=read_script("library_list"))
+        self.entry = widget(elem_id="entry", script=read_script("library_entry"))
+        self.results = gr.State(CheckResults())
+        self.selected = gr.State(())
+        self.opened = gr.State(OpenEntry())
+        # What stands on the page, None where that may be out of date.
+        self.shown = gr.State(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """All that the page shows is made of. `number` is that of the text that was typed last."""
+
+    view: View
+    results: CheckResults = field(default_factory=CheckResults)
+    selected: Selection = ()
+    opened: OpenEntry = field(default_factory=OpenEntry)
+    number: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The changes after a click; the rest stays. `requested`: downloads were added."""
+    """The page after a click. `requested`: downloads were added. `paints` what is to be painted anew."""
 
-    view: Any = None
-    found: CheckResults | None = None
-    progress: str | None = None
+    shown: Shown
     importing: bool | None = None
     requested: bool = False
+    paints: Literal["all", "selection", "nothing"] = "all"
 
 
 def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer) -> None:
-    view = page.view
-    # The catalog is read for thousands of entries once a visit, not at each search.
-    memory: dict[Ref, CatalogInfo] = {}
+    states = [page.view, page.results, page.selected, page.opened]
+    parts = [page.heading, page.facets, page.search, page.selection, page.shelf, page.entry]
+    nothing = (gr.skip(),) * len(parts)
 
-    def on_view(now: View, found: CheckResults) -> Any:
+    def on_view(now: View, results: CheckResults, selected: Selection, opened: OpenEntry, shown: Any) -> Any:
         if now.page != "library":
-            return gr.skip()
-        memory.clear()
-        return show(services, render, found, memory)
-
-    def on_act(results: CheckResults, now: View, count: int, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+            return *nothing, None if shown else gr.skip()
+        if shown == now.library:
+            return *nothing, gr.skip()
         with errors_as_messages():
-            for change in handle_click(services, render, results, now, act_data(event), is_local(request)):
-                yield (
-                    change.view or gr.skip(),
-                    show(services, render, change.found, memory) if change.found else gr.skip(),
-                    change.found or gr.skip(),
-                    gr.skip() if change.progress is None else change.progress,
-                    gr.skip() if change.importing is None else gr.update(visible=change.importing),
-                    count + 1 if change.requested else gr.skip(),
-                )
+            return *paint(
+                services, render, Shown(view=now, results=results, selected=selected, opened=opened)
+            ), now.library
 
-    view.change(on_view, [view, page.found], [page.shelf], **QUIET)
-    downloads.arrived.change(on_view, [view, page.found], [page.shelf], **QUIET)
-    outputs = [view, page.shelf, page.found, page.progress, page.lock.box, downloads.requested]
-    # "multiple": a long check blocks no other click.
-    page.shelf.act(on_act, [page.found, view, downloads.requested], outputs, trigger_mode="multiple", **QUIET)
+    def on_new(now: View, results: CheckResults, selected: Selection, opened: OpenEntry) -> Any:
+        return on_view(now, results, selected, opened, None)
+
+    def on_act(
+        now: View,
+        results: CheckResults,
+        selected: Selection,
+        opened: OpenEntry,
+        count: int,
+        request: gr.Request,
+        event: gr.EventData,
+    ) -> Any:
+        before = Shown(view=now, results=results, selected=selected, opened=opened)
+        with errors_as_messages():
+            change = handle_click(services, before, act_data(event), is_local(request))
+            then = change.shown
+            painted: tuple[Any, ...] = nothing if change.paints == "nothing" else paint(services, render, then)
+            if change.paints == "selection":
+                painted = (*nothing[:3], painted[3], *nothing[4:])
+            return (
+                then.view if then.view != now else gr.skip(),
+                then.results,
+                then.selected,
+                then.opened,
+                *painted,
+                then.view.library if change.paints == "all" else gr.skip(),
+                gr.skip() if change.importing is None else gr.update(visible=change.importing),
+                count + 1 if change.requested else gr.skip(),
+            )
+
+    def on_check(
+        now: View, results: CheckResults, selected: Selection, opened: OpenEntry, event: gr.EventData
+    ) -> Iterator[Any]:
+        name = str(act_data(event).get("act", ""))
+        with errors_as_messages():
+            services.policy.check("change library")
+            for step in CHECKS[name](services, render, results) if name in CHECKS else ():
+                if step.found is None:
+                    yield *nothing, gr.skip(), step.progress
+                else:
+                    shown = Shown(view=now, results=step.found, selected=selected, opened=opened)
+                    yield *paint(services, render, shown), step.found, step.progress
+
+    page.view.change(on_view, [*states, page.shown], [*parts, page.shown], **QUIET)
+    downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
+    outputs = [*states, *parts, page.shown, page.lock.box, downloads.requested]
+    # One after the other: each starts from what the one before it has left. "multiple": none is dropped.
+    in_turn: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "library", "concurrency_limit": 1, **QUIET}
+    for clickable in parts:
+        clickable.act(on_act, [*states, downloads.requested], outputs, **in_turn)
+    # A long check blocks no other click.
+    page.heading.act(on_check, states, [*parts, page.results, page.progress], trigger_mode="multiple", **QUIET)
     imported = lock_import.connect(page.lock, downloads, services, render)
-    imported.then(on_view, [view, page.found], [page.shelf], **QUIET)
+    imported.then(on_new, states, [*parts, page.shown], **QUIET)
 
 
 def is_local(request: gr.Request) -> bool:
@@ -168,132 +148,107 @@ def is_local(request: gr.Request) -> bool:
     return host in LOOPBACK and not request.headers.get("x-forwarded-for")
 
 
-def handle_click(
-    services: Services, render: Renderer, found: CheckResults, view: View, clicked: dict[str, Any], local: bool
-) -> Iterator[Change]:
+def handle_click(services: Services, before: Shown, clicked: Mapping[str, Any], local: bool) -> Change:
+    """A click on any part of the page, and what was typed."""
     services.policy.check("change library")
-    name, text = str(clicked.get("act", "")), str(clicked.get("ref", ""))
+    name, ref_text, value = (str(clicked.get(key, "")) for key in ("act", "ref", "value"))
+    if name in CHECKS:
+        return Change(shown=before, paints="nothing")
+    if name == "import":
+        return Change(shown=before, importing=True, paints="nothing")
+    if name in ("search", "chip", "toggle", "sort", "page"):
+        look = change_look(before.view.library, name, clicked)
+        number = str(clicked.get("number", "")) if name == "search" else ""
+        return Change(shown=replace(before, view=replace(before.view, library=look), number=number))
+    if name.startswith("select"):
+        return select(services, before, name, ref_text)
+    if name == "bulk":
+        said = selection.run(services, before.selected, str(clicked.get("action", "")), value)
+        return Change(shown=replace(before, results=replace(before.results, said=said)), requested=True)
+    if name == "edit-close":
+        return Change(shown=replace(before, opened=OpenEntry()))
+    return handle_entry_click(services, before, name, clicked, local)
+
+
+def change_look(look: LibraryView, name: str, clicked: Mapping[str, Any]) -> LibraryView:
+    """Raises UsageError for what is no control. A changed control leads back to the first page."""
+    value = str(clicked.get("value", ""))
+    if name == "page":
+        return replace(look, number=int(value) if value.isascii() and value.isdigit() and len(value) < 7 else 0)
+    if name == "sort":
+        if value not in library_search.SORTS:
+            raise UsageError(_("That is no control of this page."))
+        return replace(look, sort=value, number=0)  # type: ignore[arg-type]
+    if name == "toggle":
+        asked = library_search.parse(look.text, is_strict=False)
+        return replace(look, text=library_search.toggle(asked, str(clicked.get("facet", "")), value).text, number=0)
+    text = value if name == "search" else str(clicked.get("text", ""))
+    return replace(look, text=text[:1000], number=0)
+
+
+def select(services: Services, before: Shown, name: str, ref: str) -> Change:
+    if name == "select":
+        return Change(shown=replace(before, selected=selection.toggle(before.selected, [ref])), paints="selection")
+    if name == "select-none":
+        return Change(shown=replace(before, selected=()))
+    look = before.view.library
+    refs = listing.find(services, look, before.results).refs
+    if name == "select-page":
+        refs = refs[look.number * PAGE_SIZE : (look.number + 1) * PAGE_SIZE]
+        return Change(shown=replace(before, selected=selection.toggle(before.selected, refs)))
+    return Change(shown=replace(before, selected=tuple(dict.fromkeys((*before.selected, *refs)))))
+
+
+def handle_entry_click(services: Services, before: Shown, name: str, clicked: Mapping[str, Any], local: bool) -> Change:
+    """Handles a button of one entry, in its row or at the side."""
+    ref, value = Ref.parse(str(clicked.get("ref", ""))), str(clicked.get("value", ""))
+    opened = before.opened
     if name == "try":
-        ref = Ref.parse(text)
-        yield Change(view=view.try_lora(str(ref), services.generation.default_weight(ref)))
-    elif name == "open":
-        yield Change(view=replace(view, page="browse", open=str(Ref.parse(text))))
-    elif name.startswith("look-"):
-        look = change_look(found.look, name.removeprefix("look-"), str(clicked.get("value", "")))
-        yield Change(found=replace(found, look=look))
-    elif name == "verify":
-        yield from verify_files(services, render, found)
-    elif name == "outdated":
-        yield from check_updates(services, render, found)
-    elif name == "import":
-        yield Change(importing=True)
-    else:
-        yield handle_entry_click(services, found, name, Ref.parse(text), local)
-
-
-def handle_entry_click(services: Services, found: CheckResults, name: str, ref: Ref, local: bool) -> Change:
-    """Handles a button in an entry's row."""
-    if name == "remove":
-        return Change(found=replace(found, asking=str(ref)))
-    if name == "keep":
-        return Change(found=replace(found, asking=""))
+        weight = services.generation.default_weight(ref)
+        return Change(shown=replace(before, view=before.view.try_lora(str(ref), weight)), paints="nothing")
+    if name == "open":
+        return Change(shown=replace(before, view=replace(before.view, page="browse", open=str(ref))), paints="nothing")
+    if name == "edit":
+        is_open = opened.ref == str(ref)
+        return Change(shown=replace(before, opened=OpenEntry() if is_open else OpenEntry(ref=str(ref))))
+    if name in entry.EDITS or name == "reset":
+        text = str(clicked.get("field", "")) if name == "reset" else value
+        return Change(shown=replace(before, opened=entry.edit(services, opened, name, ref, text)))
+    if name in ("remove", "keep"):
+        return Change(shown=replace(before, opened=replace(opened, ref=str(ref), asking=name == "remove")))
     if name == "remove-now":
         services.changes.remove([services.library.entry(ref)])
-        return Change(found=replace(found, asking=""))
+        selected = tuple(one for one in before.selected if one != str(ref))
+        return Change(shown=replace(before, selected=selected, opened=OpenEntry()))
     if name == "reveal":
-        entry = services.library.entry(ref)
-        if found.shown == str(ref):
-            return Change(found=replace(found, shown=""))
         if local:
-            reveal(services.library.path(entry), os.environ)
-        return Change(found=replace(found, shown=str(ref)))
+            reveal(services.library.path(services.library.entry(ref)), os.environ)
+        return Change(shown=replace(before, opened=replace(opened, ref=str(ref))))
     if name in ("fetch", "update"):
         services.downloads.enqueue(ref)
-        return Change(found=found, requested=True)
-    raise UsageError("That is no button of this page.")
+        return Change(shown=before, requested=True)
+    if name == "menu":
+        said = entry.run_action(services, value, ref)
+        return Change(shown=replace(before, results=replace(before.results, said=said)), requested=True)
+    raise UsageError(_("That is no button of this page."))
 
 
-def verify_files(services: Services, render: Renderer, found: CheckResults) -> Iterator[Change]:
-    """Hashes every file again."""
-    total = len(services.library.entries())
-
-    def work(on_progress: Callable[[Any], None], _is_cancelled: Callable[[], bool]) -> tuple[FileCheck, ...]:
-        return check_all(services.library, lambda done, checked: on_progress((done, checked)))
-
-    yield Change(progress=result.progress_html(render, "Verifying…", None))
-    steps, last = run_in_thread(work), 0.0
-    while True:
-        try:
-            done, checked = next(steps)
-        except StopIteration as end:
-            results: tuple[FileCheck, ...] = end.value
-            break
-        if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
-            last = time.monotonic()
-            line = f"Verified {done:,} of {total:,}: {format.visible(checked.entry.title)}"
-            yield Change(progress=result.progress_html(render, line, done / total))
-    strangers = foreign(services.library)
-    by_ref = {checked.entry.ref: checked for checked in results}
-    said = verify_summary(results, strangers)
-    yield Change(found=replace(found, checked=by_ref, foreign=strangers, said=said), progress="")
-
-
-def check_updates(services: Services, render: Renderer, found: CheckResults) -> Iterator[Change]:
-    """Asks every hub for newer versions of the library's files."""
-    entries, by_ref = services.library.entries(), {}
-
-    def get(ref: Ref) -> Lora:
-        lora = services.lookup.connector(ref.hub).get(ref)
-        services.catalog.add([lora])
-        return lora
-
-    yield Change(progress=result.progress_html(render, "Asking the hubs…", None))
-    for number, standing in enumerate(check_for_updates(entries, get), 1):
-        by_ref[standing.entry.ref] = standing
-        line = f"Asked about {number:,} of {len(entries):,}: {format.visible(standing.entry.title)}"
-        yield Change(progress=result.progress_html(render, line, number / len(entries)))
-    yield Change(found=replace(found, standing=by_ref, said=update_summary(by_ref.values())), progress="")
-
-
-def show(services: Services, render: Renderer, found: CheckResults, cache: dict[Ref, CatalogInfo] | None = None) -> str:
-    """`cache` keeps what the catalog knows of entries from one call to the next."""
-    entries = services.library.entries()
-    known = {} if cache is None else cache
-    for entry in entries:
-        if entry.ref not in known:
-            known[entry.ref] = catalog_info(services, entry.ref)
-    missing = {entry.ref for entry in entries if not services.library.path(entry).exists()}
-    coming = {task.ref for task in services.queue.tasks() if not task.rests}
-    now = list_entries(entries, known, found.look)
-    text = services.library.lock_text() if entries else ""
-    shown = library_list.LibraryList(
-        items=[
-            item(services, entry, found, coming, missing=entry.ref in missing, known=known[entry.ref])
-            for entry in now.entries
-        ],
-        count=len(entries),
-        look=found.look,
-        page=now,
-        sorts={name: label for name, (label, _) in ORDERS.items()},
-        summary=summary(entries, missing=len(missing), removed=sum(known[entry.ref].removed for entry in entries)),
-        folder=str(services.settings.library),
-        lock=services.settings.lock.name,
-        text=text if len(text) <= LONGEST_COPIED else "",
-        foreign=found.foreign,
-        said=found.said,
+def paint(services: Services, render: Renderer, shown: Shown) -> tuple[str, ...]:
+    """Heading, filters, search, what is chosen, the list, and the entry at the side."""
+    look = shown.view.library
+    found = listing.find(services, look, shown.results)
+    page = listing.list_page(
+        services, render, found, look, shown.results, selected=shown.selected, open=shown.opened.ref
     )
-    return library_list.html(render, shown)
-
-
-def item(
-    services: Services, entry: Entry, found: CheckResults, coming: Collection[Ref], *, missing: bool, known: CatalogInfo
-) -> library_list.LibraryItem:
-    return library_list.LibraryItem(
-        entry=entry,
-        base=base_label(entry),
-        kind=known.kind,
-        image=known.image,
-        notes=notes(entry, found, coming, missing=missing, removed=known.removed, in_library=services.library.holds),
-        path=str(services.library.path(entry)) if found.shown == str(entry.ref) else "",
-        asking=found.asking == str(entry.ref),
+    count = len(found.rows)
+    chips = library_search.chips(found.asked)
+    return (
+        library_list.heading_html(render, listing.heading(services, found.rows, shown.results)),
+        library_list.facets_html(render, found.asked, found.found) if count else "",
+        library_list.search_html(
+            render, look.text, chips, sort=look.sort, problem=found.problem, number=shown.number, count=count
+        ),
+        selection.toolbar_html(render, shown.selected, page.found),
+        library_list.list_html(render, page, count=count),
+        library_entry.html(render, entry.panel(services, render, shown.opened, shown.results, {})),
     )

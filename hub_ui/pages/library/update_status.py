@@ -11,23 +11,24 @@ from hub_ui import format
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus
 from hub_ui.library.sync import FileCheck
-from hub_ui.widgets.library_list import ListQuery, Note
+from hub_ui.widgets.library_list import Note
 
-FOR_GOOD = Note(text="No hub is known to have it: the file would be gone for good.", tone="problem")
 COMING = Note(text="It is being downloaded.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResults:
-    """Checks on one open page, with the summary `said`. `shown` has its path shown; `asking` is to be removed."""
+    """Checks on one open page, with the summary `said`."""
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     said: str = ""
-    shown: str = ""
-    asking: str = ""
-    look: ListQuery = field(default_factory=ListQuery)
+
+    @property
+    def outdated(self) -> frozenset[Ref]:
+        """Entries with a newer version."""
+        return frozenset(ref for ref, standing in self.standing.items() if standing.state == "newer")
 
 
 def notes(
@@ -47,8 +48,6 @@ def notes(
     gone = removal_note(entry)
     if removed and gone not in shown:
         shown.append(gone)
-    if found.asking == str(entry.ref) and entry.ref.hub == LOCAL:
-        shown.insert(0, FOR_GOOD)
     return tuple(note for note in shown if note is not None)
 
 

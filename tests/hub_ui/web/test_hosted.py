@@ -55,6 +55,7 @@ DECIDED = ENDPOINTS | SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENE
 ACTS = (
     "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",
     "cancel", "pause-all", "clear", "retry", "try", "example", "more", "nonsense",
+    "note", "favorite", "add-tag", "weight", "base_model", "reset", "bulk", "menu", "select-found",
 )  # fmt: skip
 
 

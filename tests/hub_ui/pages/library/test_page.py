@@ -17,7 +17,7 @@ from hub_ui import services
 from hub_ui.library import lockfile
 from hub_ui.pages.browse import detail
 from hub_ui.pages.library import lock_import, page
-from hub_ui.pages.library.page import Change
+from hub_ui.pages.library.page import Change, Shown
 from hub_ui.pages.library.update_status import CheckResults
 from hub_ui.pages.view import StackedLora, View
 from hub_ui.services import Services
@@ -29,6 +29,7 @@ from tests.hub_ui.stand_ins import Hub, lora, version
 
 BYTES = weights()
 OTHER = Ref.parse("civitai:7@8#9")
+LIBRARY = View(page="library")
 
 
 @pytest.fixture
@@ -50,14 +51,20 @@ def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
         yield made
 
 
-def act(built: Services, name: str, found: CheckResults | None = None, **fields: Any) -> list[Change]:
+def act(built: Services, name: str, before: Shown | None = None, **fields: Any) -> Change:
     clicked = {"act": name, "ref": str(INK), **fields}
-    return list(page.handle_click(built, Renderer(), found or CheckResults(), View(), clicked, False))
+    return page.handle_click(built, before or Shown(view=LIBRARY), clicked, False)
 
 
 def show(built: Services, change: Change | None = None) -> str:
-    found = change.found if change is not None else None
-    return page.show(built, Renderer(), found or CheckResults())
+    shown = change.shown if change is not None else Shown(view=LIBRARY)
+    return "".join(page.paint(built, Renderer(), shown))
+
+
+def check(built: Services, name: str) -> tuple[list[str], str]:
+    """What is said on the way, and the page at the end."""
+    *steps, ended = page.CHECKS[name](built, Renderer(), CheckResults())
+    return [step.progress for step in steps], show(built, Change(shown=Shown(view=LIBRARY, results=ended.found)))
 
 
 def test_counts_and_bytes_lead_the_page(built: Services) -> None:
@@ -68,7 +75,7 @@ def test_counts_and_bytes_lead_the_page(built: Services) -> None:
 def test_a_missing_file_can_be_downloaded_again(built: Services) -> None:
     built.library.path(built.library.entry(INK)).unlink()
     assert "The file is gone from the folder." in show(built)
-    [asked] = act(built, "fetch")
+    asked = act(built, "fetch")
     assert asked.requested
     assert "It is being downloaded." in show(built, asked)
     assert [task.ref for task in built.queue.tasks()] == [INK]
@@ -83,18 +90,18 @@ def test_what_its_hub_took_down_is_marked(built: Services, hub: Hub) -> None:
 
 
 def test_verifying_tells_how_far_it_is_and_what_it_found(built: Services) -> None:
-    started, step, ended = act(built, "verify")
-    assert "Verifying…" in (started.progress or "")
-    assert "Verified 1 of 1: Ink lines" in (step.progress or "")
-    assert "Verified: 1 file right, nothing missing or changed." in show(built, ended)
-    assert "✓ the bytes are right" in show(built, ended)
+    (started, step), html = check(built, "verify")
+    assert "Verifying…" in started
+    assert "Verified 1 of 1: Ink lines" in step
+    assert "Verified: 1 file right, nothing missing or changed." in html
+    assert "✓ the bytes are right" in html
 
 
 def test_changed_and_foreign_files_are_found(built: Services) -> None:
     path = built.library.path(built.library.entry(INK))
     path.write_bytes(BYTES + b"!")
     (path.parent / "stranger.safetensors").write_bytes(b"?")
-    html = show(built, act(built, "verify")[-1])
+    _, html = check(built, "verify")
     assert "Verified: 0 files right, 1 changed; 1 file that no entry names." in html
     assert "it is not what the lock file pins" in html
     assert "sd1/ada/stranger.safetensors" in html
@@ -103,11 +110,13 @@ def test_changed_and_foreign_files_are_found(built: Services) -> None:
 def test_a_newer_version_can_be_pulled(built: Services, hub: Hub) -> None:
     newer = version(INK.lora.at("2002"), "v2")
     hub.loras = [lora(versions=(newer, *lora().versions))]
-    found = act(built, "outdated")[-1]
-    assert "v2 is out." in show(built, found)
-    [asked] = act(built, "update", found.found, ref="civitai:1001@2002#3001")
+    *_, ended = page.CHECKS["outdated"](built, Renderer(), CheckResults())
+    before = Shown(view=LIBRARY, results=ended.found)
+    assert "v2 is out." in show(built, Change(shown=before))
+    asked = act(built, "update", before, ref="civitai:1001@2002#3001")
     assert "v2 is being downloaded." in show(built, asked)
     assert [str(task.ref) for task in built.queue.tasks()] == ["civitai:1001@2002#3001"]
+    assert str(INK) in show(built, act(built, "search", before, value="is:outdated"))
 
 
 @pytest.fixture
@@ -125,8 +134,8 @@ def mine(built: Services) -> Ref:
 
 def test_a_file_of_ones_own_is_listed_and_tried_like_any_other(built: Services, mine: Ref) -> None:
     assert "My Robot" in show(built)
-    [change] = act(built, "try", ref=str(mine))
-    assert [stacked.ref for stacked in change.view.stack] == [str(mine)]
+    change = act(built, "try", ref=str(mine))
+    assert [stacked.ref for stacked in change.shown.view.stack] == [str(mine)]
     assert built.lookup.record(mine).title == "My Robot"
 
 
@@ -137,7 +146,7 @@ def test_a_file_of_ones_own_opens_in_the_panel(built: Services, mine: Ref) -> No
 
 
 def test_of_a_file_of_ones_own_no_hub_is_asked(built: Services, mine: Ref, hub: Hub) -> None:
-    html = show(built, act(built, "outdated")[-1])
+    _, html = check(built, "outdated")
     assert "No hub is known to have this file" in html
     assert hub.asked == ["get civitai:1001"]
 
@@ -149,35 +158,28 @@ def test_a_file_of_ones_own_that_is_gone_can_be_downloaded_from_nowhere(built: S
     assert "Download again" not in html
 
 
-def test_removing_a_file_of_ones_own_says_that_it_is_for_good(built: Services, mine: Ref) -> None:
-    [asking] = act(built, "remove", ref=str(mine))
-    assert "the file would be gone for good" in show(built, asking)
-    assert "the file would be gone for good" not in show(built, act(built, "remove")[0])
-
-
 def test_removing_asks_first(built: Services) -> None:
-    [asking] = act(built, "remove")
+    asking = act(built, "remove")
     assert "Remove the file" in show(built, asking)
     assert len(built.library.entries()) == 1
-    assert "Remove the file" not in show(built, act(built, "keep", asking.found)[0])
-    act(built, "remove-now", asking.found)
-    assert built.library.entries() == ()
+    assert "Remove the file" not in show(built, act(built, "keep", asking.shown))
+    removed = act(built, "remove-now", replace(asking.shown, selected=(str(INK),)))
+    assert (built.library.entries(), removed.shown.selected, removed.shown.opened.ref) == ((), (), "")
 
 
-def test_revealing_shows_the_path_and_a_second_click_hides_it(built: Services) -> None:
+def test_the_entry_at_the_side_shows_where_its_file_is(built: Services) -> None:
     path = str(built.library.path(built.library.entry(INK)))
-    [shown] = act(built, "reveal")
-    assert f"<code>{path}</code>" in show(built, shown)
-    [hidden] = act(built, "reveal", shown.found)
-    assert path not in show(built, hidden)
+    assert path not in show(built)
+    opened = act(built, "edit")
+    assert f"<code>{path}</code>" in show(built, opened)
+    assert path not in show(built, act(built, "edit-close", opened.shown))
 
 
 def test_a_file_manager_opens_only_for_who_sits_here(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
     monkeypatch.setattr(page, "reveal", lambda path, environ: opened.append(path))
-    clicked = {"act": "reveal", "ref": str(INK)}
-    for found, local in ((CheckResults(), False), (CheckResults(), True), (CheckResults(shown=str(INK)), True)):
-        list(page.handle_click(built, Renderer(), found, View(), clicked, local))
+    for local in (False, True):
+        page.handle_click(built, Shown(view=LIBRARY), {"act": "reveal", "ref": str(INK)}, local)
     assert opened == [built.library.path(built.library.entry(INK))]
 
 
@@ -186,17 +188,18 @@ def test_the_lock_is_there_to_be_copied(built: Services) -> None:
 
 
 def test_trying_goes_to_the_try_page(built: Services) -> None:
-    assert act(built, "try") == [Change(view=View(page="try", stack=(StackedLora(ref=str(INK)),)))]
+    assert act(built, "try").shown.view == View(page="try", stack=(StackedLora(ref=str(INK)),))
 
 
 def test_a_click_that_is_no_button_is_refused(built: Services) -> None:
-    with pytest.raises(UsageError):
-        act(built, "format-disk")
+    for name in ("format-disk", "menu", "bulk"):
+        with pytest.raises(UsageError):
+            act(built, name)
 
 
 def test_visitors_of_a_shared_page_change_nothing(built: Services) -> None:
     built = with_settings(built, hosted=True)
-    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update", "try"):
+    for name in ("verify", "outdated", "import", "remove-now", "reveal", "fetch", "update", "try", "note", "bulk"):
         with pytest.raises(UsageError, match="can't be changed by its visitors"):
             act(built, name)
 
@@ -243,34 +246,58 @@ def thousands(built: Services, count: int = 3000) -> None:
     )  # fmt: skip
 
 
-def look(built: Services, **asked: str) -> str:
-    found = CheckResults()
-    for name, value in asked.items():
-        [change] = act(built, f"look-{name}", found, value=value)
-        assert change.found is not None
-        found = change.found
-    return page.show(built, Renderer(), found)
+def look(built: Services, *clicks: dict[str, str]) -> str:
+    shown = Shown(view=LIBRARY)
+    for clicked in clicks:
+        shown = act(built, clicked.pop("act"), shown, **clicked).shown
+    return show(built, Change(shown=shown))
+
+
+def titles(html: str) -> list[str]:
+    return re.findall(r'data-act="open" data-ref="[^"]+" dir="auto">(.+?)</a>', html)
 
 
 def test_of_thousands_of_entries_one_page_is_sent(built: Services) -> None:
     thousands(built)
-    html = look(built, page="1")
-    assert html.count("<tr>") == 1 + 50
+    html = look(built, {"act": "page", "value": "1"})
+    assert len(titles(html)) == 50
     assert "51 to 100 of 3,001" in html
-    assert len(html) < 100_000
+    assert len(html) < 150_000
 
 
 def test_an_entry_is_found_by_its_name_its_trigger_word_and_its_file(built: Services) -> None:
     thousands(built, 20)
-    for text in ("style 0007", "WORD7", "ada/7.safetensors"):
-        assert look(built, text=text).count('data-act="try"') == 1
-    assert "Nothing here fits." in look(built, text="zzz")
+    for text in ("style 0007", "WORD7", '"ada 7"', "trigger:word7"):
+        assert titles(look(built, {"act": "search", "value": text})) == ["Style 0007"]
+    assert "Nothing in the library fits." in look(built, {"act": "search", "value": "zzz"})
 
 
 def test_entries_are_narrowed_by_base_and_put_in_an_order(built: Services) -> None:
     thousands(built, 20)
-    titles = re.findall(r"<b dir=\"auto\">(.+?)</b>", look(built, base="Pony", sort="size"))
-    assert (len(titles), titles[:2]) == (10, ["Style 0020", "Style 0018"])
+    html = look(built, {"act": "toggle", "facet": "bases", "value": "pony"}, {"act": "sort", "value": "size"})
+    assert (len(titles(html)), titles(html)[:2]) == (10, ["Style 0020", "Style 0018"])
+
+
+def test_a_search_that_nobody_understands_says_so_and_the_rest_of_it_counts(built: Services) -> None:
+    thousands(built, 20)
+    html = look(built, {"act": "search", "value": "base:pony is:favorit"})
+    assert "Did you mean “is:favorite”?" in html
+    assert len(titles(html)) == 10
+
+
+def test_a_part_of_the_search_is_taken_away(built: Services) -> None:
+    thousands(built, 20)
+    asked = act(built, "search", value="base:pony -word2")
+    assert 'data-text="base:pony"' in show(built, asked)
+    assert act(built, "chip", asked.shown, text="base:pony").shown.view.library.text == "base:pony"
+
+
+def test_the_address_has_the_search_and_the_page(built: Services) -> None:
+    thousands(built, 120)
+    shown = act(built, "page", act(built, "search", value="style base:sdxl").shown, value="1").shown
+    address = shown.view.to_address()
+    assert address == "view=library&lq=style+base%3Asdxl&lpage=2"
+    assert View.from_address(address) == shown.view
 
 
 def test_an_entry_has_its_picture_its_kind_and_leads_to_its_lora(built: Services, hub: Hub) -> None:
@@ -279,13 +306,34 @@ def test_an_entry_has_its_picture_its_kind_and_leads_to_its_lora(built: Services
     kind = Claim(field="kind", value="style", source="hub", where="tags")
     hub.loras = [lora(versions=(replace(pictured, examples=(image,)),), claims=(*lora().claims, kind))]
     built.lookup.get(INK)
-    html = look(built, kind="style")
-    assert '<td class="cover"><img src=' in html
-    [change] = act(built, "open")
-    assert change.view == View(open=str(INK))
+    html = look(built, {"act": "search", "value": "kind:style"})
+    assert '<img src="hub-picture?' in html
+    assert act(built, "open").shown.view == replace(LIBRARY, page="browse", open=str(INK))
 
 
 def test_a_control_that_is_none_is_refused(built: Services) -> None:
-    for name, value in (("sort", "x"), ("size", "1")):
+    for clicked in ({"act": "sort", "value": "x"}, {"act": "toggle", "facet": "size", "value": "1"}):
         with pytest.raises(UsageError):
-            act(built, f"look-{name}", value=value)
+            look(built, clicked)
+
+
+def test_rows_are_chosen_one_by_one_by_the_page_and_all_that_is_found(built: Services) -> None:
+    thousands(built, 120)
+    one = act(built, "select", ref="civitai:7@7#7")
+    assert (one.shown.selected, one.paints) == (("civitai:7@7#7",), "selection")
+    page_ = act(built, "select-page", one.shown).shown
+    assert len(page_.selected) == 50
+    found = act(built, "select-found", act(built, "search", page_, value="base:pony").shown).shown
+    assert len({*found.selected}) == 50 + 60 - 24
+    assert "Choose none" in show(built, Change(shown=found))
+    assert act(built, "select-none", found).shown.selected == ()
+
+
+def test_an_action_is_done_with_all_that_are_chosen(built: Services) -> None:
+    thousands(built, 3)
+    chosen = Shown(view=LIBRARY, selected=("civitai:1@1#1", "civitai:2@2#2", "civitai:99@9#9"))
+    done = act(built, "bulk", chosen, action="favorite")
+    assert "2 LoRAs changed." in show(built, done)
+    assert [str(ref) for ref, one in built.annotations.all().items() if one.favorite] == ["civitai:1", "civitai:2"]
+    with pytest.raises(UsageError, match="Nothing is chosen"):
+        act(built, "bulk", action="favorite")

@@ -1,0 +1,125 @@
+"""The Library page's list for a view: what is found, and each row with what the catalog and the checks say of it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from connectors.claims.resolve import record_of
+from connectors.errors import BadQuery, NotFound
+from connectors.record import Record
+from connectors.ref import Ref
+from hub_ui import format, library_search
+from hub_ui.library_index import LibraryRow
+from hub_ui.library_search import Found, LibraryQuery
+from hub_ui.pages.library.update_status import CheckResults, notes, summary
+from hub_ui.pages.view import LibraryView
+from hub_ui.services import Services
+from hub_ui.widgets import cards
+from hub_ui.widgets.library_list import PAGE_SIZE, Heading, LibraryItem, ListPage
+from hub_ui.widgets.render import Renderer, address
+
+# A longer lock file is not shown for copying: it would be sent with every change of the page.
+LONGEST_COPIED = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """`problem` is what is wrong with the text of the search; the rest of it counts nevertheless."""
+
+    asked: LibraryQuery
+    found: Found
+    rows: tuple[LibraryRow, ...]
+    problem: str = ""
+
+    @property
+    def refs(self) -> list[str]:
+        return [str(row.entry.ref) for row in self.found.rows]
+
+
+def find(
+    services: Services, look: LibraryView, results: CheckResults, used: Mapping[Ref, float] | None = None
+) -> Listing:
+    rows, problem = services.library_index.rows(), ""
+    try:
+        asked = library_search.parse(look.text)
+    except BadQuery as error:
+        asked, problem = library_search.parse(look.text, is_strict=False), error.message
+    found = library_search.find(rows, asked, sort=look.sort, outdated=results.outdated, used=used)
+    return Listing(asked=asked, found=found, rows=rows, problem=problem)
+
+
+def list_page(
+    services: Services, render: Renderer, listing: Listing, look: LibraryView, results: CheckResults, **marks: object
+) -> ListPage:
+    """`marks` are `selected` refs and the one that stands `open` at the side."""
+    found = listing.found.rows
+    number = min(look.number, max(0, len(found) - 1) // PAGE_SIZE)
+    coming = {task.ref for task in services.queue.tasks() if not task.rests}
+    selected, opened = frozenset(marks.get("selected") or ()), marks.get("open")  # type: ignore[call-overload]
+    return ListPage(
+        items=[
+            item(
+                services,
+                render,
+                row,
+                results,
+                coming,
+                is_selected=str(row.entry.ref) in selected,
+                is_open=str(row.entry.ref) == opened,
+            )
+            for row in found[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
+        ],
+        found=len(found),
+        number=number,
+    )
+
+
+def item(
+    services: Services,
+    render: Renderer,
+    row: LibraryRow,
+    results: CheckResults,
+    coming: Collection[Ref],
+    *,
+    is_selected: bool = False,
+    is_open: bool = False,
+) -> LibraryItem:
+    entry, record = row.entry, known_record(services, row.entry.ref)
+    cover = cards.cover(record, "soft") if record else None
+    return LibraryItem(
+        row=row,
+        title=format.title(entry.title) or entry.file,
+        creator=format.title(record.creator) if record and record.creator else entry.ref.id,
+        base=row.base,
+        image=render.image_url(address(cover.url), entry.ref, "card") if cover else "",
+        notes=notes(
+            entry, results, coming, missing=row.is_missing, removed=row.is_removed, in_library=services.library.holds
+        ),
+        is_selected=is_selected,
+        is_open=is_open,
+    )
+
+
+def known_record(services: Services, ref: Ref) -> Record | None:
+    """What the catalog knows of it; no hub is asked."""
+    try:
+        lora = services.catalog.lora(ref)
+        return record_of(lora, ref if lora.version(ref.version) is not None else ref.lora)
+    except NotFound:
+        return None
+
+
+def heading(services: Services, rows: tuple[LibraryRow, ...], results: CheckResults) -> Heading:
+    entries = [row.entry for row in rows]
+    lock = services.settings.lock
+    # Its size is asked before it is read: it may be long.
+    text = services.library.lock_text() if entries and lock.stat().st_size <= LONGEST_COPIED else ""
+    missing, removed = (sum(getattr(row, name) for row in rows) for name in ("is_missing", "is_removed"))
+    return Heading(
+        count=len(entries),
+        summary=summary(entries, missing=missing, removed=removed),
+        folder=str(services.settings.library),
+        lock=lock.name,
+        text=text,
+        foreign=results.foreign,
+        said=results.said,
+    )

@@ -1,0 +1,11 @@
+// An action takes along what stands in its field.
+const run = (action) => {
+  const field = action.querySelector('input');
+  trigger('act', { act: 'bulk', action: action.querySelector('[data-bulk]').dataset.bulk, value: field ? field.value : '' });
+};
+element.addEventListener('click', (event) => {
+  if (event.target.closest('[data-bulk]')) { run(event.target.closest('.bulk-action')); }
+});
+element.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && event.target.matches('.bulk-action input')) { event.preventDefault(); run(event.target.closest('.bulk-action')); }
+});
