@@ -22,7 +22,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Counts, SearchResult, facets
+from hub_ui.catalog.search import Counts, Listing, SearchResult, facets
 from hub_ui.catalog.similar import Named, find_similar, find_values, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
@@ -207,12 +207,30 @@ class Catalog:
             records=records, total=counts.total, facets=facets(counts, self._store.spellings), seen=seen
         )
 
+    def listing(self, query: Query, *, installed: Collection[Ref] = (), now: datetime | None = None) -> Listing:
+        """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
+        ids, counts = self._find(plan(query, installed=installed, now=now), lambda ids: ids)
+        return Listing(ids=ids, total=counts.total, facets=facets(counts, self._store.spellings))
+
+    def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
+        """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.
+
+        A LoRA that is on another's card by now is shown as that card.
+        """
+        leads = self.leads(ids)
+        homes = self._store.cards(list(dict.fromkeys(leads.values())))
+        seen = min((max(home.seen for home in some) for some in homes.values()), default=None)
+        records = {lead: record for lead, some in homes.items() if (record := _record(some, query)) is not None}
+        return {number: records[leads[number]] for number in ids if leads.get(number) in records}, seen
+
+    def leads(self, ids: Sequence[int]) -> dict[int, int]:
+        """The number of the card that each LoRA is on."""
+        return self._store.leads(ids)
+
     def _show(self, ids: Sequence[int], query: Query) -> tuple[tuple[Record, ...], str | None]:
         """Records of cards, and when the oldest was last listed by a hub."""
-        cards = self._store.cards(ids)
-        homes = [cards[number] for number in ids if number in cards]
-        seen = min((max(home.seen for home in some) for some in homes), default=None)
-        return tuple(filter(None, (_record(some, query) for some in homes))), seen
+        records, seen = self.cards(ids, query)
+        return tuple(records.values()), seen
 
     def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Record, ...]:
         """LoRAs that share most with this one (see similar.py), none of them for another architecture.

@@ -77,6 +77,15 @@ class SearchResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """The first cards of a list by their numbers; `total` counts all of it."""
+
+    ids: tuple[int, ...]
+    total: int
+    facets: Facets
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """`facets` counts each value. `keys` has each name a base filter could be; `groups` are the pairs of architecture
     and base model.

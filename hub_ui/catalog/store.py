@@ -235,6 +235,11 @@ class Store:
         with self._reading() as connection:
             return _homes(connection, ids)
 
+    def leads(self, ids: Sequence[int]) -> dict[int, int]:
+        """The LoRA that leads the card of each."""
+        with self._reading() as connection:
+            return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
+
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
         """(id, change, row) of everything changed after the change `after`; None for what is on another's card."""
         sql = f"""SELECT id, change, lead = id, {", ".join(ROW)} FROM loras

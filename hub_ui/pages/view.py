@@ -187,7 +187,8 @@ def _name(text: str | None) -> str:
 
 
 PageName = Literal["browse", "try", "library", "train", "settings"]
-PAGE_SIZE = 24
+# The list takes two at a time.
+PAGE_SIZE = 30
 # The usual limit of servers; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200

@@ -8,6 +8,7 @@ from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
 from connectors.weights.file_type import What
 from hub_ui import format
+from hub_ui.i18n import _
 from hub_ui.widgets.render import Renderer, address
 
 
@@ -25,9 +26,12 @@ NO_LORA = Flag(text="file is no LoRA", tone="warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be tried here."""
+    """`at` is its place in the list. `usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be
+    tried here.
+    """
 
     record: Record
+    at: int
     title: str
     creator: str
     image: str
@@ -43,12 +47,19 @@ class Card:
 
 
 def card(
-    record: Record, *, ceiling: Nsfw, in_library: Callable[[Ref], bool], what: What = "lora", try_problem: str = ""
+    record: Record,
+    *,
+    at: int = 0,
+    ceiling: Nsfw,
+    in_library: Callable[[Ref], bool],
+    what: What = "lora",
+    try_problem: str = "",
 ) -> Card:
     """`what` its file is, as far as that was read. `try_problem` says why it can't be tried here."""
     example = cover(record, ceiling)
     return Card(
         record=record,
+        at=at,
         title=format.title(record.title) or record.ref.id,
         creator=format.title(record.creator) or "unknown",
         image=address(example.url) if example else "",
@@ -98,20 +109,44 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     return None
 
 
-def cards_html(
-    render: Renderer,
-    cards: Sequence[Card],
-    *,
-    waiting: int = 0,
-    above: int = 0,
-    gone: int = 0,
-    more: bool = False,
-    note: str = "",
-    question: str = "",
-) -> str:
-    """`waiting` places are kept for hubs that have not answered yet. `above` LoRAs have no card, because it would push
-    others out of their places; `gone` cards are not in the list any more. Another `question` is read from its first
-    card on.
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """`loaded` cards of `total` in the list, in pages of `page`. `waiting` places are kept for hubs that have not
+    answered yet. `above` LoRAs have no card, because it would push others out of their places; `gone` cards are not in
+    the list any more.
     """
-    line = f"{above:,} more" if above else "The list has changed" if gone else ""
-    return render("cards", cards=cards, waiting=waiting, line=line, more=more, note=note, question=question)
+
+    loaded: int = 0
+    total: int = 0
+    page: int = 60
+    waiting: int = 0
+    above: int = 0
+    gone: int = 0
+
+    @property
+    def line(self) -> str:
+        if self.above:
+            return _("{count} more").format(count=format.number(self.above))
+        return _("The list has changed") if self.gone else ""
+
+
+def cards_html(
+    render: Renderer, cards: Sequence[Card], counts: Counts, *, is_alone: int = -1, note: str = "", question: str = ""
+) -> str:
+    """`cards` are some of the loaded ones; the script (grid.js) keeps room for the others. Each page of them has an
+    element of its own, so that those that stay are not painted anew. The card at `is_alone` is there for its focus
+    only. Another `question` is read from its first card on.
+    """
+    pages: list[list[Card]] = [[] for _ in range(0, counts.loaded, counts.page)]
+    for each in cards:
+        pages[each.at // counts.page].append(each)
+    return render("cards", pages=pages, counts=counts, is_alone=is_alone, note=note, question=question)
+
+
+def more_html(
+    render: Renderer, counts: Counts, *, more: bool = False, asks: Sequence[str] = (), auto: bool = False
+) -> str:
+    """What stands below the cards: whether there are `more`, or which hubs are asked now. With `auto` they come when
+    a person scrolls near.
+    """
+    return render("more", counts=counts, more=more, asks=asks, auto=auto)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Locator, Page, expect
 
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.widgets.render import read_script
@@ -63,26 +62,6 @@ def test_most_downloaded_falls_over_three_hubs_and_is_the_same_each_time(demo: D
     assert again.evaluate(TITLES) == titles
 
 
-def test_load_more_goes_on_in_the_same_order_until_there_is_no_more(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?sort=downloads")
-    arrived(page)
-    show_all(page)
-    numbers = page.evaluate(DOWNLOADS)
-    assert numbers == sorted(numbers, reverse=True)
-    assert len(page.evaluate(TITLES)) == total(page)
-
-
-def show_all(page: Page) -> None:
-    """Presses "Load more", and the line of what was found late, until neither is there."""
-    buttons = page.locator(".more [data-act=more], .news [data-act=relist]")
-    while buttons.count():
-        # It may go away while the hubs' next pages are read.
-        with suppress(TimeoutError):
-            buttons.first.click(timeout=3000)
-        page.wait_for_timeout(500)
-        arrived(page)
-
-
 def total(page: Page) -> int:
     return int(page.locator(".sentence b").inner_text().replace(",", ""))
 
@@ -112,7 +91,7 @@ def test_no_card_moves_while_hubs_answer_and_what_is_found_late_waits_behind_a_l
     assert page.locator(".card").count() + waiting <= total(page)
     line.click()
     expect(line).to_have_count(0)
-    expect(page.locator(".card")).to_have_count(48)
+    expect(page.locator(".card")).to_have_count(total(page))
     numbers = page.evaluate(DOWNLOADS)
     assert numbers == sorted(numbers, reverse=True)
 
@@ -186,28 +165,53 @@ def test_a_press_counts_for_the_filter_that_was_pressed(demo: Demo, page: Page) 
     expect(page.locator(".sentence .part")).to_contain_text("styles")
 
 
-def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(demo: Demo, page: Page) -> None:
+@pytest.mark.parametrize(("width", "columns"), [(1440, 4), (1024, 2), (390, 2)])
+def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(
+    demo: Demo, page: Page, width: int, columns: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 960})
     page.goto(demo.url)
     arrived(page)
+    page.mouse.move(width - 100, 600)
     page.mouse.wheel(0, 1000)
     page.wait_for_function("scrollY > 500")
-    hit = page.locator(".card .hit").nth(
-        page.evaluate(
-            "[...document.querySelectorAll('.card .hit')].findIndex((each) => each.getBoundingClientRect().top > 300)"
-        )
-    )
-    place = hit.bounding_box()
-    hit.click()
-    expect(page.locator(".detail h2")).to_be_visible()
-    opened = hit.bounding_box()
-    page.get_by_role("button", name="Close").click()
-    expect(page.locator(".detail")).to_have_count(0)
-    closed = hit.bounding_box()
-    assert place is not None
-    assert opened is not None
-    assert closed is not None
-    assert abs(opened["y"] - place["y"]) < 2
-    assert abs(closed["y"] - place["y"]) < 2
+    for column in (0, -1):
+        ref = page.evaluate(SEEN_CARD, column)
+        card = page.locator(".card", has=page.locator(f'.hit[data-ref="{ref}"]'))
+        place = card.bounding_box()
+        card.locator(".hit").click()
+        expect(page.locator(".detail h2")).to_be_visible()
+        opened = card.bounding_box()
+        assert len(page.evaluate(COLUMNS)) == columns
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".detail")).to_have_count(0)
+        closed = card.bounding_box()
+        assert place is not None
+        assert opened is not None
+        assert closed is not None
+        assert abs(opened["y"] - place["y"]) < 2
+        assert abs(closed["y"] - place["y"]) < 2
+        assert abs(closed["x"] - place["x"]) < 2
+        assert column or abs(opened["x"] - place["x"]) < 2
+
+
+# The first card on the screen that stands in this column.
+SEEN_CARD = """(column) => {
+  const cards = [...document.querySelectorAll('.card')].filter((each) => each.getBoundingClientRect().top > 150);
+  const lefts = [...new Set(cards.map((each) => each.offsetLeft))].sort((a, b) => a - b);
+  return cards.find((each) => each.offsetLeft === lefts.at(column)).querySelector('.hit').dataset.ref;
+}"""
+COLUMNS = "[...new Set([...document.querySelectorAll('.card')].map((each) => each.offsetLeft))]"
+
+
+def test_the_room_beside_an_address_that_opens_a_panel_is_there_from_the_start(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?open=civitai:122431")
+    arrived(page)
+    expect(page.locator(".detail .actions")).to_be_visible()
+    assert len(page.evaluate(COLUMNS)) == 4
+    page.go_back()
+    page.go_forward()
+    expect(page.locator(".detail .actions")).to_be_visible()
 
 
 def test_what_names_one_lora_opens_it_and_its_own_copied_ref_does_too(demo: Demo, page: Page) -> None:

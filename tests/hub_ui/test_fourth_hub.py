@@ -15,6 +15,7 @@ from connectors.registry import HUBS
 from hub_ui import app, cli, services
 from hub_ui.pages.browse import detail, page, results
 from hub_ui.pages.browse import page as browse_page
+from hub_ui.pages.browse.window import Window
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -65,8 +66,9 @@ def test_a_ref_that_names_nothing_there_is_told_with_an_example(built: Services)
 
 def test_the_page_shows_its_card_its_filter_and_its_state(built: Services) -> None:
     *_, last = results.search(built, Query(hubs=("examplehub",)))
-    _, cards, sentence, filters, states = page.paint(built, Renderer(), last)
-    assert [str(record.ref) for record in last.records] == [FILE]
+    _, cards, _, sentence, filters, states = page.paint(built, Renderer(), last, Window())
+    shown = results.read_cards(built, last, range(9))
+    assert [str(record.ref) for record in shown.values()] == [FILE]
     assert 'class="mark EX"' in cards
     for html in (cards, sentence, filters, states):
         assert "Example Hub" in html

@@ -18,8 +18,9 @@ from connectors.registry import HUBS, find_origin
 from hub_ui.pages.browse import completion
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
-from hub_ui.pages.browse.header_reader import HeaderReader, with_header_facts
+from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
+from hub_ui.pages.browse.window import Window, Windows
 from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
@@ -40,7 +41,7 @@ SORTS: tuple[tuple[str, str], ...] = (
 DEMO_BASE = "tiny-shapes"
 LONGEST_TEXT = 1000
 # Of the list and what stands around it.
-NO_UPDATE = (gr.skip(),) * 5
+NO_UPDATE = (gr.skip(),) * 6
 
 
 class BrowsePage:
@@ -67,19 +68,23 @@ class BrowsePage:
                     SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
                 )
             self.grid = widget(elem_id="grid", script=read_script("grid"))
+            self.more = widget(elem_id="more", script=read_script("more"))
         self.results = gr.State(None)
         # The secret only keeps the value readable after a restart; nothing secret is kept.
         self.level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
 
 
 def connect(page: BrowsePage, services: Services, render: Renderer, reader: HeaderReader) -> None:
-    outputs = [page.results, page.grid, page.sentence, page.facets, page.hubs]
-    turns = Turns()
+    outputs = [page.results, page.grid, page.more, page.sentence, page.facets, page.hubs]
+    turns, windows = Turns(), Windows()
+
+    def show(results: Results, request: gr.Request) -> tuple[Any, ...]:
+        return paint(services, render, results, windows.get(request))
 
     def current(steps: Callable[[int], Iterator[Results]], request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
         turn = turns.take(request)
-        painted = (paint(services, render, results) for results in steps(turn))
+        painted = (show(results, request) for results in steps(turn))
         yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
@@ -87,29 +92,37 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             if shown is not None and shown.query == now.query and not shown.is_typed:
                 yield NO_UPDATE
             else:
+                windows.put(request, Window())
                 yield from current(lambda turn: searching.search(services, now.query, turn), request)
 
-    def on_grid(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_list(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         with errors_as_messages():
-            step = {"more": searching.more, "relist": searching.relist}.get(act_data(event).get("act", ""))
-            if shown is None or step is None:
-                yield NO_UPDATE
-            else:
+            act = act_data(event)
+            windows.put(request, Window.of(act) or windows.get(request))
+            step = {"more": searching.more, "relist": searching.relist}.get(act.get("act", ""))
+            if shown is not None and step is not None:
                 yield from current(lambda turn: step(services, shown, turn), request)
+            elif shown is not None and act.get("act") == "window":
+                # Whatever runs on this page goes on, and paints the same cards from now on.
+                yield gr.skip(), grid_html(services, render, shown, windows.get(request)), *NO_UPDATE[2:]
+            else:
+                yield NO_UPDATE
 
     def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
-        yield from show_headers(services, render, reader, shown, lambda turn: turns.is_at(request, turn))
+        yield from show_headers(
+            services, reader, shown, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
+        )
 
-    # "multiple": a search that is cancelled at the moment when the next one begins would take that one with it.
-    searched = page.view.change(
-        on_view, [page.view, page.results], outputs, trigger_mode="multiple", concurrency_limit=None, **QUIET
-    )
-    clicked = page.grid.act(on_grid, [page.results], outputs, concurrency_limit=None, **QUIET)
+    # "multiple": a search that is cancelled at the moment when the next one begins would take that one with it. And a
+    # person scrolls on while the hubs are asked for more.
+    at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
+    searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
+    changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more)]
     connect_query(page, services, searched)
-    connect_typing(page, services, render, turns, outputs)
+    connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
         # "always_last": cards that arrive during a reading are read right after it.
-        for event in (searched, clicked):
+        for event in (searched, *changed):
             event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
@@ -138,7 +151,12 @@ def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
 
 
 def connect_typing(
-    page: BrowsePage, services: Services, render: Renderer, turns: Turns, outputs: Sequence[gr.components.Component]
+    page: BrowsePage,
+    services: Services,
+    render: Renderer,
+    turns: Turns,
+    windows: Windows,
+    outputs: Sequence[gr.components.Component],
 ) -> None:
     """What is typed into the search box is looked up in the catalog, and suggestions stand below it."""
 
@@ -151,9 +169,10 @@ def connect_typing(
         turn = turns.now(request)
         found = searching.look(services, typing.query, shown)
         # Enter may have been pressed meanwhile. The beginning of a filter's name is hardly ever a word to search for.
-        if not turns.is_at(request, turn) or (typing.suggestions and not found.records):
+        if not turns.is_at(request, turn) or (typing.suggestions and not found.ids):
             return popup, *NO_UPDATE
-        return popup, *paint(services, render, replace(found, turn=turns.take(request)))
+        windows.put(request, Window())
+        return popup, *paint(services, render, replace(found, turn=turns.take(request)), Window())
 
     # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
     looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
@@ -161,7 +180,11 @@ def connect_typing(
 
 
 def show_headers(
-    services: Services, render: Renderer, reader: HeaderReader, shown: Results | None, is_at: Callable[[int], bool]
+    services: Services,
+    reader: HeaderReader,
+    shown: Results | None,
+    is_at: Callable[[int], bool],
+    show: Callable[[Results], Any],
 ) -> Iterator[Any]:
     """Updates of the list as the headers of its newest cards are read: what they say is found and counted too."""
     yield NO_UPDATE
@@ -171,17 +194,28 @@ def show_headers(
     def is_current() -> bool:
         return is_at(shown.turn)
 
-    known = reader.read(shown.records[shown.since :], is_cancelled=lambda: not is_current())
-    steps = (paint(services, render, searching.refresh(services, shown)) for _ in known)
+    newest = searching.read_cards(services, shown, range(shown.since, shown.since + MOST_CARDS))
+    known = reader.read([*newest.values()], is_cancelled=lambda: not is_current())
+    steps = (show(searching.refresh(services, shown)) for _ in known)
     yield from while_current(steps, is_current, NO_UPDATE)
 
 
-def paint(services: Services, render: Renderer, results: Results) -> tuple[Results, str, str, str, str]:
+def paint(
+    services: Services, render: Renderer, results: Results, window: Window
+) -> tuple[Results, str, str, str, str, str]:
     facets = None if results.is_held else results.facets
     sees_library = services.policy.allows("see library")
+    asks = [HUBS[hub].label for hub in results.pending]
     return (
         results,
-        grid_html(services, render, results),
+        grid_html(services, render, results, window),
+        cards.more_html(
+            render,
+            counts(results),
+            more=results.has_more,
+            asks=asks if results.ids else (),
+            auto=results.has_more and not asks,
+        ),
         query_summary.summary_html(render, results.query, None if results.is_held else results.total),
         facets_html(render, results.query, facets, sees_library=sees_library, question=question(results)),
         header.hubs_html(render, results.statuses),
@@ -193,25 +227,38 @@ def question(results: Results) -> str:
     return f"{hash(results.query):x}"
 
 
-def grid_html(services: Services, render: Renderer, results: Results) -> str:
-    return cards.cards_html(
-        render,
-        [card(services, record, results.query.nsfw) for record in results.records],
+def counts(results: Results) -> cards.Counts:
+    return cards.Counts(
+        loaded=len(results.ids),
+        total=results.total,
+        page=results.page,
         waiting=results.waiting,
         above=results.above,
         gone=results.gone,
-        more=results.has_more,
+    )
+
+
+def grid_html(services: Services, render: Renderer, results: Results, window: Window) -> str:
+    places = window.places(results.page)
+    shown = searching.read_cards(services, results, sorted({*places, window.focused}))
+    return cards.cards_html(
+        render,
+        [card(services, record, results.query.nsfw, at) for at, record in shown.items()],
+        counts(results),
+        is_alone=-1 if window.focused in places else window.focused,
         question=question(results),
         note=results.note,
     )
 
 
-def card(services: Services, record: Record, ceiling: Nsfw) -> cards.Card:
+def card(services: Services, record: Record, ceiling: Nsfw, at: int = 0) -> cards.Card:
     known, facts = with_header_facts(services, record)
     what = facts.adapter.what if facts else "lora"
     needed = requirements(services, known) if what == "lora" else Requirements()
     try_problem = needed.text if needed.closed else ""
-    return cards.card(known, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem)
+    return cards.card(
+        known, at=at, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

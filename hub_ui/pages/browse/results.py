@@ -4,15 +4,15 @@ A card that is on the screen keeps its place. What is found later and belongs ab
 it (`relist`); what belongs below flows in, up to a page. So does a filter's choice, until another query.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import Query
 from connectors.record import Record
-from connectors.ref import HubName, Ref
+from connectors.ref import HubName
 from hub_ui import format
-from hub_ui.catalog.search import BaseCount, Facets, SearchResult, most_first
+from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
@@ -31,7 +31,7 @@ NO_MORE = "The hubs' next pages have nothing more that fits."
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """`records` are the cards. `total`, `facets` and `seen` are of the catalog's list, of one moment.
+    """`ids` are the cards (see Catalog.cards). `total` and `facets` are of the catalog's list, of one moment.
 
     `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
     lead to the hubs' next pages. `is_held`: there are answers, but no cards yet. `is_typed`: no hub was asked. The
@@ -39,12 +39,11 @@ class Results:
     """
 
     query: Query
-    records: tuple[Record, ...] = ()
+    ids: tuple[int, ...] = ()
     above: int = 0
     gone: int = 0
     total: int = 0
     facets: Facets = field(default_factory=Facets)
-    seen: str | None = None
     statuses: tuple[HubStatus, ...] = ()
     cursors: Mapping[HubName, str] = field(default_factory=dict)
     note: str = ""
@@ -61,7 +60,7 @@ class Results:
     @property
     def below(self) -> int:
         """How many of the list come after the last card."""
-        return self.total - (len(self.records) - self.gone) - self.above
+        return self.total - (len(self.ids) - self.gone) - self.above
 
     @property
     def pending(self) -> tuple[HubName, ...]:
@@ -71,7 +70,7 @@ class Results:
     @property
     def waiting(self) -> int:
         """How many places are kept for cards of hubs that have not answered."""
-        return max(0, min(WAITING_CARDS * len(self.pending), self.page - len(self.records)))
+        return max(0, min(WAITING_CARDS * len(self.pending), self.page - len(self.ids)))
 
     @property
     def has_more(self) -> bool:
@@ -83,7 +82,7 @@ def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]
     hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     found = read_list(services, query, now.page)
-    if found.records or not hubs:
+    if found.ids or not hubs:
         now = with_list(now, found, now.page)
     yield now
     yield from follow(services, now)
@@ -94,19 +93,19 @@ def look(services: Services, query: Query, before: Results | None = None) -> Res
     statuses = tuple(idle_status(s.hub) if s.state == "asked" else s for s in (before.statuses if before else ()))
     now = Results(query=query, statuses=statuses, is_typed=True)
     now = with_list(now, read_list(services, query, query.limit), query.limit)
-    return replace(now, note=ENTER if now.records else NOTHING_SEEN)
+    return replace(now, note=ENTER if now.ids else NOTHING_SEEN)
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     """A page more of the list. Where it runs low, the hubs' next pages are read until a card comes of them."""
-    before, most = len(now.records), len(now.records) + now.page
+    before, most = len(now.ids), len(now.ids) + now.page
     now = refresh(services, replace(now, turn=turn, since=before, note="", is_held=False), most)
     yield now
     if now.pending:
         now = yield from follow(services, now, most)
     rounds = 0
     while now.below < now.page and now.cursors and rounds < MAX_BARREN_ROUNDS:
-        if rounds and len(now.records) > before:
+        if rounds and len(now.ids) > before:
             break
         rounds += 1
         cursors = now.cursors
@@ -114,14 +113,14 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
         now = replace(now, cursors={}, statuses=tuple(asked))
         yield now
         now = yield from follow(services, now, most, cursors)
-    if len(now.records) == before:
+    if len(now.ids) == before:
         yield replace(now, cursors={}, note="" if now.above else NO_MORE)
 
 
 def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
     """The cards in the order of the list. Hubs that have not answered yet are asked again, as `now` was left."""
-    most = max(now.page, len(now.records))
-    now = replace(now, records=(), since=0, turn=turn, is_held=False)
+    most = max(now.page, len(now.ids))
+    now = replace(now, ids=(), since=0, turn=turn, is_held=False)
     now = with_list(now, read_list(services, now.query, most), most)
     yield now
     if now.pending:
@@ -140,7 +139,7 @@ def follow(
                 now = refresh(services, now, most)
             if now.pending:
                 yield now
-    now = replace(now, note=note(now))
+    now = replace(now, note=note(services, now))
     yield now
     return now
 
@@ -152,41 +151,51 @@ def with_answer(now: Results, answer: Answer) -> Results:
     return replace(now, statuses=statuses, cursors={**now.cursors, **cursor})
 
 
-def note(now: Results) -> str:
+def note(services: Services, now: Results) -> str:
     """What is to say of the whole list, once all hubs have answered or failed."""
     has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
-    if now.records and has_failed:
-        age = format.ago(now.seen)
+    if now.ids and has_failed:
+        _, seen = services.catalog.cards(now.ids[: now.page], now.query)
+        age = format.ago(seen)
         return f"No hub answers. These were last seen {age}." if age else "No hub answers. These were seen before."
-    return "" if now.records else NOTHING
+    return "" if now.ids else NOTHING
 
 
 def refresh(services: Services, now: Results, most: int = 0) -> Results:
     """With the list of this moment: new cards only below those that are there, up to `most` or a page."""
     most = max(most, now.page)
-    ahead = PAGES_AHEAD * now.page if now.records else 0
-    return with_list(now, read_list(services, now.query, max(most, len(now.records)) + ahead), most)
+    ahead = PAGES_AHEAD * now.page if now.ids else 0
+    found = read_list(services, now.query, max(most, len(now.ids)) + ahead)
+    # A LoRA may be on another's card by now.
+    moved = services.catalog.leads([*set(now.ids).difference(found.ids)])
+    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found, most)
 
 
-def read_list(services: Services, query: Query, limit: int) -> SearchResult:
+def read_list(services: Services, query: Query, limit: int) -> Listing:
     """The first `limit` of the list."""
     # Visitors of a shared page must not hear what its owner has.
     owned = services.library.entries() if services.policy.allows("see library") else ()
-    return services.catalog.search(replace(query, limit=limit), installed=[entry.ref.lora for entry in owned])
+    return services.catalog.listing(replace(query, limit=limit), installed=[entry.ref.lora for entry in owned])
 
 
-def with_list(now: Results, found: SearchResult, most: int) -> Results:
-    """`found` is the list from its first record on, as far as it was read."""
-    placement = place(now.records, found.records, most, is_whole=len(found.records) >= found.total)
+def read_cards(services: Services, now: Results, places: Iterable[int]) -> dict[int, Record]:
+    """The cards in these places."""
+    wanted = {place: now.ids[place] for place in places if 0 <= place < len(now.ids)}
+    records, _ = services.catalog.cards([*wanted.values()], now.query)
+    return {place: records[number] for place, number in wanted.items() if number in records}
+
+
+def with_list(now: Results, found: Listing, most: int) -> Results:
+    """`found` is the list from its first card on, as far as it was read."""
+    placement = place(now.ids, found.ids, most, is_whole=len(found.ids) >= found.total)
     counted = (with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses)
     return replace(
         now,
-        records=placement.records,
+        ids=placement.ids,
         above=placement.above,
         gone=placement.gone,
         total=found.total,
         facets=keep_places(now.facets, found.facets),
-        seen=found.seen,
         statuses=tuple(counted),
         is_held=False,
     )
@@ -220,33 +229,23 @@ def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, 
 class Placement:
     """See Results."""
 
-    records: tuple[Record, ...]
+    ids: tuple[int, ...]
     above: int
     gone: int
 
 
-def place(shown: Sequence[Record], listed: Sequence[Record], most: int, *, is_whole: bool) -> Placement:
-    """The records of `shown` in their places with what `listed` says of them now, then those after the last of them.
+def place(shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: bool) -> Placement:
+    """The cards of `shown` in their places, then those that `listed` has after the last of them.
 
-    A record of `shown` that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then
-    all of `listed` lies above it.
+    A card that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then all of
+    `listed` lies above it. Of two that turned out to be one LoRA, the second is gone.
     """
-    place_of = {ref: number for number, record in enumerate(listed) for ref in refs(record)}
-    places: list[int | None] = []
-    for record in shown:
-        number = next((place_of[ref] for ref in refs(record) if ref in place_of), None)
-        # Two that turned out to be one LoRA: the first stays.
-        places.append(None if number in places else number)
-    gone = places.count(None)
-    end = len(listed) if gone and not is_whole else max((n + 1 for n in places if n is not None), default=0)
-    kept = tuple(record if n is None else listed[n] for record, n in zip(shown, places, strict=True))
+    place_of = {number: place for place, number in enumerate(listed)}
+    places = {place_of[number] for number in shown if number in place_of}
+    gone = len(shown) - len(places)
+    end = len(listed) if gone and not is_whole else max(places, default=-1) + 1
     return Placement(
-        records=(*kept, *listed[end : end + max(0, most - len(shown))]),
-        above=end - (len(places) - gone),
+        ids=(*shown, *listed[end : end + max(0, most - len(shown))]),
+        above=end - len(places),
         gone=gone,
     )
-
-
-def refs(record: Record) -> tuple[Ref, ...]:
-    """The LoRAs on a card."""
-    return (record.ref.lora, *record.homes)

@@ -19,27 +19,41 @@
 
   const typesIn = (node) => node.closest('input:not([type=range]):not([type=checkbox]), textarea, select');
 
-  // Down goes to the card below, whatever the number of columns is: the first one that starts in the same place.
-  const below = (hits, at, step) => {
-    const left = hits[at].closest('.card').offsetLeft;
-    for (let next = at + step; hits[next]; next += step) {
-      if (hits[next].closest('.card').offsetLeft === left) { return hits[next]; }
+  // The list has more cards than the page (grid.js): each knows its place, and grid.js shows one that is not here.
+  const place = (hit) => Number(hit.closest('.card').dataset.at);
+  const loaded = () => Number(one('#grid .cards').dataset.loaded);
+  const columns = () => getComputedStyle(one('#grid .cards')).gridTemplateColumns.split(' ').length;
+  // Down goes to the card below, whatever the number of columns is: the nearest that starts in the same place.
+  const inColumn = (hit, step) => {
+    const left = hit.closest('.card').offsetLeft;
+    for (let at = place(hit) + step; hitAt(at); at += step) {
+      if (hitAt(at).closest('.card').offsetLeft === left) { return at; }
     }
-    return null;
+    return place(hit) + step * columns();
   };
+  const hitAt = (at) => one(`#grid .card[data-at="${at}"] .hit`);
   const steps = {
-    ArrowRight: (hits, at) => hits[at + 1],
-    ArrowLeft: (hits, at) => hits[at - 1],
-    ArrowDown: (hits, at) => below(hits, at, 1),
-    ArrowUp: (hits, at) => below(hits, at, -1),
-    Home: (hits) => hits[0],
-    End: (hits) => hits[hits.length - 1],
+    ArrowRight: (hit) => place(hit) + 1,
+    ArrowLeft: (hit) => place(hit) - 1,
+    ArrowDown: (hit) => inColumn(hit, 1),
+    ArrowUp: (hit) => inColumn(hit, -1),
+    Home: () => 0,
+    End: () => loaded() - 1,
+  };
+  const goToCard = (at) => {
+    if (at < 0 || at >= loaded()) { return; }
+    if (hitAt(at)) { focusCard(hitAt(at)); return; }
+    document.dispatchEvent(new CustomEvent('hub-ui-show-card', { detail: at }));
   };
   const moveInGrid = (event) => {
-    const hits = cards();
-    const at = hits.indexOf(event.target);
-    if (at < 0 || !(event.key in steps)) { return false; }
-    focusCard(steps[event.key](hits, at));
+    if (!event.target.matches('#grid .card .hit') || !(event.key in steps)) { return false; }
+    goToCard(steps[event.key](event.target));
+    return true;
+  };
+  // A card that stands alone, far from the screen, goes on to its own neighbour.
+  const leaveAlone = (event) => {
+    if (event.key !== 'Tab' || !event.target.closest('#grid .card.alone')) { return false; }
+    goToCard(place(event.target) + (event.shiftKey ? -1 : 1));
     return true;
   };
   const moveInTabs = (event) => {
@@ -54,7 +68,7 @@
     // The suggestions below the box come first.
     const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search:not(:has([aria-expanded=true]))')
       && isVisible(one('#grid'));
-    if (isAtGrid) { focusCard(cards()[0]); }
+    if (isAtGrid) { goToCard(0); }
     return isAtGrid;
   };
   const search = (event) => {
@@ -73,7 +87,7 @@
   };
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) { return; }
-    if ([search, closePanel, leaveSearch, moveInGrid, moveInTabs].some((did) => did(event))) { event.preventDefault(); }
+    if ([search, closePanel, leaveSearch, moveInGrid, leaveAlone, moveInTabs].some((did) => did(event))) { event.preventDefault(); }
   }, true);
 
   // --- Skip links -----------------------------------------------------------------------------------------------
@@ -110,16 +124,7 @@
     // Only in our own HTML: Gradio's components mind their focus themselves.
     const root = event.target.closest('.html-container')?.closest('.block[id]');
     kept = root ? { root, signature: signature(event.target) } : null;
-    uncover(event.target);
   });
-
-  // A card under the panel can't be seen: the panel makes way.
-  const uncover = (node) => {
-    const card = node.closest('#grid .card');
-    if (!card || !panel() || isPhone.matches || !node.matches(':focus-visible')) { return; }
-    const { left, right } = card.getBoundingClientRect();
-    if ((left + right) / 2 > one('#detail').getBoundingClientRect().left) { panel().querySelector('.close').click(); }
-  };
 
   const enterPanel = () => {
     isOpening = false;

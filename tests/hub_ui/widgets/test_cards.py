@@ -20,12 +20,17 @@ def record(**fields: Any) -> Record:
     return flatten(lora(1, **fields))
 
 
-def card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards.Card:
-    return cards.card(shown, ceiling=ceiling, in_library=lambda ref: held)
+def card(shown: Record, ceiling: Any = "safe", held: bool = False, at: int = 0) -> cards.Card:
+    return cards.card(shown, at=at, ceiling=ceiling, in_library=lambda ref: held)
 
 
 def html(*shown: Record, **fields: Any) -> str:
-    return cards.cards_html(Renderer(), [card(one) for one in shown], **fields)
+    counts = cards.Counts(loaded=len(shown), total=len(shown), **fields)
+    return cards.cards_html(Renderer(), [card(one, at=at) for at, one in enumerate(shown)], counts)
+
+
+def below(*, more: bool = False, asks: tuple[str, ...] = (), **fields: Any) -> str:
+    return cards.more_html(Renderer(), cards.Counts(**fields), more=more, asks=asks)
 
 
 def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
@@ -93,12 +98,26 @@ def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
 
 
 def test_what_belongs_above_the_last_card_waits_behind_a_line() -> None:
-    assert 'data-act="relist" title="Put them in their places">12 more</button>' in html(record(), above=12, more=True)
-    assert html(record(), above=12, more=True).count("12 more") == 1
+    assert 'data-act="relist" title="Put them in their places">12 more</button>' in html(record(), above=12)
+    assert "12 more" not in below(loaded=1, above=12, more=True)
 
 
 def test_where_there_is_nothing_below_the_line_is_at_the_end_too() -> None:
-    assert html(record(), above=12).count("12 more") == 2
+    assert "12 more</button>" in below(loaded=1, above=12)
+
+
+def test_below_the_last_card_stands_what_can_be_done_or_that_it_is_the_last() -> None:
+    assert '<button data-act="more">Load more</button>' in below(loaded=60, total=1234, more=True)
+    assert "Asking CivitAI, Replicate…" in below(loaded=60, asks=("CivitAI", "Replicate"))
+    assert "The end of the list." in below(loaded=1234, total=1234)
+    assert "button" not in below(loaded=0)
+
+
+def test_cards_stand_in_pages_and_those_of_other_pages_are_left_out() -> None:
+    shown = [card(record(), at=at) for at in (3, 120, 121)]
+    page = cards.cards_html(Renderer(), shown, cards.Counts(loaded=200, total=4000), is_alone=3)
+    assert [part.count('role="listitem"') for part in page.split('<div class="page">')[1:]] == [1, 0, 2, 0]
+    assert '<div class="card alone" role="listitem" data-at="3"\n aria-posinset="4" aria-setsize="4000">' in page
 
 
 def test_a_card_that_left_the_list_is_told_as_a_change() -> None:
@@ -117,14 +136,14 @@ def test_a_card_names_the_base_its_file_is_for() -> None:
 def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
     shown = cards.card(record(), ceiling="safe", in_library=lambda ref: True, what="llm-lora")
     assert shown.flag == cards.Flag(text="not for images", tone="warn")
-    assert 'data-act="try"' not in cards.cards_html(Renderer(), [shown])
+    assert 'data-act="try"' not in cards.cards_html(Renderer(), [shown], cards.Counts(loaded=1))
 
 
 def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
     shown = cards.card(
         record(), ceiling="safe", in_library=lambda ref: False, try_problem="This LoRA needs FLUX.1 dev."
     )
-    page = cards.cards_html(Renderer(), [shown])
+    page = cards.cards_html(Renderer(), [shown], cards.Counts(loaded=1))
     assert '<span title="This LoRA needs FLUX.1 dev.">Can’t be tried here</span>' in page
     assert 'data-act="try"' not in page
 

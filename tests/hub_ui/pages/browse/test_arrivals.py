@@ -68,14 +68,13 @@ def everything() -> dict[HubName, list[Lora]]:
     return {hub: loras(draw, hub) for hub in PATHS}
 
 
-def follow(steps: Iterator[Results], gates: Sequence[threading.Event], shown: tuple[Record, ...] = ()) -> Results:
+def follow(steps: Iterator[Results], gates: Sequence[threading.Event], shown: tuple[int, ...] = ()) -> Results:
     """The last of `steps`; each step opens the next gate. Whatever was painted stays where it is."""
     waiting, now = iter(gates), None
     for now in steps:
-        before, after = names(shown), names(now.records)
-        assert after[: len(before)] == before
+        assert now.ids[: len(shown)] == shown
         check_counts(now)
-        shown = now.records
+        shown = now.ids
         gate = next(waiting, None)
         if gate is not None:
             gate.set()
@@ -92,7 +91,7 @@ def check_counts(now: Results) -> None:
     if now.is_held:
         return
     assert (now.above >= 0, now.below >= 0, now.gone) == (True, True, 0)
-    assert len(now.records) + now.above + now.below == now.total
+    assert len(now.ids) + now.above + now.below == now.total
     assert sum(now.facets.hubs.values()) == now.total
     for status in now.statuses:
         assert status.hits in ("", str(now.facets.hubs.get(status.hub, 0)))
@@ -106,7 +105,7 @@ class Round:
     built: Services
     gates: Sequence[threading.Event]
 
-    def read_to_the_end(self, *, pages: int) -> tuple[Record, ...]:
+    def read_to_the_end(self, *, pages: int) -> list[str]:
         """All there is in the order of the list: some pages more, the cards in their places, then the rest."""
         now = follow(results.search(self.built, self.query), self.gates)
         for _ in range(pages):
@@ -117,14 +116,17 @@ class Round:
         now = self.relist(now)
         while now.below:
             now = self.more(now)
-        return now.records
+        return self.names(now)
+
+    def names(self, now: Results) -> list[str]:
+        return names([*results.read_cards(self.built, now, range(len(now.ids))).values()])
 
     def more(self, now: Results) -> Results:
-        return follow(results.more(self.built, now), (), now.records)
+        return follow(results.more(self.built, now), (), now.ids)
 
     def relist(self, now: Results) -> Results:
         now = follow(results.relist(self.built, now), ())
-        assert names(now.records) == whole_list(self.built, self.query)[: len(now.records)]
+        assert self.names(now) == whole_list(self.built, self.query)[: len(now.ids)]
         return now
 
 
@@ -154,7 +156,7 @@ def test_in_whatever_order_hubs_answer_the_list_is_that_of_the_catalog(
         # Either no answer waits for another, or all wait for the last one.
         monkeypatch.setattr(results, "HOLD_SECONDS", draw.choice((0.0, 60.0)))
         with round_of(draw, tmp_path, everything) as now:
-            listed = names(now.read_to_the_end(pages=draw.choice((0, 1, 6))))
+            listed = now.read_to_the_end(pages=draw.choice((0, 1, 6)))
             assert listed == whole_list(now.built, now.query)
             assert ends.setdefault((now.query, frozenset(listed)), listed) == listed
     assert len(ends) > 10

@@ -11,7 +11,7 @@ from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
 from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort, with_typed
-from hub_ui.pages.view import View
+from hub_ui.pages.view import PAGE_SIZE, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
@@ -58,10 +58,10 @@ def test_anything_else_is_searched_for(built: Services, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "query"),
     [
-        ("hub:civitai", Query(hubs=("civitai",), limit=24)),
-        ("base:sdxl", Query(bases=("sdxl",), limit=24)),
-        ("tag:lora:civitai:257749", Query(tags=("lora:civitai:257749",), limit=24)),
-        ("creator:ada/ink", Query(creators=("ada/ink",), limit=24)),
+        ("hub:civitai", Query(hubs=("civitai",), limit=PAGE_SIZE)),
+        ("base:sdxl", Query(bases=("sdxl",), limit=PAGE_SIZE)),
+        ("tag:lora:civitai:257749", Query(tags=("lora:civitai:257749",), limit=PAGE_SIZE)),
+        ("creator:ada/ink", Query(creators=("ada/ink",), limit=PAGE_SIZE)),
     ],
 )
 def test_a_filter_alone_is_no_name_of_a_lora(built: Services, text: str, query: Query) -> None:

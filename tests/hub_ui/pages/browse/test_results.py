@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 import connectors
-from connectors.claims.resolve import flatten
 from connectors.connector import Connector
 from connectors.errors import HubDown
 from connectors.query import Page, Query
-from connectors.record import Lora, Record
+from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.search import BaseCount, Facets
@@ -42,28 +41,28 @@ def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
 def test_a_search_starts_with_every_hub_asked_and_ends_with_its_cards(built: Services) -> None:
     first, *_, last = results.search(built, Query())
-    assert (first.records, first.waiting, first.is_held) == ((), 4, True)
-    assert ([record.title for record in last.records], last.waiting, last.has_more) == (["Ink 1", "Ink 2"], 0, False)
+    assert (first.ids, first.waiting, first.is_held) == ((), 4, True)
+    assert (titles(built, last), last.waiting, last.has_more) == (["Ink 1", "Ink 2"], 0, False)
 
 
 def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -> None:
     list(results.search(built, Query()))
     first, *_ = results.search(built, Query())
-    assert (len(first.records), first.total, first.pending) == (2, 2, ("civitai",))
+    assert (len(first.ids), first.total, first.pending) == (2, 2, ("civitai",))
 
 
 def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     list(results.search(built, Query()))
     hub.error = DOWN
     last = list(results.search(built, Query()))[-1]
-    assert (len(last.records), last.note) == (2, "No hub answers. These were last seen just now.")
+    assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
 def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
     list(results.search(built, Query()))
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
-    assert titles(results.look(built, Query(installed=True))) == ["Ink 2"]
+    assert titles(built, results.look(built, Query(installed=True))) == ["Ink 2"]
     assert results.look(built, Query()).facets.installed == 1
 
 
@@ -74,7 +73,7 @@ def test_nothing_at_all_is_said_in_words(built: Services) -> None:
 def test_while_a_person_types_no_hub_is_asked(built: Services, hub: Hub) -> None:
     assert results.look(built, Query()).note.endswith("Press Enter to ask the hubs.")
     list(results.search(built, Query()))
-    assert len(results.look(built, Query()).records) == 2
+    assert len(results.look(built, Query()).ids) == 2
     assert hub.asked == ["search"]
 
 
@@ -93,28 +92,28 @@ def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None
     assert [*kept.tags.items()] == [("ink", 3), ("art", 7), ("icon", 5)]
 
 
-def records(*numbers: int) -> tuple[Record, ...]:
-    return tuple(flatten(lora(number)) for number in numbers)
-
-
-def place(shown: tuple[int, ...], listed: tuple[int, ...], most: int, *, is_whole: bool = True) -> results.Placement:
-    return results.place(records(*shown), records(*listed), most, is_whole=is_whole)
-
-
 def test_new_finds_flow_in_below_the_last_card_and_wait_above_it() -> None:
-    assert place((2, 4), (1, 2, 3, 4, 5, 6), 3) == results.Placement(records=records(2, 4, 5), above=2, gone=0)
+    placed = results.place((2, 4), (1, 2, 3, 4, 5, 6), 3, is_whole=True)
+    assert placed == results.Placement(ids=(2, 4, 5), above=2, gone=0)
 
 
 def test_a_card_that_is_not_in_the_list_any_more_stays_and_is_counted() -> None:
-    assert place((2, 9), (1, 2, 3), 4) == results.Placement(records=records(2, 9, 3), above=1, gone=1)
+    placed = results.place((2, 9), (1, 2, 3), 4, is_whole=True)
+    assert placed == results.Placement(ids=(2, 9, 3), above=1, gone=1)
 
 
 def test_a_card_past_the_end_of_what_was_read_has_all_of_it_above() -> None:
-    assert place((9,), (1, 2, 3), 4, is_whole=False) == results.Placement(records=records(9), above=3, gone=1)
+    assert results.place((9,), (1, 2, 3), 4, is_whole=False) == results.Placement(ids=(9,), above=3, gone=1)
 
 
 def test_cards_whose_order_has_changed_keep_their_places() -> None:
-    assert place((2, 1), (1, 3, 2, 4), 9) == results.Placement(records=records(2, 1, 4), above=1, gone=0)
+    placed = results.place((2, 1), (1, 3, 2, 4), 9, is_whole=True)
+    assert placed == results.Placement(ids=(2, 1, 4), above=1, gone=0)
+
+
+def test_of_two_that_turned_out_to_be_one_lora_the_second_is_gone() -> None:
+    placed = results.place((2, 1, 2), (1, 2, 3), 4, is_whole=True)
+    assert placed == results.Placement(ids=(2, 1, 2, 3), above=0, gone=1)
 
 
 @dataclass(kw_only=True)
@@ -150,13 +149,13 @@ def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
         yield made
 
 
-def titles(now: Results) -> list[str]:
-    return [record.title for record in now.records]
+def titles(built: Services, now: Results) -> list[str]:
+    return [record.title for record in results.read_cards(built, now, range(len(now.ids))).values()]
 
 
 def test_one_order_holds_over_all_hubs(three: Services) -> None:
     now = list(results.search(three, Query(sort="downloads")))[-1]
-    assert titles(now) == ["900", "700", "600", "500", "300", "30"]
+    assert titles(three, now) == ["900", "700", "600", "500", "300", "30"]
     assert (now.above, now.below, now.total, now.has_more) == (0, 0, 6, True)
 
 
@@ -164,7 +163,7 @@ def test_load_more_pages_the_list_and_asks_no_hub_while_it_is_long_enough(three:
     three.catalog.add(on("civitai", *range(1000, 1009)))
     now = list(results.search(three, Query(sort="downloads", limit=2)))[-1]
     steps = list(results.more(three, now))
-    assert titles(steps[-1]) == ["1008", "1007", "1006", "1005", "1004", "1003", "1002", "1001"]
+    assert titles(three, steps[-1]) == ["1008", "1007", "1006", "1005", "1004", "1003", "1002", "1001"]
     assert (len(steps), steps[-1].below) == (1, 7)
 
 
@@ -173,10 +172,10 @@ def test_load_more_reads_the_hubs_next_pages_where_the_list_runs_low(three: Serv
     for _ in range(3):
         now = list(results.more(three, now))[-1]
     # What the next pages had of the middle of the list waits.
-    assert titles(now) == ["900", "700", "600", "500", "300", "30"]
+    assert titles(three, now) == ["900", "700", "600", "500", "300", "30"]
     assert (now.above, now.total, now.has_more) == (4, 10, False)
     *_, now = results.relist(three, now)
-    assert titles(now) == ["900", "700", "600", "500", "400", "300", "60", "50", "40", "30"]
+    assert titles(three, now) == ["900", "700", "600", "500", "400", "300", "60", "50", "40", "30"]
 
 
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
@@ -193,7 +192,7 @@ def test_load_more_reads_past_pages_without_anything_that_fits(home: Path, monke
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (Paged(name="civitai", pages=pages),))
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
         now = list(results.search(made, Query()))[-1]
-        assert titles(list(results.more(made, now))[-1]) == ["3", "2"]
+        assert titles(made, list(results.more(made, now))[-1]) == ["3", "2"]
 
 
 def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,5 +201,5 @@ def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path, monkeypat
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
         now = list(results.search(made, Query()))[-1]
         last = list(results.more(made, now))[-1]
-        assert (titles(last), last.has_more) == (["3"], False)
+        assert (titles(made, last), last.has_more) == (["3"], False)
         assert last.note == "The hubs' next pages have nothing more that fits."
