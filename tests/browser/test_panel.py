@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from shutil import copytree
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -123,3 +123,43 @@ def test_a_link_to_another_page_does_not_show_browse_first(demo: Demo, page: Pag
     assert page.evaluate("window.flashed") is None
     page.get_by_role("link", name="Browse").click()
     expect(page.locator("#page-browse")).to_be_visible()
+
+
+def test_the_heart_is_there_in_another_tab_too(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.url}?open={PICTURES}")
+    heart = page.get_by_role("button", name="Favourite")
+    heart.click()
+    expect(heart).to_have_attribute("aria-pressed", "true")
+    assert demo.services.annotations.get(Ref.parse(PICTURES)).favorite
+    tab = page.context.new_page()
+    tab.goto(f"{demo.url}?open={PICTURES}")
+    again = tab.get_by_role("button", name="Favourite")
+    expect(again).to_have_attribute("aria-pressed", "true")
+    again.click()
+    expect(again).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_link_to_this_lora_alone_is_shared(demo: Demo, browser: Browser) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(f"{demo.url}?q=ink&sort=likes&open={PICTURES}")
+    page.get_by_role("button", name="Share").click()
+    expect(page.locator(".head .done")).to_have_text("Link copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{demo.url}?open=huggingface%3Ashapeworks/ink-outline-tiny"
+    other = context.new_page()
+    other.goto(link)
+    expect(other.locator(".detail h2")).to_have_text("ink-outline-tiny")
+    context.close()
+
+
+def test_creator_and_tag_close_the_panel_and_search(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.url}?q=ink&open={PICTURES}")
+    page.locator(".detail .line a").click()
+    expect(page.locator(".detail")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"\?q=creator%3Ashapeworks$"))
+    tab = page.context.new_page()
+    tab.goto(f"{demo.url}?open=civitai:412806")
+    tab.locator(".detail .tags a").get_by_text("gouache").click()
+    expect(tab).to_have_url(re.compile(r"\?q=tag%3Agouache$"))
+    expect(tab.locator("#search input, #search textarea").first).to_have_value("tag:gouache")
