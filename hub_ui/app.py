@@ -23,7 +23,7 @@ from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
-from hub_ui.pages.library import downloads
+from hub_ui.pages.library import downloads, own_file
 from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
 from hub_ui.pages.try_page import page as try_page_page
@@ -120,6 +120,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             clickable.append(train_page.progress)
         if library_page is not None:
             library.connect(library_page, drawer, services, render)
+            own_file.connect(library_page.own_file, drawer, services, render)
         downloads.connect(app, drawer, services, render, view=view, line=panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, browse_page.level]

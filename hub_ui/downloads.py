@@ -15,6 +15,7 @@ from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import best_home, pull_from_mirror
+from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
 from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
@@ -43,7 +44,8 @@ class Downloads:
     def find_installed(self, ref: Ref) -> Entry | None:
         """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which.
 
-        A LoRA without a version or file may also have been fetched from another home of its card.
+        A LoRA without a version or file may also have been fetched from another home of its card. A file that a person
+        has given to be looked at counts too.
         """
         entries = [entry for entry in self._library.entries() if entry.answers_to(ref)]
         if not entries and ref == ref.lora and (homes := self._catalog.homes(ref)):
@@ -51,6 +53,7 @@ class Downloads:
             entries = [
                 entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))
             ]
+        entries = entries or [entry for entry in OwnFiles(self._library).entries() if entry.answers_to(ref)]
         if self._room is not None and entries:
             self._room.use(entries[0].ref)
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.identify import Identifier, LocalFiles, facts_of
+from hub_ui.library.identify import FindsByHash, Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import explain, open_mirrors
@@ -243,6 +244,18 @@ class Lookup:
         file = version.find_file(ref) if version else None
         refs = self._catalog.by_sha256(file.sha256) if file and file.sha256 else ()
         return explain(error, ref, known, open_mirrors(ref, refs, self._catalog.lora))
+
+    def find_by_hash(self, value: str) -> tuple[Lora, Ref]:
+        """The LoRA of a file by any hash of it, from the hub that knows hashes. Raises NotFound or its errors."""
+        for hub in self.connectors:
+            if isinstance(hub, FindsByHash):
+                lora, ref = hub.by_hash(value)
+                self._catalog.add([lora])
+                # The lookup by hash returns one version, without the permissions.
+                with suppress(HubUiError):
+                    return self.get(ref), ref
+                return lora, ref
+        raise NotFound("No hub here finds files by their hash.")
 
     def identifier(
         self,

@@ -24,6 +24,7 @@ from hub_ui.library.collections import Collections
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.library import Library
+from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue
 from hub_ui.library.update_rules import UpdateRules
 from hub_ui.library_index import LibraryIndex
@@ -50,6 +51,7 @@ class Services:
     own_values: OwnValues
     update_rules: UpdateRules
     collections: Collections
+    own_files: OwnFiles
     history: History
     media: MediaStore
     lookup: Lookup
@@ -125,6 +127,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         own_values=own_values,
         update_rules=UpdateRules.open(settings.update_rules),
         collections=Collections(settings.home / "collections"),
+        own_files=OwnFiles(library),
         history=history,
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,

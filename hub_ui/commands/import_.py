@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from connectors.errors import HubUiError, UsageError
-from connectors.record import Lora
-from connectors.ref import LOCAL, Ref
+from connectors.ref import LOCAL
 from hub_ui import services, settings
 from hub_ui.commands.options import LibraryOptions, argument, count_states, error_json, flag, worst_exit_code
 from hub_ui.format import plural
-from hub_ui.library.identify import FindsByHash, IdentifiedFile, entry_of, local_entry
+from hub_ui.library.identify import IdentifiedFile, entry_of, local_entry
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -42,18 +41,7 @@ class Import(LibraryOptions):
             terminal.note(f"hub-ui: {error.message} The files left are looked up in what was seen before only.")
 
         with services.build(chosen) as built:
-
-            def find_by_hash(value: str) -> tuple[Lora, Ref]:
-                lora, ref = hubs[0].by_hash(value)
-                built.catalog.add([lora])
-                try:
-                    # The lookup by hash returns one version, without the permissions.
-                    return built.lookup.get(ref), ref
-                except HubUiError:
-                    return lora, ref
-
-            hubs = [hub for hub in built.connectors if isinstance(hub, FindsByHash)]
-            by_hash = find_by_hash if hubs and not self.offline else None
+            by_hash = None if self.offline else built.lookup.find_by_hash
             results = []
             for found in built.lookup.identifier(by_hash=by_hash, failure=on_failure).run(folder):
                 results.append(found)

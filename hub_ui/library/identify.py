@@ -34,6 +34,7 @@ from hub_ui.library.disk import visible_files
 from hub_ui.library.file_names import SUFFIX, is_safe_path
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.own_files import OwnFiles
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
 # read, or has an older format, which can run code when it is loaded.
@@ -298,6 +299,9 @@ class LocalFiles:
         if found:
             # Raises what says so.
             return self.library.entry(ref)
+        own = next((entry for entry in OwnFiles(self.library).entries() if entry.answers_to(ref)), None)
+        if own is not None:
+            return own
         bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
         raise NotFound(
             f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "

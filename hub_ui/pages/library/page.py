@@ -17,6 +17,7 @@ from hub_ui.pages.library import entry, listing, lock_import, selection
 from hub_ui.pages.library.checks import check_updates, verify_files
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.library.entry import OpenEntry
+from hub_ui.pages.library.own_file import OwnFilePart
 from hub_ui.pages.library.selection import Selection
 from hub_ui.pages.library.update_status import CheckResults
 from hub_ui.pages.view import LibraryView, View
@@ -39,6 +40,7 @@ class LibraryPage:
             self.heading = widget(elem_id="library-heading")
             self.progress = widget(elem_id="checking")
             self.lock = lock_import.LockImport()
+            self.own_file = OwnFilePart(view)
             self.search = widget(elem_id="library-search", script=read_script("library_search"))
             self.selection = widget(elem_id="library-selection", script=read_script("library_selection"))
             self.shelf = widget(elem_id="shelf", script=read_script("library_list"))
