@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from connectors.query_fields import FIELDS
 from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
+from connectors.weights.file_type import WORDS
 from hub_ui.widgets.glossary import TERMS
 
 # Values of these fields are words of hubs.
@@ -21,6 +22,7 @@ def labels() -> Iterator[str]:
     yield from (hub.key_note for hub in HUBS.values())
     yield from (hub.description for hub in HUBS.values())
     yield from UNDER_WAY
+    yield from WORDS.values()
     for field in FIELDS:
         yield field.meaning
         if field.key not in _OF_HUBS:
