@@ -8,7 +8,7 @@ from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
 from connectors.weights.file_type import What
 from hub_ui import format
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.widgets.render import Renderer, address
 
 
@@ -20,8 +20,8 @@ class Flag:
     tone: str
 
 
-OTHER = Flag(text="not for images", tone="warn")
-NO_LORA = Flag(text="file is no LoRA", tone="warn")
+OTHER = Flag(text=N_("not for images"), tone="warn")
+NO_LORA = Flag(text=N_("file is no LoRA"), tone="warn")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def card(
         record=record,
         at=at,
         title=format.title(record.title) or record.ref.id,
-        creator=format.title(record.creator) or "unknown",
+        creator=format.title(record.creator) or _("unknown"),
         image=address(example.url) if example else "",
         blurred=example is not None and not within(example.nsfw, "soft"),
         base=base_label(record),
@@ -97,15 +97,19 @@ def base_label(record: Record) -> str:
 def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     """One flag at most, the most important: conflict, removed, not open, mature, in library (ui.md)."""
     if "architecture" in record.conflicts and record.architecture:
-        return Flag(text=f"file says {base_models.architecture_label(record.architecture)}", tone="warn")
+        return Flag(
+            text=_("file says {base}").format(base=base_models.architecture_label(record.architecture)), tone="warn"
+        )
     if "base_model" in record.conflicts and record.base_model:
-        return Flag(text=f"file says {format.visible(base_models.label(record.base_model))}", tone="warn")
+        return Flag(
+            text=_("file says {base}").format(base=format.visible(base_models.label(record.base_model))), tone="warn"
+        )
     if record.access != "open":
-        return Flag(text=format.ACCESS_FLAGS[record.access], tone="dark")
+        return Flag(text=_(format.ACCESS_FLAGS[record.access]), tone="dark")
     if record.nsfw in ("mature", "explicit"):
-        return Flag(text="mature", tone="dark")
+        return Flag(text=_("mature"), tone="dark")
     if in_library(record.ref):
-        return Flag(text="in library", tone="good")
+        return Flag(text=_("in library"), tone="good")
     return None
 
 
@@ -137,7 +141,7 @@ def cards_html(
     element of its own, so that those that stay are not painted anew. The card at `is_alone` is there for its focus
     only. Another `question` is read from its first card on.
     """
-    pages: list[list[Card]] = [[] for _ in range(0, counts.loaded, counts.page)]
+    pages: list[list[Card]] = [[] for _page in range(0, counts.loaded, counts.page)]
     for each in cards:
         pages[each.at // counts.page].append(each)
     return render("cards", pages=pages, counts=counts, is_alone=is_alone, note=note, question=question)

@@ -13,20 +13,21 @@ from connectors.registry import HUBS
 from hub_ui import format
 from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.i18n import N_, _, ngettext
 from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
-    "safe": "rated safe only",
-    "soft": "hide mature",
-    "mature": "mature, blurred",
-    "explicit": "everything, blurred",
+    "safe": N_("rated safe only"),
+    "soft": N_("hide mature"),
+    "mature": N_("mature, blurred"),
+    "explicit": N_("everything, blurred"),
 }
 USES: Mapping[str, str] = {
-    "sell_images": "selling images",
-    "run_as_service": "paid services",
-    "sell": "selling it",
-    "merge": "merging it",
-    "no_credit": "no credit",
+    "sell_images": N_("selling images"),
+    "run_as_service": N_("paid services"),
+    "sell": N_("selling it"),
+    "merge": N_("merging it"),
+    "no_credit": N_("no credit"),
 }
 # The highest rank and size of each step, sizes by those that they are counted in. One more step has the rest.
 RANK_STEPS = (4, 8, 16, 32, 64, 128)
@@ -78,14 +79,16 @@ class Counts:
     facets: Facets | None
 
     def choice(self, value: str, label: str, count: int, *, on: bool, inner: bool = False) -> Choice:
-        number = "" if self.facets is None else f"{count:,}"
+        number = "" if self.facets is None else format.number(count)
         return Choice(value=value, label=label, count=number, on=on, inner=inner)
 
     def choices(
         self, chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]
     ) -> tuple[Choice, ...]:
         """One for each of `labels`, in their order."""
-        found = (self.choice(value, label, counts.get(value, 0), on=value in chosen) for value, label in labels.items())
+        found = (
+            self.choice(value, _(label), counts.get(value, 0), on=value in chosen) for value, label in labels.items()
+        )
         return tuple(found)
 
     def frequent(self, chosen: Sequence[str], counts: Mapping[str, int]) -> tuple[Choice, ...]:
@@ -112,26 +115,28 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
     counts, known = Counts(facets=facets), facets or Facets()
     bases = enumerate(counts.bases(query.bases, known.bases))
     hubs = {hub.name: hub.label for hub in HUBS.values()}
-    kinds = {kind: kind.capitalize() for kind in get_args(Kind)}
+    kinds = {kind: _(kind).capitalize() for kind in get_args(Kind)}
     # Open ones are most of them; of the others, only those that there are.
     access = {
-        value: format.ACCESS_FLAGS.get(value, value).capitalize()
+        value: _(format.ACCESS_FLAGS.get(value, value)).capitalize()
         for value in get_args(Access)
         if value == "open" or known.access.get(value) or value in query.access
     }
     tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
-    installed = counts.choice("yes", "In the library", known.installed, on=query.installed is True)
+    installed = counts.choice("yes", _("In the library"), known.installed, on=query.installed is True)
     return [
-        Group(facet="hubs", name="Hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
-        Group(facet="kinds", name="Kind", choices=counts.choices(query.kinds, known.kinds, kinds)),
-        Group(facet="bases", name="Base model", choices=tuple(b for n, b in bases if n < MOST_BASES or b.on)),
-        Group(facet="rank", name="Rank", bars=rank_bars(query.rank, known.ranks)),
-        Group(facet="size", name="File size", bars=size_bars(query.size, known.sizes)),
-        Group(facet="licenses", name="Licence permits", choices=counts.choices(query.licenses, known.permits, USES)),
-        Group(facet="access", name="Access", choices=counts.choices(query.access, known.access, access)),
-        Group(facet="installed", name="Library", choices=(installed,) if sees_library else ()),
-        Group(facet="creators", name="Creator", choices=counts.frequent(query.creators, known.creators), folded=True),
-        Group(facet="tags", name="Tag", choices=counts.frequent(query.tags, tags), folded=True),
+        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, known.hubs, hubs)),
+        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, known.kinds, kinds)),
+        Group(facet="bases", name=_("Base model"), choices=tuple(b for n, b in bases if n < MOST_BASES or b.on)),
+        Group(facet="rank", name=_("Rank"), bars=rank_bars(query.rank, known.ranks)),
+        Group(facet="size", name=_("File size"), bars=size_bars(query.size, known.sizes)),
+        Group(facet="licenses", name=_("Licence permits"), choices=counts.choices(query.licenses, known.permits, USES)),
+        Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
+        Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
+        Group(
+            facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators), folded=True
+        ),
+        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags), folded=True),
     ]
 
 
@@ -139,7 +144,8 @@ def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]
     steps = [*spans(RANK_STEPS)]
     counts = [sum(count for rank, count in ranks.items() if rank in span) for span in steps]
     labels = [*map(str, RANK_STEPS), "+"]
-    titles = [f"rank {span.least} to {span.most}" for span in steps[:-1]] + [f"rank above {RANK_STEPS[-1]}"]
+    titles = [_("rank {low} to {high}").format(low=span.least, high=span.most) for span in steps[:-1]]
+    titles.append(_("rank above {n}").format(n=RANK_STEPS[-1]))
     return bars(chosen, steps, counts, labels, titles, RANKS)
 
 
@@ -147,7 +153,8 @@ def size_bars(chosen: Range | None, sizes: Mapping[int, int]) -> tuple[Bar, ...]
     steps = [*spans(SIZE_STEPS)]
     counts = [sum(count for size, count in sizes.items() if size in span) for span in steps]
     labels = [format.size(size).removesuffix(" MB") for size in SIZE_STEPS] + ["+"]
-    titles = [f"up to {format.size(size)}" for size in SIZE_STEPS] + [f"over {format.size(SIZE_STEPS[-1])}"]
+    titles = [_("up to {size}").format(size=format.size(size)) for size in SIZE_STEPS]
+    titles.append(_("over {size}").format(size=format.size(SIZE_STEPS[-1])))
     return bars(chosen, steps, counts, labels, titles, SIZES)
 
 
@@ -174,13 +181,17 @@ def bars(
     return tuple(
         Bar(
             label=label,
-            title=f"{title}: {format.plural(count, 'LoRA')}",
+            title=f"{title}: {count_text(count)}",
             height=round(100 * count / highest),
             on=chosen is not None and overlap(chosen, step),
             value=range_text(range_after_click(chosen, step), units),
         )
         for step, count, label, title in zip(steps, counts, labels, titles, strict=True)
     )
+
+
+def count_text(number: int) -> str:
+    return ngettext("{n} LoRA", "{n} LoRAs", number).format(n=format.number(number))
 
 
 def overlap(one: Range, other: Range) -> bool:
@@ -207,7 +218,7 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
     listed = 0
     for level in NSFW_LEVELS:
         listed += (levels or {}).get(level, 0)
-        found[level] = NSFW_WORDS[level] + (f" ({listed:,})" if levels else "")
+        found[level] = _(NSFW_WORDS[level]) + (f" ({format.number(listed)})" if levels else "")
     return found
 
 

@@ -33,9 +33,10 @@ TEXTS = """() => {
   }
   return [...new Set(found)].filter(Boolean);
 }"""
-CLIPPED = """() => [...document.querySelectorAll('button, a, label, legend, th')].filter(
-  (node) => node.checkVisibility() && !node.matches('.visually-hidden, [dir=auto], .hit') && getComputedStyle(node).overflowX !== 'visible'
-  && node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent.trim())"""
+CLIPPED = """() => [...document.querySelectorAll('button, a, label, legend, th')].filter((node) =>
+  node.checkVisibility() && !node.matches('.visually-hidden, [dir=auto], .hit')
+  && getComputedStyle(node).overflowX !== 'visible' && node.scrollWidth > node.clientWidth + 1
+).map((node) => node.textContent.trim())"""
 SENTENCE = re.compile(r"\b[a-z]{2,} [a-z]{2,}\b")
 # Names and examples of input that are the same in every language.
 SAME = ("a red boat", "hub-ui")

@@ -8,7 +8,8 @@ from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
 from hub_ui.catalog.similar import Named
-from hub_ui.i18n import _, ngettext
+from hub_ui.i18n import _
+from hub_ui.widgets.facets import count_text
 from hub_ui.widgets.part_labels import field_label
 
 MOST = 8
@@ -77,10 +78,6 @@ def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion
         for value in RANGES.get(field.key, ()) or choices(field.key):
             if value.casefold().startswith(at.prefix.casefold()):
                 yield _suggestion(at, f"{value_text(value)} ", field, value, "")
-
-
-def count_text(number: int) -> str:
-    return ngettext("{n} LoRA", "{n} LoRAs", number).format(n=format.number(number))
 
 
 def _suggestion(at: Completion, text: str, field: Field, value: str, count: str) -> Suggestion:

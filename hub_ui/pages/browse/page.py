@@ -15,6 +15,7 @@ from connectors.query_language import parts as parts_of
 from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
+from hub_ui.i18n import N_, _
 from hub_ui.pages.browse import completion
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
@@ -32,10 +33,10 @@ from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 SORTS: tuple[tuple[str, str], ...] = (
-    ("Most relevant", "relevance"),
-    ("Most downloaded", "downloads"),
-    ("Most liked", "likes"),
-    ("Newest", "newest"),
+    (N_("Most relevant"), "relevance"),
+    (N_("Most downloaded"), "downloads"),
+    (N_("Most liked"), "likes"),
+    (N_("Newest"), "newest"),
 )
 # The bundled bases: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
@@ -65,7 +66,7 @@ class BrowsePage:
             with gr.Row(elem_id="top"):
                 self.sentence = widget(elem_id="sentence")
                 self.sort = gr.Dropdown(
-                    SORTS, value="relevance", label="Sort", show_label=False, elem_id="sort", filterable=False
+                    SORTS, value="relevance", label=N_("Sort"), show_label=False, elem_id="sort", filterable=False
                 )
             self.grid = widget(elem_id="grid", script=read_script("grid"))
             self.more = widget(elem_id="more", script=read_script("more"))
@@ -314,7 +315,7 @@ def apply_filter(view: View, act: dict[str, Any]) -> View:
         # None where a second click comes too late.
         parts = (part for part in parts_of(view.query) if (part.key, part.value, part.is_excluded) == clicked)
         return next((replace(view, page="browse", open="", query=part.rest) for part in parts), view)
-    raise BadQuery("That is no filter.")
+    raise BadQuery(_("That is no filter."))
 
 
 def submit(services: Services, view: View, text: str) -> View:

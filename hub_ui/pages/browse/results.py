@@ -13,6 +13,7 @@ from connectors.record import Record
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
+from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
@@ -23,10 +24,10 @@ HOLD_SECONDS = 1.0
 PAGES_OF_HUBS = 2
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
 PAGES_AHEAD = 2
-NOTHING = "Nothing matches. Take a filter away, or try another word."
-NOTHING_SEEN = "Nothing that was seen so far matches. Press Enter to ask the hubs."
-ENTER = "Seen so far. Press Enter to ask the hubs too."
-NO_MORE = "The hubs' next pages have nothing more that fits."
+NOTHING = N_("Nothing matches. Take a filter away, or try another word.")
+NOTHING_SEEN = N_("Nothing that was seen so far matches. Press Enter to ask the hubs.")
+ENTER = N_("Seen so far. Press Enter to ask the hubs too.")
+NO_MORE = N_("The hubs' next pages have nothing more that fits.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ def look(services: Services, query: Query, before: Results | None = None) -> Res
     statuses = tuple(idle_status(s.hub) if s.state == "asked" else s for s in (before.statuses if before else ()))
     now = Results(query=query, statuses=statuses, is_typed=True)
     now = with_list(now, read_list(services, query, query.limit), query.limit)
-    return replace(now, note=ENTER if now.ids else NOTHING_SEEN)
+    return replace(now, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
 
 
 def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
@@ -114,7 +115,7 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
         yield now
         now = yield from follow(services, now, most, cursors)
     if len(now.ids) == before:
-        yield replace(now, cursors={}, note="" if now.above else NO_MORE)
+        yield replace(now, cursors={}, note="" if now.above else _(NO_MORE))
 
 
 def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
@@ -155,10 +156,11 @@ def note(services: Services, now: Results) -> str:
     """What is to say of the whole list, once all hubs have answered or failed."""
     has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
     if now.ids and has_failed:
-        _, seen = services.catalog.cards(now.ids[: now.page], now.query)
+        _records, seen = services.catalog.cards(now.ids[: now.page], now.query)
         age = format.ago(seen)
-        return f"No hub answers. These were last seen {age}." if age else "No hub answers. These were seen before."
-    return "" if now.ids else NOTHING
+        last = _("No hub answers. These were last seen {age}.").format(age=age)
+        return last if age else _("No hub answers. These were seen before.")
+    return "" if now.ids else _(NOTHING)
 
 
 def refresh(services: Services, now: Results, most: int = 0) -> Results:
@@ -181,7 +183,7 @@ def read_list(services: Services, query: Query, limit: int) -> Listing:
 def read_cards(services: Services, now: Results, places: Iterable[int]) -> dict[int, Record]:
     """The cards in these places."""
     wanted = {place: now.ids[place] for place in places if 0 <= place < len(now.ids)}
-    records, _ = services.catalog.cards([*wanted.values()], now.query)
+    records, _seen = services.catalog.cards([*wanted.values()], now.query)
     return {place: records[number] for place, number in wanted.items() if number in records}
 
 
