@@ -54,7 +54,8 @@ class Hub:
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
     `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
-    without a key. `image_sizes` is None where images have one size only.
+    without a key. `account_path` answers with the name of a key's account. `image_sizes` is None where images
+    have one size only.
     """
 
     name: HubName
@@ -70,6 +71,7 @@ class Hub:
     connector: str
     description: str = "description"
     pages_per_minute: int = 60
+    account_path: str = ""
     is_keyless: bool = False
     image_sizes: ImageSizes | None = None
 
@@ -106,6 +108,7 @@ _CIVITAI = Hub(
         ),
     ),
     connector="connectors.civitai.client:CivitAI",
+    account_path="/api/v1/me",
     image_sizes=ImageSizes(
         # https://image.civitai.com/ACCOUNT/UUID/original=true/139439234.jpeg, older ones .../width=450/692411.jpeg
         address=re.compile(r"([^?#]+/)[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*(/[^/?#]+)"),
@@ -148,6 +151,7 @@ _HUGGINGFACE = Hub(
         ),
     ),
     connector="connectors.huggingface.client:HuggingFace",
+    account_path="/api/whoami-v2",
     # 500 requests in five minutes are allowed without a key.
     pages_per_minute=80,
     is_keyless=True,
@@ -180,6 +184,7 @@ _REPLICATE = Hub(
         ),
     ),
     connector="connectors.replicate.client:Replicate",
+    account_path="/v1/account",
     # 3,000 requests a minute are allowed, and a page has 25 models.
     pages_per_minute=600,
 )

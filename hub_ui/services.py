@@ -31,6 +31,7 @@ from hub_ui.library_index import LibraryIndex
 from hub_ui.library_values import OwnValues
 from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
+from hub_ui.saved_settings import use_proxy
 from hub_ui.settings import Settings
 from hub_ui.visitors import VisitorConnector
 
@@ -74,7 +75,7 @@ def build(settings: Settings) -> Iterator[Services]:
     hubs = connectors.build(settings.endpoints, settings.tokens)
     if not settings.policy.allows("use keys"):
         hubs = tuple(VisitorConnector(hub) for hub in hubs)
-    with Catalog.open(settings.catalog, settings.database) as catalog:
+    with use_proxy(settings.proxy), Catalog.open(settings.catalog, settings.database) as catalog:
         services = connect(settings, hubs, catalog)
         try:
             yield services
@@ -102,9 +103,9 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         hub="replicate",
         label="Replicate",
         url=settings.endpoints["replicate"],
-        token=settings.tokens.get("replicate"),
+        keys=settings.tokens,
     )
-    source = Source(endpoint=settings.endpoints["huggingface"], token=settings.tokens.get("huggingface"), cache=None)
+    source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
     generation = Generation(
         settings,
         lookup,

@@ -10,7 +10,10 @@ from platformdirs import user_data_path
 
 from connectors.errors import UsageError
 from connectors.registry import HUBS, HubName
+from hub_ui import saved_settings
+from hub_ui.keys import Keys, KeyStore, check_key
 from hub_ui.policy import HOSTED, LOCAL, Policy
+from hub_ui.saved_settings import is_address
 
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
@@ -28,7 +31,8 @@ class Settings:
     `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
-    bytes of hubs' images and videos that are kept; None is as the policy says.
+    bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
+    hubs where the environment names none, and may have a password too.
     """
 
     home: Path
@@ -40,6 +44,7 @@ class Settings:
     demo: bool = False
     read_headers: bool = True
     image_cache: int | None = None
+    proxy: str = field(default="", repr=False)
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
@@ -101,22 +106,27 @@ def from_environment(
         raise UsageError(
             f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
         )
-    home = Path(environ.get("HUB_UI_HOME") or user_data_path("hub-ui", appauthor=False))
+    home = chosen_home(environ)
+    saved = saved_settings.read(home)
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
-    folder = library or home / "loras"
-    # A key read from a file may end with a line break.
-    tokens = {name: token for name, hub in HUBS.items() if (token := environ.get(hub.token_variable, "").strip())}
-    for name, token in tokens.items():
-        if _UNPRINTABLE.search(token) or not token.isascii():
-            # The message does not show the key.
-            raise UsageError(f"{HUBS[name].token_variable} holds characters that no key has. Copy the key again.")
+    folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
+    # A key read from a file may end with a line break, which check_key takes away.
+    given = {
+        name: key
+        for name, hub in HUBS.items()
+        if (key := check_key(environ.get(hub.token_variable, ""), hub.token_variable))
+    }
     return Settings(
         home=home,
         library=folder,
         lock=lock or folder / "loras.lock",
-        endpoints={name: _endpoint(environ, hub.endpoint_variable, hub.endpoint) for name, hub in HUBS.items()},
-        tokens=tokens,
+        endpoints={
+            name: _endpoint(environ, hub.endpoint_variable, saved.endpoints.get(name, hub.endpoint), hub.endpoint)
+            for name, hub in HUBS.items()
+        },
+        tokens=Keys(given, KeyStore(home / "keys.json")),
+        proxy=saved.proxy,
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
@@ -142,17 +152,19 @@ def _database(address: str) -> str:
     return address
 
 
-def _endpoint(environ: Mapping[str, str], name: str, usual: str) -> str:
+def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -> str:
     url = environ.get(name) or usual
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    # A port that is no number, or a bracket that opens no IPv6 address.
-    except ValueError:
-        usable = False
-    if not usable or _UNPRINTABLE.search(url):
-        raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {usual}, or unset it.")
+    if not is_address(url):
+        raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {example}, or unset it.")
     return url.rstrip("/")
+
+
+def chosen_home(environ: Mapping[str, str]) -> Path:
+    """HUB_UI_HOME, else what is saved in the usual home, else that."""
+    if environ.get("HUB_UI_HOME"):
+        return Path(environ["HUB_UI_HOME"])
+    usual = user_data_path("hub-ui", appauthor=False)
+    return Path(saved_settings.read(usual).home or usual)
 
 
 def _printable(value: str) -> str:

@@ -24,12 +24,16 @@ Params = Mapping[str, Any] | Sequence[tuple[str, str]] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where a hub answers, and the key for it. The key is never part of `repr`."""
+    """Where a hub answers, and the key for it among `keys`, which may change. The key is never part of `repr`."""
 
     hub: HubName
     label: str
     url: str
-    token: str | None = field(default=None, repr=False)
+    keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def token(self) -> str | None:
+        return self.keys.get(self.hub)
 
 
 class Session:
@@ -47,8 +51,9 @@ class Session:
 
     def auth(self, url: str) -> dict[str, str]:
         """The key's header for `url`; empty for any origin but the hub's own."""
-        if self.endpoint.token and urlsplit(url)[:2] == self._origin:
-            return {"Authorization": f"Bearer {self.endpoint.token}"}
+        token = self.endpoint.token if urlsplit(url)[:2] == self._origin else None
+        if token:
+            return {"Authorization": f"Bearer {token}"}
         return {}
 
     def json(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> Any:

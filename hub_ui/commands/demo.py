@@ -14,6 +14,7 @@ from hub_ui.commands.options import flag
 from hub_ui.commands.serve import AppPort, McpFlag, check_mcp
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.keys import Keys, KeyStore
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal
 
@@ -61,6 +62,7 @@ def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
         library=library,
         lock=library / "loras.lock",
         endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
-        tokens={"replicate": _REPLICATE_KEY},
+        # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
+        tokens=Keys({"replicate": _REPLICATE_KEY}, KeyStore(home / "keys.json", has_keyring=False)),
         demo=True,
     )

@@ -135,7 +135,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     if plan.place == "local":
         choice = choose_spec(plan.request)
         tokens, endpoints = built.settings.tokens, built.settings.endpoints
-        source = Source(endpoint=endpoints["huggingface"], token=tokens.get("huggingface"), cache=None)
+        source = Source(endpoint=endpoints["huggingface"], keys=tokens, cache=None)
         fetch = download.plan_download(choice, source)
     if terminal.json:
         terminal.document(estimate_json(plan, sentence, fetch))

@@ -144,7 +144,7 @@ def tiny_strip(path: Path, *, runs: int, steps: int) -> Figure:
     plain, seeds = _tiny(), count(1)
     plain.load_lora_weights(str(path), adapter_name="lora")
     lora = replace(adapter(path), architecture="tiny-shapes", base_model="tiny-shapes")
-    studio = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=None), timings=None)
+    studio = Engine(Source(endpoint="http://127.0.0.1:9", cache=None), timings=None)
 
     def together() -> float:
         asked = GenerationRequest(adapters=(lora,), prompt=PROMPT, seed=next(seeds), steps=steps)

@@ -16,6 +16,7 @@ from huggingface_hub.hf_api import ModelInfo
 from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.errors import NeedsFetching, NoBase
+from connectors.registry import HubName
 from hub_ui.format import size
 from hub_ui.generate.base_models import (
     PACKAGED,
@@ -87,11 +88,15 @@ _SPARE = 1_000_000_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """The hub for base models. The token goes to this endpoint only. `cache` None is the default cache."""
+    """The hub for base models. Its key goes to this endpoint only. `cache` None is the default cache."""
 
     endpoint: str
-    token: str | None
     cache: Path | None
+    keys: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def token(self) -> str | None:
+        return self.keys.get("huggingface")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

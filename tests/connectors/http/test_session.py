@@ -70,13 +70,14 @@ def test_redirects_in_circles_end(server: Hub) -> None:
     "url", ["https://civitai.com.evil.invalid/", "http://civitai.com/x", "https://civitai.com:8443/"]
 )
 def test_another_origin_gets_no_key(url: str) -> None:
-    session = Session(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", token="secret"))
+    session = Session(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", keys={"civitai": "secret"}))
     assert session.auth(url) == {}
     assert session.auth("https://civitai.com/api") == {"Authorization": "Bearer secret"}
 
 
 def test_a_key_is_in_no_repr() -> None:
-    assert "secret" not in repr(Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", token="secret"))
+    endpoint = Endpoint(hub="civitai", label="CivitAI", url="https://civitai.com", keys={"civitai": "secret"})
+    assert (endpoint.token, "secret" in repr(endpoint)) == ("secret", False)
 
 
 def test_netrc_adds_no_login(server: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -33,7 +33,7 @@ def hubs() -> Iterator[HubEndpoints]:
 
 
 def _endpoint(hubs: HubEndpoints, token: str | None = "r8_local") -> Endpoint:
-    return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, token=token)
+    return Endpoint(hub="replicate", label="Replicate", url=hubs.replicate, keys={"replicate": token} if token else {})
 
 
 def _runs(hubs: HubEndpoints, **fields: Any) -> Runs:

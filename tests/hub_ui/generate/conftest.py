@@ -27,6 +27,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Engine]:
-    built = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path / "cache"))
+    built = Engine(Source(endpoint="http://127.0.0.1:9", cache=tmp_path / "cache"))
     yield built
     built.close()

@@ -109,7 +109,7 @@ def job(name: str, **fields: Any) -> GenerationRequest:
 
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Engine]:
-    built = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=None), timings=None)
+    built = Engine(Source(endpoint="http://127.0.0.1:9", cache=None), timings=None)
     yield built
     built.close()
 

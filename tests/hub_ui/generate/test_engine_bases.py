@@ -33,7 +33,7 @@ def hubs(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEnd
 
 @pytest.fixture
 def online(hubs: HubEndpoints, tmp_path: Path) -> Iterator[Engine]:
-    built = Engine(Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache"))
+    built = Engine(Source(endpoint=hubs.huggingface, cache=tmp_path / "cache"))
     yield built
     built.close()
 
@@ -83,7 +83,7 @@ def test_a_checkpoint_on_this_disk_draws(
     snapshot = tmp_path / "cache" / "models--stable-diffusion-v1-5--stable-diffusion-v1-5" / "snapshots" / revision
     snapshot.parent.mkdir(parents=True)
     snapshot.symlink_to(wide)
-    studio = Engine(Source(endpoint="http://127.0.0.1:9", token=None, cache=tmp_path / "cache"))
+    studio = Engine(Source(endpoint="http://127.0.0.1:9", cache=tmp_path / "cache"))
     asked = job(base=str(checkpoint))
     made = studio.generate(asked, comparison.single(asked))
     studio.close()

@@ -44,7 +44,7 @@ def hubs(data: Path) -> Iterator[HubEndpoints]:
 @pytest.fixture
 def source(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     monkeypatch.setattr("time.sleep", lambda _: None)  # the hub's client waits before it tries again
-    return Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache")
+    return Source(endpoint=hubs.huggingface, cache=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_without_hub_and_files_it_is_told(offline: Source) -> None:
 )
 def test_a_gated_base_says_what_to_do(source: Source, token: str | None, said: str) -> None:
     with pytest.raises(Gated, match=said):
-        plan_download(of("maker/gated"), replace(source, token=token))
+        plan_download(of("maker/gated"), replace(source, keys={"huggingface": token} if token else {}))
 
 
 def test_a_gated_base_of_the_table_says_so_though_the_hub_hides_it(source: Source) -> None:
@@ -185,7 +185,7 @@ def test_a_gated_base_of_the_table_says_so_though_the_hub_hides_it(source: Sourc
 
 
 def test_who_was_let_in_gets_a_gated_base(source: Source, hubs: HubEndpoints) -> None:
-    let_in = replace(source, token="let-in")
+    let_in = replace(source, keys={"huggingface": "let-in"})
     planned = plan_download(of("maker/gated"), let_in)
     assert planned.gated
     assert all_of(download(planned, let_in, silently).folder)[0] == "model_index.json"
@@ -195,7 +195,9 @@ def test_a_key_that_is_no_key_is_told(data: Path, source: Source, tmp_path: Path
     save_hub(tmp_path / "strict", data / "base")
     (tmp_path / "strict" / "access.json").write_text('{"tokens": {"huggingface": ["good"]}}')
     with running_hubs(tmp_path / "strict") as strict, pytest.raises(KeyRequired, match="wants a key"):
-        plan_download(of("maker/tiny"), Source(endpoint=strict.huggingface, token="bad", cache=tmp_path / "other"))
+        plan_download(
+            of("maker/tiny"), Source(endpoint=strict.huggingface, keys={"huggingface": "bad"}, cache=tmp_path / "other")
+        )
 
 
 def test_gigabytes_are_agreed_to_first(source: Source) -> None:

@@ -196,7 +196,7 @@ def hubs(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEn
 
 @pytest.fixture
 def source(hubs: HubEndpoints, tmp_path: Path) -> Source:
-    return Source(endpoint=hubs.huggingface, token=None, cache=tmp_path / "cache")
+    return Source(endpoint=hubs.huggingface, cache=tmp_path / "cache")
 
 
 def spec_of_single_file(path: Path) -> PipelineSpec:

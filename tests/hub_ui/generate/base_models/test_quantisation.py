@@ -265,7 +265,7 @@ def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     file = NetworkFile(precision="gguf-q8_0", repo="maker/packed", file="tiny-Q8_0.gguf", gigabytes=0.1)
     monkeypatch.setattr(precision, "FILES", {"flux.1-dev": (file,)})
     with running_hubs(folder) as endpoints:
-        yield Source(endpoint=endpoints.huggingface, token=None, cache=tmp_path / "cache")
+        yield Source(endpoint=endpoints.huggingface, cache=tmp_path / "cache")
 
 
 def packed_flux() -> PipelineSpec:
