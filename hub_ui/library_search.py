@@ -1,10 +1,13 @@
 """Searching the library: the query language of the whole app, and words for what only a library has (`is:favorite`)."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 
 from connectors import query_language
 from connectors.errors import BadQuery, suggestion
@@ -12,10 +15,10 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.catalog import search
-from hub_ui.catalog.plan import VALUES, Condition, plan
-from hub_ui.catalog.row import fold_name
+from hub_ui.catalog.plan import FACETS, Condition, FacetName, plan
+from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import Counts, Facets
-from hub_ui.library_index import LibraryRow
+from hub_ui.library_index import LibraryIndex, LibraryRow
 
 # A library is its owner's: all of it is searched, whatever its level.
 _ALL = Query(nsfw="explicit")
@@ -38,6 +41,13 @@ MARKS: Mapping[str, Mark] = {
     "has:note": Mark(label="with a note", holds=lambda row, _: bool(row.annotation.note)),
     "has:tag": Mark(label="with a tag of yours", holds=lambda row, _: bool(row.annotation.tags)),
     "has:values": Mark(label="with values of yours", holds=lambda row, _: row.annotation.has_own_values),
+}
+NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
+_MOST_KEPT = 4
+# What is counted for the filters: the condition that the counts ignore, and a row's values.
+_COUNTED: Mapping[str, tuple[Condition, Callable[[Row], Iterable[Any]]]] = {
+    name: (FACETS[name].ignores, FACETS[name].values)
+    for name in cast(tuple[FacetName, ...], ("hubs", "keys", "groups", "kinds", "tags"))
 }
 _ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
 
@@ -86,6 +96,22 @@ class Found:
     facets: Facets
     marks: Mapping[str, int]
     tags: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a search is asked: of which rows, and in which order. See LibrarySearch.find."""
+
+    rows: tuple[LibraryRow, ...]
+    asked: LibraryQuery
+    sort: Sort
+    outdated: frozenset[Ref]
+    used: Mapping[Ref, float]
+
+    def is_same(self, other: Question) -> bool:
+        """Rows are not compared one by one: the index returns the same object for as long as nothing changes."""
+        values = (self.asked, self.sort, self.outdated) == (other.asked, other.sort, other.outdated)
+        return self.rows is other.rows and values and self.used is other.used
 
 
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
@@ -152,55 +178,69 @@ def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
     return replace(asked, query=replace(asked.query, **changes))
 
 
-def find(
-    rows: Sequence[LibraryRow],
-    asked: LibraryQuery,
-    *,
-    sort: Sort = "name",
-    outdated: Collection[Ref] = (),
-    used: Mapping[Ref, float] | None = None,
-) -> Found:
-    """`outdated` are refs with an update, `used` when LoRAs last made an image."""
-    wanted = plan(asked.query, installed=[row.entry.ref for row in rows] if asked.query.installed is not None else ())
+class LibrarySearch:
+    """Searches the index. Any thread may call any method."""
+
+    def __init__(self, index: LibraryIndex) -> None:
+        self._index = index
+        # The last ones, newest first: turning a page or ticking a row asks the same again.
+        self._last: list[tuple[Question, Found]] = []
+
+    def find(
+        self,
+        asked: LibraryQuery,
+        *,
+        sort: Sort = "name",
+        outdated: frozenset[Ref] = frozenset(),
+        used: Mapping[Ref, float] = NEVER_USED,
+    ) -> Found:
+        """`outdated` are refs with an update, `used` when LoRAs last made an image."""
+        question = Question(rows=self._index.rows(), asked=asked, sort=sort, outdated=outdated, used=used)
+        last = list(self._last)
+        found = next((found for other, found in last if question.is_same(other)), None) or find(question)
+        self._last = [(question, found), *(pair for pair in last if pair[1] is not found)][:_MOST_KEPT]
+        return found
+
+
+def find(question: Question) -> Found:
+    asked, rows = question.asked, question.rows
+    installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
+    wanted = plan(asked.query, installed=installed)
     phrases = search.phrases(wanted)
-    own = {fold_name(tag) for row in rows for tag in row.annotation.tags}
+    spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
+    own = frozenset(spelled)
     hits: list[LibraryRow] = []
     marks: Counter[str] = Counter()
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("hubs", "keys", "groups", "kinds", "tags")}
-    for found in rows:
-        row = found.row
-        text = f"{row.title}{row.words}{row.tag_words}{row.about}"
-        if phrases is None or not all(phrase in text for phrase in phrases) or search.is_excluded(row, wanted):
+    counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    for row in rows:
+        if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
             continue
-        holding = {name for name, mark in MARKS.items() if mark.holds(found, outdated)}
+        holding = {name for name, mark in MARKS.items() if mark.holds(row, question.outdated)}
         if not holding.isdisjoint(asked.without):
             continue
-        lacking: set[str] = {mark for mark in asked.marks if mark not in holding}
-        failed: set[Condition] = search.failed_conditions(row, wanted)
+        lacking = {mark for mark in asked.marks if mark not in holding}
+        failed = search.failed_conditions(row.row, wanted)
         if not failed and len(lacking) < 2:
             marks.update(name for name in holding if lacking <= {name})
         if lacking or len(failed) > 1:
             continue
-        for name, condition, values in (
-            ("hubs", "hub", row.hubs),
-            ("keys", "base", row.keys),
-            ("groups", "base", row.groups),
-            ("kinds", "kind", VALUES["kind"](row)),
-            ("tags", "tag", own.intersection(row.tags)),
-        ):
+        for name, (condition, values) in _COUNTED.items():
             if failed <= {condition}:
-                counts[name].update(value for value in values if value)
+                counts[name].update(own.intersection(row.row.tags) if name == "tags" else values(row.row))
         if not failed:
-            hits.append(found)
-    order = SORTS[sort]
-    times = used or {}
-    spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
+            hits.append(row)
+    order = SORTS[question.sort]
     return Found(
-        rows=tuple(sorted(hits, key=lambda row: (order(row, times), row.name, row.entry.ref))),
+        rows=tuple(sorted(hits, key=lambda row: (order(row, question.used), row.name, row.entry.ref))),
         facets=_facets(counts, rows),
         marks={name: marks[name] for name in MARKS},
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
     )
+
+
+def _says(row: Row, phrases: Sequence[str]) -> bool:
+    text = f"{row.title}{row.words}{row.tag_words}{row.about}"
+    return all(phrase in text for phrase in phrases)
 
 
 def _facets(counts: Mapping[str, Counter[str]], rows: Sequence[LibraryRow]) -> Facets:

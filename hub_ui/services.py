@@ -28,6 +28,7 @@ from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue
 from hub_ui.library.update_rules import UpdateRules
 from hub_ui.library_index import LibraryIndex
+from hub_ui.library_search import LibrarySearch
 from hub_ui.library_values import OwnValues
 from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
@@ -49,6 +50,7 @@ class Services:
     changes: Changes
     annotations: Annotations
     library_index: LibraryIndex
+    library_search: LibrarySearch
     own_values: OwnValues
     update_rules: UpdateRules
     collections: Collections
@@ -91,6 +93,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
     annotations = Annotations.open(settings.annotations)
+    library_index = LibraryIndex(library, catalog, annotations)
     lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
     own_values = OwnValues(annotations, library, lookup)
     changes = Changes(library, annotations, edit=own_values.edit)
@@ -124,7 +127,8 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         library=library,
         changes=changes,
         annotations=annotations,
-        library_index=LibraryIndex(library, catalog, annotations),
+        library_index=library_index,
+        library_search=LibrarySearch(library_index),
         own_values=own_values,
         update_rules=UpdateRules.open(settings.update_rules),
         collections=Collections(settings.home / "collections"),

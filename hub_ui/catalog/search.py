@@ -150,6 +150,8 @@ def _most(counts: Mapping[str, int], most: int) -> Mapping[str, int]:
 
 def is_excluded(row: Row, plan: Plan) -> bool:
     """Whether it has something that the query excludes."""
+    if not plan.without and not plan.excluded:
+        return False
     texts = [getattr(row, name) for name in PLACES[-1].fields]
     return any(phrase(each) in text for each in plan.without for text in texts) or any(
         not unwanted.isdisjoint(VALUES[name](row)) for name, unwanted in plan.excluded

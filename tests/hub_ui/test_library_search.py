@@ -9,7 +9,7 @@ import pytest
 from connectors.errors import BadQuery
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.library_search import chips, find, parse, toggle
+from hub_ui.library_search import chips, parse, toggle
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library import thousands
@@ -31,7 +31,7 @@ def ref(number: int) -> Ref:
 
 
 def numbers(built: Services, text: str, **options: object) -> list[int]:
-    found = find(built.library_index.rows(), parse(text), **options)  # type: ignore[arg-type]
+    found = built.library_search.find(parse(text), **options)  # type: ignore[arg-type]
     return [int(row.entry.title[-5:]) for row in found.rows]
 
 
@@ -69,34 +69,34 @@ def test_a_base_of_ones_own_is_what_a_lora_is_found_by(built: Services) -> None:
 
 def test_updates_are_found_once_the_hubs_were_asked(built: Services) -> None:
     assert numbers(built, "is:outdated") == []
-    assert numbers(built, "is:outdated", outdated={ref(9)}) == [9]
+    assert numbers(built, "is:outdated", outdated=frozenset([ref(9)])) == [9]
 
 
 def test_orders(built: Services) -> None:
     assert numbers(built, "is:missing", sort="size") == sorted(range(53, 60), key=lambda n: -(n * 7919 % 400_000_000))
     assert numbers(built, "has:tag", sort="used", used={ref(8).lora: 2.0, ref(4).lora: 1.0}) == [8, 4]
-    bases = [row.base for row in find(built.library_index.rows(), parse("kind:style"), sort="base").rows]
+    bases = [row.base for row in built.library_search.find(parse("kind:style"), sort="base").rows]
     assert bases == sorted(bases, key=str.casefold)
 
 
 def test_counts_ignore_their_own_filter_only(built: Services) -> None:
-    found = find(built.library_index.rows(), parse("kind:style base:sdxl"))
+    found = built.library_search.find(parse("kind:style base:sdxl"))
     assert len(found.rows) == found.facets.kinds["style"] == 9
     assert sum(found.facets.kinds.values()) == 36
     assert {base.id: base.count for base in found.facets.bases}["sdxl"] == 9
 
 
 def test_a_counted_choice_finds_as_many_as_it_says(built: Services) -> None:
-    rows = built.library_index.rows()
-    found = find(rows, parse("castle"))
+    search = built.library_search
+    found = search.find(parse("castle"))
     for mark, count in found.marks.items():
-        assert len(find(rows, toggle(parse("castle"), "marks", mark)).rows) == count
+        assert len(search.find(toggle(parse("castle"), "marks", mark)).rows) == count
     for base in found.facets.bases:
-        assert len(find(rows, toggle(parse("castle"), "bases", base.id)).rows) == base.count
+        assert len(search.find(toggle(parse("castle"), "bases", base.id)).rows) == base.count
 
 
 def test_own_tags_are_counted_as_they_are_written(built: Services) -> None:
-    assert find(built.library_index.rows(), parse("")).tags == {"night": 2, "Client A": 1}
+    assert built.library_search.find(parse("")).tags == {"night": 2, "Client A": 1}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,14 @@ def test_rows_are_made_again_only_where_something_is_new(built: Services, tmp_pa
     after = built.library_index.rows()
     assert [old is new for old, new in zip(before, after, strict=True)].count(False) == 1
     built.own_values.change(ref(20), note="")
+
+
+def test_the_same_question_is_answered_once_until_something_changes(built: Services) -> None:
+    first = built.library_search.find(parse("ink"))
+    assert built.library_search.find(parse("ink")) is first
+    built.own_values.change(ref(21), note="ink")
+    assert built.library_search.find(parse("ink")) is not first
+    built.own_values.change(ref(21), note="")
 
 
 def test_files_that_come_and_go_are_seen(built: Services) -> None:

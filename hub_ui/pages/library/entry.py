@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.query_fields import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
@@ -89,8 +89,11 @@ def panel(
     services: Services, render: Renderer, opened: OpenEntry, results: CheckResults, used: Mapping[Ref, float]
 ) -> EntryPanel | None:
     """None where no entry is open, or the open one is gone."""
-    row = next((row for row in services.library_index.rows() if str(row.entry.ref) == opened.ref), None)
-    if row is None:
+    if not opened.ref:
+        return None
+    try:
+        row = services.library_index.row(Ref.parse(opened.ref))
+    except NotFound:
         return None
     return EntryPanel(
         item=item(services, render, row, results, ()),

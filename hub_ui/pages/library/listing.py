@@ -9,7 +9,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui import format, library_search
 from hub_ui.library_index import LibraryRow
-from hub_ui.library_search import Found, LibraryQuery
+from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.pages.library.update_status import CheckResults, notes, summary
 from hub_ui.pages.view import LibraryView
 from hub_ui.services import Services
@@ -27,7 +27,6 @@ class Listing:
 
     asked: LibraryQuery
     found: Found
-    rows: tuple[LibraryRow, ...]
     problem: str = ""
 
     @property
@@ -36,15 +35,15 @@ class Listing:
 
 
 def find(
-    services: Services, look: LibraryView, results: CheckResults, used: Mapping[Ref, float] | None = None
+    services: Services, look: LibraryView, results: CheckResults, used: Mapping[Ref, float] = NEVER_USED
 ) -> Listing:
-    rows, problem = services.library_index.rows(), ""
+    problem = ""
     try:
         asked = library_search.parse(look.text)
     except BadQuery as error:
         asked, problem = library_search.parse(look.text, is_strict=False), error.message
-    found = library_search.find(rows, asked, sort=look.sort, outdated=results.outdated, used=used)
-    return Listing(asked=asked, found=found, rows=rows, problem=problem)
+    found = services.library_search.find(asked, sort=look.sort, outdated=results.outdated, used=used)
+    return Listing(asked=asked, found=found, problem=problem)
 
 
 def list_page(

@@ -242,10 +242,11 @@ def paint(services: Services, render: Renderer, shown: Shown) -> tuple[str, ...]
     page = listing.list_page(
         services, render, found, look, shown.results, selected=shown.selected, open=shown.opened.ref
     )
-    count = len(found.rows)
+    rows = services.library_index.rows()
+    count = len(rows)
     chips = library_search.chips(found.asked)
     return (
-        library_list.heading_html(render, listing.heading(services, found.rows, shown.results)),
+        library_list.heading_html(render, listing.heading(services, rows, shown.results)),
         library_list.facets_html(render, found.asked, found.found) if count else "",
         library_list.search_html(
             render, look.text, chips, sort=look.sort, problem=found.problem, number=shown.number, count=count

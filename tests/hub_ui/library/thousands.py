@@ -17,8 +17,9 @@ HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
 LACKING = 7  # this many of the last ones have no file
 
 
-def fill(services: Services, count: int = 5_000) -> None:
-    loras = [made(number) for number in range(count)]
+def fill(services: Services, count: int = 5_000, *, picture: str = "") -> None:
+    """All with the same picture, if there is one."""
+    loras = [made(number, picture) for number in range(count)]
     services.catalog.add(loras)
     entries = [*map(entry_of, loras)]
     services.library.adopt(entries)
@@ -28,7 +29,7 @@ def fill(services: Services, count: int = 5_000) -> None:
         path.write_bytes(b"")
 
 
-def made(number: int) -> Lora:
+def made(number: int, picture: str = "") -> Lora:
     """Of every number another one, the same each time."""
     hub = HUBS[0 if number % 4 else 1 + number // 4 % 2]
     base, architecture = BASES[number % len(BASES)]
@@ -42,7 +43,7 @@ def made(number: int) -> Lora:
         size=(number * 7919) % 400_000_000 + 1_000_000,
         sha256=hashlib.sha256(str(number).encode()).hexdigest(),
     )
-    examples = (Example(url=f"https://pictures.example/{number}.jpeg", nsfw="safe"),)
+    examples = (Example(url=picture, nsfw="safe"),) if picture else ()
     return Lora(
         ref=ref,
         title=" ".join(part.capitalize() for part in words_of(number)) + f" {number:05}",
