@@ -10,11 +10,13 @@ The folder is the user's own: files with other names are left alone, damaged one
 import os
 import re
 import secrets
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cachetools import LRUCache
 from PIL import Image, ImageSequence
 
 from connectors.errors import HubUiError, NotFound, UsageError
@@ -45,6 +47,9 @@ class History:
     def __init__(self, folder: Path, *, most: int = _MOST) -> None:
         self._folder = folder
         self._most = most
+        # An entry's files never change.
+        self._read: LRUCache[str, HistoryEntry] = LRUCache(2 * most)
+        self._lock = threading.Lock()
 
     def add(self, result: GenerationResult) -> HistoryEntry:
         """Saves the images of a comparison, and removes the oldest ones beyond the limit."""
@@ -75,9 +80,15 @@ class History:
     def entries(self, limit: int = _MOST) -> list[HistoryEntry]:
         """Newest first. What can't be read is skipped."""
         found: list[HistoryEntry] = []
-        for name in reversed(self._files()):
+        for name, paths in reversed(self._files().items()):
+            with self._lock:
+                entry = self._read.get(name)
             with suppress(UsageError, NotFound):
-                found.append(self._entry(name))
+                if entry is None or entry.paths != tuple(paths):
+                    entry = self._entry(name)
+                    with self._lock:
+                        self._read[name] = entry
+                found.append(entry)
             if len(found) >= limit:
                 break
         return found
@@ -95,11 +106,29 @@ class History:
 
     def remove(self, name: str) -> None:
         """Removes an entry's files; it is no error if they are gone already."""
-        if not _ID.fullmatch(name):
-            return
-        for path in (*self._files().get(name, ()), self._control(name), self._thumbnail(name)):
+        for path in (*self._paths(name), self._thumbnail(name)):
             with suppress(OSError):
                 path.unlink()
+
+    def trash(self, name: str) -> None:
+        """Removes an entry so that it can be brought back, until the next one is removed."""
+        trash = self._folder / "removed"
+        trash.mkdir(parents=True, exist_ok=True)
+        for old in trash.iterdir():
+            with suppress(OSError):
+                old.unlink()
+        for path in self._paths(name):
+            with suppress(OSError):
+                path.replace(trash / path.name)
+
+    def bring_back(self, name: str) -> None:
+        """What `trash` removed last."""
+        for path in (self._folder / "removed").glob("*.png") if _ID.fullmatch(name) else ():
+            if path.name.startswith(name):
+                path.replace(self._folder / path.name)
+
+    def _paths(self, name: str) -> tuple[Path, ...]:
+        return (*self._files().get(name, ()), self._control(name)) if _ID.fullmatch(name) else ()
 
     def _control(self, name: str) -> Path:
         return self._folder / f"{name}-control.png"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 from urllib.parse import parse_qs, urlencode
 
@@ -13,7 +14,7 @@ from connectors.errors import BadQuery, BadRef, UsageError
 from connectors.query import Query
 from connectors.query_fields import FIELDS
 from connectors.query_language import format, parse, quote
-from connectors.ref import Ref
+from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import _
@@ -294,6 +295,13 @@ class View:
             settings=TrySettings.from_pairs(given),
             library=LibraryView.from_pairs(given),
         )
+
+    def shareable(self) -> View:
+        """The Try page without what is on this computer alone: files of its disk, folders, and what was searched."""
+        stack = tuple(s for s in self.stack if Ref.parse(s.ref).hub != LOCAL)
+        is_path = Path(self.settings.base).is_absolute() or self.settings.base.startswith((".", "~"))
+        settings = replace(self.settings, base="") if is_path else self.settings
+        return View(page="try", stack=stack, settings=settings)
 
     def with_query(self, **changes: Any) -> View:
         """The same view with another query, on the list of results."""

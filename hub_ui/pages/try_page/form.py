@@ -267,6 +267,15 @@ def usual_weights(services: Services, view: View, settings: TrySettings) -> tupl
     return sweep_around(services.generation.recommended_weight(varied))
 
 
+def offered_weights(services: Services, view: View, varied: int) -> tuple[float, ...]:
+    """Those under a pair: a sweep's, with the weight that the pair was made with."""
+    if varied >= len(view.stack):
+        return ()
+    own = view.stack[varied].weight
+    weights = sweep_around(services.generation.recommended_weight(view.refs[varied]))
+    return tuple(sorted({*weights, own}))
+
+
 def sweep_around(recommended: float | None) -> tuple[float, ...]:
     """Five weights from 0 on, with the recommended one in their middle, or last but one where it is large."""
     if recommended is None or not 0.2 <= recommended <= 1.5:

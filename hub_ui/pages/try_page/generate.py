@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
-from hub_ui.pages.try_page.form import FormValues, find_record, usual_weights
+from hub_ui.pages.try_page.form import FormValues, find_record, offered_weights, usual_weights
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.view import TrySettings, View
@@ -181,12 +181,60 @@ def generate(
             request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled
         )
         shown = image_files.result_of(made, cache, at)
-        return shown if original is None else image_files.with_original(shown, original, made)
+        if original is not None:
+            shown = image_files.with_original(shown, original, made)
+        return finish(services, shown, replace(order.view, settings=order.settings))
 
     id_ = generations.start(subject, work, page=page)
     if fetches.tasks:
         yield Updates(requested=requested + 1)
     yield from _follow(render, generations, id_, order.subject)
+
+
+def finish(services: Services, shown: result.Result, view: View) -> result.Result:
+    """With the link that makes it again, and the weights that can be added under a pair."""
+    offered = shown.request is not None and shown.kind == "pair"
+    weights = offered_weights(services, view, shown.varied) if offered else ()
+    return image_files.with_link(replace(shown, offered=weights), view)
+
+
+def add_weights(
+    services: Services, render: Renderer, generations: Generations, shown: result.Result, *, cache: str, page: str
+) -> Iterator[Any]:
+    """Generates the weights that are missing under a pair. Yields `Updates`."""
+    request, missing = shown.request, shown.missing
+    if request is None or not missing:
+        yield Updates()
+        return
+
+    def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> result.Result:
+        ready = with_files(services, request, on_progress, is_cancelled)
+        sweep = comparison.weight_sweep(ready, missing, shown.varied)
+        made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
+        return image_files.with_weights(shown, made, cache)
+
+    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="")
+    id_ = generations.start(GenerationSubject(kind=shown.kind, refs=shown.refs), work, page=page)
+    yield from _follow(render, generations, id_, "")
+
+
+def with_files(
+    services: Services, request: GenerationRequest, on_progress: Callable[[Any], None], is_cancelled: IsCancelled
+) -> GenerationRequest:
+    """A request of the history knows its LoRAs by their refs alone."""
+    if all(adapter.path.is_file() for adapter in request.adapters):
+        return request
+    own = [adapter for adapter in request.adapters if not adapter.follows]
+    inputs = services.generation.inputs(
+        [adapter.ref for adapter in own], [adapter.weight for adapter in own], on_progress=on_progress,
+        is_cancelled=is_cancelled,
+    )  # fmt: skip
+    parts = {adapter.ref: (adapter.text_encoder_scale, adapter.block_weights) for adapter in request.adapters}
+    return replace(request, adapters=tuple(
+        replace(each, text_encoder_scale=parts[each.ref][0], block_weights=parts[each.ref][1])
+        if each.ref in parts else each
+        for each in inputs
+    ))  # fmt: skip
 
 
 def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:

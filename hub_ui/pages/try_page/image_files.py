@@ -3,6 +3,7 @@
 import base64
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from PIL.Image import Image
 
 from hub_ui import format
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
+from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
+from hub_ui.pages.view import View
 from hub_ui.web.images import address
 from hub_ui.widgets.result import Result, Tile
 
@@ -56,37 +59,76 @@ def result_of(result: GenerationResult, cache: str, shown: int | None = None) ->
         png_metadata.save(result, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
     png_metadata.save_comparison(result, png_metadata.contact(result), sheet, hashes)
-    varied, places = (
-        comparison.find_swept_lora(result.request, result.comparison),
-        comparison.lora_slices(result.request),
-    )
+    places = comparison.lora_slices(result.request)
+    varied = comparison.find_swept_lora(result.request, result.comparison)
+    is_pair = result.comparison.kind in ("pair", "one")
     return Result(
         kind=result.comparison.kind,
         refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
-        tiles=tuple(
-            Tile(src=address(file), label=cell.label, weight=cell.weights[places[varied].start] if places else 0.0)
-            for file, cell in zip(files, result.comparison.cells, strict=True)
-        ),
+        tiles=tiles_of(result, files, hashes, varied),
         right=last,
         width=result.images[last].image.width,
         height=result.images[last].image.height,
-        proof=" · ".join(coverage.sentence() for coverage in report.coverage) or "no LoRA",
+        proof=" · ".join(coverage.sentence() for coverage in report.coverage) or _("no LoRA"),
         whole=all(coverage.whole for coverage in report.coverage),
         detail=details(result),
         varied=varied,
-        title=comparison.sweep_title(result.request, varied) if result.comparison.kind in ("strip", "grid") else "",
+        title=comparison.sweep_title(result.request, varied) if places else "",
         name=comparison.swept_name(result.request, varied) if places else "",
         rows=result.comparison.rows,
         columns=result.comparison.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
         control=save_image(report.control, cache) if report.control is not None else "",
-        saves=(
-            ("save PNG", address(files[last]), files[last].name),
-            ("save comparison", address(sheet), sheet.name),
-        ),
-        settings=png_metadata.infotext_of(result, last, hashes),
+        sheet=address(sheet) if len(files) > 1 else "",
+        request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
     )
+
+
+def tiles_of(
+    result: GenerationResult, files: Sequence[Path], hashes: Sequence[str | None], varied: int
+) -> tuple[Tile, ...]:
+    places = comparison.lora_slices(result.request)
+    own = [adapter.weight for adapter in result.request.adapters]
+
+    def weight(cell: Cell) -> float | None:
+        """Only where the other LoRAs have their own weights."""
+        if not places:
+            return None
+        others = [i for i in range(len(own)) if i not in places[varied]]
+        return cell.weights[places[varied].start] if all(cell.weights[i] == own[i] for i in others) else None
+
+    return tuple(
+        Tile(
+            src=address(file), label=cell.label, weight=weight(cell),
+            settings=png_metadata.infotext_of(result, index, hashes),
+        )
+        for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True))
+    )  # fmt: skip
+
+
+def with_weights(shown: Result, made: GenerationResult, cache: str) -> Result:
+    """The images of further weights under a pair, which stays as it is."""
+    added = result_of(made, cache).tiles
+    notes = tuple(note for note in made.report.notes if note not in shown.notes)
+    return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
+
+
+def with_link(shown: Result, view: View) -> Result:
+    """An address with the settings of `view`, for others."""
+    shared = view.shareable()
+    lost = []
+    if len(shared.stack) < len(view.stack):
+        lost.append(_("The share link leaves out LoRAs that are files of this computer."))
+    if shared.settings.base != view.settings.base:
+        lost.append(_("The share link leaves out the base, which is a folder of this computer."))
+    return replace(shown, link=shared.to_address(), link_note=format.sentences(*lost))
+
+
+def path_of(tile: Tile, cache: str) -> Path:
+    """The file behind an address that `result_of` wrote."""
+    folder, _slash, name = tile.src.rpartition("/")
+    return Path(cache) / folder.rpartition("/")[2] / name
 
 
 def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
@@ -97,9 +139,14 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
     notes = png_metadata.differences(before, made.request, made.report) if before else ()
     size = (original.width, original.height)
     if size != (shown.width, shown.height):
-        notes = (f"Yours has {size[0]} × {size[1]} pixels, this one {shown.width} × {shown.height}.", *notes)
-    tiles = (original.tile, replace(shown.tiles[shown.right], label="made again"))
-    return replace(shown, kind="one", tiles=tiles, left=0, right=1, fits=True, notes=(*notes, *shown.notes))
+        sizes = _("Yours has {size} pixels, this one {other}.")
+        text = sizes.format(size=f"{size[0]} × {size[1]}", other=f"{shown.width} × {shown.height}")
+        notes = (text, *notes)
+    again = replace(shown.shown, label=_("made again"), weight=None)
+    return replace(
+        shown, kind="one", tiles=(original.tile, again), left=0, right=1, fits=True, sheet="", request=None,
+        notes=(*notes, *shown.notes),
+    )  # fmt: skip
 
 
 def details(result: GenerationResult) -> str:

@@ -11,7 +11,7 @@ from connectors.errors import HubUiError, UsageError
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.try_page import form, generate
+from hub_ui.pages.try_page import compare, form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.try_page.image_files import Original
@@ -134,6 +134,13 @@ def _connect_generation(
         steps = start(request, now, requested, values, may_fetch=answer == "fetch", original=original)
         yield from run(steps) if answer else [generate.Updates()]
 
+    def on_strip(request: gr.Request, last: Result | None, event: gr.EventData) -> Iterator[Any]:
+        if last is None or act_data(event).get("act") != "strip":
+            yield generate.Updates()
+            return
+        cache, session = page.result.GRADIO_CACHE, request.session_hash or ""
+        yield from run(generate.add_weights(services, render, generations, last, cache=cache, page=session))
+
     def on_stop(id_: str) -> Any:
         with errors_as_messages():
             return generate.stop(services, render, generations, id_)
@@ -146,6 +153,7 @@ def _connect_generation(
     page.make.click(on_make, [view, *inputs], outputs, **at_once)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
     answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
+    page.result.act(on_strip, [page.kept], outputs, **at_once)
     page.stop.click(on_stop, [page.generation], outputs, **QUIET)
     page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 
@@ -165,7 +173,7 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
             return apply_click(now, act_data(event))
 
     def on_tile(now: View, last: Result | None, event: gr.EventData) -> Any:
-        return select_tile(render, now, last, act_data(event))
+        return select_tile(render, now, last, act_data(event), page.result.GRADIO_CACHE)
 
     def on_base(now: View, *values: Any) -> View:
         with errors_as_messages():
@@ -217,7 +225,8 @@ def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[An
     kind = view.settings.sheet
     closed: dict[ComparisonKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
     shown: tuple[Any, Any] = (gr.skip(), gr.skip())
-    if last is None or not generate.is_about(last.kind, last.refs, view):
+    # Two results that are compared stay until something else is shown.
+    if last is None or not (last.split or generate.is_about(last.kind, last.refs, view)):
         shown = result.empty_result_html(render, kind, several=len(view.stack) > 1), None
     return render("tabs", labels=LABELS, current=kind, closed=closed), MAKE[kind], *shown
 
@@ -257,18 +266,26 @@ def move_lora(view: View, ref: str, by: int) -> View:
     return replace(moved, settings=replace(settings, varied=at))
 
 
-def select_tile(render: Renderer, view: View, last: Result | None, clicked: dict[str, Any]) -> tuple[Any, Any, Any]:
+def select_tile(
+    render: Renderer, view: View, last: Result | None, clicked: dict[str, Any], cache: str = ""
+) -> tuple[Any, Any, Any]:
     """Shows the image under the slider; in a weight sweep its weight goes into the form."""
-    index = str(clicked.get("index", ""))
-    if last is None or clicked.get("act") != "tile" or not index.isdigit():
+    name, index = clicked.get("act"), str(clicked.get("index", ""))
+    if last is not None and name == "use-weight":
+        return gr.skip(), gr.skip(), with_shown_weight(view, last)
+    if last is None or name != "tile" or not index.isdigit():
         return (gr.skip(),) * 3
     now = last.showing(int(index))
-    varied = generate.loras(last.refs[last.varied : last.varied + 1])
+    now = compare.with_differences(now, cache) if now.split else now
+    return result.result_html(render, now), now, with_shown_weight(view, now) if now.kind == "strip" else gr.skip()
+
+
+def with_shown_weight(view: View, shown: Result) -> Any:
+    """The varied LoRA's weight becomes that of the shown image, if the LoRA is still there."""
+    varied, weight = generate.loras(shown.refs[shown.varied : shown.varied + 1]), shown.shown.weight
     # A weight sweep of a removed LoRA says nothing about the weight of the next one.
     mine = next((s for s in view.stack if generate.loras([s.ref]) == varied), None)
-    changes = last.kind == "strip" and mine is not None
-    then = view.with_weight(mine.ref, now.tiles[now.right].weight) if mine and changes else gr.skip()
-    return result.result_html(render, now), now, then
+    return gr.skip() if mine is None or weight is None else view.with_weight(mine.ref, weight)
 
 
 def estimate_html(services: Services, render: Renderer, view: View, values: tuple[Any, ...]) -> str:

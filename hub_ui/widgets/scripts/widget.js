@@ -1,4 +1,5 @@
 // Elements speak through attributes: data-act (click), data-input (a control's new value), data-copy (to the clipboard),
+// data-copy-link (a query string, copied as a whole address),
 // data-slide (a range that moves a CSS variable without asking the server).
 const act = (node, extra) => trigger('act', Object.assign({}, node.dataset, extra || {}));
 const copy = (node, text = node.dataset.copy) => {
@@ -19,8 +20,13 @@ element.addEventListener('pointerdown', (event) => {
   pressed = node && { node, data: Object.assign({}, node.dataset) };
 });
 element.addEventListener('click', (event) => {
-  const copied = event.target.closest('[data-copy]');
-  if (copied) { event.preventDefault(); copy(copied); return; }
+  const copied = event.target.closest('[data-copy], [data-copy-link]');
+  if (copied) {
+    const link = copied.dataset.copyLink;
+    event.preventDefault();
+    copy(copied, link === undefined ? copied.dataset.copy : `${location.origin}${location.pathname}?${link}`);
+    return;
+  }
   const node = event.target.closest('[data-act]');
   const isForAnotherTab = node && node.href && (event.ctrlKey || event.metaKey || event.shiftKey);
   if (node && !isForAnotherTab) {

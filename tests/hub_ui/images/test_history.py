@@ -130,3 +130,24 @@ def test_where_nothing_can_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(HubUiError, match="could not be kept in"):
         History(tmp_path / "file").add(making.made())
+
+
+def test_what_was_removed_last_can_be_brought_back(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    first, second = history.add(making.made()), history.add(making.made())
+    history.trash(first.id)
+    history.trash(second.id)
+    assert history.entries() == []
+    history.bring_back(first.id)
+    history.bring_back(second.id)
+    assert [entry.id for entry in history.entries()] == [second.id]
+    assert history.load(second.id).request.seed == 7
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "*", "20261124-223801-042-1a2b3c/.."])
+def test_names_that_are_none_remove_nothing(tmp_path: Path, name: str) -> None:
+    history = History(tmp_path / "pictures")
+    kept = history.add(making.made())
+    history.trash(name)
+    history.bring_back(name)
+    assert [entry.id for entry in history.entries()] == [kept.id]

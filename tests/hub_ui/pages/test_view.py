@@ -196,3 +196,13 @@ def test_a_search_for_a_creator_keeps_order_and_level_alone() -> None:
     before = View.from_address("q=ink&hub=civitai&sort=likes&nsfw=mature&open=civitai:1&lora=civitai:2")
     after = before.search('creator:"Ada L"')
     assert after.to_address() == "q=creator%3A%22Ada+L%22&sort=likes&nsfw=mature&lora=civitai%3A2"
+
+
+@pytest.mark.parametrize(
+    ("base", "shared"),
+    [("sdxl-1.0", "sdxl-1.0"), ("/home/me/base", ""), ("./base", ""), ("~/base", ""), ("me/base", "me/base")],
+)
+def test_a_link_for_others_has_nothing_of_this_computer(base: str, shared: str) -> None:
+    stack = (StackedLora(ref="civitai:1"), StackedLora(ref=f"local:ink@{'a' * 64}"))
+    mine = View(page="try", query=Query(text="private"), stack=stack, settings=TrySettings(base=base, seed=5))
+    assert mine.shareable() == View(page="try", stack=stack[:1], settings=TrySettings(base=shared, seed=5))

@@ -46,7 +46,7 @@ ESTIMATES = {
     "rows.change > estimate", "Guidance.change > estimate", "place.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
-GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress"}
+GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
 # Named endpoints: they show what hubs have, and generate within the same bounds.
 ENDPOINTS = {"search > 1st", "show > 1st", "inspect > 1st", "try > 1st"}

@@ -142,3 +142,14 @@ def test_a_lora_moves_up_and_down_and_the_varied_one_stays_the_same() -> None:
 @pytest.mark.parametrize("clicked", [{"ref": "civitai:9", "by": "1"}, {"ref": "civitai:1", "by": "9" * 50}, {}])
 def test_a_move_that_makes_no_sense_moves_nothing(clicked: dict[str, str]) -> None:
     assert page.apply_click(ONE, {"act": "move", **clicked}).stack == ONE.stack
+
+
+def test_a_shown_weight_of_a_row_is_used_when_it_is_asked_for() -> None:
+    row = strip(kind="pair", offered=(0.0, 0.6, 1.2), right=1)
+    assert page.select_tile(Renderer(), ONE, row, {"act": "tile", "index": "2"})[2] == gr.skip()
+    assert page.select_tile(Renderer(), ONE, row, {"act": "use-weight"})[2].stack[0].weight == 0.6
+
+
+def test_two_compared_results_stay_while_tabs_and_weights_change() -> None:
+    both = strip(kind="one", split=1, refs=("civitai:9",))
+    assert page.stage_updates(Renderer(), View(page="try", settings=TrySettings(sheet="grid")), both)[3] == gr.skip()
