@@ -32,6 +32,7 @@ REFUSALS: dict[Action, str] = {
     "keep history": N_(
         "A shared page keeps no history. Save the images that you like, or run hub-ui on your own computer."
     ),
+    "annotate": N_("A shared page keeps nobody's notes and favourites. Run hub-ui on your own computer to have them."),
 }
 
 # Pages that are there for one thing alone.
