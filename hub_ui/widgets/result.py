@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.i18n import N_, _
 from hub_ui.widgets.render import Renderer
 
 
@@ -114,16 +115,20 @@ class Result:
 
 
 EMPTY: dict[ComparisonKind, str] = {
-    "pair": "Two images will appear here: the base alone, and with your LoRAs, from the same seed.",
-    "strip": "A row of images will appear here: the LoRA at several weights, from the base alone to the full effect.",
-    "trigger": "Two images will appear here, both with your LoRAs: without the trigger words, and with them.",
-    "both": "Four images will appear here: the base alone, each of two LoRAs, and both together.",
-    "grid": "A table of images will appear here: your prompts down, weights of the LoRA across.",
+    "pair": N_("Two images will appear here: the base alone, and with your LoRAs, from the same seed."),
+    "strip": N_(
+        "A row of images will appear here: the LoRA at several weights, from the base alone to the full effect."
+    ),
+    "trigger": N_("Two images will appear here, both with your LoRAs: without the trigger words, and with them."),
+    "both": N_("Four images will appear here: the base alone, each of two LoRAs, and both together."),
+    "grid": N_("A table of images will appear here: your prompts down, weights of the LoRA across."),
 }
 SEVERAL: dict[ComparisonKind, str] = {
-    "strip": "A row of images will appear here: one LoRA at several weights, while the others keep theirs.",
-    "grid": "A table of images will appear here: your prompts down, weights of one LoRA across, while the others keep "
-    "theirs.",
+    "strip": N_("A row of images will appear here: one LoRA at several weights, while the others keep theirs."),
+    "grid": N_(
+        "A table of images will appear here: your prompts down, weights of one LoRA across, while the others keep "
+        "theirs."
+    ),
 }
 
 
@@ -133,7 +138,7 @@ def result_html(render: Renderer, result: Result) -> str:
 
 def empty_result_html(render: Renderer, kind: ComparisonKind = "pair", *, several: bool = False) -> str:
     """`several`: more than one LoRA is tried."""
-    return render("result_empty", text=(SEVERAL if several else {}).get(kind, EMPTY[kind]))
+    return render("result_empty", text=_((SEVERAL if several else {}).get(kind, EMPTY[kind])))
 
 
 def progress_html(render: Renderer, text: str, fraction: float | None, *, preview: str = "", left: str = "") -> str:

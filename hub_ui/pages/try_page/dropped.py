@@ -15,6 +15,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.input_images import open_image
+from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
@@ -44,7 +45,7 @@ MOST_BYTES = 100 * 1024 * 1024
 LARGEST_SIDE = 2048
 LONGEST_VALUE = 2000
 MOST_ROWS = 60
-_ALONE = "found by its name alone: another file may bear it"
+_ALONE = N_("found by its name alone: another file may bear it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
         if not file:
             yield (gr.skip(),) * 3
             return
-        looking = result.progress_html(render, "Looking for what it was made with…", None)
+        looking = result.progress_html(render, _("Looking for what it was made with…"), None)
         yield replace(now, page="try", open=""), looking, None
         try:
             dropped = read_dropped(services, Path(file), cache)
@@ -128,7 +129,8 @@ def apply_click(
 def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:
     """Raises UsageError for what is no image, and for one that does not say how it was made."""
     if path.stat().st_size > MOST_BYTES:
-        raise UsageError(f"{path.name} is too large. Choose an image of less than {format.size(MOST_BYTES)}.")
+        text = _("{name} is too large. Choose an image of less than {size}.")
+        raise UsageError(text.format(name=path.name, size=format.size(MOST_BYTES)))
     found = png_metadata.read_any(path)
     original = _keep(path, cache)
     if isinstance(found, Infotext):
@@ -138,21 +140,24 @@ def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:
 
 def _keep(path: Path, cache: str) -> Original:
     """A copy that the page can show: decoded once, without what else was in the file."""
-    image, _ = open_image(path, "picture")
+    image, _notes = open_image(path, "picture")
     width, height = image.size
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     kept = Path(tempfile.mkdtemp(dir=cache)) / "original.webp"
     image.save(kept, format="WEBP", lossless=True)
-    return Original(tile=Tile(src=address(kept), label="yours"), width=width, height=height)
+    return Original(tile=Tile(src=address(kept), label=_("yours")), width=width, height=height)
 
 
 def _read_provenance(services: Services, name: str, found: Provenance, original: Original) -> DroppedImage:
     sheet = found.whole_comparison
     loras = tuple(_stored_lora(services, lora, whole=sheet is not None) for lora in found.loras)
     base, notes = _stored_base(services, found)
-    for kind, image in (("control image", found.control), ("image it was started from", found.image)):
-        if image is not None:
-            notes.append(f"The {kind}, {image.name}, is not in the file: choose it under “More” first.")
+    if found.control is not None:
+        text = _("The control image, {name}, is not in the file: choose it under “More” first.")
+        notes.append(text.format(name=found.control.name))
+    if found.image is not None:
+        text = _("The image it was started from, {name}, is not in the file: choose it under “More” first.")
+        notes.append(text.format(name=found.image.name))
     several = [weights for weights in zip(*(cell.weights for cell in sheet.cells), strict=True)] if sheet else []
     varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)
     kept = [lora for lora in loras if lora.ref][:MOST_LORAS]
@@ -176,18 +181,18 @@ def _read_provenance(services: Services, name: str, found: Provenance, original:
     )
     report = found.report
     rows = _rows(
-        ("Prompt", found.typed if sheet else found.prompt),
-        ("Negative prompt", found.negative),
-        ("Seed", found.seed),
-        ("Steps", found.steps),
-        ("Guidance", f"{found.guidance:g}"),
-        ("Sampler", found.sampler or (report.sampler if report else "")),
-        ("Size", f"{found.width} × {found.height}"),
-        ("Base", report.base if report else found.base),
-        ("Base revision", report.base_revision if report else ""),
-        ("Device", report.device if report else ""),
-        ("Precision", report.precision if report else ""),
-        ("Made with", ", ".join(f"{name} {version}" for name, version in found.libraries.items())),
+        (_("Prompt"), found.typed if sheet else found.prompt),
+        (_("Negative prompt"), found.negative),
+        (_("Seed"), found.seed),
+        (_("Steps"), found.steps),
+        (_("Guidance"), f"{found.guidance:g}"),
+        (_("Sampler"), found.sampler or (report.sampler if report else "")),
+        (_("Size"), f"{found.width} × {found.height}"),
+        (_("Base"), report.base if report else found.base),
+        (_("Base revision"), report.base_revision if report else ""),
+        (_("Device"), report.device if report else ""),
+        (_("Precision"), report.precision if report else ""),
+        (_("Made with"), ", ".join(f"{library} {version}" for library, version in found.libraries.items())),
     )
     return DroppedImage(
         name=name, program="hub-ui", original=replace(original, provenance=found), loras=loras, settings=settings,
@@ -215,12 +220,14 @@ def _stored_base(services: Services, found: Provenance) -> tuple[str, list[str]]
     is_gone = Path(base).is_absolute() and not Path(base).exists()
     if not is_gone and (base_models.base_by_id(base) or services.policy.allows("open paths")):
         return base, []
-    return "", [f"Its base, {Path(base).name}, is not here: the one of its LoRAs is chosen."]
+    return "", [_("Its base, {name}, is not here: the one of its LoRAs is chosen.").format(name=Path(base).name)]
 
 
 def _read_infotext(services: Services, name: str, found: Infotext, original: Original) -> DroppedImage:
     taken = example_settings.of_text(found)
-    notes = [f"Only the first {MOST_LORAS} of its LoRAs are taken."] if len(taken.loras) > MOST_LORAS else []
+    notes: list[str] = []
+    if len(taken.loras) > MOST_LORAS:
+        notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_LORAS))
     loras = tuple(_dropped_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
     kept = [lora for lora in loras if lora.ref]
     records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
@@ -239,18 +246,19 @@ def _read_infotext(services: Services, name: str, found: Infotext, original: Ori
         **_parts(kept),
     )
     if len(taken.prompt) > LONGEST_PROMPT:
-        notes.append(f"Its prompt is longer than {LONGEST_PROMPT} characters: the rest was left out.")
+        text = _("Its prompt is longer than {count} characters: the rest was left out.")
+        notes.append(text.format(count=LONGEST_PROMPT))
     notes += [taken.sentence() or "", _base_note(services, checkpoint, settings, records)]
     version = found.fields.get("Version", "")
     if not version.startswith("hub-ui"):
         notes.append(example_settings.OTHER_NOISE)
     return DroppedImage(
         name=name,
-        program=next((known for known in _PROGRAMS if version.startswith(known)), "a program like A1111’s"),
+        program=next((known for known in _PROGRAMS if version.startswith(known)), _("a program like A1111’s")),
         original=original,
         loras=loras,
         settings=settings,
-        rows=_rows(("Prompt", found.prompt), ("Negative prompt", found.negative), *found.fields.items()),
+        rows=_rows((_("Prompt"), found.prompt), (_("Negative prompt"), found.negative), *found.fields.items()),
         notes=tuple(filter(None, notes)),
     )
 
@@ -262,7 +270,7 @@ def _dropped_lora(services: Services, found: FoundLora) -> DroppedLora:
     used = found.used
     weight = clamp_weight(1.0 if used.weight is None else used.weight)
     missing = DroppedLora(
-        name=format.visible(used.name)[:120], weight=weight, state="missing", line=found.failure or "not found"
+        name=format.visible(used.name)[:120], weight=weight, state="missing", line=found.failure or _("not found")
     )
     if found.ref is None:
         return missing
@@ -270,10 +278,10 @@ def _dropped_lora(services: Services, found: FoundLora) -> DroppedLora:
         missing, ref=str(found.ref), clip_weight=used.clip_weight and clamp_weight(used.clip_weight),
         blocks=(used.blocks or "")[:800],
     )  # fmt: skip
-    alone = _ALONE if found.by == "name" else ""
+    alone = _(_ALONE) if found.by == "name" else ""
     entry = services.downloads.find_installed(found.ref)
     if entry is not None:
-        return replace(lora, name=format.visible(entry.title), state="here", line=format.join("here already", alone))
+        return replace(lora, name=format.visible(entry.title), state="here", line=format.join(_("here already"), alone))
     try:
         record = services.lookup.find_record(found.ref) or services.lookup.record(found.ref)
     except NotFound as error:
@@ -281,7 +289,7 @@ def _dropped_lora(services: Services, found: FoundLora) -> DroppedLora:
     except HubUiError as error:
         return replace(lora, state="download", line=format.join(error.message, alone))
     size = format.size(record.file.size) if record.file and record.file.size else ""
-    line = format.join("will be downloaded", size, alone)
+    line = format.join(_("will be downloaded"), size, alone)
     return replace(lora, name=format.visible(record.title), state="download", line=line)
 
 
@@ -297,7 +305,7 @@ def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:
 def _seed(seed: int | None, notes: list[str]) -> int | None:
     if seed is None or seed <= LARGEST_SEED:
         return seed
-    notes.append(f"Its seed, {seed}, is larger than any of this page: another is used.")
+    notes.append(_("Its seed, {seed}, is larger than any of this page: another is used.").format(seed=seed))
     return None
 
 
@@ -316,10 +324,13 @@ def _nearest_base(services: Services, checkpoint: str, records: Sequence[Record 
 
 def _base_note(services: Services, checkpoint: str, settings: TrySettings, records: Sequence[Record | None]) -> str:
     choice = suggest_base(services, settings, records) or base_models.base_by_id(settings.base)
-    made_with = f"It was made with the checkpoint “{format.visible(checkpoint)[:80]}”" if checkpoint else ""
-    if choice is None:
-        return f"{made_with or 'It does not say which base it was made with'}: choose a base in the form."
-    return f"{made_with}; here the nearest base is {choice.label}." if made_with else ""
+    name = format.visible(checkpoint)[:80]
+    if choice is not None:
+        text = _("It was made with the checkpoint “{name}”; here the nearest base is {base}.")
+        return text.format(name=name, base=choice.label) if name else ""
+    if not name:
+        return _("It does not say which base it was made with: choose a base in the form.")
+    return _("It was made with the checkpoint “{name}”: choose a base in the form.").format(name=name)
 
 
 def _rows(*pairs: tuple[str, object]) -> tuple[tuple[str, str], ...]:

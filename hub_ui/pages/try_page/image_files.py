@@ -152,13 +152,17 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
 def details(result: GenerationResult) -> str:
     report = result.report
     seconds = [picture.seconds for picture in result.images if picture.seconds]
-    each = f"{sum(seconds) / len(seconds):.1f} s an image" if seconds else "from the cache"
+    mean = f"{sum(seconds) / len(seconds):.1f}" if seconds else ""
+    each = _("{seconds} s an image").format(seconds=mean) if seconds else _("from the cache")
     # The settings for copying have all of it.
     prompt = format.visible(result.comparison.cells[-1].prompt)
     prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
-    return (
-        f"· {report.switch_seconds:.2f} s to switch · {each} · seed {report.seed} "
-        f"· {report.base} on {report.device} · prompt: {prompt}"
+    return "· " + format.join(
+        _("{seconds} s to switch").format(seconds=f"{report.switch_seconds:.2f}"),
+        each,
+        _("seed {seed}").format(seed=report.seed),
+        _("{base} on {device}").format(base=report.base, device=report.device),
+        _("prompt: {prompt}").format(prompt=prompt),
     )
 
 

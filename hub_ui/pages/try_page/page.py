@@ -9,6 +9,7 @@ import gradio as gr
 
 from connectors.errors import HubUiError, UsageError
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.i18n import N_, _
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import compare, form, generate
@@ -24,23 +25,23 @@ from hub_ui.widgets.result import Result
 LARGEST_DICE = 2**32
 # One tab for each kind of comparison.
 LABELS: dict[ComparisonKind, str] = {
-    "pair": "Without / with",
-    "strip": "Weights",
-    "trigger": "Trigger on / off",
-    "both": "A · B · both",
-    "grid": "Grid",
+    "pair": N_("Without / with"),
+    "strip": N_("Weights"),
+    "trigger": N_("Trigger on / off"),
+    "both": N_("A · B · both"),
+    "grid": N_("Grid"),
 }
 MAKE: dict[ComparisonKind, str] = {
-    "pair": "Make the pair",
-    "strip": "Make the weight sweep",
-    "trigger": "Make the pair",
-    "both": "Make all four",
-    "grid": "Make the grid",
+    "pair": N_("Make the pair"),
+    "strip": N_("Make the weight sweep"),
+    "trigger": N_("Make the pair"),
+    "both": N_("Make all four"),
+    "grid": N_("Make the grid"),
 }
 # The id stays in this tab, which finds its images after a reload; a shared link has none. The event's other inputs stay
 # as they are.
 READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
-TWO_LORAS = "Two LoRAs are compared here: add another one."
+TWO_LORAS = N_("Two LoRAs are compared here: add another one.")
 
 
 class TryPage:
@@ -58,10 +59,10 @@ class TryPage:
             self.form = Form()
             with gr.Row(elem_id="buttons"):
                 self.make = gr.Button(MAKE["pair"], variant="primary", elem_id="make")
-                self.stop = gr.Button("Stop", elem_id="stop", visible=False, min_width=80, scale=0)
+                self.stop = gr.Button(N_("Stop"), elem_id="stop", visible=False, min_width=80, scale=0)
             self.estimate = widget(elem_id="estimate")
             self.drop = gr.UploadButton(
-                "Drop or choose an image to make again", file_types=[".png", ".jpg", ".jpeg", ".webp"],
+                N_("Drop or choose an image to make again"), file_types=[".png", ".jpg", ".jpeg", ".webp"],
                 elem_id="drop",
             )  # fmt: skip
         with gr.Column(elem_id="stage"):
@@ -228,7 +229,7 @@ def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[An
     # Two results that are compared stay until something else is shown.
     if last is None or not (last.split or generate.is_about(last.kind, last.refs, view)):
         shown = result.empty_result_html(render, kind, several=len(view.stack) > 1), None
-    return render("tabs", labels=LABELS, current=kind, closed=closed), MAKE[kind], *shown
+    return render("tabs", labels=LABELS, current=kind, closed=closed), _(MAKE[kind]), *shown
 
 
 def store_settings(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -246,7 +247,7 @@ def apply_click(view: View, clicked: dict[str, Any]) -> View:
         try:
             return view.with_weight(ref, float(clicked.get("value", "")))
         except ValueError as error:
-            raise UsageError("A weight is a number from -1 to 2.") from error
+            raise UsageError(_("A weight is a number from -1 to 2.")) from error
     if name == "unstack":
         return view.without_lora(ref)
     if name == "move" and clicked.get("by") in ("-1", "1"):
