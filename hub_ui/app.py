@@ -4,15 +4,16 @@ import html
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from connectors.errors import NotFound
+from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import format
@@ -32,6 +33,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
 from hub_ui.web.images import GeneratedImages, HubImages, host_of
+from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
@@ -225,6 +227,13 @@ def theme() -> gr.themes.Base:
     return gr.themes.Base(font=[gr.themes.Font(name) for name in names], font_mono=mono)
 
 
+def read_library(services: Services) -> None:
+    """A library of thousands takes a second, which nobody should wait for on its page. What is wrong is said there."""
+    with suppress(HubUiError):
+        services.library_index.rows()
+        services.uses.latest()
+
+
 @contextmanager
 def serving(
     services: Services,
@@ -242,9 +251,11 @@ def serving(
     with _gradio_settings() as folder:
         reader = HeaderReader(services=services)
         services.queue.start()
+        threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
         hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
         hub_images = HubImages(links=render.links, store=services.media, hosts=hubs)
+        local_images = LocalImages(links=render.links)
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
         names = services.settings.allowed_hosts | {host.lower()}
@@ -270,6 +281,7 @@ def serving(
                     ),
                     "routes": [
                         *hub_images.routes(),
+                        local_images.route(),
                         GeneratedImages(folder=folder).route(),
                         GlossaryPage(render=render).route(),
                     ],
@@ -284,6 +296,7 @@ def serving(
             services.queue.stop()
             reader.close()
             hub_images.close()
+            local_images.close()
 
 
 @contextmanager

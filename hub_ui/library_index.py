@@ -17,8 +17,11 @@ from hub_ui import format
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.row import Base, Row, fold_name, row_ref, searchable, searchable_names, words
 from hub_ui.library.annotations import Annotation, Annotations
+from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,6 +85,13 @@ class LibraryIndex:
         if found is None:
             raise NotFound(f"{ref} is not in the library any more. Load the page again.", hub=ref.hub)
         return found
+
+    def picture_beside(self, entry: Entry) -> Path | None:
+        """The image that other programs keep beside a file, named like it."""
+        stem = entry.file.removesuffix(SUFFIX)
+        names = (f"{stem}{kind}{ending}" for kind in ("", ".preview") for ending in _PICTURES)
+        found = next((name for name in names if name in self._files), None)
+        return self._library.folder / found if found else None
 
     def _find_files(self) -> dict[str, float]:
         """The files below the folder by their paths, with when they were written, which is read once for each."""

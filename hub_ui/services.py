@@ -18,6 +18,7 @@ from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
+from hub_ui.images.uses import Uses
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
@@ -56,6 +57,7 @@ class Services:
     collections: Collections
     own_files: OwnFiles
     history: History
+    uses: Uses
     media: MediaStore
     lookup: Lookup
     downloads: Downloads
@@ -134,6 +136,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         collections=Collections(settings.home / "collections"),
         own_files=OwnFiles(library),
         history=history,
+        uses=Uses(history),
         media=MediaStore(settings.home / "hub-images", settings.media_budget),
         lookup=lookup,
         downloads=downloads,

@@ -93,6 +93,14 @@ class History:
                 break
         return found
 
+    def ids(self) -> tuple[str, ...]:
+        """Of all entries, newest first."""
+        return tuple(reversed(self._files()))
+
+    def entry(self, id_: str) -> HistoryEntry:
+        """Raises NotFound when it is gone, UsageError when it can't be read."""
+        return self._entry(id_)
+
     def load(self, name: str) -> GenerationResult:
         """The result that was added. Raises NotFound when it is gone, UsageError when it can't be read."""
         entry = self._entry(name)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -27,6 +28,7 @@ from hub_ui.widgets.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"
+LOCAL_IMAGE_PATH = "local-picture"
 LONGEST = 4000
 # Where an image stands, and the width in pixels that is asked of its hub: twice what a card is wide, and what CivitAI's
 # own pages use. None is the original.
@@ -50,6 +52,19 @@ class ImageLinks:
         """The address and the hub of a link; None for an invalid signature."""
         url, hub = query.get("url", ""), query.get("hub", "")
         return (url, hub) if hmac.compare_digest(self._signature(url, hub, path), query.get("signed", "")) else None
+
+    def local_link(self, path: Path) -> str:
+        """A relative link for an image on this computer; empty for a name that no address can hold."""
+        text = str(path)
+        if not text.isprintable() or len(text) > LONGEST:
+            return ""
+        return f"{LOCAL_IMAGE_PATH}?{urlencode({'path': text, 'signed': self._signature(text, '', LOCAL_IMAGE_PATH)})}"
+
+    def read_local(self, query: Mapping[str, str]) -> Path | None:
+        """None for an invalid signature."""
+        text = query.get("path", "")
+        is_ours = hmac.compare_digest(self._signature(text, "", LOCAL_IMAGE_PATH), query.get("signed", ""))
+        return Path(text) if text and is_ours else None
 
     def _signature(self, url: str, hub: str, path: str) -> str:
         return hmac.digest(self.secret, f"{path} {hub} {url}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]

@@ -85,9 +85,7 @@ def run_action(services: Services, name: str, ref: Ref) -> str:
     return action.run(services, ref)
 
 
-def panel(
-    services: Services, render: Renderer, opened: OpenEntry, results: CheckResults, used: Mapping[Ref, float]
-) -> EntryPanel | None:
+def panel(services: Services, render: Renderer, opened: OpenEntry, results: CheckResults) -> EntryPanel | None:
     """None where no entry is open, or the open one is gone."""
     if not opened.ref:
         return None
@@ -103,7 +101,7 @@ def panel(
         typed=opened.typed,
         is_saved=opened.is_saved,
         asking=opened.asking,
-        used=when(used.get(row.entry.ref.lora)),
+        used=when(services.uses.times().get(row.entry.ref.lora)),
         menu=[(action.name, _(action.label)) for action in ACTIONS],
     )
 

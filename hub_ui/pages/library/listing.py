@@ -1,6 +1,6 @@
 """The Library page's list for a view: what is found, and each row with what the catalog and the checks say of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from connectors.claims.resolve import record_of
@@ -10,12 +10,12 @@ from connectors.ref import Ref
 from hub_ui import format, library_search
 from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
+from hub_ui.pages.library.pictures import picture
 from hub_ui.pages.library.update_status import CheckResults, notes, summary
 from hub_ui.pages.view import LibraryView
 from hub_ui.services import Services
-from hub_ui.widgets import cards
 from hub_ui.widgets.library_list import PAGE_SIZE, Heading, LibraryItem, ListPage
-from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.render import Renderer
 
 # A longer lock file is not shown for copying: it would be sent with every change of the page.
 LONGEST_COPIED = 100_000
@@ -34,14 +34,14 @@ class Listing:
         return [str(row.entry.ref) for row in self.found.rows]
 
 
-def find(
-    services: Services, look: LibraryView, results: CheckResults, used: Mapping[Ref, float] = NEVER_USED
-) -> Listing:
+def find(services: Services, look: LibraryView, results: CheckResults) -> Listing:
     problem = ""
     try:
         asked = library_search.parse(look.text)
     except BadQuery as error:
         asked, problem = library_search.parse(look.text, is_strict=False), error.message
+    # It is read only where it counts: the history is on the disk.
+    used = services.uses.times() if look.sort == "used" else NEVER_USED
     found = services.library_search.find(asked, sort=look.sort, outdated=results.outdated, used=used)
     return Listing(asked=asked, found=found, problem=problem)
 
@@ -83,13 +83,12 @@ def item(
     is_open: bool = False,
 ) -> LibraryItem:
     entry, record = row.entry, known_record(services, row.entry.ref)
-    cover = cards.cover(record, "soft") if record else None
     return LibraryItem(
         row=row,
         title=format.title(entry.title) or entry.file,
         creator=format.title(record.creator) if record and record.creator else entry.ref.id,
         base=row.base,
-        image=render.image_url(address(cover.url), entry.ref, "card") if cover else "",
+        image=picture(services, render, row, record),
         notes=notes(
             entry, results, coming, missing=row.is_missing, removed=row.is_removed, in_library=services.library.holds
         ),

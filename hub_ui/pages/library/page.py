@@ -253,5 +253,5 @@ def paint(services: Services, render: Renderer, shown: Shown) -> tuple[str, ...]
         ),
         selection.toolbar_html(render, shown.selected, page.found),
         library_list.list_html(render, page, count=count),
-        library_entry.html(render, entry.panel(services, render, shown.opened, shown.results, {})),
+        library_entry.html(render, entry.panel(services, render, shown.opened, shown.results)),
     )

@@ -337,3 +337,10 @@ def test_an_action_is_done_with_all_that_are_chosen(built: Services) -> None:
     assert [str(ref) for ref, one in built.annotations.all().items() if one.favorite] == ["civitai:1", "civitai:2"]
     with pytest.raises(UsageError, match="Nothing is chosen"):
         act(built, "bulk", action="favorite")
+
+
+def test_without_a_picture_of_its_hub_a_row_has_the_one_beside_its_file(built: Services) -> None:
+    assert "local-picture" not in show(built)
+    path = built.library.path(built.library.entry(INK))
+    path.with_suffix(".preview.png").write_bytes(b"")
+    assert '<img src="local-picture?path=' in show(built)
