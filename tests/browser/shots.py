@@ -10,11 +10,16 @@ from types import MappingProxyType
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from connectors.query import Query
+from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.images.infotext import autov3
 from tests.browser import places
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import PLACES, come_to_rest
+from tests.browser.test_dropped_images import ROBOT as ROBOT_FILE
+from tests.browser.test_dropped_images import SETTINGS, drop, png
 
 PATIENCE = 180_000
 SIZES: Mapping[str, ViewportSize] = MappingProxyType(
@@ -25,6 +30,7 @@ SIZES: Mapping[str, ViewportSize] = MappingProxyType(
     }
 )
 THEMES = ("light", "dark")
+ROBOT = Ref.parse("civitai:900103")
 # What is longer than a screen and worth seeing as a whole.
 WHOLE = ("try_strip", "try_grid", "settings", "library")
 
@@ -85,6 +91,48 @@ def hub_down(page: Page, demo: Demo) -> None:
     expect(page.locator(".hub.down")).to_have_count(1)
 
 
+def lightbox(page: Page, demo: Demo) -> None:
+    places.panel(page, demo.url)
+    page.locator(".strip > figure").first.click()
+    expect(page.locator(".lightbox")).to_be_visible()
+
+
+def mature(page: Page, demo: Demo) -> None:
+    places.browse(page, f"{demo.url}?nsfw=explicit&sort=newest")
+
+
+def library_full(page: Page, demo: Demo) -> None:
+    """All LoRAs of the demo's own base, one of them with a note and tags, and open."""
+    answers = demo.services.lookup.search(Query.of(bases=("tiny-shapes",), hubs=("civitai", "huggingface")))
+    for lora in (lora for answer in answers if answer.page for lora in answer.page.loras):
+        demo.services.downloads.pull(lora.ref)
+    demo.services.annotations.change(ROBOT, favorite=True, note="Best at 0.8 with a plain background.", tags=("work",))
+    page.goto(f"{demo.url}?view=library")
+    page.get_by_role("button", name="Edit SKS Robot").click()
+    expect(page.locator("#entry .entry")).to_be_visible()
+
+
+def dropped_image(page: Page, demo: Demo) -> None:
+    text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT_FILE)}"'
+    with tempfile.TemporaryDirectory() as folder:
+        drop(page, demo.url, png(Path(folder) / "robot.png", parameters=text))
+    expect(page.locator(".dropped")).to_be_visible()
+
+
+def phone_filters(page: Page, demo: Demo) -> None:
+    page.set_viewport_size(SIZES["390"])
+    places.browse(page, demo.url)
+    page.locator("#unfold").check()
+
+
+def _in(language: str, reach: Callable[[Page, Demo], None]) -> Callable[[Page, Demo], None]:
+    def reach_in_language(page: Page, demo: Demo) -> None:
+        page.set_extra_http_headers({"Accept-Language": language})
+        reach(page, demo)
+
+    return reach_in_language
+
+
 def _of_places(reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], None]:
     return lambda page, demo: reach(page, demo.url)
 
@@ -92,7 +140,22 @@ def _of_places(reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], Non
 STATES: Mapping[str, Callable[[Page, Demo], None]] = MappingProxyType(
     {
         **{name: _of_places(reach) for name, reach in PLACES.items()},
-        **{state.__name__: state for state in (try_strip, try_grid, hub_down)},
+        **{
+            state.__name__: state
+            for state in (
+                try_strip,
+                try_grid,
+                lightbox,
+                mature,
+                dropped_image,
+                library_full,
+                hub_down,
+                phone_filters,
+            )
+        },
+        "browse_chinese": _in("zh-CN", _of_places(places.browse)),
+        "panel_japanese": _in("ja", _of_places(places.panel)),
+        "settings_chinese": _in("zh-CN", _of_places(places.settings)),
     }
 )
 
