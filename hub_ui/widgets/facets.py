@@ -144,7 +144,7 @@ def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]
     steps = [*spans(RANK_STEPS)]
     counts = [sum(count for rank, count in ranks.items() if rank in span) for span in steps]
     labels = [*map(str, RANK_STEPS), "+"]
-    titles = [_("rank {low} to {high}").format(low=span.least, high=span.most) for span in steps[:-1]]
+    titles = [_("rank {low} to {high}").format(low=span.least or 1, high=span.most) for span in steps[:-1]]
     titles.append(_("rank above {n}").format(n=RANK_STEPS[-1]))
     return bars(chosen, steps, counts, labels, titles, RANKS)
 

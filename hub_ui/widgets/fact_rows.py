@@ -113,6 +113,8 @@ def claim_text(record: Record, claim: Claim) -> str:
         return base_models.architecture_label(str(claim.value))
     if claim.field == "base_model":
         return base_label(record)
+    if claim.field == "kind":
+        return _(str(claim.value))
     if claim.field == "algorithm":
         return algorithm(str(claim.value))
     if claim.field == "weight":
