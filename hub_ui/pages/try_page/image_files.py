@@ -12,10 +12,10 @@ from PIL.Image import Image
 
 from hub_ui import format
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Cell, Comparison
+from hub_ui.generate.comparison import Cell, Comparison, ComparisonKind
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 from hub_ui.pages.view import View
@@ -23,6 +23,9 @@ from hub_ui.web.images import address
 from hub_ui.widgets.result import Result, Tile
 
 LONGEST_SHOWN = 200
+# The labels of comparisons (hub_ui/generate/comparison.py).
+ALONE = (N_("without"), N_("the base alone"))
+WITH = (N_("without {loras}"), N_("with {loras}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +103,22 @@ def tiles_of(
 
     return tuple(
         Tile(
-            src=address(file), label=cell.label, weight=weight(cell),
+            src=address(file), label=cell_label(result.comparison.kind, cell.label), weight=weight(cell),
             settings=png_metadata.infotext_of(result, index, hashes),
         )
         for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True))
     )  # fmt: skip
+
+
+def cell_label(kind: ComparisonKind, label: str) -> str:
+    """A cell's label in the reader's language; images keep it in English."""
+    if label in ALONE:
+        return _(label)
+    for form in WITH if kind in ("pair", "strip", "trigger") else ():
+        start = form.partition("{")[0]
+        if label.startswith(start):
+            return _(form).format(loras=label.removeprefix(start))
+    return label
 
 
 def with_weights(shown: Result, made: GenerationResult, cache: str) -> Result:

@@ -146,4 +146,4 @@ def test_the_number_on_the_phones_button_counts_what_is_chosen() -> None:
 def test_names_of_hubs_are_text() -> None:
     page = facets.facets_html(Renderer(), Query(), Facets(tags={"<b>\u202ex": 2}))
     assert 'data-value="&lt;b&gt;\u202ex"' in page
-    assert "<span>&lt;b&gt;x</span>" in page
+    assert '<span dir="auto">&lt;b&gt;x</span>' in page

@@ -8,7 +8,9 @@ from PIL import Image
 
 from connectors.ref import Ref
 from hub_ui.generate import comparison
+from hub_ui.i18n import use_language
 from hub_ui.images import infotext
+from hub_ui.locales import get_language
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.view import StackedLora, TrySettings, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
@@ -68,3 +70,12 @@ def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
         "The share link leaves out LoRAs that are files of this computer. "
         "The share link leaves out the base, which is a folder of this computer."
     )
+
+
+def test_labels_of_cells_are_in_the_language_of_the_page() -> None:
+    cells = [("pair", "without"), ("pair", "with Ink 0.8"), ("trigger", "without “ink”"), ("both", "with love 1")]
+    labels = [image_files.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == [label for _kind, label in cells]
+    with use_language(get_language("ja")):
+        labels = [image_files.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == ["LoRA なし", "Ink 0.8 あり", "“ink” なし", "with love 1"]
