@@ -40,7 +40,9 @@ def main(out: Path, names: Collection[str]) -> None:
     path = chromium()
     expect.set_options(timeout=PATIENCE)
     with tempfile.TemporaryDirectory() as folder, whole_demo(Path(folder)) as demo, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=["--hide-scrollbars"]
+        )
         for name, reach in STATES.items():
             if not names or name in names:
                 shoot(browser, demo, out, name, reach)
@@ -98,7 +100,7 @@ def lightbox(page: Page, demo: Demo) -> None:
 
 
 def mature(page: Page, demo: Demo) -> None:
-    places.browse(page, f"{demo.url}?nsfw=explicit&sort=newest")
+    places.browse(page, f"{demo.url}?nsfw=explicit&base=sdxl&sort=newest")
 
 
 def library_full(page: Page, demo: Demo) -> None:
@@ -122,7 +124,7 @@ def dropped_image(page: Page, demo: Demo) -> None:
 def phone_filters(page: Page, demo: Demo) -> None:
     page.set_viewport_size(SIZES["390"])
     places.browse(page, demo.url)
-    page.locator("#unfold").check()
+    page.locator("label[for=unfold]").click()
 
 
 def _in(language: str, reach: Callable[[Page, Demo], None]) -> Callable[[Page, Demo], None]:
