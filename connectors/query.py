@@ -59,6 +59,7 @@ class Query:
     size: Range | None = None
     age: Range | None = None
     installed: bool | None = None
+    favorite: bool | None = None
     sort: Sort = "relevance"
     limit: int = 24
     nsfw: Nsfw = "soft"

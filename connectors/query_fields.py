@@ -249,6 +249,13 @@ FIELDS: tuple[Field, ...] = (
         "Whether a file of it is in the library.",
         "no",
     ),
+    _single(
+        "favorite",
+        INSTALLED,
+        {"yes": "favourites", "no": "no favourite"},
+        "Whether you have made it a favourite.",
+        "yes",
+    ),
     _single("sort", {sort: sort for sort in get_args(Sort)}, _SORTS, "The order of the results.", "likes"),
     _single(
         "nsfw",

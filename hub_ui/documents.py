@@ -70,8 +70,10 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
         answer = federation.collect(services.connectors, query)
         services.catalog.add(answer.loras, found_by=query.words)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
+    wants_favorites = query.favorite is not None and services.policy.allows("annotate")
+    favorites = services.annotations.favorites() if wants_favorites else ()
     records = []
-    for record in services.catalog.search(query, installed=installed).records:
+    for record in services.catalog.search(query, installed=installed, favorites=favorites).records:
         facts = services.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     unknown = _unknown_bases(services.catalog, query.bases)

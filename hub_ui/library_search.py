@@ -205,7 +205,8 @@ class LibrarySearch:
 def find(question: Question) -> Found:
     asked, rows = question.asked, question.rows
     installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
-    wanted = plan(asked.query, installed=installed)
+    favorites = [row.entry.ref for row in rows if row.annotation.favorite] if asked.query.favorite is not None else ()
+    wanted = plan(asked.query, installed=installed, favorites=favorites)
     phrases = search.phrases(wanted)
     spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
     own = frozenset(spelled)

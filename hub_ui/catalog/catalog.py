@@ -194,22 +194,35 @@ class Catalog:
         return self._store.facts(sha256.lower())
 
     def search(
-        self, query: Query, *, offset: int = 0, installed: Collection[Ref] = (), now: datetime | None = None
+        self,
+        query: Query,
+        *,
+        offset: int = 0,
+        installed: Collection[Ref] = (),
+        favorites: Collection[Ref] = (),
+        now: datetime | None = None,
     ) -> SearchResult:
         """One page from `offset` on, without images above the query's level. A base filter picks each Record's file.
 
-        `installed` are the LoRAs that `Query.installed` speaks of; its `age` is counted from `now`.
+        `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
         (records, seen), counts = self._find(
-            plan(query, offset, installed=installed, now=now), lambda ids: self._show(ids, query)
+            plan(query, offset, installed=installed, favorites=favorites, now=now), lambda ids: self._show(ids, query)
         )
         return SearchResult(
             records=records, total=counts.total, facets=facets(counts, self._store.spellings), seen=seen
         )
 
-    def listing(self, query: Query, *, installed: Collection[Ref] = (), now: datetime | None = None) -> Listing:
+    def listing(
+        self,
+        query: Query,
+        *,
+        installed: Collection[Ref] = (),
+        favorites: Collection[Ref] = (),
+        now: datetime | None = None,
+    ) -> Listing:
         """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
-        ids, counts = self._find(plan(query, installed=installed, now=now), lambda ids: ids)
+        ids, counts = self._find(plan(query, installed=installed, favorites=favorites, now=now), lambda ids: ids)
         return Listing(ids=ids, total=counts.total, facets=facets(counts, self._store.spellings))
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:

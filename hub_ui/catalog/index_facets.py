@@ -6,7 +6,7 @@ level, rank and kind are one column, so that one pass counts all three for any f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import takewhile
 from threading import Lock
@@ -75,7 +75,8 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
     profile = executor.submit(_profile, searcher, plan)
-    installed = executor.submit(_installed, searcher, plan.but("installed")) if plan.installed else None
+    sets: tuple[tuple[Condition, frozenset[str]], ...] = (("installed", plan.installed), ("favorite", plan.favorites))
+    counted = {name: executor.submit(_count, searcher, plan.but(name), refs) for name, refs in sets if refs}
 
     def counts() -> Counts:
         total, facets = profile.result()
@@ -84,7 +85,8 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
         return Counts(
             total=total,
             facets={facet: most_first(facets.get(facet, {})) for facet in FACETS},
-            installed=installed.result() if installed else 0,
+            installed=counted["installed"].result() if plan.installed else 0,
+            favorites=counted["favorite"].result() if plan.favorites else 0,
         )
 
     return counts
@@ -171,5 +173,5 @@ def _terms(
     return searcher.aggregate(query, asked)
 
 
-def _installed(searcher: tantivy.Searcher, plan: Plan) -> int:
-    return number_of(searcher, all_of([query_of(plan), any_ref(plan)]))
+def _count(searcher: tantivy.Searcher, plan: Plan, refs: Collection[str]) -> int:
+    return number_of(searcher, all_of([query_of(plan), any_ref(refs)]))

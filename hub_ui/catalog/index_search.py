@@ -138,11 +138,11 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     queries += [_range(name, range) for name, range in plan.ranges]
     if plan.nsfw < len(NSFW_LEVELS) - 1:
         queries.append(term("listed", plan.nsfw))
-    if plan.is_installed:
-        queries.append(any_ref(plan))
+    sets = ((plan.is_installed, plan.installed), (plan.is_favorite, plan.favorites))
+    queries += [any_ref(refs) for is_wanted, refs in sets if is_wanted]
     unwanted = [term(name, value) for name, values in plan.excluded for value in sorted(values)]
     unwanted += [_phrase("any", each) for each in plan.without]
-    unwanted += [any_ref(plan)] if plan.is_installed is False else []
+    unwanted += [any_ref(refs) for is_wanted, refs in sets if is_wanted is False]
     if unwanted:
         queries.append(all_of([tantivy.Query.all_query()], none=unwanted))
     return queries
@@ -180,8 +180,8 @@ def _range(name: Measure, range: Range) -> tantivy.Query:
     return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
 
 
-def any_ref(plan: Plan) -> tantivy.Query:
-    return any_of_values("ref", plan.installed)
+def any_ref(refs: Collection[str]) -> tantivy.Query:
+    return any_of_values("ref", refs)
 
 
 def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:

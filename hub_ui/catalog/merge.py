@@ -49,8 +49,8 @@ def _version(old: Version, new: Version) -> Version:
     def merge_examples(old: Example, new: Example) -> Example:
         nsfw = _nsfw(old.nsfw, new.nsfw, True)
         width, height = (new.width, new.height) if new.width else (old.width, old.height)
-        more = {"prompt": new.prompt or old.prompt, "params": new.params or old.params}
-        return replace(new, **more, nsfw=nsfw, width=width, height=height)
+        prompt, params = new.prompt or old.prompt, new.params or old.params
+        return replace(new, prompt=prompt, params=params, nsfw=nsfw, width=width, height=height)
 
     is_thinner = _version_detail(new) < _version_detail(old)
     old_files, examples = old.files, new.examples

@@ -21,7 +21,7 @@ Filter = Literal["hub", "base", "kind", "creator", "tag", "license", "access", "
 # A filter by a number. "newest" is the query's age.
 Measure = Literal["rank", "size", "newest"]
 # All that a LoRA may fail by and still be counted for the choices of that one filter.
-Condition = Filter | Measure | Literal["nsfw", "installed"]
+Condition = Filter | Measure | Literal["nsfw", "installed", "favorite"]
 FacetName = Literal[
     "hubs", "keys", "groups", "kinds", "ranks", "licenses", "permits", "sizes", "access", "levels", "creators", "tags"
 ]
@@ -140,7 +140,8 @@ def _hash(text: str) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """`without` has phrases that must not be there. `filters` has the allowed values of each filter in use,
-    `excluded` those that must not be there, `ranges` both ends of a measure. `installed` are refs as rows have them.
+    `excluded` those that must not be there, `ranges` both ends of a measure. `installed` and `favorites` are
+    refs as rows have them.
     """
 
     terms: Terms | None = None
@@ -150,6 +151,8 @@ class Plan:
     ranges: tuple[tuple[Measure, Range], ...] = ()
     installed: frozenset[str] = frozenset()
     is_installed: bool | None = None
+    favorites: frozenset[str] = frozenset()
+    is_favorite: bool | None = None
     nsfw: int = len(NSFW_LEVELS) - 1
     sort: Sort = "relevance"
     offset: int = 0
@@ -162,6 +165,8 @@ class Plan:
             used.add("nsfw")
         if self.is_installed is not None:
             used.add("installed")
+        if self.is_favorite is not None:
+            used.add("favorite")
         return frozenset(used)
 
     def but(self, condition: Condition) -> Plan:
@@ -172,6 +177,7 @@ class Plan:
             ranges=tuple(each for each in self.ranges if each[0] != condition),
             nsfw=len(NSFW_LEVELS) - 1 if condition == "nsfw" else self.nsfw,
             is_installed=None if condition == "installed" else self.is_installed,
+            is_favorite=None if condition == "favorite" else self.is_favorite,
         )
 
     def uncut(self) -> Plan:
@@ -184,7 +190,14 @@ class Plan:
         return self.terms is not None and self.sort == "relevance"
 
 
-def plan(query: Query, offset: int = 0, *, installed: Collection[Ref] = (), now: datetime | None = None) -> Plan:
+def plan(
+    query: Query,
+    offset: int = 0,
+    *,
+    installed: Collection[Ref] = (),
+    favorites: Collection[Ref] = (),
+    now: datetime | None = None,
+) -> Plan:
     """`now` is what the query's age is counted from."""
     values: Mapping[Filter, tuple[str, ...]] = {
         "hub": query.hubs,
@@ -213,6 +226,8 @@ def plan(query: Query, offset: int = 0, *, installed: Collection[Ref] = (), now:
         ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
         installed=frozenset(row_ref(ref.hub, ref.id) for ref in installed),
         is_installed=query.installed,
+        favorites=frozenset(row_ref(ref.hub, ref.id) for ref in favorites),
+        is_favorite=query.favorite,
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
         offset=max(0, offset),

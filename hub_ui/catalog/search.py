@@ -61,6 +61,7 @@ class Facets:
     creators: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
     installed: int = 0
+    favorites: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +95,7 @@ class Counts:
     total: int = 0
     facets: Mapping[FacetName, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
     installed: int = 0
+    favorites: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +115,7 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
     """`rows` hold all the phrases already."""
     facets: dict[FacetName, Counter[Any]] = {name: Counter() for name in FACETS}
     hits: list[tuple[tuple[int, int, str], int]] = []
-    installed = 0
+    installed = favorites = 0
     for row_id, row in rows:
         failed = None if is_excluded(row, plan) else failed_conditions(row, plan)
         if failed is None or len(failed) > 1:
@@ -123,6 +125,8 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
                 facets[name].update(facet.values(row))
         if failed <= {"installed"}:
             installed += not plan.installed.isdisjoint(row.refs)
+        if failed <= {"favorite"}:
+            favorites += not plan.favorites.isdisjoint(row.refs)
         if not failed:
             hits.append(((_class(row, plan), -order_key(row, plan.sort, tie(row)), row.refs[0]), row_id))
     hits.sort()
@@ -135,6 +139,7 @@ def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
                 for name, counter in facets.items()
             },
             installed=installed,
+            favorites=favorites,
         ),
     )
 
@@ -166,6 +171,8 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
         failed.add("nsfw")
     if plan.is_installed is not None and plan.is_installed is plan.installed.isdisjoint(row.refs):
         failed.add("installed")
+    if plan.is_favorite is not None and plan.is_favorite is plan.favorites.isdisjoint(row.refs):
+        failed.add("favorite")
     return failed
 
 
@@ -204,6 +211,7 @@ def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str
         creators=found["creators"],
         tags=found["tags"],
         installed=counts.installed,
+        favorites=counts.favorites,
     )
 
 

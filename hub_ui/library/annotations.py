@@ -102,6 +102,9 @@ class Annotations:
             with errors_as_messages(self._path, _LABEL):
                 return self._read(self._connect())
 
+    def favorites(self) -> tuple[Ref, ...]:
+        return tuple(ref for ref, annotation in self.all().items() if annotation.favorite)
+
     def change(self, ref: Ref, **changes: Any) -> Annotation:
         """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
         self.edit([ref], lambda annotation: replace(annotation, **changes))

@@ -63,10 +63,11 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Either `choices` or `bars`. A `folded` one starts closed on a phone."""
+    """Either `choices` or `bars`. A `folded` one starts closed on a phone. `term` is its word in the glossary."""
 
     facet: str
     name: str
+    term: str = ""
     choices: tuple[Choice, ...] = ()
     bars: tuple[Bar, ...] = ()
     folded: bool = False
@@ -123,16 +124,28 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
         if value == "open" or known.access.get(value) or value in query.access
     }
     tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
+    favorite = counts.choice("yes", _("Your favourites"), known.favorites, on=query.favorite is True)
     installed = counts.choice("yes", _("In the library"), known.installed, on=query.installed is True)
     return [
-        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, known.hubs, hubs)),
-        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, known.kinds, kinds)),
-        Group(facet="bases", name=_("Base model"), choices=tuple(b for n, b in bases if n < MOST_BASES or b.on)),
-        Group(facet="rank", name=_("Rank"), bars=rank_bars(query.rank, known.ranks)),
+        Group(facet="hubs", name=_("Hub"), term="hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
+        Group(facet="kinds", name=_("Kind"), term="kind", choices=counts.choices(query.kinds, known.kinds, kinds)),
+        Group(
+            facet="bases",
+            name=_("Base model"),
+            term="base-model",
+            choices=tuple(b for n, b in bases if n < MOST_BASES or b.on),
+        ),
+        Group(facet="rank", name=_("Rank"), term="rank", bars=rank_bars(query.rank, known.ranks)),
         Group(facet="size", name=_("File size"), bars=size_bars(query.size, known.sizes)),
-        Group(facet="licenses", name=_("Licence permits"), choices=counts.choices(query.licenses, known.permits, USES)),
+        Group(
+            facet="licenses",
+            name=_("Licence permits"),
+            term="licence",
+            choices=counts.choices(query.licenses, known.permits, USES),
+        ),
         Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
         Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
+        Group(facet="favorite", name=_("Favourites"), choices=(favorite,) if sees_library else ()),
         Group(
             facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators), folded=True
         ),

@@ -159,6 +159,16 @@ def test_every_choice_is_counted(tmp_path: Path) -> None:
     assert counted.installed == 1
 
 
+def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
+    refs = (Ref.parse("civitai:2"),)
+    with both(tmp_path, lora(1), lora(2), lora(3)) as catalogs:
+        for one in catalogs:
+            assert [r.title for r in one.search(Query(favorite=True), favorites=refs).records] == ["Ink 2"]
+            assert [r.title for r in one.search(Query(favorite=False), favorites=refs).records] == ["Ink 1", "Ink 3"]
+            assert one.search(Query(favorite=False), favorites=refs).facets.favorites == 1
+            assert one.search(Query(favorite=True)).records == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "facet", "expected"),
     [

@@ -53,7 +53,7 @@ def test_each_choice_tells_what_it_would_show() -> None:
 
 def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
     assert counts("hubs", known=None) == {"civitai": "", "huggingface": "", "replicate": ""}
-    assert group("rank", known=None) == Group(facet="rank", name="Rank")
+    assert group("rank", known=None) == Group(facet="rank", name="Rank", term="rank")
 
 
 def test_base_models_stand_under_their_architecture() -> None:
@@ -126,7 +126,7 @@ def test_the_bars_of_a_chosen_range_are_on() -> None:
 
 
 def test_what_all_have_in_common_is_no_histogram() -> None:
-    assert group("rank", known=Facets(ranks={16: 40})) == Group(facet="rank", name="Rank")
+    assert group("rank", known=Facets(ranks={16: 40})) == Group(facet="rank", name="Rank", term="rank")
 
 
 def test_a_level_of_mature_images_lists_those_below_it_too() -> None:

@@ -59,5 +59,5 @@ def test_a_similar_one_shows_no_image_above_the_level() -> None:
 def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
     homes = (Ref.parse("huggingface:ada/ink"), Ref.parse("replicate:ada/ink"))
     shown = cards.card(replace(record(), homes=homes), ceiling="soft", in_library=lambda ref: False)
-    page = cards.cards_html(Renderer(), [shown])
+    page = cards.cards_html(Renderer(), [shown], cards.Counts(loaded=1))
     assert [page.count(f'class="mark {mark}"') for mark in ("C", "HF", "R")] == [1, 1, 1]

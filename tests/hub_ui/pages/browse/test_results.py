@@ -66,6 +66,13 @@ def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
     assert results.look(built, Query()).facets.installed == 1
 
 
+def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
+    list(results.search(built, Query()))
+    built.annotations.change(Ref.parse("civitai:2"), favorite=True)
+    assert titles(built, results.look(built, Query(favorite=True))) == ["Ink 2"]
+    assert results.look(built, Query()).facets.favorites == 1
+
+
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:
     assert list(results.search(built, Query(text="zzzz")))[-1].note.startswith("Nothing matches.")
 
