@@ -18,7 +18,9 @@ from hub_ui.catalog import search
 from hub_ui.catalog.plan import FACETS, Condition, FacetName, plan
 from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import Counts, Facets
+from hub_ui.i18n import N_, _
 from hub_ui.library_index import LibraryIndex, LibraryRow
+from hub_ui.part_labels import part_label
 
 # A library is its owner's: all of it is searched, whatever its level.
 _ALL = Query(nsfw="explicit")
@@ -34,13 +36,13 @@ class Mark:
 
 
 MARKS: Mapping[str, Mark] = {
-    "is:favorite": Mark(label="favourites", holds=lambda row, _: row.annotation.favorite),
-    "is:missing": Mark(label="missing files", holds=lambda row, _: row.is_missing),
-    "is:outdated": Mark(label="with an update", holds=lambda row, outdated: row.entry.ref in outdated),
-    "is:removed": Mark(label="gone from their hub", holds=lambda row, _: row.is_removed),
-    "has:note": Mark(label="with a note", holds=lambda row, _: bool(row.annotation.note)),
-    "has:tag": Mark(label="with a tag of yours", holds=lambda row, _: bool(row.annotation.tags)),
-    "has:values": Mark(label="with values of yours", holds=lambda row, _: row.annotation.has_own_values),
+    "is:favorite": Mark(label=N_("favourites"), holds=lambda row, _: row.annotation.favorite),
+    "is:missing": Mark(label=N_("missing files"), holds=lambda row, _: row.is_missing),
+    "is:outdated": Mark(label=N_("with an update"), holds=lambda row, outdated: row.entry.ref in outdated),
+    "is:removed": Mark(label=N_("gone from their hub"), holds=lambda row, _: row.is_removed),
+    "has:note": Mark(label=N_("with a note"), holds=lambda row, _: bool(row.annotation.note)),
+    "has:tag": Mark(label=N_("with a tag of yours"), holds=lambda row, _: bool(row.annotation.tags)),
+    "has:values": Mark(label=N_("with values of yours"), holds=lambda row, _: row.annotation.has_own_values),
 }
 NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
 _MOST_KEPT = 4
@@ -137,23 +139,26 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
         elif is_strict:
             near = suggestion(mark, MARKS)
             raise BadQuery(
-                f"“{word[:40]}” is nothing that a LoRA here can be.{near} Choose one of: {', '.join(MARKS)}."
+                _("“{word}” is nothing that a LoRA here can be.{near} Choose one of: {marks}.").format(
+                    word=word[:40], near=near, marks=", ".join(MARKS)
+                )
             )
     return tuple(found), plain
 
 
 def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
     found = [
-        Chip(label=part.label, rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
+        Chip(label=part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
         for part in query_language.parts(asked.query)
         if (part.key, part.value) != ("nsfw", _ALL.nsfw)
     ]
     for name in asked.marks:
         rest = replace(asked, marks=tuple(mark for mark in asked.marks if mark != name))
-        found.append(Chip(label=MARKS[name].label, rest=rest.text))
+        found.append(Chip(label=_(MARKS[name].label), rest=rest.text))
     for name in asked.without:
         rest = replace(asked, without=tuple(mark for mark in asked.without if mark != name))
-        found.append(Chip(label=f"not {MARKS[name].label}", rest=rest.text, is_excluded=True))
+        label = _("not {label}").format(label=_(MARKS[name].label))
+        found.append(Chip(label=label, rest=rest.text, is_excluded=True))
     return tuple(found)
 
 
@@ -164,11 +169,11 @@ def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
     """
     if facet == "marks":
         if value not in MARKS:
-            raise BadQuery("That is no filter of this page.")
+            raise BadQuery(_("That is no filter of this page."))
         marks = tuple(one for one in asked.marks if one != value)
         return replace(asked, marks=marks if value in asked.marks else (*asked.marks, value))
     if facet not in ("hubs", "bases", "kinds", "tags"):
-        raise BadQuery("That is no filter of this page.")
+        raise BadQuery(_("That is no filter of this page."))
     key = {"hubs": "hub", "bases": "base", "kinds": "kind", "tags": "tag"}[facet]
     [read] = getattr(query_language.parse(f"{key}:{query_language.quote(value)}"), facet) or (value,)
     now = getattr(asked.query, facet)

@@ -17,7 +17,7 @@ from connectors.query_language import format, parse, quote
 from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.library_search import SORTS as LIBRARY_SORTS
 from hub_ui.library_search import Sort as LibrarySort
 
@@ -33,7 +33,7 @@ _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
 _WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
 _GUIDANCE = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
 _BLOCKS = re.compile(r"(?:lbw=)?[\w.,+-]{1,800}")
-_CLIP_WEIGHTS = "A clip weight is a number from -1 to 2: one for all LoRAs, or one for each, such as 0.5, 1."
+_CLIP_WEIGHTS = N_("A clip weight is a number from -1 to 2: one for all LoRAs, or one for each, such as 0.5, 1.")
 _NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
 
 
@@ -140,18 +140,19 @@ def weights_text(weights: Sequence[float]) -> str:
 
 def weights_of(text: str | None) -> tuple[float, ...]:
     """Empty for an empty text. Raises UsageError for what are no weights."""
-    found = clip_weights_of(text, f"Write up to {MOST_WEIGHTS} weights from -1 to 2, for example 0, 0.4, 0.8.")
+    otherwise = _("Write up to {most} weights from -1 to 2, for example 0, 0.4, 0.8.").format(most=MOST_WEIGHTS)
+    found = clip_weights_of(text, otherwise)
     return tuple(dict.fromkeys(found))
 
 
-def clip_weights_of(text: str | None, otherwise: str = _CLIP_WEIGHTS) -> tuple[float, ...]:
+def clip_weights_of(text: str | None, otherwise: str = "") -> tuple[float, ...]:
     """As `weights_of`, but equal ones stay: each is a LoRA's."""
     written = [part for part in re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1] if part]
     if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
         found = tuple(round(float(part), 2) for part in written)
         if all(-1 <= weight <= 2 for weight in found):
             return found
-    raise UsageError(otherwise)
+    raise UsageError(otherwise or _(_CLIP_WEIGHTS))
 
 
 def blocks_text(blocks: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from starlette.routing import BaseRoute, Route
 from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import file_http
 from connectors.http.ranges import RangedSource
+from hub_ui.i18n import _
 from hub_ui.images.media_store import MediaFile, MediaStore, media_file
 from hub_ui.widgets.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, ImageLinks
 
@@ -159,9 +160,9 @@ def check_image(data: bytes) -> MediaFile:
             with Image.open(io.BytesIO(data), formats=tuple(FORMAT_TYPES)) as image:
                 pixels, form = image.width * image.height, image.format or ""
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadAnswer("What came is no image.") from error
+        raise BadAnswer(_("What came is no image.")) from error
     if pixels > MOST_PIXELS:
-        raise BadAnswer("The image is too large to be shown.")
+        raise BadAnswer(_("The image is too large to be shown."))
     return media_file(data, FORMAT_TYPES[form])
 
 
@@ -170,7 +171,7 @@ def check_video(data: bytes) -> MediaFile:
     for pattern, media_type in ((_MP4, "video/mp4"), (_WEBM, "video/webm")):
         if pattern.match(data):
             return media_file(data, media_type)
-    raise BadAnswer("What came is no video.")
+    raise BadAnswer(_("What came is no video."))
 
 
 def file_response(request: Request, file: MediaFile) -> Response:

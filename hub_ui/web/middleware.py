@@ -244,8 +244,8 @@ def middleware(
         agents=agents,
     )
     checks = [
+        Middleware(RequestLanguage),
         Middleware(RequestCheck, rules=rules),
         Middleware(QueuePolling, queue=app._queue),
-        Middleware(RequestLanguage),
     ]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

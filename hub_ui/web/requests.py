@@ -23,9 +23,10 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
 
-_NOT_UPLOADED = "Only a file that was uploaded here can be used. Choose the file again."
+_NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
 # What Pillow raises for damaged and hostile files while it reads their headers.
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -42,8 +43,8 @@ _NO_EVENT = re.compile(rb'"event_id"\s*:\s*null')
 # What a browser's encodeURI leaves as it is.
 _UNQUOTED = ";,/?:@&=+$-_.!~*'()#"
 _SPARE_BYTES = 500_000_000
-_NO_REQUEST = "This is no request of the page. Load the page again."
-_TOO_LARGE = "This is too much for one request. Shorten it, or choose a smaller file."
+_NO_REQUEST = N_("This is no request of the page. Load the page again.")
+_TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
 
 
 class Refused(Exception):
@@ -63,12 +64,12 @@ def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) ->
     for file in files_in(data):
         path, url = file.get("path"), file.get("url")
         if not isinstance(path, str) or not uploaded(path):
-            raise Refused(_NOT_UPLOADED, 403)
+            raise Refused(_(_NOT_UPLOADED), 403)
         # The page sends a file's address on this server with its path. Any other address is foreign.
         ends = tuple(f"file={form}" for form in (path, quote(path, safe=_UNQUOTED)))
         is_own = isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(ends)
         if url is not None and not is_own:
-            raise Refused(_NOT_UPLOADED, 403)
+            raise Refused(_(_NOT_UPLOADED), 403)
         check_pixels(Path(path), most_pixels)
 
 
@@ -88,20 +89,23 @@ def check_pixels(path: Path, most_pixels: int) -> None:
     """Reads the header alone. A file that is no image passes."""
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise Refused(_NOT_UPLOADED, 403)
+            raise Refused(_(_NOT_UPLOADED), 403)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 pixels = image.width * image.height
     except FileNotFoundError as error:
-        raise Refused("The file that was uploaded is no longer here. Choose it again.", 410) from error
+        raise Refused(_("The file that was uploaded is no longer here. Choose it again."), 410) from error
     except _BOMBS:
         pixels = most_pixels + 1
     except _UNREADABLE:
         return
     if pixels > most_pixels:
         raise Refused(
-            f"{path.name} has more than {most_pixels // 1_000_000} million pixels. Make it smaller first.", 413
+            _("{name} has more than {most_pixels} million pixels. Make it smaller first.").format(
+                name=path.name, most_pixels=most_pixels // 1_000_000
+            ),
+            413,
         )
 
 
@@ -135,17 +139,17 @@ class RequestRules:
         """Raises Refused for a file that was not uploaded, and for too many waiting requests."""
         self.forget_sessions()
         if not isinstance(body, dict):
-            raise Refused(_NO_REQUEST)
+            raise Refused(_(_NO_REQUEST))
         check_files(body.get("data"), self.uploaded, self.limits.pixels)
         waiting, number = self.waiting(str(body.get("session_hash"))), body.get("fn_index")
         if waiting.events >= self.limits.events:
-            raise Refused("This page has asked for too much at once. Wait for its answers, then try again.", 429)
+            raise Refused(_("This page has asked for too much at once. Wait for its answers, then try again."), 429)
         if isinstance(number, int) and self.generates(number):
             self.sweep()
             if waiting.own_queued >= self.limits.own_queued:
-                raise Refused("Your last images are not made yet. Wait for them, or stop them.", 429)
+                raise Refused(_("Your last images are not made yet. Wait for them, or stop them."), 429)
             if waiting.queued >= self.limits.queued:
-                raise Refused("Many people wait for images just now. Try again in a few minutes.", 429)
+                raise Refused(_("Many people wait for images just now. Try again in a few minutes."), 429)
 
     def sweep(self) -> None:
         sweep(self.folder, time.time() - self.limits.keep_seconds)
@@ -154,7 +158,7 @@ class RequestRules:
         """Raises Refused while the disk is almost full."""
         self.sweep()
         if self.folder.exists() and shutil.disk_usage(self.folder).free < self.limits.upload_bytes + _SPARE_BYTES:
-            raise Refused("There is no room for another file here just now. Try again in an hour.", 507)
+            raise Refused(_("There is no room for another file here just now. Try again in an hour."), 507)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class RequestCheck:
         path = str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             if _CLOSED.match(path) or _FETCHED.match(path):
-                raise Refused("There is no such page.", 404)
+                raise Refused(_("There is no such page."), 404)
             return receive
         if path == _UPLOAD_ROUTE:
             await anyio.to_thread.run_sync(self.rules.check_room)
@@ -186,13 +190,13 @@ class RequestCheck:
         call = _CALL.fullmatch(path)
         endpoint = self.rules.endpoints.get(call[1]) if call else None
         if not (path in _JSON_ROUTES or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
-            raise Refused("There is no such page.", 404)
+            raise Refused(_("There is no such page."), 404)
         data = await read_body(receive, self.rules.limits.body_bytes)
         if path == _JSON_ROUTES[0] or endpoint is not None:
             try:
                 event = json.loads(data)
             except (ValueError, RecursionError) as error:
-                raise Refused(_NO_REQUEST) from error
+                raise Refused(_(_NO_REQUEST)) from error
             if endpoint is not None and isinstance(event, dict):
                 # The second version has the arguments in the place of `data`.
                 event = {"data": event, "session_hash": event.get("session_hash"), "fn_index": endpoint}
@@ -218,7 +222,7 @@ def sweep(folder: Path, before: float) -> None:
 def limit_body(headers: Headers, receive: Receive, most: int) -> Receive:
     """A body of at most `most` bytes; one request may upload many files. Raises Refused for one announced as longer."""
     if int(headers.get("content-length") or 0) > most:
-        raise Refused(_TOO_LARGE, 413)
+        raise Refused(_(_TOO_LARGE), 413)
     received = 0
 
     async def receive_limited() -> Message:
@@ -239,5 +243,5 @@ async def read_body(receive: Receive, most: int) -> bytes:
         data += message.get("body", b"")
         more = message.get("more_body", False)
         if len(data) > most:
-            raise Refused(_TOO_LARGE, 413)
+            raise Refused(_(_TOO_LARGE), 413)
     return bytes(data)

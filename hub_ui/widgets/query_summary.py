@@ -8,7 +8,7 @@ from connectors.query import Query
 from connectors.query_language import Part
 from hub_ui import format
 from hub_ui.i18n import N_plural, _, ngettext
-from hub_ui.widgets.part_labels import part_label
+from hub_ui.part_labels import part_label
 from hub_ui.widgets.render import Renderer
 
 # What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where

@@ -22,6 +22,7 @@ LAYERS = {
     "hub_ui.keys": 2,
     "hub_ui.settings": 3,
     "hub_ui.format": 1,
+    "hub_ui.part_labels": 1,
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 3,
     "hub_ui.library": 3,

@@ -9,8 +9,8 @@ from connectors.query_language import Completion, choices, completion, value_tex
 from hub_ui import format
 from hub_ui.catalog.similar import Named
 from hub_ui.i18n import _
+from hub_ui.part_labels import field_label
 from hub_ui.widgets.facets import count_text
-from hub_ui.widgets.part_labels import field_label
 
 MOST = 8
 # Ranges have no end of values.

@@ -9,6 +9,7 @@ import gradio as gr
 
 from connectors.errors import NotFound, UsageError
 from connectors.ref import Ref
+from hub_ui.i18n import _
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.view import View
@@ -84,7 +85,7 @@ def apply_click(queue: Queue, clicked: dict[str, Any]) -> None:
         try:
             id_ = int(clicked.get("id", ""))
         except ValueError as error:
-            raise UsageError("That is no download of this list.") from error
+            raise UsageError(_("That is no download of this list.")) from error
         getattr(queue, name)(id_)
 
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from connectors.errors import UsageError
 from hub_ui import format
+from hub_ui.i18n import N_, _
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.pages.events import QUIET, errors_as_messages
@@ -18,9 +19,9 @@ from hub_ui.widgets.render import Renderer, act_data, widget
 
 MOST_BYTES = 5_000_000
 STATES: dict[str, tuple[str, Tone]] = {
-    "new": ("will be downloaded", ""),
-    "here": ("here already", "good"),
-    "differs": ("here with other bytes; yours is kept", "problem"),
+    "new": (N_("will be downloaded"), ""),
+    "here": (N_("here already"), "good"),
+    "differs": (N_("here with other bytes; yours is kept"), "problem"),
 }
 
 
@@ -30,12 +31,15 @@ class LockImport:
     def __init__(self) -> None:
         with gr.Column(elem_id="import", visible=False) as self.box:
             self.text = gr.Textbox(
-                label="Text of a loras.lock", lines=6, max_lines=12, placeholder="Paste it here, or choose the file"
+                label=N_("Text of a loras.lock"),
+                lines=6,
+                max_lines=12,
+                placeholder=N_("Paste it here, or choose the file"),
             )
             with gr.Row():
-                self.look = gr.Button("See what it would bring", elem_id="look", min_width=160, scale=0)
+                self.look = gr.Button(N_("See what it would bring"), elem_id="look", min_width=160, scale=0)
                 self.file = gr.UploadButton(
-                    "Choose a file", file_types=[".lock", ".toml", ".txt"], type="binary", min_width=120, scale=0
+                    N_("Choose a file"), file_types=[".lock", ".toml", ".txt"], type="binary", min_width=120, scale=0
                 )
             self.plan = widget(elem_id="plan")
         self.wanted = gr.State(())
@@ -68,10 +72,10 @@ def decode(data: bytes | None) -> str:
 
 def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
     if not (text or "").strip():
-        raise UsageError("There is no lock file yet. Paste its text, or choose the file.")
+        raise UsageError(_("There is no lock file yet. Paste its text, or choose the file."))
     if len(text) > MOST_BYTES:
-        raise UsageError("This is too long for a lock file. On the command line: hub-ui sync --lock FILE")
-    return merge(services.library.entries(), lockfile.loads(text, "The lock file"))
+        raise UsageError(_("This is too long for a lock file. On the command line: hub-ui sync --lock FILE"))
+    return merge(services.library.entries(), lockfile.loads(text, _("The lock file")))
 
 
 def new_entries(wanted: Sequence[MergeResult]) -> tuple[Entry, ...]:
@@ -81,8 +85,9 @@ def new_entries(wanted: Sequence[MergeResult]) -> tuple[Entry, ...]:
 def plan_html(render: Renderer, wanted: Sequence[MergeResult]) -> str:
     counts = Counter(found.state for found in wanted)
     size = format.size(sum(entry.size for entry in new_entries(wanted)))
-    parts = [f"{counts['new']:,} new, {size}" if counts["new"] else "Nothing new"]
-    parts += [f"{counts[state]:,} {STATES[state][0]}" for state in ("here", "differs") if counts[state]]
+    new = _("{n} new, {size}").format(n=format.number(counts["new"]), size=size)
+    parts = [new if counts["new"] else _("Nothing new")]
+    parts += [f"{format.number(counts[state])} {_(STATES[state][0])}" for state in ("here", "differs") if counts[state]]
     return render("lock_import", found=wanted, states=STATES, summary="; ".join(parts) + ".", count=counts["new"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.errors import UsageError
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.i18n import _
 from hub_ui.pages.events import Done, Failed, run_work
 
 MOST_RUNNING = 12
@@ -88,7 +89,11 @@ class Generations:
         with self._lock:
             self._prune()
             if self.running() >= MOST_RUNNING:
-                raise UsageError(f"{MOST_RUNNING} others wait for their images here. Try again in a few minutes.")
+                raise UsageError(
+                    _("{most_running} others wait for their images here. Try again in a few minutes.").format(
+                        most_running=MOST_RUNNING
+                    )
+                )
             self._kept[made.id] = made
         run = contextvars.copy_context().run
         thread = threading.Thread(target=run, args=(run_work, work, put, is_cancelled), daemon=True)
