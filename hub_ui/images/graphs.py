@@ -100,7 +100,7 @@ def _infotext_of(nodes: Graph) -> Infotext | None:
         return None
     inputs = dict(first[0]["inputs"])
     for helper in _HELPERS:
-        for node in _linked(nodes, inputs.get(helper)):
+        for node in _nodes_at(nodes, inputs.get(helper)):
             inputs = {**node["inputs"], **inputs}
     leading = [first[0], *_leading_to(nodes, inputs)]
     tags = [tag(*lora) for lora in _find_loras(leading)][:_MOST_LORAS]
@@ -133,7 +133,7 @@ def _is_sampler(node: Node) -> bool:
     )
 
 
-def _linked(nodes: Graph, value: object) -> list[Node]:
+def _nodes_at(nodes: Graph, value: object) -> list[Node]:
     """The node that an input's value is a link to."""
     is_link = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str | int)
     node = nodes.get(str(value[0])) if is_link and isinstance(value, list) else None
@@ -146,7 +146,7 @@ def _leading_to(nodes: Graph, inputs: Mapping[str, Any], *, without: tuple[str, 
     waiting = deque([inputs])
     while waiting:
         for name, value in waiting.popleft().items():
-            for node in _linked(nodes, value) if name not in without else ():
+            for node in _nodes_at(nodes, value) if name not in without else ():
                 if id(node) not in seen:
                     seen.add(id(node))
                     waiting.append(node["inputs"])

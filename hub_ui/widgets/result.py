@@ -83,7 +83,7 @@ class Result:
         return replace(self, left=index) if index < self.split else replace(self, right=index)
 
     @property
-    def shown(self) -> Tile:
+    def right_tile(self) -> Tile:
         """The tile on the right, which is saved."""
         return self.tiles[min(self.right, len(self.tiles) - 1)]
 
@@ -105,7 +105,7 @@ class Result:
     @property
     def usable(self) -> float | None:
         """The shown weight, if it is another one than the pair was made with."""
-        weight = self.shown.weight
+        weight = self.right_tile.weight
         return weight if self.offered and self.right > 1 else None
 
     @property

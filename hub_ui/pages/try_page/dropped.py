@@ -75,12 +75,12 @@ class DroppedImage:
     is_sheet: bool = False
 
     @property
-    def found(self) -> tuple[DroppedLora, ...]:
+    def usable_loras(self) -> tuple[DroppedLora, ...]:
         return tuple(lora for lora in self.loras if lora.ref)
 
     def view(self, view: View) -> View:
         """The Try page with its settings, and those of its LoRAs that were found."""
-        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.found)
+        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.usable_loras)
         return replace(view, page="try", open="", stack=stack, settings=self.settings)
 
 
@@ -150,8 +150,8 @@ def _keep(path: Path, cache: str) -> Original:
 
 def _read_provenance(services: Services, name: str, found: Provenance, original: Original) -> DroppedImage:
     sheet = found.whole_comparison
-    loras = tuple(_stored_lora(services, lora, whole=sheet is not None) for lora in found.loras)
-    base, notes = _stored_base(services, found)
+    loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
+    base, notes = _base_of_provenance(services, found)
     if found.control is not None:
         text = _("The control image, {name}, is not in the file: choose it under “More” first.")
         notes.append(text.format(name=found.control.name))
@@ -200,7 +200,7 @@ def _read_provenance(services: Services, name: str, found: Provenance, original:
     )  # fmt: skip
 
 
-def _stored_lora(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
+def _lora_of_provenance(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
     weight = lora.asked if whole and lora.asked is not None else lora.weight
     used = UsedLora(name=lora.title or lora.ref.id, weight=weight, hash=lora.sha256)
     if lora.text_encoder_scale != 1:
@@ -209,11 +209,11 @@ def _stored_lora(services: Services, lora: LoraProvenance, *, whole: bool) -> Dr
         used = replace(used, blocks=",".join(f"{number:g}" for number in lora.block_weights))
     installed = services.downloads.find_installed(lora.ref) is not None
     if installed or lora.ref.hub != LOCAL:
-        return _dropped_lora(services, FoundLora(used=used, ref=lora.ref, by="version"))
-    return _dropped_lora(services, find_used_lora(services, replace(used, name="")))
+        return _describe_lora(services, FoundLora(used=used, ref=lora.ref, by="version"))
+    return _describe_lora(services, find_used_lora(services, replace(used, name="")))
 
 
-def _stored_base(services: Services, found: Provenance) -> tuple[str, list[str]]:
+def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, list[str]]:
     base = found.base or ""
     if not base or (found.report and found.report.place != "local"):
         return "", []
@@ -228,7 +228,7 @@ def _read_infotext(services: Services, name: str, found: Infotext, original: Ori
     notes: list[str] = []
     if len(taken.loras) > MOST_LORAS:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_LORAS))
-    loras = tuple(_dropped_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
+    loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
     kept = [lora for lora in loras if lora.ref]
     records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
     checkpoint = found.fields.get("Model", "")
@@ -266,7 +266,7 @@ def _read_infotext(services: Services, name: str, found: Infotext, original: Ori
 _PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
 
 
-def _dropped_lora(services: Services, found: FoundLora) -> DroppedLora:
+def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
     used = found.used
     weight = clamp_weight(1.0 if used.weight is None else used.weight)
     missing = DroppedLora(

@@ -267,7 +267,7 @@ def usual_weights(services: Services, view: View, settings: TrySettings) -> tupl
     return sweep_around(services.generation.recommended_weight(varied))
 
 
-def offered_weights(services: Services, view: View, varied: int) -> tuple[float, ...]:
+def weights_under_pair(services: Services, view: View, varied: int) -> tuple[float, ...]:
     """Those under a pair: a sweep's, with the weight that the pair was made with."""
     if varied >= len(view.stack):
         return ()

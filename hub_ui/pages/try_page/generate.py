@@ -19,7 +19,7 @@ from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
 from hub_ui.pages.try_page.compatibility import choose_base
-from hub_ui.pages.try_page.form import FormValues, find_record, offered_weights, usual_weights
+from hub_ui.pages.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.view import TrySettings, View
@@ -165,25 +165,7 @@ def generate(
 
     def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> result.Result:
         wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-        view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
-        if order.settings.place == "replicate":
-            request = services.generation.plan(view.refs, view.weights, **fields)
-        else:
-            request = services.generation.request(
-                order.view.refs, order.view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
-            )
-        original, place = order.original, order.settings.place
-        if original is None:
-            cells, at = comparison_of(services, order, request), None
-        else:
-            cells, at = original.cells(request)
-        made = services.generation.generate(
-            request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled
-        )
-        shown = image_files.result_of(made, cache, at)
-        if original is not None:
-            shown = image_files.with_original(shown, original, made)
-        return finish(services, shown, replace(order.view, settings=order.settings))
+        return make_result(services, order, cache, on_progress, is_cancelled)
 
     id_ = generations.start(subject, work, page=page)
     if fetches.tasks:
@@ -191,10 +173,32 @@ def generate(
     yield from _follow(render, generations, id_, order.subject)
 
 
+def make_result(
+    services: Services, order: TryOrder, cache: str, on_progress: Callable[[Any], None], is_cancelled: IsCancelled
+) -> result.Result:
+    view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
+    original, place = order.original, order.settings.place
+    if place == "replicate":
+        request = services.generation.plan(view.refs, view.weights, **fields)
+    else:
+        request = services.generation.request(
+            view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
+        )
+    if original is None:
+        cells, at = comparison_of(services, order, request), None
+    else:
+        cells, at = original.cells(request)
+    made = services.generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
+    shown = image_files.result_of(made, cache, at)
+    if original is not None:
+        shown = image_files.with_original(shown, original, made)
+    return finish(services, shown, replace(view, settings=order.settings))
+
+
 def finish(services: Services, shown: result.Result, view: View) -> result.Result:
     """With the link that makes it again, and the weights that can be added under a pair."""
     offered = shown.request is not None and shown.kind == "pair"
-    weights = offered_weights(services, view, shown.varied) if offered else ()
+    weights = weights_under_pair(services, view, shown.varied) if offered else ()
     return image_files.with_link(replace(shown, offered=weights), view)
 
 

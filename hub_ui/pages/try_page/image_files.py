@@ -156,7 +156,7 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
         sizes = _("Yours has {size} pixels, this one {other}.")
         text = sizes.format(size=f"{size[0]} × {size[1]}", other=f"{shown.width} × {shown.height}")
         notes = (text, *notes)
-    again = replace(shown.shown, label=_("made again"), weight=None)
+    again = replace(shown.right_tile, label=_("made again"), weight=None)
     return replace(
         shown, kind="one", tiles=(original.tile, again), left=0, right=1, fits=True, sheet="", request=None,
         notes=(*notes, *shown.notes),

@@ -93,15 +93,16 @@ def connect(
     _connect_clicks(page, services, render, filled)
 
 
+def run(steps: Iterator[Any]) -> Iterator[Any]:
+    with errors_as_messages():
+        yield from generate.clear_on_error(steps)
+
+
 def _connect_generation(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations, filled: Any
 ) -> None:
     """Starts by "Download & try", the button, or a confirmed download; resumes after a reload."""
     view, agreed = page.view, gr.State("")
-
-    def run(steps: Iterator[Any]) -> Iterator[Any]:
-        with errors_as_messages():
-            yield from generate.clear_on_error(steps)
 
     def start(request: gr.Request, now: View, requested: int, values: tuple[Any, ...], **more: Any) -> Iterator[Any]:
         order = generate.TryOrder(view=now, filled=form.read_form(now, values), **more)
@@ -135,6 +136,23 @@ def _connect_generation(
         steps = start(request, now, requested, values, may_fetch=answer == "fetch", original=original)
         yield from run(steps) if answer else [generate.Updates()]
 
+    outputs = [*page.generation_outputs, downloads.requested]
+    inputs = [downloads.requested, *page.form.fields]
+    # Generations queue for the engine: a waiting one must not block other pages.
+    at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
+    filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
+    page.make.click(on_make, [view, *inputs], outputs, **at_once)
+    answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
+    answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
+    _connect_strip_and_stop(page, services, render, generations, outputs, at_once)
+
+
+def _connect_strip_and_stop(
+    page: TryPage, services: Services, render: Renderer, generations: Generations, outputs: list[Any],
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    """The row of other weights under a pair, and the button that stops what is under way."""
+
     def on_strip(request: gr.Request, last: Result | None, event: gr.EventData) -> Iterator[Any]:
         if last is None or act_data(event).get("act") != "strip":
             yield generate.Updates()
@@ -146,15 +164,7 @@ def _connect_generation(
         with errors_as_messages():
             return generate.stop(services, render, generations, id_)
 
-    outputs = [*page.generation_outputs, downloads.requested]
-    inputs = [downloads.requested, *page.form.fields]
-    # Generations queue for the engine: a waiting one must not block other pages.
-    at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
-    page.make.click(on_make, [view, *inputs], outputs, **at_once)
-    answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
-    page.result.act(on_strip, [page.kept], outputs, **at_once)
+    page.result.act(on_strip, [page.kept], outputs, **options)
     page.stop.click(on_stop, [page.generation], outputs, **QUIET)
     page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 
@@ -183,6 +193,29 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     def on_make(now: View, *values: Any) -> Any:
         return store_settings(now, values)
 
+    def on_fields(now: View, *values: Any) -> str:
+        return estimate_html(services, render, now, values)
+
+    for clickable in (page.form.stack, page.form.chips, page.tabs):
+        clickable.act(on_click, [view], [view], **QUIET)
+    page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
+    page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
+    _connect_range(page.form)
+    page.form.base.input(on_base, [view, *fields], [view], **QUIET)
+    # The address has the current settings, so that the link and a reload name the same images.
+    page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
+    estimated = (
+        page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
+        page.form.weights, page.form.quality, page.form.clip_weights, page.form.blocks, page.form.image,
+        page.form.strength,
+    )  # fmt: skip
+    for asks in (filled.then, kept.change, *(field.change for field in estimated)):
+        asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)
+
+
+def _connect_range(fields: Form) -> None:
+    """The range of a sweep writes its weights, and weights that are typed show in the range."""
+
     def on_range(*values: Any) -> Any:
         try:
             return form.weights_in(*values)
@@ -197,28 +230,11 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
             return (gr.skip(),) * 3
         return form.range_of(weights) if weights else (gr.skip(),) * 3
 
-    def on_fields(now: View, *values: Any) -> str:
-        return estimate_html(services, render, now, values)
-
-    for clickable in (page.form.stack, page.form.chips, page.tabs):
-        clickable.act(on_click, [view], [view], **QUIET)
-    page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
-    page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
-    for field in page.form.range:
-        field.input(on_range, page.form.range, [page.form.weights], trigger_mode="always_last", **QUIET)
+    for field in fields.range:
+        field.input(on_range, fields.range, [fields.weights], trigger_mode="always_last", **QUIET)
     # Not while they are written: a range that is written meanwhile would be undone.
-    leaving = [page.form.weights.blur, page.form.weights.submit]
-    gr.on(leaving, on_weights, [page.form.weights], page.form.range, trigger_mode="always_last", **QUIET)
-    page.form.base.input(on_base, [view, *fields], [view], **QUIET)
-    # The address has the current settings, so that the link and a reload name the same images.
-    page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
-    estimated = (
-        page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
-        page.form.weights, page.form.quality, page.form.clip_weights, page.form.blocks, page.form.image,
-        page.form.strength,
-    )  # fmt: skip
-    for asks in (filled.then, kept.change, *(field.change for field in estimated)):
-        asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)
+    leaving = [fields.weights.blur, fields.weights.submit]
+    gr.on(leaving, on_weights, [fields.weights], fields.range, trigger_mode="always_last", **QUIET)
 
 
 def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
@@ -283,7 +299,7 @@ def select_tile(
 
 def with_shown_weight(view: View, shown: Result) -> Any:
     """The varied LoRA's weight becomes that of the shown image, if the LoRA is still there."""
-    varied, weight = generate.loras(shown.refs[shown.varied : shown.varied + 1]), shown.shown.weight
+    varied, weight = generate.loras(shown.refs[shown.varied : shown.varied + 1]), shown.right_tile.weight
     # A weight sweep of a removed LoRA says nothing about the weight of the next one.
     mine = next((s for s in view.stack if generate.loras([s.ref]) == varied), None)
     return gr.skip() if mine is None or weight is None else view.with_weight(mine.ref, weight)

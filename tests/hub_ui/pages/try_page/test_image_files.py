@@ -28,7 +28,7 @@ def test_a_long_prompt_is_shortened_beside_the_picture_and_whole_in_its_settings
     shown = image_files.result_of(made(asked, comparison.before_after(asked)), str(tmp_path))
     assert shown.detail.count("猫") < 200
     assert shown.detail.endswith("…")
-    assert "猫" * 500 in shown.shown.settings
+    assert "猫" * 500 in shown.right_tile.settings
 
 
 def test_a_first_look_needs_no_file() -> None:
