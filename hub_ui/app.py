@@ -109,6 +109,11 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         with gr.Column(elem_id="page-settings"):
             widget(lambda: settings_html(services, render), elem_id="settings", script=read_script("language"))
 
+        # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made.
+        connect_view(header, render, browse_page)
+        if library_page is not None:
+            library.connect(library_page, drawer, services, render, address=header.address)
+            own_file.connect(library_page.own_file, drawer, services, render)
         page.connect(browse_page, services, render, reader)
         detail.connect(panel, drawer, services, render)
         try_page_page.connect(try_page, drawer, services, render, generations)
@@ -120,26 +125,28 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         if train_page is not None:
             train.connect(train_page, services, render)
             clickable.append(train_page.progress)
-        if library_page is not None:
-            library.connect(library_page, drawer, services, render)
-            own_file.connect(library_page.own_file, drawer, services, render)
         downloads.connect(app, drawer, services, render, view=view, line=panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, browse_page.level]
         app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
-        connect(header, services, render, browse_page, clickable)
+        connect_clicks(header, services, browse_page, clickable)
         add_endpoints(app, services, generations)
     return app
 
 
-def connect(
-    header: Header, services: Services, render: Renderer, browse: page.BrowsePage, clickable: Sequence[gr.HTML]
-) -> None:
+def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> None:
     def on_view(now: View) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html).
         nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed)
         return nav, now.text, now.query.sort, now.to_address()
 
+    changed = header.view.change(
+        on_view, [header.view], [header.nav, header.search, browse.sort, header.address], **QUIET
+    )
+    changed.then(None, [header.address], None, js=read_script("write_address"))
+
+
+def connect_clicks(header: Header, services: Services, browse: page.BrowsePage, clickable: Sequence[gr.HTML]) -> None:
     def on_click(now: View, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
         with errors_as_messages():
             act = act_data(event)
@@ -150,10 +157,6 @@ def connect(
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
             return apply_click(now, act, services.generation.default_weight)
 
-    changed = header.view.change(
-        on_view, [header.view], [header.nav, header.search, browse.sort, header.address], **QUIET
-    )
-    changed.then(None, [header.address], None, js=read_script("write_address"))
     for component in clickable:
         component.act(on_click, [header.view, browse.results], [header.view, header.order], **QUIET)
 
@@ -169,7 +172,8 @@ def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] =
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
     if name == "address":
-        return View.from_address(str(act.get("query", "")).removeprefix("?")), gr.skip()
+        then = View.from_address(str(act.get("query", "")).removeprefix("?"))
+        return replace(then, visit=view.visit + 1), gr.skip()
     if name == "close":
         return replace(view, open=""), gr.skip()
     if name == "search":

@@ -237,14 +237,19 @@ class LibraryView:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`open` is the ref of the open detail panel, empty for none."""
+    """`open` is the ref of the open detail panel, empty for none. `visit` counts steps through the browser's history.
+
+    Gradio tells a changed view by its hash, and then asks every page. A search of the library concerns no other page,
+    and that page paints it itself; but what the browser goes back to has to be painted.
+    """
 
     page: PageName = "browse"
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[StackedLora, ...] = ()
     settings: TrySettings = field(default_factory=TrySettings)
-    library: LibraryView = field(default_factory=LibraryView)
+    library: LibraryView = field(default_factory=LibraryView, hash=False)
+    visit: int = field(default=0, compare=False, hash=True)
 
     @property
     def refs(self) -> tuple[Ref, ...]:

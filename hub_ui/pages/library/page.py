@@ -73,7 +73,10 @@ class Change:
     paints: Literal["all", "selection", "nothing"] = "all"
 
 
-def connect(page: LibraryPage, downloads: Downloads, services: Services, render: Renderer) -> None:
+def connect(
+    page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, address: gr.Textbox
+) -> None:
+    """`address` is what the address bar is written from."""
     states = [page.view, page.results, page.selected, page.opened]
     parts = [page.heading, page.facets, page.search, page.selection, page.shelf, page.entry]
     nothing = (gr.skip(),) * len(parts)
@@ -114,6 +117,7 @@ def connect(page: LibraryPage, downloads: Downloads, services: Services, render:
                 then.opened,
                 *painted,
                 then.view.library if change.paints == "all" else gr.skip(),
+                then.view.to_address() if then.view.library != now.library else gr.skip(),
                 gr.skip() if change.importing is None else gr.update(visible=change.importing),
                 count + 1 if change.requested else gr.skip(),
             )
@@ -133,11 +137,12 @@ def connect(page: LibraryPage, downloads: Downloads, services: Services, render:
 
     page.view.change(on_view, [*states, page.shown], [*parts, page.shown], **QUIET)
     downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
-    outputs = [*states, *parts, page.shown, page.lock.box, downloads.requested]
+    outputs = [*states, *parts, page.shown, address, page.lock.box, downloads.requested]
     # One after the other: each starts from what the one before it has left. "multiple": none is dropped.
     in_turn: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "library", "concurrency_limit": 1, **QUIET}
     for clickable in parts:
-        clickable.act(on_act, [*states, downloads.requested], outputs, **in_turn)
+        clicked = clickable.act(on_act, [*states, downloads.requested], outputs, **in_turn)
+        clicked.then(None, [address], None, js=read_script("write_address"))
     # A long check blocks no other click.
     page.heading.act(on_check, states, [*parts, page.results, page.progress], trigger_mode="multiple", **QUIET)
     imported = lock_import.connect(page.lock, downloads, services, render)

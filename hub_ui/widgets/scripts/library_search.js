@@ -9,6 +9,7 @@ const send = () => {
   if (sent && performance.now() - sent.at < PATIENCE) { return; }
   number += 1;
   sent = { at: performance.now(), number: String(number), text: box().value };
+  window.hubUiTyping = new URLSearchParams(location.search).has('lq');
   trigger('act', { act: 'search', value: sent.text, number: sent.number });
 };
 element.addEventListener('input', (event) => { if (event.target === box()) { send(); } });

@@ -6,8 +6,10 @@
   const query = next.toString();
   const now = new URLSearchParams(location.search).toString();
   if (query !== now) {
-    const method = window.hubUiSeen ? 'pushState' : 'replaceState';
+    // What is typed letter by letter is one step back.
+    const method = window.hubUiSeen && !window.hubUiTyping ? 'pushState' : 'replaceState';
     history[method](history.state, '', query ? '?' + query : location.pathname);
   }
   window.hubUiSeen = true;
+  window.hubUiTyping = false;
 }
