@@ -199,3 +199,15 @@ def test_creator_and_tags_are_searches() -> None:
 
 def test_what_is_shared_is_this_lora_and_nothing_else_of_the_address() -> None:
     assert 'data-share="?open=civitai%3A1"' in detail_html(lora(1))
+
+
+def test_a_long_fact_has_its_source_below_it() -> None:
+    terms = "images may be sold, no paid generation services, not for sale"
+    page = detail_html(lora(1, claims=(claim("license_terms", terms),)))
+    assert f'<td dir="auto" colspan="2">{terms}<span class="source" title="model.field">' in page
+
+
+def test_what_a_lora_is_and_is_not_is_one_tap_away() -> None:
+    assert 'data-term="full-fine-tune"' in detail_html(lora(1))
+    whole = Facts(adapter=LoraFacts(what="checkpoint"))
+    assert 'data-term="full-fine-tune"' not in detail_html(lora(1), facts=whole)
