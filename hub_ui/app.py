@@ -24,7 +24,7 @@ from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
-from hub_ui.pages.library import downloads, own_file
+from hub_ui.pages.library import bulk, downloads, own_file
 from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
 from hub_ui.pages.try_page import page as try_page_page
@@ -113,6 +113,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         connect_view(header, render, browse_page)
         if library_page is not None:
             library.connect(library_page, drawer, services, render, address=header.address)
+            bulk.connect(library_page, drawer, services, render)
             own_file.connect(library_page.own_file, drawer, services, render)
         page.connect(browse_page, services, render, reader)
         detail.connect(panel, drawer, services, render)

@@ -36,6 +36,8 @@ class Downloads:
         self._catalog = catalog
         self._library = library
         self._policy: Policy = settings.policy
+        # Other halves, as the catalog knew them at a number of its changes.
+        self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
         bounds = settings.policy.bounds
         # A library of its owner's own grows as they like.
         self._room = VisitorLibrary(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
@@ -60,10 +62,16 @@ class Downloads:
 
     def other_half(self, ref: Ref) -> Ref | None:
         """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
-        try:
-            return resolve.other_half(self._catalog.lora(ref), ref)
-        except NotFound:
-            return None
+        change = self._catalog.change()
+        if self._halves[0] != change:
+            self._halves = change, {}
+        known = self._halves[1]
+        if ref not in known:
+            try:
+                known[ref] = resolve.other_half(self._catalog.lora(ref), ref)
+            except NotFound:
+                known[ref] = None
+        return known[ref]
 
     def pull(
         self, ref: Ref, *, on_progress: OnProgress | None = None, is_cancelled: IsCancelled | None = None

@@ -39,7 +39,7 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
     for entry in library:
         if entry.ref in done:
             continue
-        half = other_half(entry.ref) if entry.architecture in (_ARCHITECTURE, None) else None
+        half = other_half(entry.ref) if entry.architecture == _ARCHITECTURE else None
         other = by_ref.get(half) if half is not None else None
         first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
         pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
@@ -54,7 +54,7 @@ def with_halves(
     by_ref = {entry.ref: entry for entry in entries}
     found: dict[Entry, None] = {}
     for entry in chosen:
-        half = other_half(entry.ref) if entry.architecture in (_ARCHITECTURE, None) else None
+        half = other_half(entry.ref) if entry.architecture == _ARCHITECTURE else None
         found[entry] = None
         if half in by_ref:
             found[by_ref[half]] = None

@@ -45,13 +45,14 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class LibraryItem:
-    """A row of the list. `image` is an address of this server, empty for none."""
+    """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files."""
 
     row: LibraryRow
     title: str
     creator: str
     base: str
     image: str = ""
+    size: int = 0
     notes: tuple[Note, ...] = ()
     is_selected: bool = False
     is_open: bool = False

@@ -1,20 +1,23 @@
 """The Library page's list for a view: what is found, and each row with what the catalog and the checks say of it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.claims.resolve import record_of
 from connectors.errors import BadQuery, NotFound
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui import format, library_search
+from hub_ui.i18n import _
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.pairs import pair_up
 from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.pages.library.pictures import picture
 from hub_ui.pages.library.update_status import CheckResults, notes, summary
 from hub_ui.pages.view import LibraryView
 from hub_ui.services import Services
-from hub_ui.widgets.library_list import PAGE_SIZE, Heading, LibraryItem, ListPage
+from hub_ui.widgets.library_list import PAGE_SIZE, Heading, LibraryItem, ListPage, Note
 from hub_ui.widgets.render import Renderer
 
 # A longer lock file is not shown for copying: it would be sent with every change of the page.
@@ -43,6 +46,13 @@ def find(services: Services, look: LibraryView, results: CheckResults) -> Listin
     # It is read only where it counts: the history is on the disk.
     used = services.uses.times() if look.sort == "used" else NEVER_USED
     found = services.library_search.find(asked, sort=look.sort, outdated=results.outdated, used=used)
+    if results.collection:
+        refs = next((one.refs for one in services.collections.all() if one.name == results.collection), frozenset())
+        found = replace(found, rows=tuple(row for row in found.rows if row.entry.ref in refs))
+    # A LoRA in two files is one row.
+    rows = {row.entry.ref: row for row in found.rows}
+    pairs = pair_up((row.entry for row in found.rows), services.downloads.other_half)
+    found = replace(found, rows=tuple(rows[pair.first.ref] for pair in pairs))
     return Listing(asked=asked, found=found, problem=problem)
 
 
@@ -83,18 +93,42 @@ def item(
     is_open: bool = False,
 ) -> LibraryItem:
     entry, record = row.entry, known_record(services, row.entry.ref)
+    [pair] = pair_up([entry], services.downloads.other_half)
+    held = services.library.entries() if pair.missing else ()
+    half = next((one for one in held if one.ref == pair.missing), None)
     return LibraryItem(
         row=row,
         title=format.title(entry.title) or entry.file,
         creator=format.title(record.creator) if record and record.creator else entry.ref.id,
         base=row.base,
         image=picture(services, render, row, record),
-        notes=notes(
-            entry, results, coming, missing=row.is_missing, removed=row.is_removed, in_library=services.library.holds
+        notes=(
+            *notes(
+                entry,
+                results,
+                coming,
+                missing=row.is_missing,
+                removed=row.is_removed,
+                in_library=services.library.holds,
+            ),
+            *half_notes(pair.missing, half, coming),
         ),
+        size=entry.size + (half.size if half else 0),
         is_selected=is_selected,
         is_open=is_open,
     )
+
+
+def half_notes(ref: Ref | None, half: Entry | None, coming: Collection[Ref]) -> tuple[Note, ...]:
+    """Of a LoRA in two files, for much noise and for little: whether the other one, `ref`, is here."""
+    if ref is None:
+        return ()
+    if half is not None:
+        return (Note(text=_("Two files, for much noise and for little.")),)
+    if ref in coming:
+        return (Note(text=_("Its other half is being downloaded.")),)
+    missing = _("Its other half is missing: it is one of two files, for much noise and for little.")
+    return (Note(text=missing, tone="problem", act="fetch", button=_("Download it"), ref=str(ref)),)
 
 
 def known_record(services: Services, ref: Ref) -> Record | None:

@@ -12,6 +12,7 @@ from connectors.ref import Ref
 from hub_ui import library_search
 from hub_ui.i18n import _
 from hub_ui.library.disk import reveal
+from hub_ui.library.pairs import with_halves
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library import entry, listing, lock_import, selection
 from hub_ui.pages.library.checks import check_updates, verify_files
@@ -28,6 +29,9 @@ from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 CHECKS: Mapping[str, Callable[..., Iterator[Any]]] = {"verify": verify_files, "outdated": check_updates}
+# What bulk.py does.
+PANELS = ("duplicates", "collections", "changes", "rules")
+_TOOLS = frozenset(tool.name for tool in selection.TOOLS)
 
 
 class LibraryPage:
@@ -43,8 +47,11 @@ class LibraryPage:
             self.own_file = OwnFilePart(view)
             self.search = widget(elem_id="library-search", script=read_script("library_search"))
             self.selection = widget(elem_id="library-selection", script=read_script("library_selection"))
+            self.bulk = widget(elem_id="library-bulk", script=read_script("library_bulk"))
             self.shelf = widget(elem_id="shelf", script=read_script("library_list"))
         self.entry = widget(elem_id="entry", script=read_script("library_entry"))
+        # What bulk.py shows.
+        self.panel = gr.State(None)
         self.results = gr.State(CheckResults())
         self.selected = gr.State(())
         self.opened = gr.State(OpenEntry())
@@ -159,7 +166,7 @@ def handle_click(services: Services, before: Shown, clicked: Mapping[str, Any], 
     """A click on any part of the page, and what was typed."""
     services.policy.check("change library")
     name, ref_text, value = (str(clicked.get(key, "")) for key in ("act", "ref", "value"))
-    if name in CHECKS:
+    if name in CHECKS or name in PANELS or (name == "bulk" and clicked.get("action") in _TOOLS):
         return Change(shown=before, paints="nothing")
     if name == "import":
         return Change(shown=before, importing=True, paints="nothing")
@@ -224,9 +231,11 @@ def handle_entry_click(services: Services, before: Shown, name: str, clicked: Ma
     if name in ("remove", "keep"):
         return Change(shown=replace(before, opened=replace(opened, ref=str(ref), asking=name == "remove")))
     if name == "remove-now":
-        services.changes.remove([services.library.entry(ref)])
+        entries = services.library.entries()
+        services.changes.remove(with_halves([services.library.entry(ref)], entries, services.downloads.other_half))
         selected = tuple(one for one in before.selected if one != str(ref))
-        return Change(shown=replace(before, selected=selected, opened=OpenEntry()))
+        results = replace(before.results, said=_("Removed. “Changes” brings it back."))
+        return Change(shown=replace(before, selected=selected, opened=OpenEntry(), results=results))
     if name == "reveal":
         if local:
             reveal(services.library.path(services.library.entry(ref)), os.environ)

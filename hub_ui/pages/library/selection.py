@@ -44,6 +44,30 @@ ACTIONS: tuple[BulkAction, ...] = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A button of the toolbar that bulk.py runs. `is_folded`: it stands under “More”."""
+
+    name: str
+    label: str
+    field: str = ""
+    is_folded: bool = True
+
+
+TOOLS: tuple[Tool, ...] = (
+    Tool(name="try-together", label=N_("Try together"), is_folded=False),
+    Tool(name="move", label=N_("Move…"), is_folded=False),
+    Tool(name="export", label=N_("Export a lock"), is_folded=False),
+    Tool(name="remove", label=N_("Remove"), is_folded=False),
+    Tool(name="verify-chosen", label=N_("Verify")),
+    Tool(name="update-chosen", label=N_("Update")),
+    Tool(name="tag", label=N_("Add"), field=N_("Tag to add")),
+    Tool(name="untag", label=N_("Take away"), field=N_("Tag to take away")),
+    Tool(name="set-weight", label=N_("Set"), field=N_("Weight, such as 0.8")),
+    Tool(name="collect", label=N_("Add"), field=N_("Name of a collection")),
+)
+
+
 def run(services: Services, selected: Selection, name: str, value: str) -> str:
     """Raises UsageError for an unknown action, and without a selection."""
     services.policy.check("change library")
@@ -74,4 +98,4 @@ def toggle(selected: Selection, refs: Sequence[str]) -> Selection:
 
 def toolbar_html(render: Renderer, selected: Selection, found: int) -> str:
     """`found` counts what the search finds."""
-    return render("library_selection", count=len(selected), found=found, actions=ACTIONS)
+    return render("library_selection", count=len(selected), found=found, actions=ACTIONS, tools=TOOLS)

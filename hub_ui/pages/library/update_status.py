@@ -17,12 +17,13 @@ from hub_ui.widgets.library_list import Note
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResults:
-    """Checks on one open page, with the summary `said`."""
+    """Checks on one open page, with the summary `said`. `collection` is the one that alone is shown."""
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
     standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     said: str = ""
+    collection: str = ""
 
     @property
     def outdated(self) -> frozenset[Ref]:

@@ -2,6 +2,8 @@
 const run = (action) => {
   const field = action.querySelector('input');
   trigger('act', { act: 'bulk', action: action.querySelector('[data-bulk]').dataset.bulk, value: field ? field.value : '' });
+  const menu = action.closest('details');
+  if (menu) { menu.open = false; }
 };
 element.addEventListener('click', (event) => {
   if (event.target.closest('[data-bulk]')) { run(event.target.closest('.bulk-action')); }
