@@ -72,7 +72,7 @@ class Header:
                 max_lines=1,
             )
             self.completion = widget(elem_id="completion", script=read_script("completion"))
-            self.hubs = widget(lambda: pending_html(services, render), elem_id="hubs")
+            self.hubs = widget(lambda: pending_html(services, render), elem_id="hubs", script=read_script("hubs"))
             self.address = gr.Textbox(visible="hidden", elem_id="address")
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors import federation
@@ -48,6 +49,8 @@ class Lookup:
         self._queues = queues
         # How long each hub took to answer the last search.
         self.seconds: dict[HubName, float] = {}
+        # Since when each hub has not answered any search, of those that don't.
+        self.down_since: dict[HubName, datetime] = {}
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -71,6 +74,10 @@ class Lookup:
         return (answer and self._remember(answer, query) for answer in steps)
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
+        if isinstance(answer.error, NetworkError):
+            self.down_since.setdefault(answer.hub, datetime.now(UTC))
+        else:
+            self.down_since.pop(answer.hub, None)
         if answer.page is None:
             return answer
         self.seconds[answer.hub] = answer.seconds

@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.claims import base_models
+from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, within
 from connectors.ref import Ref
+from connectors.registry import Hub
 from connectors.weights.file_type import What
 from hub_ui import format
 from hub_ui.i18n import N_, _
@@ -26,15 +28,17 @@ NO_LORA = Flag(text=N_("file is no LoRA"), tone="warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`at` is its place in the list. `usable`: its file is a LoRA, as far as known. `try_problem` says why it can't be
-    tried here.
+    """`at` is its place in the list, `search` looks for all of its creator. `usable`: its file is a LoRA, as far as
+    known. `try_problem` says why it can't be tried here.
     """
 
     record: Record
     at: int
     title: str
     creator: str
+    search: str
     image: str
+    video: str
     blurred: bool
     base: str
     rank: str
@@ -56,14 +60,16 @@ def card(
     try_problem: str = "",
 ) -> Card:
     """`what` its file is, as far as that was read. `try_problem` says why it can't be tried here."""
-    example = cover(record, ceiling)
+    example, moving = cover(record, ceiling), video(record, ceiling)
     return Card(
         record=record,
         at=at,
         title=format.title(record.title) or record.ref.id,
         creator=format.title(record.creator) or _("unknown"),
+        search=f"creator:{value_text(record.creator)}" if record.creator else "",
         image=address(example.url) if example else "",
-        blurred=example is not None and not within(example.nsfw, "soft"),
+        video=address(moving.url) if moving else "",
+        blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
         base=base_label(record),
         rank=f"r{record.rank}" if record.rank else "",
         downloads=format.count(record.downloads),
@@ -83,6 +89,12 @@ def tint(record: Record) -> int:
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
     """The first still image within the level of mature images."""
     return next((e for e in record.images if not e.video and within(e.nsfw, ceiling)), None)
+
+
+def video(record: Record, ceiling: Nsfw) -> Example | None:
+    """The first example within the level of mature images, if it is a video: it plays while the card is pointed at."""
+    first = next((e for e in record.images if within(e.nsfw, ceiling)), None)
+    return first if first is not None and first.video else None
 
 
 def base_label(record: Record) -> str:
@@ -148,9 +160,15 @@ def cards_html(
 
 
 def more_html(
-    render: Renderer, counts: Counts, *, more: bool = False, asks: Sequence[str] = (), auto: bool = False
+    render: Renderer,
+    counts: Counts,
+    *,
+    more: bool = False,
+    asks: Sequence[str] = (),
+    down: Sequence[Hub] = (),
+    auto: bool = False,
 ) -> str:
-    """What stands below the cards: whether there are `more`, or which hubs are asked now. With `auto` they come when
-    a person scrolls near.
+    """What stands below the cards: whether there are `more`, which hubs are asked now, and which are `down` and can be
+    asked again. With `auto`, more come when a person scrolls near.
     """
-    return render("more", counts=counts, more=more, asks=asks, auto=auto)
+    return render("more", counts=counts, more=more, asks=asks, down=down, auto=auto)

@@ -1,7 +1,10 @@
 """The header: name, pages, and the hubs' status."""
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
@@ -24,13 +27,18 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence."""
+    """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
+
+    `since` is when it stopped to answer, `until` when it wants to be asked again, both in seconds since 1970.
+    """
 
     hub: HubName
     state: HubState
     hits: str = ""
     text: str = ""
     title: str = ""
+    since: int = 0
+    until: int = 0
 
     @property
     def label(self) -> str:
@@ -45,9 +53,9 @@ def idle_status(hub: HubName) -> HubStatus:
     return HubStatus(hub=hub, state="idle", title=_("{hub} was not asked for this").format(hub=HUBS[hub].label))
 
 
-def answer_status(answer: Answer) -> HubStatus:
+def answer_status(answer: Answer, down_since: datetime | None = None) -> HubStatus:
     if answer.error is not None:
-        return error_status(answer.hub, answer.error)
+        return error_status(answer.hub, answer.error, down_since)
     return HubStatus(
         hub=answer.hub,
         state="good",
@@ -61,15 +69,18 @@ def with_hits(status: HubStatus, listed: int) -> HubStatus:
     return replace(status, hits=format.number(listed)) if status.state == "good" else status
 
 
-def error_status(hub: HubName, error: HubUiError) -> HubStatus:
+def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = None) -> HubStatus:
     if isinstance(error, KeyRequired):
         return HubStatus(hub=hub, state="key", text=_("add a key"), title=error.message)
     if isinstance(error, AccessError):
         return HubStatus(hub=hub, state="key", text=_("needs a key"), title=error.message)
     if isinstance(error, RateLimited):
-        wait = _("wait {n} s").format(n=round(error.retry_after)) if error.retry_after else _("asks to slow down")
-        return HubStatus(hub=hub, state="down", text=wait, title=error.message)
-    return HubStatus(hub=hub, state="down", text=_("no answer"), title=error.message)
+        seconds = math.ceil(error.retry_after or 0)
+        wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
+        until = math.ceil(time.time()) + seconds if seconds else 0
+        return HubStatus(hub=hub, state="down", text=wait, title=error.message, until=until)
+    since = int(down_since.timestamp()) if down_since else 0
+    return HubStatus(hub=hub, state="down", text=_("no answer"), title=error.message, since=since)
 
 
 def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:

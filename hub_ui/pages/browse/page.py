@@ -103,6 +103,9 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             step = {"more": searching.more, "relist": searching.relist}.get(act.get("act", ""))
             if shown is not None and step is not None:
                 yield from current(lambda turn: step(services, shown, turn), request)
+            elif shown is not None and act.get("act") == "retry":
+                hub = str(act.get("hub", ""))
+                yield from current(lambda turn: searching.retry(services, shown, hub, turn), request)
             elif shown is not None and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
                 yield gr.skip(), grid_html(services, render, shown, windows.get(request)), *NO_UPDATE[2:]
@@ -118,7 +121,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     # person scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
-    changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more)]
+    changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
     connect_query(page, services, searched)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -207,6 +210,7 @@ def paint(
     facets = None if results.is_held else results.facets
     sees_library = services.policy.allows("see library")
     asks = [HUBS[hub].label for hub in results.pending]
+    down = [HUBS[status.hub] for status in results.statuses if status.state == "down"]
     return (
         results,
         grid_html(services, render, results, window),
@@ -215,6 +219,7 @@ def paint(
             counts(results),
             more=results.has_more,
             asks=asks if results.ids else (),
+            down=down if results.ids else (),
             auto=results.has_more and not asks,
         ),
         query_summary.summary_html(render, results.query, None if results.is_held else results.total),

@@ -35,7 +35,8 @@ class Results:
     """`ids` are the cards (see Catalog.cards). `total` and `facets` are of the catalog's list, of one moment.
 
     `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
-    lead to the hubs' next pages. `is_held`: there are answers, but no cards yet. `is_typed`: no hub was asked. The
+    lead to the hubs' next pages, and `failed` to the pages that hubs failed to give, "" being the first one.
+    `is_held`: there are answers, but no cards yet. `is_typed`: no hub was asked. The
     first `since` cards were there before the last step. `turn` is the page's at that time (events.Turns).
     """
 
@@ -47,6 +48,7 @@ class Results:
     facets: Facets = field(default_factory=Facets)
     statuses: tuple[HubStatus, ...] = ()
     cursors: Mapping[HubName, str] = field(default_factory=dict)
+    failed: Mapping[HubName, str] = field(default_factory=dict)
     note: str = ""
     turn: int = 0
     since: int = 0
@@ -128,6 +130,18 @@ def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]
         yield from follow(services, now)
 
 
+def retry(services: Services, now: Results, hub: str, turn: int = 0) -> Iterator[Results]:
+    """A hub that failed is asked again, where it was."""
+    failed = {name: cursor for name, cursor in now.failed.items() if name == hub}
+    # With cursors, hubs that have not answered yet would not be asked.
+    cursors = {} if now.pending else {name: cursor for name, cursor in failed.items() if cursor}
+    statuses = tuple(pending_status(s.hub) if s.hub in failed else s for s in now.statuses)
+    left = {name: cursor for name, cursor in now.failed.items() if name != hub}
+    now = replace(now, statuses=statuses, failed=left, turn=turn, since=len(now.ids), note="", is_held=False)
+    yield now
+    yield from follow(services, now, cursors=cursors or None)
+
+
 def follow(
     services: Services, now: Results, most: int = 0, cursors: Mapping[HubName, str] | None = None
 ) -> Generator[Results, None, Results]:
@@ -135,7 +149,7 @@ def follow(
     query = now.query if cursors else replace(now.query, hubs=now.pending)
     if now.pending:
         for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors):
-            now = with_answer(now, answer) if answer else replace(now, is_held=False)
+            now = with_answer(services, now, answer, cursors or {}) if answer else replace(now, is_held=False)
             if not now.is_held or not now.pending:
                 now = refresh(services, now, most)
             if now.pending:
@@ -145,11 +159,13 @@ def follow(
     return now
 
 
-def with_answer(now: Results, answer: Answer) -> Results:
-    """With the state of the hub that answered, and where its next page is."""
+def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
+    """With the state of the hub that answered, and where its next page is, or the one that it failed to give."""
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
-    statuses = tuple(answer_status(answer) if s.hub == answer.hub else s for s in now.statuses)
-    return replace(now, statuses=statuses, cursors={**now.cursors, **cursor})
+    failed = {answer.hub: asked.get(answer.hub, "")} if answer.error else {}
+    status = answer_status(answer, services.lookup.down_since.get(answer.hub))
+    statuses = tuple(status if s.hub == answer.hub else s for s in now.statuses)
+    return replace(now, statuses=statuses, cursors={**now.cursors, **cursor}, failed={**now.failed, **failed})
 
 
 def note(services: Services, now: Results) -> str:

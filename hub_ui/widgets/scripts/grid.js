@@ -226,6 +226,57 @@ const reach = () => {
   there.querySelector('.hit').focus({ preventScroll: true });
 };
 
+// --- Pictures -----------------------------------------------------------------------------------------------------
+
+// A blurred one is shown when a person asks for it, as long as this tab is open.
+const SHOWN = 'hub-ui-shown';
+const shown = new Set(JSON.parse(sessionStorage.getItem(SHOWN) || '[]'));
+const refOf = (picture) => picture.closest('.card').querySelector('.hit').dataset.ref;
+const unblur = () => {
+  for (const button of element.querySelectorAll('.reveal')) {
+    const picture = button.closest('.picture');
+    picture.classList.toggle('shown', shown.has(refOf(picture)));
+  }
+};
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('.reveal');
+  if (!button) { return; }
+  shown.add(refOf(button));
+  sessionStorage.setItem(SHOWN, JSON.stringify([...shown]));
+  unblur();
+  play(button.closest('.card'));
+});
+// A video plays while its card is pointed at or has the focus, for those who don't ask for less motion.
+const still = matchMedia('(prefers-reduced-motion: reduce)');
+let playing = null;
+const isHidden = (picture) => picture.querySelector('.reveal')?.checkVisibility() ?? false;
+const stop = () => {
+  playing?.querySelector('video')?.remove();
+  playing = null;
+};
+const play = (of) => {
+  if (playing === of) { return; }
+  stop();
+  const picture = of?.querySelector('.picture[data-video]');
+  if (!picture || still.matches || isHidden(picture)) { return; }
+  playing = of;
+  const video = document.createElement('video');
+  Object.assign(video, { muted: true, loop: true, playsInline: true, src: picture.dataset.video });
+  video.setAttribute('aria-hidden', 'true');
+  // The still image stays where a video can't be played.
+  video.addEventListener('error', stop);
+  picture.append(video);
+  video.play().catch(() => {});
+};
+const pointed = (event) => {
+  const of = event.target.closest('.card');
+  if (event.type === 'pointerover' ? event.pointerType === 'mouse' : event.target.matches(':focus-visible')) { play(of); }
+};
+element.addEventListener('pointerover', pointed);
+element.addEventListener('focusin', pointed);
+element.addEventListener('pointerleave', stop);
+element.addEventListener('focusout', stop);
+
 // --- What changes ------------------------------------------------------------------------------------------------
 
 // A new question is read from its first card on.
@@ -240,6 +291,7 @@ watch('value', () => {
   read = now;
   asked = '';
   layOut();
+  unblur();
   reach();
   lookSoon();
 });

@@ -67,9 +67,27 @@ def test_the_cover_is_the_first_still_picture_mild_enough() -> None:
     assert images == ["3.png", "2.png", "2.png", "1.png"]
 
 
+def test_a_video_that_comes_first_plays_on_the_card_and_its_hubs_still_image_stands_for_it() -> None:
+    url = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.mp4"
+    one = record(versions=(version("civitai:1@10", examples=(Example(url=url, video=True, nsfw="safe"),)),))
+    assert card(one).video == url
+    page = html(one)
+    assert page.count('data-video="hub-video?url=') == 1
+    assert page.count('<img src="hub-picture?url=') == 1
+
+
+def test_a_creator_is_a_link_to_all_of_theirs() -> None:
+    page = html(record(creator='Ada "L"'))
+    assert 'data-act="search" data-query="creator:&#34;Ada \\&#34;L\\&#34;&#34;">Ada &#34;L&#34;</a>' in page
+
+
 def test_mature_pictures_are_blurred_when_asked_for() -> None:
     one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="mature"),))
-    assert card(record(versions=(one,)), ceiling="explicit").blurred is True
+    mature = card(record(versions=(one,)), ceiling="explicit")
+    assert mature.blurred is True
+    assert '<button class="reveal" tabindex="-1">Show</button>' in cards.cards_html(
+        Renderer(), [mature], cards.Counts(loaded=1)
+    )
 
 
 @pytest.mark.parametrize(

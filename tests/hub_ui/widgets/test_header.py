@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
@@ -27,7 +29,17 @@ def test_a_hub_that_is_down_says_why_on_hover() -> None:
 
 
 def test_a_rate_limit_says_how_long_to_wait() -> None:
-    assert header.error_status("civitai", RateLimited("Slow.", retry_after=30)).text == "wait 30 s"
+    status = header.error_status("civitai", RateLimited("Slow.", retry_after=30))
+    assert status.text == "asks again in 30 s"
+    assert f'data-until="{status.until}" data-words="asks again in {{n}} s"' in header.hubs_html(Renderer(), [status])
+
+
+def test_a_hub_that_is_down_says_since_when_and_can_be_asked_again_in_place() -> None:
+    since = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
+    status = header.error_status("civitai", HubDown("CivitAI can't be reached.", hub="civitai"), since)
+    page = header.hubs_html(Renderer(), [status])
+    assert 'data-since="1767362520" data-words="down since {time}">no answer</span>' in page
+    assert 'data-act="retry" data-hub="civitai"' in page
 
 
 def test_all_pages_but_the_current_one_are_hidden() -> None:

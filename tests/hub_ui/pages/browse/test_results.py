@@ -185,6 +185,28 @@ def test_load_more_reads_the_hubs_next_pages_where_the_list_runs_low(three: Serv
     assert titles(three, now) == ["900", "700", "600", "500", "400", "300", "60", "50", "40", "30"]
 
 
+def test_a_hub_that_failed_is_asked_again_alone_and_its_loras_join_the_cards(three: Services) -> None:
+    civitai, *others = three.connectors
+    civitai.error = DOWN  # type: ignore[attr-defined]
+    now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
+    assert (titles(three, now), now.failed) == (["700", "600", "300", "30"], {"civitai": ""})
+    civitai.error = None  # type: ignore[attr-defined]
+    *_, now = results.retry(three, now, "civitai")
+    assert (titles(three, now), now.above, now.failed) == (["700", "600", "300", "30"], 2, {})
+    assert [hub.asked for hub in others] == [["page 0"], ["page 0"]]  # type: ignore[attr-defined]
+
+
+def test_a_hub_that_failed_later_is_asked_again_for_the_page_that_it_failed_to_give(three: Services) -> None:
+    now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
+    civitai = three.connectors[0]
+    civitai.error = DOWN  # type: ignore[attr-defined]
+    *_, now = results.more(three, now)
+    assert (now.failed, now.has_more) == ({"civitai": "1"}, False)
+    civitai.error = None  # type: ignore[attr-defined]
+    *_, now = results.retry(three, now, "civitai")
+    assert (civitai.asked[-1], now.failed) == ("page 1", {})  # type: ignore[attr-defined]
+
+
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
     now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
     assert [(status.hub, status.hits) for status in now.statuses] == [

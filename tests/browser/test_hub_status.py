@@ -1,0 +1,49 @@
+"""What the page says of hubs that fail, in a real browser: since when, for how long, and how to ask again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hub_ui.demo.hubs.faults import Fault
+from tests.browser.demo import Demo, whole_demo
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("status")) as running:
+        yield running
+
+
+@pytest.fixture
+def demo(whole: Demo) -> Iterator[Demo]:
+    yield whole
+    whole.hubs.faults.clear()
+
+
+def test_a_hub_that_is_down_says_since_when_and_is_asked_again_in_place(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="status", hub="civitai", match="/api/v1/models"))
+    page.goto(demo.url + "?sort=downloads")
+    expect(page.locator(".hub.good")).to_have_count(2)
+    expect(page.locator(".hub.down .said")).to_have_text(re.compile(r"^down since \d\d:\d\d( [AP]M)?$"))
+    expect(page.locator(".more")).to_contain_text("Ask CivitAI again")
+    demo.hubs.faults.clear()
+    page.get_by_role("button", name="Retry CivitAI").click()
+    expect(page.locator(".hub.good")).to_have_count(3)
+    expect(page.locator(".facets .option[data-value=civitai] b")).not_to_have_text("0")
+    expect(page.locator(".more")).not_to_contain_text("again")
+
+
+def test_a_hub_that_is_asked_too_often_counts_down_and_is_asked_again_by_itself(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="status", status=429, retry_after=600, hub="civitai", match="/api/v1/models"))
+    page.clock.install()
+    page.goto(demo.url)
+    expect(page.locator(".hub.down .said")).to_have_text(re.compile(r"^asks again in 5\d\d s$"))
+    demo.hubs.faults.clear()
+    page.clock.fast_forward(700_000)
+    expect(page.locator(".hub.good")).to_have_count(3)
