@@ -15,11 +15,10 @@ import gradio as gr
 
 from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
-from connectors.registry import HUBS
 from hub_ui import format
 from hub_ui.api import add_endpoints, answer_agents_in_json
 from hub_ui.i18n import N_, _, ngettext
-from hub_ui.pages import train
+from hub_ui.pages import settings, train
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
@@ -35,12 +34,14 @@ from hub_ui.web.glossary import GlossaryPage
 from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
+from hub_ui.web.settings import SettingsRoutes
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _SHEETS = ("style.css", "browse.css", "detail.css", "library.css", "try.css")
 STYLES = [Path(__file__).parent / "pages" / name for name in _SHEETS]
+HEAD_SCRIPTS = ("theme", "arriving", "keyboard", "terms", "drop")
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
 # A queued event costs memory.
@@ -107,7 +108,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             if train_page is None:
                 build_closed_page(render, "train")
         with gr.Column(elem_id="page-settings"):
-            widget(lambda: settings_html(services, render), elem_id="settings", script=read_script("language"))
+            settings_page = settings.SettingsPage(services, render, view=view, level=browse_page.level)
 
         # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made.
         connect_view(header, render, browse_page)
@@ -130,6 +131,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, browse_page.level]
         app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
+        settings.connect(settings_page, services, render)
         connect_clicks(header, services, browse_page, clickable)
         add_endpoints(app, services, generations)
     return app
@@ -206,26 +208,6 @@ def stack_message(services: Services, view: View, ref: Ref) -> str:
     return text.format(title=html.escape(title), others=others)
 
 
-def settings_html(services: Services, render: Renderer) -> str:
-    """Which hubs, keys and folders are in use. Read-only: keys come from the environment, never from the page."""
-    settings = services.settings
-    rows = [
-        {"hub": HUBS[name], "endpoint": endpoint, "has_key": name in settings.tokens}
-        for name, endpoint in sorted(settings.endpoints.items())
-    ]
-    # Visitors of a shared page have no business with its owner's folders.
-    own = settings.policy.allows("open paths")
-    # The address may have a password.
-    catalog = _("the database of HUB_UI_DATABASE") if settings.database else settings.catalog
-    places = ((_("Library"), settings.library), (_("Lock file"), settings.lock), (_("Catalog"), catalog))
-    return render(
-        "settings",
-        rows=rows,
-        places=places if own else (),
-        keys=settings.policy.allows("use keys"),
-    )
-
-
 def theme() -> gr.themes.Base:
     names = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "DejaVu Sans", "sans-serif")
     mono = [gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")]
@@ -275,7 +257,8 @@ def serving(
                 theme=theme(),
                 css_paths=STYLES,
                 head="".join(
-                    f"<script>{read_script(name)}</script>" for name in ("arriving", "keyboard", "terms", "drop")
+                    f"<script>{read_script(name)}</script>"
+                    for name in ("theme", "arriving", "keyboard", "terms", "drop")
                 ),
                 mcp_server=agents,
                 max_threads=MOST_HANDLERS,
@@ -289,6 +272,7 @@ def serving(
                         local_images.route(),
                         GeneratedImages(folder=folder).route(),
                         GlossaryPage(render=render).route(),
+                        *SettingsRoutes(settings=services.settings).routes(),
                     ],
                 },
             )

@@ -8,7 +8,7 @@ from hub_ui.i18n import N_, _, language
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
-    "use own files", "keep history", "annotate",
+    "use own files", "keep history", "change settings", "annotate",
 ]  # fmt: skip
 
 REFUSALS: dict[Action, str] = {
@@ -29,6 +29,7 @@ REFUSALS: dict[Action, str] = {
     "use own files": N_(
         "A shared page tries what hubs have. Choose one of their LoRAs, or run hub-ui on your own computer."
     ),
+    "change settings": N_("The settings of a shared page are its owner's."),
     "keep history": N_(
         "A shared page keeps no history. Save the images that you like, or run hub-ui on your own computer."
     ),

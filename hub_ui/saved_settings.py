@@ -125,11 +125,14 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) and len(value) < _LONGEST else ""
 
 
+def names_proxy(environ: Mapping[str, str]) -> bool:
+    return any(value and name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name, value in environ.items())
+
+
 @contextmanager
 def use_proxy(proxy: str) -> Iterator[None]:
     """Until the block ends, by the variables that requests, httpx and Gradio read. One that is set comes first."""
-    is_set = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
-    wanted = {} if is_set or not proxy else {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+    wanted = {} if names_proxy(os.environ) or not proxy else {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
     if wanted and not any(name.lower() == "no_proxy" for name in os.environ):
         # What runs here is reached directly: Gradio asks itself.
         wanted["NO_PROXY"] = "localhost,127.0.0.1,::1"

@@ -13,7 +13,7 @@ from connectors.registry import HUBS, HubName
 from hub_ui import saved_settings
 from hub_ui.keys import Keys, KeyStore, check_key
 from hub_ui.policy import HOSTED, LOCAL, Policy
-from hub_ui.saved_settings import is_address
+from hub_ui.saved_settings import is_address, names_proxy
 
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
@@ -32,7 +32,8 @@ class Settings:
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
     bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
-    hubs where the environment names none, and may have a password too.
+    hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
+    names of hubs whose address the environment decides, "proxy", "library" and "home".
     """
 
     home: Path
@@ -45,6 +46,7 @@ class Settings:
     read_headers: bool = True
     image_cache: int | None = None
     proxy: str = field(default="", repr=False)
+    fixed: frozenset[str] = frozenset()
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
@@ -127,6 +129,14 @@ def from_environment(
         },
         tokens=Keys(given, KeyStore(home / "keys.json")),
         proxy=saved.proxy,
+        fixed=frozenset(
+            (
+                *(name for name, hub in HUBS.items() if environ.get(hub.endpoint_variable)),
+                *(("home",) if environ.get("HUB_UI_HOME") else ()),
+                *(("library",) if library else ()),
+                *(("proxy",) if names_proxy(environ) else ()),
+            )
+        ),
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),

@@ -65,4 +65,5 @@ def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
         # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
         tokens=Keys({"replicate": _REPLICATE_KEY}, KeyStore(home / "keys.json", has_keyring=False)),
         demo=True,
+        fixed=frozenset({"civitai", "huggingface", "replicate", "proxy", "library", "home"}),
     )

@@ -35,6 +35,9 @@ _UPLOAD_ROUTE = "/gradio_api/upload"
 # `/gradio_api/run` stays closed: its body may name any event of the page.
 _CALL = re.compile(r"/gradio_api/call/(?:v2/)?([a-z]+)")
 _AGENTS_ROUTE = "/gradio_api/mcp"
+# See web/settings.py.
+KEYS_ROUTE, SETTINGS_ROUTE = "/settings/keys", "/settings/values"
+_OWN_ROUTES = (KEYS_ROUTE, SETTINGS_ROUTE)
 _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 # Gradio would fetch another server's file for anyone. A Windows drive has one letter.
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
@@ -189,7 +192,8 @@ class RequestCheck:
             return limit_body(Headers(scope=scope), receive, self.rules.limits.upload_bytes + 1_000_000)
         call = _CALL.fullmatch(path)
         endpoint = self.rules.endpoints.get(call[1]) if call else None
-        if not (path in _JSON_ROUTES or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
+        is_known = path in _JSON_ROUTES or path in _OWN_ROUTES
+        if not (is_known or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
             raise Refused(_("There is no such page."), 404)
         data = await read_body(receive, self.rules.limits.body_bytes)
         if path == _JSON_ROUTES[0] or endpoint is not None:

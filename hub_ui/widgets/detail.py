@@ -48,8 +48,8 @@ WITH_KEY: dict[Access, str] = {
     "paid": N_("Your key opens it if you have bought it."),
 }
 WHERE_A_KEY_GOES: dict[Place, str] = {
-    "own": N_("Set {variable} to a key of yours, made at {page}, and start hub-ui again."),
-    "demo": N_("The demo has no key. `hub-ui serve` takes one from {variable}."),
+    "own": N_("Add your key under Settings. Make one at {page}."),
+    "demo": N_("The demo's hub takes any key: add one under Settings."),
     "shared": N_("A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}."),
 }
 # About twenty printed pages. Unclosed brackets take Markdown parsers quadratic time.

@@ -43,6 +43,6 @@ def served_demo(folder: Path, *, hosted: bool = False, keys: Mapping[HubName, st
     """On hubs whose data lies in `folder` already. `keys` are the owner's."""
     with running_hubs(folder / "data") as hubs:
         chosen = demo_settings(folder / "home", folder / "loras", hubs)
-        chosen = replace(chosen, hosted=hosted, tokens={**chosen.tokens, **(keys or {})})
+        chosen = replace(chosen, hosted=hosted, tokens={**chosen.tokens, **keys} if keys else chosen.tokens)
         with services.build(chosen) as built, app.serving(built) as url:
             yield Demo(url=url, hubs=hubs, services=built)

@@ -12,14 +12,16 @@ from connectors.errors import BadQuery, BadRef
 from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui import app, cli, services
+from hub_ui import cli, services
 from hub_ui.pages.browse import detail, page, results
 from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.browse.window import Window
+from hub_ui.pages.settings import settings_view
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
+from hub_ui.widgets.settings import settings_html
 from tests.connectors import examplehub, serving
 from tests.connectors.serving import Answer, said
 from tests.hub_ui.library.building import weights
@@ -82,7 +84,7 @@ def test_the_panel_opens_it(built: Services) -> None:
 
 
 def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.Hub, built: Services) -> None:
-    html = app.settings_html(built, Renderer())
+    html = settings_html(Renderer(), settings_view(built))
     assert "Example Hub" in html
     assert server.url in html
     assert "EXAMPLEHUB_TOKEN" in html

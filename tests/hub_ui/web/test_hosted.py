@@ -47,14 +47,16 @@ ESTIMATES = {
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
+# How the page looks, and which images it shows; the rest is refused.
+SETTINGS = {"state.change > settings", "settings.act > settings"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
 # Named endpoints: they show what hubs have, and generate within the same bounds.
 ENDPOINTS = {"search > 1st", "show > 1st", "inspect > 1st", "try > 1st"}
-DECIDED = ENDPOINTS | SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
+DECIDED = ENDPOINTS | SETTINGS | SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
 # Of every page of hub-ui, and some of none.
 ACTS = (
     "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",
-    "cancel", "pause-all", "clear", "retry", "try", "example", "more", "nonsense",
+    "cancel", "pause-all", "clear", "clear-images", "nsfw", "shown", "retry", "try", "example", "more", "nonsense",
     "note", "favorite", "add-tag", "weight", "base_model", "reset", "bulk", "menu", "select-found",
 )  # fmt: skip
 

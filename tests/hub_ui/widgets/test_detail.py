@@ -149,11 +149,11 @@ def test_what_is_odd_about_a_file_is_told_under_the_table() -> None:
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
     of = lora(1, versions=(version("civitai:1@10", access="login", files=(file(),)),), access="login")
     assert shown(of).obstacle == (
-        "CivitAI hands this file to people with a key. Set CIVITAI_TOKEN to a key of yours, made at "
-        "civitai.com/user/account, and start hub-ui again."
+        "CivitAI hands this file to people with a key. Add your key under Settings. "
+        "Make one at civitai.com/user/account."
     )
     assert "A shared page uses nobody's keys." in shown(of, keys=Keys(place="shared")).obstacle
-    assert "The demo has no key." in shown(of, keys=Keys(place="demo")).obstacle
+    assert "The demo's hub takes any key: add one under Settings." in shown(of, keys=Keys(place="demo")).obstacle
 
 
 @pytest.mark.parametrize(
