@@ -44,10 +44,10 @@ FAULTS = """(controls) => {
   scrollTo({top: 0, behavior: 'instant'});
   return found.map((pair) => pair.join(': '));
 }"""
-# A gallery, tabs on a phone and a table of pictures are meant to be pushed sideways; anything else is too wide.
+# A gallery, tabs on a phone, a row and a table of pictures are meant to be pushed sideways; anything else is too wide.
 SIDEWAYS = """() => [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility()
   && ['auto', 'scroll'].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth + 1
-  && !node.matches('.strip, .tabs, .sheet')).map((node) => node.id || node.className)"""
+  && !node.matches('.strip, .tabs, .sheet, .tiles.row')).map((node) => node.id || node.className)"""
 
 # Of each line of text that can be seen: the part of its box that no ancestor cuts off.
 LINES = """
