@@ -113,7 +113,8 @@ class Changes:
             known = {entry.ref: entry for entry in self._library.entries()}
             wanted = tuple(entries)
             gone = tuple(entry for entry in wanted if known.pop(entry.ref, None) is not None)
-            failed = tuple(Failed(entry=e, error=_not_here(e)) for e in wanted if e not in gone)
+            refs = {entry.ref for entry in gone}
+            failed = tuple(Failed(entry=entry, error=_not_here(entry)) for entry in wanted if entry.ref not in refs)
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import unquote
 
 import anyio.to_thread
 from PIL import Image
@@ -43,8 +43,6 @@ _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 # Gradio's page (6.31) cancels an event that it has not been given the id of yet, and its server refuses null.
 _NO_EVENT = re.compile(rb'"event_id"\s*:\s*null')
-# What a browser's encodeURI leaves as it is.
-_UNQUOTED = ";,/?:@&=+$-_.!~*'()#"
 _SPARE_BYTES = 500_000_000
 _NO_REQUEST = N_("This is no request of the page. Load the page again.")
 _TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
@@ -69,8 +67,8 @@ def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) ->
         if not isinstance(path, str) or not uploaded(path):
             raise Refused(_(_NOT_UPLOADED), 403)
         # The page sends a file's address on this server with its path. Any other address is foreign.
-        ends = tuple(f"file={form}" for form in (path, quote(path, safe=_UNQUOTED)))
-        is_own = isinstance(url, str) and url.startswith(("http", "/")) and url.endswith(ends)
+        named = url.partition("/file=")[2] if isinstance(url, str) and url.startswith(("http", "/")) else ""
+        is_own = path in (named, unquote(named))
         if url is not None and not is_own:
             raise Refused(_(_NOT_UPLOADED), 403)
         check_pixels(Path(path), most_pixels)

@@ -62,7 +62,7 @@ def test_a_pair_and_another_are_removed_and_come_back(demo: Demo, page: Page) ->
 
 def test_files_are_moved_after_a_dry_run_and_moved_back(demo: Demo, page: Page) -> None:
     choose(page, "Snowfall")
-    page.locator(".selection").get_by_role("button", name="Move").click()
+    page.locator(".selection").get_by_role("button", name="Move…").click()
     field = page.get_by_label("Template")
     field.fill("{hub}/{title}")
     field.press("Enter")
@@ -96,18 +96,19 @@ def test_a_file_that_is_dropped_is_shown_kept_and_tried(demo: Demo, page: Page) 
     [entry] = [one for one in demo.services.library.entries() if one.title == "Snowfall"]
     data = demo.services.library.path(entry).read_bytes()
     demo.services.library.remove(entry.ref)
-    # An edited copy of what the catalog knows: nothing but its metadata differs, so no hub has these bytes.
+    # An edited copy of what the catalog knows: nothing but its metadata differs, so no hub has these very bytes.
     header = int.from_bytes(data[:8], "little")
     data = (header + 8).to_bytes(8, "little") + data[8 : 8 + header] + b" " * 8 + data[8 + header :]
     page.evaluate(DROP, ["my snow & ice.safetensors", list(data)])
     panel = page.locator(".own-file")
     expect(panel).to_contain_text("my snow & ice.safetensors")
+    expect(panel).to_contain_text("Its weights are on a hub, with other metadata.")
     expect(panel.locator(".facts")).to_contain_text("Rank")
     panel.get_by_role("button", name="Keep in the library").click()
     expect(panel).to_contain_text("It is in your library")
     expect(page.locator("#shelf .row")).to_have_count(3)
     panel.get_by_role("button", name="Try").click()
-    expect(page.locator("#page-try")).to_contain_text("my snow")
+    expect(page.locator("#page-try")).to_contain_text("Snowfall")
 
 
 def test_a_pickle_in_disguise_is_refused_in_a_sentence(demo: Demo, page: Page) -> None:

@@ -40,6 +40,9 @@ from hub_ui.widgets.render import Renderer, act_data
 # A longer list is counted, not shown.
 MOST_SHOWN = 200
 MOST_CHANGES = 20
+# More of them take long enough to say that something is done.
+QUICK = 100
+SLOW = ("undo", "empty-trash")
 Kind = Literal["said", "move", "duplicates", "collections", "changes", "rules"]
 
 
@@ -149,8 +152,10 @@ def apply(services: Services, render: Renderer, shown: Shown, panel: Panel, data
             raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
         halves = with_halves(chosen, entries.values(), services.downloads.other_half)
         click = replace(click, chosen=halves)
+    if max(len(click.chosen), len(panel.plan)) > QUICK or name in SLOW:
+        yield Step(progress=result.progress_html(render, _("Working…"), None))
     found = action(click)
-    yield from (found,) if isinstance(found, Step) else found
+    yield from (replace(found, progress=""),) if isinstance(found, Step) else found
 
 
 def failures_of(outcome: Outcome) -> tuple[tuple[str, str], ...]:

@@ -91,10 +91,11 @@ def test_the_address_of_an_upload_is_its_own(url: Any, tmp_path: Path) -> None:
 
 
 def test_an_upload_whose_name_has_spaces_and_accents_is_its_own(tmp_path: Path) -> None:
-    picture = tmp_path / "mein schönes Bild (1).png"
+    picture = tmp_path / "mein schönes Bild & (1).png"
     picture.write_bytes(png())
-    url = f"http://127.0.0.1:7860/gradio_api/file={tmp_path}/mein%20sch%C3%B6nes%20Bild%20(1).png"
-    check_files([{"path": str(picture), "url": url}], lambda path: True, 100_000)
+    for name in ("mein%20sch%C3%B6nes%20Bild%20&%20(1).png", "mein%20sch%C3%B6nes%20Bild%20%26%20%281%29.png"):
+        url = f"http://127.0.0.1:7860/gradio_api/file={tmp_path}/{name}"
+        check_files([{"path": str(picture), "url": url}], lambda path: True, 100_000)
 
 
 # Gradio (6.31, image_utils.preprocess_image) opens an image to learn its mode, and leaves it to the garbage collector.
