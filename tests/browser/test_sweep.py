@@ -80,7 +80,7 @@ def test_a_range_writes_the_weights_and_the_sweep_has_them(demo: Demo, refs: tup
     page.locator("#make").click()
     expect(page.locator(".tiles img")).to_have_count(4, timeout=SECONDS)
     assert [" ".join(text.split()) for text in page.locator(".tiles .tag").all_inner_texts()] == [
-        f"{weight} {name}" for weight in ("0", "0.5", "1", "1.5")
+        f"{name} {weight}" for weight in ("0", "0.5", "1", "1.5")
     ]
     expect(page.locator(".tiles .tag.high")).to_have_count(1)
     page.get_by_role("textbox", name="Weights").fill("0.2, 0.6")
