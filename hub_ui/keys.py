@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 from connectors.errors import UsageError
 from connectors.registry import HUBS, HubName
+from hub_ui.i18n import _
 from hub_ui.saved_settings import write_private
 
 KeyPlace = Literal["given", "keyring", "file"]
@@ -118,7 +119,7 @@ class Keys(Mapping[HubName, str]):
     def __getitem__(self, hub: HubName) -> str:
         if hub in self._given:
             return self._given[hub]
-        key, _ = self._kept().get(hub, ("", "file"))
+        key = self._kept().get(hub, ("", "file"))[0]
         if not key:
             raise KeyError(hub)
         return key
@@ -127,7 +128,7 @@ class Keys(Mapping[HubName, str]):
         return iter({**self._given, **{hub: key for hub, (key, _) in self._kept().items() if key}})
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(list(self))
 
     def __repr__(self) -> str:
         return f"Keys({', '.join(self)})"
@@ -142,10 +143,14 @@ class Keys(Mapping[HubName, str]):
     def put(self, hub: HubName, text: str) -> None:
         """Keeps a key. Raises UsageError for what can be none, and where the environment's comes first."""
         if hub in self._given:
-            raise UsageError(f"{HUBS[hub].token_variable} is set, and comes first. Unset it to use another key.")
+            raise UsageError(
+                _("{variable} is set, and comes first. Unset it to use another key.").format(
+                    variable=HUBS[hub].token_variable
+                )
+            )
         key = check_key(text)
         if not key:
-            raise UsageError("This is empty. Paste the key.")
+            raise UsageError(_("This is empty. Paste the key."))
         with self._lock:
             self._store.put(hub, key)
             self._read_at = 0
@@ -165,11 +170,13 @@ class Keys(Mapping[HubName, str]):
             return self._stored
 
 
-def check_key(text: str, what: str = "This") -> str:
+def check_key(text: str, what: str = "") -> str:
     """Without white space around it, which copying may leave. Raises UsageError, without the key, for other texts."""
     key = text.strip()
     if _UNPRINTABLE.search(key) or not key.isascii() or len(key) > _LONGEST:
-        raise UsageError(f"{what} holds characters that no key has. Copy the key again.")
+        raise UsageError(
+            _("{what} holds characters that no key has. Copy the key again.").format(what=what or _("This"))
+        )
     return key
 
 

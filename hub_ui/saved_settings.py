@@ -22,6 +22,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from connectors.errors import HubUiError, UsageError
 from connectors.registry import HUBS, HubName
+from hub_ui.i18n import _
 
 FILE = "settings.toml"
 _LONGEST = 2000
@@ -48,9 +49,9 @@ class SavedSettings:
         proxy = _text(values.get("proxy"))
         return cls(
             endpoints={hub: url for hub, url in endpoints.items() if url != HUBS[hub].endpoint},
-            proxy=_address(proxy, "The proxy", "http://10.0.0.1:3128") if proxy else "",
-            library=_folder(_text(values.get("library")), "The library"),
-            home=_folder(_text(values.get("home")), "The home folder"),
+            proxy=_address(proxy, _("The proxy"), "http://10.0.0.1:3128") if proxy else "",
+            library=_folder(_text(values.get("library")), _("The library")),
+            home=_folder(_text(values.get("home")), _("The home folder")),
         )
 
 
@@ -105,7 +106,7 @@ def is_address(url: str) -> bool:
 def _address(url: str, what: str, example: str) -> str:
     """The message does not show it: a proxy's may have a password."""
     if not is_address(url):
-        raise UsageError(f"{what} needs a web address, such as {example}.")
+        raise UsageError(_("{what} needs a web address, such as {example}.").format(what=what, example=example))
     return url.rstrip("/")
 
 
@@ -117,7 +118,9 @@ def hide_password(url: str) -> str:
 
 def _folder(text: str, what: str) -> str:
     if text and not (os.path.isabs(text) and text.isprintable()):
-        raise UsageError(f"{what} needs a full path, such as {Path.home() / 'loras'}.")
+        raise UsageError(
+            _("{what} needs a full path, such as {example}.").format(what=what, example=Path.home() / "loras")
+        )
     return text
 
 
