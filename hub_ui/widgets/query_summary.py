@@ -59,6 +59,6 @@ def summary_html(render: Renderer, query: Query, total: int | None) -> str:
     )
 
 
-def demo_html(render: Renderer, base: str) -> str:
-    """Describes the demo and what can be tried in it: LoRAs for its `base`."""
-    return render("demo", base=base)
+def intro_html(render: Renderer, base: str = "") -> str:
+    """What this is, until a person has read it; and in a demo, what can be tried there: LoRAs for its `base`."""
+    return render("intro", base=base)

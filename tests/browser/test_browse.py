@@ -215,6 +215,18 @@ def test_the_room_beside_an_address_that_opens_a_panel_is_there_from_the_start(d
     expect(page.locator(".detail .actions")).to_be_visible()
 
 
+def test_what_this_is_is_said_until_it_was_read(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    page.get_by_role("button", name="Don’t show this again").click()
+    expect(page.locator(".welcome")).to_be_hidden()
+    again = page.context.new_page()
+    again.goto(demo.url)
+    arrived(again)
+    expect(again.locator(".demo")).to_be_visible()
+    expect(again.locator(".welcome")).to_be_hidden()
+
+
 def test_what_names_one_lora_opens_it_and_its_own_copied_ref_does_too(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     arrived(page)

@@ -65,6 +65,7 @@ def test_a_mature_picture_is_hidden_by_default_and_blurred_until_it_is_asked_for
     expect(page.locator(".hub.good")).to_have_count(3)
     expect(page.locator(".note")).to_contain_text("Nothing matches")
     page.get_by_label("Mature images").select_option("mature")
+    expect(page).to_have_url(re.compile("nsfw=mature"))
     card = card_of(page, "civitai:909091")
     expect(card.locator("img")).to_have_css("filter", "blur(18px)")
     card.get_by_role("button", name="Show").click()

@@ -61,8 +61,8 @@ class BrowsePage:
         self.view, self.search, self.completion, self.hubs = view, search, completion, hubs
         self.facets = widget(elem_id="facets", script=read_script("facets"))
         with gr.Column(elem_id="results"):
-            is_demo = services.settings.demo
-            self.demo = widget(lambda: query_summary.demo_html(render, DEMO_BASE) if is_demo else "", elem_id="demo")
+            base = DEMO_BASE if services.settings.demo else ""
+            self.intro = widget(lambda: query_summary.intro_html(render, base), elem_id="intro")
             with gr.Row(elem_id="top"):
                 self.sentence = widget(elem_id="sentence")
                 self.sort = gr.Dropdown(
@@ -148,7 +148,7 @@ def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
     # A new query ends the running search, so that a hanging hub can't delay it.
     new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
     with_text: dict[str, Any] = {"js": read_script("typed_text"), **new_query}
-    for clickable in (page.facets, page.sentence, page.demo):
+    for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)

@@ -6,6 +6,15 @@
     document.head.append(style);
     return style;
   };
+  // What this is is said until it was read.
+  const READ = 'hub-ui-welcomed';
+  const putAway = () => rule('.welcome { display: none !important; }');
+  if (localStorage.getItem(READ)) { putAway(); }
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest('[data-welcome]')) { return; }
+    localStorage.setItem(READ, 'yes');
+    putAway();
+  });
   // A link to another page than Browse must not show that one first, while the server reads the address.
   const page = new URLSearchParams(location.search).get('view');
   if (['try', 'library', 'train', 'settings'].includes(page)) {

@@ -54,6 +54,12 @@ def test_each_part_can_be_taken_away(query: Query, attributes: str) -> None:
 
 
 def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it() -> None:
-    said = query_summary.demo_html(Renderer(), "tiny-shapes")
+    said = query_summary.intro_html(Renderer(), "tiny-shapes")
     assert "A demo: three local hubs with sample LoRAs" in said
     assert 'data-act="toggle" data-facet="bases" data-value="tiny-shapes"' in said
+
+
+def test_elsewhere_it_only_says_what_this_is() -> None:
+    said = query_summary.intro_html(Renderer())
+    assert "LoRAs are small add-ons" in said
+    assert "A demo" not in said
