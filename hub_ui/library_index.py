@@ -98,7 +98,7 @@ class LibraryIndex:
         found: dict[str, float] = {}
         for path in _paths(self._library.folder):
             at = self._files.get(path)
-            found[path] = _written(self._library.folder / path) if at is None else at
+            found[path] = _write_time(self._library.folder / path) if at is None else at
         return found
 
     def _read_catalog(self, entries: Iterable[Entry], change: int) -> set[Ref]:
@@ -118,7 +118,7 @@ class LibraryIndex:
         at = self._files.get(entry.file)
         # Other spellings of a path may mean the same file: capitals, or letters with accents.
         if at is None and (path := self._library.path(entry)).exists():
-            at = _written(path)
+            at = _write_time(path)
         return LibraryRow(
             entry=entry,
             annotation=annotation,
@@ -201,7 +201,7 @@ def _paths(folder: Path) -> Iterator[str]:
             continue
 
 
-def _written(path: Path) -> float:
+def _write_time(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

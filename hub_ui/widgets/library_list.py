@@ -74,7 +74,7 @@ class LibraryItem:
         return sum(self.ref.id.encode()) % 6
 
     @property
-    def added(self) -> str:
+    def age(self) -> str:
         return when(self.row.added)
 
     @property

@@ -29,7 +29,7 @@ from hub_ui.library.trash import Change
 from hub_ui.library.update_rules import UpdateRule, parse_rule
 from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.library.listing import known_record
+from hub_ui.pages.library.listing import catalog_record
 from hub_ui.pages.library.page import LibraryPage, Shown, paint
 from hub_ui.pages.library.selection import refs_of
 from hub_ui.pages.view import MOST_LORAS, View
@@ -294,7 +294,7 @@ def _plan(click: Click, entries: Sequence[Entry], names: str) -> Step:
         template = FileNameTemplate.parse(names)
     except UsageError as error:
         return Step(panel=replace(panel, said=error.message))
-    plan = plan_moves(services.library, entries, lambda entry: known_record(services, entry.ref), template)
+    plan = plan_moves(services.library, entries, lambda entry: catalog_record(services, entry.ref), template)
     return Step(panel=replace(panel, plan=plan))
 
 

@@ -45,7 +45,7 @@ def find(services: Services, look: LibraryView, results: CheckResults) -> Listin
         asked, problem = library_search.parse(look.text, is_strict=False), error.message
     # It is read only where it counts: the history is on the disk.
     used = services.uses.times() if look.sort == "used" else NEVER_USED
-    found = services.library_search.find(asked, sort=look.sort, outdated=results.outdated, used=used)
+    found = services.library_search.find(asked, sort=look.sort, outdated=results.updates, used=used)
     if results.collection:
         refs = next((one.refs for one in services.collections.all() if one.name == results.collection), frozenset())
         found = replace(found, rows=tuple(row for row in found.rows if row.entry.ref in refs))
@@ -92,7 +92,7 @@ def item(
     is_selected: bool = False,
     is_open: bool = False,
 ) -> LibraryItem:
-    entry, record = row.entry, known_record(services, row.entry.ref)
+    entry, record = row.entry, catalog_record(services, row.entry.ref)
     [pair] = pair_up([entry], services.downloads.other_half)
     held = services.library.entries() if pair.missing else ()
     half = next((one for one in held if one.ref == pair.missing), None)
@@ -131,7 +131,7 @@ def half_notes(ref: Ref | None, half: Entry | None, coming: Collection[Ref]) -> 
     return (Note(text=missing, tone="problem", act="fetch", button=_("Download it"), ref=str(ref)),)
 
 
-def known_record(services: Services, ref: Ref) -> Record | None:
+def catalog_record(services: Services, ref: Ref) -> Record | None:
     """What the catalog knows of it; no hub is asked."""
     try:
         lora = services.catalog.lora(ref)

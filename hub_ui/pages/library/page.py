@@ -28,6 +28,8 @@ from hub_ui.widgets.library_list import PAGE_SIZE
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# The parts of Shown that Gradio keeps from one click to the next.
+STATES = ("view", "results", "selected", "opened")
 CHECKS: Mapping[str, Callable[..., Iterator[Any]]] = {"verify": verify_files, "outdated": check_updates}
 # What bulk.py does.
 PANELS = ("duplicates", "collections", "changes", "rules")
@@ -94,12 +96,27 @@ def connect(
         if shown == now.library:
             return *nothing, gr.skip()
         with errors_as_messages():
-            return *paint(
-                services, render, Shown(view=now, results=results, selected=selected, opened=opened)
-            ), now.library
+            then = Shown(view=now, results=results, selected=selected, opened=opened)
+            return *paint(services, render, then), now.library
 
     def on_new(now: View, results: CheckResults, selected: Selection, opened: OpenEntry) -> Any:
         return on_view(now, results, selected, opened, None)
+
+    page.view.change(on_view, [*states, page.shown], [*parts, page.shown], **QUIET)
+    downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
+    connect_clicks(page, downloads, services, render, address=address)
+    checked = connect_checks(page, services, render)
+    imported = lock_import.connect(page.lock, downloads, services, render)
+    for event in (checked, imported):
+        event.then(on_new, states, [*parts, page.shown], **QUIET)
+
+
+def connect_clicks(
+    page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, address: gr.Textbox
+) -> None:
+    states = [page.view, page.results, page.selected, page.opened]
+    parts = [page.heading, page.facets, page.search, page.selection, page.shelf, page.entry]
+    nothing = (gr.skip(),) * len(parts)
 
     def on_act(
         now: View,
@@ -110,18 +127,19 @@ def connect(
         request: gr.Request,
         event: gr.EventData,
     ) -> Any:
-        before = Shown(view=now, results=results, selected=selected, opened=opened)
         with errors_as_messages():
+            before = Shown(view=now, results=results, selected=selected, opened=opened)
             change = handle_click(services, before, act_data(event), is_local(request))
             then = change.shown
             painted: tuple[Any, ...] = nothing if change.paints == "nothing" else paint(services, render, then)
             if change.paints == "selection":
                 painted = (*nothing[:3], painted[3], *nothing[4:])
             return (
-                then.view if then.view != now else gr.skip(),
-                then.results,
-                then.selected,
-                then.opened,
+                # A check that ended meanwhile has changed what this click does not.
+                *(
+                    gr.skip() if getattr(then, name) is getattr(before, name) else getattr(then, name)
+                    for name in STATES
+                ),
                 *painted,
                 then.view.library if change.paints == "all" else gr.skip(),
                 then.view.to_address() if then.view.library != now.library else gr.skip(),
@@ -129,31 +147,25 @@ def connect(
                 count + 1 if change.requested else gr.skip(),
             )
 
-    def on_check(
-        now: View, results: CheckResults, selected: Selection, opened: OpenEntry, event: gr.EventData
-    ) -> Iterator[Any]:
-        name = str(act_data(event).get("act", ""))
-        with errors_as_messages():
-            services.policy.check("change library")
-            for step in CHECKS[name](services, render, results) if name in CHECKS else ():
-                if step.found is None:
-                    yield *nothing, gr.skip(), step.progress
-                else:
-                    shown = Shown(view=now, results=step.found, selected=selected, opened=opened)
-                    yield *paint(services, render, shown), step.found, step.progress
-
-    page.view.change(on_view, [*states, page.shown], [*parts, page.shown], **QUIET)
-    downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
     outputs = [*states, *parts, page.shown, address, page.lock.box, downloads.requested]
     # One after the other: each starts from what the one before it has left. "multiple": none is dropped.
     in_turn: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "library", "concurrency_limit": 1, **QUIET}
     for clickable in parts:
         clicked = clickable.act(on_act, [*states, downloads.requested], outputs, **in_turn)
         clicked.then(None, [address], None, js=read_script("write_address"))
-    # A long check blocks no other click.
-    page.heading.act(on_check, states, [*parts, page.results, page.progress], trigger_mode="multiple", **QUIET)
-    imported = lock_import.connect(page.lock, downloads, services, render)
-    imported.then(on_new, states, [*parts, page.shown], **QUIET)
+
+
+def connect_checks(page: LibraryPage, services: Services, render: Renderer) -> Any:
+    """Returns the event after which there may be results. A long check blocks no other click."""
+
+    def on_check(results: CheckResults, event: gr.EventData) -> Iterator[Any]:
+        name = str(act_data(event).get("act", ""))
+        with errors_as_messages():
+            services.policy.check("change library")
+            for step in CHECKS[name](services, render, results) if name in CHECKS else ():
+                yield step.found or gr.skip(), step.progress
+
+    return page.heading.act(on_check, [page.results], [page.results, page.progress], trigger_mode="multiple", **QUIET)
 
 
 def is_local(request: gr.Request) -> bool:

@@ -26,7 +26,7 @@ class CheckResults:
     collection: str = ""
 
     @property
-    def outdated(self) -> frozenset[Ref]:
+    def updates(self) -> frozenset[Ref]:
         """Entries with a newer version."""
         return frozenset(ref for ref, standing in self.standing.items() if standing.state == "newer")
 
