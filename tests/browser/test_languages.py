@@ -48,7 +48,7 @@ def english(code: str) -> list[re.Pattern[str]]:
     found = []
     for message in read_catalogue(code):
         texts = message.id if isinstance(message.id, tuple) else (message.id,)
-        for text in texts:
+        for text in map(str, texts):
             letters = re.sub(r"\{[^{}]*\}|[^A-Za-z]", "", text)
             if len(letters) > 2 and text not in strings(message):
                 parts = re.split("|".join(map(re.escape, placeholders(text))) or "$^", text)

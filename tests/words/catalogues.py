@@ -20,7 +20,14 @@ from tests.words.labels import labels
 FOLDER = Path(locales.__file__).parent
 TEMPLATE = FOLDER / f"{DOMAIN}.pot"
 PACKAGE = FOLDER.parent
-KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "N_": None, "ngettext": (1, 2), "N_plural": (1, 2)}
+# Functions that take texts, and which of their arguments those are if not the first.
+KEYWORDS: dict[str, tuple[int, ...] | None] = {
+    "_": None,
+    "N_": None,
+    "N_plural": (1, 2),
+    "counted": (2, 3),
+    "ngettext": (1, 2),
+}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _HEADER = '# The words of hub-ui\'s page: CONTRIBUTING.md, "Words".\n#'
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hub_ui.i18n import LANGUAGES
-from tests.words.catalogues import TEMPLATE, find_faults, read_sources, write
+from tests.words.catalogues import FOLDER, TEMPLATE, find_faults, read_sources, write
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 
@@ -17,3 +20,18 @@ def test_every_text_is_translated_with_its_placeholders_and_none_is_left_over(co
 
 def test_the_template_is_that_of_the_sources() -> None:
     assert TEMPLATE.read_bytes() == write(read_sources()), "make words"
+
+
+TEMPLATES = sorted((FOLDER.parent / "widgets" / "templates").glob("*.html"))
+_CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<style>.*?</style>", re.DOTALL)
+_SPOKEN = re.compile(r'(?:title|aria-label|placeholder|alt)="([^"]*)"')
+# Names that are the same everywhere, an example of a ref, and macros that are parts of an element.
+SAME = ("SHA-256", "hub", "ui", "· hub-ui", "&nbsp;", "civitai:123@456", "")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_words_of_its_own(path: Path) -> None:
+    text = _CODE.sub("\0", path.read_text(encoding="utf-8"))
+    found = [*_SPOKEN.findall(text), *re.sub(r"<[^>]*>", "\0", text).split("\0")]
+    words = [word.strip() for word in found if re.search("[A-Za-z]{2}", word) and "=" not in word]
+    assert [word for word in words if word not in SAME] == []
