@@ -149,11 +149,12 @@ class Changes:
     @disk_errors_as_messages()
     def undo(self, id_: str = "") -> Outcome:
         """Undoes the change of that id, else the last one. What can't be brought back stays where it is."""
+        self.finish()
         change = self.find(id_)
         if change.kind == "annotate":
             return self._annotate_back(change)
         with self._library.writer() as write:
-            self._finish(write)
+            # Another process may have undone it meanwhile.
             change = self.find(change.id)
             return (self._put_back if change.kind == "remove" else self._move_back)(change, write)
 
