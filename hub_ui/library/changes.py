@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import Ref
+from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
 from hub_ui.library.export.sidecars import relist, unchanged
@@ -24,7 +25,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash
 
 _Write = Callable[[Iterable[Entry]], None]
-_FOR_GOOD = "The disk is full, so this was deleted for good, without a way back."
+_FOR_GOOD = N_("The disk is full, so this was deleted for good, without a way back.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

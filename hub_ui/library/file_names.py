@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from connectors.errors import UsageError
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 
 DEFAULT = "{architecture}/{creator}/{title}-{version}"
 # The placeholders of a template.
@@ -111,10 +111,10 @@ def name_notes(record: Record, ref: Ref, name: str, place: str, names: FileNameT
     texts = [text for field, text in _texts(record, ref, name).items() if field in names.fields]
     whole = [safe_name(text, 10_000) for text in texts]
     found = {
-        "Characters that no file name may have are left out.": any(
+        N_("Characters that no file name may have are left out."): any(
             safe != " ".join(text.split()) for safe, text in zip(whole, texts, strict=True)
         ),
-        "It is shortened.": any(safe not in place for safe in whole),
+        N_("It is shortened."): any(safe not in place for safe in whole),
     }
     return tuple(note for note, is_true in found.items() if is_true)
 

@@ -8,12 +8,13 @@ from typing import Literal
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
+from hub_ui.i18n import N_
 from hub_ui.library.file_names import FileNameTemplate, fold, free_path, name_notes, target
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 MoveState = Literal["moves", "stays", "fails"]
-TAKEN = "Another file has this name, so eight characters are added."
+TAKEN = N_("Another file has this name, so eight characters are added.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -417,6 +417,12 @@ def ignore(click: Click) -> Step:
     return list_rules(click)
 
 
+def ignore_chosen(click: Click) -> Step:
+    for ref in dict.fromkeys(entry.ref.lora for entry in click.chosen):
+        click.services.update_rules.add(UpdateRule(kind="lora", value=str(ref)))
+    return list_rules(click)
+
+
 def lift(click: Click) -> Step:
     click.services.update_rules.lift(parse_rule(click.value))
     return list_rules(click)
@@ -429,7 +435,8 @@ def close(click: Click) -> Step:
 # Those that need a choice; each is a row of the toolbar's table.
 CHOSEN: Mapping[str, Callable[[Click], Step | Iterator[Step]]] = {
     "try-together": try_together, "remove": remove, "move": plan_move, "export": export, "verify-chosen": verify,
-    "update-chosen": update, "tag": tag, "untag": untag, "set-weight": weight, "collect": collect,
+    "update-chosen": update, "ignore-chosen": ignore_chosen, "tag": tag, "untag": untag,
+    "set-weight": weight, "collect": collect,
 }  # fmt: skip
 ACTIONS: Mapping[str, Callable[[Click], Step | Iterator[Step]]] = {
     **CHOSEN, "move-names": plan_again, "move-now": move, "collections": list_collections,

@@ -65,7 +65,7 @@ def check_updates(services: Services, render: Renderer, found: CheckResults) -> 
         return lora
 
     yield CheckStep(progress=result.progress_html(render, _("Asking the hubs…"), None))
-    for number, standing in enumerate(check_for_updates(entries, get), 1):
+    for number, standing in enumerate(check_for_updates(entries, get, services.update_rules.all()), 1):
         by_ref[standing.entry.ref] = standing
         if time.monotonic() - last >= _SECONDS_BETWEEN_STEPS:
             last = time.monotonic()

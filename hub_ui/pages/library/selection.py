@@ -61,6 +61,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(name="remove", label=N_("Remove"), is_folded=False),
     Tool(name="verify-chosen", label=N_("Verify")),
     Tool(name="update-chosen", label=N_("Update")),
+    Tool(name="ignore-chosen", label=N_("Ignore updates")),
     Tool(name="tag", label=N_("Add"), field=N_("Tag to add")),
     Tool(name="untag", label=N_("Take away"), field=N_("Tag to take away")),
     Tool(name="set-weight", label=N_("Set"), field=N_("Weight, such as 0.8")),

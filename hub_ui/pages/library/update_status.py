@@ -78,7 +78,7 @@ def _file_note(entry: Entry, checked: FileCheck | None, *, missing: bool) -> Not
 def _update_note(
     entry: Entry, standing: UpdateStatus | None, coming: Collection[Ref], in_library: Callable[[Ref], bool]
 ) -> Note | None:
-    if standing is None or standing.state == "current":
+    if standing is None or standing.state in ("current", "ignored"):
         return None
     newest = format.visible(standing.newest_name) or _("A newer version")
     if standing.state == "newer" and standing.newest is not None:

@@ -14,7 +14,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
-from hub_ui.pages.library import bulk, listing
+from hub_ui.pages.library import bulk, listing, selection
 from hub_ui.pages.library.bulk import Panel, Step
 from hub_ui.pages.library.page import Shown
 from hub_ui.pages.library.update_status import CheckResults
@@ -211,6 +211,12 @@ def test_rules_are_made_and_lifted(built: Services) -> None:
     assert ruled is not None
     assert "civitai:1001" in bulk.html(Renderer(), ruled)
     assert click(built, "lift", value="civitai:1001").panel == Panel(kind="rules")
+    act(built, "ignore-chosen", INK, MIST)
+    assert [str(rule) for rule in built.update_rules.all()] == ["civitai:1001", "civitai:7"]
+
+
+def test_each_tool_of_the_toolbar_does_something() -> None:
+    assert {tool.name for tool in selection.TOOLS} == set(bulk.CHOSEN)
 
 
 def test_the_trash_is_emptied(built: Services) -> None:
