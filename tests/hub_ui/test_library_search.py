@@ -45,6 +45,8 @@ def numbers(built: Services, text: str, **options: object) -> list[int]:
         ('tag:"client a"', [4]),
         ("is:favorite", [4]),
         ("is:favourite", [4]),
+        ("favorite:yes", [4]),
+        ("favorite:no tag:night", [8]),
         ("has:note has:tags", [4]),
         ("has:tag -has:note", [8]),
         ("has:values", [8]),
