@@ -39,8 +39,8 @@ class HeaderReader:
             self._gates[connector.name] = threading.Semaphore(AT_ONCE)
 
     def unread(self, records: Sequence[Record]) -> list[Record]:
-        """Those whose file can be read here and has not been."""
-        return [record for record in records[:MOST_CARDS] if self._is_unread(record)]
+        """Those whose file can be read here and has not been, as many as are read at once."""
+        return [record for record in records if self._is_unread(record)][:MOST_CARDS]
 
     def _is_unread(self, record: Record) -> bool:
         file = record.file

@@ -198,7 +198,9 @@ def show_headers(
     def is_current() -> bool:
         return is_at(shown.turn)
 
-    newest = searching.read_cards(services, shown, range(shown.since, shown.since + MOST_CARDS))
+    # A short list is gone on with at once: before the headers of its first cards are read.
+    first = max(0, shown.since - MOST_CARDS)
+    newest = searching.read_cards(services, shown, range(first, shown.since + MOST_CARDS))
     known = reader.read([*newest.values()], is_cancelled=lambda: not is_current())
     steps = (show(searching.refresh(services, shown)) for _ in known)
     yield from while_current(steps, is_current, NO_UPDATE)
