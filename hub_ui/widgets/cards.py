@@ -153,7 +153,7 @@ def cards_html(
     element of its own, so that those that stay are not painted anew. The card at `is_alone` is there for its focus
     only. Another `question` is read from its first card on.
     """
-    pages: list[list[Card]] = [[] for _page in range(0, counts.loaded, counts.page)]
+    pages: list[list[Card]] = [[] for start in range(0, max(1, counts.loaded), counts.page)]
     for each in cards:
         pages[each.at // counts.page].append(each)
     return render("cards", pages=pages, counts=counts, is_alone=is_alone, note=note, question=question)
