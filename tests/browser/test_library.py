@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from statistics import median
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -59,10 +60,11 @@ def test_a_lora_is_searched_and_its_name_opens_it(demo: Demo, page: Page) -> Non
     find.fill("dial base:sdxl")
     expect(page.locator("#shelf .cover img")).to_be_visible()
     expect(page).to_have_url(re.compile(r"lq=dial\+base%3Asdxl"))
-    # What is under way when a page is left is an error of the browser's.
-    expect(page.locator("#hubs .hub.good")).to_have_count(3)
-    page.reload()
-    expect(find).to_have_value("dial base:sdxl")
+    again = page.context.new_page()
+    again.goto(page.url)
+    expect(again.get_by_role("searchbox", name="Find in the library")).to_have_value("dial base:sdxl")
+    expect(again.locator("#shelf .row")).to_have_count(1)
+    again.close()
     page.get_by_role("button", name="Remove SDXL").click()
     expect(find).to_have_value("dial")
     page.go_back()
@@ -176,8 +178,9 @@ ACTIONS = (
     ("own weight", "choose", "#entry-weight", "0.6", "document.querySelector('#entry [data-field=weight]')"),
     ("only favourites", "click", "#library-facets [data-value='is:favorite']", "", f"{FOUND} === '1 LoRA'"),
 )  # fmt: skip
-# Of the done-when: 300 ms. Tests share a machine, so only what is far beyond fails; the figures are printed.
-MOST_MS = 3_000
+# An action should take less than 300 ms. Tests share a machine that may be ten times as slow: the figures are printed,
+# and only what is far beyond fails.
+MOST_MS, MEDIAN_MS = 10_000, 2_000
 
 
 def test_each_action_is_quick_with_5000_loras(large: Demo, page: Page, capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,3 +193,4 @@ def test_each_action_is_quick_with_5000_loras(large: Demo, page: Page, capsys: p
     with capsys.disabled():
         print("\n" + "\n".join(f"{name}: {milliseconds:.0f} ms" for name, milliseconds in taken.items()))
     assert {name: ms for name, ms in taken.items() if not 0 <= ms < MOST_MS} == {}
+    assert median(taken.values()) < MEDIAN_MS
