@@ -245,8 +245,6 @@ def serving(
         local_images = LocalImages(links=render.links)
         generations = Generations(hosted=services.settings.hosted)
         app = build_app(services, reader, render, generations)
-        names = services.settings.allowed_hosts | {host.lower()}
-        hosts = None if services.settings.hosted and not services.settings.allowed_hosts else AllowedHosts(names=names)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):
             _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -256,16 +254,18 @@ def serving(
                 **LAUNCH,
                 theme=theme(),
                 css_paths=STYLES,
-                head="".join(
-                    f"<script>{read_script(name)}</script>"
-                    for name in ("theme", "arriving", "keyboard", "terms", "drop")
-                ),
+                head="".join(f"<script>{read_script(name)}</script>" for name in HEAD_SCRIPTS),
                 mcp_server=agents,
                 max_threads=MOST_HANDLERS,
                 max_file_size=limits.upload_bytes,
                 app_kwargs={
                     "middleware": middleware(
-                        app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents
+                        app,
+                        hosts=allowed_hosts(services, host),
+                        limits=limits,
+                        folder=folder,
+                        generations=generations,
+                        agents=agents,
                     ),
                     "routes": [
                         *hub_images.routes(),
@@ -286,6 +286,12 @@ def serving(
             reader.close()
             hub_images.close()
             local_images.close()
+
+
+def allowed_hosts(services: Services, host: str) -> AllowedHosts | None:
+    """None: a hosted page answers to every name until its owner names some."""
+    named = services.settings.allowed_hosts
+    return None if services.settings.hosted and not named else AllowedHosts(names=named | {host.lower()})
 
 
 @contextmanager

@@ -62,7 +62,7 @@ class KeyStore:
         self._has_keyring = has_keyring
         self._keyring: Keyring | None = None
 
-    def changed_at(self) -> int:
+    def version(self) -> int:
         """A number that differs after each change."""
         try:
             return self._file.stat().st_mtime_ns
@@ -119,16 +119,17 @@ class Keys(Mapping[HubName, str]):
     def __getitem__(self, hub: HubName) -> str:
         if hub in self._given:
             return self._given[hub]
-        key = self._kept().get(hub, ("", "file"))[0]
+        key = self._entries().get(hub, ("", "file"))[0]
         if not key:
             raise KeyError(hub)
         return key
 
     def __iter__(self) -> Iterator[HubName]:
-        return iter({**self._given, **{hub: key for hub, (key, _) in self._kept().items() if key}})
+        return iter({**self._given, **{hub: key for hub, (key, _) in self._entries().items() if key}})
 
     def __len__(self) -> int:
-        return len(list(self))
+        # Not of a list: that would ask for the length.
+        return sum(1 for each in self if each)
 
     def __repr__(self) -> str:
         return f"Keys({', '.join(self)})"
@@ -137,7 +138,7 @@ class Keys(Mapping[HubName, str]):
         """Where the key is; None for a hub without one."""
         if hub in self._given:
             return "given"
-        kept = self._kept().get(hub)
+        kept = self._entries().get(hub)
         return kept[1] if kept else None
 
     def put(self, hub: HubName, text: str) -> None:
@@ -160,12 +161,12 @@ class Keys(Mapping[HubName, str]):
             self._store.remove(hub)
             self._read_at = 0
 
-    def _kept(self) -> dict[HubName, tuple[str, KeyPlace]]:
+    def _entries(self) -> dict[HubName, tuple[str, KeyPlace]]:
         with self._lock:
-            changed_at = self._store.changed_at()
-            if changed_at != self._read_at:
-                self._stored, self._read_at = self._store.read(), changed_at
-            elif not changed_at:
+            version = self._store.version()
+            if version != self._read_at:
+                self._stored, self._read_at = self._store.read(), version
+            elif not version:
                 self._stored = {}
             return self._stored
 
@@ -187,7 +188,7 @@ def key_place(keys: Mapping[HubName, str], hub: HubName) -> KeyPlace | None:
     return "given" if hub in keys else None
 
 
-def stored_keys(keys: Any) -> Keys:
+def require_keys(keys: Any) -> Keys:
     """Raises UsageError where no key can be kept."""
     if not isinstance(keys, Keys):
         raise UsageError("No key can be kept here.")

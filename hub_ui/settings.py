@@ -103,12 +103,7 @@ def from_environment(
     read_headers = environ.get("HUB_UI_READ_HEADERS") or "1"
     if read_headers.lower() not in (*_ON, *_OFF):
         raise UsageError(f"HUB_UI_READ_HEADERS={_printable(read_headers)}: write 1 or 0, or unset it.")
-    megabytes = environ.get("HUB_UI_IMAGE_CACHE", "")
-    if megabytes and not re.fullmatch("[0-9]{1,7}", megabytes):
-        raise UsageError(
-            f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
-        )
-    home = chosen_home(environ)
+    home = find_home(environ)
     saved = saved_settings.read(home)
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
@@ -129,22 +124,34 @@ def from_environment(
         },
         tokens=Keys(given, KeyStore(home / "keys.json")),
         proxy=saved.proxy,
-        fixed=frozenset(
-            (
-                *(name for name, hub in HUBS.items() if environ.get(hub.endpoint_variable)),
-                *(("home",) if environ.get("HUB_UI_HOME") else ()),
-                *(("library",) if library else ()),
-                *(("proxy",) if names_proxy(environ) else ()),
-            )
-        ),
+        fixed=_fixed_names(environ, library),
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         connections=int(connections),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=read_headers.lower() in _ON,
-        image_cache=int(megabytes) * 1_000_000 if megabytes else None,
+        image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
     )
+
+
+def _fixed_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:
+    """What the Settings page can't change (see Settings.fixed)."""
+    decided = {
+        **{name: bool(environ.get(hub.endpoint_variable)) for name, hub in HUBS.items()},
+        "home": bool(environ.get("HUB_UI_HOME")),
+        "library": library is not None,
+        "proxy": names_proxy(environ),
+    }
+    return frozenset(name for name, is_decided in decided.items() if is_decided)
+
+
+def _image_cache(megabytes: str) -> int | None:
+    if megabytes and not re.fullmatch("[0-9]{1,7}", megabytes):
+        raise UsageError(
+            f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
+        )
+    return int(megabytes) * 1_000_000 if megabytes else None
 
 
 def _database(address: str) -> str:
@@ -169,7 +176,7 @@ def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -
     return url.rstrip("/")
 
 
-def chosen_home(environ: Mapping[str, str]) -> Path:
+def find_home(environ: Mapping[str, str]) -> Path:
     """HUB_UI_HOME, else what is saved in the usual home, else that."""
     if environ.get("HUB_UI_HOME"):
         return Path(environ["HUB_UI_HOME"])

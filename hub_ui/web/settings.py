@@ -19,7 +19,7 @@ from connectors.http.session import Endpoint
 from connectors.registry import HUBS
 from hub_ui import saved_settings
 from hub_ui.i18n import _
-from hub_ui.keys import check_key, stored_keys
+from hub_ui.keys import check_key, require_keys
 from hub_ui.saved_settings import SavedSettings, hide_password
 from hub_ui.settings import Settings
 from hub_ui.web.requests import KEYS_ROUTE, SETTINGS_ROUTE
@@ -47,7 +47,7 @@ class SettingsRoutes:
     def change_key(self, values: Mapping[str, Any]) -> str:
         """Keeps, checks or removes a key; returns a sentence about it. Raises one of our errors."""
         self.settings.policy.check("use keys")
-        keys, hub = stored_keys(self.settings.tokens), str(values.get("hub"))
+        keys, hub = require_keys(self.settings.tokens), str(values.get("hub"))
         if hub not in HUBS:
             raise UsageError(_("There is no such hub. Load the page again."))
         label = HUBS[hub].label

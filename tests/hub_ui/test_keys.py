@@ -93,7 +93,7 @@ def test_a_key_that_another_process_keeps_counts_at_once(keys: Keys, home: Path)
 def test_without_a_keyring_a_file_for_its_owner_alone_has_it(home: Path) -> None:
     keys = Keys({}, KeyStore(home / "keys.json", has_keyring=False))
     keys.put("civitai", "civ_1")
-    assert (keys["civitai"], keys.place("civitai")) == ("civ_1", "file")
+    assert (keys["civitai"], keys.place("civitai"), list(keys), len(keys)) == ("civ_1", "file", ["civitai"], 1)
     assert stat.S_IMODE((home / "keys.json").stat().st_mode) == 0o600
     assert list(files(home)) == ["keys.json"]
 
