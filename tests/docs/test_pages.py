@@ -64,6 +64,7 @@ def test_the_pictures_are_small() -> None:
     pictures = [ROOT / link for link in LINK.findall(TEXTS["README.md"]) if link.startswith("docs/images/")]
     assert len(pictures) == 2
     assert [picture.name for picture in pictures if picture.stat().st_size > 300_000] == []
+    assert [path.name for path in (ROOT / "docs/images").glob("tour-*") if path.stat().st_size > 100_000] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
