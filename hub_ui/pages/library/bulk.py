@@ -142,6 +142,8 @@ def apply(services: Services, render: Renderer, shown: Shown, panel: Panel, data
     name = data.get("action", "") if data.get("act") == "bulk" else data.get("act", "")
     action = ACTIONS.get(name)
     if action is None:
+        # An event without a step would empty the page (Gradio 6.31).
+        yield Step()
         return
     services.policy.check("change library")
     click = Click(services=services, render=render, shown=shown, panel=panel, data=data)

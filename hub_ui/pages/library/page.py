@@ -162,7 +162,11 @@ def connect_checks(page: LibraryPage, services: Services, render: Renderer) -> A
         name = str(act_data(event).get("act", ""))
         with errors_as_messages():
             services.policy.check("change library")
-            for step in CHECKS[name](services, render, results) if name in CHECKS else ():
+            if name not in CHECKS:
+                # An event without a step would empty what it may change (Gradio 6.31).
+                yield gr.skip(), gr.skip()
+                return
+            for step in CHECKS[name](services, render, results):
                 yield step.found or gr.skip(), step.progress
 
     return page.heading.act(on_check, [page.results], [page.results, page.progress], trigger_mode="multiple", **QUIET)
