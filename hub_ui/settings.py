@@ -124,7 +124,7 @@ def from_environment(
         },
         tokens=Keys(given, KeyStore(home / "keys.json")),
         proxy=saved.proxy,
-        fixed=_fixed_names(environ, library),
+        fixed=_environment_names(environ, library),
         hosted=hosted,
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
@@ -135,7 +135,7 @@ def from_environment(
     )
 
 
-def _fixed_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:
+def _environment_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:
     """What the Settings page can't change (see Settings.fixed)."""
     decided = {
         **{name: bool(environ.get(hub.endpoint_variable)) for name, hub in HUBS.items()},

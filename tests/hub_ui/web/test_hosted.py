@@ -26,7 +26,7 @@ SEARCHES = {
     "state.change > state", "facets.act > state", "facets.act > nothing", "sentence.act > state", "demo.act > state",
     "demo.act > nothing", "sentence.act > nothing", "search.submit > state", "search.submit > nothing",
     "sort.input > state", "grid.act > state", "sort.input > nothing", "page.then > state",
-    "completion.act > completion",
+    "completion.act > completion", "intro.act > state", "intro.act > nothing", "more.act > state",
 }  # fmt: skip
 OPENS = {"state.change > panel", "panel.act > state"}
 CHANGES_ITS_OWN_VIEW = {
