@@ -1,7 +1,7 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -249,9 +249,10 @@ def counts(results: Results) -> cards.Counts:
 def grid_html(services: Services, render: Renderer, results: Results, window: Window) -> str:
     places = window.places(results.page)
     shown = searching.read_cards(services, results, sorted({*places, window.focused}))
+    owned = frozenset(entry.ref.lora for entry in services.library.entries())
     return cards.cards_html(
         render,
-        [card(services, record, results.query.nsfw, at) for at, record in shown.items()],
+        [card(services, record, results.query.nsfw, owned, at) for at, record in shown.items()],
         counts(results),
         is_alone=-1 if window.focused in places else window.focused,
         question=question(results),
@@ -259,14 +260,17 @@ def grid_html(services: Services, render: Renderer, results: Results, window: Wi
     )
 
 
-def card(services: Services, record: Record, ceiling: Nsfw, at: int = 0) -> cards.Card:
+def card(services: Services, record: Record, ceiling: Nsfw, owned: Collection[Ref], at: int = 0) -> cards.Card:
+    """`owned` are the LoRAs of the library: only for these its thousands of entries are looked through."""
+
+    def holds(ref: Ref) -> bool:
+        return ref.lora in owned and services.library.holds(ref)
+
     known, facts = with_header_facts(services, record)
     what = facts.adapter.what if facts else "lora"
     needed = requirements(services, known) if what == "lora" else Requirements()
     try_problem = needed.text if needed.closed else ""
-    return cards.card(
-        known, at=at, ceiling=ceiling, in_library=services.library.holds, what=what, try_problem=try_problem
-    )
+    return cards.card(known, at=at, ceiling=ceiling, in_library=holds, what=what, try_problem=try_problem)
 
 
 @dataclass(frozen=True, kw_only=True)
