@@ -14,7 +14,8 @@ from hub_ui.widgets.render import widget
 
 
 def build(handler: Any) -> TranslatedBlocks:
-    with TranslatedBlocks() as app:
+    app = TranslatedBlocks()
+    with app:
         box = gr.Textbox("Search", label=N_("Search"), placeholder=N_("Library"))
         gr.Dropdown([(N_("Catalog"), "Catalog")], label="FLUX.1")
         button = gr.Button(N_("Library"))
@@ -42,7 +43,8 @@ def steps_of(app: TranslatedBlocks, headers: dict[str, str]) -> list[Any]:
     request = gr.Request(headers=Headers(headers))
 
     async def run() -> list[Any]:
-        found, iterator = [], None
+        found: list[Any] = []
+        iterator = None
         while True:
             step = await app.call_function(0, [], iterator, request)
             iterator = step["iterator"]
