@@ -17,7 +17,7 @@ from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
-from hub_ui.library.export.sidecars import relist, unchanged
+from hub_ui.library.export.sidecars import find_unchanged, relist
 from hub_ui.library.file_names import SUFFIX, fold, free_path, is_safe_path
 from hub_ui.library.files_beside import files_beside
 from hub_ui.library.library import Library
@@ -96,7 +96,7 @@ class Changes:
     @disk_errors_as_messages()
     def finish(self) -> None:
         """Ends changes that were ended in their middle. Creates nothing where there is none."""
-        if self._trash.unfinished():
+        if self._trash.list_unfinished():
             with self._library.writer() as write:
                 self._finish(write)
 
@@ -119,7 +119,7 @@ class Changes:
             strangers = [self._folder / file for file in others if is_safe_path(file) and self._is_there(file)]
             if not gone and not strangers:
                 return Outcome(failed=failed)
-            beside = () if keep_files else unchanged(self._folder, gone)
+            beside = () if keep_files else find_unchanged(self._folder, gone)
             paths = () if keep_files else (*map(self._library.path, gone), *beside, *strangers)
             files = [path for path in paths if os.path.lexists(path)]
             change = self._trash.new("remove", gone)
@@ -340,7 +340,7 @@ class Changes:
 
     def _finish(self, write: _Write) -> None:
         """Under the lock nobody else is in the middle of a change, so whoever began one is gone."""
-        for change in self._trash.unfinished():
+        for change in self._trash.list_unfinished():
             now = {entry.ref: entry.file for entry in self._library.entries()}
             here = {entry.file for entry in change.entries if now.get(entry.ref) == entry.file}
             places = change.places()

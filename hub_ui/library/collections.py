@@ -51,7 +51,7 @@ class Collections:
         return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.name)))
 
     def get(self, name: str) -> Collection:
-        found = next((one for one in self.all() if fold(one.name) == fold(_checked(name))), None)
+        found = next((one for one in self.all() if fold(one.name) == fold(_check_name(name))), None)
         if found is None:
             raise NotFound(
                 f"There is no collection “{name[:LONGEST_NAME]}”. hub-ui collection lists those that are there."
@@ -76,7 +76,7 @@ class Collections:
 
     @disk_errors_as_messages()
     def _change(self, name: str, edit: Callable[[dict[Ref, Entry]], dict[Ref, Entry]]) -> Collection:
-        name = _checked(name)
+        name = _check_name(name)
         path = self._path(name)
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / ".writer"):
@@ -94,7 +94,7 @@ class Collections:
         return self._folder / f"{safe if safe == key else f'{safe}-{sha256(key.encode()).hexdigest()[:8]}'}{_ENDING}"
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if not 0 < len(name) <= LONGEST_NAME:
         raise UsageError(

@@ -120,7 +120,7 @@ class Trash:
         """Those that can be undone, the newest first."""
         return tuple(change for name in reversed(self._names(_DONE)) if (change := self._read(name)))
 
-    def unfinished(self) -> tuple[Change, ...]:
+    def list_unfinished(self) -> tuple[Change, ...]:
         return tuple(change for name in self._names(_BEGUN) if (change := self._read(name)))
 
     def new(self, kind: ChangeKind, entries: tuple[Entry, ...]) -> Change:

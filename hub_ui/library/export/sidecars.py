@@ -132,7 +132,7 @@ def _object(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
+def find_unchanged(folder: Path, entries: Iterable[Entry]) -> tuple[Path, ...]:
     """The files that we wrote beside entries' files and nobody has changed since."""
     ours = _read(folder / _LISTING)
     if not ours:

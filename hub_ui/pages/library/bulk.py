@@ -164,7 +164,7 @@ def failures_of(outcome: Outcome) -> tuple[tuple[str, str], ...]:
     return tuple((format.title(one.entry.title), one.error.message) for one in outcome.failed)
 
 
-def counted(number: int, one: str, many: str) -> str:
+def count_text(number: int, one: str, many: str) -> str:
     return ngettext(one, many, number).format(n=format.number(number))
 
 
@@ -177,12 +177,12 @@ def after(outcome: Outcome, said: str) -> Panel:
 
 def remove(click: Click) -> Step:
     outcome = click.services.changes.remove(click.chosen)
-    return click.done(after(outcome, counted(len(outcome.done), "{n} LoRA removed.", "{n} LoRAs removed.")))
+    return click.done(after(outcome, count_text(len(outcome.done), "{n} LoRA removed.", "{n} LoRAs removed.")))
 
 
 def annotate(click: Click, edit: Callable[[Annotation], Annotation]) -> Step:
     change = click.services.changes.annotate([entry.ref for entry in click.chosen], edit)
-    said = counted(len(change.annotations), "{n} LoRA changed.", "{n} LoRAs changed.")
+    said = count_text(len(change.annotations), "{n} LoRA changed.", "{n} LoRAs changed.")
     return click.done(Panel(said=said, undo=change.id if change.annotations else ""))
 
 
@@ -230,7 +230,7 @@ def verify(click: Click) -> Iterator[Step]:
         else:
             found[step.entry.ref] = step
     wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
-    said = counted(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
+    said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
     results = replace(click.shown.results, checked={**click.shown.results.checked, **found})
     yield click.done(Panel(said=said, failures=wrong), results=results)
 
@@ -257,9 +257,9 @@ def update(click: Click) -> Iterator[Step]:
                 queued += 1
         except HubUiError as error:
             failures.append((format.title(status.entry.title), error.message))
-    said = counted(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
+    said = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
     ignored = sum(status.state == "ignored" for status in standing.values())
-    more = counted(ignored, "{n} update is ignored.", "{n} updates are ignored.") if ignored else ""
+    more = count_text(ignored, "{n} update is ignored.", "{n} updates are ignored.") if ignored else ""
     results = replace(click.shown.results, standing={**click.shown.results.standing, **standing})
     step = click.done(Panel(said=format.sentences(said, more), failures=tuple(failures)), results=results)
     yield replace(step, requested=bool(queued))
@@ -302,23 +302,23 @@ def _plan(click: Click, entries: Sequence[Entry], names: str) -> Step:
 
 def move(click: Click) -> Step:
     outcome = click.services.changes.move(moves_of(click.panel.plan))
-    said = counted(len(outcome.done), "{n} file moved.", "{n} files moved.")
+    said = count_text(len(outcome.done), "{n} file moved.", "{n} files moved.")
     return click.done(after(outcome, said))
 
 
 def export(click: Click) -> Step:
-    return Step(panel=_saved("loras.lock", click.chosen, lockfile.dumps(click.chosen)))
+    return Step(panel=lock_panel("loras.lock", click.chosen, lockfile.dumps(click.chosen)))
 
 
-def _saved(name: str, entries: Sequence[Entry], text: str) -> Panel:
-    said = counted(len(entries), "A lock file of {n} LoRA.", "A lock file of {n} LoRAs.")
+def lock_panel(name: str, entries: Sequence[Entry], text: str) -> Panel:
+    said = count_text(len(entries), "A lock file of {n} LoRA.", "A lock file of {n} LoRAs.")
     return Panel(said=said, save=name, text=text)
 
 
 def collect(click: Click) -> Step:
     made = click.services.collections.add(click.value, click.chosen)
     return list_collections(click, _("“{name}” has {count} now.").format(
-        name=made.name, count=counted(len(made.entries), "{n} LoRA", "{n} LoRAs")
+        name=made.name, count=count_text(len(made.entries), "{n} LoRA", "{n} LoRAs")
     ))  # fmt: skip
 
 
@@ -344,7 +344,7 @@ def change_collection(click: Click) -> Step:
         return Step(view=stack(services, click.shown.view, [entry.ref for entry in found.entries]))
     if name == "collection-export":
         text = found.lock_text(services.library.entries())
-        return Step(panel=_saved(f"{found.name}.lock", found.entries, text))
+        return Step(panel=lock_panel(f"{found.name}.lock", found.entries, text))
     if name == "collection-out":
         services.collections.take_out(found.name, refs_of(click.shown.selected))
         return list_collections(click)
@@ -386,7 +386,7 @@ def remove_duplicates(click: Click) -> Step:
         raise UsageError(_("Choose the file to keep first."))
     entries = [file.entry for file in files if file.entry is not None]
     outcome = click.services.changes.remove(entries, others=[file.file for file in files if file.entry is None])
-    said = counted(len(files), "{n} file removed.", "{n} files removed.")
+    said = count_text(len(files), "{n} file removed.", "{n} files removed.")
     left = tuple(one for one in groups if one is not group)
     undo = outcome.change.id if outcome.change else ""
     panel = Panel(kind="duplicates", groups=left, said=said, undo=undo, failures=failures_of(outcome))
