@@ -25,7 +25,7 @@ KEYWORDS: dict[str, tuple[int, ...] | None] = {
     "_": None,
     "N_": None,
     "N_plural": (1, 2),
-    "counted": (2, 3),
+    "count_text": (2, 3),
     "ngettext": (1, 2),
 }
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
