@@ -6,12 +6,13 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.routing import BaseRoute
 
 from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
@@ -83,56 +84,63 @@ def pending_html(services: Services, render: Renderer) -> str:
     return widgets_header.hubs_html(render, statuses)
 
 
+class Pages:
+    """The components below the header. The pages that a shared page doesn't have are None."""
+
+    def __init__(self, services: Services, render: Renderer, header: Header) -> None:
+        policy, view = services.policy, header.view
+        with gr.Row(elem_id="page-browse"):
+            self.browse = page.BrowsePage(
+                services, render, view=view, search=header.search, completion=header.completion, hubs=header.hubs
+            )
+            self.panel = detail.DetailPanel(view)
+        with gr.Row(elem_id="page-try"):
+            self.try_page = try_page_page.TryPage(render, view=view, order=header.order)
+        with gr.Column(elem_id="page-library"):
+            self.library = library.LibraryPage(view) if policy.allows("see library") else None
+            if self.library is None:
+                build_closed_page(render, "see library")
+        with gr.Row(elem_id="page-train"):
+            self.train = train.TrainPage(render, view) if policy.allows("train") else None
+            if self.train is None:
+                build_closed_page(render, "train")
+        with gr.Column(elem_id="page-settings"):
+            self.settings = settings.SettingsPage(services, render, view=view, level=self.browse.level)
+
+
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
-    policy = services.policy
     app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
-        view, order = gr.State(None), gr.State(False)
-        header = Header(services, render, view, order)
+        header = Header(services, render, gr.State(None), gr.State(False))
         drawer = downloads.Downloads(header.downloads)
-        with gr.Row(elem_id="page-browse"):
-            browse_page = page.BrowsePage(
-                services, render, view=view, search=header.search, completion=header.completion, hubs=header.hubs
-            )
-            panel = detail.DetailPanel(view)
-        with gr.Row(elem_id="page-try"):
-            try_page = try_page_page.TryPage(render, view=view, order=order)
-        with gr.Column(elem_id="page-library"):
-            library_page = library.LibraryPage(view) if policy.allows("see library") else None
-            if library_page is None:
-                build_closed_page(render, "see library")
-        with gr.Row(elem_id="page-train"):
-            train_page = train.TrainPage(render, view) if policy.allows("train") else None
-            if train_page is None:
-                build_closed_page(render, "train")
-        with gr.Column(elem_id="page-settings"):
-            settings_page = settings.SettingsPage(services, render, view=view, level=browse_page.level)
+        pages = Pages(services, render, header)
+        try_page, panel = pages.try_page, pages.panel.panel
 
         # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made.
-        connect_view(header, render, browse_page)
-        if library_page is not None:
-            library.connect(library_page, drawer, services, render, address=header.address)
-            bulk.connect(library_page, drawer, services, render)
-            own_file.connect(library_page.own_file, drawer, services, render)
-        page.connect(browse_page, services, render, reader)
-        detail.connect(panel, drawer, services, render)
+        connect_view(header, render, pages.browse)
+        if pages.library is not None:
+            library.connect(pages.library, drawer, services, render, address=header.address)
+            bulk.connect(pages.library, drawer, services, render)
+            own_file.connect(pages.library.own_file, drawer, services, render)
+        page.connect(pages.browse, services, render, reader)
+        detail.connect(pages.panel, drawer, services, render)
         try_page_page.connect(try_page, drawer, services, render, generations)
         dropped.connect(try_page, services, render)
-        if policy.allows("keep history"):
+        if services.policy.allows("keep history"):
             history.connect(try_page, services, render)
-        detail.connect_examples(panel.panel, try_page, services, render)
-        clickable = [header.nav, header.hubs, browse_page.grid, panel.panel, drawer.drawer, try_page.dropped]
-        if train_page is not None:
-            train.connect(train_page, services, render)
-            clickable.append(train_page.progress)
-        downloads.connect(app, drawer, services, render, view=view, line=panel.download)
+        detail.connect_examples(panel, try_page, services, render)
+        clickable = [header.nav, header.hubs, pages.browse.grid, panel, drawer.drawer, try_page.dropped]
+        if pages.train is not None:
+            train.connect(pages.train, services, render)
+            clickable.append(pages.train.progress)
+        downloads.connect(app, drawer, services, render, view=header.view, line=pages.panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
-        inputs = [try_page.generation, browse_page.level]
-        app.load(load_view, inputs, [view, order], js=try_page_page.READ_GENERATION, **QUIET)
-        settings.connect(settings_page, services, render)
-        connect_clicks(header, services, browse_page, clickable)
+        inputs = [try_page.generation, pages.browse.level]
+        app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
+        settings.connect(pages.settings, services, render)
+        connect_clicks(header, services, pages.browse, clickable)
         add_endpoints(app, services, generations)
     return app
 
@@ -234,17 +242,21 @@ def serving(
 
     `agents`: whether the named endpoints are an MCP server too, which needs Gradio's extra.
     """
-    limits = services.settings.policy.limits
-    with _gradio_settings() as folder:
+    with _gradio_settings() as folder, ExitStack() as closing:
         reader = HeaderReader(services=services)
+        closing.callback(reader.close)
         services.queue.start()
+        closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
-        hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
-        hub_images = HubImages(links=render.links, store=services.media, hosts=hubs)
-        local_images = LocalImages(links=render.links)
+        routes = image_routes(services, render, folder, closing)
         generations = Generations(hosted=services.settings.hosted)
+        closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
+        limits = services.settings.policy.limits
+        hosts = allowed_hosts(services, host)
+        checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
+        routes += [GlossaryPage(render=render).route(), *SettingsRoutes(settings=services.settings).routes()]
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):
             _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -258,34 +270,21 @@ def serving(
                 mcp_server=agents,
                 max_threads=MOST_HANDLERS,
                 max_file_size=limits.upload_bytes,
-                app_kwargs={
-                    "middleware": middleware(
-                        app,
-                        hosts=allowed_hosts(services, host),
-                        limits=limits,
-                        folder=folder,
-                        generations=generations,
-                        agents=agents,
-                    ),
-                    "routes": [
-                        *hub_images.routes(),
-                        local_images.route(),
-                        GeneratedImages(folder=folder).route(),
-                        GlossaryPage(render=render).route(),
-                        *SettingsRoutes(settings=services.settings).routes(),
-                    ],
-                },
+                app_kwargs={"middleware": checks, "routes": routes},
             )
+        closing.callback(app.close, verbose=False)
         answer_agents_in_json(app)
-        try:
-            yield url
-        finally:
-            app.close(verbose=False)
-            generations.close()
-            services.queue.stop()
-            reader.close()
-            hub_images.close()
-            local_images.close()
+        yield url
+
+
+def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:
+    """Of the hubs' images, those beside the library's files, and the generated ones in `folder`."""
+    hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
+    hub_images = HubImages(links=render.links, store=services.media, hosts=hubs)
+    closing.callback(hub_images.close)
+    local_images = LocalImages(links=render.links)
+    closing.callback(local_images.close)
+    return [*hub_images.routes(), local_images.route(), GeneratedImages(folder=folder).route()]
 
 
 def allowed_hosts(services: Services, host: str) -> AllowedHosts | None:

@@ -110,18 +110,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         url=settings.endpoints["replicate"],
         keys=settings.tokens,
     )
-    source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
-    generation = Generation(
-        settings,
-        lookup,
-        downloads,
-        library,
-        engine=Engine(source, timings=settings.home / "timings.json"),
-        replicate=ReplicateBackend(
-            replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
-        ),
-        history=history,
-    )
+    generation = build_generation(settings, lookup, downloads, library, history, replicate)
     return Services(
         settings=settings,
         connectors=tuple(hubs),
@@ -142,4 +131,21 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         downloads=downloads,
         generation=generation,
         replicate=replicate,
+    )
+
+
+def build_generation(
+    settings: Settings, lookup: Lookup, downloads: Downloads, library: Library, history: History, replicate: Endpoint
+) -> Generation:
+    source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
+    return Generation(
+        settings,
+        lookup,
+        downloads,
+        library,
+        engine=Engine(source, timings=settings.home / "timings.json"),
+        replicate=ReplicateBackend(
+            replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
+        ),
+        history=history,
     )

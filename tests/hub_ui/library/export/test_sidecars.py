@@ -20,9 +20,9 @@ from hub_ui.library.export.sidecars import (
     as_json,
     as_png,
     comfyui,
-    drop,
     example_of,
     fetch,
+    find_unchanged,
 )
 from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry
@@ -262,7 +262,7 @@ def test_what_another_program_wrote_anew_is_filled_in_and_stays_its_own(library:
         "size": 3,
     }  # fmt: skip
     assert write(library, SHARED) == ["same"]
-    assert drop(library.folder, SHARED.entry) == ()
+    assert find_unchanged(library.folder, [SHARED.entry]) == ()
 
 
 @pytest.mark.parametrize("values", [{"sha256": "b" * 64}, {}])
