@@ -1,6 +1,7 @@
 """Suggestions for what is being typed into the search box: keys of the query language, and values that there are."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from connectors.errors import BadQuery
@@ -9,6 +10,7 @@ from connectors.query_language import Completion, choices, completion, value_tex
 from hub_ui import format
 from hub_ui.catalog.similar import Named
 from hub_ui.i18n import _
+from hub_ui.pages.view import View
 from hub_ui.part_labels import field_label
 from hub_ui.widgets.facets import count_text
 
@@ -88,3 +90,10 @@ def _suggestion(at: Completion, text: str, field: Field, value: str, count: str)
     written = text.strip()
     note = format.join("" if label in (value, written) else label, count)
     return Suggestion(text=text, label=format.visible(written), note=note, start=at.start, end=at.end)
+
+
+def with_typed(view: View, text: str | None) -> View:
+    """With what was typed into the search box, though nobody pressed Enter. None: nothing was."""
+    with suppress(BadQuery):
+        return view if text is None else view.with_text(text)
+    return view

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
 from connectors.registry import HUBS, find_origin
 from hub_ui.i18n import N_, _
-from hub_ui.pages.browse import completion
+from hub_ui.pages.browse import completion, saved_searches
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
@@ -65,6 +64,7 @@ class BrowsePage:
             self.intro = widget(lambda: query_summary.intro_html(render, base), elem_id="intro")
             with gr.Row(elem_id="top"):
                 self.sentence = widget(elem_id="sentence")
+                self.saved = saved_searches.SavedSearchMenu(render)
                 self.sort = gr.Dropdown(
                     SORTS, value="relevance", label=N_("Sort"), show_label=False, elem_id="sort", filterable=False
                 )
@@ -122,7 +122,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
     changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
-    connect_query(page, services, searched)
+    connect_query(page, services, render, searched)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
         # "always_last": cards that arrive during a reading are read right after it.
@@ -130,15 +130,15 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
-def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
+def connect_query(page: BrowsePage, services: Services, render: Renderer, searched: Any) -> None:
     """Text, filters and order make a new query. `searched` is the event that follows it."""
 
     def on_facets(now: View, text: str | None, event: gr.EventData) -> tuple[View, Any]:
         with errors_as_messages():
-            return choose_filter(with_typed(now, text), act_data(event))
+            return choose_filter(completion.with_typed(now, text), act_data(event))
 
     def on_sort(now: View, text: str | None, sort: str) -> View:
-        return with_sort(with_typed(now, text), sort)
+        return with_sort(completion.with_typed(now, text), sort)
 
     def on_text(now: View, text: str) -> tuple[View, str]:
         with errors_as_messages():
@@ -152,6 +152,7 @@ def connect_query(page: BrowsePage, services: Services, searched: Any) -> None:
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
+    saved_searches.connect(page.saved, page.view, page.search, render, new_query)
 
 
 def connect_typing(
@@ -295,13 +296,6 @@ def type_text(services: Services, view: View, before: str, after: str) -> Typing
     # The list is not on the other pages, and an address is no search.
     is_listed = view.page == "browse" and "://" not in text
     return Typing(text=text, suggestions=suggestions, problem=problem, query=typed.query if is_listed else None)
-
-
-def with_typed(view: View, text: str | None) -> View:
-    """With what was typed into the search box, though nobody pressed Enter. None: nothing was."""
-    with suppress(BadQuery):
-        return view if text is None else view.with_text(text)
-    return view
 
 
 def with_sort(view: View, sort: str) -> View:

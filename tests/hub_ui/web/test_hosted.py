@@ -27,6 +27,7 @@ SEARCHES = {
     "demo.act > nothing", "sentence.act > nothing", "search.submit > state", "search.submit > nothing",
     "sort.input > state", "grid.act > state", "sort.input > nothing", "page.then > state",
     "completion.act > completion", "intro.act > state", "intro.act > nothing", "more.act > state",
+    "saved.act > state", "saved.act > nothing", "state.change > saved",
 }  # fmt: skip
 OPENS = {"state.change > panel", "panel.act > state"}
 CHANGES_ITS_OWN_VIEW = {
@@ -58,6 +59,7 @@ ACTS = (
     "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",
     "cancel", "pause-all", "clear", "clear-images", "nsfw", "shown", "retry", "try", "example", "more", "nonsense",
     "note", "favorite", "add-tag", "weight", "base_model", "reset", "bulk", "menu", "select-found",
+    "save-search", "open-search", "remove-search",
 )  # fmt: skip
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from hub_ui.catalog.similar import Named
-from hub_ui.pages.browse.completion import suggest, without_bare_key
+from hub_ui.pages.browse.completion import suggest, with_typed, without_bare_key
+from hub_ui.pages.view import View
 
 CATALOG: dict[Named, tuple[tuple[str, int], ...]] = {
     "creator": (("Ada L", 9), ("adam", 2)),
@@ -58,3 +59,10 @@ def test_a_suggestion_says_what_it_means_or_how_many_have_it() -> None:
 )
 def test_a_key_without_a_value_is_searched_for_by_nothing(typed: str, searched: str) -> None:
     assert without_bare_key(typed, len(typed)) == searched
+
+
+def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
+    assert with_typed(View(), "ink kind:style").query == View().with_query(text="ink", kinds=("style",)).query
+    assert with_typed(View(), "rank:x") == View()
+    filtered = View().with_query(tags=("ink",))
+    assert (with_typed(filtered, None), with_typed(filtered, "")) == (filtered, View())

@@ -10,7 +10,7 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort, with_typed
+from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort
 from hub_ui.pages.view import PAGE_SIZE, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -132,10 +132,3 @@ def test_on_other_pages_and_of_an_address_nothing_is_searched_while_it_is_typed(
 def test_a_suggestion_carries_the_whole_text_and_where_the_cursor_goes(built: Services) -> None:
     typing = type_text(built, View(), "ink ki", " wash")
     assert 'data-before="ink kind:" data-after="wash"' in Renderer()("completion", number="3", **vars(typing))
-
-
-def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
-    assert with_typed(View(), "ink kind:style").query == View().with_query(text="ink", kinds=("style",)).query
-    assert with_typed(View(), "rank:x") == View()
-    filtered = View().with_query(tags=("ink",))
-    assert (with_typed(filtered, None), with_typed(filtered, "")) == (filtered, View())
