@@ -23,7 +23,7 @@ from hub_ui.pages import settings, train
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
-from hub_ui.pages.events import QUIET, build_closed_page, errors_as_messages, list_closed_pages
+from hub_ui.pages.events import IN_ORDER, QUIET, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import bulk, downloads, own_file
 from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
@@ -169,7 +169,7 @@ def connect_clicks(header: Header, services: Services, browse: page.BrowsePage, 
             return apply_click(now, act, services.generation.default_weight)
 
     for component in clickable:
-        component.act(on_click, [header.view, browse.results], [header.view, header.order], **QUIET)
+        component.act(on_click, [header.view, browse.results], [header.view, header.order], **IN_ORDER)
 
 
 def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:

@@ -21,6 +21,9 @@ from hub_ui.widgets.render import Renderer, widget
 Result = TypeVar("Result")
 # Options of every event on the page: no public endpoint, no overlay on the content.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# Of events that change the view: each click counts, and one after the other, so that none works on an older view and
+# takes back what the one before it did.
+IN_ORDER: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "view", "concurrency_limit": 1, **QUIET}
 
 MOST_PAGES = 10_000
 

@@ -26,5 +26,7 @@ def stop(page: Page) -> None:
     """A person stops to look. Shifts count since the last stop, or since the page was loaded."""
     come_to_rest(page)
     # What moves right after a click is the answer to it: the grid makes way for the panel, for one.
-    assert shifted(page, by_itself=True) < GOOD_SHIFT
-    assert axe.violations(page) == []
+    moved = shifted(page, by_itself=True)
+    assert moved < GOOD_SHIFT, moved
+    found = axe.violations(page)
+    assert found == [], found

@@ -21,7 +21,7 @@ from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.browse.window import Window, Windows
-from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
+from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.view import View
 from hub_ui.services import Services
@@ -147,7 +147,7 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer, search
 
     # A new query ends the running search, so that a hanging hub can't delay it.
     new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
-    with_text: dict[str, Any] = {"js": read_script("typed_text"), **new_query}
+    with_text: dict[str, Any] = {"js": read_script("typed_text"), **new_query, **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
