@@ -6,7 +6,8 @@ when something about its entry has changed; what has changed is asked of each so
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+# The clocks of some disks count in steps of this.
+_STEP_NS = 3 * 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +41,19 @@ class LibraryRow:
     name: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Folder:
+    """What lies in a folder, by paths relative to the library, at the time when it was last written.
+
+    A folder that was `settled` when it was listed has the same in it for as long as its time is the same.
+    """
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+    written: int
+    settled: bool
+
+
 class LibraryIndex:
     """Any thread may call any method."""
 
@@ -49,6 +65,7 @@ class LibraryIndex:
         self._rows: dict[Ref, LibraryRow] = {}
         self._listed: tuple[LibraryRow, ...] = ()
         self._known: dict[Ref, tuple[Row, bool]] = {}
+        self._folders: dict[str, Folder] = {}
         self._files: dict[str, float] = {}
         # What the rows were made from.
         self._entries: tuple[Entry, ...] = ()
@@ -60,7 +77,7 @@ class LibraryIndex:
         with self._lock:
             entries, said, change = self._library.entries(), self._annotations.all(), self._catalog.change()
             files = self._find_files()
-            changed = files.keys() ^ self._files.keys()
+            changed = files.keys() ^ self._files.keys() if files is not self._files else set()
             if entries is self._entries and said is self._said and change == self._change and not changed:
                 return self._listed
             renewed = self._read_catalog(entries, change)
@@ -68,11 +85,12 @@ class LibraryIndex:
             self._files = files
             self._rows = {}
             for entry in entries:
-                lora, old = entry.ref.lora, before.get(entry.ref)
-                annotation = said.get(lora) or Annotation(ref=lora)
-                is_same = old is not None and old.entry == entry and old.annotation == annotation
+                old = before.get(entry.ref)
+                lora = old.annotation.ref if old is not None else entry.ref.lora
+                annotation = said.get(lora)
+                is_same = old is not None and _is_same(old, entry, annotation)
                 if old is None or not is_same or lora in renewed or entry.file in changed:
-                    old = self._row(entry, annotation)
+                    old = self._row(entry, annotation or Annotation(ref=lora))
                 self._rows[entry.ref] = old
             self._entries, self._said, self._change = entries, said, change
             self._listed = tuple(self._rows.values())
@@ -95,11 +113,22 @@ class LibraryIndex:
 
     def _find_files(self) -> dict[str, float]:
         """The files below the folder by their paths, with when they were written, which is read once for each."""
-        found: dict[str, float] = {}
-        for path in _paths(self._library.folder):
-            at = self._files.get(path)
-            found[path] = _write_time(self._library.folder / path) if at is None else at
-        return found
+        found: dict[str, Folder] = {}
+        waiting = [""]
+        while waiting:
+            path = waiting.pop()
+            if (folder := _list_folder(self._library.folder, path, self._folders.get(path))) is not None:
+                found[path] = folder
+                waiting += folder.folders
+        before, self._folders = self._folders, found
+        if all(folder is before.get(path) for path, folder in found.items()) and len(found) == len(before):
+            return self._files
+        known = self._files
+        return {
+            path: known[path] if path in known else _write_time(self._library.folder / path)
+            for folder in found.values()
+            for path in folder.files
+        }
 
     def _read_catalog(self, entries: Iterable[Entry], change: int) -> set[Ref]:
         """Reads what is new there. Returns the LoRAs that it is about."""
@@ -183,22 +212,35 @@ def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
     )
 
 
-def _paths(folder: Path) -> Iterator[str]:
-    """Relative to the folder, with forward slashes. A folder that can't be read has no files."""
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        try:
-            with os.scandir(folder / inside) as found:
-                for item in found:
-                    path = f"{inside}/{item.name}" if inside else item.name
-                    if not item.is_dir(follow_symlinks=False):
-                        yield path
-                    # The library's own state, and links that may lead anywhere.
-                    elif not item.name.startswith("."):
-                        waiting.append(path)
-        except OSError:
-            continue
+def _is_same(row: LibraryRow, entry: Entry, annotation: Annotation | None) -> bool:
+    """Whether the row says this already. Most are the same objects, which takes no comparing."""
+    if row.entry is not entry and row.entry != entry:
+        return False
+    return row.annotation is annotation or (
+        row.annotation.is_empty if annotation is None else row.annotation == annotation
+    )
+
+
+def _list_folder(library: Path, inside: str, known: Folder | None) -> Folder | None:
+    """None for a folder that can't be read. With forward slashes, and without the library's own state."""
+    try:
+        now, written = time.time_ns(), os.stat(library / inside).st_mtime_ns
+        if known is not None and known.settled and known.written == written:
+            return known
+        files, folders = [], []
+        with os.scandir(library / inside) as found:
+            for item in found:
+                path = f"{inside}/{item.name}" if inside else item.name
+                if not item.is_dir(follow_symlinks=False):
+                    files.append(path)
+                # Links may lead anywhere.
+                elif not item.name.startswith("."):
+                    folders.append(path)
+    except OSError:
+        return None
+    # Of one that is being written to, the time may stay the same.
+    settled = now - written > _STEP_NS
+    return Folder(files=tuple(files), folders=tuple(folders), written=written, settled=settled)
 
 
 def _write_time(path: Path) -> float:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -216,30 +217,36 @@ def find(question: Question) -> Found:
     spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
     own = frozenset(spelled)
     hits: list[LibraryRow] = []
-    marks: Counter[str] = Counter()
-    counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    marks = dict.fromkeys(MARKS, 0)
+    # Rows that fail one condition alone: those that its own filter counts beside the hits.
+    near: dict[Condition, list[Row]] = {condition: [] for condition, _values in _COUNTED.values()}
+    holds = [(name, mark.holds) for name, mark in MARKS.items()]
     for row in rows:
         if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
             continue
-        holding = {name for name, mark in MARKS.items() if mark.holds(row, question.outdated)}
-        if not holding.isdisjoint(asked.without):
+        holding = [name for name, is_so in holds if is_so(row, question.outdated)]
+        if any(name in asked.without for name in holding):
             continue
-        lacking = {mark for mark in asked.marks if mark not in holding}
+        lacking = [mark for mark in asked.marks if mark not in holding]
         failed = search.failed_conditions(row.row, wanted)
         if not failed and len(lacking) < 2:
-            marks.update(name for name in holding if lacking <= {name})
-        if lacking or len(failed) > 1:
-            continue
-        for name, (condition, values) in _COUNTED.items():
-            if failed <= {condition}:
-                counts[name].update(own.intersection(row.row.tags) if name == "tags" else values(row.row))
-        if not failed:
+            for name in holding:
+                marks[name] += not lacking or lacking == [name]
+        if not lacking and not failed:
             hits.append(row)
+        elif not lacking and len(failed) == 1 and (only := failed.pop()) in near:
+            near[only].append(row.row)
+    counted = {**_COUNTED, "tags": (_COUNTED["tags"][0], lambda row: own.intersection(row.tags))}
+    found = [row.row for row in hits]
+    counts = {
+        name: Counter(chain.from_iterable(map(values, (*found, *near[condition]))))
+        for name, (condition, values) in counted.items()
+    }
     order = SORTS[question.sort]
     return Found(
         rows=tuple(sorted(hits, key=lambda row: (order(row, question.used), row.name, row.entry.ref))),
         facets=_facets(counts, rows),
-        marks={name: marks[name] for name in MARKS},
+        marks=marks,
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
     )
 

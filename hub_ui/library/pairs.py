@@ -30,6 +30,10 @@ class Pair:
         return sum(entry.size for entry in self.entries)
 
 
+def may_be_half(entry: Entry) -> bool:
+    return entry.architecture == _ARCHITECTURE
+
+
 def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -> tuple[Pair, ...]:
     """One for each entry or pair of them, in the order of the first. `other_half` reads what the catalog knows."""
     library = tuple(entries)
@@ -39,7 +43,7 @@ def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -
     for entry in library:
         if entry.ref in done:
             continue
-        half = other_half(entry.ref) if entry.architecture == _ARCHITECTURE else None
+        half = other_half(entry.ref) if may_be_half(entry) else None
         other = by_ref.get(half) if half is not None else None
         first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
         pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
@@ -54,7 +58,7 @@ def with_halves(
     by_ref = {entry.ref: entry for entry in entries}
     found: dict[Entry, None] = {}
     for entry in chosen:
-        half = other_half(entry.ref) if entry.architecture == _ARCHITECTURE else None
+        half = other_half(entry.ref) if may_be_half(entry) else None
         found[entry] = None
         if half in by_ref:
             found[by_ref[half]] = None

@@ -132,6 +132,31 @@ def test_escape_closes_the_entry_and_the_focus_goes_back(demo: Demo, page: Page)
     expect(page.get_by_role("button", name="Edit Detail Dial")).to_be_focused()
 
 
+def test_ticks_and_the_open_row_show_without_a_new_list(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    every, tick = page.get_by_label("Select all on this page"), page.get_by_label("Select Detail Dial")
+    every.click()
+    expect(tick).to_be_checked()
+    expect(page.locator(".selection b")).to_have_text("1 chosen")
+    tick.click()
+    expect(every).not_to_be_checked()
+    expect(page.locator(".selection")).to_have_count(0)
+    tick.click()
+    expect(every).to_be_checked()
+    page.get_by_role("button", name="Choose none").click()
+    expect(tick).not_to_be_checked()
+    change = page.get_by_role("button", name="Edit Detail Dial")
+    change.click()
+    expect(page.locator("#shelf .row.open")).to_have_count(1)
+    change.click()
+    expect(page.locator("#shelf .row.open")).to_have_count(0)
+    expect(change).to_have_attribute("aria-expanded", "false")
+    tick.click()
+    page.get_by_label("Favourite: Detail Dial").click()
+    expect(page.locator("#shelf .heart.on")).to_have_count(1)
+    expect(tick).to_be_checked()
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with whole_demo(tmp_path_factory.mktemp("large")) as running:
@@ -178,8 +203,9 @@ ACTIONS = (
     ("own weight", "choose", "#entry-weight", "0.6", "document.querySelector('#entry [data-field=weight]')"),
     ("only favourites", "click", "#library-facets [data-value='is:favorite']", "", f"{FOUND} === '1 LoRA'"),
 )  # fmt: skip
-# An action should take less than 300 ms. Tests share a machine that may be ten times as slow: the figures are printed,
-# and only what is far beyond fails.
+# The aim for an action. Tests share a machine that may be ten times as slow: the figures are printed beside it, and
+# only what is far beyond fails.
+AIM_MS = 300
 MOST_MS, MEDIAN_MS = 10_000, 2_000
 
 
@@ -192,5 +218,6 @@ def test_each_action_is_quick_with_5000_loras(large: Demo, page: Page, capsys: p
         taken[name] = page.evaluate(TIMED, how)
     with capsys.disabled():
         print("\n" + "\n".join(f"{name}: {milliseconds:.0f} ms" for name, milliseconds in taken.items()))
+        print(f"median of {len(taken)} actions: {median(taken.values()):.0f} ms, where {AIM_MS} ms is the aim")
     assert {name: ms for name, ms in taken.items() if not 0 <= ms < MOST_MS} == {}
     assert median(taken.values()) < MEDIAN_MS

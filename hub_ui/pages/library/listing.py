@@ -10,7 +10,7 @@ from connectors.ref import Ref
 from hub_ui import format, library_search
 from hub_ui.i18n import _
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.pairs import pair_up
+from hub_ui.library.pairs import may_be_half, pair_up
 from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.pages.library.pictures import picture
@@ -36,6 +36,10 @@ class Listing:
     def refs(self) -> list[str]:
         return [str(row.entry.ref) for row in self.found.rows]
 
+    def page_number(self, look: LibraryView) -> int:
+        """An address may name a page that is not there any more."""
+        return min(look.number, max(0, len(self.found.rows) - 1) // PAGE_SIZE)
+
 
 def find(services: Services, look: LibraryView, results: CheckResults) -> Listing:
     problem = ""
@@ -50,9 +54,12 @@ def find(services: Services, look: LibraryView, results: CheckResults) -> Listin
         refs = next((one.refs for one in services.collections.all() if one.name == results.collection), frozenset())
         found = replace(found, rows=tuple(row for row in found.rows if row.entry.ref in refs))
     # A LoRA in two files is one row.
-    rows = {row.entry.ref: row for row in found.rows}
-    pairs = pair_up((row.entry for row in found.rows), services.downloads.other_half)
-    found = replace(found, rows=tuple(rows[pair.first.ref] for pair in pairs))
+    halves = {row.entry.ref: row for row in found.rows if may_be_half(row.entry)}
+    if halves:
+        pairs = pair_up((row.entry for row in halves.values()), services.downloads.other_half)
+        shown = {entry.ref: halves[pair.first.ref] for pair in pairs for entry in pair.entries}
+        rows = (shown.get(row.entry.ref, row) for row in found.rows)
+        found = replace(found, rows=tuple({row.entry.ref: row for row in rows}.values()))
     return Listing(asked=asked, found=found, problem=problem)
 
 
@@ -61,7 +68,7 @@ def list_page(
 ) -> ListPage:
     """`marks` are `selected` refs and the one that stands `open` at the side."""
     found = listing.found.rows
-    number = min(look.number, max(0, len(found) - 1) // PAGE_SIZE)
+    number = listing.page_number(look)
     coming = {task.ref for task in services.queue.tasks() if not task.rests}
     selected, opened = frozenset(marks.get("selected") or ()), marks.get("open")  # type: ignore[call-overload]
     return ListPage(

@@ -33,6 +33,7 @@ STATES = ("view", "results", "selected", "opened")
 CHECKS: Mapping[str, Callable[..., Iterator[Any]]] = {"verify": verify_files, "outdated": check_updates}
 # What bulk.py does.
 PANELS = ("duplicates", "collections", "changes", "rules")
+Paints = Literal["all", "selection", "entry", "nothing"]
 _TOOLS = frozenset(tool.name for tool in selection.TOOLS)
 
 
@@ -74,12 +75,15 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The page after a click. `requested`: downloads were added. `paints` what is to be painted anew."""
+    """The page after a click. `requested`: downloads were added.
+
+    `paints` is what is to be painted anew: ticks, and which row is open, show in the browser without it.
+    """
 
     shown: Shown
     importing: bool | None = None
     requested: bool = False
-    paints: Literal["all", "selection", "nothing"] = "all"
+    paints: Paints = "all"
 
 
 def connect(
@@ -116,7 +120,6 @@ def connect_clicks(
 ) -> None:
     states = [page.view, page.results, page.selected, page.opened]
     parts = [page.heading, page.facets, page.search, page.selection, page.shelf, page.entry]
-    nothing = (gr.skip(),) * len(parts)
 
     def on_act(
         now: View,
@@ -131,16 +134,13 @@ def connect_clicks(
             before = Shown(view=now, results=results, selected=selected, opened=opened)
             change = handle_click(services, before, act_data(event), is_local(request))
             then = change.shown
-            painted: tuple[Any, ...] = nothing if change.paints == "nothing" else paint(services, render, then)
-            if change.paints == "selection":
-                painted = (*nothing[:3], painted[3], *nothing[4:])
             return (
                 # A check that ended meanwhile has changed what this click does not.
                 *(
                     gr.skip() if getattr(then, name) is getattr(before, name) else getattr(then, name)
                     for name in STATES
                 ),
-                *painted,
+                *paint(services, render, then, change.paints),
                 then.view.library if change.paints == "all" else gr.skip(),
                 then.view.to_address() if then.view.library != now.library else gr.skip(),
                 gr.skip() if change.importing is None else gr.update(visible=change.importing),
@@ -196,7 +196,7 @@ def handle_click(services: Services, before: Shown, clicked: Mapping[str, Any], 
         said = selection.run(services, before.selected, str(clicked.get("action", "")), value)
         return Change(shown=replace(before, results=replace(before.results, said=said)), requested=True)
     if name == "edit-close":
-        return Change(shown=replace(before, opened=OpenEntry()))
+        return Change(shown=replace(before, opened=OpenEntry()), paints="entry")
     return handle_entry_click(services, before, name, clicked, local)
 
 
@@ -220,13 +220,14 @@ def select(services: Services, before: Shown, name: str, ref: str) -> Change:
     if name == "select":
         return Change(shown=replace(before, selected=selection.toggle(before.selected, [ref])), paints="selection")
     if name == "select-none":
-        return Change(shown=replace(before, selected=()))
-    look = before.view.library
-    refs = listing.find(services, look, before.results).refs
+        return Change(shown=replace(before, selected=()), paints="selection")
+    found = listing.find(services, before.view.library, before.results)
     if name == "select-page":
-        refs = refs[look.number * PAGE_SIZE : (look.number + 1) * PAGE_SIZE]
-        return Change(shown=replace(before, selected=selection.toggle(before.selected, refs)))
-    return Change(shown=replace(before, selected=tuple(dict.fromkeys((*before.selected, *refs)))))
+        start = found.page_number(before.view.library) * PAGE_SIZE
+        selected = selection.toggle(before.selected, found.refs[start : start + PAGE_SIZE])
+    else:
+        selected = tuple(dict.fromkeys((*before.selected, *found.refs)))
+    return Change(shown=replace(before, selected=selected), paints="selection")
 
 
 def handle_entry_click(services: Services, before: Shown, name: str, clicked: Mapping[str, Any], local: bool) -> Change:
@@ -240,12 +241,13 @@ def handle_entry_click(services: Services, before: Shown, name: str, clicked: Ma
         return Change(shown=replace(before, view=replace(before.view, page="browse", open=str(ref))), paints="nothing")
     if name == "edit":
         is_open = opened.ref == str(ref)
-        return Change(shown=replace(before, opened=OpenEntry() if is_open else OpenEntry(ref=str(ref))))
+        return Change(shown=replace(before, opened=OpenEntry() if is_open else OpenEntry(ref=str(ref))), paints="entry")
     if name in entry.EDITS or name == "reset":
         text = str(clicked.get("field", "")) if name == "reset" else value
         return Change(shown=replace(before, opened=entry.edit(services, opened, name, ref, text)))
     if name in ("remove", "keep"):
-        return Change(shown=replace(before, opened=replace(opened, ref=str(ref), asking=name == "remove")))
+        asking = replace(opened, ref=str(ref), asking=name == "remove")
+        return Change(shown=replace(before, opened=asking), paints="entry")
     if name == "remove-now":
         entries = services.library.entries()
         services.changes.remove(with_halves([services.library.entry(ref)], entries, services.downloads.other_half))
@@ -255,7 +257,7 @@ def handle_entry_click(services: Services, before: Shown, name: str, clicked: Ma
     if name == "reveal":
         if local:
             reveal(services.library.path(services.library.entry(ref)), os.environ)
-        return Change(shown=replace(before, opened=replace(opened, ref=str(ref))))
+        return Change(shown=replace(before, opened=replace(opened, ref=str(ref))), paints="entry")
     if name in ("fetch", "update"):
         services.downloads.enqueue(ref)
         return Change(shown=before, requested=True)
@@ -265,10 +267,18 @@ def handle_entry_click(services: Services, before: Shown, name: str, clicked: Ma
     raise UsageError(_("That is no button of this page."))
 
 
-def paint(services: Services, render: Renderer, shown: Shown) -> tuple[str, ...]:
+def paint(services: Services, render: Renderer, shown: Shown, paints: Paints = "all") -> tuple[Any, ...]:
     """Heading, filters, search, what is chosen, the list, and the entry at the side."""
+    skip = gr.skip()
+    if paints == "nothing":
+        return (skip,) * 6
+    if paints == "entry":
+        return *(skip,) * 5, library_entry.html(render, entry.panel(services, render, shown.opened, shown.results))
     look = shown.view.library
     found = listing.find(services, look, shown.results)
+    toolbar = selection.toolbar_html(render, shown.selected, len(found.found.rows))
+    if paints == "selection":
+        return *(skip,) * 3, toolbar, *(skip,) * 2
     page = listing.list_page(
         services, render, found, look, shown.results, selected=shown.selected, open=shown.opened.ref
     )
@@ -281,7 +291,7 @@ def paint(services: Services, render: Renderer, shown: Shown) -> tuple[str, ...]
         library_list.search_html(
             render, look.text, chips, sort=look.sort, problem=found.problem, number=shown.number, count=count
         ),
-        selection.toolbar_html(render, shown.selected, page.found),
+        toolbar,
         library_list.list_html(render, page, count=count),
         library_entry.html(render, entry.panel(services, render, shown.opened, shown.results)),
     )

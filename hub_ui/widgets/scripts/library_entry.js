@@ -32,6 +32,11 @@ addEventListener('beforeunload', (event) => {
 watch('value', () => {
   const panel = element.querySelector('.entry');
   const ref = panel ? panel.dataset.ref : '';
+  for (const row of document.querySelectorAll('#shelf .row')) {
+    const isOpen = row.dataset.ref === ref;
+    row.classList.toggle('open', isOpen);
+    row.querySelector('[data-act=edit]')?.setAttribute('aria-expanded', String(isOpen));
+  }
   if (ref !== shown) {
     if (panel) {
       area().value = area().defaultValue;

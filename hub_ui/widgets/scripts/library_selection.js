@@ -6,6 +6,14 @@ const run = (action) => {
   if (menu) { menu.open = false; }
 };
 element.addEventListener('click', (event) => {
+  const choice = event.target.closest('[data-act=select-none], [data-act=select-found]');
+  if (choice) {
+    const on = choice.dataset.act === 'select-found';
+    for (const box of document.querySelectorAll('#shelf .pick')) {
+      box.setAttribute('aria-checked', String(on));
+      box.classList.toggle('on', on);
+    }
+  }
   if (event.target.closest('[data-bulk]')) { run(event.target.closest('.bulk-action')); }
 });
 element.addEventListener('keydown', (event) => {

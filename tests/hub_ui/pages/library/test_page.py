@@ -344,3 +344,15 @@ def test_without_a_picture_of_its_hub_a_row_has_the_one_beside_its_file(built: S
     path = built.library.path(built.library.entry(INK))
     path.with_suffix(".preview.png").write_bytes(b"")
     assert '<img src="local-picture?path=' in show(built)
+
+
+def test_a_tick_paints_the_toolbar_alone_and_an_opened_entry_its_panel(built: Services) -> None:
+    for name, painted in (("select", 3), ("select-page", 3), ("select-none", 3), ("edit", 5), ("edit-close", 5)):
+        change = act(built, name)
+        parts = page.paint(built, Renderer(), change.shown, change.paints)
+        assert [number for number, part in enumerate(parts) if isinstance(part, str)] == [painted]
+
+
+def test_the_page_that_is_ticked_is_the_one_that_is_shown(built: Services) -> None:
+    beyond = replace(LIBRARY, library=replace(LIBRARY.library, number=9))
+    assert act(built, "select-page", Shown(view=beyond)).shown.selected == (str(INK),)
