@@ -158,9 +158,10 @@ def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> N
 
 
 def connect_clicks(header: Header, services: Services, browse: page.BrowsePage, clickable: Sequence[gr.HTML]) -> None:
-    def on_click(now: View, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
+    def on_click(view: View | None, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
         with errors_as_messages():
-            act = act_data(event)
+            # There is no view yet if somebody clicks before the address is read.
+            now, act = view or View(), act_data(event)
             if shown is not None and shown.is_typed:
                 # Who opens a LoRA of the list that came while typing means that query.
                 now = replace(now, query=shown.query)

@@ -60,7 +60,8 @@ def read(folder: Path) -> SavedSettings:
     file = folder / FILE
     try:
         return SavedSettings.of(tomlkit.parse(file.read_text(encoding="utf-8")).unwrap())
-    except FileNotFoundError:
+    # The folder may be a file, which is said where something is to be written there.
+    except (FileNotFoundError, NotADirectoryError):
         return SavedSettings()
     except (OSError, UnicodeError, TOMLKitError) as error:
         raise UsageError(f"{file} can't be read. Mend it, or remove it.") from error

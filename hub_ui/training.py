@@ -120,7 +120,9 @@ def _read_folder(folder: Path) -> Iterator[_Item]:
 def _read_zip(path: Path) -> Iterator[_Item]:
     try:
         with zipfile.ZipFile(path) as opened:
-            members = [info for info in opened.infolist() if not info.is_dir() and not _is_litter(info.filename)]
+            # Not is_dir(), which fails for an empty name on Python 3.11.
+            found = [info for info in opened.infolist() if not info.filename.endswith("/")]
+            members = [info for info in found if not _is_litter(info.filename)]
             _check_size(path, len(members), sum(info.file_size for info in members))
             for info in members:
                 yield _read_member(opened, info, path)

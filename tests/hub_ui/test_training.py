@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -132,6 +132,8 @@ def test_what_is_no_zip_is_told(tmp_path: Path, data: bytes) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
+# A file without a name.
+@example(changes=[(874, 0)])
 def test_a_damaged_zip_is_read_or_told(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
     data = bytearray(DEFLATED)
     for place, value in changes:
