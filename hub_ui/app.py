@@ -53,6 +53,13 @@ LAUNCH: dict[str, Any] = {
 }  # fmt: skip
 
 
+class RunningEvents(dict[str, Any]):
+    """Of an event that is cancelled while it ends, Gradio (6.31) deletes the iterator twice, and answers with a 500."""
+
+    def __delitem__(self, event: str) -> None:
+        self.pop(event, None)
+
+
 class Header:
     """The components above every page."""
 
@@ -274,6 +281,7 @@ def serving(
                 app_kwargs={"middleware": checks, "routes": routes},
             )
         closing.callback(app.close, verbose=False)
+        app.server_app.iterators = RunningEvents()
         answer_agents_in_json(app)
         yield url
 

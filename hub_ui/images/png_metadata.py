@@ -148,7 +148,13 @@ def read_any(path: Path) -> Provenance | Infotext:
     # A saver of ComfyUI may write both; what A1111 defined says more, its hashes for example.
     graph = None if _is_whole(infotext) else read_graph(texts)
     if graph is not None or infotext.fields:
-        return graph or infotext
+        found = graph or infotext
+        # Their JSON may have half surrogates, which fit into no page and no file.
+        return Infotext(
+            prompt=_whole_characters(found.prompt),
+            negative=_whole_characters(found.negative),
+            fields={_whole_characters(name): _whole_characters(text) for name, text in found.fields.items()},
+        )
     if "workflow" in texts or "prompt" in texts:
         raise UsageError(
             _(
@@ -157,6 +163,10 @@ def read_any(path: Path) -> Provenance | Infotext:
             ).format(name=path.name)
         )
     raise UsageError(_("{name} {no_metadata}").format(name=path.name, no_metadata=NO_METADATA))
+
+
+def _whole_characters(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_whole(infotext: Infotext) -> bool:

@@ -95,7 +95,8 @@ class Collections:
 
 
 def _check_name(name: str) -> str:
-    name = " ".join(name.split())
+    # A lock file holds UTF-8, which has no half surrogates.
+    name = " ".join(name.split()).encode("utf-8", "replace").decode()
     if not 0 < len(name) <= LONGEST_NAME:
         raise UsageError(
             f"A collection has a name of at most {LONGEST_NAME} characters. Write one, such as “My styles”."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from types import MappingProxyType
@@ -17,6 +18,17 @@ AT_REST = """() => [...document.images].every((picture) => {
   const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;
   return picture.complete || !seen;
 })"""
+
+# As a browser brings a file that is dragged onto a page.
+DROP = """([name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name, { type }));
+  for (const kind of ['dragover', 'drop']) {
+    const event = new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
+    document.querySelector('main').dispatchEvent(event);
+  }
+}"""
 
 
 def browse(page: Page, demo: str) -> None:
@@ -95,6 +107,10 @@ PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
         browse, nothing_found, panel, try_empty, try_more, try_result, library, library_import, drawer, train, settings
     )}
 )  # fmt: skip
+
+
+def drop(page: Page, name: str, data: bytes, media_type: str = "") -> None:
+    page.evaluate(DROP, [name, media_type, base64.b64encode(data).decode()])
 
 
 def come_to_rest(page: Page) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Iterator
@@ -16,22 +15,13 @@ from playwright.sync_api import Page, expect
 from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
 from hub_ui.library.identify import digests
+from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
 ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
 SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
-# As a browser brings a file that is dragged onto a page.
-DROP = """([name, type, data]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const carried = new DataTransfer();
-  carried.items.add(new File([bytes], name, { type }));
-  for (const kind of ['dragover', 'drop']) {
-    const event = new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
-    document.querySelector('main').dispatchEvent(event);
-  }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +43,7 @@ def drop(page: Page, address: str, file: Path, media_type: str = "image/png") ->
     expect(page.locator("#make")).to_be_attached()
     expect(page.locator(".hub.good")).to_have_count(3)
     expect(page.locator(".card.ghost")).to_have_count(0)
-    page.evaluate(DROP, [file.name, media_type, base64.b64encode(file.read_bytes()).decode()])
+    places.drop(page, file.name, file.read_bytes(), media_type)
 
 
 def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, page: Page, tmp_path: Path) -> None:
@@ -61,7 +51,7 @@ def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, page: Page, t
     drop(page, demo.url, png(tmp_path / "robot.png", parameters=text))
     expect(page.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
     expect(page.locator(".dropped")).not_to_contain_text("by its name alone")
-    page.get_by_role("button", name="Make it again").click()
+    page.get_by_role("button", name="Make it again", exact=True).click()
     expect(page.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
     expect(page.locator(".pair .tag.right")).to_have_text("made again")
     expect(page.locator(".proof")).to_contain_text("seed 77")
@@ -78,7 +68,7 @@ def test_an_image_of_this_app_is_made_again_bit_for_bit(demo: Demo, page: Page, 
     later = page.context.new_page()
     drop(later, demo.url, tmp_path / "ours.png")
     expect(later.locator(".dropped li.here")).to_have_count(1, timeout=SECONDS)
-    later.get_by_role("button", name="Make it again").click()
+    later.get_by_role("button", name="Make it again", exact=True).click()
     expect(later.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
     same = """() => Promise.all([...document.querySelectorAll('.pair img')].map(async (image) => {
       await image.decode();

@@ -13,9 +13,9 @@ from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.conftest import Watch
 from tests.browser.demo import Demo, served_demo
-from tests.browser.hostile import EVERYTHING, FIRST, TEXTS, write_hub
+from tests.browser.hostile import EVERYTHING, FIRST, TEXTS, images, lora_files, write_hub
 from tests.browser.layout import beyond_the_window, overlaps, too_wide
-from tests.browser.places import come_to_rest
+from tests.browser.places import come_to_rest, drop
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1440, 1024, 390)
@@ -29,13 +29,14 @@ REFS = [Ref.parse(f"civitai:{FIRST + number}@{FIRST + number}#{FIRST + number}")
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo with the sixty on its hub and in its library, each with notes and tags of its own."""
+    """A demo with the sixty on its hub and in its library, each with notes and tags and a collection of its own."""
     folder = tmp_path_factory.mktemp("hostile")
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     write_hub(folder / "data")
     with served_demo(folder) as demo:
         for ref, text in zip(REFS, TEXTS, strict=True):
-            demo.services.downloads.pull(ref)
+            pulled = demo.services.downloads.pull(ref)
+            demo.services.collections.add(text[:60], [pulled])
             words = {"note": text[:2_000], "tags": (text[:60],), "trigger_words": (text[:60],)}
             demo.services.annotations.change(ref.lora, **words)
         yield demo
@@ -82,10 +83,40 @@ def test_in_the_panel(hostile: Demo, page: Page) -> None:
     expect_whole(page, ".detail")
 
 
-def test_in_the_library(hostile: Demo, page: Page) -> None:
+def test_in_the_library_and_names_of_collections(hostile: Demo, page: Page) -> None:
     page.goto(f"{hostile.url}?view=library")
-    expect(page.locator("#page-library .shelf").first).to_be_visible()
-    expect_whole(page, "#page-library .shelf tr, #page-library .shelf li")
+    expect(page.locator("#shelf .row").first).to_be_visible()
+    expect_whole(page, "#shelf .row, #library-facets")
+    page.get_by_role("button", name="Collections").click()
+    rows = page.locator(".bulk-panel .plan tr")
+    expect(rows).to_have_count(len(TEXTS))
+    rows.first.get_by_role("button", name="Show").click()
+    expect(page.locator("#shelf .row")).to_have_count(1)
+    expect_whole(page, ".bulk-panel")
+
+
+def test_in_the_metadata_of_dropped_images(hostile: Demo, page: Page) -> None:
+    page.goto(f"{hostile.url}?view=try")
+    expect(page.locator("#make")).to_be_visible()
+    expect(page.locator(".hub.good")).to_have_count(3)
+    for number, (name, data) in enumerate(images()):
+        drop(page, name, data, "image/png")
+        expect(page.locator(".dropped h3 b")).to_contain_text(f"{number}.png")
+        expect(page.locator(".dropped li b").first).to_be_visible()
+        page.get_by_text("Its settings in full").click()
+        expect_whole(page, ".dropped")
+
+
+def test_in_the_names_and_metadata_of_dropped_lora_files(hostile: Demo, page: Page) -> None:
+    page.goto(f"{hostile.url}?view=library")
+    expect(page.locator("#shelf .row").first).to_be_visible()
+    for number, (name, data) in enumerate(lora_files()):
+        drop(page, name, data)
+        expect(page.locator(".own-file h3 b")).to_contain_text(f"{number}.safetensors")
+        expect_whole(page, ".own-file")
+        page.get_by_role("button", name="Keep in the library").click()
+        expect(page.locator(".own-file [role=status]")).to_contain_text("It is in your library, as")
+    expect_whole(page, ".own-file, #shelf .row")
 
 
 def test_in_the_stack_and_the_form_of_the_try_page(hostile: Demo, page: Page) -> None:

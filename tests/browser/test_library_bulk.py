@@ -11,17 +11,10 @@ from playwright.sync_api import Page, expect
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.places import drop
 
 pytestmark = pytest.mark.browser
 LORAS = ("civitai:900103", "civitai:900104", "civitai:708846")
-# Carries a file to where a person lets go of it.
-DROP = """([name, bytes]) => {
-  const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], name));
-  const how = { dataTransfer: data, bubbles: true, cancelable: true };
-  const header = document.querySelector('#header');
-  for (const type of ['dragover', 'drop']) { header.dispatchEvent(new DragEvent(type, how)); }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +92,7 @@ def test_a_file_that_is_dropped_is_shown_kept_and_tried(demo: Demo, page: Page) 
     # An edited copy of what the catalog knows: nothing but its metadata differs, so no hub has these very bytes.
     header = int.from_bytes(data[:8], "little")
     data = (header + 8).to_bytes(8, "little") + data[8 : 8 + header] + b" " * 8 + data[8 + header :]
-    page.evaluate(DROP, ["my snow & ice.safetensors", list(data)])
+    drop(page, "my snow & ice.safetensors", data)
     panel = page.locator(".own-file")
     expect(panel).to_contain_text("my snow & ice.safetensors")
     expect(panel).to_contain_text("Its weights are on a hub, with other metadata.")
@@ -112,7 +105,7 @@ def test_a_file_that_is_dropped_is_shown_kept_and_tried(demo: Demo, page: Page) 
 
 
 def test_a_pickle_in_disguise_is_refused_in_a_sentence(demo: Demo, page: Page) -> None:
-    page.evaluate(DROP, ["x.safetensors", list(b"\x80\x04\x95" + b"a" * 200)])
+    drop(page, "x.safetensors", b"\x80\x04\x95" + b"a" * 200)
     expect(page.locator(".own-file .problem")).to_contain_text("This is a Python pickle")
     page.locator(".own-file").get_by_role("button", name="Close").click()
     expect(page.locator(".own-file")).to_have_count(0)

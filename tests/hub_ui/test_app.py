@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from connectors.errors import BadRef
-from hub_ui.app import apply_click
+from hub_ui.app import RunningEvents, apply_click
 from hub_ui.pages.view import StackedLora, View
 
 
@@ -46,3 +46,10 @@ def test_clicks_of_other_pages_change_nothing(act: dict[str, str]) -> None:
 def test_a_click_that_names_no_lora_is_refused() -> None:
     with pytest.raises(BadRef):
         apply_click(View(), {"act": "open", "ref": "<b>"})
+
+
+def test_the_iterator_of_an_event_may_be_deleted_twice() -> None:
+    events = RunningEvents({"a": 1, "b": 2})
+    for _ in range(2):
+        del events["a"]
+    assert events == {"b": 2}

@@ -52,6 +52,14 @@ def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_half_a_character_in_a_graph_is_a_question_mark(tmp_path: Path) -> None:
+    sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
+    prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
+    found = png_metadata.read_any(stamped(tmp_path / "a.png", prompt=json.dumps({"1": sampler, "2": prompt})))
+    assert isinstance(found, Infotext)
+    assert (found.prompt, found.fields["Sampler"]) == ("half ?", "?")
+
+
 def test_the_weights_of_a_loras_parts_are_kept(tmp_path: Path) -> None:
     parts = {"text_encoder_scale": 0.3, "block_weights": (1.0, *(0.5,) * 16)}
     png_metadata.save(making.made(making.job(making.adapter(**parts))), 0, tmp_path / "a.png")

@@ -30,6 +30,11 @@ def test_loras_are_added_and_taken_out(collections: Collections, tmp_path: Path)
     assert collections.get("My styles").entries == (MIST,)
 
 
+def test_half_a_character_in_a_name_is_kept_as_a_question_mark(collections: Collections) -> None:
+    collections.add("half \ud800", [INK])
+    assert collections.get("half \ud800") == collections.get("half ?")
+
+
 def test_a_deleted_collection_is_gone(collections: Collections) -> None:
     collections.add("a", [INK])
     assert collections.delete("A").entries == (INK,)
