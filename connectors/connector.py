@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connectors.query import Page, Query
-from connectors.record import Lora
+from connectors.record import Lora, Version
 from connectors.ref import LOCAL, HubName, Ref
 from connectors.registry import ref_format
 
@@ -76,6 +76,15 @@ class Connector(LoraSource, Protocol):
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """Fetches one page. It may have fewer LoRAs than the limit: what the hub can't filter is filtered here."""
+        ...
+
+
+@runtime_checkable
+class HasHistory(Protocol):
+    """A hub whose `get` returns one version, and that can be asked for the others."""
+
+    def history(self, ref: Ref) -> tuple[Version, ...]:
+        """The newest versions, newest first, without their files."""
         ...
 
 

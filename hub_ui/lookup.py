@@ -7,14 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from cachetools import LRUCache
+
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
-from connectors.connector import Connector, LoraSource, pin
+from connectors.connector import Connector, HasHistory, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.query import Query
-from connectors.record import Lora, Record, WeightFile
+from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
@@ -25,6 +27,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import explain, open_mirrors
 from hub_ui.policy import Policy
 
+_MOST_HISTORIES = 200
 # Locks that keep two threads from reading the same header: enough that different files rarely share one.
 _LOCKS = 64
 
@@ -51,6 +54,8 @@ class Lookup:
         self.seconds: dict[HubName, float] = {}
         # Since when each hub has not answered any search, of those that don't.
         self.down_since: dict[HubName, datetime] = {}
+        self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
+        self._history_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -102,6 +107,21 @@ class Lookup:
         if ref.hub != LOCAL:
             self._catalog.add([lora])
         return lora
+
+    def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
+        """The newest versions of a hub that lists them apart from the LoRA; nothing where it does not answer."""
+        hub = self.connector(ref.hub)
+        if isinstance(hub, HasHistory):
+            with suppress(HubUiError):
+                found = hub.history(ref)
+                with self._history_lock:
+                    self._histories[ref.lora] = found
+        return self.find_history(ref)
+
+    def find_history(self, ref: Ref) -> tuple[Version, ...]:
+        """The same without asking: what was fetched last."""
+        with self._history_lock:
+            return self._histories.get(ref.lora, ())
 
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""

@@ -1,5 +1,6 @@
 """Hugging Face, through huggingface_hub's public interface. The hub's unit is a repo at a commit."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -27,10 +28,11 @@ from connectors.http.retry import RetryPolicy
 from connectors.http.session import MAX_JSON_BYTES, Endpoint
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort
-from connectors.record import Lora
+from connectors.record import Lora, Version
 from connectors.ref import Ref, is_id
 
 MAX_LIMIT = 100
+MAX_COMMITS = 20
 _EXPAND = (
     "author",
     "cardData",
@@ -47,6 +49,7 @@ _EXPAND = (
 _PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "lastModified"}
 _TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
+_COMMIT = re.compile("[0-9a-f]{40}")
 _MAX_CARD = 1024 * 1024
 _MAX_REDIRECTS = 5
 _TRANSPORT_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
@@ -131,6 +134,25 @@ class HuggingFace:
                 card = self._get(url.removeprefix(self._web), {}).text[:_MAX_CARD]
         with map_huggingface_errors(f"card of {ref.id}"):
             return parse.lora(info, self._web, card)
+
+    def history(self, ref: Ref) -> tuple[Version, ...]:
+        """The newest commits of the repo, with their titles and dates, newest first; their files are not listed."""
+        with map_huggingface_errors(f"history of {ref.id}"):
+            # HfApi.list_repo_commits would read all pages.
+            response = self._get(f"/api/models/{ref.id}/commits/main", {"limit": str(MAX_COMMITS)})
+            items = None if overfull(response.content) else response.json()
+        if not isinstance(items, list):
+            raise BadAnswer("Hugging Face answered without a list of commits. Try again.", hub=self.name)
+        return tuple(
+            Version(
+                ref=ref.lora.at(commit),
+                name=commit[:8],
+                description=text(item.get("title")) or "",
+                updated_at=text(item.get("date")),
+            )
+            for item in tables(items)
+            if (commit := text(item.get("id"))) and _COMMIT.fullmatch(commit)
+        )[:MAX_COMMITS]
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Asks the hub about the file: access, size and SHA-256 are in the headers of its answer."""

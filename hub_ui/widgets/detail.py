@@ -1,8 +1,8 @@
 """The detail panel: what a LoRA is, the source of each fact, and the actions."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -229,9 +229,10 @@ def detail(
     related: Related | None = None,
     is_favorite: bool | None = None,
     find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
+    history: Sequence[Version] = (),
 ) -> Detail:
     """`ref` picks version and file. `facts` are the file's own; without them `state` says why. `find_facts` gives what
-    is known of other versions' files.
+    is known of other versions' files. `history` are versions by their names alone.
     """
     version, file = version_and_file(lora, ref)
     record = flatten(lora, version, file)
@@ -250,7 +251,7 @@ def detail(
         is_favorite=is_favorite,
         images=gallery(record, ceiling),
         facts=fact_rows.rows(record, facts),
-        versions=version_items(lora, version, find_facts),
+        versions=version_items(lora, version, find_facts, history),
         tags=tuple(search_link("tag", tag) for tag in lora.tags if format.visible(tag))[:MAX_TAGS],
         files=file_choices(version, file),
         obstacle=refusal(facts) or standing.obstacle,
@@ -312,16 +313,34 @@ def file_choices(version: Version | None, current: WeightFile | None) -> tuple[C
 
 
 def version_items(
-    lora: Lora, current: Version | None, find_facts: Callable[[WeightFile], Facts | None]
+    lora: Lora,
+    current: Version | None,
+    find_facts: Callable[[WeightFile], Facts | None],
+    history: Sequence[Version] = (),
 ) -> tuple[VersionItem, ...]:
-    """In the author's order, each with what is new since the version that was published before it."""
-    versions = lora.versions[:MAX_VERSIONS]
-    records = [version_record(lora, version, find_facts) for version in versions]
-    by_date = sorted(range(len(versions)), key=lambda at: (versions[at].updated_at or "", -at))
+    """In the author's order, each with what is new since the version that was published before it.
+
+    Of a version that only the `history` has, nothing is known that could have changed.
+    """
+    known = {version.ref: version for version in lora.versions}
+    records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
+    order = {version.ref: -at for at, version in enumerate(lora.versions)}
+    by_date = sorted(known, key=lambda ref: (known[ref].updated_at or "", order[ref]))
     changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
+    # What the history says of a known one is its title and its date.
+    listed = {
+        told.ref: replace(known.get(told.ref, told), description=told.description, updated_at=told.updated_at)
+        for told in history
+    }
+    shown = listed | {ref: version for ref, version in known.items() if ref not in listed}
     return tuple(
-        version_item(version, records[at], current=version is current, changes=changes.get(at, ()))
-        for at, version in enumerate(versions)
+        version_item(
+            version,
+            records.get(ref) or flatten(lora, version),
+            current=current is not None and ref == current.ref,
+            changes=changes.get(ref, ()),
+        )
+        for ref, version in list(shown.items())[:MAX_VERSIONS]
     )
 
 

@@ -77,7 +77,7 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
 
 
 def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
-    """Yields what the catalog knows, then what the hub says now, then what the file says."""
+    """Yields what the catalog knows, then what the hub says now, then what the file says, then all versions."""
     if not view.open:
         yield "", ""
         return
@@ -98,18 +98,20 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 
 
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
-    """The panel, and again once its file's header has been read."""
+    """The panel, again once its file's header has been read, and again with the versions that the hub lists apart."""
     file = detail.version_and_file(lora, ref)[1]
-    if file is None or file.format == "pickle" or lora.access in GONE or services.lookup.find_facts(file) is not None:
-        yield lora_html(services, render, view, lora, ref)
-        return
-    yield lora_html(services, render, view, lora, ref, state=_(READING))
-    try:
-        facts = services.lookup.inspect(file.ref)
-    except HubUiError as error:
-        yield lora_html(services, render, view, lora, ref, state=format.sentences(_(UNREAD), error.message))
-    else:
-        yield lora_html(services, render, view, lora, ref, facts=facts)
+    is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
+    facts, state = None, ""
+    if file is not None and is_readable and services.lookup.find_facts(file) is None:
+        yield lora_html(services, render, view, lora, ref, state=_(READING))
+        try:
+            facts = services.lookup.inspect(file.ref)
+        except HubUiError as error:
+            state = format.sentences(_(UNREAD), error.message)
+    yield lora_html(services, render, view, lora, ref, facts=facts, state=state)
+    before = services.lookup.find_history(ref)
+    if services.lookup.fetch_history(ref) != before:
+        yield lora_html(services, render, view, lora, ref, facts=facts, state=state)
 
 
 def catalog_html(services: Services, render: Renderer, view: View, ref: Ref) -> str:
@@ -145,6 +147,7 @@ def lora_html(
         related=find_related(services, ref, view.query.nsfw),
         is_favorite=services.annotations.get(ref).favorite if services.policy.allows("annotate") else None,
         find_facts=services.lookup.find_facts,
+        history=services.lookup.find_history(ref),
     )
     return detail.html(render, shown)
 

@@ -281,3 +281,37 @@ def test_a_repo_of_a_wrong_shape_is_a_bad_answer(server: Hub, body: object) -> N
     server.answers[MODEL] = said(body)
     with pytest.raises(BadAnswer):
         HuggingFace(server.endpoint("huggingface")).get(REF)
+
+
+def _with_commits(server: Hub, *items: object) -> HuggingFace:
+    server.answers[f"{MODEL}/commits/main"] = said(list(items))
+    return HuggingFace(server.endpoint("huggingface", None))
+
+
+def test_the_history_has_titles_and_dates(server: Hub) -> None:
+    commit = {"id": COMMIT, "title": "Train longer", "date": "2025-11-03T10:00:00.000Z", "authors": []}
+    [version] = _with_commits(server, commit).history(PIN)
+    assert (version.ref, version.description, version.updated_at) == (
+        REF.at(COMMIT),
+        "Train longer",
+        "2025-11-03T10:00:00.000Z",
+    )
+    assert (version.files, server.asked[0].params["limit"]) == ((), ["20"])
+
+
+def test_what_is_no_commit_is_left_out_of_the_history(server: Hub) -> None:
+    wrong: list[object] = [{"id": "main"}, {"title": "no id"}, {"id": 7}, "text", {"id": COMMIT, "title": []}]
+    [version] = _with_commits(server, *wrong).history(REF)
+    assert (version.ref, version.description, version.updated_at) == (REF.at(COMMIT), "", None)
+
+
+def test_of_a_long_history_the_newest_are_kept(server: Hub) -> None:
+    commits = [{"id": f"{number:040x}"} for number in range(60)]
+    assert len(_with_commits(server, *commits).history(REF)) == 20
+
+
+@pytest.mark.parametrize("body", [{}, "x", None])
+def test_a_history_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[f"{MODEL}/commits/main"] = said(body)
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface", None)).history(REF)

@@ -190,6 +190,24 @@ def test_versions_say_what_is_new_since_the_one_before() -> None:
     assert '<q dir="auto">Retrained. &lt;b&gt;</q>' in detail_html(of)
 
 
+def test_versions_that_only_the_history_has_come_by_their_titles_and_change_nothing() -> None:
+    def commit(name: str, day: int, said: str = "") -> Version:
+        ref = f"huggingface:ada/ink@{name * 40}"
+        return version(ref, name=name * 8, updated_at=f"2026-01-{day:02}", description=said, files=())
+
+    seen = (commit("c", 9), commit("a", 1))
+    of = Lora(ref=Ref.parse("huggingface:ada/ink"), title="Ink", url=BASE, versions=seen)
+    history = (commit("d", 10, "Fix the card <i>"), commit("c", 9, "Train longer"), commit("b", 5, "Second try"))
+    items = shown(of, history=history).versions
+    assert [(each.ref[19:21], each.said, each.current, each.changes) for each in items] == [
+        ("@d", "Fix the card <i>", False, ()),
+        ("@c", "Train longer", True, ()),
+        ("@b", "Second try", False, ()),
+        ("@a", "", False, ()),
+    ]
+    assert "Fix the card &lt;i&gt;" in detail_html(of, history=history)
+
+
 def test_creator_and_tags_are_searches() -> None:
     page = detail_html(lora(1, creator='Ada "L"', tags=("line art", "<i>")))
     assert 'data-act="search" data-query="creator:&#34;Ada \\&#34;L\\&#34;&#34;"' in page

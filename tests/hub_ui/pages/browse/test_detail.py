@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import KeyRequired, UsageError
-from connectors.record import Example, Lora
+from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
@@ -92,6 +92,54 @@ def test_what_its_hub_does_not_know_is_told_with_the_next_step(built: Services) 
     last = [html for html, _ in detail.show(built, Renderer(), View(open="civitai:404"))][-1]
     assert "CivitAI has no LoRA civitai:404" in last
     assert "Check the address, or search for its name." in last
+
+
+@dataclass(kw_only=True)
+class HubWithHistory(Hub):
+    commits: tuple[Version, ...] = ()
+
+    def history(self, ref: Ref) -> tuple[Version, ...]:
+        self._ask("history")
+        return self.commits
+
+
+@pytest.fixture
+def repo(monkeypatch: pytest.MonkeyPatch) -> HubWithHistory:
+    ref = Ref(hub="huggingface", id="ada/ink-lines")
+    commits = tuple(
+        Version(ref=ref.at(letter * 40), name=letter * 8, description=title, updated_at="2026-01-01T00:00:00Z")
+        for letter, title in (("a", "Train longer"), ("c", "First upload"))
+    )
+    made = HubWithHistory(name="huggingface", loras=[stand_ins.lora("huggingface")], commits=commits)
+    hubs: tuple[Connector, ...] = (made,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    monkeypatch.setattr(Lookup, "inspect", lambda lookup, ref: FLUX)
+    return made
+
+
+def panels(built: Services) -> list[str]:
+    return [html for html, _ in detail.show(built, Renderer(), View(open="huggingface:ada/ink-lines"))]
+
+
+def test_all_commits_of_an_open_repo_are_its_versions(repo: HubWithHistory, home: Path) -> None:
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        *before, last = panels(built)
+        assert "First upload" not in "".join(before)
+        assert f'data-ref="huggingface:ada/ink-lines@{"c" * 40}"' in last
+        assert "Train longer" in last
+        assert repo.asked.count("history") == 1
+        # What is painted for another reason has them still.
+        assert "First upload" in detail.catalog_html(built, Renderer(), View(), repo.loras[0].ref)
+
+
+def test_a_hub_that_does_not_list_commits_costs_nothing(
+    repo: HubWithHistory, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repo, "history", _no_key)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        *_, last = panels(built)
+        assert "Ink lines" in last
+        assert "First upload" not in last
 
 
 def test_closing_empties_the_panel(built: Services) -> None:
