@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from connectors.query import Query
 from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.journey import stop
 from tests.browser.layout import COUNT_SHIFTS, shifted
 
 pytestmark = pytest.mark.browser
@@ -62,25 +63,27 @@ def test_other_weights_come_under_the_pair_without_moving_it(demo: Demo, ref: Re
     expect(page.locator(".layer output")).to_have_text("0.30")
 
 
-def test_the_history_groups_a_request_and_makes_it_again(demo: Demo, ref: Ref, page: Page) -> None:
-    made(page, address(demo, ref, seed=31))
-    page.get_by_role("tab", name="Weights").click()
-    expect(page.locator("#make")).to_have_text("Make the weight sweep")
-    page.locator("#make").click()
-    expect(page.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
-    group = page.locator(".made").first
+def test_the_history_groups_a_request_and_makes_it_again(demo: Demo, ref: Ref, journey: Page) -> None:
+    made(journey, address(demo, ref, seed=31))
+    stop(journey)
+    journey.get_by_role("tab", name="Weights").click()
+    expect(journey.locator("#make")).to_have_text("Make the weight sweep")
+    journey.locator("#make").click()
+    expect(journey.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
+    stop(journey)
+    group = journey.locator(".made").first
     expect(group.locator("small").first).to_contain_text("seed 31")
     expect(group.locator(".kind")).to_have_count(2)
     before = len(demo.services.history.entries())
     group.get_by_role("button", name="Make it again: Without / with").click()
-    expect(page.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".tiles.row")).to_be_visible(timeout=SECONDS)
+    expect(journey.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
+    expect(journey.locator(".tiles.row")).to_be_visible(timeout=SECONDS)
     assert len(demo.services.history.entries()) == before + 1
     # The same again is no row of its own.
-    expect(page.locator(".made").first.locator(".kind")).to_have_count(2)
+    expect(journey.locator(".made").first.locator(".kind")).to_have_count(2)
     # And once more, though the address is the same.
-    page.locator(".made").first.get_by_role("button", name="Make it again: Without / with").click()
-    expect(page.locator(".proof")).to_contain_text("from the cache", timeout=SECONDS)
+    journey.locator(".made").first.get_by_role("button", name="Make it again: Without / with").click()
+    expect(journey.locator(".proof")).to_contain_text("from the cache", timeout=SECONDS)
 
 
 def test_what_is_removed_comes_back_by_undo(demo: Demo, ref: Ref, page: Page) -> None:

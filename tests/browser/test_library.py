@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.journey import stop
 from tests.hub_ui.library import thousands
 
 pytestmark = pytest.mark.browser
@@ -104,25 +105,27 @@ def test_a_note_that_the_server_can_not_save_stays_in_the_field(demo: Demo, page
     expect(page.locator(".saving [role=status]")).to_have_text("Saved")
 
 
-def test_own_tags_words_weight_and_base_take_effect(demo: Demo, page: Page) -> None:
-    edit(page, demo)
-    entry = page.locator("#entry")
+def test_own_tags_words_weight_and_base_take_effect(demo: Demo, journey: Page) -> None:
+    edit(journey, demo)
+    stop(journey)
+    entry = journey.locator("#entry")
     entry.get_by_label("Your tags").fill("client A")
     entry.get_by_label("Your tags").press("Enter")
-    expect(page.locator("#shelf .own .tag")).to_have_text("client A")
+    expect(journey.locator("#shelf .own .tag")).to_have_text("client A")
     entry.get_by_label("Trigger words").fill("crisp")
     entry.get_by_label("Trigger words").press("Enter")
-    expect(page.locator("#shelf .words")).to_contain_text("crisp")
+    expect(journey.locator("#shelf .words")).to_contain_text("crisp")
     entry.get_by_label("Weight").fill("0.6")
     entry.get_by_label("Weight").blur()
     expect(entry.get_by_role("button", name="As the hub says")).to_have_count(2)
     entry.get_by_label("Base model").select_option(label="FLUX.1 dev")
     expect(entry.locator(".caution")).to_contain_text("you say FLUX.1")
-    expect(page.locator("#shelf .chip.base")).to_have_text("FLUX.1 dev")
+    expect(journey.locator("#shelf .chip.base")).to_have_text("FLUX.1 dev")
     [found] = demo.services.library.entries()
     assert (found.weight, found.architecture, "crisp" in found.trigger_words) == (0.6, "flux1", True)
+    stop(journey)
     entry.get_by_role("button", name="Try").click()
-    expect(page.locator("#stack")).to_contain_text("0.60")
+    expect(journey.locator("#stack")).to_contain_text("0.60")
 
 
 def test_escape_closes_the_entry_and_the_focus_goes_back(demo: Demo, page: Page) -> None:

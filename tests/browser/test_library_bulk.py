@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.journey import stop
 from tests.browser.places import drop
 
 pytestmark = pytest.mark.browser
@@ -70,16 +71,18 @@ def test_files_are_moved_after_a_dry_run_and_moved_back(demo: Demo, page: Page) 
     assert not moved.exists()
 
 
-def test_a_collection_downloads_as_the_lock_file_of_its_loras(demo: Demo, page: Page) -> None:
-    choose(page, "Snowfall", "SKS Robot")
-    page.locator(".selection summary").click()
-    page.get_by_placeholder("Name of a collection").fill("Night & day")
-    page.get_by_placeholder("Name of a collection").press("Enter")
-    expect(page.locator(".bulk-panel")).to_contain_text("“Night & day” has 2 LoRAs now.")
-    page.locator(".bulk-panel").get_by_role("button", name="Show", exact=True).click()
-    expect(page.locator("#shelf .row")).to_have_count(2)
-    with page.expect_download() as download:
-        page.locator(".bulk-panel").get_by_role("button", name="Export a lock").click()
+def test_a_collection_downloads_as_the_lock_file_of_its_loras(demo: Demo, journey: Page) -> None:
+    journey.goto(demo.url + "?view=library")
+    choose(journey, "Snowfall", "SKS Robot")
+    stop(journey)
+    journey.locator(".selection summary").click()
+    journey.get_by_placeholder("Name of a collection").fill("Night & day")
+    journey.get_by_placeholder("Name of a collection").press("Enter")
+    expect(journey.locator(".bulk-panel")).to_contain_text("“Night & day” has 2 LoRAs now.")
+    journey.locator(".bulk-panel").get_by_role("button", name="Show", exact=True).click()
+    expect(journey.locator("#shelf .row")).to_have_count(2)
+    with journey.expect_download() as download:
+        journey.locator(".bulk-panel").get_by_role("button", name="Export a lock").click()
     chosen = [entry for entry in demo.services.library.entries() if entry.title in ("Snowfall", "SKS Robot")]
     assert Path(download.value.path()).read_bytes() == lockfile.dumps(chosen).encode()
     demo.services.collections.delete("Night & day")

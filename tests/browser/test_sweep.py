@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from connectors.query import Query
 from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.journey import stop
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -88,9 +89,10 @@ def test_a_range_writes_the_weights_and_the_sweep_has_them(demo: Demo, refs: tup
     expect(page.get_by_label("Images", exact=True)).to_have_value("2")
 
 
-def test_a_grid_names_the_lora_above_each_column(demo: Demo, refs: tuple[Ref, ...], page: Page) -> None:
-    opened(page, demo, str(refs[0]), f"{refs[1]}*0.5", sheet="grid", weights="0,1", varied="1")
-    first, second = titles(page)
-    page.locator("#make").click()
-    expect(page.locator(".sheet th[scope=col]")).to_have_text([f"{second} 0", f"{second} 1"], timeout=SECONDS)
-    expect(page.locator("#pair h3").first).to_have_text(f"Weights of {second}, with {first} 1")
+def test_a_grid_names_the_lora_above_each_column(demo: Demo, refs: tuple[Ref, ...], journey: Page) -> None:
+    opened(journey, demo, str(refs[0]), f"{refs[1]}*0.5", sheet="grid", weights="0,1", varied="1")
+    first, second = titles(journey)
+    stop(journey)
+    journey.locator("#make").click()
+    expect(journey.locator(".sheet th[scope=col]")).to_have_text([f"{second} 0", f"{second} 1"], timeout=SECONDS)
+    expect(journey.locator("#pair h3").first).to_have_text(f"Weights of {second}, with {first} 1")
