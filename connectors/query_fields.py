@@ -23,7 +23,7 @@ _USES = {
     "no_credit": "no credit needed",
 }
 _USE_WORDS = {"images": "sell_images", "service": "run_as_service", "merges": "merge"}
-_ACCESS = {"login": "needs a key", "generation-only": "hub only"}
+_ACCESS = {"login": "needs a key", "paid": "early access", "generation-only": "hub only"}
 _SORTS = {
     "relevance": "most relevant first",
     "downloads": "most downloaded first",

@@ -113,6 +113,12 @@ class Engine:
         )
         return replace(estimated, sentence=". ".join([estimated.sentence, *quality_notes(spec, request)]))
 
+    @property
+    def loaded_base(self) -> PipelineSpec | None:
+        """The base in memory; None before the first image."""
+        loaded = self._loaded
+        return None if loaded is None else loaded.spec
+
     def close(self) -> None:
         """Frees the memory."""
         with self._lock:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from connectors.query import Query, Range
+from connectors.query_language import parts
 from connectors.query_ranges import RANKS, SIZES, Units, range_text
 from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw, within
 from connectors.registry import HUBS
@@ -14,6 +15,7 @@ from hub_ui import format
 from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.i18n import N_, _, ngettext
+from hub_ui.widgets.query_summary import ELSEWHERE
 from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
@@ -34,6 +36,7 @@ RANK_STEPS = (4, 8, 16, 32, 64, 128)
 SIZE_STEPS = plan.SIZE_STEPS[:6]
 # What Hugging Face says of files and pages by tags ("region:us" too) is nothing to choose by.
 TECHNICAL_TAGS = frozenset(["lora", "safetensors", "diffusers", "diffusers-training", "text-to-image", "peft"])
+EARLY_ACCESS = ("access", "paid")
 # How many choices a group shows, beside those that are on.
 MOST_BASES = 24
 MOST_FREQUENT = 8
@@ -41,13 +44,15 @@ MOST_FREQUENT = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """`count` as it is written; empty before it is known."""
+    """`count` as it is written; empty before it is known. Without a `facet` of its own, it is one of its group's."""
 
     value: str
     label: str
     count: str
     on: bool
     inner: bool = False
+    facet: str = ""
+    act: str = "toggle"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,14 @@ class Group:
     choices: tuple[Choice, ...] = ()
     bars: tuple[Bar, ...] = ()
     folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedBase:
+    """The base model that images are made with at the moment, so that nothing has to be loaded for its LoRAs."""
+
+    architecture: str
+    label: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +124,22 @@ class Counts:
                 yield from self.bases(chosen, base.children, inner=True)
 
 
-def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) -> list[Group]:
+def quick_choices(query: Query, loaded: LoadedBase | None, *, sees_library: bool) -> Iterator[Choice]:
+    """Filters that most people look for. Each is a part of the query like any other."""
+    if loaded is not None:
+        label = _("Fits {base}, which is loaded").format(base=format.visible(loaded.label))
+        value = loaded.architecture
+        yield Choice(facet="bases", value=value, label=label, count="", on=value in query.bases)
+    if sees_library:
+        label = _("Hide what is in the library")
+        yield Choice(facet="installed", value="no", label=label, count="", on=query.installed is False)
+    on = EARLY_ACCESS in query.excluded
+    yield Choice(facet="access", value="paid", label=_("Hide early access"), count="", on=on, act="exclude")
+
+
+def groups(
+    query: Query, facets: Facets | None, *, sees_library: bool = True, loaded: LoadedBase | None = None
+) -> list[Group]:
     """Without `facets`, the choices that are always there."""
     counts, known = Counts(facets=facets), facets or Facets()
     bases = enumerate(counts.bases(query.bases, known.bases))
@@ -127,6 +155,9 @@ def groups(query: Query, facets: Facets | None, *, sees_library: bool = True) ->
     favorite = counts.choice("yes", _("Your favourites"), known.favorites, on=query.favorite is True)
     installed = counts.choice("yes", _("In the library"), known.installed, on=query.installed is True)
     return [
+        Group(
+            facet="quick", name=_("Quick filters"), choices=(*quick_choices(query, loaded, sees_library=sees_library),)
+        ),
         Group(facet="hubs", name=_("Hub"), term="hub", choices=counts.choices(query.hubs, known.hubs, hubs)),
         Group(facet="kinds", name=_("Kind"), term="kind", choices=counts.choices(query.kinds, known.kinds, kinds)),
         Group(
@@ -236,18 +267,21 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
 
 
 def facets_html(
-    render: Renderer, query: Query, facets: Facets | None, *, sees_library: bool = True, question: str = ""
+    render: Renderer,
+    query: Query,
+    facets: Facets | None,
+    *,
+    sees_library: bool = True,
+    loaded: LoadedBase | None = None,
+    question: str = "",
 ) -> str:
     """`facets` is None before the list is known. `question` is that of the cards beside it."""
-    shown = groups(query, facets, sees_library=sees_library)
     return render(
         "facets",
-        groups=shown,
+        groups=groups(query, facets, sees_library=sees_library, loaded=loaded),
         levels=level_words(facets.levels if facets else None),
         level=query.nsfw,
-        chosen=sum(choice.on for group in shown for choice in group.choices)
-        + (query.rank is not None)
-        + (query.size is not None),
+        chosen=sum(part.key not in (*ELSEWHERE, "text") for part in parts(query)),
         blurs=not within(query.nsfw, "soft"),
         question=question,
     )

@@ -124,7 +124,7 @@ def test_a_hub_that_is_down_says_so_beside_its_name_and_nowhere_else(demo: Demo,
 
 
 CHOICES = """() => [...document.querySelectorAll('.facets .option')].map((option) =>
-  [option.dataset.facet, option.dataset.value, option.querySelector('b').textContent])"""
+  [option.dataset.facet, option.dataset.value, option.querySelector('b').textContent]).filter(([, , n]) => n)"""
 
 
 def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Page) -> None:

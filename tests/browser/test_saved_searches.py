@@ -1,4 +1,4 @@
-"""Saved searches by real clicks: they stay in the browser."""
+"""Saved searches by real clicks: they stay in the browser. And the quick filters, which are parts of a search."""
 
 from __future__ import annotations
 
@@ -39,3 +39,16 @@ def test_a_search_is_saved_found_after_a_reload_opened_and_removed(demo: str, pa
     expect(page.locator(".saved-menu .name")).to_have_text([HOSTILE])
     page.reload()
     expect(page.locator(".saved .badge")).to_have_text("1")
+
+
+def test_a_quick_filter_is_a_part_of_the_search_and_of_the_address(demo: str, page: Page) -> None:
+    page.goto(demo)
+    expect(page.locator(".hub.good")).to_have_count(3)
+    hide = page.get_by_role("checkbox", name="Hide early access")
+    hide.click()
+    expect(page).to_have_url(re.compile("q=-access%3Apaid"))
+    expect(page.locator(".sentence .part")).to_contain_text("not early access")
+    expect(hide).to_be_checked()
+    hide.click()
+    expect(hide).not_to_be_checked()
+    expect(page.locator(".sentence .part")).to_have_count(0)

@@ -9,7 +9,8 @@ import gradio as gr
 
 from connectors.errors import BadQuery, BadRef, HubUiError
 from connectors.query import Query
-from connectors.query_language import is_filter
+from connectors.query_fields import BY_KEY
+from connectors.query_language import is_filter, parse, quote
 from connectors.query_language import parts as parts_of
 from connectors.record import Nsfw, Record
 from connectors.ref import Ref, is_bare, is_id
@@ -27,7 +28,7 @@ from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import cards, header, query_summary
 from hub_ui.widgets.detail import Requirements
-from hub_ui.widgets.facets import facets_html
+from hub_ui.widgets.facets import LoadedBase, facets_html
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
@@ -91,7 +92,9 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
         with errors_as_messages():
             if shown is not None and shown.query == now.query and not shown.is_typed:
-                yield NO_UPDATE
+                # A base may have been loaded on the Try page.
+                loaded = now.page == "browse" and loaded_base(services) is not None
+                yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
             else:
                 windows.put(request, Window())
                 yield from current(lambda turn: searching.search(services, now.query, turn), request)
@@ -112,11 +115,6 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             else:
                 yield NO_UPDATE
 
-    def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
-        yield from show_headers(
-            services, reader, shown, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
-        )
-
     # "multiple": a search that is cancelled at the moment when the next one begins would take that one with it. And a
     # person scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
@@ -125,9 +123,28 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     connect_query(page, services, render, searched)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
-        # "always_last": cards that arrive during a reading are read right after it.
-        for event in (searched, *changed):
-            event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
+        connect_headers(page, services, reader, turns, show, outputs, (searched, *changed))
+
+
+def connect_headers(
+    page: BrowsePage,
+    services: Services,
+    reader: HeaderReader,
+    turns: Turns,
+    show: Callable[[Results, gr.Request], tuple[Any, ...]],
+    outputs: Sequence[gr.components.Component],
+    events: Sequence[Any],
+) -> None:
+    """After each of `events`, the headers of the newest cards are read."""
+
+    def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
+        yield from show_headers(
+            services, reader, shown, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
+        )
+
+    # "always_last": cards that arrive during a reading are read right after it.
+    for event in events:
+        event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
 def connect_query(page: BrowsePage, services: Services, render: Renderer, searched: Any) -> None:
@@ -210,8 +227,6 @@ def show_headers(
 def paint(
     services: Services, render: Renderer, results: Results, window: Window
 ) -> tuple[Results, str, str, str, str, str]:
-    facets = None if results.is_held else results.facets
-    sees_library = services.policy.allows("see library")
     asks = [HUBS[hub].label for hub in results.pending]
     down = [HUBS[status.hub] for status in results.statuses if status.state == "down"]
     return (
@@ -226,14 +241,26 @@ def paint(
             auto=results.has_more and not asks,
         ),
         query_summary.summary_html(render, results.query, None if results.is_held else results.total),
-        facets_html(render, results.query, facets, sees_library=sees_library, question=question(results)),
+        filters_html(services, render, results),
         header.hubs_html(render, results.statuses),
     )
 
 
-def question(results: Results) -> str:
-    """Tells one query from another."""
-    return f"{hash(results.query):x}"
+def filters_html(services: Services, render: Renderer, results: Results) -> str:
+    return facets_html(
+        render,
+        results.query,
+        None if results.is_held else results.facets,
+        sees_library=services.policy.allows("see library"),
+        loaded=loaded_base(services),
+        question=results.question,
+    )
+
+
+def loaded_base(services: Services) -> LoadedBase | None:
+    """None for a base whose architecture is not known, as LoRAs for it can't be found."""
+    base = services.generation.engine.loaded_base
+    return LoadedBase(architecture=base.architecture, label=base.label) if base and base.architecture else None
 
 
 def counts(results: Results) -> cards.Counts:
@@ -256,7 +283,7 @@ def grid_html(services: Services, render: Renderer, results: Results, window: Wi
         [card(services, record, results.query.nsfw, owned, at) for at, record in shown.items()],
         counts(results),
         is_alone=-1 if window.focused in places else window.focused,
-        question=question(results),
+        question=results.question,
         note=results.note,
     )
 
@@ -315,6 +342,10 @@ def apply_filter(view: View, act: dict[str, Any]) -> View:
         return view.with_query(nsfw=Query.of(nsfw=value).nsfw)
     if name == "toggle":
         return view.toggle_filter(facet, value)
+    if name == "exclude" and facet in BY_KEY:
+        read = parse(f"-{facet}:{quote(value)}").excluded
+        kept = tuple(each for each in view.query.excluded if each not in read)
+        return view.with_query(excluded=(*kept, *read) if kept == view.query.excluded else kept)
     if name == "remove":
         clicked = (facet, value, act.get("excluded") == "yes")
         # None where a second click comes too late.

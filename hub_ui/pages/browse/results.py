@@ -56,6 +56,11 @@ class Results:
     is_typed: bool = False
 
     @property
+    def question(self) -> str:
+        """Tells one query from another."""
+        return f"{hash(self.query):x}"
+
+    @property
     def page(self) -> int:
         """How many cards come at once."""
         return PAGES_OF_HUBS * self.query.limit

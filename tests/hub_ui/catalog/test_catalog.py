@@ -198,3 +198,19 @@ def test_more_than_one_batch_is_added(tmp_path: Path) -> None:
     with catalog(tmp_path) as opened:
         assert opened.add(lora(number) for number in range(2_500)) == 2_500
         assert opened.search(Query()).total == 2_500
+
+
+def test_a_listing_has_the_numbers_of_the_cards_and_its_own_total(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1), lora(2), lora(3)) as opened:
+        found = opened.listing(Query(text="ink", limit=2))
+        assert (len(found.ids), found.total) == (2, 3)
+        records, _seen = opened.cards(found.ids, Query())
+        listed = opened.search(Query(text="ink", limit=2)).records
+        assert tuple(records[number] for number in found.ids) == listed
+        assert opened.cards((10**6,), Query()) == ({}, None)
+
+
+def test_a_lora_leads_to_its_own_card_until_it_is_on_anothers(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1)) as opened:
+        (number,) = opened.listing(Query()).ids
+        assert (opened.leads([number]), opened.leads([])) == ({number: number}, {})

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from connectors.query import Query, Range
+from connectors.query_language import parse
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.widgets import facets
-from hub_ui.widgets.facets import Bar, Group
+from hub_ui.widgets.facets import Bar, Group, LoadedBase
 from hub_ui.widgets.render import Renderer
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
@@ -147,3 +148,27 @@ def test_names_of_hubs_are_text() -> None:
     page = facets.facets_html(Renderer(), Query(), Facets(tags={"<b>\u202ex": 2}))
     assert 'data-value="&lt;b&gt;\u202ex"' in page
     assert '<span dir="auto">&lt;b&gt;x</span>' in page
+
+
+def quick(query: Query | None = None, **options: Any) -> list[tuple[str, str, str, bool]]:
+    found = group("quick", query, **options)
+    assert found is not None
+    return [(choice.label, choice.act, f"{choice.facet}:{choice.value}", choice.on) for choice in found.choices]
+
+
+def test_quick_filters_are_parts_of_the_query() -> None:
+    assert quick() == [
+        ("Hide what is in the library", "toggle", "installed:no", False),
+        ("Hide early access", "exclude", "access:paid", False),
+    ]
+    assert [on for *_, on in quick(parse("installed:no -access:paid"))] == [True, True]
+
+
+def test_what_fits_the_loaded_base_is_offered_while_one_is_loaded() -> None:
+    loaded = LoadedBase(architecture="flux1", label="FLUX.1 dev")
+    fits = quick(Query(bases=("flux1",)), loaded=loaded)[0]
+    assert fits == ("Fits FLUX.1 dev, which is loaded", "toggle", "bases:flux1", True)
+
+
+def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:
+    assert [label for label, *_ in quick(sees_library=False)] == ["Hide early access"]

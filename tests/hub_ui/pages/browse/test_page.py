@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,10 +12,12 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort
+from hub_ui.generate.base_models import choose_base
+from hub_ui.pages.browse.page import apply_filter, loaded_base, submit, type_text, with_sort
 from hub_ui.pages.view import PAGE_SIZE, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.widgets.facets import LoadedBase
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -132,3 +136,25 @@ def test_on_other_pages_and_of_an_address_nothing_is_searched_while_it_is_typed(
 def test_a_suggestion_carries_the_whole_text_and_where_the_cursor_goes(built: Services) -> None:
     typing = type_text(built, View(), "ink ki", " wash")
     assert 'data-before="ink kind:" data-after="wash"' in Renderer()("completion", number="3", **vars(typing))
+
+
+def test_a_quick_filter_excludes_until_a_second_click() -> None:
+    act = {"act": "exclude", "facet": "access", "value": "paid"}
+    hidden = apply_filter(View().with_query(excluded=(("text", "sea"),)), act)
+    assert hidden.text == "-sea -access:paid"
+    assert apply_filter(hidden, act).text == "-sea"
+    with pytest.raises(BadQuery):
+        apply_filter(View(), act | {"value": "nonsense"})
+    with pytest.raises(BadQuery):
+        apply_filter(View(), act | {"facet": "x y"})
+
+
+def test_the_base_in_memory_is_one_that_loras_can_be_found_for(
+    built: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert loaded_base(built) is None
+    tiny = choose_base(None, None, "tiny-shapes")
+    monkeypatch.setattr(built.generation.engine, "_loaded", SimpleNamespace(spec=tiny))
+    assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
+    monkeypatch.setattr(built.generation.engine, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
+    assert loaded_base(built) is None
