@@ -17,6 +17,8 @@ from hub_ui.images.infotext import autov3
 from hub_ui.library.identify import digests
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.journey import stop
+from tests.browser.layout import shifted
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -46,16 +48,19 @@ def drop(page: Page, address: str, file: Path, media_type: str = "image/png") ->
     places.drop(page, file.name, file.read_bytes(), media_type)
 
 
-def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, page: Page, tmp_path: Path) -> None:
+def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, journey: Page, tmp_path: Path) -> None:
     text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT)}"'
-    drop(page, demo.url, png(tmp_path / "robot.png", parameters=text))
-    expect(page.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
-    expect(page.locator(".dropped")).not_to_contain_text("by its name alone")
-    page.get_by_role("button", name="Make it again", exact=True).click()
-    expect(page.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
-    expect(page.locator(".pair .tag.right")).to_have_text("made again")
-    expect(page.locator(".proof")).to_contain_text("seed 77")
-    expect(page).to_have_url(re.compile(r"lora=civitai.*\*0\.9"))
+    drop(journey, demo.url, png(tmp_path / "robot.png", parameters=text))
+    expect(journey.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
+    # The Try page has taken the place of the other, as asked.
+    shifted(journey)
+    stop(journey)
+    expect(journey.locator(".dropped")).not_to_contain_text("by its name alone")
+    journey.get_by_role("button", name="Make it again", exact=True).click()
+    expect(journey.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
+    expect(journey.locator(".pair .tag.right")).to_have_text("made again")
+    expect(journey.locator(".proof")).to_contain_text("seed 77")
+    expect(journey).to_have_url(re.compile(r"lora=civitai.*\*0\.9"))
     assert any(entry.sha256 == digests(ROBOT).sha256 for entry in demo.services.library.entries())
 
 

@@ -21,7 +21,8 @@ from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.keys import Keys, KeyStore
 from tests.browser.axe import violations
 from tests.browser.conftest import Watch
-from tests.browser.layout import too_wide
+from tests.browser.journey import stop
+from tests.browser.layout import shifted, too_wide
 from tests.hub_ui.test_keys import FileKeyring
 
 KEY = "civ_Tq8zL0typed1once"
@@ -63,18 +64,22 @@ def keep(page: Page) -> None:
     expect(page.locator("#settings [data-said]")).to_contain_text("The key works and is kept. Its account at CivitAI")
 
 
-def test_a_key_is_typed_once_and_used_at_once(url: str, page: Page) -> None:
-    page.goto(f"{url}?open={EARLY}")
-    expect(page.locator("#detail .obstacle")).to_contain_text("Add your key under Settings.")
-    page.get_by_role("link", name="Settings").click()
-    keep(page)
-    expect(page.locator("[data-hub=civitai] .state")).to_have_text("in this computer’s keyring")
-    page = again(page, f"{url}?open={EARLY}")
-    expect(page.locator("#detail .caution")).to_contain_text("Your key opens it")
-    expect(page.locator("#detail .obstacle")).to_have_count(0)
-    page = again(page, f"{url}?view=settings")
-    page.locator("[data-hub=civitai]").get_by_role("button", name="Remove").click()
-    expect(page.locator("[data-hub=civitai] .state")).to_have_text("none")
+def test_a_key_is_typed_once_and_used_at_once(url: str, journey: Page) -> None:
+    journey.goto(f"{url}?open={EARLY}")
+    expect(journey.locator("#detail .obstacle")).to_contain_text("Add your key under Settings.")
+    journey.get_by_role("link", name="Settings").click()
+    expect(journey.locator("#settings .shelf")).to_be_visible()
+    # One page has taken the place of another, as asked.
+    shifted(journey)
+    keep(journey)
+    stop(journey)
+    expect(journey.locator("[data-hub=civitai] .state")).to_have_text("in this computer’s keyring")
+    journey = again(journey, f"{url}?open={EARLY}")
+    expect(journey.locator("#detail .caution")).to_contain_text("Your key opens it")
+    expect(journey.locator("#detail .obstacle")).to_have_count(0)
+    journey = again(journey, f"{url}?view=settings")
+    journey.locator("[data-hub=civitai]").get_by_role("button", name="Remove").click()
+    expect(journey.locator("[data-hub=civitai] .state")).to_have_text("none")
 
 
 def test_a_typed_key_is_in_one_request_and_in_the_keyring_and_nowhere_else(
