@@ -52,7 +52,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         moving = Lora(
             ref=version.ref.lora, title="Moving", url="https://civitai.com/models/909090", versions=(version,)
         )
-        running.services.catalog.add([moving])
+        bare = Example(url=f"{PICTURES}2.jpeg", nsfw="mature")
+        shown = Version(ref=Ref.parse("civitai:909091@1"), name="v1", examples=(bare,))
+        still = Lora(
+            ref=shown.ref.lora, title="Bare", url="https://civitai.com/models/909091", nsfw="mature", versions=(shown,)
+        )
+        running.services.catalog.add([moving, still])
         yield running
 
 
@@ -64,7 +69,7 @@ def test_a_mature_picture_is_hidden_by_default_and_blurred_until_it_is_asked_for
     page.goto(demo.url + "?q=bare")
     expect(page.locator(".hub.good")).to_have_count(3)
     expect(page.locator(".note")).to_contain_text("Nothing matches")
-    page.get_by_label("Mature images").select_option("mature")
+    page.get_by_label("Mature images", exact=True).select_option("mature")
     expect(page).to_have_url(re.compile("nsfw=mature"))
     card = card_of(page, "civitai:909091")
     expect(card.locator("img")).to_have_css("filter", "blur(18px)")
