@@ -34,14 +34,23 @@ RECORD = """async () => {
 }"""
 
 
-@pytest.fixture
-def page(page: Page) -> Page:
-    """With images of a hub that is not here."""
+def with_images(page: Page) -> Page:
+    """Of a hub that is not here."""
     page.route(
         re.compile(r"hub-picture\?.*image\.civitai\.com"),
         lambda route: route.fulfill(body="<svg xmlns='http://www.w3.org/2000/svg'/>", content_type="image/svg+xml"),
     )
     return page
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    return with_images(page)
+
+
+@pytest.fixture
+def journey(journey: Page) -> Page:
+    return with_images(journey)
 
 
 @pytest.fixture(scope="module")
@@ -65,22 +74,22 @@ def card_of(page: Page, ref: str) -> Locator:
     return page.locator(".card", has=page.locator(f'.hit[data-ref^="{ref}@"]'))
 
 
-def test_a_mature_picture_is_hidden_by_default_and_blurred_until_it_is_asked_for(demo: Demo, page: Page) -> None:
-    page.goto(demo.url + "?q=bare")
-    expect(page.locator(".hub.good")).to_have_count(3)
-    expect(page.locator(".note")).to_contain_text("Nothing matches")
-    page.get_by_label("Mature images", exact=True).select_option("mature")
-    expect(page).to_have_url(re.compile("nsfw=mature"))
-    card = card_of(page, "civitai:909091")
+def test_a_mature_picture_is_hidden_by_default_and_blurred_until_it_is_asked_for(demo: Demo, journey: Page) -> None:
+    journey.goto(demo.url + "?q=bare")
+    expect(journey.locator(".hub.good")).to_have_count(3)
+    expect(journey.locator(".note")).to_contain_text("Nothing matches")
+    journey.get_by_label("Mature images", exact=True).select_option("mature")
+    expect(journey).to_have_url(re.compile("nsfw=mature"))
+    card = card_of(journey, "civitai:909091")
     expect(card.locator("img")).to_have_css("filter", "blur(18px)")
     card.get_by_role("button", name="Show").click()
     expect(card.locator("img")).to_have_css("filter", "none")
-    expect(page.locator(".detail")).to_have_count(0)
-    page.reload()
+    expect(journey.locator(".detail")).to_have_count(0)
+    journey.reload()
     expect(card.locator("img")).to_have_css("filter", "none")
     card.locator(".hit").click()
-    expect(page.locator(".detail .actions")).to_be_visible()
-    expect(page).to_have_url(re.compile("nsfw=mature"))
+    expect(journey.locator(".detail .actions")).to_be_visible()
+    expect(journey).to_have_url(re.compile("nsfw=mature"))
 
 
 def test_a_video_plays_while_its_card_is_pointed_at_and_makes_no_sound(demo: Demo, page: Page) -> None:
