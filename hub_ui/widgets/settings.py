@@ -7,6 +7,7 @@ from connectors.record import NSFW_LEVELS, Nsfw
 from connectors.registry import Hub
 from hub_ui.i18n import N_, _
 from hub_ui.keys import KeyPlace
+from hub_ui.widgets.facets import NSFW_WORDS
 from hub_ui.widgets.render import Renderer
 
 KEY_PLACES: dict[KeyPlace, str] = {
@@ -15,12 +16,6 @@ KEY_PLACES: dict[KeyPlace, str] = {
     "file": N_("in a file that only you can read"),
 }
 THEMES = {"": N_("as the system says"), "light": N_("light"), "dark": N_("dark")}
-LEVELS: dict[Nsfw, str] = {
-    "safe": N_("only what is rated safe"),
-    "soft": N_("also what nobody rated"),
-    "mature": N_("also mature images"),
-    "explicit": N_("everything"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,5 +68,5 @@ def settings_html(render: Renderer, view: SettingsView) -> str:
         "settings",
         s=view,
         themes=[(value, _(label)) for value, label in THEMES.items()],
-        levels=[(value, _(LEVELS[value])) for value in NSFW_LEVELS],
+        levels=[(value, _(NSFW_WORDS[value])) for value in NSFW_LEVELS],
     )

@@ -60,7 +60,7 @@ def again(page: Page, url: str) -> Page:
 
 def keep(page: Page) -> None:
     page.get_by_label("Key of CivitAI").fill(KEY)
-    page.get_by_role("button", name="Keep").first.click()
+    page.get_by_role("button", name="Save").first.click()
     expect(page.locator("#settings [data-said]")).to_contain_text("The key works and is kept. Its account at CivitAI")
 
 
