@@ -39,7 +39,7 @@ def do(built: Services, name: str, before: Shown | None = None, **fields: Any) -
 
 
 def html(built: Services, shown: Shown) -> str:
-    return page.paint(built, Renderer(), shown)[-1]
+    return str(page.paint(built, Renderer(), shown)[-1])
 
 
 def own(built: Services) -> Annotation:
