@@ -4,8 +4,9 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -62,6 +63,48 @@ def open_database(
                 raise
             _LOG.warning("The %s %s can't be read (%s). It is kept as %s.", label, path, error, _move_aside(path))
             return attempt()
+
+
+class LazyDatabase:
+    """A file that the first use opens, or creates (see `open_database`). Its user minds that threads take turns.
+
+    `is_durable`: what is written outlives a power cut, also what was written last.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        label: str,
+        migrations: Sequence[Migration],
+        tables: Mapping[str, Sequence[str]],
+        check: Callable[[sqlite3.Connection], object] = lambda connection: None,
+        *,
+        is_durable: bool = False,
+    ) -> None:
+        self._path = path
+        self._label = label
+        self._is_durable = is_durable
+        self._open = partial(open_database, path, label, migrations, tables, check)
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self._connection is not None or self._path.exists()
+
+    def connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._open()
+            if self._is_durable:
+                self._connection.execute("PRAGMA synchronous = FULL")
+        return self._connection
+
+    def errors_as_messages(self) -> AbstractContextManager[None]:
+        return errors_as_messages(self._path, self._label)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 @contextmanager

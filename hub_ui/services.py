@@ -94,7 +94,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
     library = Library(
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
-    annotations = Annotations.open(settings.annotations)
+    annotations = Annotations(settings.annotations)
     library_index = LibraryIndex(library, catalog, annotations)
     lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
     own_values = OwnValues(annotations, library, lookup)
@@ -121,7 +121,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         library_index=library_index,
         library_search=LibrarySearch(library_index),
         own_values=own_values,
-        update_rules=UpdateRules.open(settings.update_rules),
+        update_rules=UpdateRules(settings.update_rules),
         collections=Collections(settings.home / "collections"),
         own_files=OwnFiles(library),
         history=history,

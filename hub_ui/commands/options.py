@@ -73,7 +73,7 @@ class LibraryOptions(JsonOption):
 
 
 def open_changes(library: Library, chosen: Settings) -> Changes:
-    return Changes(library, Annotations.open(chosen.annotations))
+    return Changes(library, Annotations(chosen.annotations))
 
 
 def check_lock(lock: Path) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 from connectors.errors import BadRef, UsageError
 from connectors.ref import Ref
-from hub_ui.database import errors_as_messages, open_database, transaction
+from hub_ui.database import LazyDatabase, transaction
 
 _LABEL = "file of notes and favourites"
 LONGEST_NOTE = 4_000
@@ -70,25 +70,23 @@ MIGRATIONS = [_m001_initial]
 
 
 class Annotations:
-    """Any thread may call any method."""
+    """Any thread may call any method.
+
+    The file need not be there: the first change makes it. A damaged one is moved aside, never deleted.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
+        # What is typed here can't be found out again.
+        self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"annotations": _COLUMNS}, check=_rows, is_durable=True)
         # With the number that SQLite changes for this connection when another one has written.
         self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))
 
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """The file need not be there: the first change makes it. A damaged one is moved aside, never deleted."""
-        return cls(path)
-
     def close(self) -> None:
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._database.close()
+            # The next connection counts anew.
+            self._known = (None, self._known[1])
 
     def get(self, ref: Ref) -> Annotation:
         """An empty one if nothing was said of this LoRA. Version and file of `ref` don't matter."""
@@ -97,10 +95,10 @@ class Annotations:
     def all(self) -> Mapping[Ref, Annotation]:
         """By LoRA. The same object as before for as long as nothing has changed."""
         with self._lock:
-            if self._connection is None and not self._path.exists():
+            if not self._database.exists:
                 return self._known[1]
-            with errors_as_messages(self._path, _LABEL):
-                return self._read(self._connect())
+            with self._database.errors_as_messages():
+                return self._read(self._database.connect())
 
     def favorites(self) -> tuple[Ref, ...]:
         return tuple(ref for ref, annotation in self.all().items() if annotation.favorite)
@@ -112,8 +110,8 @@ class Annotations:
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
         """Changes all of them or none. Returns them as they were, which `put` brings back."""
-        with self._lock, errors_as_messages(self._path, _LABEL):
-            connection = self._connect()
+        with self._lock, self._database.errors_as_messages():
+            connection = self._database.connect()
             with transaction(connection):
                 known = dict(self._read(connection))
                 before = [known.get(lora) or Annotation(ref=lora) for lora in dict.fromkeys(ref.lora for ref in refs)]
@@ -131,15 +129,6 @@ class Annotations:
         """These in place of what was said of the same LoRAs."""
         given = {annotation.ref.lora: annotation for annotation in annotations}
         self.edit(given, lambda annotation: given[annotation.ref])
-
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            tables = {"annotations": _COLUMNS}
-            self._connection = open_database(self._path, _LABEL, MIGRATIONS, tables, check=_rows)
-            # What is typed here can't be found out again, so it outlives a power cut.
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._known = (None, self._known[1])
-        return self._connection
 
     def _read(self, connection: sqlite3.Connection) -> Mapping[Ref, Annotation]:
         [(version,)] = connection.execute("PRAGMA data_version")

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from connectors.claims import base_models
 from connectors.errors import NotFound, UsageError
 from connectors.ref import Ref
-from hub_ui.database import errors_as_messages, open_database, timestamp, transaction
+from hub_ui.database import LazyDatabase, timestamp, transaction
 from hub_ui.library.lockfile import Entry
 
 RuleKind = Literal["version", "lora", "base"]
@@ -80,30 +80,27 @@ class UpdateRules:
     """Any thread may call any method. The file need not be there: the first rule makes it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        return cls(path)
+        self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"ignored": ("kind", "value", "sha256", "at")})
 
     def close(self) -> None:
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._database.close()
 
     def all(self) -> tuple[UpdateRule, ...]:
-        with self._lock, errors_as_messages(self._path, _LABEL):
-            if self._connection is None and not self._path.exists():
+        with self._lock, self._database.errors_as_messages():
+            if not self._database.exists:
                 return ()
-            rows = self._opened().execute("SELECT kind, value, sha256 FROM ignored ORDER BY kind, value").fetchall()
+            rows = (
+                self._database.connect()
+                .execute("SELECT kind, value, sha256 FROM ignored ORDER BY kind, value")
+                .fetchall()
+            )
         return tuple(UpdateRule(kind=k, value=v, sha256=sha) for k, v, sha in rows if k in get_args(RuleKind))
 
     def add(self, rule: UpdateRule) -> None:
-        with self._lock, errors_as_messages(self._path, _LABEL):
-            connection = self._opened()
+        with self._lock, self._database.errors_as_messages():
+            connection = self._database.connect()
             with transaction(connection):
                 row = (rule.kind, rule.value, rule.sha256, timestamp())
                 connection.execute("INSERT OR REPLACE INTO ignored VALUES (?, ?, ?, ?)", row)
@@ -113,13 +110,7 @@ class UpdateRules:
         known = [one for one in self.all() if (one.kind, one.value) == (rule.kind, rule.value)]
         if not known:
             raise NotFound(f"Updates of {rule} are not ignored. hub-ui outdated --rules lists what is.")
-        with self._lock, errors_as_messages(self._path, _LABEL):
-            connection = self._opened()
+        with self._lock, self._database.errors_as_messages():
+            connection = self._database.connect()
             with transaction(connection):
                 connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (rule.kind, rule.value))
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            tables = {"ignored": ("kind", "value", "sha256", "at")}
-            self._connection = open_database(self._path, _LABEL, MIGRATIONS, tables)
-        return self._connection

@@ -26,7 +26,7 @@ from pathlib import Path
 from connectors.ref import Ref
 from hub_ui.library.annotations import Annotations
 path, number, count = sys.argv[1:]
-store = Annotations.open(Path(path))
+store = Annotations(Path(path))
 for each in range(int(count)):
     store.change(Ref.parse(f"civitai:{number}{each:02}"), note=f"process {number}")
 if count != "1":
@@ -42,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Annotations]:
-    opened = Annotations.open(path)
+    opened = Annotations(path)
     yield opened
     opened.close()
 
@@ -57,7 +57,7 @@ def test_what_is_said_of_a_lora_is_there_after_opening_again(store: Annotations,
     store.change(INK, favorite=True, note="For covers.\nNot for faces.", tags=("comic", "client A"))
     store.change(INK, trigger_words=("inkstyle",), weight=0.65, base_model="sdxl-1.0")
     store.close()
-    again = Annotations.open(path)
+    again = Annotations(path)
     assert again.get(INK) == Annotation(
         ref=Ref.parse("civitai:1001"),
         favorite=True,
@@ -109,7 +109,7 @@ def test_a_change_that_fails_for_one_changes_none(store: Annotations) -> None:
 def test_hostile_text_stays_as_it_is(store: Annotations, path: Path) -> None:
     store.change(INK, note=HOSTILE, tags=(HOSTILE[:40],), trigger_words=(HOSTILE,), base_model="<b>base</b>")
     store.close()
-    again = Annotations.open(path)
+    again = Annotations(path)
     assert (again.get(INK).note, again.get(INK).trigger_words) == (HOSTILE, (HOSTILE,))
     assert again.change(INK, note="a\x00b\ud800c").note == "ab?c"
     again.close()
@@ -203,6 +203,6 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(store: Annotations,
 
 def test_a_folder_that_can_not_be_made_is_said_with_the_next_step(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    store = Annotations.open(tmp_path / "file" / "annotations.sqlite")
+    store = Annotations(tmp_path / "file" / "annotations.sqlite")
     with pytest.raises(HubUiError, match=r"can't be used .* set HUB_UI_HOME to another folder"):
         store.change(INK, note="a")

@@ -52,7 +52,7 @@ def put(library: Library, name: str, data: bytes = b"x") -> Path:
 
 
 def changes_of(library: Library, **options: Any) -> Changes:
-    return Changes(library, Annotations.open(library.folder.with_name("annotations.sqlite")), **options)
+    return Changes(library, Annotations(library.folder.with_name("annotations.sqlite")), **options)
 
 
 def files(library: Library) -> list[str]:
@@ -362,7 +362,7 @@ def test_a_file_that_cannot_be_renamed_stays_and_the_lock_says_where(
 
 def test_annotations_go_back_but_for_what_was_said_since(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library)
-    store = Annotations.open(library.folder.with_name("annotations.sqlite"))
+    store = Annotations(library.folder.with_name("annotations.sqlite"))
     ink, mist = (one.ref.lora for one in held[:2])
     store.change(ink, tags=("old",), weight=0.5)
     changes.annotate([ink, mist], lambda one: replace(one, tags=(*one.tags, "new"), weight=0.8))

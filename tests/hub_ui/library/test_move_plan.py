@@ -58,7 +58,7 @@ def test_two_of_one_name_are_told_apart_and_stay_so_the_next_time(library: Libra
     planned = plan(library, "{title}", ink, mist)
     assert [one.place for one in planned] == ["Ink lines.safetensors", "Ink lines-b01dde3c.safetensors"]
     assert planned[1].notes == (TAKEN,)
-    Changes(library, Annotations.open(library.folder / "a.sqlite")).move(moves_of(planned))
+    Changes(library, Annotations(library.folder / "a.sqlite")).move(moves_of(planned))
     assert [one.state for one in plan(library, "{title}", *library.entries())] == ["stays", "stays"]
 
 

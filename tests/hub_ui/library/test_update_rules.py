@@ -18,7 +18,7 @@ HELD = entry(ref=MODEL.at("2001", "3001"), sha256=MINE, base_model="sdxl-1.0", a
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Iterator[UpdateRules]:
-    made = UpdateRules.open(tmp_path / "update_rules.sqlite")
+    made = UpdateRules(tmp_path / "update_rules.sqlite")
     yield made
     made.close()
 
@@ -50,7 +50,7 @@ def test_rules_are_kept_listed_and_lifted(rules: UpdateRules, tmp_path: Path) ->
     assert (rules.all(), list(tmp_path.iterdir())) == ((), [])
     for text in ("civitai:1001", "base:sdxl", "civitai:1001"):
         rules.add(parse_rule(text))
-    other = UpdateRules.open(tmp_path / "update_rules.sqlite")
+    other = UpdateRules(tmp_path / "update_rules.sqlite")
     assert [str(rule) for rule in other.all()] == ["base:sdxl", "civitai:1001"]
     other.close()
     rules.lift(parse_rule("civitai:1001"))
