@@ -125,7 +125,8 @@ def test_what_fails_says_why_and_can_be_tried_again(demo: Demo, page: Page) -> N
 
 def test_a_page_asks_for_news_only_while_something_runs(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?view=library")
-    expect(page.locator("#shelf h2")).to_be_visible()
+    expect(page.locator("#library-heading h2")).to_be_visible()
+    expect(page.locator(".hub.good")).to_have_count(3)
     page.wait_for_timeout(1000)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -42,7 +42,7 @@ def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page, wi
 def test_a_long_path_leaves_room_for_its_name_on_a_phone(demo: str, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{demo}?view=settings&__theme=light")
-    name = page.locator("#settings td", has_text="Lock file")
+    name = page.locator("#settings th", has_text="Lock file")
     expect(name).to_be_visible()
     places = name.evaluate(
         """(cell) => [cell, cell.nextElementSibling].map((each) => {

@@ -129,7 +129,7 @@ def test_the_level_of_mature_images_is_that_of_the_filters(url: str, page: Page)
 def test_an_address_that_is_none_is_refused_beside_the_form(url: str, page: Page) -> None:
     page.goto(f"{url}?view=settings")
     page.get_by_label("Address of CivitAI").fill("civitai.red")
-    page.get_by_role("button", name="Save").click()
+    page.locator("form.fields").get_by_role("button", name="Save").click()
     expect(page.locator("#settings [data-said]")).to_have_text(
         "CivitAI needs a web address, such as https://civitai.com."
     )
