@@ -104,8 +104,13 @@ class Visitor:
 
     def look_at(self, address: str) -> None:
         """As if the page had been opened with that address."""
-        number = next(event.number for event in self.events() if event.name == "nav.act")
-        self.ask(number, [None, None], {"act": "address", "query": address})
+        self.open(next(event.number for event in self.events() if event.name == "nav.act"), address)
+
+    def open(self, number: int, address: str) -> None:
+        """Hears the stream to its end: Gradio (6.31) cancels whatever is asked just after one that is left early."""
+        self.join(number, [None, None], {"act": "address", "query": address})
+        for _ in self.messages():
+            pass
 
 
 def _event(dependency: dict[str, Any], parts: dict[int, Any]) -> Event:

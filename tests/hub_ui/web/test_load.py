@@ -49,7 +49,7 @@ def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
 
 def sees_cards(visitor: Visitor, show: int, search: int, everybody: threading.Barrier) -> bool:
     """Whether a search brings the card of another hub, before it has ended. Nobody leaves before all have seen it."""
-    visitor.ask(show, [None, None], {"act": "address", "query": ""})
+    visitor.open(show, "")
     joined = visitor.join(search, [None, None]).json()["event_id"]
     for message in visitor.messages():
         if message.get("event_id") == joined and CARD in json.dumps(message):
