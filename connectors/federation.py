@@ -1,5 +1,6 @@
 """Searches all hubs at once and yields each page as it arrives. One hub's failure costs its own results only."""
 
+import contextvars
 import functools
 import itertools
 import math
@@ -110,7 +111,8 @@ def search_with_pause(
         silent[connector.name] = connector.label
         cursor = cursors[connector.name] if cursors else None
         ask = functools.partial(_ask, connector, query, cursor, start, answers, queues)
-        threading.Thread(target=ask, daemon=True).start()
+        # Whose keys count is a matter of the context.
+        threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
     is_first = True
     while silent:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from connectors.errors import HubUiError, NotFound
@@ -36,6 +37,7 @@ from hub_ui.web.images import GeneratedImages, HubImages, host_of
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.web.settings import SettingsRoutes
+from hub_ui.web.visitors import VisitorCookie
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
@@ -117,7 +119,8 @@ class Pages:
 
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
-    app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False)
+    visitors = services.visitors if services.settings.hosted else None
+    app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False, visitors=visitors)
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         header = Header(services, render, gr.State(None), gr.State(False))
@@ -264,6 +267,8 @@ def serving(
         limits = services.settings.policy.limits
         hosts = allowed_hosts(services, host)
         checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
+        if services.settings.hosted:
+            checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
         routes += [GlossaryPage(render=render).route(), *SettingsRoutes(settings=services.settings).routes()]
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):

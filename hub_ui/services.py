@@ -16,6 +16,7 @@ from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
+from hub_ui.hosting.visitor import Visitors
 from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
 from hub_ui.images.uses import Uses
@@ -63,6 +64,7 @@ class Services:
     downloads: Downloads
     generation: Generation
     replicate: Endpoint
+    visitors: Visitors
 
     @property
     def policy(self) -> Policy:
@@ -131,6 +133,7 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         downloads=downloads,
         generation=generation,
         replicate=replicate,
+        visitors=Visitors(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Gradio's Blocks for several languages: the page and its events are in the one that each request asks for."""
+"""Gradio's Blocks for several languages and visitors: each event is in its request's language, and its visitor's."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import gradio as gr
 from starlette.requests import cookie_parser
 
+from hub_ui.hosting.visitor import Visitors, use_visitor
 from hub_ui.i18n import LANGUAGES, Language, _, language, use_language
 from hub_ui.locales import choose_language, get_language
+from hub_ui.web.visitors import read_visitor
 
 COOKIE = "hub-ui-language"
 # What components show of their own. Choices are (name, value) pairs.
@@ -29,10 +31,12 @@ class TranslatedBlocks(gr.Blocks):
     """Components are built once, with English words (N_); each request gets them in its own language.
 
     Gradio (6.31) sends `config` with the page, so nothing is written anew, or moves, once the page is there.
+    `visitors` are those of a hosted page.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, visitors: Visitors | None = None, **options: Any) -> None:
         self._html: dict[int, Callable[[], str]] = {}
+        self._visitors = visitors
         super().__init__(**options)
 
     def keep_html(self, component: gr.HTML, html: Callable[[], str]) -> None:
@@ -74,5 +78,7 @@ class TranslatedBlocks(gr.Blocks):
     ) -> Any:
         """Each step of a generator comes through here too, and Gradio's threads copy the context."""
         request = requests[0] if isinstance(requests, list) else requests
-        with use_language(read_language(request.headers) if request else get_language("en")):
+        headers = request.headers if request else {}
+        visitor = self._visitors.get(read_visitor(headers)) if self._visitors else None
+        with use_language(read_language(headers)), use_visitor(visitor):
             return await super().call_function(block_fn, processed_input, iterator, requests, *others, **named)

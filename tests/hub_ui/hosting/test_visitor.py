@@ -1,0 +1,37 @@
+"""hub_ui/hosting/visitor.py."""
+
+from __future__ import annotations
+
+from hub_ui.hosting.visitor import Visitor, Visitors, current_visitor, use_visitor
+
+
+def test_a_cookie_that_nobody_got_brings_a_new_visitor() -> None:
+    visitors = Visitors()
+    first = visitors.get("made up")
+    assert first.id != "made up"
+    assert visitors.get(first.id) is first
+
+
+def test_a_visitor_is_forgotten_an_hour_after_the_last_request() -> None:
+    now = [0.0]
+    visitors = Visitors(clock=lambda: now[0])
+    ada = visitors.get("")
+    now[0] = 3_000.0
+    assert visitors.get(ada.id) is ada
+    now[0] = 6_000.0
+    assert visitors.get(ada.id) is ada
+    now[0] = 9_601.0
+    assert visitors.get(ada.id) is not ada
+
+
+def test_keys_and_ids_are_not_shown() -> None:
+    assert repr(Visitor(id="secret", keys={"civitai": "key"})) == "Visitor()"
+
+
+def test_the_visitor_is_that_of_the_innermost_block() -> None:
+    ada, ben = Visitor(id="a"), Visitor(id="b")
+    with use_visitor(ada):
+        with use_visitor(ben):
+            assert current_visitor() is ben
+        assert current_visitor() is ada
+    assert current_visitor() is None
