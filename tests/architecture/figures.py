@@ -101,8 +101,8 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         # 216 files and 35,900 lines, what the one catalog brought (its index, query language, crawl and databases), and
         # the engine for small GPUs: the memory plan, quantised bases, structured hooks, prompt emphasis, `make gpu`;
         # and the app: a library for thousands, dropped images, keys, kept pictures, named endpoints, three languages.
-        Figure(name="files", value=len(shipped), most=318),
-        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=53_500),
+        Figure(name="files", value=len(shipped), most=360),
+        Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=62_000),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
         Figure(
             name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles

@@ -36,6 +36,7 @@ class Delivery:
     now: Callable[[], float] = time.time
     signed_contents: dict[str, Content] = field(default_factory=dict)
     public_contents: dict[str, Content] = field(default_factory=dict)
+    uploads: dict[str, Content] = field(default_factory=dict)
 
     def sign(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
         """A URL valid for `lifetime` seconds. Without content it returns 404."""
@@ -56,7 +57,21 @@ class Delivery:
         return self.origin + quote(path)
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/{path:path}", self.serve, methods=["GET"])]
+        return [
+            Route("/{path:path}", self.serve, methods=["GET"]),
+            Route("/{path:path}", self.receive, methods=["PUT"]),
+        ]
+
+    async def receive(self, request: Request) -> Response:
+        """A file that is uploaded to an address made by `sign`; `uploads` has it then."""
+        path, query = str(request.scope["path"]), request.query_params
+        date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
+        expected = self._signature(path, date, lifetime).encode()
+        if not hmac.compare_digest(query.get("X-Amz-Signature", "").encode(), expected):
+            return _refusal(403, _BAD)
+        content = InMemory(data=await request.body())
+        self.uploads[path] = content
+        return Response(headers={"ETag": f'"{content.sha256[:32]}"'})
 
     def serve(self, request: Request) -> Response:
         path = str(request.scope["path"])

@@ -69,16 +69,23 @@ class HubFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The valid tokens and what each may access. Without a list, any non-empty token is valid."""
+    """The valid tokens and what each may access. Without a list, any non-empty token is valid.
+
+    `roles` are of Hugging Face's tokens: "read", or "write" for one that it doesn't name.
+    """
 
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     def is_signed_in(self, hub: str, token: str | None) -> bool:
         return bool(token) and (hub not in self.tokens or token in self.tokens[hub])
 
     def is_granted(self, token: str | None, *names: str) -> bool:
         return bool(token) and not self.grants.get(token or "", frozenset()).isdisjoint(names)
+
+    def role(self, token: str) -> str:
+        return self.roles.get(token, "write")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +140,7 @@ class DataFolder:
         return Access(
             tokens={hub: frozenset(tokens) for hub, tokens in raw.get("tokens", {}).items()},
             grants={token: frozenset(map(str, names)) for token, names in raw.get("grants", {}).items()},
+            roles={token: str(role) for token, role in raw.get("roles", {}).items()},
         )
 
     def deletions(self, hub: str) -> frozenset[str]:

@@ -1,8 +1,8 @@
-"""The model endpoints of the Hugging Face Hub that huggingface_hub and plain HTTP clients call."""
+"""The endpoints of the Hugging Face Hub that read repos, as huggingface_hub and plain HTTP clients call them."""
 
 import mimetypes
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -29,6 +29,7 @@ from hub_ui.demo.hubs.answers import (
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.huggingface_space import Space
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
     TRUE,
@@ -124,52 +125,70 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
 _ORIGIN = "https://huggingface.co"
 _MAX_PAGE = 1000
 _LINK_LIFETIME = 3600
+# Whoever signs in is this account.
+ACCOUNT = "local"
+_SPACE_FIELDS = frozenset({"datasets", "host", "models", "runtime", "sdk", "subdomain"})
+
+
+def is_space(request: Request) -> bool:
+    return request.url.path.startswith(("/api/spaces/", "/spaces/"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceHub:
+    """Models are those of `store`, which nobody changes; `spaces` are what people have pushed."""
+
     store: HuggingFaceStore
     delivery: Delivery
     origin: str
+    spaces: MutableMapping[str, Space] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
-        model = "/api/models/{owner}/{name}"
         read = partial(Route, methods=["GET"])
         return [
             read("/api/models", self.list_models),
             read("/api/whoami-v2", self.who_am_i),
-            read(model, self.model_info),
-            read(model + "/auth-check", self.auth_check),
-            read(model + "/refs", self.refs),
-            read(model + "/revision/{revision:path}", self.model_info),
-            read(model + "/commits/{revision:path}", self.commits),
-            read(model + "/tree/{rest:path}", self.tree),
-            Route(model + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
-            read("/{owner}/{name}/resolve/{rest:path}", self.resolve),
-            read("/{owner}/{name}/raw/{rest:path}", self.raw),
-            read("/{owner}/{name}", self.page),
+            *self._repo_routes("/api/spaces/{owner}/{name}", "/spaces/{owner}/{name}"),
+            *self._repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
+        ]
+
+    def _repo_routes(self, api: str, web: str) -> list[BaseRoute]:
+        read = partial(Route, methods=["GET"])
+        return [
+            read(api, self.repo_info),
+            read(api + "/auth-check", self.auth_check),
+            read(api + "/refs", self.refs),
+            read(api + "/revision/{revision:path}", self.repo_info),
+            read(api + "/commits/{revision:path}", self.commits),
+            read(api + "/tree/{rest:path}", self.tree),
+            Route(api + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
+            read(web + "/resolve/{rest:path}", self.resolve),
+            read(web + "/raw/{rest:path}", self.raw),
+            read(web, self.page),
         ]
 
     def list_models(self, request: Request) -> Response:
-        self._check_token(request)
+        self.check_token(request)
         query = request.query_params
         if text := problem(query):
-            raise _refusal(400, text)
+            raise refusal(400, text)
         found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
         return _page_answer(request, found, lambda repo: list_item(repo, query))
 
     def who_am_i(self, request: Request) -> Response:
-        self._check_token(request)
-        if not bearer(request):
-            raise _refusal(401, "Invalid username or password.")
-        token = {"type": "access_token", "accessToken": {"displayName": "local", "role": "read"}}
-        user = {"type": "user", "id": "0" * 24, "name": "local", "fullname": "Local", "orgs": [], "auth": token}
+        self.check_token(request)
+        token = bearer(request)
+        if not token:
+            raise refusal(401, "Invalid username or password.")
+        role = self.store.access.role(token)
+        auth = {"type": "access_token", "accessToken": {"displayName": ACCOUNT, "role": role}}
+        user = {"type": "user", "id": "0" * 24, "name": ACCOUNT, "fullname": "Local", "orgs": [], "auth": auth}
         return json_answer(user)
 
-    def model_info(self, request: Request) -> Response:
+    def repo_info(self, request: Request) -> Response:
         repo = self._repo(request)
-        if text := problem(request.query_params):
-            raise _refusal(400, text)
+        if text := problem(request.query_params, _SPACE_FIELDS if is_space(request) else frozenset()):
+            raise refusal(400, text)
         commit = self._commit(repo, request.path_params.get("revision", "main"))
         return json_answer(full_info(repo, commit, request.query_params))
 
@@ -198,7 +217,7 @@ class HuggingFaceHub:
         query = request.query_params
         entries = tree_entries(commit, path, recursive=query.get("recursive") in TRUE)
         if path and not entries:
-            raise _refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
+            raise refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
         return _page_answer(
             request, entries, lambda entry: tree_entry(entry, commit, expand=query.get("expand") in TRUE)
         )
@@ -232,7 +251,7 @@ class HuggingFaceHub:
             linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"}
             return RedirectResponse(location, 302, {**headers, **linked, "Content-Disposition": disposition})
         if file.content is None:
-            raise _refusal(404, "Entry not found", "EntryNotFound")
+            raise refusal(404, "Entry not found", "EntryNotFound")
         guessed = mimetypes.guess_type(file.path)[0] or ""
         media_type = guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
         return content_answer(request, file.content, headers, media_type)
@@ -244,13 +263,13 @@ class HuggingFaceHub:
 
     def page(self, request: Request) -> Response:
         repo = self._repo(request)
-        return html_answer(repo.id, "This page stands for the model's page on the Hub.")
+        return html_answer(repo.id, "This page stands for its page on the Hub.")
 
     def _file(self, request: Request) -> tuple[Repo, Commit, RepoFile]:
         repo = self._repo(request)
         commit, path = self._split(repo, request.path_params["rest"])
         if path not in commit.files:
-            raise _refusal(404, "Entry not found", "EntryNotFound", _commit_header(commit))
+            raise refusal(404, "Entry not found", "EntryNotFound", _commit_header(commit))
         if path != CARD:
             self._check_access(request, repo)
         return repo, commit, commit.files[path]
@@ -263,38 +282,43 @@ class HuggingFaceHub:
         return self._commit(repo, revision), rest[len(revision) + 1 :].rstrip("/")
 
     def _repo(self, request: Request) -> Repo:
-        self._check_token(request)
-        repo = self.store.repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        self.check_token(request)
+        name = f"{request.path_params['owner']}/{request.path_params['name']}"
+        if is_space(request):
+            space = self.spaces.get(name)
+            repo = space.repo if space and (bearer(request) or not space.private) else None
+        else:
+            repo = self.store.repos.get(name)
         if repo is None or repo.is_ghost or repo.access == "removed":
             # For anonymous callers, missing and private repositories look the same.
             if not bearer(request):
-                raise _refusal(401, "Invalid username or password.", "RepoNotFound")
-            raise _refusal(404, "Repository not found", "RepoNotFound")
+                raise refusal(401, "Invalid username or password.", "RepoNotFound")
+            raise refusal(404, "Repository not found", "RepoNotFound")
         return repo
 
     def _commit(self, repo: Repo, revision: str) -> Commit:
         commit = repo.commit(revision)
         if commit is None:
-            raise _refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+            raise refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return commit
 
-    def _check_token(self, request: Request) -> None:
+    def check_token(self, request: Request) -> None:
         token = bearer(request)
         if token and not self.store.access.is_signed_in("huggingface", token):
-            raise _refusal(401, "Invalid credentials in Authorization header")
+            raise refusal(401, "Invalid credentials in Authorization header")
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":
-            raise _refusal(403, "Access to this resource is disabled.")
+            raise refusal(403, "Access to this resource is disabled.")
         token = bearer(request)
         if not repo.gated or self.store.access.is_granted(token, repo.id):
             return
         restricted = f"Access to model {repo.id} is restricted"
         if not token:
             text = f"{restricted}. You must have access to it and be authenticated to access it. Please log in."
-            raise _refusal(401, text, "GatedRepo")
+            raise refusal(401, text, "GatedRepo")
         text = f"{restricted} and you are not in the authorized list. Visit {_ORIGIN}/{repo.id} to ask for access."
-        raise _refusal(403, text, "GatedRepo")
+        raise refusal(403, text, "GatedRepo")
 
 
 def _page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
@@ -302,7 +326,7 @@ def _page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]
     query = request.query_params
     offset, limit = read_opaque(query.get("cursor")), natural(query.get("limit", str(_MAX_PAGE)))
     if offset is None or limit is None:
-        raise _refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
+        raise refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
     page = items[offset : offset + min(limit, _MAX_PAGE)]
     end, headers = offset + len(page), {}
     if page and end < len(items):
@@ -316,7 +340,7 @@ def _commit_header(commit: Commit) -> dict[str, str]:
     return {"X-Repo-Commit": commit.sha}
 
 
-def _refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
+def refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
     # Paths may contain characters that are invalid in headers.
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text.strip())
     sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}

@@ -162,7 +162,7 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
             name=name,
             info=infos.get(name, {}),
             card=folder.text(cards[name]) if name in cards else None,
-            card_hash=_stable_hex(name.encode(), cards[name].read_bytes()) if name in cards else None,
+            card_hash=stable_hex(name.encode(), cards[name].read_bytes()) if name in cards else None,
             history=history if isinstance(history, dict) else {"commits": history},
             listed=listed.get(name, {}),
         )
@@ -217,7 +217,7 @@ def _only_commit(known: _Known, files: Mapping[str, HubFile]) -> Commit:
         contents.setdefault(CARD, InMemory(data=known.card.encode()))
     missing = {path: RepoFile(path=path, recorded=each) for path, each in recorded.items() if path not in contents}
     names = (known.name, *sorted(contents))
-    sha = known.info.get("sha") or known.card_hash or _stable_hex(*map(str.encode, names))
+    sha = known.info.get("sha") or known.card_hash or stable_hex(*map(str.encode, names))
     date = str(known.info.get("lastModified") or _RECORDED_AT)
     both = {**missing, **_repo_files(contents.items())}
     return Commit(sha=sha, date=date, title="Upload model", files=dict(sorted(both.items())))
@@ -227,7 +227,7 @@ def _repo_files(contents: Iterable[tuple[str, Content]]) -> Mapping[str, RepoFil
     return {path: RepoFile(path=path, content=content) for path, content in sorted(contents)}
 
 
-def _stable_hex(*parts: bytes) -> str:
+def stable_hex(*parts: bytes) -> str:
     return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()
 
 
@@ -238,7 +238,7 @@ def _describe(known: _Known, newest: Commit) -> Json:
     text = written if known.history.get("commits") else known.card or written
     data = front_matter(text)
     return {
-        "_id": _stable_hex(name.encode())[:24],
+        "_id": stable_hex(name.encode())[:24],
         "id": name,
         "modelId": name,
         "author": name.partition("/")[0],
@@ -265,11 +265,11 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _BOUND = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,15})?)([KMBT]?)")
 
 
-def problem(query: QueryParams) -> str | None:
-    """The error message for parameters that the Hub rejects."""
+def problem(query: QueryParams, expanded: frozenset[str] = frozenset()) -> str | None:
+    """The error message for parameters that the Hub rejects. `expanded` are fields that models don't have."""
     if query.get("sort", SORTS[0]) not in SORTS:
         return f"Invalid sort parameter: {query['sort']}"
-    unknown = [name for name in query.getlist("expand") if name not in EXPANDED]
+    unknown = [name for name in query.getlist("expand") if name not in EXPANDED | expanded]
     if unknown:
         return f"Invalid expand parameter: {unknown[0]}"
     if query.get("gated", "true").lower() not in ("true", "false", "1", "0", "auto", "manual"):

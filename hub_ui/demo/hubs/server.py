@@ -20,6 +20,7 @@ from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.faults import Faults, Faulty
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
+from hub_ui.demo.hubs.huggingface_spaces import SpaceEndpoints
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
 from hub_ui.demo.hubs.replicate_runs import SECONDS, Files, Making, Runs
@@ -78,7 +79,8 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
     replicate.publish()
     # Every origin serves `/faults`, because other processes know only the hubs' URLs.
     everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
-    routes = (huggingface.routes(), civitai.routes(), replicate.routes(), delivery.routes())
+    spaces = SpaceEndpoints(hub=huggingface)
+    routes = ([*spaces.routes(), *huggingface.routes()], civitai.routes(), replicate.routes(), delivery.routes())
     return {
         name: Starlette(routes=[*everywhere, *own], exception_handlers={RefusalError: answer_refusal})
         for name, own in zip(NAMES, routes, strict=True)

@@ -1,0 +1,174 @@
+"""Spaces: the unmodified huggingface_hub makes them, pushes to them and sets them up on the local hub."""
+
+import io
+from itertools import count
+from pathlib import Path
+
+import pytest
+import requests
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, snapshot_download
+from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from hub_ui.demo.hubs.server import HubEndpoints
+
+_NUMBERS = count()
+CARD = b"---\ntitle: Demo\nsdk: gradio\nshort_description: A demo\n---\n"
+# Larger than what the hub keeps in git.
+WEIGHTS = b"\0weights" * 100_000
+
+
+@pytest.fixture
+def api(hubs: HubEndpoints) -> HfApi:
+    return HfApi(endpoint=hubs.huggingface, token="hf_member")
+
+
+@pytest.fixture
+def space(api: HfApi) -> str:
+    name = f"local/space-{next(_NUMBERS)}"
+    api.create_repo(name, repo_type="space", space_sdk="gradio")
+    return name
+
+
+def push(api: HfApi, space: str, **files: bytes) -> str:
+    # A file object is uploaded by LFS also where hf_xet is installed.
+    names = {name.replace("__", "/").replace("_", "."): data for name, data in files.items()}
+    changes = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=io.BytesIO(data)) for name, data in names.items()]
+    return str(api.create_commit(space, changes, commit_message="Push", repo_type="space").oid)
+
+
+def test_a_new_space_has_the_hubs_own_files_and_no_app(api: HfApi, hubs: HubEndpoints) -> None:
+    url = api.create_repo("first", repo_type="space", space_sdk="gradio", space_hardware="t4-small")  # type: ignore[arg-type]
+    assert url == f"{hubs.huggingface}/spaces/local/first"
+    assert api.list_repo_files("local/first", repo_type="space") == [".gitattributes", "README.md"]
+    info = api.space_info("local/first")
+    assert (info.sdk, info.private, info.subdomain) == ("gradio", False, "local-first")
+    runtime = api.get_space_runtime("local/first")
+    assert (runtime.stage, runtime.hardware, runtime.requested_hardware) == ("NO_APP_FILE", None, "t4-small")
+
+
+def test_a_name_is_taken_once(api: HfApi, space: str) -> None:
+    with pytest.raises(HfHubHTTPError, match="You already created this space repo"):
+        api.create_repo(space, repo_type="space", space_sdk="gradio")
+    assert api.create_repo(space, repo_type="space", space_sdk="gradio", exist_ok=True).repo_id == space
+
+
+def test_pushed_files_come_back_as_they_were(api: HfApi, hubs: HubEndpoints, space: str, tmp_path: Path) -> None:
+    commit = push(api, space, README_md=CARD, app_py=b"print(1)\n", data__base_safetensors=WEIGHTS)
+    folder = Path(snapshot_download(space, repo_type="space", endpoint=hubs.huggingface, cache_dir=tmp_path))
+    assert folder.name == commit
+    assert (folder / "app.py").read_bytes() == b"print(1)\n"
+    assert (folder / "data" / "base.safetensors").read_bytes() == WEIGHTS
+    assert api.get_space_runtime(space).stage == "RUNNING"
+
+
+def test_binary_files_are_kept_outside_git_and_texts_in_it(api: HfApi, space: str) -> None:
+    push(api, space, README_md=CARD, a_png=b"\x89PNG\r\n\x1a\n\0\0", a_py="é".encode() * 300)
+    files = [file for file in api.list_repo_tree(space, repo_type="space") if isinstance(file, RepoFile)]
+    assert {file.path: file.lfs is not None for file in files} == {
+        ".gitattributes": False,
+        "README.md": False,
+        "a.png": True,
+        "a.py": False,
+    }
+
+
+def test_an_upload_of_what_is_there_makes_no_commit(api: HfApi, space: str) -> None:
+    first = push(api, space, README_md=CARD, a_safetensors=WEIGHTS)
+    assert push(api, space, README_md=CARD, a_safetensors=WEIGHTS) == first
+    assert len(api.list_repo_commits(space, repo_type="space")) == 2
+
+
+def test_files_and_folders_are_deleted(api: HfApi, space: str) -> None:
+    push(api, space, a_txt=b"a", b__c_txt=b"c", b__d_txt=b"d")
+    gone = [CommitOperationDelete("a.txt"), CommitOperationDelete("b/")]
+    api.create_commit(space, gone, commit_message="Less", repo_type="space")
+    assert api.list_repo_files(space, repo_type="space") == [".gitattributes", "README.md"]
+    with pytest.raises(HfHubHTTPError, match="A file with this name doesn't exist"):
+        api.delete_file("a.txt", space, repo_type="space")
+
+
+def test_a_commit_on_an_older_one_is_refused(api: HfApi, space: str) -> None:
+    old = api.space_info(space).sha
+    push(api, space, a_txt=b"a")
+    change = [CommitOperationAdd("a.txt", b"b")]
+    with pytest.raises(HfHubHTTPError, match="A commit has happened since"):
+        api.create_commit(space, change, commit_message="Late", repo_type="space", parent_commit=old)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("sdk: fancy", '"sdk" must be one of'), (f"sdk: gradio\nshort_description: {'x' * 61}", "60 characters long")],
+)
+def test_a_card_that_the_hub_would_refuse_is_refused(api: HfApi, space: str, line: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        push(api, space, README_md=f"---\n{line}\n---\n".encode())
+
+
+def test_an_upload_that_is_not_what_was_announced_is_refused(hubs: HubEndpoints, space: str) -> None:
+    headers = {"Authorization": "Bearer hf_member"}
+    lfs = f"{hubs.huggingface}/spaces/{space}.git/info/lfs/objects"
+    asked = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 3}]}
+    (each,) = requests.post(f"{lfs}/batch", json=asked, headers=headers, timeout=5).json()["objects"]
+    upload, verify = each["actions"]["upload"]["href"], each["actions"]["verify"]["href"]
+    assert requests.put(upload.replace("Signature=", "Signature=0"), data=b"abc", timeout=5).status_code == 403
+    assert requests.put(upload, data=b"abc", timeout=5).status_code == 200
+    assert requests.post(verify, json={"oid": "a" * 64, "size": 3}, headers=headers, timeout=5).status_code == 400
+
+
+def test_variables_are_read_back_and_secrets_are_not(api: HfApi, space: str) -> None:
+    api.add_space_variable(space, "HUB_UI_LIMIT_STEPS", "20", description="At most")
+    api.add_space_variable(space, "OTHER", "1")
+    api.delete_space_variable(space, "OTHER")
+    api.add_space_secret(space, "CIVITAI_TOKEN", "civ_secret")
+    variables = api.get_space_variables(space)
+    assert {name: each.value for name, each in variables.items()} == {"HUB_UI_LIMIT_STEPS": "20"}
+    assert list(api.get_space_secrets(space)) == ["CIVITAI_TOKEN"]
+    assert "civ_secret" not in str(api.get_space_secrets(space)["CIVITAI_TOKEN"])
+
+
+def test_hardware_is_requested_and_a_space_is_paused_and_restarted(api: HfApi, space: str) -> None:
+    push(api, space, app_py=b"")
+    assert api.request_space_hardware(space, "zero-a10g").requested_hardware == "zero-a10g"  # type: ignore[arg-type]
+    assert api.pause_space(space).stage == "PAUSED"
+    assert api.restart_space(space).stage == "RUNNING"
+    with pytest.raises(HfHubHTTPError, match="Invalid hardware flavor"):
+        api.request_space_hardware(space, "abacus")  # type: ignore[arg-type]
+
+
+def test_a_private_space_is_nobody_elses(api: HfApi, hubs: HubEndpoints, space: str) -> None:
+    api.update_repo_settings(space, private=True, repo_type="space")
+    with pytest.raises(RepositoryNotFoundError):
+        HfApi(endpoint=hubs.huggingface, token=False).space_info(space)
+    assert api.space_info(space).private is True
+
+
+def test_only_a_key_that_may_write_changes_what_is_its_accounts(api: HfApi, space: str) -> None:
+    assert api.whoami(token="hf_stranger")["auth"]["accessToken"]["role"] == "read"
+    with pytest.raises(HfHubHTTPError, match="not the required permissions"):
+        api.add_space_variable(space, "A", "1", token="hf_stranger")
+    with pytest.raises(HfHubHTTPError, match="You don't have the rights to create a space under this namespace"):
+        api.create_repo("other/space", repo_type="space", space_sdk="gradio")
+    with pytest.raises(HfHubHTTPError, match="Invalid username or password"):
+        api.delete_repo(space, repo_type="space", token=False)
+    api.delete_repo(space, repo_type="space")
+    assert not api.repo_exists(space, repo_type="space")
+
+
+@pytest.mark.parametrize("path", ["hardware", "variables", "preupload/main", "commit/main"])
+def test_a_body_that_is_no_json_is_refused(hubs: HubEndpoints, space: str, path: str) -> None:
+    headers = {"Authorization": "Bearer hf_member"}
+    url = f"{hubs.huggingface}/api/spaces/{space}/{path}"
+    assert [requests.post(url, data=data, headers=headers, timeout=5).status_code for data in ("{", "[]", "{}")][
+        :2
+    ] == [
+        400,
+        400,
+    ]
+
+
+def test_a_space_that_is_not_there_is_not_found(api: HfApi) -> None:
+    with pytest.raises(RepositoryNotFoundError):
+        api.get_space_runtime("local/nothing")
+    with pytest.raises((RepositoryNotFoundError, BadRequestError)):
+        push(api, "local/nothing", a_txt=b"")
