@@ -261,7 +261,7 @@ def serving(
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
         routes = image_routes(services, render, folder, closing)
-        generations = Generations(hosted=services.settings.hosted)
+        generations = Generations(hosted=services.settings.hosted, most=services.settings.limits.queue)
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
         limits = services.settings.policy.limits

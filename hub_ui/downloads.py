@@ -18,7 +18,6 @@ from hub_ui.library.mirrors import best_home, pull_from_mirror
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
 from hub_ui.lookup import Lookup
-from hub_ui.policy import Policy
 from hub_ui.settings import Settings
 from hub_ui.visitors import VisitorLibrary
 
@@ -35,12 +34,13 @@ class Downloads:
         self._lookup = lookup
         self._catalog = catalog
         self._library = library
-        self._policy: Policy = settings.policy
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        bounds = settings.policy.bounds
+        limits = settings.limits
         # A library of its owner's own grows as they like.
-        self._room = VisitorLibrary(library, most=bounds.folder_bytes, largest=bounds.lora_bytes) if bounds else None
+        self._room = (
+            VisitorLibrary(library, most=limits.cache_bytes, largest=limits.lora_bytes) if settings.hosted else None
+        )
         self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
 
     def find_installed(self, ref: Ref) -> Entry | None:
@@ -137,8 +137,8 @@ class Downloads:
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
-        bounds = self._policy.bounds
-        if bounds and sum(not task.rests for task in self.queue.tasks()) >= bounds.downloads:
+        waiting = sum(not task.rests for task in self.queue.tasks())
+        if self._room is not None and waiting >= self._settings.limits.downloads:
             raise HubUiError(
                 _("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
             )

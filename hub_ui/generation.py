@@ -15,7 +15,7 @@ from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import check_policy
+from hub_ui.generate.settings import check_policy, choose_allowed_base
 from hub_ui.images.history import History
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
@@ -183,7 +183,7 @@ class Generation:
         check_policy(self._policy, place, request, images=len(comparison.cells))
         backend = self._replicate if place == "replicate" else self.engine
         if not self._policy.allows("fetch bases"):
-            request = replace(request, may_fetch=False)
+            request = replace(self._with_allowed_base(request), may_fetch=False)
         try:
             result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
         except NeedsFetching as need:
@@ -197,6 +197,14 @@ class Generation:
                 report = replace(result.report, notes=(*result.report.notes, error.message))
                 return replace(result, report=report)
         return result
+
+    def _with_allowed_base(self, request: GenerationRequest) -> GenerationRequest:
+        """The engine would choose among all."""
+        first = next(iter(request.adapters), None)
+        if first is None or request.base is not None or self._policy.allows_every_base:
+            return request
+        base = choose_allowed_base(self._policy, first.architecture, first.base_model, None)
+        return replace(request, base=base.id)
 
     def estimate(self, request: GenerationRequest, comparison: Comparison, *, place: str = "local") -> str:
         """How long a comparison takes, and for how much money, in a sentence."""

@@ -1,9 +1,11 @@
 """What visitors may do: all on one's own computer; on a shared page no keys, folders, money or others' things."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 from connectors.errors import UsageError
+from hub_ui.hosting.limits import Limits
 from hub_ui.i18n import N_, _, language
 
 Action = Literal[
@@ -61,16 +63,14 @@ class WebLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """The most that a visitor may use: `downloads` not done yet (of all visitors), and sizes in bytes."""
+    """What one generation may use. `bases` empty: every base model that is on the disk."""
 
+    bases: frozenset[str]
     loras: int
     images: int
     steps: int
     side: int
     frames: int
-    downloads: int
-    lora_bytes: int
-    folder_bytes: int
 
     def check(self, **requested: int | None) -> None:
         """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
@@ -116,19 +116,33 @@ class Policy:
         if self.bounds is not None:
             self.bounds.check(**requested)
 
+    @property
+    def allows_every_base(self) -> bool:
+        return self.bounds is None or not self.bounds.bases
 
-_LOCAL_LIMITS = WebLimits(
-    body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,
-    own_queued=50, events=500, media_bytes=500_000_000,
-)  # fmt: skip
-_HOSTED_LIMITS = WebLimits(
-    body_bytes=1_000_000, upload_bytes=20_000_000, keep_seconds=3_600, pixels=4096 * 4096, queued=20, own_queued=2,
-    events=100, media_bytes=200_000_000,
-)  # fmt: skip
-_BOUNDS = Bounds(
-    loras=4, images=12, steps=60, side=1536, frames=33, downloads=30, lora_bytes=1_000_000_000,
-    folder_bytes=10_000_000_000,
+    def allows_base(self, base: str) -> bool:
+        """Whether to generate with a base model of the table, by its id."""
+        return self.bounds is None or not self.bounds.bases or base in self.bounds.bases
+
+
+LOCAL = Policy(
+    allowed=frozenset(get_args(Action)),
+    limits=WebLimits(
+        body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,
+        own_queued=50, events=500, media_bytes=500_000_000,
+    ),
 )  # fmt: skip
 
-LOCAL = Policy(allowed=frozenset(get_args(Action)), limits=_LOCAL_LIMITS)
-HOSTED = Policy(allowed=frozenset(), limits=_HOSTED_LIMITS, bounds=_BOUNDS)
+
+@cache
+def hosted_policy(limits: Limits) -> Policy:
+    """What the visitors of a page may do whose operator has set `limits`."""
+    web = WebLimits(
+        body_bytes=1_000_000, upload_bytes=limits.upload_bytes, keep_seconds=3_600, pixels=4096 * 4096,
+        queued=limits.queue, own_queued=limits.own_queue, events=100, media_bytes=200_000_000,
+    )  # fmt: skip
+    bounds = Bounds(
+        bases=limits.bases, loras=limits.loras, images=limits.images, steps=limits.steps, side=limits.side,
+        frames=limits.frames,
+    )  # fmt: skip
+    return Policy(allowed=frozenset(), limits=web, bounds=bounds)

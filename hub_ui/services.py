@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads
+from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
+from hub_ui.hosting.limits import PREFIX
 from hub_ui.hosting.visitor import Visitors
 from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
@@ -140,6 +142,10 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
 def build_generation(
     settings: Settings, lookup: Lookup, downloads: Downloads, library: Library, history: History, replicate: Endpoint
 ) -> Generation:
+    for name in settings.limits.bases:
+        if base_by_id(name) is None:
+            near = suggestion(name, [base.id for base in BASES])
+            raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
     source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
     return Generation(
         settings,

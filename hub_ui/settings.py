@@ -11,8 +11,9 @@ from platformdirs import user_data_path
 from connectors.errors import UsageError
 from connectors.registry import HUBS, HubName
 from hub_ui import saved_settings
+from hub_ui.hosting.limits import Limits, read_limits
 from hub_ui.keys import Keys, KeyStore, check_key
-from hub_ui.policy import HOSTED, LOCAL, Policy
+from hub_ui.policy import LOCAL, Policy, hosted_policy
 from hub_ui.saved_settings import is_address, names_proxy
 
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
@@ -23,7 +24,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 class Settings:
     """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
 
-    `hosted`: the page is open to strangers. There are no tokens then, whatever was given.
+    `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
@@ -42,6 +43,7 @@ class Settings:
     endpoints: Mapping[HubName, str] = field(default_factory=lambda: {name: hub.endpoint for name, hub in HUBS.items()})
     tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     hosted: bool = False
+    limits: Limits = field(default_factory=Limits)
     demo: bool = False
     read_headers: bool = True
     image_cache: int | None = None
@@ -58,7 +60,7 @@ class Settings:
 
     @property
     def policy(self) -> Policy:
-        return HOSTED if self.hosted else LOCAL
+        return hosted_policy(self.limits) if self.hosted else LOCAL
 
     @property
     def media_budget(self) -> int:
@@ -126,6 +128,7 @@ def from_environment(
         proxy=saved.proxy,
         fixed=_environment_names(environ, library),
         hosted=hosted,
+        limits=read_limits(environ) if hosted else Limits(),
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         connections=int(connections),

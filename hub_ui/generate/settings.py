@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 
-from connectors.errors import UsageError
-from hub_ui.generate.base_models import PipelineSpec, base_by_id
+from connectors.errors import NoBase, UsageError
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, bases_for_architecture, choose_base
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.lora.blocks import block_names
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.i18n import _
 from hub_ui.policy import Policy
 
 # The sides must be multiples of this for the latents of all pipelines here.
@@ -129,5 +130,29 @@ def check_policy(policy: Policy, place: str, request: GenerationRequest, *, imag
 
 def check_base_policy(policy: Policy, name: str | None) -> None:
     """Keeps visitors from reading folders of this computer and from filling its disk."""
-    if name and base_by_id(name.lower()) is None:
+    known = base_by_id(name.lower()) if name else None
+    if name and known is None:
         policy.check("open paths")
+    elif known is not None and not policy.allows_base(known.id):
+        raise _not_allowed(known)
+
+
+def choose_allowed_base(
+    policy: Policy, architecture: str | None, base_model: str | None, asked: str | None
+) -> PipelineSpec:
+    """As `choose_base`, among those that the policy allows."""
+    check_base_policy(policy, asked)
+    choice = choose_base(architecture, base_model, asked)
+    others = bases_for_architecture(choice.architecture)
+    allowed = next((base for base in (choice, *others) if policy.allows_base(base.id)), None)
+    if allowed is None:
+        raise _not_allowed(choice)
+    return allowed
+
+
+def _not_allowed(base: PipelineSpec) -> NoBase:
+    text = _(
+        "This shared page does not generate with {base}. Choose another base or LoRA, or run hub-ui on your own "
+        "computer."
+    )
+    return NoBase(text.format(base=base.label))

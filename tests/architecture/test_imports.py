@@ -14,7 +14,10 @@ from tests.architecture.sources import HEAVY, ROOT, Import, imports, read_source
 LAYERS = {
     "connectors": 0,
     "hub_ui.i18n": 0,
-    "hub_ui.policy": 1,
+    "hub_ui.hosting.limits": 1,
+    "hub_ui.hosting.visitor": 1,
+    "hub_ui.hosting": 5,
+    "hub_ui.policy": 2,
     "hub_ui.locales": 1,
     "hub_ui.database": 2,
     "hub_ui.saved_settings": 1,

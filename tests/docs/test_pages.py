@@ -12,6 +12,7 @@ from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
+from hub_ui.hosting.limits import docs_table
 from tests.docs.pages import PAGES, ROOT
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
@@ -112,3 +113,9 @@ def closed(field: Field) -> str:
 def test_every_example_of_a_query_says_what_it_finds() -> None:
     found = re.findall(r"^\| `(.+?)` \| (?:what|the|styles|castles)", TEXTS["docs/query-language.md"], re.MULTILINE)
     assert [format(parse(example)) for example in found] == found
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_tables_of_limits_are_the_programs(shared: bool) -> None:
+    """`python -m hub_ui.hosting.limits` prints what belongs there."""
+    assert docs_table(shared=shared) in TEXTS["docs/hosting.md"]

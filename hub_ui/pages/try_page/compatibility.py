@@ -7,7 +7,7 @@ from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
 from hub_ui import format
 from hub_ui.generate import base_models
-from hub_ui.generate import settings as generate_settings
+from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.i18n import _
 from hub_ui.pages.browse.header_reader import with_header_facts
 from hub_ui.pages.view import TrySettings
@@ -20,11 +20,10 @@ _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
     """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
-    generate_settings.check_base_policy(services.policy, base)
     _record, facts = with_header_facts(services, record)
     if facts is not None and not facts.adapter.is_lora:
         raise DoesNotFit(detail.refusal(facts))
-    choice = base_models.choose_base(record.architecture, record.base_model, base)
+    choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
     if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
         raise NoBase(
             _(
@@ -56,8 +55,7 @@ def suggest_base(
     if first is None:
         return None
     try:
-        generate_settings.check_base_policy(services.policy, settings.base)
-        return base_models.choose_base(first.architecture, first.base_model, settings.base or None)
+        return choose_allowed_base(services.policy, first.architecture, first.base_model, settings.base or None)
     except HubUiError:
         return None
 

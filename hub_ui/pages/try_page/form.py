@@ -376,15 +376,18 @@ def base_choice(
     except HubUiError as error:
         # The row of a LoRA shows its own problem already.
         unfit = bool(compatibility_problem(services, first))
-        choices = [] if unfit else _choices(first.architecture)
+        choices = [] if unfit else _choices(services, first.architecture)
         line = _("No base model for this LoRA here") if unfit else error.message
         return gr.update(choices=choices, value=settings.base), render("base", line=line, problem=True)
     steps, disk = _("{n} steps").format(n=choice.steps), _("{n} GB on disk").format(n=f"{choice.gigabytes:g}")
     # The size of a user's own base is unknown.
     known = base_models.base_by_id(choice.id) is not None
     line = format.join(steps, f"{choice.width} × {choice.height}", disk if known else "")
-    return gr.update(choices=_choices(choice.architecture), value=choice.id), render("base", line=line, problem=False)
+    return gr.update(choices=_choices(services, choice.architecture), value=choice.id), render(
+        "base", line=line, problem=False
+    )
 
 
-def _choices(architecture: str | None) -> list[tuple[str, str]]:
-    return [(base.label, base.id) for base in base_models.bases_for_architecture(architecture)]
+def _choices(services: Services, architecture: str | None) -> list[tuple[str, str]]:
+    bases = base_models.bases_for_architecture(architecture)
+    return [(base.label, base.id) for base in bases if services.policy.allows_base(base.id)]

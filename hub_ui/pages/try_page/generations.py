@@ -61,9 +61,12 @@ class Generations:
 
     concurrency_id = "generations"
 
-    def __init__(self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        """`hosted`: a generation ends after a minute without a page that follows it."""
+    def __init__(
+        self, *, hosted: bool = False, most: int = MOST_RUNNING, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`hosted`: a generation ends after a minute without a page that follows it. At most `most` run or wait."""
         self._hosted = hosted
+        self._most = most
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Generation] = {}
@@ -88,10 +91,10 @@ class Generations:
 
         with self._lock:
             self._prune()
-            if self.running() >= MOST_RUNNING:
+            if self.running() >= self._most:
                 raise UsageError(
                     _("{most_running} others wait for their images here. Try again in a few minutes.").format(
-                        most_running=MOST_RUNNING
+                        most_running=self._most
                     )
                 )
             self._kept[made.id] = made

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hub_ui.policy import HOSTED
+from hub_ui.hosting.limits import Limits
+from hub_ui.policy import hosted_policy
 from hub_ui.web.requests import PendingRequests, Refused, RequestRules, check_files, check_pixels, sweep
 from tests.hub_ui.web.raw import Event, Visitor
 
@@ -162,7 +163,7 @@ QUIET = PendingRequests(queued=0, own_queued=0, events=0)
 
 def rules(waiting: PendingRequests = QUIET) -> RequestRules:
     return RequestRules(
-        limits=HOSTED.limits,
+        limits=hosted_policy(Limits()).limits,
         folder=Path("nowhere"),
         uploaded=lambda path: False,
         waiting=lambda session: waiting,
