@@ -55,7 +55,8 @@ class Hub:
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
     `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
     without a key. `account_path` answers with the name of a key's account. `image_sizes` is None where images
-    have one size only.
+    have one size only. `hosts` are where its API, images and files are, their delivery included; `*.x` is every name
+    below x. A hosted page asks nobody else (http/destinations.py).
     """
 
     name: HubName
@@ -74,6 +75,7 @@ class Hub:
     account_path: str = ""
     is_keyless: bool = False
     image_sizes: ImageSizes | None = None
+    hosts: tuple[str, ...] = ()
 
     @property
     def add_key(self) -> str:
@@ -109,6 +111,15 @@ _CIVITAI = Hub(
     ),
     connector="connectors.civitai.client:CivitAI",
     account_path="/api/v1/me",
+    hosts=(
+        "civitai.com",
+        "*.civitai.com",
+        "civitai.red",
+        "*.civitai.red",
+        "civitai.green",
+        # The storage that its files are redirected to. Everybody can have a bucket at other names of that service.
+        "civitai-delivery-worker-prod.5ac0637cfd0766c97916cefa3764fbdf.r2.cloudflarestorage.com",
+    ),
     image_sizes=ImageSizes(
         # https://image.civitai.com/ACCOUNT/UUID/original=true/139439234.jpeg, older ones .../width=450/692411.jpeg
         address=re.compile(r"([^?#]+/)[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*(/[^/?#]+)"),
@@ -152,6 +163,8 @@ _HUGGINGFACE = Hub(
     ),
     connector="connectors.huggingface.client:HuggingFace",
     account_path="/api/whoami-v2",
+    # Files come from names below hf.co and xethub.hf.co; *.hf.space is everybody's.
+    hosts=("huggingface.co", "*.huggingface.co", "hf.co", "*.hf.co"),
     # 500 requests in five minutes are allowed without a key.
     pages_per_minute=80,
     is_keyless=True,
@@ -185,6 +198,7 @@ _REPLICATE = Hub(
     ),
     connector="connectors.replicate.client:Replicate",
     account_path="/v1/account",
+    hosts=("replicate.com", "*.replicate.com", "replicate.delivery", "*.replicate.delivery"),
     # 3,000 requests a minute are allowed, and a page has 25 models.
     pages_per_minute=600,
 )

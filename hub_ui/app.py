@@ -33,7 +33,7 @@ from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
-from hub_ui.web.images import GeneratedImages, HubImages, host_of
+from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.web.settings import SettingsRoutes
@@ -293,8 +293,7 @@ def serving(
 
 def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:
     """Of the hubs' images, those beside the library's files, and the generated ones in `folder`."""
-    hubs = {str(hub): host_of(endpoint) for hub, endpoint in services.settings.endpoints.items()}
-    hub_images = HubImages(links=render.links, store=services.media, hosts=hubs)
+    hub_images = HubImages(links=render.links, store=services.media, destinations=services.settings.image_destinations)
     closing.callback(hub_images.close)
     local_images = LocalImages(links=render.links)
     closing.callback(local_images.close)

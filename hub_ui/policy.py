@@ -10,7 +10,7 @@ from hub_ui.i18n import N_, _, language
 
 Action = Literal[
     "use keys", "pull", "see library", "change library", "train", "run on Replicate", "fetch bases", "open paths",
-    "use own files", "keep history", "change settings", "annotate",
+    "use own files", "keep history", "change settings", "annotate", "ask other hosts",
 ]  # fmt: skip
 
 REFUSALS: dict[Action, str] = {
@@ -35,6 +35,7 @@ REFUSALS: dict[Action, str] = {
     "keep history": N_(
         "A shared page keeps no history. Save the images that you like, or run hub-ui on your own computer."
     ),
+    "ask other hosts": N_("A shared page reads what hubs have. Give the address of a LoRA on one of them."),
     "annotate": N_("A shared page keeps nobody's notes and favourites. Run hub-ui on your own computer to have them."),
 }
 

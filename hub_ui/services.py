@@ -8,6 +8,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
+from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL
 from hub_ui.catalog.catalog import Catalog
@@ -83,7 +84,12 @@ def build(settings: Settings) -> Iterator[Services]:
     hubs = connectors.build(settings.endpoints, settings.tokens)
     if not settings.policy.allows("use keys"):
         hubs = tuple(VisitorConnector(hub) for hub in hubs)
-    with use_proxy(settings.proxy), Catalog.open(settings.catalog, settings.database) as catalog:
+    only = None if settings.policy.allows("ask other hosts") else settings.destinations
+    with (
+        use_proxy(settings.proxy),
+        restrict_requests(only),
+        Catalog.open(settings.catalog, settings.database) as catalog,
+    ):
         services = connect(settings, hubs, catalog)
         try:
             yield services

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
 from connectors.errors import UsageError
+from connectors.http.destinations import Destinations
 from connectors.registry import HUBS, HubName
 from hub_ui import saved_settings
 from hub_ui.hosting.limits import Limits, read_limits
@@ -34,7 +35,8 @@ class Settings:
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
     bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
     hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
-    names of hubs whose address the environment decides, "proxy", "library" and "home".
+    names of hubs whose address the environment decides, "proxy", "library" and "home". `delivery_hosts` are hosts of
+    files beside the hubs' usual ones: a mirror's.
     """
 
     home: Path
@@ -52,6 +54,7 @@ class Settings:
     names: str | None = None
     connections: int = 4
     allowed_hosts: frozenset[str] = frozenset()
+    delivery_hosts: frozenset[str] = frozenset()
     database: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -67,9 +70,18 @@ class Settings:
         return self.policy.limits.media_bytes if self.image_cache is None else self.image_cache
 
     @property
-    def hub_hosts(self) -> frozenset[str]:
-        """The hosts of the hubs. They may be in this network, where no other address of a hub is fetched."""
-        return frozenset(urlsplit(url).hostname or "" for url in self.endpoints.values())
+    def destinations(self) -> Destinations:
+        """The hosts of the hubs and their deliveries, which images and, on a hosted page, everything comes from."""
+        found = Destinations.of(self.endpoints)
+        return replace(found, own=found.own | self.delivery_hosts)
+
+    @property
+    def image_destinations(self) -> Mapping[HubName, Destinations]:
+        """By hub: one on this network has its own host, which the others' answers must not lead to."""
+        return {
+            hub: replace(self.destinations, own=Destinations.of({hub: url}).own | self.delivery_hosts)
+            for hub, url in self.endpoints.items()
+        }
 
     @property
     def catalog(self) -> Path:
@@ -131,6 +143,7 @@ def from_environment(
         limits=read_limits(environ) if hosted else Limits(),
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
+        delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),
         connections=int(connections),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=read_headers.lower() in _ON,

@@ -7,10 +7,9 @@ for ever, holds a request as long as it likes. And whoever chooses an address ma
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,8 +18,10 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3 import HTTPResponse as PooledResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
-from urllib3.util import Retry
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.util import Retry, parse_url
+
+from connectors.http.destinations import Destinations, NotAllowedError, destinations
 
 # A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
@@ -30,23 +31,17 @@ READ_SECONDS = 20.0
 HEADER_SECONDS = 30.0
 # For one answer in all: a server that sends a byte every few seconds never runs into the limit between two bytes.
 ANSWER_SECONDS = 60.0
-# NAT64, and the old form of an IPv4 address written as IPv6.
-_CARRIES_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 _TOO_SLOW = "the headers of the answer took too long"
 
 
-class NotPublicError(LocationValueError):
-    """The address leads to this machine or its network."""
-
-
 class BoundedAdapter(HTTPAdapter):
-    """`public`: None reaches any address; else only public ones, and the hosts named there."""
+    """`only`: where it may go; None leaves that to what holds for the whole process."""
 
     def __init__(
         self,
         retry: Retry,
         *,
-        public: Collection[str] | None = None,
+        only: Destinations | None = None,
         header_seconds: float = HEADER_SECONDS,
         pool_maxsize: int = 10,
     ) -> None:
@@ -57,15 +52,23 @@ class BoundedAdapter(HTTPAdapter):
             pass
 
         for bounded in (Plain, Secure):
-            bounded.public, bounded.header_seconds = public, header_seconds
+            bounded.only, bounded.header_seconds = only, header_seconds
         http = type("Http", (HTTPConnectionPool,), {"ConnectionCls": Plain})
         https = type("Https", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
         self._pools = {"http": http, "https": https}
+        self._only = only
         super().__init__(max_retries=retry, pool_maxsize=pool_maxsize)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Looks at the host before a proxy is asked for it."""
+        url = parse_url(request.url or "")
+        for only in _restrictions(self._only):
+            only.check_host(url.scheme or "", (url.host or "").strip("[]"), url.port)
+        return super().send(request, *args, **kwargs)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs)
@@ -74,17 +77,23 @@ class BoundedAdapter(HTTPAdapter):
 
 
 class _Bounded(HTTPConnection):
-    public: Collection[str] | None = None
+    only: Destinations | None = None
     header_seconds: float = HEADER_SECONDS
 
     def _new_conn(self) -> socket.socket:
-        """Looks at the peer and not at the name: a name may lead elsewhere the next time it is looked up."""
-        connected = super()._new_conn()
+        """Looks at what is connected to: whoever wrote the address may read it otherwise than its parsers do."""
         # A proxy resolves names for us, and is the owner's own choice.
-        checks = self.public is not None and self.proxy is None and self.host not in self.public
-        if checks and not is_public(str(connected.getpeername()[0])):
+        checking = _restrictions(self.only) if self.proxy is None else []
+        host, scheme = self.host.strip("[]"), "https" if isinstance(self, HTTPSConnection) else "http"
+        for only in checking:
+            only.check_host(scheme, host, self.port)
+        connected = super()._new_conn()
+        try:
+            for only in checking:
+                only.check_peer(host, str(connected.getpeername()[0]))
+        except NotAllowedError:
             connected.close()
-            raise NotPublicError(f"{self.host} is not a public address")
+            raise
         return connected
 
     def getresponse(self) -> PooledResponse:  # type: ignore[override]
@@ -130,11 +139,11 @@ class DirectHttp(requests.Session):
 
 
 @contextmanager
-def file_http(*, retry_reads: bool = True, public: Collection[str] | None = None) -> Iterator[DirectHttp]:
+def file_http(*, retry_reads: bool = True, only: Destinations | None = None) -> Iterator[DirectHttp]:
     """A session for files, which asks for the bytes as they are and tries no answer again.
 
     `retry_reads`: a request that breaks off or times out after it was sent is sent again.
-    `public`: only public addresses are reached, and these hosts; None reaches any address.
+    `only`: where it may go, redirects included; None reaches whatever the whole process may.
     """
     retry = Retry(
         total=2,
@@ -144,24 +153,14 @@ def file_http(*, retry_reads: bool = True, public: Collection[str] | None = None
         # Else urllib3 would sit out a rate limit by itself, in silence.
         respect_retry_after_header=False,
     )
-    with DirectHttp(BoundedAdapter(retry, public=public)) as http:
+    with DirectHttp(BoundedAdapter(retry, only=only)) as http:
         # A compressed answer would make Content-Length say nothing about the file.
         http.headers["Accept-Encoding"] = "identity"
         yield http
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address leads out of this network, and an IPv4 address that it may carry does too.
-
-    Python calls all of NAT64's and 6to4's addresses global (RFC 6052, RFC 3056), and `::127.0.0.1` as well.
-    """
-    found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv4Address):
-        return found.is_global and not found.is_multicast
-    carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-    if any(found in network for network in _CARRIES_IPV4):
-        carried = IPv4Address(int(found) & 0xFFFFFFFF)
-    return found.is_global and not found.is_multicast and (carried is None or carried.is_global)
+def _restrictions(only: Destinations | None) -> list[Destinations]:
+    return [one for one in (only, destinations()) if one is not None]
 
 
 def same_site(url: str, following: str) -> bool:

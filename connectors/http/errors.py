@@ -36,7 +36,7 @@ from connectors.errors import (
     RegionBlocked,
     UsageError,
 )
-from connectors.http.adapter import NotPublicError
+from connectors.http.destinations import NotAllowedError, NotPublicError
 from connectors.http.json_fields import Table, count, overfull, table
 from connectors.registry import HUBS, Origin
 
@@ -144,6 +144,7 @@ Kinds = tuple[type[Exception], ...]
 # The first row with the error's class decides, so that narrow classes come before wide ones.
 CONNECTIONS: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
     ((NotPublicError,), BadAnswer, "The address leads into this computer's own network, so it is not followed."),
+    ((NotAllowedError,), BadAnswer, "{label} leads to an address on a host that isn't a hub's. It was not followed."),
     (
         (transport.Timeout, ReadTimeoutError, httpx2.TimeoutException),
         HubTimeout,
@@ -182,6 +183,7 @@ _OF_HUGGING_FACE = (
     httpx2.HTTPError,
     httpx2.InvalidURL,
     httpx2.StreamError,
+    NotAllowedError,
 )
 
 

@@ -6,7 +6,7 @@ Servers need not honour Range: RFC 9110, 13.1.5 (If-Range) and 14 say what their
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Self
@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
 from connectors.http.adapter import ANSWER_SECONDS, CONNECT_SECONDS, READ_SECONDS, file_http, read_capped
+from connectors.http.destinations import Destinations
 from connectors.http.errors import BROKE_OFF, FAILURES, connection_error, download_error, hub_label
 from connectors.http.retry import RetryPolicy
 from connectors.ref import Origin
@@ -86,11 +87,10 @@ class RangedSource:
         hub: Origin | None = None,
         renew: Callable[[], HttpDownload] | None = None,
         retry: RetryPolicy = _ONCE,
-        allow: Callable[[str], None] | None = None,
     ) -> None:
         """`headers` go to the origin of `url` alone. `lasting_url` is to be gone back to where `url` is signed.
 
-        `renew` gives a fresh address. `allow` raises for an address that must not be asked.
+        `renew` gives a fresh address.
         """
         self.inside: tuple[int, int] | None = None
         self.requests = 0
@@ -100,7 +100,6 @@ class RangedSource:
         self._hub = hub
         self._renew = renew
         self._retry = retry
-        self._allow = allow
         self._url = url
         self._renewals = 0
         self._lock = threading.Lock()
@@ -226,8 +225,6 @@ class RangedSource:
             return response
 
         for _ in range(_MAX_REDIRECTS):
-            if self._allow is not None:
-                self._allow(url)
             try:
                 response = self._retry.send(get)
                 location = response.headers.get("Location") if response.is_redirect else None
@@ -350,9 +347,9 @@ class HttpReader:
             return self._source.read(answer, end - start)
 
 
-def fetch_public(url: str, *, hosts: Collection[str], most: int) -> bytes:
-    """Fetches a small file without a key, from a public address or `hosts`. Raises HubUiError, also over `most`."""
-    with file_http(public=hosts) as http:
+def fetch_file(url: str, *, only: Destinations, most: int) -> bytes:
+    """Fetches a small file without a key. Raises HubUiError, also over `most`, and for an address elsewhere."""
+    with file_http(only=only) as http:
         return RangedSource(url).fetch(http, most=most)
 
 

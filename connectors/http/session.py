@@ -51,10 +51,13 @@ class Session:
 
     def auth(self, url: str) -> dict[str, str]:
         """The key's header for `url`; empty for any origin but the hub's own."""
-        token = self.endpoint.token if urlsplit(url)[:2] == self._origin else None
-        if token:
-            return {"Authorization": f"Bearer {token}"}
-        return {}
+        try:
+            is_own = urlsplit(url)[:2] == self._origin
+        # A hub may name an address that is none.
+        except ValueError:
+            is_own = False
+        token = self.endpoint.token if is_own else None
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def json(self, path: str, params: Params = None, *, method: str = "GET", **extra: Any) -> Any:
         """The JSON answer. `path` is below the endpoint, always: no answer of a hub can send us elsewhere."""

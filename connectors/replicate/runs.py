@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from connectors.errors import BadAnswer, KeyRequired, NetworkError, RateLimited, UsageError
 from connectors.http.adapter import file_http
+from connectors.http.destinations import Destinations
 from connectors.http.json_fields import Table, address, number, table, text
 from connectors.http.ranges import RangedSource
 from connectors.http.retry import RetryPolicy
@@ -29,7 +30,6 @@ _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
 _LOGS_READ = 20_000
 # Hosts of output files, besides the API's own. URLs of other hosts are not fetched.
-_FILE_HOSTS = ("replicate.delivery", "replicate.com")
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
 
@@ -168,9 +168,8 @@ class Runs:
                 return base64.b64decode(body, validate=True) if head.endswith(";base64") else unquote_to_bytes(body)
             except ValueError as error:
                 raise BadAnswer("Replicate sent a file that can't be read. Try again.", hub="replicate") from error
-        self._check_host(url)
-        source = RangedSource(url, headers=self._session.auth(url), hub="replicate", allow=self._check_host)
-        with file_http() as http:
+        source = RangedSource(url, headers=self._session.auth(url), hub="replicate")
+        with file_http(only=Destinations.of({"replicate": self.endpoint.url})) as http:
             return source.fetch(http, most=_MOST_FETCHED)
 
     def upload(self, name: str, data: bytes, content_type: str) -> str:
@@ -189,18 +188,6 @@ class Runs:
             raise KeyRequired(
                 f"{what} on Replicate needs a key, and costs money there. {HUBS['replicate'].add_key}.", hub="replicate"
             )
-
-    def _check_host(self, url: str) -> None:
-        own = urlsplit(self.endpoint.url)
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            parts = urlsplit("")
-        host = parts.hostname or ""
-        theirs = parts.scheme == "https" and any(host == name or host.endswith(f".{name}") for name in _FILE_HOSTS)
-        # The local hubs, and a mirror, have the files on another port of the same host.
-        if not (theirs or (parts.scheme == own.scheme and host and host == own.hostname)):
-            raise BadAnswer("Replicate names a file on a host that isn't its own. It was not fetched.", hub="replicate")
 
     def _wait(self, seconds: float, is_cancelled: IsCancelled | None) -> bool:
         """False once cancelled. In short steps, so that a cancel takes effect at once."""

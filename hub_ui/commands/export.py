@@ -98,7 +98,7 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
             lora = lora if sidecars.example_of(lora, entry) else built.lookup.get(entry.ref)
         subject = replace(subject, lora=lora, example=sidecars.example_of(lora, entry))
         if subject.example is not None:
-            subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.hub_hosts))
+            subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.destinations))
     except HubUiError as error:
         terminal.note(f"{entry.ref}: without an image: {error.message}")
     return subject if subject.image else replace(subject, example=None)

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from PIL import Image
@@ -24,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 
 from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import file_http
+from connectors.http.destinations import Destinations
 from connectors.http.ranges import RangedSource
 from hub_ui.i18n import _
 from hub_ui.images.media_store import MediaFile, MediaStore, media_file
@@ -68,11 +68,11 @@ VIDEO = MediaKind(path=HUB_VIDEO_PATH, most_bytes=64 * 1024 * 1024, seconds=60.0
 
 @dataclass(frozen=True, kw_only=True)
 class HubImages:
-    """`hosts` are the hubs' image hosts. Only a hub on this network may use its own host too."""
+    """`destinations` are by hub: only a hub on this network may name images of this network."""
 
     links: ImageLinks
     store: MediaStore
-    hosts: Mapping[str, str] = field(default_factory=dict)
+    destinations: Mapping[str, Destinations] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # By kind, hub and address: what is on its way, and until when a failure counts.
@@ -87,7 +87,7 @@ class HubImages:
 
     def fetch(self, url: str, hub: str, kind: MediaKind = IMAGE) -> MediaFile:
         """Raises one of our errors for what can't be fetched, and for what is of another kind."""
-        with file_http(public={self.hosts.get(hub, "")}, retry_reads=False) as http:
+        with file_http(only=self.destinations.get(hub, Destinations()), retry_reads=False) as http:
             data = RangedSource(url).fetch(http, most=kind.most_bytes, seconds=kind.seconds)
         return check_video(data) if kind is VIDEO else check_image(data)
 
@@ -146,10 +146,6 @@ class HubImages:
                     self._failed.clear()
                 if failure:
                     self._failed[key] = time.monotonic() + failure
-
-
-def host_of(endpoint: str) -> str:
-    return urlsplit(endpoint).hostname or ""
 
 
 def check_image(data: bytes) -> MediaFile:

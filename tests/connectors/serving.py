@@ -60,7 +60,7 @@ class Hub:
 
 
 @contextmanager
-def hub() -> Iterator[Hub]:
+def hub(host: str = "127.0.0.1") -> Iterator[Hub]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             place = urlsplit(self.path)
@@ -93,8 +93,8 @@ def hub() -> Iterator[Hub]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A client that gave up waiting is what some tests are about."""
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        answering = Hub(f"http://127.0.0.1:{server.server_address[1]}")
+    with Server((host, 0), Handler) as server:
+        answering = Hub(f"http://{host}:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield answering

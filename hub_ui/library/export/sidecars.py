@@ -5,7 +5,7 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from PIL import Image
 from connectors.claims import base_models
 from connectors.claims.kind import content_tags
 from connectors.errors import BadAnswer, HubUiError
-from connectors.http.ranges import fetch_public
+from connectors.http.destinations import Destinations
+from connectors.http.ranges import fetch_file
 from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.format import clean
 from hub_ui.library.disk import replace_file
@@ -278,9 +279,9 @@ def example_of(lora: Lora, entry: Entry, ceiling: Nsfw = "soft") -> Example | No
     return next(iter(safe or allowed), None)
 
 
-def fetch(example: Example, hosts: Collection[str]) -> bytes:
-    """Raises one of our errors when there is no image to be had. `hosts`: the hubs' own, beside public addresses."""
-    return as_png(fetch_public(example.url, hosts=hosts, most=_MAX_BYTES))
+def fetch(example: Example, only: Destinations) -> bytes:
+    """Raises one of our errors when there is no image to be had, or it is elsewhere than `only`."""
+    return as_png(fetch_file(example.url, only=only, most=_MAX_BYTES))
 
 
 def as_png(data: bytes) -> bytes:

@@ -15,13 +15,9 @@ from connectors.http import adapter, session
 from connectors.http.adapter import (
     BoundedAdapter,
     DirectHttp,
-    NotPublicError,
-    file_http,
-    is_public,
     read_capped,
     same_site,
 )
-from connectors.http.errors import connection_error
 from connectors.http.session import Endpoint, Session
 from connectors.huggingface import client
 from connectors.huggingface.client import HuggingFace
@@ -120,38 +116,6 @@ def test_another_site_is_not_asked_in_hugging_faces_place(server: Hub, elsewhere
     with pytest.raises(BadAnswer, match="another address"):
         hugging_face(server.url).search(Query())
     assert elsewhere.asked == []
-
-
-def test_an_address_of_this_network_is_reached_only_where_its_host_is_named(server: Hub) -> None:
-    server.answers["/x"] = Answer(body=b"here")
-    with file_http(public=()) as strict, pytest.raises(NotPublicError) as caught:
-        strict.get(f"{server.url}/x")
-    assert server.asked == []
-    assert "own network" in connection_error(caught.value, None).message
-    with file_http(public={"127.0.0.1"}) as named:
-        assert named.get(f"{server.url}/x").content == b"here"
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("104.16.0.1", True),
-        ("2606:4700::1", True),
-        ("127.0.0.1", False),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("224.0.0.1", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("::ffff:10.0.0.1", False),
-        ("::127.0.0.1", False),
-        ("64:ff9b::169.254.169.254", False),
-        ("64:ff9b::104.16.0.1", True),
-        ("2002:7f00:1::", False),
-    ],
-)
-def test_an_address_is_public_where_it_and_what_it_carries_are(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 @pytest.mark.parametrize(

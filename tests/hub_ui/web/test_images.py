@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connectors.errors import HubUiError
+from connectors.http.destinations import Destinations
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, address
@@ -65,8 +66,11 @@ def host(bodies: Mapping[str, bytes | str], wait: float = 0.0) -> Iterator[tuple
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[HubImages]:
     """Replicate is a hub on this network, CivitAI is not."""
-    hosts = {"replicate": "127.0.0.1", "civitai": "civitai.com"}
-    created = HubImages(links=ImageLinks(), store=MediaStore(tmp_path / "kept", 1_000_000), hosts=hosts)
+    own = {
+        "replicate": Destinations(own=frozenset({"127.0.0.1"})),
+        "civitai": Destinations.of({"civitai": "https://civitai.com"}),
+    }
+    created = HubImages(links=ImageLinks(), store=MediaStore(tmp_path / "kept", 1_000_000), destinations=own)
     yield created
     created.close()
 

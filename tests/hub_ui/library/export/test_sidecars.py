@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from connectors.errors import BadAnswer, HubUiError, NotFound
+from connectors.http.destinations import Destinations
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
 from hub_ui.library.export.sidecars import (
@@ -28,6 +29,8 @@ from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.serving import Answer, Host, redirect
 from tests.hub_ui.stand_ins import lora
+
+OWN = Destinations(own=frozenset({"127.0.0.1"}))
 
 
 @pytest.fixture
@@ -135,7 +138,7 @@ def test_what_is_no_image_raises_our_error(data: bytes) -> None:
 def test_an_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
     hub.answers["/1"] = redirect(delivery.url + "/1.webp")
     delivery.answers["/1.webp"] = Answer(body=image_bytes(side=64))
-    with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), {"127.0.0.1"}))) as image:
+    with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), OWN))) as image:
         assert image.size == (64, 32)
 
 
@@ -144,13 +147,13 @@ def test_an_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> 
 )
 def test_an_image_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
     with pytest.raises(error):
-        fetch(Example(url=url if "://" in url else hub.url + url), {"127.0.0.1"})
+        fetch(Example(url=url if "://" in url else hub.url + url), OWN)
 
 
 def test_an_image_of_this_network_is_not_fetched(hub: Host) -> None:
     hub.answers["/1"] = Answer(body=image_bytes(side=64))
-    with pytest.raises(BadAnswer, match="own network"):
-        fetch(Example(url=hub.url + "/1"), ())
+    with pytest.raises(BadAnswer, match="isn't a hub's"):
+        fetch(Example(url=hub.url + "/1"), Destinations())
     assert hub.seen == []
 
 

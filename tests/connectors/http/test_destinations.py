@@ -1,0 +1,279 @@
+"""Server-side request forgery: whatever an address looks like, nothing but the hubs' hosts is reached.
+
+A canary on every loopback address counts what it is sent. Whoever asks for another machine fails by name
+(tests/conftest.py), so that "nothing was reached" is not only said of this one.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+from huggingface_hub import get_session
+
+from connectors.connector import HttpDownload
+from connectors.errors import BadAnswer, HubUiError
+from connectors.http.adapter import file_http
+from connectors.http.destinations import Destinations, NotAllowedError, NotPublicError, is_public, restrict_requests
+from connectors.http.errors import FAILURES, connection_error
+from connectors.http.ranges import Range, RangedSource
+from connectors.huggingface.client import HuggingFace
+from connectors.query import Query
+from connectors.ref import Ref
+from connectors.registry import HUBS
+from tests.connectors.serving import Answer, Hub, hub
+
+USUAL = {name: hub.endpoint for name, hub in HUBS.items()}
+# {port} is the canary's, which listens on 127.0.0.1 and ::1. The hub of the owner's network is on 127.0.0.2.
+ADDRESSES = [
+    # IPv4 in every form that a resolver takes
+    "http://127.0.0.1:{port}/", "https://127.0.0.1:{port}/", "http://localhost:{port}/", "http://LOCALHOST:{port}/",
+    "http://localhost.:{port}/", "http://127.0.0.1.:{port}/", "http://127.1:{port}/", "http://127.0.1:{port}/",
+    "http://2130706433:{port}/", "http://0x7f000001:{port}/", "http://0x7f.0.0.1:{port}/", "http://0x7f.1:{port}/",
+    "http://017700000001:{port}/", "http://0177.0.0.1:{port}/", "http://0177.0x0.0.1:{port}/",
+    "http://0:{port}/", "http://0.0.0.0:{port}/", "http://00000.0.0.0:{port}/", "http://127.0.0.3:{port}/",
+    # Networks of their own, and metadata services
+    "http://10.0.0.1/", "http://172.16.0.1/", "http://192.168.0.1/", "http://169.254.169.254/latest/meta-data/",
+    "https://169.254.169.254/", "http://2852039166/latest/meta-data/", "http://0xa9fea9fe/", "http://100.100.100.200/",
+    "http://192.0.0.192/", "http://metadata.google.internal/", "http://metadata/", "http://224.0.0.1/",
+    # IPv6, and IPv4 within it
+    "http://[::1]:{port}/", "http://[0:0:0:0:0:0:0:1]:{port}/", "http://[::]:{port}/", "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/", "http://[::127.0.0.1]:{port}/", "http://[64:ff9b::7f00:1]:{port}/",
+    "http://[64:ff9b:1::7f00:1]:{port}/", "http://[2002:7f00:1::]:{port}/", "http://[2001:0:7f00:1::80ff:fffe]:{port}/",
+    "http://[fe80::1%25lo]:{port}/", "http://[fd00:ec2::254]/latest/meta-data/", "http://[fc00::1]/",
+    # Names before an @, which are no hosts, and marks that parsers read otherwise
+    "http://huggingface.co@127.0.0.1:{port}/", "https://huggingface.co:443@127.0.0.1:{port}/",
+    "http://huggingface.co%40127.0.0.1:{port}/", "http://huggingface.co@evil.invalid@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\@huggingface.co/", "http://huggingface.co\\@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}#@huggingface.co/", "http://huggingface.co#@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}?@huggingface.co/", "http://127.0.0.1:{port}%2f@huggingface.co/",
+    "http://127.0.0.1:{port}/@huggingface.co/", "http:\\\\127.0.0.1:{port}\\", "http:/\\127.0.0.1:{port}/",
+    "http:///127.0.0.1:{port}/", "http:127.0.0.1:{port}/", "//127.0.0.1:{port}/", " http://127.0.0.1:{port}/",
+    "\thttp://127.0.0.1:{port}/", "ht\ntp://127.0.0.1:{port}/", "http://127.0.0.1\t:{port}/", "http://127.0\n.0.1:{port}/",
+    "http://127.0.0.1%00.huggingface.co:{port}/", "http://127.0.0.1%09.huggingface.co:{port}/",
+    "http://127.0.0.1:{port}:443/", "http://[127.0.0.1]:{port}/", "http://[::1", "http://:{port}/",
+    # Letters that normalise to others (IDNA)
+    "http://①②⑦.⓪.⓪.①:{port}/", "http://127。0。0。1:{port}/", "http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ:{port}/", "http://ｌｏｃａｌｈｏｓｔ:{port}/",
+    "https://huggingfаce.co/", "https://xn--huggingfce-b9h.co/",
+    # Names that only look like a hub's, and hosts that anybody can have files on
+    "https://huggingface.co.evil.invalid/", "https://evilhuggingface.co/", "https://xhf.co/", "https://someone.hf.space/",
+    "https://civitai.com.evil.invalid/", "https://replicate.delivery.evil.invalid/", "https://127.0.0.1.nip.io:{port}/",
+    "https://someone.r2.cloudflarestorage.com/", "https://evil.invalid/?huggingface.co", "https://evil.invalid/",
+    # A hub's name, but not its service
+    "http://huggingface.co/", "https://huggingface.co:8443/", "http://huggingface.co:443/", "https://huggingface.co.:22/",
+    # Other schemes
+    "file:///etc/passwd", "ftp://127.0.0.1:{port}/", "gopher://127.0.0.1:{port}/_x", "unix:///var/run/docker.sock",
+    "http+unix://%2Fvar%2Frun%2Fdocker.sock/", "dict://127.0.0.1:{port}/", "data:text/plain,x", "jar:http://127.0.0.1/",
+]  # fmt: skip
+REFUSED = (*FAILURES, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, HubUiError)
+
+
+@dataclass(kw_only=True)
+class Canary:
+    port: int
+    heard: list[bytes]
+
+
+@pytest.fixture(scope="module")
+def canary() -> Iterator[Canary]:
+    """A server on both loopback addresses that remembers what it is sent, and answers."""
+    with socket.create_server(("127.0.0.1", 0)) as four, suppress(OSError):
+        port = four.getsockname()[1]
+        found, listening = Canary(port=port, heard=[]), [four]
+        with suppress(OSError):
+            listening.append(socket.create_server(("::1", port), family=socket.AF_INET6))
+
+        def accept(server: socket.socket) -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.settimeout(5)
+                    with connection, suppress(OSError):
+                        if data := connection.recv(65_536):
+                            found.heard.append(data)
+                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+
+        for server in listening:
+            threading.Thread(target=accept, args=(server,), daemon=True).start()
+        yield found
+        for server in listening:
+            with suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+            server.close()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Hub]:
+    """Hugging Face, on the owner's network."""
+    with hub("127.0.0.2") as answering, restrict_requests(Destinations.of({**USUAL, "huggingface": answering.url})):
+        yield answering
+
+
+@pytest.fixture(autouse=True)
+def quiet(canary: Canary) -> Iterator[None]:
+    canary.heard.clear()
+    yield
+    assert canary.heard == []
+
+
+@pytest.fixture(params=ADDRESSES)
+def address(request: pytest.FixtureRequest, canary: Canary) -> str:
+    return str(request.param).replace("{port}", str(canary.port))
+
+
+def test_an_address_is_not_asked(own: Hub, address: str) -> None:
+    with pytest.raises(REFUSED), file_http() as http:
+        RangedSource(address).open(http, Range())
+
+
+def test_a_redirect_is_not_followed(own: Hub, address: str) -> None:
+    # What is no header can't be sent as one.
+    target = "".join(letter for letter in address if letter >= " ").encode().decode("latin-1")
+    own.answers["/file"] = Answer(status=302, headers={"Location": target})
+    download = HttpDownload(ref=Ref.parse("huggingface:maker/ink"), name="x", url=f"{own.url}/file")
+    with pytest.raises(REFUSED), file_http() as http:
+        RangedSource.of(download).open(http, Range())
+
+
+def test_huggingface_hub_does_not_ask_it(own: Hub, address: str) -> None:
+    with pytest.raises(REFUSED):
+        get_session().get(address, timeout=5)
+
+
+def test_huggingface_hub_follows_no_redirect_there(own: Hub, address: str) -> None:
+    target = "".join(letter for letter in address if letter >= " ").encode().decode("latin-1")
+    own.answers["/file"] = Answer(status=302, headers={"Location": target})
+    with pytest.raises(REFUSED):
+        get_session().get(f"{own.url}/file", timeout=5)
+
+
+def test_there_are_enough_addresses() -> None:
+    assert len(set(ADDRESSES)) >= 60
+
+
+@contextmanager
+def names(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Iterator[list[str]]:
+    """Look-ups of hubs' names get these answers in turn, and the last one from then on. Yields the names."""
+    resolve, asked = socket.getaddrinfo, list[str]()
+
+    def answer(host: Any, port: Any, *more: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        if name not in ("huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"):
+            return resolve(host, port, *more, **named)
+        asked.append(name)
+        found = answers[min(len(asked), len(answers)) - 1]
+        return [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in found
+        ]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", answer)
+        yield asked
+
+
+# 127.0.0.9 refuses connections, as an attacker's own server does when it wants a name to be looked up anew.
+REBINDINGS = [
+    [["127.0.0.1"]], [["::1"]], [["127.0.0.9", "127.0.0.1"]], [["127.0.0.9"], ["127.0.0.1"]],
+    [["127.0.0.9"], ["127.0.0.9"], ["::1"]], [["127.0.0.9"], ["127.0.0.1", "::1"]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answers", REBINDINGS)
+@pytest.mark.parametrize("name", ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"])
+def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
+    own: Hub, canary: Canary, monkeypatch: pytest.MonkeyPatch, name: str, answers: list[list[str]]
+) -> None:
+    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
+    with names(monkeypatch, answers) as asked:
+        for _ in range(3):
+            with pytest.raises(REFUSED), file_http() as http:
+                RangedSource(f"https://{name}:{canary.port}/").open(http, Range())
+            with pytest.raises(REFUSED):
+                get_session().get(f"https://{name}:{canary.port}/", timeout=5)
+        assert set(asked) == {name}
+
+
+def test_a_name_that_leads_into_this_network_is_said_to(own: Hub, canary: Canary, monkeypatch: Any) -> None:
+    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
+    with names(monkeypatch, [["127.0.0.1"]]), file_http() as http, pytest.raises(BadAnswer, match="own network"):
+        RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
+
+
+def test_a_proxy_is_not_asked_for_another_host(own: Hub, canary: Canary) -> None:
+    proxies = dict.fromkeys(("http", "https"), f"http://127.0.0.1:{canary.port}")
+    for url in ("http://evil.invalid/", "https://evil.invalid/", "http://169.254.169.254/"):
+        with file_http() as http, pytest.raises(NotAllowedError):
+            http.get(url, proxies=proxies, timeout=5)
+
+
+def test_the_owners_own_hub_is_reached_by_all(own: Hub) -> None:
+    own.answers["/api/models"] = Answer(body=b"[]", headers={"Content-Type": "application/json"})
+    with file_http() as http:
+        assert http.get(f"{own.url}/api/models").content == b"[]"
+    assert get_session().get(f"{own.url}/api/models").json() == []
+    assert HuggingFace(own.endpoint("huggingface")).search(Query()).loras == ()
+
+
+def test_what_restricts_requests_ends_with_its_block(own: Hub) -> None:
+    own.answers["/x"] = Answer(body=b"here")
+    with restrict_requests(Destinations.of(USUAL)), pytest.raises(NotAllowedError):
+        get_session().get(f"{own.url}/x")
+    with file_http() as http:
+        assert http.get(f"{own.url}/x").content == b"here"
+    assert get_session().get(f"{own.url}/x").content == b"here"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "huggingface.co", "cdn-lfs.huggingface.co", "us.aws.cdn.hf.co", "cas-bridge.xethub.hf.co", "cdn-lfs-us-1.hf.co",
+        "civitai.com", "image.civitai.com", "b2.civitai.com", "civitai.red", "replicate.com", "api.replicate.com",
+        "replicate.delivery", "pbxt.replicate.delivery",
+        "civitai-delivery-worker-prod.5ac0637cfd0766c97916cefa3764fbdf.r2.cloudflarestorage.com",
+    ],
+)  # fmt: skip
+def test_hubs_and_their_deliveries_are_reached_by_https_alone(host: str) -> None:
+    usual = Destinations.of(USUAL)
+    usual.check_host("https", host, None)
+    with pytest.raises(NotAllowedError):
+        usual.check_host("http", host, None)
+
+
+def test_the_usual_address_of_a_hub_is_no_host_of_the_owners_network() -> None:
+    assert Destinations.of(USUAL).own == frozenset()
+    with pytest.raises(NotPublicError):
+        Destinations.of(USUAL).check_peer("civitai.com", "10.0.0.1")
+
+
+def test_a_refusal_is_told_in_a_sentence() -> None:
+    message = connection_error(NotAllowedError("x"), "civitai").message
+    assert message == "CivitAI leads to an address on a host that isn't a hub's. It was not followed."
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("104.16.0.1", True),
+        ("2606:4700::1", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b::104.16.0.1", True),
+        ("2002:7f00:1::", False),
+    ],
+)
+def test_an_address_is_public_where_it_and_what_it_carries_are(address: str, public: bool) -> None:
+    assert is_public(address) is public
