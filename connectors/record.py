@@ -111,6 +111,7 @@ class Lora:
     """`versions` stand in the author's order, the default one first. `description` is untrusted HTML or Markdown.
 
     `nsfw` is the strongest level that the hub, the author or an image gives it, None where nobody says anything.
+    `private`: its hub shows it only to some accounts.
     """
 
     ref: Ref
@@ -125,6 +126,7 @@ class Lora:
     updated_at: str | None = None
     tags: tuple[str, ...] = ()
     access: Access = "open"
+    private: bool = False
     versions: tuple[Version, ...] = ()
     claims: tuple[Claim, ...] = ()
 

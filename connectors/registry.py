@@ -54,9 +54,9 @@ class Hub:
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
     `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
-    without a key. `account_path` answers with the name of a key's account. `image_sizes` is None where images
-    have one size only. `hosts` are where its API, images and files are, their delivery included; `*.x` is every name
-    below x. A hosted page asks nobody else (http/destinations.py).
+    without a key, and `needs_key` that it answers nothing without one. `account_path` answers with the name of a key's
+    account. `image_sizes` is None where images have one size only. `hosts` are where its API, images and files are,
+    their delivery included; `*.x` is every name below x. A hosted page asks nobody else (http/destinations.py).
     """
 
     name: HubName
@@ -74,6 +74,7 @@ class Hub:
     pages_per_minute: int = 60
     account_path: str = ""
     is_keyless: bool = False
+    needs_key: bool = False
     image_sizes: ImageSizes | None = None
     hosts: tuple[str, ...] = ()
 
@@ -199,6 +200,7 @@ _REPLICATE = Hub(
     connector="connectors.replicate.client:Replicate",
     account_path="/v1/account",
     hosts=("replicate.com", "*.replicate.com", "replicate.delivery", "*.replicate.delivery"),
+    needs_key=True,
     # 3,000 requests a minute are allowed, and a page has 25 models.
     pages_per_minute=600,
 )

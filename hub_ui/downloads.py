@@ -125,7 +125,7 @@ class Downloads:
                 most=most,
             )
 
-        return pull() if self._room is None else self._room.pull(download, connector.label, pull)
+        return pull() if self._room is None else self._room.pull(download, pull)
 
     def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""

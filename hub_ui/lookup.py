@@ -183,7 +183,7 @@ class Lookup:
                 facts = inspect_path(self._library.path(entry))
             else:
                 facts = inspect_download(self.connector(pinned.hub).locate(pinned))
-            self._catalog.remember_facts(keys[0], facts.encode())
+            self._catalog.remember_facts(keys[0], facts.encode(), pinned)
             self._add_header(pinned, facts)
         return facts
 
@@ -241,7 +241,7 @@ class Lookup:
         except HubUiError:
             return
         for key in keys:
-            self._catalog.remember_facts(key, facts.encode())
+            self._catalog.remember_facts(key, facts.encode(), entry.ref)
         self._add_header(entry.ref, facts)
 
     def _find_facts(self, keys: Iterable[str]) -> Facts | None:

@@ -18,6 +18,9 @@ from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
+from hub_ui.hosting.catalog import VisitorCatalog
+from hub_ui.hosting.connector import VisitorConnector
+from hub_ui.hosting.keys import VisitorKeys
 from hub_ui.hosting.limits import PREFIX
 from hub_ui.hosting.visitor import Visitors
 from hub_ui.images.history import History
@@ -39,7 +42,6 @@ from hub_ui.lookup import Lookup
 from hub_ui.policy import Policy
 from hub_ui.saved_settings import use_proxy
 from hub_ui.settings import Settings
-from hub_ui.visitors import VisitorConnector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +83,15 @@ class Services:
 @contextmanager
 def build(settings: Settings) -> Iterator[Services]:
     """Everything a run needs. What it opened is closed when the block ends."""
-    hubs = connectors.build(settings.endpoints, settings.tokens)
-    if not settings.policy.allows("use keys"):
-        hubs = tuple(VisitorConnector(hub) for hub in hubs)
+    uses_keys = settings.policy.allows("use keys")
+    kind = Catalog if uses_keys else VisitorCatalog
     only = None if settings.policy.allows("ask other hosts") else settings.destinations
     with (
         use_proxy(settings.proxy),
         restrict_requests(only),
-        Catalog.open(settings.catalog, settings.database) as catalog,
+        kind.open(settings.catalog, settings.database) as catalog,
     ):
+        hubs = connectors.build(settings.endpoints, settings.tokens) if uses_keys else visitor_hubs(settings)
         services = connect(settings, hubs, catalog)
         try:
             yield services
@@ -97,6 +99,12 @@ def build(settings: Settings) -> Iterator[Services]:
             services.queue.stop()
             services.annotations.close()
             services.update_rules.close()
+
+
+def visitor_hubs(settings: Settings) -> tuple[VisitorConnector, ...]:
+    shared = settings.shared_keys
+    hubs = connectors.build(settings.endpoints, VisitorKeys(shared.keys))
+    return tuple(VisitorConnector(hub, shared, sign_in=settings.sign_in) for hub in hubs)
 
 
 def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> Services:

@@ -12,11 +12,16 @@ from connectors.errors import UsageError
 from connectors.http.destinations import Destinations
 from connectors.registry import HUBS, HubName
 from hub_ui import saved_settings
+from hub_ui.hosting.keys import VARIABLE, SharedKeys
 from hub_ui.hosting.limits import Limits, read_limits
 from hub_ui.keys import Keys, KeyStore, check_key
 from hub_ui.policy import LOCAL, Policy, hosted_policy
 from hub_ui.saved_settings import is_address, names_proxy
 
+# Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
+SIGN_IN_VARIABLES = (
+    "SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"
+)  # fmt: skip
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -25,7 +30,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 class Settings:
     """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
 
-    `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given.
+    `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given, but
+    `shared_keys` may hold some for what the owner lists. `sign_in`: whether visitors can sign in to Hugging Face.
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
@@ -46,6 +52,8 @@ class Settings:
     tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
     hosted: bool = False
     limits: Limits = field(default_factory=Limits)
+    shared_keys: SharedKeys = field(default_factory=SharedKeys)
+    sign_in: bool = False
     demo: bool = False
     read_headers: bool = True
     image_cache: int | None = None
@@ -128,6 +136,7 @@ def from_environment(
         for name, hub in HUBS.items()
         if (key := check_key(environ.get(hub.token_variable, ""), hub.token_variable))
     }
+    keys = Keys(given, KeyStore(home / "keys.json"))
     return Settings(
         home=home,
         library=folder,
@@ -136,11 +145,13 @@ def from_environment(
             name: _endpoint(environ, hub.endpoint_variable, saved.endpoints.get(name, hub.endpoint), hub.endpoint)
             for name, hub in HUBS.items()
         },
-        tokens=Keys(given, KeyStore(home / "keys.json")),
+        tokens=keys,
         proxy=saved.proxy,
         fixed=_environment_names(environ, library),
         hosted=hosted,
         limits=read_limits(environ) if hosted else Limits(),
+        shared_keys=SharedKeys.parse(environ.get(VARIABLE, ""), keys),
+        sign_in=hosted and all(environ.get(name) for name in SIGN_IN_VARIABLES) and environ.get("SYSTEM") == "spaces",
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),

@@ -1,4 +1,4 @@
-"""What visitors of a shared page meet in place of its owner's hubs and library. See policy.py for what they may do."""
+"""What visitors of a shared page meet in place of its owner's library. See policy.py for what they may do."""
 
 import shutil
 import threading
@@ -6,68 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from huggingface_hub import hf_hub_url
-
-from connectors.connector import Connector, Download, HttpDownload
-from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFound, UsageError
-from connectors.query import Page, Query
-from connectors.record import Lora
+from connectors.connector import Download
+from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
+from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.i18n import _
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-
-
-class VisitorConnector:
-    """What the hub says to someone without a key. `connector` must have none."""
-
-    def __init__(self, connector: Connector) -> None:
-        self.connector = connector
-        self.name = connector.name
-        self.label = connector.label
-
-    def search(self, query: Query, cursor: str | None = None) -> Page:
-        with refusals_for_visitors(self.label):
-            return self.connector.search(query, cursor)
-
-    def get(self, ref: Ref) -> Lora:
-        with refusals_for_visitors(self.label):
-            return self.connector.get(ref)
-
-    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        with refusals_for_visitors(self.label):
-            found = self.connector.download(ref, lora)
-        if isinstance(found, HttpDownload):
-            return found
-        # Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it.
-        url = hf_hub_url(found.repo, found.path, revision=found.commit, endpoint=found.endpoint)
-        return HttpDownload(ref=found.ref, name=found.name, url=url, size=found.size, sha256=found.sha256)
-
-    def locate(self, ref: Ref) -> Download:
-        with refusals_for_visitors(self.label):
-            return self.connector.locate(ref)
-
-
-@contextmanager
-def refusals_for_visitors(label: str) -> Iterator[None]:
-    """A visitor has no key to add, and must not hear of the owner's."""
-    try:
-        yield
-    except (KeyRequired, Gated) as error:
-        raise AccessError(
-            _(
-                "{label} hands this to signed-in people only, and a shared page signs in to no hub. Choose "
-                "another LoRA, or run hub-ui on your own computer with a key of your own."
-            ).format(label=label),
-            hub=error.hub,
-        ) from error
-    except NotFound as error:
-        if "key" not in error.message:
-            raise
-        raise NotFound(
-            _("{label} has nothing of that name that is open to everyone.").format(label=label), hub=error.hub
-        ) from error
-
 
 _IN_USE_SECONDS = 900.0
 # Left free beside everything, for uploads, images, and what else the computer does.
@@ -99,9 +44,9 @@ class VisitorLibrary:
     def use(self, ref: Ref) -> None:
         self._used[ref] = self._clock()
 
-    def pull(self, download: Download, label: str, pull: Callable[[int], Entry]) -> Entry:
+    def pull(self, download: Download, pull: Callable[[int], Entry]) -> Entry:
         """What `pull` fetches, given the most bytes that it may; nothing is left of what failed or was stopped."""
-        with self.reserve(download.ref, download.size), refusals_for_visitors(label):
+        with self.reserve(download.ref, download.size), refusals_for_visitors(download.ref.hub):
             try:
                 return pull(self.largest)
             except HubUiError:

@@ -41,6 +41,7 @@ _EXPAND = (
     "lastModified",
     "likes",
     "pipeline_tag",
+    "private",
     "sha",
     "siblings",
     "tags",

@@ -69,6 +69,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         updated_at=updated,
         tags=tags,
         access=availability.access,
+        private=info.private is True,
         versions=(version,) if version.ref.is_pinned else (),
         claims=(
             *card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),

@@ -219,6 +219,7 @@ def lora(data: Table) -> Lora | None:
         downloads=count(data.get("run_count")),
         updated_at=version.updated_at if version else when(data.get("created_at")),
         access=access,
+        private=data.get("visibility") == "private",
         versions=(version,) if version else (),
         claims=(*_claims(model), Claim(field="access", value=access, source="hub", where="inputs"), *mature),
     )
@@ -239,7 +240,16 @@ def lora_of_training(training: Table) -> Lora | None:
     if made is None:
         return None
     version = {"id": made["version"], "created_at": training.get("completed_at")}
-    return lora({"owner": made["owner"], "name": made["name"], "latest_version": version, "training": training})
+    return lora(
+        {
+            "owner": made["owner"],
+            "name": made["name"],
+            # As trainings.py makes them.
+            "visibility": "private",
+            "latest_version": version,
+            "training": training,
+        }
+    )
 
 
 def _claims(model: Model) -> Iterator[Claim]:

@@ -186,7 +186,8 @@ class Catalog:
             **{name: getattr(stats, name) for name in StoreStats.__dataclass_fields__},
         )
 
-    def remember_facts(self, sha256: str, facts_json: str) -> None:
+    def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
+        """`ref` is the file that they were read from, where a hub has it."""
         with self._store.writing() as writing:
             writing.put_facts(sha256.lower(), facts_json)
 

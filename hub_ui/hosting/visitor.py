@@ -3,27 +3,117 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
+from connectors.record import Lora
+from connectors.ref import Ref
 from connectors.registry import HubName
 
 # Those unused for longest go first.
 MOST_VISITORS = 10_000
 # Since their last request.
 KEPT_SECONDS = 3_600.0
+MOST_OWN = 50
+# How long the answer to "may they have this file" counts, in which a hub may change its mind.
+RIGHT_SECONDS = 600.0
+MOST_RIGHTS = 200
+
+# With whose right a hub is asked: that of anyone, without a key, or with the visitor's or the owner's key.
+Right = Literal["anyone", "visitor", "owner"]
+_Name = tuple[str, str]
+
+
+class OwnLoras:
+    """What a visitor's own keys opened and others may not see. Any thread may call any method."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._loras: LRUCache[_Name, Lora | None] = LRUCache(MOST_OWN)
+        self._facts: LRUCache[str, tuple[HubName, str]] = LRUCache(MOST_OWN)
+        self._rights: TTLCache[Ref, Right] = TTLCache(MOST_RIGHTS, RIGHT_SECONDS, timer=clock)
+        self._lock = threading.Lock()
+
+    def claim(self, ref: Ref) -> None:
+        """From now on, what is found out about this LoRA is this visitor's alone."""
+        with self._lock:
+            self._loras.setdefault(_name(ref), None)
+
+    def has(self, ref: Ref) -> bool:
+        with self._lock:
+            return _name(ref) in self._loras
+
+    def put(self, lora: Lora) -> None:
+        with self._lock:
+            self._loras[_name(lora.ref)] = lora
+
+    def lora(self, ref: Ref) -> Lora | None:
+        """The LoRA that `ref`, or its version, belongs to."""
+        with self._lock:
+            if ref.id:
+                return self._loras.get(_name(ref))
+            known = [lora for lora in self._loras.values() if lora is not None and lora.hub == ref.hub]
+        return next((lora for lora in known if lora.version(ref.version or "") is not None), None)
+
+    def put_facts(self, key: str, hub: HubName, facts: str) -> None:
+        with self._lock:
+            self._facts[key] = hub, facts
+
+    def facts(self, key: str) -> str | None:
+        with self._lock:
+            return self._facts.get(key, ("", None))[1]
+
+    def put_right(self, ref: Ref, right: Right) -> None:
+        with self._lock:
+            self._rights[ref] = right
+
+    def right(self, ref: Ref) -> Right | None:
+        """With whose right the hub last gave this file; None if that was too long ago."""
+        with self._lock:
+            return self._rights.get(ref)
+
+    def forget(self, hub: HubName) -> None:
+        """All that a key of this hub opened."""
+        with self._lock:
+            for name in [name for name in self._loras if name[0] == hub]:
+                del self._loras[name]
+            for key in [key for key, (of, _) in self._facts.items() if of == hub]:
+                del self._facts[key]
+            for ref in [ref for ref in self._rights if ref.hub == hub]:
+                del self._rights[ref]
 
 
 @dataclass(kw_only=True, eq=False)
 class Visitor:
-    """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file."""
+    """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file.
+
+    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`.
+    """
 
     id: str = field(repr=False)
     keys: dict[HubName, str] = field(default_factory=dict, repr=False)
+    account: str = field(default="", repr=False)
+    own: OwnLoras = field(default_factory=OwnLoras, repr=False)
+
+    def put_key(self, hub: HubName, key: str) -> None:
+        """Another key, or none, opens other things."""
+        if self.keys.get(hub, "") != key:
+            self.own.forget(hub)
+        if key:
+            self.keys[hub] = key
+        else:
+            self.keys.pop(hub, None)
+
+    def sign_in(self, session: Mapping[str, Any], now: float) -> None:
+        """`session` is the one that Gradio's sign-in writes; without one, or once it has ended, nobody is signed in."""
+        found = session.get("oauth_info")
+        info = found if isinstance(found, Mapping) and (found.get("expires_at") or now) >= now else {}
+        self.put_key("huggingface", str(info.get("access_token") or ""))
+        self.account = str((info.get("userinfo") or {}).get("preferred_username") or "") if info else ""
 
 
 class Visitors:
@@ -59,3 +149,8 @@ def use_visitor(visitor: Visitor | None) -> Iterator[None]:
         yield
     finally:
         _VISITOR.reset(token)
+
+
+def _name(ref: Ref) -> _Name:
+    """Hubs don't tell upper and lower case apart."""
+    return ref.hub, ref.id.casefold()

@@ -1,20 +1,13 @@
 """The cookie of a hosted page's visitors."""
 
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_ui.hosting.cookie import cookie_of, read_visitor
 from hub_ui.hosting.visitor import Visitors, use_visitor
-
-COOKIE = "hub-ui-visitor"
-
-
-def read_visitor(headers: Mapping[str, str]) -> str:
-    """The cookie's value, empty if there is none."""
-    return cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
 
 
 @dataclass(frozen=True)
@@ -31,6 +24,8 @@ class VisitorCookie:
         headers = Headers(scope=scope)
         cookie = read_visitor(headers)
         visitor = self.visitors.get(cookie)
+        # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
+        visitor.sign_in(scope.get("session") or {}, time.time())
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -40,11 +35,3 @@ class VisitorCookie:
         is_page = scope["method"] == "GET" and scope["path"] == "/"
         with use_visitor(visitor):
             await self.app(scope, receive, reply if is_page and visitor.id != cookie else send)
-
-
-def cookie_of(value: str, headers: Headers, scheme: str) -> str:
-    """Spaces show the page within a page of huggingface.co, where browsers send other cookies only if they say so."""
-    is_secure = headers.get("x-forwarded-proto", scheme) == "https"
-    return f"{COOKIE}={value}; Path=/; HttpOnly; " + (
-        "SameSite=None; Secure; Partitioned" if is_secure else "SameSite=Lax"
-    )

@@ -6,10 +6,10 @@ from typing import Any
 import gradio as gr
 from starlette.requests import cookie_parser
 
+from hub_ui.hosting.cookie import read_visitor
 from hub_ui.hosting.visitor import Visitors, use_visitor
 from hub_ui.i18n import LANGUAGES, Language, _, language, use_language
 from hub_ui.locales import choose_language, get_language
-from hub_ui.web.visitors import read_visitor
 
 COOKIE = "hub-ui-language"
 # What components show of their own. Choices are (name, value) pairs.

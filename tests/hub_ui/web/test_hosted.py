@@ -106,14 +106,14 @@ def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -
     assert [request for request in recorder.requests if _has_key(request.text)] == []
     error = answers["replicate"].error
     assert isinstance(error, AccessError)
-    assert error.message.startswith("Replicate hands this to signed-in people only, and a shared page signs in to no")
+    assert error.message.startswith("Replicate gives this only to people with a key. Add yours for this visit")
 
 
 @pytest.mark.parametrize(
     ("ref", "said"),
     [
         ("huggingface:maker/closed", "with a key of your own"),
-        ("replicate:maker/tuned", "with a key of your own"),
+        ("replicate:maker/tuned", "Add yours for this visit under Settings."),
         ("civitai:1001@2002#3003", "is not free yet"),
     ],
 )

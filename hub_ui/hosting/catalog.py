@@ -1,0 +1,46 @@
+"""The catalog of a hosted page: everybody's, and beside it what only a visitor's own keys opened."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from connectors.errors import NotFound
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.hosting.visitor import current_visitor
+
+
+class VisitorCatalog(Catalog):
+    """Nothing private is written: it is kept for the visitor whose key opened it, and dropped where there is none."""
+
+    def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
+        visitor = current_visitor()
+        everybodys = []
+        for lora in loras:
+            if visitor is not None and (lora.private or visitor.own.has(lora.ref)):
+                visitor.own.put(lora)
+            elif not lora.private:
+                everybodys.append(lora)
+        return super().add(everybodys, found_by=found_by, at=at)
+
+    def lora(self, ref: Ref) -> Lora:
+        visitor = current_visitor()
+        own = visitor.own.lora(ref) if visitor is not None else None
+        if own is not None:
+            return own
+        lora = super().lora(ref)
+        if lora.private:
+            raise NotFound(f"No LoRA {ref} has been seen yet.", hub=ref.hub)
+        return lora
+
+    def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
+        visitor = current_visitor()
+        if visitor is not None and ref is not None and visitor.own.has(ref):
+            visitor.own.put_facts(sha256, ref.hub, facts_json)
+        else:
+            super().remember_facts(sha256, facts_json)
+
+    def facts(self, sha256: str) -> str | None:
+        visitor = current_visitor()
+        own = visitor.own.facts(sha256) if visitor is not None else None
+        return own or super().facts(sha256)
