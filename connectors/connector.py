@@ -88,6 +88,13 @@ class HasHistory(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsByHash(Protocol):
+    """A hub that can be asked for a file by any hash of it."""
+
+    def by_hash(self, value: str) -> tuple[Lora, Ref]: ...
+
+
 def pin(source: LoraSource, ref: Ref) -> Ref:
     """Resolves `ref` to a pinned version and file, without a request if it names both. Raises NotFound."""
     has_file = ref.file is not None or ref_format(ref.hub).file is None

@@ -47,16 +47,25 @@ class ImageSizes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """Requests a minute: `keyless` for all visitors of a shared page together, `keyed` for each key of one of them."""
+
+    keyless: int = 60
+    keyed: int = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hub:
     """`mark` is its short name on a card, `key_note` is shown with its key, and `example` in the message of a bad ref.
 
     `endpoint` is the address of its API unless the variable `endpoint_variable` names another; `token_variable` holds
     a key, which people make on `key_page`. `description` is what the hub calls a LoRA's text. `connector` is the class
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
-    `pages_per_minute` of its lists, which leaves room for everything else. `is_keyless` says that its open files come
-    without a key, and `needs_key` that it answers nothing without one. `account_path` answers with the name of a key's
-    account. `image_sizes` is None where images have one size only. `hosts` are where its API, images and files are,
-    their delivery included; `*.x` is every name below x. A hosted page asks nobody else (http/destinations.py).
+    `pages_per_minute` of its lists, which leaves room for everything else; `rate` is for visitors of a shared page.
+    `is_keyless` says that its open files come without a key, and `needs_key` that it answers nothing without one.
+    `account_path` answers with the name of a key's account. `image_sizes` is None where images have one size only.
+    `hosts` are where its API, images and files are, their delivery included; `*.x` is every name below x. A hosted page
+    asks nobody else (http/destinations.py).
     """
 
     name: HubName
@@ -72,6 +81,7 @@ class Hub:
     connector: str
     description: str = "description"
     pages_per_minute: int = 60
+    rate: Rate = Rate()
     account_path: str = ""
     is_keyless: bool = False
     needs_key: bool = False
@@ -166,8 +176,9 @@ _HUGGINGFACE = Hub(
     account_path="/api/whoami-v2",
     # Files come from names below hf.co and xethub.hf.co; *.hf.space is everybody's.
     hosts=("huggingface.co", "*.huggingface.co", "hf.co", "*.hf.co"),
-    # 500 requests in five minutes are allowed without a key.
+    # 500 requests in five minutes are allowed without a key, and 1,000 with one.
     pages_per_minute=80,
+    rate=Rate(keyless=80, keyed=160),
     is_keyless=True,
 )
 
@@ -203,6 +214,7 @@ _REPLICATE = Hub(
     needs_key=True,
     # 3,000 requests a minute are allowed, and a page has 25 models.
     pages_per_minute=600,
+    rate=Rate(keyless=600, keyed=600),
 )
 
 # Alphabetical: the order of the hubs in lists and filters.

@@ -67,6 +67,7 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
     """
     answer = SearchResults()
     if not offline:
+        services.metrics.count_search()
         answer = federation.collect(services.connectors, query)
         services.catalog.add(answer.loras, found_by=query.words)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]

@@ -18,6 +18,7 @@ from hub_ui.library.mirrors import best_home, pull_from_mirror
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
 from hub_ui.lookup import Lookup
+from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 from hub_ui.visitors import VisitorLibrary
 
@@ -29,11 +30,14 @@ IsCancelled: TypeAlias = Callable[[], bool]
 class Downloads:
     """Any thread may call any method. `queue` has to be stopped in the end."""
 
-    def __init__(self, settings: Settings, lookup: Lookup, catalog: Catalog, library: Library) -> None:
+    def __init__(
+        self, settings: Settings, lookup: Lookup, catalog: Catalog, library: Library, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._lookup = lookup
         self._catalog = catalog
         self._library = library
+        self._metrics = metrics
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
         limits = settings.limits
@@ -109,7 +113,7 @@ class Downloads:
                 raise
             # What was asked for is still to be tried.
             except HubUiError as error:
-                _LOG.info("%s", error.message)
+                _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
         download = connector.download(pinned, lora)
@@ -125,7 +129,9 @@ class Downloads:
                 most=most,
             )
 
-        return pull() if self._room is None else self._room.pull(download, pull)
+        entry = pull() if self._room is None else self._room.pull(download, pull)
+        self._metrics.count_download(pinned.hub, entry.size)
+        return entry
 
     def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""

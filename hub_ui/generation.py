@@ -22,6 +22,7 @@ from hub_ui.library.identify import entry_of_file
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.lookup import Lookup
+from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 
 
@@ -36,6 +37,7 @@ class Generation:
         engine: Engine,
         replicate: ReplicateBackend,
         history: History,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
@@ -45,6 +47,7 @@ class Generation:
         self.engine = engine
         self._replicate = replicate
         self._history = history
+        self._metrics = metrics
 
     def request(
         self,
@@ -185,7 +188,8 @@ class Generation:
         if not self._policy.allows("fetch bases"):
             request = replace(self._with_allowed_base(request), may_fetch=False)
         try:
-            result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
+            with self._metrics.generation(place):
+                result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)
             raise

@@ -12,19 +12,21 @@ from cachetools import LRUCache
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
-from connectors.connector import Connector, HasHistory, LoraSource, pin
+from connectors.connector import Connector, FindsByHash, HasHistory, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
+from connectors.guarded import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.identify import FindsByHash, Identifier, LocalFiles, facts_of
+from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import explain, open_mirrors
+from hub_ui.metrics import Metrics
 from hub_ui.policy import Policy
 
 _MOST_HISTORIES = 200
@@ -43,6 +45,8 @@ class Lookup:
         annotations: Annotations,
         policy: Policy,
         queues: HubQueues,
+        guards: Mapping[HubName, HubGuard],
+        metrics: Metrics,
     ) -> None:
         self.connectors = tuple(connectors)
         self._catalog = catalog
@@ -50,6 +54,8 @@ class Lookup:
         self._annotations = annotations
         self._policy = policy
         self._queues = queues
+        self.guards = guards
+        self._metrics = metrics
         # How long each hub took to answer the last search.
         self.seconds: dict[HubName, float] = {}
         # Since when each hub has not answered any search, of those that don't.
@@ -68,6 +74,7 @@ class Lookup:
         self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> Iterator[Answer]:
         """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before."""
+        self._metrics.count_search()
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
         return (self._remember(answer, query) for answer in answers)
 
@@ -75,6 +82,7 @@ class Lookup:
         self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
     ) -> Iterator[Answer | None]:
         """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
+        self._metrics.count_search()
         steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
         return (answer and self._remember(answer, query) for answer in steps)
 
@@ -90,15 +98,26 @@ class Lookup:
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 
+    def ask_again(self, hub: HubName) -> None:
+        """The next request goes to the hub even while it is left alone, because a person wants it to."""
+        if hub in self.guards:
+            self.guards[hub].breaker.ask_again()
+
     def get(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, or as remembered. Raises the hub's error for one that was never seen."""
+        return self.get_or_recall(ref)[0]
+
+    def get_or_recall(self, ref: Ref) -> tuple[Lora, HubUiError | None]:
+        """The same, and why it is only as remembered."""
+        self._metrics.count_open()
+        failure: HubUiError | None = None
         try:
             lora = self.fetch(ref)
         except NotFound:
             lora = self._recall_removed(ref)
         except (NetworkError, RateLimited) as error:
-            lora = self.recall(ref, error)
-        return self.with_own_values(self.with_known_headers(lora))
+            lora, failure = self.recall(ref, error), error
+        return self.with_own_values(self.with_known_headers(lora)), failure
 
     def fetch(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""

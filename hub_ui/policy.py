@@ -98,11 +98,17 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """`bounds` is None where the engine's own are enough."""
+    """`bounds` is None where the engine's own are enough.
+
+    A hub's answer counts for `answer_seconds` for whoever asks the same without a key. `has_rates`: whether all
+    visitors together ask a hub only as often as its rate says.
+    """
 
     allowed: frozenset[Action]
     limits: WebLimits
     bounds: Bounds | None = None
+    answer_seconds: float = 0.0
+    has_rates: bool = False
 
     def allows(self, action: Action) -> bool:
         return action in self.allowed
@@ -146,4 +152,4 @@ def hosted_policy(limits: Limits) -> Policy:
         bases=limits.bases, loras=limits.loras, images=limits.images, steps=limits.steps, side=limits.side,
         frames=limits.frames,
     )  # fmt: skip
-    return Policy(allowed=frozenset(), limits=web, bounds=bounds)
+    return Policy(allowed=frozenset(), limits=web, bounds=bounds, answer_seconds=15.0, has_rates=True)

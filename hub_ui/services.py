@@ -1,16 +1,18 @@
 """The object graph: everything that a run needs, built once and passed down."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
+from connectors.guarded import HubGuard, guarded
 from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
-from connectors.ref import LOCAL
+from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads
 from hub_ui.generate.base_models import BASES, base_by_id
@@ -20,7 +22,7 @@ from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.hosting.catalog import VisitorCatalog
 from hub_ui.hosting.connector import VisitorConnector
-from hub_ui.hosting.keys import VisitorKeys
+from hub_ui.hosting.keys import VisitorKeys, asker
 from hub_ui.hosting.limits import PREFIX
 from hub_ui.hosting.visitor import Visitors
 from hub_ui.images.history import History
@@ -39,6 +41,7 @@ from hub_ui.library_index import LibraryIndex
 from hub_ui.library_search import LibrarySearch
 from hub_ui.library_values import OwnValues
 from hub_ui.lookup import Lookup
+from hub_ui.metrics import Metrics
 from hub_ui.policy import Policy
 from hub_ui.saved_settings import use_proxy
 from hub_ui.settings import Settings
@@ -70,6 +73,7 @@ class Services:
     generation: Generation
     replicate: Endpoint
     visitors: Visitors
+    metrics: Metrics
 
     @property
     def policy(self) -> Policy:
@@ -91,8 +95,9 @@ def build(settings: Settings) -> Iterator[Services]:
         restrict_requests(only),
         kind.open(settings.catalog, settings.database) as catalog,
     ):
-        hubs = connectors.build(settings.endpoints, settings.tokens) if uses_keys else visitor_hubs(settings)
-        services = connect(settings, hubs, catalog)
+        metrics = Metrics()
+        guards = {hub: build_guard(settings, hub, metrics) for hub in settings.endpoints}
+        services = connect(settings, build_hubs(settings, guards), catalog, guards, metrics)
         try:
             yield services
         finally:
@@ -101,26 +106,49 @@ def build(settings: Settings) -> Iterator[Services]:
             services.update_rules.close()
 
 
-def visitor_hubs(settings: Settings) -> tuple[VisitorConnector, ...]:
+def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[Connector, ...]:
+    if settings.policy.allows("use keys"):
+        return tuple(guarded(hub, guards) for hub in connectors.build(settings.endpoints, settings.tokens))
     shared = settings.shared_keys
-    hubs = connectors.build(settings.endpoints, VisitorKeys(shared.keys))
+    hubs = (guarded(hub, guards) for hub in connectors.build(settings.endpoints, VisitorKeys(shared.keys)))
     return tuple(VisitorConnector(hub, shared, sign_in=settings.sign_in) for hub in hubs)
 
 
-def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> Services:
+def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
+    """All sessions of a page share it."""
+    guard = HubGuard(
+        hub,
+        rate=settings.rate(hub),
+        seconds=settings.policy.answer_seconds,
+        asker=asker,
+        report=metrics.count_hub_request,
+    )
+    metrics.watch_breaker(hub, guard.breaker)
+    return guard
+
+
+def connect(
+    settings: Settings,
+    hubs: Sequence[Connector],
+    catalog: Catalog,
+    guards: Mapping[HubName, HubGuard] = MappingProxyType({}),
+    metrics: Metrics | None = None,
+) -> Services:
+    """`guards` are those that stand before `hubs`."""
+    metrics = metrics or Metrics()
     names = FileNameTemplate.parse(settings.names) if settings.names else None
     library = Library(
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
     )
     annotations = Annotations(settings.annotations)
     library_index = LibraryIndex(library, catalog, annotations)
-    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues())
+    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics)
     own_values = OwnValues(annotations, library, lookup)
     changes = Changes(library, annotations, edit=own_values.edit)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    downloads = Downloads(settings, lookup, catalog, library)
+    downloads = Downloads(settings, lookup, catalog, library, metrics)
     history = History(settings.home / "pictures")
     replicate = Endpoint(
         hub="replicate",
@@ -128,7 +156,10 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         url=settings.endpoints["replicate"],
         keys=settings.tokens,
     )
-    generation = build_generation(settings, lookup, downloads, library, history, replicate)
+    generation = build_generation(settings, lookup, downloads, library, history, replicate, metrics)
+    media = MediaStore(settings.home / "hub-images", settings.media_budget)
+    metrics.watch_cache("images", media.size)
+    metrics.watch_cache("loras", lambda: sum(entry.size for entry in library.entries()))
     return Services(
         settings=settings,
         connectors=tuple(hubs),
@@ -144,17 +175,24 @@ def connect(settings: Settings, hubs: Sequence[Connector], catalog: Catalog) -> 
         own_files=OwnFiles(library),
         history=history,
         uses=Uses(history),
-        media=MediaStore(settings.home / "hub-images", settings.media_budget),
+        media=media,
         lookup=lookup,
         downloads=downloads,
         generation=generation,
         replicate=replicate,
         visitors=Visitors(),
+        metrics=metrics,
     )
 
 
 def build_generation(
-    settings: Settings, lookup: Lookup, downloads: Downloads, library: Library, history: History, replicate: Endpoint
+    settings: Settings,
+    lookup: Lookup,
+    downloads: Downloads,
+    library: Library,
+    history: History,
+    replicate: Endpoint,
+    metrics: Metrics,
 ) -> Generation:
     for name in settings.limits.bases:
         if base_by_id(name) is None:
@@ -171,4 +209,5 @@ def build_generation(
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),
         history=history,
+        metrics=metrics,
     )

@@ -10,7 +10,7 @@ from platformdirs import user_data_path
 
 from connectors.errors import UsageError
 from connectors.http.destinations import Destinations
-from connectors.registry import HUBS, HubName
+from connectors.registry import HUBS, HubName, Rate
 from hub_ui import saved_settings
 from hub_ui.hosting.keys import VARIABLE, SharedKeys
 from hub_ui.hosting.limits import Limits, read_limits
@@ -42,7 +42,8 @@ class Settings:
     bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
     hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
     names of hubs whose address the environment decides, "proxy", "library" and "home". `delivery_hosts` are hosts of
-    files beside the hubs' usual ones: a mirror's.
+    files beside the hubs' usual ones: a mirror's. `rates` are of hubs for which the environment names another budget
+    than their own.
     """
 
     home: Path
@@ -64,6 +65,7 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     delivery_hosts: frozenset[str] = frozenset()
     database: str = field(default="", repr=False)
+    rates: Mapping[HubName, Rate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.policy.allows("use keys"):
@@ -72,6 +74,11 @@ class Settings:
     @property
     def policy(self) -> Policy:
         return hosted_policy(self.limits) if self.hosted else LOCAL
+
+    def rate(self, hub: HubName) -> Rate | None:
+        """How often visitors may have the hub asked. One person is no crowd, and the demo's hubs are nobody's."""
+        usual = HUBS[hub].rate if self.policy.has_rates and not self.demo else None
+        return self.rates.get(hub, usual)
 
     @property
     def media_budget(self) -> int:
@@ -159,6 +166,7 @@ def from_environment(
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=read_headers.lower() in _ON,
         image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
+        rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
     )
 
 
@@ -179,6 +187,15 @@ def _image_cache(megabytes: str) -> int | None:
             f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
         )
     return int(megabytes) * 1_000_000 if megabytes else None
+
+
+def _rate(environ: Mapping[str, str], name: str) -> Rate | None:
+    number = environ.get(name, "")
+    if number and not re.fullmatch("[1-9][0-9]{0,5}", number):
+        raise UsageError(
+            f"{name}={_printable(number)} is no number of requests a minute. Write a whole number from 1, or unset it."
+        )
+    return Rate(keyless=int(number), keyed=int(number)) if number else None
 
 
 def _database(address: str) -> str:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from connectors.connector import pin
+from connectors.connector import FindsByHash, pin
 from connectors.errors import HubUiError, NotFound
 from connectors.query import LONGEST_TEXT, Query
 from connectors.ref import LOCAL, Ref
 from hub_ui.images.example_settings import file_stem
 from hub_ui.images.infotext import UsedLora, autov3
-from hub_ui.library.identify import FindsByHash
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 

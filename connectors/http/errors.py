@@ -46,6 +46,8 @@ UNREADABLE = (ValueError, RecursionError)
 # What a GET can raise. requests lets through what urljoin (ValueError) and urllib3 say of a hostile redirect's address.
 FAILURES = (transport.RequestException, HTTPError, ValueError)
 _LONGEST_DETAIL = 600
+# Seconds. A wrong clock can ask for years.
+LONGEST_WAIT = 3600.0
 _MINUTES_FROM = 120.0
 _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 BROKE_OFF = "The connection broke off in the middle. Try again."
@@ -196,6 +198,7 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     body = body or {}
     detail = detail_of(body)
     wait = retry_after(answer, detail)
+    wait = None if wait is None else min(wait, LONGEST_WAIT)
     text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
     until, now = moment(body.get("deadline")), datetime.now(UTC)
     row = next(row for row in (*EXCEPTIONS.get(hub, ()), *STATUSES) if row.matches(answer, text))

@@ -205,6 +205,12 @@ class Store:
             found = connection.execute(sql, values).fetchone()
         return found[0] if found else None
 
+    def seen(self, ref: Ref) -> str | None:
+        """When its hub last listed or showed the LoRA."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT seen FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
+        return found[0] if found else None
+
     def stored(self, refs: Iterable[Ref]) -> dict[Key, Stored]:
         """What there is of these LoRAs."""
         with self._reading() as connection:

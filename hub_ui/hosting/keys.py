@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from connectors.errors import BadRef, UsageError
+from connectors.guarded import Asker
 from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
 from hub_ui.hosting.visitor import Right, current_visitor
@@ -59,6 +60,12 @@ def use_right(right: Right) -> Iterator[None]:
         yield
     finally:
         _RIGHT.reset(token)
+
+
+def asker(hub: HubName) -> Asker:
+    """Who asks the hub just now: what only a visitor's own key opens is nobody else's answer."""
+    visitor, right = current_visitor(), _RIGHT.get()
+    return Asker(right=right, key=visitor.keys.get(hub) if visitor is not None and right == "visitor" else None)
 
 
 class VisitorKeys(Mapping[HubName, str]):

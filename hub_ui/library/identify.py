@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 from connectors.claims.resolve import flatten, record_with_header, with_header
 from connectors.connector import Download
@@ -45,13 +45,6 @@ _CHUNK = 4 * 1024 * 1024
 _WORKERS = min(4, os.cpu_count() or 1)
 # The hash of a file without tensors, which identifies nothing.
 _OF_NOTHING = hashlib.sha256(b"").hexdigest()
-
-
-@runtime_checkable
-class FindsByHash(Protocol):
-    """A hub that can be asked for a file by any hash of it."""
-
-    def by_hash(self, value: str) -> tuple[Lora, Ref]: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -85,7 +85,7 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
     known = catalog_html(services, render, view, ref)
     yield known or detail.message_html(render, ref.id, _("Asking the hub…")), view.open
     try:
-        lora = services.lookup.get(ref)
+        lora, failure = services.lookup.get_or_recall(ref)
     except HubUiError as error:
         hint = _("Check the address, or search for its name.") if isinstance(error, NotFound) else ""
         yield (
@@ -93,8 +93,19 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
             view.open,
         )
         return
+    if failure is not None:
+        # A hub that does not answer about the LoRA says nothing of its file and its history either.
+        state = format.sentences(failure.message, last_seen(services, lora.ref))
+        yield lora_html(services, render, view, lora, ref, state=state), view.open
+        return
     for html in panel_html(services, render, view, lora, ref):
         yield html, view.open
+
+
+def last_seen(services: Services, ref: Ref) -> str:
+    """How old what is shown of a LoRA is, in a sentence."""
+    age = format.ago(services.catalog.seen(ref))
+    return _("This was last seen {age}.").format(age=age) if age else ""
 
 
 def panel_html(services: Services, render: Renderer, view: View, lora: Lora, ref: Ref) -> Iterator[str]:

@@ -136,7 +136,8 @@ def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]
 
 
 def retry(services: Services, now: Results, hub: str, turn: int = 0) -> Iterator[Results]:
-    """A hub that failed is asked again, where it was."""
+    """A hub that failed is asked again, where it was, also while it is left alone."""
+    services.lookup.ask_again(hub)
     failed = {name: cursor for name, cursor in now.failed.items() if name == hub}
     # With cursors, hubs that have not answered yet would not be asked.
     cursors = {} if now.pending else {name: cursor for name, cursor in failed.items() if cursor}

@@ -1,0 +1,366 @@
+"""What stands between all callers of a run and a hub, so that they share its patience.
+
+A hub that fails again and again is left alone for a while (Breaker), it is asked so often a minute at most (Budget),
+and callers who ask the same at the same time, without a key of their own, get one answer (SharedAnswers).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from cachetools import LRUCache, TTLCache
+
+from connectors.connector import Connector, Download, FindsByHash, HasHistory
+from connectors.errors import (
+    AccessError,
+    BadAnswer,
+    HubDown,
+    HubTimeout,
+    HubUiError,
+    NetworkError,
+    NotFound,
+    RateLimited,
+)
+from connectors.http.errors import when_again
+from connectors.query import Page, Query
+from connectors.record import Lora, Version
+from connectors.ref import HubName, Ref
+from connectors.registry import HUBS, Rate
+
+FAILURES_IN_A_ROW = 5
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 300.0
+# What a hub that names no time is given after it has asked to slow down.
+USUAL_PAUSE = 30.0
+# A request that takes longer counts as a failure while it still runs.
+OVERDUE_SECONDS = 20.0
+# A person may ask a hub again before its time, but not a crowd.
+CLICK_SECONDS = 3.0
+# A LoRA is asked for in two or three requests: itself, its version or card.
+REQUESTS_OF_A_LORA = 2
+_MOST_KEYS = 1_000
+_MOST_ANSWERS = 64
+
+BreakerState: TypeAlias = Literal["closed", "half-open", "open"]
+Outcome: TypeAlias = Literal[
+    "answered", "shared", "refused", "not_found", "rate_limited", "no_answer", "bad_answer", "fault", "left_alone",
+    "over_budget",
+]  # fmt: skip
+Report: TypeAlias = Callable[[HubName, Outcome], None]
+Clock: TypeAlias = Callable[[], float]
+_T = TypeVar("_T")
+
+# The first row with the error's class decides.
+OUTCOMES: tuple[tuple[type[HubUiError], Outcome], ...] = (
+    (AccessError, "refused"),
+    (NotFound, "not_found"),
+    (RateLimited, "rate_limited"),
+    (BadAnswer, "bad_answer"),
+    (NetworkError, "no_answer"),
+    (HubUiError, "fault"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asker:
+    """Who asks in this context. Those with the same `right` and no `key` of their own may have the same answer."""
+
+    right: str = "anyone"
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(kw_only=True, eq=False)
+class Request:
+    """One that is under way. Until `is_sent`, its end says nothing of the hub."""
+
+    start: float
+    is_probe: bool
+    is_sent: bool = False
+
+
+class Breaker:
+    """After some failures in a row, a hub is not asked for a while; then one request tries whether it answers.
+
+    Each pause is twice as long as the one before. Refusals and what is not found are answers. Thread-safe.
+    """
+
+    def __init__(
+        self, hub: HubName, label: str, *, failures: int = FAILURES_IN_A_ROW, clock: Clock = time.monotonic
+    ) -> None:
+        self._hub = hub
+        self._label = label
+        self._most = failures
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: set[Request] = set()
+        self._failures = 0
+        self._pauses = 0
+        # While it is open: until when, and what the hub did.
+        self._until: float | None = None
+        self._reason: type[HubUiError] = HubDown
+        self._clicked = -CLICK_SECONDS
+
+    @property
+    def state(self) -> BreakerState:
+        with self._lock:
+            if self._until is None:
+                return "closed"
+            return "open" if self._clock() < self._until else "half-open"
+
+    def ask_again(self) -> None:
+        """The next request goes through, because a person wants it to."""
+        with self._lock:
+            now = self._clock()
+            if self._until is not None and now - self._clicked >= CLICK_SECONDS:
+                self._clicked = self._until = now
+
+    def check(self) -> None:
+        """Raises HubDown or RateLimited while the hub is left alone."""
+        with self._lock:
+            self._check()
+
+    @contextmanager
+    def request(self, *, is_shared: bool = True) -> Iterator[Request]:
+        """Raises as `check` does. Not `is_shared`: the hub may ask the key's owner to slow down, and nobody else."""
+        with self._lock:
+            self._check()
+            request = Request(start=self._clock(), is_probe=self._until is not None)
+            self._running.add(request)
+        error: BaseException | None = None
+        try:
+            yield request
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(request)
+                if request.is_sent:
+                    self._record(request, error, is_shared)
+
+    def _check(self) -> None:
+        now = self._clock()
+        overdue = sum(now - request.start > OVERDUE_SECONDS for request in self._running)
+        if self._until is None and self._failures + overdue >= self._most:
+            self._open(HubDown)
+        if self._until is None:
+            return
+        left = self._until - now
+        if left <= 0 and not any(request.is_probe for request in self._running):
+            return
+        left = max(left, CLICK_SECONDS)
+        why = "asks to slow down" if self._reason is RateLimited else "has failed several times in a row"
+        raise self._reason(
+            f"{self._label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
+            hub=self._hub,
+            retry_after=left,
+        )
+
+    def _record(self, request: Request, error: BaseException | None, is_shared: bool) -> None:
+        if isinstance(error, HubDown | HubTimeout):
+            self._failures += 1
+            if request.is_probe or (self._until is None and self._failures >= self._most):
+                self._open(HubDown)
+        elif isinstance(error, RateLimited):
+            if is_shared:
+                self._open(RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
+        # An answer that can't be read may be due to what was asked for.
+        elif error is None or isinstance(error, HubUiError):
+            self._failures = self._pauses = 0
+            self._until = None
+
+    def _open(self, reason: type[HubUiError], seconds: float | None = None) -> None:
+        if seconds is None:
+            seconds = FIRST_PAUSE * 2.0**self._pauses
+            self._pauses = min(self._pauses + 1, 10)
+        self._reason = reason
+        self._until = self._clock() + min(seconds, LONGEST_PAUSE)
+
+
+class Budget:
+    """So many requests a minute, and half a minute's at once. Thread-safe."""
+
+    def __init__(self, per_minute: int, *, clock: Clock = time.monotonic) -> None:
+        self._per_second = per_minute / 60
+        self._most = max(1.0, per_minute / 2)
+        self._left = self._most
+        self._clock = clock
+        self._counted = clock()
+        self._lock = threading.Lock()
+
+    def take(self, requests: int) -> float:
+        """Takes them and returns 0, or returns in how many seconds there will be as many."""
+        with self._lock:
+            now = self._clock()
+            self._left = min(self._most, self._left + (now - self._counted) * self._per_second)
+            self._counted = now
+            # More than there can ever be is taken of a full budget.
+            wanted = min(float(requests), self._most)
+            if self._left < wanted:
+                return (wanted - self._left) / self._per_second
+            self._left -= requests
+            return 0.0
+
+
+class SharedAnswers:
+    """Who asks for what somebody else asks for just now, or did some `seconds` ago, gets the same. Thread-safe."""
+
+    def __init__(self, seconds: float, *, most: int = _MOST_ANSWERS, clock: Clock = time.monotonic) -> None:
+        self._kept: TTLCache[Hashable, Future[Any]] = TTLCache(most, seconds, timer=clock)
+        self._running: dict[Hashable, Future[Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, ask: Callable[[], _T]) -> tuple[_T, bool]:
+        """The answer, and whether it was somebody else's. Errors are shared with those who wait, and not kept."""
+        with self._lock:
+            future = self._kept.get(key) or self._running.get(key)
+            is_first = future is None
+            if future is None:
+                future = self._running[key] = Future()
+        if not is_first:
+            return future.result(), True
+        try:
+            future.set_result(ask())
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._running[key]
+                if future.exception() is None:
+                    self._kept[key] = future
+        return future.result(), False
+
+
+class HubGuard:
+    """All callers' requests to one hub."""
+
+    def __init__(
+        self,
+        hub: HubName,
+        *,
+        rate: Rate | None = None,
+        seconds: float = 0.0,
+        asker: Callable[[HubName], Asker] = lambda _hub: Asker(),
+        report: Report = lambda _hub, _outcome: None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`rate` None sets no limit. `seconds` is how long an answer counts for others who may have it."""
+        self.hub = hub
+        self.label = HUBS[hub].label
+        self.breaker = Breaker(hub, self.label, clock=clock)
+        self._rate = rate
+        self._asker = asker
+        self._report = report
+        self._clock = clock
+        self._answers = SharedAnswers(seconds, clock=clock)
+        self._budgets: LRUCache[int, Budget] = LRUCache(_MOST_KEYS)
+        self._lock = threading.Lock()
+
+    def ask(self, ask: Callable[[], _T], *, requests: int = 1, question: Hashable = None) -> _T:
+        """What `ask` returns. Who asks the same `question` and may have the same answer shares it."""
+        asker = self._asker(self.hub)
+        if question is None or asker.key:
+            return self._ask(ask, requests, asker)
+        answer, is_shared = self._answers.get((asker.right, question), lambda: self._ask(ask, requests, asker))
+        if is_shared:
+            self._report(self.hub, "shared")
+        return answer
+
+    def _ask(self, ask: Callable[[], _T], requests: int, asker: Asker) -> _T:
+        outcome: Outcome = "left_alone"
+        try:
+            with self.breaker.request(is_shared=asker.key is None) as request:
+                outcome = "over_budget"
+                self._spend(requests, asker.key)
+                request.is_sent, outcome = True, "fault"
+                answer = ask()
+                outcome = "answered"
+                return answer
+        except HubUiError as error:
+            if outcome == "fault":
+                outcome = next(name for kind, name in OUTCOMES if isinstance(error, kind))
+            raise
+        finally:
+            self._report(self.hub, outcome)
+
+    def _spend(self, requests: int, key: str | None) -> None:
+        """Raises RateLimited for more than the budget of the key, or of all who have none of their own."""
+        if self._rate is None:
+            return
+        with self._lock:
+            number = hash(key) if key else 0
+            budget = self._budgets.get(number)
+            if budget is None:
+                per_minute = self._rate.keyed if key else self._rate.keyless
+                budget = self._budgets[number] = Budget(per_minute, clock=self._clock)
+        wait = budget.take(requests)
+        if wait:
+            raise RateLimited(
+                f"{self.label} has been asked as often as it allows. What was seen before is shown; it is asked again "
+                f"{when_again(wait)}.",
+                hub=self.hub,
+                retry_after=max(1.0, wait),
+            )
+
+
+class GuardedConnector:
+    """A hub whose requests its guard lets through. Those for files only have to find the breaker closed."""
+
+    def __init__(self, connector: Connector, guard: HubGuard) -> None:
+        self.connector = connector
+        self.guard = guard
+        self.name = connector.name
+        self.label = connector.label
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        # What the hub is not asked for makes no other question of it.
+        asked = replace(query, hubs=(), installed=None, favorite=None)
+        return self.guard.ask(lambda: self.connector.search(query, cursor), question=("search", asked, cursor))
+
+    def get(self, ref: Ref) -> Lora:
+        return self.guard.ask(lambda: self.connector.get(ref), requests=REQUESTS_OF_A_LORA, question=("get", ref))
+
+    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        self.guard.breaker.check()
+        return self.connector.download(ref, lora)
+
+    def locate(self, ref: Ref) -> Download:
+        self.guard.breaker.check()
+        return self.connector.locate(ref)
+
+
+class _WithHistory(GuardedConnector):
+    def history(self, ref: Ref) -> tuple[Version, ...]:
+        assert isinstance(self.connector, HasHistory)
+        hub = self.connector
+        return self.guard.ask(lambda: hub.history(ref), question=("history", ref))
+
+
+class _WithHashes(GuardedConnector):
+    def by_hash(self, value: str) -> tuple[Lora, Ref]:
+        assert isinstance(self.connector, FindsByHash)
+        hub = self.connector
+        return self.guard.ask(lambda: hub.by_hash(value))
+
+
+class _WithBoth(_WithHistory, _WithHashes):
+    pass
+
+
+def guarded(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
+    """The same hub, also where it lists its history or finds files by their hash."""
+    guard = guards.get(connector.name)
+    if guard is None:
+        return connector
+    if isinstance(connector, HasHistory):
+        return (_WithBoth if isinstance(connector, FindsByHash) else _WithHistory)(connector, guard)
+    return (_WithHashes if isinstance(connector, FindsByHash) else GuardedConnector)(connector, guard)
+
+
+def unguarded(connector: Connector) -> Connector:
+    """For who has a rate and waits of their own."""
+    return connector.connector if isinstance(connector, GuardedConnector) else connector
