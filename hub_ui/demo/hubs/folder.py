@@ -57,7 +57,7 @@ class DataFolderError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class HubFile:
-    """`access` is None, "login", "gated", "paid", "disabled", "removed" or "archived"."""
+    """`access` is None, "login", "gated", "private", "paid", "disabled", "removed" or "archived"."""
 
     content: Content
     access: str | None = None
@@ -83,6 +83,10 @@ class Access:
 
     def is_granted(self, token: str | None, *names: str) -> bool:
         return bool(token) and not self.grants.get(token or "", frozenset()).isdisjoint(names)
+
+    def owns(self, token: str | None, name: str) -> bool:
+        """Whether the private thing is this token's: one that nobody was granted is everybody's."""
+        return self.is_granted(token, name) or not any(name in names for names in self.grants.values())
 
     def role(self, token: str) -> str:
         return self.roles.get(token, "write")

@@ -29,6 +29,7 @@ from hub_ui.demo.hubs.answers import (
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
 from hub_ui.demo.hubs.huggingface_space import Space
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
@@ -82,7 +83,8 @@ def _with_files(repo: Repo, commit: Commit) -> Json:
     recorded = repo.info.get("siblings")
     if recorded and len(recorded) == len(siblings) and commit is repo.commits[0]:
         siblings = recorded
-    return {**repo.info, "sha": commit.sha, "gated": gated, "disabled": disabled, "siblings": siblings}
+    state = {"gated": gated, "disabled": disabled, "private": repo.private}
+    return {**repo.info, **state, "sha": commit.sha, "siblings": siblings}
 
 
 def _expand(repo: Repo, info: Json, keys: Iterable[str]) -> Json:
@@ -141,11 +143,13 @@ class HuggingFaceHub:
     store: HuggingFaceStore
     delivery: Delivery
     origin: str
+    oauth: HuggingFaceOAuth
     spaces: MutableMapping[str, Space] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
         read = partial(Route, methods=["GET"])
         return [
+            *self.oauth.routes(),
             read("/api/models", self.list_models),
             read("/api/whoami-v2", self.who_am_i),
             *self._repo_routes("/api/spaces/{owner}/{name}", "/spaces/{owner}/{name}"),
@@ -172,7 +176,8 @@ class HuggingFaceHub:
         query = request.query_params
         if text := problem(query):
             raise refusal(400, text)
-        found = sorted((repo for repo in self.store.repos.values() if matches(repo, query)), key=sort_key(query))
+        repos = (repo for repo in self.store.repos.values() if matches(repo, query) and self._may_see(request, repo))
+        found = sorted(repos, key=sort_key(query))
         return _page_answer(request, found, lambda repo: list_item(repo, query))
 
     def who_am_i(self, request: Request) -> Response:
@@ -180,9 +185,12 @@ class HuggingFaceHub:
         token = bearer(request)
         if not token:
             raise refusal(401, "Invalid username or password.")
-        role = self.store.access.role(token)
+        role, grant = self.store.access.role(token), self.oauth.find(token)
         auth = {"type": "access_token", "accessToken": {"displayName": ACCOUNT, "role": role}}
-        user = {"type": "user", "id": "0" * 24, "name": ACCOUNT, "fullname": "Local", "orgs": [], "auth": auth}
+        if grant is not None:
+            auth = {"type": "oauth", "scope": sorted(grant.scopes)}
+        name = grant.account if grant else ACCOUNT
+        user = {"type": "user", "id": "0" * 24, "name": name, "fullname": "Local", "orgs": [], "auth": auth}
         return json_answer(user)
 
     def repo_info(self, request: Request) -> Response:
@@ -288,7 +296,8 @@ class HuggingFaceHub:
             space = self.spaces.get(name)
             repo = space.repo if space and (bearer(request) or not space.private) else None
         else:
-            repo = self.store.repos.get(name)
+            found = self.store.repos.get(name)
+            repo = found if found and self._may_see(request, found) else None
         if repo is None or repo.is_ghost or repo.access == "removed":
             # For anonymous callers, missing and private repositories look the same.
             if not bearer(request):
@@ -304,14 +313,27 @@ class HuggingFaceHub:
 
     def check_token(self, request: Request) -> None:
         token = bearer(request)
-        if token and not self.store.access.is_signed_in("huggingface", token):
+        is_known = self.oauth.find(token) is not None or self.store.access.is_signed_in("huggingface", token)
+        if token and not is_known:
             raise refusal(401, "Invalid credentials in Authorization header")
+
+    def _may_see(self, request: Request, repo: Repo) -> bool:
+        return not repo.private or self._is_granted(bearer(request), repo, "read-repos")
+
+    def _is_granted(self, token: str | None, repo: Repo, scope: str) -> bool:
+        """An app's token is that of its account, within what the person has allowed."""
+        grant = self.oauth.find(token)
+        if grant is None:
+            return self.store.access.is_granted(token, repo.id)
+        return not grant.scopes.isdisjoint({scope, "read-repos"}) and self.store.access.is_granted(
+            grant.account, repo.id
+        )
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":
             raise refusal(403, "Access to this resource is disabled.")
         token = bearer(request)
-        if not repo.gated or self.store.access.is_granted(token, repo.id):
+        if not repo.gated or self._is_granted(token, repo, "gated-repos"):
             return
         restricted = f"Access to model {repo.id} is restricted"
         if not token:

@@ -134,6 +134,10 @@ class Repo:
     def gated(self) -> bool:
         return self.access == "gated" or bool(self.info.get("gated"))
 
+    @property
+    def private(self) -> bool:
+        return self.access == "private" or self.info.get("private") is True
+
     def commit(self, revision: str) -> Commit | None:
         wanted = self.commits[0].sha if revision in _MAIN else self.refs.get(revision, revision)
         exact = (commit for commit in self.commits if commit.sha == wanted)

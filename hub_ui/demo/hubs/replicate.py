@@ -99,7 +99,7 @@ class ReplicateHub:
         # The JavaScript client sends a JSON string.
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else params.get("query", "")
-        models = self._find(text)
+        models = self._find(request, text)
         by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
 
         def date(model: Json) -> str:
@@ -114,7 +114,7 @@ class ReplicateHub:
         if limit is None or not 1 <= limit <= 50:
             raise _refusal(400, "limit must be between 1 and 50")
         metadata: Json = {"generated_description": None, "tags": [], "score": 1.0}
-        models = [{"model": model, "metadata": metadata} for model in self._find(text)[:limit]]
+        models = [{"model": model, "metadata": metadata} for model in self._find(request, text)[:limit]]
         return json_answer({"query": text, "models": models, "collections": [], "pages": []})
 
     async def model(self, request: Request) -> Response:
@@ -278,9 +278,12 @@ class ReplicateHub:
     def _model(self, request: Request) -> Json:
         name = full_name(request.path_params)
         model = self.store.model(name)
-        if model is None or name in self.store.ghosts:
+        if model is None or name in self.store.ghosts or not self._may_see(request, model):
             raise _not_found()
         return model
+
+    def _may_see(self, request: Request, model: Json) -> bool:
+        return model.get("visibility") != "private" or self.store.access.owns(bearer(request), full_name(model))
 
     def _run_routes(self, runs: Runs) -> list[BaseRoute]:
         async def list_all(request: Request) -> Response:
@@ -302,12 +305,12 @@ class ReplicateHub:
 
         return self._api(path, constant)
 
-    def _find(self, text: str) -> list[Json]:
+    def _find(self, request: Request, text: str) -> list[Json]:
         def matches(model: Json) -> bool:
             searched = f"{full_name(model)} {model.get('description') or ''}".lower()
             return all(word in searched for word in text.lower().split())
 
-        return list(filter(matches, self.store.models.values()))
+        return [model for model in self.store.models.values() if matches(model) and self._may_see(request, model)]
 
     def _api(self, path: str, handler: Handler, *methods: str) -> Route:
         """Every API route needs a token, public lists too."""

@@ -20,6 +20,7 @@ from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.faults import Faults, Faulty
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
+from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
 from hub_ui.demo.hubs.huggingface_spaces import SpaceEndpoints
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
@@ -65,7 +66,12 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
     """The four applications, without faults."""
     folder = DataFolder(path=data, origins=endpoints)
     delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
-    huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=endpoints.huggingface)
+    huggingface = HuggingFaceHub(
+        store=load_huggingface(folder),
+        delivery=delivery,
+        origin=endpoints.huggingface,
+        oauth=HuggingFaceOAuth(origin=endpoints.huggingface),
+    )
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
     origin, store, files = endpoints.replicate, load_replicate(folder), Files(origin=endpoints.replicate)
     replicate = ReplicateHub(
