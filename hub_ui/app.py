@@ -49,9 +49,11 @@ HEAD_SCRIPTS = ("theme", "arriving", "keyboard", "terms", "drop")
 MOST_HANDLERS = 400
 # A queued event costs memory.
 MOST_WAITING = 2000
-# Gradio's run history would keep what people type in their browser's storage.
+# Gradio's run history would keep what people type in their browser's storage. On a Space it would answer through Node,
+# and offer the page as an app to install.
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
+    "ssr_mode": False, "pwa": False,
 }  # fmt: skip
 
 

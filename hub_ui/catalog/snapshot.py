@@ -112,6 +112,12 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
     return Imported(loras=loras, changed=changed, foreign=foreign)
 
 
+def count(path: Path) -> int:
+    """How many LoRAs it says that it has. Raises BadSnapshot for another file, NotFound without one."""
+    with _open(path) as file:
+        return _lines(file, path.name)[1]
+
+
 def _compressor() -> zstandard.ZstdCompressor:
     """With one thread, since more would make other bytes, and with a checksum."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)

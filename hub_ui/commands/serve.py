@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from connectors.errors import UsageError
@@ -11,6 +13,7 @@ from hub_ui.app import serving
 from hub_ui.commands import options
 from hub_ui.commands.hubs import check_port, stop_signals, wait
 from hub_ui.commands.options import flag, option
+from hub_ui.hosting.snapshot import load_once
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
@@ -27,21 +30,28 @@ class Serve:
     mcp: McpFlag = False
 
     def run(self, terminal: Terminal) -> int:
-        chosen = settings.from_environment(os.environ, hosted=self.hosted)
-        host = self.host or ("0.0.0.0" if self.hosted else "127.0.0.1")
-        check_port(host, self.port)
+        on_space = bool(os.environ.get("SPACE_ID"))
+        hosted = self.hosted or on_space
+        chosen = settings.from_environment(os.environ, hosted=hosted)
+        host = self.host or ("0.0.0.0" if hosted else "127.0.0.1")
+        port = self.port if self.port is not None or not on_space else space_port(os.environ)
+        check_port(host, port)
         check_mcp(self.mcp)
-        with (
-            stop_signals() as stop,
-            services.build(chosen) as built,
-            serving(built, host=host, port=self.port, open_browser=not self.hosted, agents=self.mcp) as url,
-        ):
-            terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
-            if self.mcp:
-                terminal.line(f"MCP: {url}gradio_api/mcp/")
-            terminal.out.flush()
-            wait(stop)
+        with stop_signals() as stop, services.build(chosen) as built:
+            if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
+                load_once(Path(snapshot), built.catalog, chosen.home, lambda text: terminal.note(f"hub-ui: {text}"))
+            with serving(built, host=host, port=port, open_browser=not hosted, agents=self.mcp) as url:
+                terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
+                if self.mcp:
+                    terminal.line(f"MCP: {url}gradio_api/mcp/")
+                terminal.out.flush()
+                wait(stop)
         return 0
+
+
+def space_port(environ: Mapping[str, str]) -> int:
+    """Where a Space's proxy expects the app."""
+    return options.port(environ.get("GRADIO_SERVER_PORT") or "7860")
 
 
 def check_mcp(wanted: bool) -> None:

@@ -40,6 +40,7 @@ LAYERS = {
     "hub_ui.library_index": 5,
     "hub_ui.library_search": 6,
     "hub_ui.library_values": 7,
+    "hub_ui.space": 8,
     "hub_ui.services": 8,
     "hub_ui.training": 9,
     "hub_ui.used_loras": 9,

@@ -88,6 +88,20 @@ def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
         assert process.wait(timeout=20) == 0
 
 
+def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("SPACE_ID", "ada/loras")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
+    with running("serve") as process:
+        assert f":{port}/" in first_line(process)
+        # On another address of this computer than the usual one.
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/config", timeout=20) as answer:
+            config = json.loads(answer.read())
+    assert config["space_id"] is None
+    assert (home / "hosted" / "catalog.sqlite").is_file()
+
+
 @pytest.mark.parametrize("words", [("serve",), ("demo", "--no-browser"), ("hubs", "--data", str(DATA))])
 def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: tuple[str, ...]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -1,0 +1,189 @@
+"""hub-ui space: publishes the app as a Space of Hugging Face."""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from connectors.errors import AccessError, NotFound, UsageError, suggestion
+from connectors.ref import LOCAL
+from connectors.registry import HUBS
+from hub_ui import settings
+from hub_ui.catalog import snapshot
+from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.format import plural, size
+from hub_ui.generate.base_models import check_base_name, choose_base
+from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_download
+from hub_ui.library import lockfile
+from hub_ui.library.lockfile import Entry
+from hub_ui.settings import Settings
+from hub_ui.space.files import (
+    ZERO_GPU,
+    SpaceContent,
+    files_of_lock,
+    preload_lines,
+    space_files,
+    variables_of,
+)
+from hub_ui.space.push import Pushed, SpaceSettings, find_space, open_api, open_repos, push_space
+from hub_ui.space.requirements import pin_requirements, read_requirements
+from hub_ui.terminal import Terminal
+
+ACTIONS = ("push",)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9._-]{1,96}")
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+# Everyone sees variables.
+_SECRET_NAMES = frozenset({"HUB_UI_DATABASE", *(hub.token_variable for hub in HUBS.values())})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceCommand(JsonOption):
+    action: Annotated[str, argument("push", "What to do.")]
+    name: Annotated[str, argument("OWNER/NAME", "The Space. A new one is made.")]
+    lock: Annotated[Path | None, option("FILE", "A lock file: LoRAs that every visitor finds in the library.")] = None
+    snapshot: Annotated[Path | None, option("FILE", "A catalog to start with (hub-ui catalog export).")] = None
+    base: Annotated[list[str] | None, option("B", "A base model to bring along. Repeat it for more.")] = None
+    hardware: Annotated[
+        str | None, option("FLAVOR", "Such as zero-a10g or t4-small. Default: as it is; zero-a10g for a new Space.")
+    ] = None
+    private: Annotated[bool, flag("--private", "Only you, or your organisation, can open the Space.")] = False
+    title: Annotated[str | None, option("TEXT", "What stands above the Space. Default: NAME.")] = None
+    variable: Annotated[list[str] | None, option("NAME=VALUE", "Set a variable. Everyone can read it.")] = None
+    secret: Annotated[
+        list[str] | None, option("NAME", "Set a secret to what this environment variable holds, such as CIVITAI_TOKEN.")
+    ] = None
+    dry_run: Annotated[Path | None, option("DIR", "Write the files to a new folder, and push nothing.")] = None
+
+    def run(self, terminal: Terminal) -> int:
+        self._check()
+        chosen = settings.from_environment(os.environ)
+        api = found = None
+        if self.dry_run is None:
+            api = open_api(chosen.endpoints["huggingface"], chosen.tokens.get("huggingface"))
+            found = find_space(api, self.name)
+        there = found.runtime.requested_hardware if found and found.runtime else None
+        content = self._content(chosen, self.hardware or there or ZERO_GPU, terminal)
+        files = space_files(content)
+        if api is None or self.dry_run is not None:
+            _write(files, self.dry_run or Path(), terminal)
+            return 0
+        terminal.progress(f"Pushing {plural(len(files), 'file')}, {size(sum(map(len, files.values())), precise=True)}…")
+        wanted = SpaceSettings(
+            private=self.private,
+            hardware=self.hardware or (None if found else ZERO_GPU),
+            variables={**variables_of(content), **self._variables()},
+            secrets={name: os.environ[name] for name in self.secret or ()},
+        )
+        _print(push_space(api, self.name, found, files, wanted), files, terminal)
+        return 0
+
+    def _check(self) -> None:
+        """Raises UsageError."""
+        if self.action not in ACTIONS:
+            near = suggestion(self.action, ACTIONS)
+            raise UsageError(f"“{self.action[:40]}” is nothing to do with a Space.{near} Try: hub-ui space --help")
+        if not _NAME.fullmatch(self.name):
+            raise UsageError(f"“{self.name[:80]}” is no name of a Space. Write OWNER/NAME, such as ada/loras.")
+        if self.dry_run is not None and self.dry_run.exists() and any(self.dry_run.iterdir()):
+            raise UsageError(f"{self.dry_run} is not empty. Name a new folder.")
+        for name in self.secret or ():
+            if not os.environ.get(name):
+                raise UsageError(f"--secret {name}: the environment has no {name}. Set it, and push again.")
+        self._variables()
+
+    def _variables(self) -> Mapping[str, str]:
+        pairs = [text.partition("=") for text in self.variable or ()]
+        for name, sign, _value in pairs:
+            if not sign or not _VARIABLE.fullmatch(name):
+                raise UsageError(f"--variable {name[:40]}: write NAME=VALUE, such as HUB_UI_LIMIT_STEPS=30.")
+            if name in _SECRET_NAMES:
+                raise UsageError(f"Everyone can read a variable. Set {name} here, and push it with --secret {name}.")
+        return {name: value for name, _sign, value in pairs}
+
+    def _content(self, chosen: Settings, hardware: str, terminal: Terminal) -> SpaceContent:
+        entries = _entries(self.lock, terminal)
+        endpoint = chosen.endpoints["huggingface"]
+        bases = [_plan(name, endpoint) for name in self.base or ()]
+        of_lock = files_of_lock(entries)
+        is_open = open_repos(endpoint, (repo for repo, _file, _commit in of_lock))
+        if closed := sorted({repo for repo, _file, _commit in of_lock} - is_open):
+            terminal.note(f"hub-ui: not brought along, since not everyone may download them: {', '.join(closed)}")
+        of_bases = [
+            (piece.repo, file.filename, piece.revision)
+            for plan in bases
+            for piece in plan.repos
+            for file in piece.files
+        ]
+        preload = preload_lines([*(each for each in of_lock if each[0] in is_open), *of_bases])
+        names = {*os.environ.keys() & set(self.secret or ()), *self._variables()}
+        declared = read_requirements(("postgres",) if "HUB_UI_DATABASE" in names else ())
+        if self.snapshot is not None:
+            snapshot.count(self.snapshot)
+        return SpaceContent(
+            title=self.title or self.name.partition("/")[2],
+            version=version("hub-ui"),
+            gradio=version("gradio"),
+            hardware=hardware,
+            requirements=pin_requirements(declared, zero_gpu=hardware.startswith("zero-")),
+            preload=preload,
+            models=tuple(dict.fromkeys(line.partition(" ")[0] for line in preload)),
+            lock=lockfile.dumps(entries).encode() if self.lock else None,
+            snapshot=self.snapshot.read_bytes() if self.snapshot else None,
+        )
+
+
+def _entries(lock: Path | None, terminal: Terminal) -> tuple[Entry, ...]:
+    if lock is None:
+        return ()
+    if not lock.is_file():
+        raise NotFound(f"There is no lock file {lock}. Check the name.")
+    entries = lockfile.loads(lock.read_text(encoding="utf-8", errors="replace"), lock.name)
+    on_hubs = tuple(entry for entry in entries if entry.ref.hub != LOCAL)
+    if len(on_hubs) < len(entries):
+        own = plural(len(entries) - len(on_hubs), "LoRA")
+        terminal.note(f"hub-ui: left out, since no hub has them: {own} of {lock.name}")
+    return on_hubs
+
+
+def _plan(name: str, endpoint: str) -> DownloadPlan:
+    """Raises AccessError for a base that not everyone may download. What this computer has does not count."""
+    check_base_name(name)
+    with tempfile.TemporaryDirectory(prefix="hub-ui-space-") as cache:
+        plan = plan_download(choose_base(None, None, name), Source(endpoint=endpoint, cache=Path(cache)))
+    if plan.gated:
+        raise AccessError(
+            f"{plan.origin} is gated, and Spaces brings only what everyone may download. Choose another base."
+        )
+    return plan
+
+
+def _write(files: Mapping[str, bytes], folder: Path, terminal: Terminal) -> None:
+    for path, data in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    if terminal.json:
+        terminal.document({"folder": str(folder), "files": sorted(files)})
+        return
+    terminal.line(f"{plural(len(files), 'file')} in {folder}, {_bytes(files.values())}. Nothing was pushed.")
+
+
+def _print(pushed: Pushed, files: Mapping[str, bytes], terminal: Terminal) -> None:
+    if terminal.json:
+        terminal.document({**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))})
+        return
+    terminal.line(pushed.url)
+    unchanged = not (pushed.created or pushed.commit or pushed.variables or pushed.secrets)
+    what = "Nothing has changed" if unchanged else "Made" if pushed.created else "Updated"
+    terminal.line(f"{what}: {plural(len(files), 'file')}, {_bytes(files.values())}, on {pushed.hardware}.")
+    for label, names in (("Variables", pushed.variables), ("Secrets", pushed.secrets), ("Removed", pushed.removed)):
+        if names:
+            terminal.line(f"{label}: {', '.join(names)}")
+
+
+def _bytes(contents: Iterable[bytes]) -> str:
+    return size(sum(map(len, contents)), precise=True)

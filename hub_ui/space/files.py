@@ -1,0 +1,147 @@
+"""The files of a Space's repo. A Space starts `app.py`; hub-ui itself lies beside it, since it is on no index."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+import connectors
+import hub_ui
+from hub_ui.library.lockfile import Entry
+
+APP = "app.py"
+CARD = "README.md"
+REQUIREMENTS = "requirements.txt"
+LOCK = "loras.lock"
+SNAPSHOT = "catalog.jsonl.zst"
+# A repo with this file was pushed by hub-ui.
+MARK = "hub_ui/space/files.py"
+# The hub's own, which tells git what is a large file.
+OF_THE_HUB = ".gitattributes"
+ZERO_GPU = "zero-a10g"
+
+_PACKAGES = (connectors, hub_ui)
+# What only the demo's local hubs serve. The tiny base model stays, so that there is one to try.
+_NOT_PUSHED = (
+    "hub_ui/demo/build/",
+    "hub_ui/demo/data/samples/",
+    "hub_ui/demo/data/weights/loras",
+    "hub_ui/demo/data/weights/pictures/",
+)
+_APP_TEXT = '''\
+"""Starts hub-ui. `hub-ui space push` writes this repo, so a change made here is lost with the next push."""
+
+import importlib.util
+import sys
+
+if importlib.util.find_spec("spaces"):
+    # ZeroGPU wants this before torch.
+    import spaces  # noqa: F401
+
+from hub_ui.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["serve"]))
+'''
+# The hub takes at most 60 characters.
+_DESCRIPTION = "Search LoRAs on three hubs and try them on the spot"
+_CARD_TEXT = """\
+# {title}
+
+Search LoRAs on Hugging Face, CivitAI and Replicate in one list, and try them here. This Space runs hub-ui {version}.
+
+- Sign in with Hugging Face to open gated models that you have access to. Keys for CivitAI and Replicate go on the
+  Settings page. They are kept in memory only, and used for your requests alone.
+- What you find and generate is seen by you alone, and gone from this Space when you leave.
+- Duplicate this Space to have one of your own. Variables are copied with it, secrets are not.
+
+`hub-ui space push` writes this repo: a change made here is lost with the next push.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceContent:
+    """`preload` are lines of the card's `preload_from_hub`, `models` the repos that its page links to."""
+
+    title: str
+    version: str
+    gradio: str
+    hardware: str
+    requirements: Sequence[str]
+    preload: Sequence[str] = ()
+    models: Sequence[str] = ()
+    lock: bytes | None = None
+    snapshot: bytes | None = None
+
+
+def space_files(content: SpaceContent) -> dict[str, bytes]:
+    """All files of the repo by path. The same content gives the same bytes."""
+    files = {
+        APP: _APP_TEXT.encode(),
+        CARD: card(content).encode(),
+        REQUIREMENTS: "\n".join([*content.requirements, ""]).encode(),
+        **{path: file.read_bytes() for path, file in package_files()},
+    }
+    optional = {LOCK: content.lock, SNAPSHOT: content.snapshot}
+    return dict(sorted((files | {path: data for path, data in optional.items() if data is not None}).items()))
+
+
+def package_files() -> Iterator[tuple[str, Path]]:
+    """The installed package's own files, but those of the demo's local hubs."""
+    for package in _PACKAGES:
+        folder = Path(str(package.__file__)).parent
+        for file in sorted(folder.rglob("*")):
+            path = f"{folder.name}/{file.relative_to(folder).as_posix()}"
+            hidden = any(part.startswith((".", "__pycache__")) for part in path.split("/"))
+            if file.is_file() and not hidden and not path.startswith(_NOT_PUSHED):
+                yield path, file
+
+
+def card(content: SpaceContent) -> str:
+    """README.md with the settings that Spaces reads.
+
+    Source: hub-docs, docs/hub/spaces-config-reference.md. Spaces runs Python 3.10 where nothing is said.
+    """
+    data = {
+        "title": content.title,
+        "emoji": "🧩",
+        "colorFrom": "indigo",
+        "colorTo": "pink",
+        "sdk": "gradio",
+        "sdk_version": content.gradio,
+        "python_version": "3.12",
+        "app_file": APP,
+        "short_description": _DESCRIPTION,
+        "license": "apache-2.0",
+        "tags": ["hub-ui", "lora", "text-to-image"],
+        "hf_oauth": True,
+        "hf_oauth_scopes": ["gated-repos"],
+        "suggested_hardware": content.hardware,
+        "startup_duration_timeout": "1h",
+        **({"models": list(content.models)} if content.models else {}),
+        **({"preload_from_hub": list(content.preload)} if content.preload else {}),
+    }
+    front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{front}---\n\n{_CARD_TEXT.format(title=content.title, version=content.version)}"
+
+
+def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:
+    """`OWNER/NAME FILE,FILE COMMIT` of (repo, file, commit). Names with a space or a comma can't be written."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for repo, file, commit in files:
+        if not {" ", ","} & set(file):
+            found.setdefault((repo, commit), []).append(file)
+    return tuple(f"{repo} {','.join(sorted(set(names)))} {commit}" for (repo, commit), names in sorted(found.items()))
+
+
+def files_of_lock(entries: Iterable[Entry]) -> list[tuple[str, str, str]]:
+    """(repo, file, commit) of each LoRA that is on Hugging Face."""
+    refs = (entry.ref for entry in entries if entry.ref.hub == "huggingface")
+    return [(ref.id, ref.file, ref.version) for ref in refs if ref.file and ref.version]
+
+
+def variables_of(content: SpaceContent) -> Mapping[str, str]:
+    """What hub-ui reads where it is hosted: which files lie beside it."""
+    named = {"HUB_UI_SHARED_LOCK": (LOCK, content.lock), "HUB_UI_SNAPSHOT": (SNAPSHOT, content.snapshot)}
+    return {name: path for name, (path, data) in named.items() if data is not None}

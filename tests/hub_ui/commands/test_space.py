@@ -1,0 +1,202 @@
+"""`hub-ui space push` on the local hub, which other tests hold to the real client."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from pathlib import Path
+
+import pytest
+from huggingface_hub import CommitOperationAdd, HfApi
+
+from hub_ui import cli
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.generate.base_models import PACKAGED
+from hub_ui.library import lockfile
+from tests.hub_ui.generate.base_hub import save_hub
+from tests.hub_ui.library.shared_hubs import Line
+
+KEY, READER = "hf_member", "hf_stranger"
+_NUMBERS = count()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"local/pushed-{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def api(hubs: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> HfApi:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    return HfApi(endpoint=hubs.huggingface, token=KEY)
+
+
+@pytest.fixture
+def lock(line: Line, api: HfApi, tmp_path: Path) -> Path:
+    for ref in ("huggingface:maker/red", "huggingface:maker/closed", "civitai:1001@2001"):
+        assert line("pull", ref, "--library", str(tmp_path / "loras"))[0] == 0
+    return tmp_path / "loras" / "loras.lock"
+
+
+def test_a_new_space_is_made_and_its_address_is_printed(
+    api: HfApi, hubs: HubEndpoints, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["space", "push", name]) == 0
+    first, second, *_rest = capsys.readouterr().out.splitlines()
+    assert first == f"{hubs.huggingface}/spaces/{name}"
+    assert second.startswith("Made: ")
+    assert second.endswith(", on zero-a10g.")
+    info = api.space_info(name)
+    assert (info.sdk, info.private) == ("gradio", False)
+    assert info.runtime is not None
+    assert (info.runtime.stage, info.runtime.requested_hardware) == ("RUNNING", "zero-a10g")
+
+
+def test_a_second_push_changes_nothing(api: HfApi, name: str, line: Line) -> None:
+    _, first = line("space", "push", name)
+    code, second = line("space", "push", name)
+    assert code == 0
+    assert (first["created"], second["created"], second["commit"]) == (True, False, None)
+    assert len(api.list_repo_commits(name, repo_type="space")) == 2
+
+
+def test_files_that_are_gone_are_removed_and_so_are_their_variables(
+    api: HfApi, name: str, line: Line, lock: Path
+) -> None:
+    line("space", "push", name, "--lock", str(lock), "--variable", "HUB_UI_LIMIT_STEPS=30")
+    assert api.file_exists(name, "loras.lock", repo_type="space")
+    _, then = line("space", "push", name)
+    assert (then["removed"], then["variables"]) == (["loras.lock"], ["HUB_UI_SHARED_LOCK"])
+    assert not api.file_exists(name, "loras.lock", repo_type="space")
+    assert list(api.get_space_variables(name)) == ["HUB_UI_LIMIT_STEPS"]
+
+
+def test_loras_that_anyone_may_download_are_brought_along_at_their_commits(
+    api: HfApi, name: str, lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["space", "push", name, "--lock", str(lock)]) == 0
+    assert "not brought along, since not everyone may download them: maker/closed" in capsys.readouterr().err
+    (red,) = [entry for entry in lockfile.loads(lock.read_text()) if entry.ref.id == "maker/red"]
+    data = api.space_info(name).card_data
+    assert data is not None
+    assert data["preload_from_hub"] == [f"maker/red lora.safetensors {red.ref.version}"]
+    assert data["models"] == ["maker/red"]
+
+
+def test_a_secret_comes_from_the_environment_and_is_never_printed(
+    api: HfApi, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["space", "push", name, "--secret", "CIVITAI_TOKEN"]) == 2
+    monkeypatch.setenv("CIVITAI_TOKEN", "civ_secret")
+    assert cli.main(["space", "push", name, "--secret", "CIVITAI_TOKEN"]) == 0
+    assert list(api.get_space_secrets(name)) == ["CIVITAI_TOKEN"]
+    shown = capsys.readouterr()
+    assert "Secrets: CIVITAI_TOKEN" in shown.out
+    assert "civ_secret" not in shown.out + shown.err
+    assert KEY not in shown.out + shown.err
+
+
+def test_hardware_is_changed_when_asked_and_left_alone_otherwise(api: HfApi, name: str, line: Line) -> None:
+    assert line("space", "push", name, "--hardware", "t4-small")[1]["hardware"] == "t4-small"
+    _, again = line("space", "push", name)
+    assert (again["hardware"], again["commit"]) == ("t4-small", None)
+    assert line("space", "push", name, "--hardware", "a10g-small")[1]["hardware"] == "a10g-small"
+
+
+def test_a_space_becomes_private_when_asked(api: HfApi, name: str, line: Line) -> None:
+    line("space", "push", name)
+    assert line("space", "push", name, "--private")[0] == 0
+    assert api.space_info(name).private is True
+    line("space", "push", name)
+    assert api.space_info(name).private is True
+
+
+def test_a_dry_run_writes_the_files_and_needs_no_key(
+    hubs: HubEndpoints, tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    folder = tmp_path / "files"
+    code, document = line("space", "push", "ada/loras", "--dry-run", str(folder))
+    assert code == 0
+    assert document["files"] == sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+    assert line("space", "push", "ada/loras", "--dry-run", str(folder))[1]["message"].endswith(
+        "is not empty. Name a new folder."
+    )
+
+
+def test_another_apps_space_is_left_alone(api: HfApi, name: str, line: Line) -> None:
+    api.create_repo(name, repo_type="space", space_sdk="gradio")
+    mine = [CommitOperationAdd("app.py", b"print()"), CommitOperationAdd("model.py", b"")]
+    api.create_commit(name, mine, commit_message="My app", repo_type="space")
+    code, document = line("space", "push", name)
+    assert (code, document["error"]) == (2, "UsageError")
+    assert "the Space of another app, whose files would be lost" in document["message"]
+    api.create_repo(f"{name}-docker", repo_type="space", space_sdk="docker")
+    assert "a Space of another kind already (docker)" in line("space", "push", f"{name}-docker")[1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("token", "target", "said"),
+    [
+        ("", "local/x", "Make a key that may write at https://huggingface.co/settings/tokens"),
+        ("hf_unknown", "local/x", "Hugging Face does not know this key"),
+        (READER, "local/x", "This key may not write to local/x: You have read access"),
+        (KEY, "other/x", "You don't have the rights to create a space under this namespace"),
+    ],
+)
+def test_a_key_that_may_not_push_is_told_why(
+    api: HfApi, line: Line, monkeypatch: pytest.MonkeyPatch, token: str, target: str, said: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    code, document = line("space", "push", target)
+    assert code == 3
+    assert said in document["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["psuh", "local/x"], "is nothing to do with a Space. Did you mean “push”?"),
+        (["push", "loras"], "is no name of a Space. Write OWNER/NAME"),
+        (["push", "local/x", "--variable", "steps=3"], "write NAME=VALUE, such as HUB_UI_LIMIT_STEPS=30"),
+        (["push", "local/x", "--variable", "HF_TOKEN=hf_1"], "Everyone can read a variable."),
+        (["push", "local/x", "--base", "sdxxl"], "“sdxxl” is no base model."),
+        (["push", "local/x", "--hardware", "abacus"], "Hugging Face does not take this: Invalid hardware flavor"),
+    ],
+)
+def test_what_can_not_be_pushed_is_a_usage_error(api: HfApi, line: Line, words: list[str], said: str) -> None:
+    code, document = line("space", *words)
+    assert code == 2
+    assert said in document["message"]
+    assert not api.repo_exists("local/x", repo_type="space")
+
+
+def test_files_that_are_not_there_or_are_something_else_are_told(api: HfApi, line: Line, tmp_path: Path) -> None:
+    assert line("space", "push", "local/x", "--lock", "nowhere.lock")[0] == 4
+    (tmp_path / "a.zst").write_bytes(b"no snapshot")
+    code, document = line("space", "push", "local/x", "--snapshot", str(tmp_path / "a.zst"))
+    assert (code, document["error"]) == (7, "BadSnapshot")
+
+
+def test_a_hub_that_is_down_is_told(api: HfApi, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    code, document = line("space", "push", "local/x")
+    assert (code, document["error"]) == (5, "HubDown")
+
+
+def test_a_base_model_is_brought_along_at_its_commit_and_a_gated_one_is_refused(
+    tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "let-in")
+    with running_hubs(save_hub(tmp_path / "hub", PACKAGED)) as hubs:
+        monkeypatch.setenv("HF_ENDPOINT", hubs.huggingface)
+        folder = tmp_path / "files"
+        assert line("space", "push", "local/x", "--base", "maker/tiny", "--dry-run", str(folder))[0] == 0
+        code, document = line("space", "push", "local/x", "--base", "maker/gated", "--dry-run", str(tmp_path / "no"))
+    (preloaded,) = re.findall(r"^- maker/tiny (\S+) [0-9a-f]{40}$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert {"model_index.json", "unet/diffusion_pytorch_model.safetensors"} <= set(preloaded.split(","))
+    assert not {"v1-5.safetensors", "vae/run.py"} & set(preloaded.split(","))
+    assert code == 3
+    assert "maker/gated" in document["message"]

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import yaml
+
+from hub_ui.space.files import SpaceContent, card, preload_lines, space_files, variables_of
+
+CONTENT = SpaceContent(
+    title="Ink: “lines”",
+    version="0.1.0",
+    gradio="6.31.0",
+    hardware="zero-a10g",
+    requirements=("gradio[oauth]==6.31.0", "torch==2.11.0"),
+)
+
+
+def front(content: SpaceContent) -> dict[str, object]:
+    _, text, _ = card(content).split("---\n")
+    data = yaml.safe_load(text)
+    assert isinstance(data, dict)
+    return data
+
+
+def test_the_card_has_what_spaces_reads() -> None:
+    data = front(CONTENT)
+    assert (data["sdk"], data["sdk_version"], data["app_file"]) == ("gradio", "6.31.0", "app.py")
+    # Text: as a number it would be Python 3.1 for a version such as 3.10.
+    assert data["python_version"] == "3.12"
+    assert (data["hf_oauth"], data["hf_oauth_scopes"]) == (True, ["gated-repos"])
+    assert (data["title"], data["suggested_hardware"]) == ("Ink: “lines”", "zero-a10g")
+    assert len(str(data["short_description"])) <= 60
+    assert "preload_from_hub" not in data
+
+
+def test_preloaded_files_are_pinned_and_those_of_a_repo_are_one_line() -> None:
+    files = [("b/two", "x.safetensors", "2" * 40), ("a/one", "b.json", "1" * 40), ("a/one", "a.json", "1" * 40)]
+    assert preload_lines(files) == (f"a/one a.json,b.json {'1' * 40}", f"b/two x.safetensors {'2' * 40}")
+    assert preload_lines([("a/one", "two words.safetensors", "1" * 40), ("a/one", "a,b", "1" * 40)]) == ()
+
+
+def test_the_package_lies_beside_the_app_without_the_demos_hubs_and_without_rubbish() -> None:
+    files = space_files(CONTENT)
+    assert {"app.py", "README.md", "requirements.txt", "connectors/registry.py", "hub_ui/cli.py"} <= files.keys()
+    assert "hub_ui/demo/data/weights/base/unet/diffusion_pytorch_model.safetensors" in files
+    assert "hub_ui/locales/ja/LC_MESSAGES/hub_ui.po" in files
+    unwanted = ("__pycache__", "demo/build", "demo/data/samples", "weights/loras", "/.")
+    assert [path for path in files if any(part in path for part in unwanted)] == []
+    assert files["requirements.txt"] == b"gradio[oauth]==6.31.0\ntorch==2.11.0\n"
+
+
+def test_the_app_imports_spaces_before_hub_ui() -> None:
+    text = space_files(CONTENT)["app.py"].decode()
+    assert text.index("import spaces") < text.index("from hub_ui.cli import main")
+    assert {type(node).__name__ for node in ast.parse(text).body} == {"Expr", "Import", "If", "ImportFrom"}
+
+
+def test_the_lock_and_the_snapshot_are_named_in_variables() -> None:
+    both = replace(CONTENT, lock=b"version = 1\n", snapshot=b"zst")
+    assert space_files(both)["loras.lock"] == b"version = 1\n"
+    assert variables_of(both) == {"HUB_UI_SHARED_LOCK": "loras.lock", "HUB_UI_SNAPSHOT": "catalog.jsonl.zst"}
+    assert variables_of(CONTENT) == {}
+
+
+def test_equal_content_gives_equal_bytes() -> None:
+    assert space_files(CONTENT) == space_files(replace(CONTENT))
