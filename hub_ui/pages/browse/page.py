@@ -169,7 +169,10 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     with_text: dict[str, Any] = {"js": read_script("typed_text"), **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
-    page.search.submit(on_text, [page.view, page.search], [page.view, page.search], concurrency_limit=None, **QUIET)
+    text = [page.view, page.search]
+    submitted = page.search.submit(on_text, text, text, concurrency_limit=None, **QUIET)
+    # The panel was opened for the address that could not be read.
+    submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
     saved_searches.connect(page.saved, page.view, page.search, render)
 
