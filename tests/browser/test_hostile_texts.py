@@ -46,9 +46,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def page(browser: Browser) -> Iterator[Page]:
     watch = Watch()
     context = browser.new_context(viewport={"width": 1440, "height": 960}, reduced_motion="reduce")
+    watch.over(context)
     opened = context.new_page()
     opened.on("dialog", lambda dialog: watch.faults.append(f"dialog: {dialog.message}"))
-    watch.over(opened)
     yield opened
     assert opened.evaluate(HARM) == []
     context.close()

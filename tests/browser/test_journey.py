@@ -199,7 +199,6 @@ def test_on_a_phone_from_search_to_a_pair(demo: str, journey: Page) -> None:
     expect(journey.locator(".pair")).to_be_in_viewport()
 
 
-# One address a page: leaving one in the middle of its search is an error on its console.
 @pytest.mark.parametrize("address", ["", "?view=try", "?view=library", "?view=train", "?view=settings"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_sticks_out_sideways(demo: str, page: Page, width: int, address: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import places
 
@@ -47,6 +49,33 @@ def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(demo
     page.locator(BOX).fill("")
     expect(page.locator(CARD).first).to_be_visible()
     page.keyboard.press("ArrowDown")
+    expect(page.locator(CARD).first).to_be_focused()
+
+
+@contextmanager
+def slow_answer(page: Page) -> Iterator[None]:
+    """What is asked within comes to the server only afterwards."""
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda route: held.append(route))
+    yield
+    for each in held:
+        each.continue_()
+    page.unroute("**/queue/join*")
+
+
+@pytest.mark.parametrize("before", ["hat", "nobody wrote this"])
+def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(demo: str, page: Page, before: str) -> None:
+    """It has another first card than the one before, or that one had none."""
+    places.browse(page, demo)
+    shown = page.locator(CARD).first.inner_text()
+    page.locator(BOX).fill(before)
+    expect(page.locator(".news")).to_contain_text("Press Enter")
+    expect(page.locator(CARD, has_text=shown)).to_have_count(0)
+    with slow_answer(page):
+        page.locator(BOX).fill("")
+        page.keyboard.press("ArrowDown")
+        page.wait_for_timeout(300)
+    expect(page.locator(CARD).first).to_have_text(shown)
     expect(page.locator(CARD).first).to_be_focused()
 
 

@@ -154,9 +154,8 @@ def phone(browser: Browser) -> Iterator[Page]:
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
     context.add_init_script(COUNT_SHIFTS)
-    page = context.new_page()
-    watch.over(page)
-    yield page
+    watch.over(context)
+    yield context.new_page()
     context.close()
     assert watch.faults == []
 

@@ -139,8 +139,8 @@ def test_an_address_that_is_none_is_refused_beside_the_form(url: str, page: Page
 @pytest.mark.parametrize("width", [1440, 390])
 def test_it_is_read_by_everyone_and_moves_nothing(url: str, browser: Browser, width: int, theme: str) -> None:
     watch, context = Watch(), browser.new_context(viewport={"width": width, "height": 900})
+    watch.over(context)
     page = context.new_page()
-    watch.over(page)
     page.goto(f"{url}?view=settings&__theme={theme}")
     expect(page.locator("#settings h2")).to_be_visible()
     assert violations(page) == []

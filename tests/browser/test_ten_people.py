@@ -24,9 +24,10 @@ def people(browser: Browser, demo: str) -> Iterator[list[Page]]:
     """Ten fresh profiles on the first page. All of them load it at once."""
     watch = Watch()
     contexts = [browser.new_context(viewport=SCREEN, reduced_motion="reduce") for _ in WORDS]
+    for context in contexts:
+        watch.over(context)
     pages = [context.new_page() for context in contexts]
     for page in pages:
-        watch.over(page)
         page.goto(demo, wait_until="commit")
     for page in pages:
         arrive(page)

@@ -115,12 +115,12 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
             else:
                 yield NO_UPDATE
 
-    # "multiple": a search that is cancelled at the moment when the next one begins would take that one with it. And a
-    # person scrolls on while the hubs are asked for more.
+    # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
+    # scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
     changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
-    connect_query(page, services, render, searched)
+    connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
         connect_headers(page, services, reader, turns, show, outputs, (searched, *changed))
@@ -147,8 +147,12 @@ def connect_headers(
         event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
-def connect_query(page: BrowsePage, services: Services, render: Renderer, searched: Any) -> None:
-    """Text, filters and order make a new query. `searched` is the event that follows it."""
+def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
+    """Text, filters and order make a new query.
+
+    None of them has Gradio's `cancels`: a second Enter, whose query is the same, would end the search of the first, and
+    no other would follow. A search whose turn is over (events.Turns) ends by itself.
+    """
 
     def on_facets(now: View, text: str | None, event: gr.EventData) -> tuple[View, Any]:
         with errors_as_messages():
@@ -162,14 +166,15 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer, search
             then = submit(services, now, text)
             return then, then.text
 
-    # A new query ends the running search, so that a hanging hub can't delay it.
-    new_query: dict[str, Any] = {"cancels": [searched], "concurrency_limit": None, **QUIET}
-    with_text: dict[str, Any] = {"js": read_script("typed_text"), **new_query, **IN_ORDER}
+    with_text: dict[str, Any] = {"js": read_script("typed_text"), **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
-    page.search.submit(on_text, [page.view, page.search], [page.view, page.search], **new_query)
+    text = [page.view, page.search]
+    submitted = page.search.submit(on_text, text, text, concurrency_limit=None, **QUIET)
+    # The panel was opened for the address that could not be read.
+    submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
-    saved_searches.connect(page.saved, page.view, page.search, render, new_query)
+    saved_searches.connect(page.saved, page.view, page.search, render)
 
 
 def connect_typing(

@@ -82,11 +82,7 @@ class SavedSearchMenu:
         self.kept = gr.BrowserState([], storage_key="hub-ui-searches", secret="hub-ui")
 
 
-def connect(
-    menu: SavedSearchMenu, view: gr.State, search: gr.Textbox, render: Renderer, new_query: Mapping[str, Any]
-) -> None:
-    """`new_query` are the options of an event that may begin a search."""
-
+def connect(menu: SavedSearchMenu, view: gr.State, search: gr.Textbox, render: Renderer) -> None:
     def on_view(now: View, kept: object) -> str:
         return menu_html(render, now, SavedSearches.read(kept))
 
@@ -96,8 +92,9 @@ def connect(
             return then, searches.write(), menu_html(render, then, searches)
 
     view.change(on_view, [view, menu.kept], [menu.menu], **QUIET)
+    outputs = [view, menu.kept, menu.menu]
     menu.menu.act(
-        on_act, [view, search, menu.kept], [view, menu.kept, menu.menu], js=read_script("typed_text"), **new_query
+        on_act, [view, search, menu.kept], outputs, js=read_script("typed_text"), concurrency_limit=None, **QUIET
     )
 
 

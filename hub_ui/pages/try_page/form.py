@@ -232,7 +232,7 @@ def show(services: Services, render: Renderer, view: View, before: FormSource, w
     can_run_there = services.generation.runs_on_replicate(view.refs)
     place = THERE if can_run_there and settings.place == "replicate" else HERE
     return (
-        render("stack", layers=items, most=MOST_LORAS),
+        render("stack", layers=items, most=MOST_LORAS, name=view.stack_name),
         render("trigger_chips", words=words_, used=settings.use_trigger_words),
         *base_choice(services, render, settings, records),
         field_update("\n".join(settings.prompts), changed, visible=settings.sheet == "grid"),

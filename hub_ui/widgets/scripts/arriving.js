@@ -22,7 +22,7 @@
   }
   // Gradio (6.31) adds the header's parts one after the other, and each pushes the page down.
   const PARTS = ['#nav nav', '#search :is(input, textarea)', '#hubs .hub', '#sort input'];
-  const PATIENCE = 5000;
+  const PATIENCE = 20000;
   const hidden = rule('.gradio-container { visibility: hidden !important; }');
   const look = () => {
     const isWhole = PARTS.every((part) => document.querySelector(part));

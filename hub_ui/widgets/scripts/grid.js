@@ -11,8 +11,10 @@ const HEADER = 56;
 // Cards that are there above and below the screen at least, and after which others are asked for.
 const KEPT = 12;
 const WANTED = 60;
-// So long an answer is waited for.
+// So long cards are waited for, and the panel's content. Where the panel makes way too early for a slow answer, the list
+// moves twice.
 const PATIENCE = 5000;
+const PANEL_PATIENCE = 30000;
 
 // --- Where cards stand ------------------------------------------------------------------------------------------
 
@@ -129,10 +131,11 @@ const closePanel = () => {
 // At once, not when the server answers: what moves then moves because of the click.
 let expected = null;
 let patience = 0;
+const giveUp = () => { expected = null; follow(); };
 const expect = (open) => {
   expected = open;
   clearTimeout(patience);
-  patience = setTimeout(() => { expected = null; follow(); }, PATIENCE);
+  patience = setTimeout(giveUp, PANEL_PATIENCE);
 };
 document.addEventListener('click', (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) { return; }
@@ -144,6 +147,20 @@ document.addEventListener('click', (event) => {
     closePanel();
   }
 }, true);
+// So does Enter after a text that names one LoRA: an address, an AIR, or a hub with a colon. The server says otherwise
+// where it can not read it.
+const namesLora = (text) => {
+  const hubs = [...root.querySelectorAll('#facets [data-facet=hubs]')].map((each) => each.dataset.value);
+  const [, prefix] = text.match(/^([^\s:]+):\S+$/) || [];
+  return Boolean(prefix) && (/^\S+:\/\//.test(text) || ['urn', 'air', ...hubs].includes(prefix.toLowerCase()));
+};
+document.addEventListener('keydown', (event) => {
+  const isSearch = event.key === 'Enter' && !event.isComposing && event.target.closest('#search');
+  if (!isSearch || !namesLora(event.target.value.trim())) { return; }
+  expect(true);
+  openPanel(null);
+}, true);
+document.addEventListener('hub-ui-not-opened', giveUp);
 // The browser would go back to a height at which other cards stand by now.
 history.scrollRestoration = 'manual';
 // Addresses, the search box and the browser's own buttons open and close it too.

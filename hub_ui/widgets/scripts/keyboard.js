@@ -21,7 +21,7 @@
 
   // The list has more cards than the page (grid.js): each knows its place, and grid.js shows one that is not here.
   const place = (hit) => Number(hit.closest('.card').dataset.at);
-  const loaded = () => Number(one('#grid .cards').dataset.loaded);
+  const loaded = () => Number(one('#grid .cards')?.dataset.loaded ?? 0);
   const columns = () => getComputedStyle(one('#grid .cards')).gridTemplateColumns.split(' ').length;
   // Down goes to the card below, whatever the number of columns is: the nearest that starts in the same place.
   const inColumn = (hit, step) => {
@@ -64,11 +64,14 @@
     tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length].focus();
     return true;
   };
+  // Down was the last key in the box, and the list that it leads to is not here yet.
+  let isAwaited = false;
   const leaveSearch = (event) => {
     // The suggestions below the box come first.
     const isAtGrid = event.key === 'ArrowDown' && event.target.closest('#search:not(:has([aria-expanded=true]))')
       && isVisible(one('#grid'));
     if (isAtGrid) { goToCard(0); }
+    isAwaited = Boolean(isAtGrid && !hitAt(0));
     return isAtGrid;
   };
   const search = (event) => {
@@ -86,6 +89,7 @@
     return true;
   };
   document.addEventListener('keydown', (event) => {
+    isAwaited = false;
     if (event.ctrlKey || event.metaKey || event.altKey) { return; }
     if ([search, closePanel, leaveSearch, moveInGrid, leaveAlone, moveInTabs].some((did) => did(event))) { event.preventDefault(); }
   }, true);
@@ -108,6 +112,7 @@
   let wasOpen = false;
   let wasDrawerOpen = false;
   let kept = null;
+  const question = () => one('#grid .cards')?.dataset.question;
   const signature = (node) => JSON.stringify([node.tagName, node.id, { ...node.dataset }]);
   const lora = (ref) => ref.split('@')[0];
   const cardOf = (ref) => cards().find((hit) => hit.dataset.ref === ref)
@@ -119,11 +124,12 @@
     isOpening = true;
     opener = link.closest('#grid') ? link.dataset.ref : opener;
   }, true);
-  document.addEventListener('pointerdown', () => { kept = null; }, true);
+  document.addEventListener('pointerdown', () => { kept = null; isAwaited = false; }, true);
   document.addEventListener('focusin', (event) => {
+    isAwaited = false;
     // Only in our own HTML: Gradio's components mind their focus themselves.
     const root = event.target.closest('.html-container')?.closest('.block[id]');
-    kept = root ? { root, signature: signature(event.target) } : null;
+    kept = root ? { root, signature: signature(event.target), question: question() } : null;
   });
 
   const enterPanel = () => {
@@ -137,6 +143,15 @@
     if (!isLost()) { return; }
     const next = card && isVisible(card) ? card : one('#nav [aria-current=page]');
     next.focus({ preventScroll: true });
+  };
+  // In the list of another question, which is read from its first card on, the focus begins there too.
+  const isOutdated = () => kept?.root.id === 'grid' && kept.question !== question();
+  const beginList = () => {
+    const active = document.activeElement;
+    const first = hitAt(0);
+    if (!first || !(isAwaited || (isOutdated() && (isLost() || kept.root.contains(active))))) { return; }
+    if (first === active) { kept = { ...kept, signature: signature(first), question: question() }; }
+    focusCard(first);
   };
   const keepFocus = () => {
     const active = document.activeElement;
@@ -178,7 +193,8 @@
     shutAway();
     if (isOpen && !opener) { opener = new URLSearchParams(location.search).get('open') || ''; }
     if (isOpen && isOpening) { enterPanel(); }
-    keepFocus();
+    beginList();
+    if (!isOutdated()) { keepFocus(); }
     if (wasOpen && !isOpen) { leavePanel(); }
     const isLeft = isLost() || one('#drawer')?.contains(document.activeElement);
     if (wasDrawerOpen && !isDrawerOpen && isLeft) { one('#downloads [data-drawer]').focus(); }

@@ -57,6 +57,11 @@ def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
     assert group("rank", known=None) == Group(facet="rank", name="Rank", term="rank")
 
 
+def test_what_base_models_would_push_away_comes_with_them() -> None:
+    names = [each.facet for each in facets.groups(Query(), None) if each.choices or each.bars]
+    assert names == ["quick", "hubs", "kinds"]
+
+
 def test_base_models_stand_under_their_architecture() -> None:
     assert counts("bases") == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2", "sdxl": "0"}
 

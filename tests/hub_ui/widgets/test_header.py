@@ -45,3 +45,9 @@ def test_a_hub_that_is_down_says_since_when_and_can_be_asked_again_in_place() ->
 def test_all_pages_but_the_current_one_are_hidden() -> None:
     page = header.nav_html(Renderer(), "try")
     assert "#page-browse, #page-library, #page-train, #page-settings { display: none !important; }" in page
+    assert "data-stack" not in page
+
+
+def test_the_try_page_waits_for_the_form_of_its_loras() -> None:
+    page = header.nav_html(Renderer(), "try", stacked=1, awaited="-3f")
+    assert '#page-try:not(:has([data-stack="-3f"])) > * { animation: awaited 10s !important; }' in page
