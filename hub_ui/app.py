@@ -126,6 +126,8 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
     """Components first, then events: every change goes through `view`, and every page updates from it."""
     visitors = services.visitors if services.settings.hosted else None
     app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False, visitors=visitors)
+    # Gradio would put Hugging Face's header on the page of a Space, which loads fonts from a third host.
+    app.space_id = None
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
         header = Header(services, render, gr.State(None), gr.State(False))
