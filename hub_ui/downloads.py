@@ -1,16 +1,18 @@
 """Downloads into the library: now, or by the queue; of a LoRA in two files, both."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeAlias
 
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
+from connectors.connector import Download
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
-from connectors.record import Lora
+from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.i18n import _
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -20,7 +22,6 @@ from hub_ui.library.queue import Queue, Task
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
-from hub_ui.visitors import VisitorLibrary
 
 _LOG = logging.getLogger(__name__)
 OnProgress: TypeAlias = Callable[[Progress], None]
@@ -40,12 +41,30 @@ class Downloads:
         self._metrics = metrics
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        limits = settings.limits
-        # A library of its owner's own grows as they like.
-        self._room = (
-            VisitorLibrary(library, most=limits.cache_bytes, largest=limits.lora_bytes) if settings.hosted else None
-        )
         self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
+
+    def holds(self, ref: Ref) -> bool:
+        """Whether the library lists it."""
+        return self._library.holds(ref)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All that the library lists."""
+        return self._library.entries()
+
+    def path(self, entry: Entry) -> Path:
+        return self._library.path(entry)
+
+    @contextmanager
+    def hold(self, paths: Iterable[Path]) -> Iterator[None]:
+        """Keeps files on the disk while the block runs."""
+        yield
+
+    def size(self) -> int:
+        """In bytes, of all files."""
+        return sum(entry.size for entry in self._library.entries())
+
+    def close(self) -> None:
+        """Ends what is not the queue's."""
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """The entry that `ref` means, if its file is there. Of several that it may mean, its hub says which.
@@ -60,8 +79,6 @@ class Downloads:
                 entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))
             ]
         entries = entries or [entry for entry in OwnFiles(self._library).entries() if entry.answers_to(ref)]
-        if self._room is not None and entries:
-            self._room.use(entries[0].ref)
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
 
     def other_half(self, ref: Ref) -> Ref | None:
@@ -81,9 +98,9 @@ class Downloads:
         self, ref: Ref, *, on_progress: OnProgress | None = None, is_cancelled: IsCancelled | None = None
     ) -> Entry:
         """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives."""
-        entry = self._library.find_installed(ref) or self._pull_file(ref, on_progress, is_cancelled)
+        entry = self._find_file(ref) or self._pull_file(ref, on_progress, is_cancelled)
         half = self.other_half(entry.ref)
-        if half is not None and self._library.find_installed(half) is None:
+        if half is not None and self._find_file(half) is None:
             self._pull_file(half, on_progress, is_cancelled)
         return entry
 
@@ -92,8 +109,12 @@ class Downloads:
             entry = self._download(ref, on_progress, is_cancelled)
         except (NotFound, AccessError) as error:
             raise self._lookup.explain(error, ref) from error
-        self._lookup.remember_header(entry)
+        self._lookup.remember_header(entry, self.path(entry))
         return entry
+
+    def _find_file(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this pinned ref, if its file is there."""
+        return self._library.find_installed(ref)
 
     def _download(self, ref: Ref, on_progress: OnProgress | None, is_cancelled: IsCancelled | None) -> Entry:
         """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
@@ -116,22 +137,24 @@ class Downloads:
                 _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
-        download = connector.download(pinned, lora)
         record = record_of(self._lookup.with_own_values(self._lookup.with_known_headers(lora)), pinned)
 
-        def pull(most: int | None = None) -> Entry:
-            return self._library.pull(
-                download,
-                record,
-                on_progress=on_progress,
-                is_cancelled=is_cancelled,
-                renew=lambda: connector.download(pinned, lora),
-                most=most,
-            )
+        def locate() -> Download:
+            return connector.download(pinned, lora)
 
-        entry = pull() if self._room is None else self._room.pull(download, pull)
+        entry = self._fetch(locate, record, on_progress, is_cancelled)
         self._metrics.count_download(pinned.hub, entry.size)
         return entry
+
+    def _fetch(
+        self,
+        locate: Callable[[], Download],
+        record: Record,
+        on_progress: OnProgress | None,
+        is_cancelled: IsCancelled | None,
+    ) -> Entry:
+        """`locate` says where the file is, anew each time."""
+        return self._library.pull(locate(), record, on_progress=on_progress, is_cancelled=is_cancelled, renew=locate)
 
     def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
@@ -143,11 +166,6 @@ class Downloads:
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
-        waiting = sum(not task.rests for task in self.queue.tasks())
-        if self._room is not None and waiting >= self._settings.limits.downloads:
-            raise HubUiError(
-                _("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
-            )
         try:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:

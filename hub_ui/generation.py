@@ -16,6 +16,7 @@ from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
+from hub_ui.hosting.quotas import Quotas
 from hub_ui.images.history import History
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
@@ -38,6 +39,7 @@ class Generation:
         replicate: ReplicateBackend,
         history: History,
         metrics: Metrics,
+        quotas: Quotas,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
@@ -48,6 +50,7 @@ class Generation:
         self._replicate = replicate
         self._history = history
         self._metrics = metrics
+        self._quotas = quotas
 
     def request(
         self,
@@ -154,7 +157,7 @@ class Generation:
             weight = 1.0 if entry.weight is None else entry.weight
         return LoraInput(
             ref=entry.ref,
-            path=self._library.path(entry),
+            path=self._downloads.path(entry),
             title=entry.title,
             weight=weight,
             trigger_words=entry.trigger_words,
@@ -187,8 +190,10 @@ class Generation:
         backend = self._replicate if place == "replicate" else self.engine
         if not self._policy.allows("fetch bases"):
             request = replace(self._with_allowed_base(request), may_fetch=False)
+        self._quotas.spend("images", len(comparison.cells))
         try:
-            with self._metrics.generation(place):
+            paths = [adapter.path for adapter in request.adapters]
+            with self._metrics.generation(place), self._downloads.hold(paths):
                 result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)

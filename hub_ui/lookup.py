@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from cachetools import LRUCache
@@ -21,6 +22,7 @@ from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.hosting.quotas import Quotas
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
@@ -47,6 +49,7 @@ class Lookup:
         queues: HubQueues,
         guards: Mapping[HubName, HubGuard],
         metrics: Metrics,
+        quotas: Quotas,
     ) -> None:
         self.connectors = tuple(connectors)
         self._catalog = catalog
@@ -56,6 +59,7 @@ class Lookup:
         self._queues = queues
         self.guards = guards
         self._metrics = metrics
+        self._quotas = quotas
         # How long each hub took to answer the last search.
         self.seconds: dict[HubName, float] = {}
         # Since when each hub has not answered any search, of those that don't.
@@ -73,7 +77,11 @@ class Lookup:
     def search(
         self, query: Query, cursors: Mapping[HubName, str] | None = None, timeout: float = TIMEOUT_SECONDS
     ) -> Iterator[Answer]:
-        """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before."""
+        """One Answer a hub, as it arrives: its LoRAs are in the catalog, and carry what was known of them before.
+
+        Raises LimitReached at once.
+        """
+        self._quotas.spend("searches")
         self._metrics.count_search()
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
         return (self._remember(answer, query) for answer in answers)
@@ -82,6 +90,7 @@ class Lookup:
         self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
     ) -> Iterator[Answer | None]:
         """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
+        self._quotas.spend("searches")
         self._metrics.count_search()
         steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
         return (answer and self._remember(answer, query) for answer in steps)
@@ -109,6 +118,7 @@ class Lookup:
 
     def get_or_recall(self, ref: Ref) -> tuple[Lora, HubUiError | None]:
         """The same, and why it is only as remembered."""
+        self._quotas.spend("opens")
         self._metrics.count_open()
         failure: HubUiError | None = None
         try:
@@ -251,11 +261,11 @@ class Lookup:
             then["architecture"] = base.architecture if base else said.architecture
         return replace(entry, **then)
 
-    def remember_header(self, entry: Entry) -> None:
-        """What an installed file's header says is known from now on, also under its ref where no hub names its hash."""
+    def remember_header(self, entry: Entry, path: Path) -> None:
+        """What the header of its file says is known from now on, also under its ref where no hub names its hash."""
         keys = facts_keys(entry.ref, entry.sha256)
         try:
-            facts = self._find_facts(keys) or inspect_path(self._library.path(entry))
+            facts = self._find_facts(keys) or inspect_path(path)
         # It is whole and has a readable header; that is what a pull promises.
         except HubUiError:
             return

@@ -22,8 +22,12 @@ from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.hosting.catalog import VisitorCatalog
 from hub_ui.hosting.connector import VisitorConnector
+from hub_ui.hosting.downloads import VisitorDownloads
 from hub_ui.hosting.keys import VisitorKeys, asker
 from hub_ui.hosting.limits import PREFIX
+from hub_ui.hosting.lora_cache import LoraCache
+from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
+from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
 from hub_ui.hosting.visitor import Visitors
 from hub_ui.images.history import History
 from hub_ui.images.media_store import MediaStore
@@ -102,6 +106,7 @@ def build(settings: Settings) -> Iterator[Services]:
             yield services
         finally:
             services.queue.stop()
+            services.downloads.close()
             services.annotations.close()
             services.update_rules.close()
 
@@ -142,13 +147,14 @@ def connect(
     )
     annotations = Annotations(settings.annotations)
     library_index = LibraryIndex(library, catalog, annotations)
-    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics)
+    quotas = Quotas(settings.limits, advice=DUPLICATE if settings.space else OWN_COMPUTER)
+    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics, quotas)
     own_values = OwnValues(annotations, library, lookup)
     changes = Changes(library, annotations, edit=own_values.edit)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    downloads = Downloads(settings, lookup, catalog, library, metrics)
+    downloads = build_downloads(settings, lookup, catalog, library, metrics, quotas)
     history = History(settings.home / "pictures")
     replicate = Endpoint(
         hub="replicate",
@@ -156,10 +162,10 @@ def connect(
         url=settings.endpoints["replicate"],
         keys=settings.tokens,
     )
-    generation = build_generation(settings, lookup, downloads, library, history, replicate, metrics)
+    generation = build_generation(settings, lookup, downloads, library, history, replicate, metrics, quotas)
     media = MediaStore(settings.home / "hub-images", settings.media_budget)
     metrics.watch_cache("images", media.size)
-    metrics.watch_cache("loras", lambda: sum(entry.size for entry in library.entries()))
+    metrics.watch_cache("loras", downloads.size)
     return Services(
         settings=settings,
         connectors=tuple(hubs),
@@ -180,9 +186,26 @@ def connect(
         downloads=downloads,
         generation=generation,
         replicate=replicate,
-        visitors=Visitors(),
+        visitors=Visitors(trusts_proxy=settings.trusts_proxy),
         metrics=metrics,
     )
+
+
+def build_downloads(
+    settings: Settings, lookup: Lookup, catalog: Catalog, library: Library, metrics: Metrics, quotas: Quotas
+) -> Downloads:
+    if settings.policy.allows("pull"):
+        return Downloads(settings, lookup, catalog, library, metrics)
+    limits = settings.limits
+    cache = LoraCache(
+        settings.home / "lora-cache",
+        most=limits.cache_bytes,
+        largest=limits.lora_bytes,
+        at_once=limits.downloads,
+        options=DownloadOptions(connections=settings.connections),
+    )
+    sessions = SessionLibraries(shared=read_shared_lock(settings.shared_lock))
+    return VisitorDownloads(settings, lookup, catalog, library, metrics, cache=cache, sessions=sessions, quotas=quotas)
 
 
 def build_generation(
@@ -193,6 +216,7 @@ def build_generation(
     history: History,
     replicate: Endpoint,
     metrics: Metrics,
+    quotas: Quotas,
 ) -> Generation:
     for name in settings.limits.bases:
         if base_by_id(name) is None:
@@ -210,4 +234,5 @@ def build_generation(
         ),
         history=history,
         metrics=metrics,
+        quotas=quotas,
     )

@@ -31,7 +31,9 @@ class Settings:
     """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
 
     `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given, but
-    `shared_keys` may hold some for what the owner lists. `sign_in`: whether visitors can sign in to Hugging Face.
+    `shared_keys` may hold some for what the owner lists, and `shared_lock` is a lock file whose LoRAs all are shown.
+    `sign_in`: whether visitors can sign in to Hugging Face. `space` is the name of the Space that this is, and
+    `trusts_proxy` whether a proxy in front tells the visitors' addresses (X-Forwarded-For).
 
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
@@ -54,6 +56,9 @@ class Settings:
     hosted: bool = False
     limits: Limits = field(default_factory=Limits)
     shared_keys: SharedKeys = field(default_factory=SharedKeys)
+    shared_lock: Path | None = None
+    space: str = ""
+    trusts_proxy: bool = False
     sign_in: bool = False
     demo: bool = False
     read_headers: bool = True
@@ -129,9 +134,6 @@ def from_environment(
         raise UsageError(
             f"HUB_UI_CONNECTIONS={_printable(connections)} is no whole number from 1 to 16. Write one, or unset it."
         )
-    read_headers = environ.get("HUB_UI_READ_HEADERS") or "1"
-    if read_headers.lower() not in (*_ON, *_OFF):
-        raise UsageError(f"HUB_UI_READ_HEADERS={_printable(read_headers)}: write 1 or 0, or unset it.")
     home = find_home(environ)
     saved = saved_settings.read(home)
     # A shared page does not show what its owner has found, downloaded and generated.
@@ -158,16 +160,27 @@ def from_environment(
         hosted=hosted,
         limits=read_limits(environ) if hosted else Limits(),
         shared_keys=SharedKeys.parse(environ.get(VARIABLE, ""), keys),
+        shared_lock=Path(environ["HUB_UI_SHARED_LOCK"]) if hosted and environ.get("HUB_UI_SHARED_LOCK") else None,
+        space=environ.get("SPACE_ID", ""),
+        trusts_proxy=_switch(environ, "HUB_UI_TRUST_PROXY", is_on=bool(environ.get("SPACE_ID"))),
         sign_in=hosted and all(environ.get(name) for name in SIGN_IN_VARIABLES) and environ.get("SYSTEM") == "spaces",
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),
         connections=int(connections),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
-        read_headers=read_headers.lower() in _ON,
+        read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
         rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
     )
+
+
+def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
+    """`is_on` where the variable is unset."""
+    value = environ.get(name)
+    if value and value.lower() not in (*_ON, *_OFF):
+        raise UsageError(f"{name}={_printable(value)}: write 1 or 0, or unset it.")
+    return value.lower() in _ON if value else is_on
 
 
 def _environment_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:

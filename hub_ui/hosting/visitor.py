@@ -91,13 +91,15 @@ class OwnLoras:
 class Visitor:
     """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file.
 
-    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`.
+    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`. `address` is
+    that of their last request's network, empty where nothing tells it (see address.py).
     """
 
     id: str = field(repr=False)
     keys: dict[HubName, str] = field(default_factory=dict, repr=False)
     account: str = field(default="", repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
+    address: str = field(default="", repr=False)
 
     def put_key(self, hub: HubName, key: str) -> None:
         """Another key, or none, opens other things."""
@@ -120,15 +122,23 @@ class Visitors:
     """Any thread may call any method."""
 
     def __init__(
-        self, *, most: int = MOST_VISITORS, seconds: float = KEPT_SECONDS, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        most: int = MOST_VISITORS,
+        seconds: float = KEPT_SECONDS,
+        trusts_proxy: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`trusts_proxy`: whether X-Forwarded-For tells their addresses."""
+        self.trusts_proxy = trusts_proxy
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._lock = threading.Lock()
 
-    def get(self, cookie: str) -> Visitor:
+    def get(self, cookie: str, address: str = "") -> Visitor:
         """The visitor with that cookie, else a new one, whose id is the cookie to set."""
         with self._lock:
             visitor = self._visitors.get(cookie) or Visitor(id=secrets.token_urlsafe(32))
+            visitor.address = address
             # Put in anew, since that is what makes the hour begin anew.
             self._visitors[visitor.id] = visitor
             return visitor

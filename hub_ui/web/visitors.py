@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_ui.hosting.address import read_address
 from hub_ui.hosting.cookie import cookie_of, read_visitor
 from hub_ui.hosting.visitor import Visitors, use_visitor
 
@@ -23,7 +24,9 @@ class VisitorCookie:
             return
         headers = Headers(scope=scope)
         cookie = read_visitor(headers)
-        visitor = self.visitors.get(cookie)
+        peer = (scope.get("client") or ("",))[0]
+        address = read_address(headers, peer, trusts_proxy=self.visitors.trusts_proxy)
+        visitor = self.visitors.get(cookie, address)
         # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
         visitor.sign_in(scope.get("session") or {}, time.time())
 

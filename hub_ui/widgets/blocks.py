@@ -6,8 +6,9 @@ from typing import Any
 import gradio as gr
 from starlette.requests import cookie_parser
 
+from hub_ui.hosting.address import read_address
 from hub_ui.hosting.cookie import read_visitor
-from hub_ui.hosting.visitor import Visitors, use_visitor
+from hub_ui.hosting.visitor import Visitor, Visitors, use_visitor
 from hub_ui.i18n import LANGUAGES, Language, _, language, use_language
 from hub_ui.locales import choose_language, get_language
 
@@ -79,6 +80,15 @@ class TranslatedBlocks(gr.Blocks):
         """Each step of a generator comes through here too, and Gradio's threads copy the context."""
         request = requests[0] if isinstance(requests, list) else requests
         headers = request.headers if request else {}
-        visitor = self._visitors.get(read_visitor(headers)) if self._visitors else None
+        visitor = find_visitor(self._visitors, request) if self._visitors else None
         with use_language(read_language(headers)), use_visitor(visitor):
             return await super().call_function(block_fn, processed_input, iterator, requests, *others, **named)
+
+
+def find_visitor(visitors: Visitors, request: gr.Request | None) -> Visitor:
+    """A request without the cookie is somebody new each time, at the same address."""
+    if request is None:
+        return visitors.get("")
+    peer = request.client.host if request.client else ""
+    address = read_address(request.headers, peer, trusts_proxy=visitors.trusts_proxy)
+    return visitors.get(read_visitor(request.headers), address)

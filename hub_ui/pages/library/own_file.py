@@ -118,7 +118,7 @@ def read_file(services: Services, path: Path) -> OwnFile:
     entry = entry_of_file(found, services.library.entries())
     if found.state != "held":
         entry = services.own_files.add(path, entry)
-        services.lookup.remember_header(entry)
+        services.lookup.remember_header(entry, services.library.path(entry))
     record = _record(services, found, entry)
     return OwnFile(
         name=path.name,

@@ -56,7 +56,12 @@ class PendingDownloads:
 
 
 def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
-    """Queues missing files; the downloads continue when the page is closed."""
+    """Queues missing files; the downloads continue when the page is closed.
+
+    A hosted page has no queue: files come with the generation, with the right of the visitor who asks for it.
+    """
+    if not services.policy.allows("pull"):
+        return PendingDownloads()
     missing = [ref for ref in refs if services.downloads.find_installed(ref) is None]
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
     tasks = tuple(services.downloads.enqueue(ref) for ref in missing)

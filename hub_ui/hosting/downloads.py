@@ -1,0 +1,159 @@
+"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from connectors.connector import Download, HttpDownload
+from connectors.errors import HubUiError, UsageError
+from connectors.record import Record
+from connectors.ref import LOCAL, Ref
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.downloads import Downloads, IsCancelled, OnProgress
+from hub_ui.hosting.connector import refusals_for_visitors
+from hub_ui.hosting.lora_cache import LoraCache
+from hub_ui.hosting.quotas import Quotas
+from hub_ui.hosting.session_library import SessionEntry, SessionLibraries
+from hub_ui.i18n import _
+from hub_ui.library.file_names import target
+from hub_ui.library.library import Library, source_of
+from hub_ui.library.lockfile import Entry
+from hub_ui.lookup import Lookup
+from hub_ui.metrics import Metrics
+from hub_ui.settings import Settings
+
+
+@runtime_checkable
+class ChecksAccess(Protocol):
+    """A hub as visitors meet it."""
+
+    def check_access(self, ref: Ref) -> str:
+        """Whose right opens the file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
+        ...
+
+
+class VisitorDownloads(Downloads):
+    """The library is the visitor's own list. Its `queue` is not used: a file comes with what needs it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lookup: Lookup,
+        catalog: Catalog,
+        library: Library,
+        metrics: Metrics,
+        *,
+        cache: LoraCache,
+        sessions: SessionLibraries,
+        quotas: Quotas,
+    ) -> None:
+        super().__init__(settings, lookup, catalog, library, metrics)
+        self.cache = cache
+        self.sessions = sessions
+        self._quotas = quotas
+
+    def holds(self, ref: Ref) -> bool:
+        return self.sessions.holds(ref)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(item.entry for item in self.sessions.entries())
+
+    def path(self, entry: Entry) -> Path:
+        item = self.sessions.find(entry.ref)
+        path = self.cache.find(entry.sha256, shared=is_shared(item.right if item else "anyone"))
+        if path is None:
+            raise UsageError(_("The file is no longer on this page's disk. Try the LoRA again."))
+        return path
+
+    @contextmanager
+    def hold(self, paths: Iterable[Path]) -> Iterator[None]:
+        with self.cache.hold(paths):
+            yield
+
+    def size(self) -> int:
+        return self.cache.taken()
+
+    def close(self) -> None:
+        self.cache.close()
+
+    def find_installed(self, ref: Ref) -> Entry | None:
+        """What this visitor has tried, as long as they may have it and the file is still there."""
+        item = self.sessions.find(ref)
+        return item.entry if item is not None and self._may_use(item) else None
+
+    def check_access(self, ref: Ref) -> str:
+        """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
+        connector = self._lookup.connector(ref.hub)
+        return connector.check_access(ref) if isinstance(connector, ChecksAccess) else "anyone"
+
+    def add(self, ref: Ref) -> Entry:
+        """Puts a LoRA into the visitor's list without its file. Raises the hub's error."""
+        if ref.hub == LOCAL:
+            self._lookup.connector(ref.hub)
+        record = self._lookup.record(ref)
+        if record.file is None or not record.file.sha256:
+            raise UsageError(_("Its hub tells no hash of the file, so only a download can pin it. Try it first."))
+        pinned = record.file.ref
+        right = self.check_access(pinned)
+        found = self._lookup.connector(ref.hub).locate(pinned)
+        return self.sessions.add(entry_of(found, record, record.file.sha256.lower(), record.file.size or 0), right)
+
+    def _may_use(self, item: SessionEntry) -> bool:
+        try:
+            right = item.right if item.right == "anyone" else self.check_access(item.entry.ref)
+        except HubUiError:
+            return False
+        return self.cache.find(item.entry.sha256, shared=is_shared(right)) is not None
+
+    def _find_file(self, ref: Ref) -> Entry | None:
+        found = self.find_installed(ref) if ref.is_pinned else None
+        return found if found is not None and found.ref == ref else None
+
+    def _fetch(
+        self,
+        locate: Callable[[], Download],
+        record: Record,
+        on_progress: OnProgress | None,
+        is_cancelled: IsCancelled | None,
+    ) -> Entry:
+        """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from."""
+        found = over_http(locate())
+        right = self.check_access(found.ref)
+        with refusals_for_visitors(found.ref.hub, sign_in=self._settings.sign_in):
+            fetched = self.cache.fetch(
+                found,
+                shared=is_shared(right),
+                on_progress=on_progress,
+                is_cancelled=is_cancelled,
+                renew=lambda: over_http(locate()),
+                before=lambda size: self._quotas.spend("bytes", size),
+            )
+        return self.sessions.add(entry_of(found, record, fetched.sha256, fetched.size), right)
+
+
+def is_shared(right: str) -> bool:
+    """What only a visitor's own right opens is not for the others."""
+    return right != "visitor"
+
+
+def over_http(found: Download) -> HttpDownload:
+    if not isinstance(found, HttpDownload):
+        raise TypeError(f"{type(found).__name__} of a visitor's hub")
+    return found
+
+
+def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
+    return Entry(
+        ref=found.ref,
+        title=record.title,
+        file=target(record, found.ref, found.name),
+        size=size,
+        sha256=sha256,
+        source=source_of(found),
+        base_model=record.base_model,
+        architecture=record.architecture,
+        trigger_words=record.trigger_words,
+        weight=record.weight,
+        license=record.license,
+    )

@@ -1,0 +1,258 @@
+"""hub_ui/hosting/lora_cache.py, on a hub of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.connector import HttpDownload
+from connectors.errors import HubUiError, IntegrityError, UsageError
+from connectors.ref import Ref
+from hub_ui.hosting.lora_cache import LoraCache
+from hub_ui.library.download.progress import PullCancelled
+from tests.connectors import serving
+from tests.connectors.serving import Answer, Asked, Hub
+from tests.hub_ui.library.building import QUICK, sha256, weights
+
+HOUR = 3600.0
+FILES = {number: weights(1000, bytes([number])) for number in range(1, 9)}
+SIZE = len(FILES[1])
+
+
+class Clock:
+    now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with serving.hub() as hub:
+        for number, data in FILES.items():
+            hub.answers[f"/{number}"] = Answer(body=data)
+        yield hub
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def cache(folder: Path, **fields: Any) -> LoraCache:
+    values = {"most": 3 * SIZE + 500, "largest": SIZE + 100, "at_once": 3, "options": QUICK, "free": lambda: 10**10}
+    return LoraCache(folder, **{**values, **fields})
+
+
+def found(hub: Hub, number: int, **fields: Any) -> HttpDownload:
+    data = FILES[number]
+    ref = Ref.parse(f"civitai:{number}@{number}#{number}")
+    values = {"ref": ref, "name": "x.safetensors", "url": f"{hub.url}/{number}", "size": SIZE, "sha256": sha256(data)}
+    return HttpDownload(**{**values, **fields})
+
+
+def kept(folder: Path) -> set[int]:
+    """Which of FILES lie there."""
+    names = {f"{sha256(data)}.safetensors": number for number, data in FILES.items()}
+    return {names[path.name] for path in folder.glob("*.safetensors")}
+
+
+def all_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_file_is_fetched_once_and_named_by_its_hash(hub: Hub, folder: Path) -> None:
+    made = cache(folder)
+    first = made.fetch(found(hub, 1))
+    asked = len(hub.asked)
+    assert (made.fetch(found(hub, 1)), len(hub.asked)) == (first, asked)
+    path = made.find(first.sha256)
+    assert path is not None
+    assert (path.name, path.read_bytes()) == (f"{sha256(FILES[1])}.safetensors", FILES[1])
+
+
+def test_a_file_of_unknown_hash_is_named_by_what_it_hashes_to_also_after_a_restart(hub: Hub, folder: Path) -> None:
+    nameless = found(hub, 1, sha256=None, size=None)
+    assert cache(folder).fetch(nameless).sha256 == sha256(FILES[1])
+    asked = len(hub.asked)
+    assert cache(folder).fetch(nameless).sha256 == sha256(FILES[1])
+    assert (len(hub.asked), kept(folder)) == (asked, {1})
+    assert "civitai" not in (folder / "hashes.json").read_text()
+
+
+def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    made = cache(folder, clock=clock)
+    for number in (1, 2, 3):
+        made.fetch(found(hub, number))
+        clock.now += HOUR
+    made.find(sha256(FILES[1]))
+    clock.now += HOUR
+    made.fetch(found(hub, 4))
+    assert kept(folder) == {1, 3, 4}
+
+
+def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    for number in (2, 1, 3):
+        made = cache(folder, clock=clock)
+        made.fetch(found(hub, number))
+        made.close()
+        clock.now += HOUR
+    cache(folder, clock=clock).fetch(found(hub, 4))
+    assert kept(folder) == {1, 3, 4}
+
+
+def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    made = cache(folder, clock=clock)
+    paths = []
+    for number in (1, 2, 3):
+        path = made.find(made.fetch(found(hub, number)).sha256)
+        assert path is not None
+        paths.append(path)
+    with made.hold(paths):
+        clock.now += 10 * HOUR
+        with pytest.raises(HubUiError, match="There is no room for another LoRA on this shared page just now"):
+            made.fetch(found(hub, 4))
+    assert kept(folder) == {1, 2, 3}
+    clock.now += HOUR
+    made.fetch(found(hub, 4))
+    assert len(kept(folder)) == 3
+
+
+def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: Path) -> None:
+    slow = {1: Answer(body=FILES[1], after=0.5), 2: Answer(body=FILES[2], after=0.5)}
+    for number, answer in slow.items():
+        hub.answers[f"/{number}"] = answer
+    made = cache(folder, most=2 * SIZE + 500)
+    results: list[object] = []
+
+    def fetch(number: int) -> None:
+        try:
+            results.append(made.fetch(found(hub, number)).size)
+        except HubUiError as error:
+            results.append(error.message[:16])
+
+    threads = [threading.Thread(target=fetch, args=(number,)) for number in (1, 2, 1)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    fetch(3)
+    for thread in threads:
+        thread.join()
+    assert results == ["There is no room", SIZE, SIZE, SIZE]
+    assert (kept(folder), len([asked for asked in hub.asked if asked.path == "/1"])) == ({1, 2}, 1)
+
+
+def test_more_downloads_at_once_than_allowed_meet_a_sentence(hub: Hub, folder: Path) -> None:
+    hub.answers["/1"] = Answer(body=FILES[1], after=0.5)
+    made = cache(folder, at_once=1)
+    thread = threading.Thread(target=made.fetch, args=(found(hub, 1),))
+    thread.start()
+    time.sleep(0.2)
+    with pytest.raises(HubUiError, match="Many LoRAs are being fetched"):
+        made.fetch(found(hub, 2))
+    thread.join()
+
+
+def test_a_damaged_file_is_dropped_and_fetched_again(hub: Hub, folder: Path) -> None:
+    cache(folder).fetch(found(hub, 1))
+    path = folder / f"{sha256(FILES[1])}.safetensors"
+    path.write_bytes(b"damaged" + FILES[1][7:])
+    made = cache(folder)
+    assert (made.find(sha256(FILES[1])), path.exists()) == (None, False)
+    made.fetch(found(hub, 1))
+    assert path.read_bytes() == FILES[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"size": 10 * SIZE}, UsageError),
+        ({"url": "/6", "size": None, "sha256": None}, UsageError),
+        ({"sha256": "0" * 64}, IntegrityError),
+        ({"url": "/gone"}, HubUiError),
+        ({"url": "/page", "size": None, "sha256": None}, IntegrityError),
+    ],
+    ids=["announced as too large", "too large", "other bytes", "gone", "a web page"],
+)
+def test_nothing_is_left_of_what_failed(hub: Hub, folder: Path, fields: dict[str, Any], error: type) -> None:
+    hub.answers["/6"] = Answer(body=weights(50 * SIZE))
+    hub.answers["/page"] = Answer(body=b"<!doctype html><p>Log in" + bytes(200))
+    url = fields.get("url")
+    with pytest.raises(error):
+        cache(folder).fetch(found(hub, 1, **{**fields, **({"url": hub.url + url} if url else {})}))
+    assert all_bytes(folder) == 0
+    assert cache(folder).fetch(found(hub, 1)).size == SIZE
+
+
+def test_nothing_is_left_of_what_was_stopped(hub: Hub, folder: Path) -> None:
+    made = cache(folder)
+    with pytest.raises(PullCancelled):
+        made.fetch(found(hub, 1), is_cancelled=lambda: True)
+    assert all_bytes(folder) == 0
+
+
+def test_what_a_refusal_stops_before_the_first_byte_is_not_asked_for(hub: Hub, folder: Path) -> None:
+    def refuse(size: int) -> None:
+        raise UsageError(f"{size} are too many")
+
+    with pytest.raises(UsageError, match=f"{SIZE} are too many"):
+        cache(folder).fetch(found(hub, 1), before=refuse)
+    assert hub.asked == []
+
+
+def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    made = cache(folder, clock=clock)
+    fetched = made.fetch(found(hub, 1), shared=False)
+    assert made.find(fetched.sha256) is None
+    assert made.find(fetched.sha256, shared=False) is not None
+    clock.now += HOUR
+    made.fetch(found(hub, 2))
+    assert made.find(fetched.sha256, shared=False) is None
+    made.fetch(found(hub, 3), shared=False)
+    made.close()
+    assert all_bytes(folder) == SIZE
+
+
+def test_a_disk_that_is_almost_full_takes_nothing_more(hub: Hub, folder: Path) -> None:
+    with pytest.raises(HubUiError, match="no room"):
+        cache(folder, free=lambda: 1_000_000_050).fetch(found(hub, 1))
+
+
+def test_a_process_that_is_killed_leaves_nothing_that_counts(hub: Hub, folder: Path) -> None:
+    hub.answers["/1"] = lambda asked: begin_and_hang(asked)
+    cache(folder).fetch(found(hub, 2))
+    code = (
+        "import sys; from pathlib import Path; from tests.hub_ui.hosting.test_lora_cache import *\n"
+        "class At: url = sys.argv[2]\n"
+        "cache(Path(sys.argv[1]), largest=10**7, most=10**8).fetch(found(At, 1, size=None, sha256=None))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(folder), hub.url])
+    while not [*folder.glob("running/*/*.part")]:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    made = cache(folder)
+    made.fetch(found(hub, 3))
+    assert (kept(folder), [*folder.glob("running/*/*.part")]) == ({2, 3}, [])
+    assert made.taken() == 2 * SIZE
+
+
+def begin_and_hang(asked: Asked) -> Answer:
+    big = weights(5_000_000)
+    if asked.headers.get("Range", "").startswith("bytes=0-") or "Range" not in asked.headers:
+        return Answer(body=big[:4_000_000], headers={"Content-Length": str(len(big))})
+    return Answer(body=b"", after=30.0)

@@ -1,0 +1,153 @@
+"""hub_ui/hosting/quotas.py, with a clock of its own."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import UsageError
+from hub_ui.hosting import quotas
+from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.quotas import DUPLICATE, LimitReached, Quotas, Use
+from hub_ui.hosting.visitor import Visitor, use_visitor
+
+LIMITS = Limits(
+    images_per_hour=20, searches_per_minute=3, opens_per_minute=1, download_bytes_per_hour=10**9, people_per_address=2
+)
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def made(clock: Clock) -> Quotas:
+    return Quotas(LIMITS, advice=DUPLICATE, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("use", "amount", "said"),
+    [
+        ("searches", 3, "3 searches a minute a person. The next one in 1 min 2 s. Duplicate this Space to have it"),
+        ("opens", 1, "1 LoRA opened a minute a person. The next one in 1 min 2 s."),
+        ("images", 20, "20 images an hour a person. The next one in 1 h 2 min. Duplicate this Space to have it for"),
+        ("bytes", 10**9, "1.0 GB downloaded an hour a person. This one in 1 h 2 min."),
+    ],
+)
+def test_each_limit_says_how_much_and_when_it_goes_on(use: Use, amount: int, said: str) -> None:
+    clock = Clock()
+    counted = made(clock)
+    clock.now -= clock.now % 3600
+    with use_visitor(Visitor(id="ada")):
+        counted.spend(use, amount)
+        with pytest.raises(LimitReached) as raised:
+            counted.spend(use)
+    assert raised.value.message.startswith(said)
+
+
+def test_it_goes_on_when_the_sentence_says() -> None:
+    clock = Clock()
+    counted = made(clock)
+    with use_visitor(Visitor(id="ada")):
+        counted.spend("images", 15)
+        clock.now += 1200
+        counted.spend("images", 5)
+        with pytest.raises(LimitReached) as raised:
+            counted.spend("images", 12)
+        assert raised.value.retry_after is not None
+        clock.now += raised.value.retry_after
+        counted.spend("images", 12)
+        with pytest.raises(LimitReached):
+            counted.spend("images", 4)
+
+
+def test_more_than_there_is_in_an_hour_never_goes_on() -> None:
+    with use_visitor(Visitor(id="ada")), pytest.raises(UsageError) as raised:
+        made(Clock()).spend("bytes", 2 * 10**9)
+    assert raised.value.message.startswith("1.0 GB downloaded an hour a person. This takes 2.0 GB.")
+
+
+def test_two_visitors_have_their_own_and_the_owner_has_no_limit() -> None:
+    counted = made(Clock())
+    for name in ("ada", "ben"):
+        with use_visitor(Visitor(id=name)):
+            counted.spend("images", 20)
+    counted.spend("images", 10_000)
+
+
+def test_who_drops_the_cookie_is_still_at_the_same_address() -> None:
+    counted = made(Clock())
+    for name in ("ada", "ben"):
+        with use_visitor(Visitor(id=name, address="8.8.8.8")):
+            counted.spend("images", 20)
+    with use_visitor(Visitor(id="eve", address="8.8.8.8")), pytest.raises(LimitReached) as raised:
+        counted.spend("images")
+    assert raised.value.message.startswith("40 images an hour for all people at one network address. The next one in")
+    with use_visitor(Visitor(id="eve", address="9.9.9.9")):
+        counted.spend("images")
+
+
+def test_what_is_refused_counts_for_nobody() -> None:
+    counted = made(Clock())
+    with use_visitor(Visitor(id="ada", address="8.8.8.8")):
+        counted.spend("images", 18)
+        for _ in range(100):
+            with pytest.raises(LimitReached):
+                counted.spend("images", 3)
+    with use_visitor(Visitor(id="ben", address="8.8.8.8")):
+        counted.spend("images", 20)
+
+
+def test_many_threads_get_no_more_than_the_limit() -> None:
+    counted, passed, visitor = made(Clock()), [], Visitor(id="ada")
+
+    def spend() -> None:
+        with use_visitor(visitor):
+            for _ in range(10):
+                try:
+                    counted.spend("images")
+                    passed.append(1)
+                except LimitReached:
+                    pass
+
+    threads = [threading.Thread(target=spend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) == 20
+
+
+def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_KEYS", 100)
+    clock = Clock()
+    counted = made(clock)
+    for number in range(500):
+        with use_visitor(Visitor(id=str(number))):
+            counted.spend("images")
+    assert len(counted._windows) == 100
+    with use_visitor(Visitor(id="ada")):
+        for _ in range(5_000):
+            clock.now += 600
+            counted.spend("images")
+    assert max(len(window.pieces) for window in counted._windows.values()) <= 32
+
+
+@given(st.lists(st.tuples(st.floats(0, 900), st.integers(1, 8)), max_size=60))
+def test_no_hour_ever_has_more_than_the_limit(steps: list[tuple[float, int]]) -> None:
+    clock, spent = Clock(), []
+    counted = made(clock)
+    with use_visitor(Visitor(id="ada")):
+        for seconds, amount in steps:
+            clock.now += seconds
+            try:
+                counted.spend("images", amount)
+            except LimitReached:
+                continue
+            spent.append((clock.now, amount))
+    assert all(sum(n for at, n in spent if start <= at < start + 3600) <= 20 for start, _ in spent)
