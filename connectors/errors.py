@@ -29,9 +29,10 @@
 The number is the exit code of the command line (see DESIGN's contracts).
 """
 
+import copyreg
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class HubUiError(Exception):
@@ -47,6 +48,10 @@ class HubUiError(Exception):
         self.hub = hub
         self.url = url
         self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes. By itself, an exception is pickled as a call with its message alone."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
     @property
     def name(self) -> str:

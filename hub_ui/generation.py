@@ -9,10 +9,9 @@ from connectors.connector import pin
 from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
+from hub_ui.generate.backend import Backend
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
@@ -28,6 +27,8 @@ from hub_ui.settings import Settings
 
 
 class Generation:
+    """`local` is the backend that the operator chose: this process, or other computers."""
+
     def __init__(
         self,
         settings: Settings,
@@ -35,8 +36,8 @@ class Generation:
         downloads: Downloads,
         library: Library,
         *,
-        engine: Engine,
-        replicate: ReplicateBackend,
+        local: Backend,
+        replicate: Backend,
         history: History,
         metrics: Metrics,
         quotas: Quotas,
@@ -46,7 +47,7 @@ class Generation:
         self._lookup = lookup
         self._downloads = downloads
         self._library = library
-        self.engine = engine
+        self.local = local
         self._replicate = replicate
         self._history = history
         self._metrics = metrics
@@ -187,7 +188,7 @@ class Generation:
     ) -> GenerationResult:
         """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
         check_policy(self._policy, place, request, images=len(comparison.cells))
-        backend = self._replicate if place == "replicate" else self.engine
+        backend = self._replicate if place == "replicate" else self.local
         if not self._policy.allows("fetch bases"):
             request = replace(self._with_allowed_base(request), may_fetch=False)
         self._quotas.spend("images", len(comparison.cells))
@@ -215,10 +216,14 @@ class Generation:
         base = choose_allowed_base(self._policy, first.architecture, first.base_model, None)
         return replace(request, base=base.id)
 
+    def close(self) -> None:
+        self.local.close()
+        self._replicate.close()
+
     def estimate(self, request: GenerationRequest, comparison: Comparison, *, place: str = "local") -> str:
         """How long a comparison takes, and for how much money, in a sentence."""
         check_policy(self._policy, place, request, images=len(comparison.cells))
-        backend = self._replicate if place == "replicate" else self.engine
+        backend = self._replicate if place == "replicate" else self.local
         return backend.estimate(request, comparison).sentence
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:

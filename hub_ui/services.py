@@ -14,7 +14,9 @@ from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.cluster.backend import ClusterBackend
 from hub_ui.downloads import Downloads
+from hub_ui.generate.backend import Backend
 from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
@@ -107,6 +109,7 @@ def build(settings: Settings) -> Iterator[Services]:
         finally:
             services.queue.stop()
             services.downloads.close()
+            services.generation.close()
             services.annotations.close()
             services.update_rules.close()
 
@@ -223,12 +226,15 @@ def build_generation(
             near = suggestion(name, [base.id for base in BASES])
             raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
     source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
+    local: Backend = Engine(source, timings=settings.home / "timings.json")
+    if settings.workers:
+        local = ClusterBackend(settings.workers)
     return Generation(
         settings,
         lookup,
         downloads,
         library,
-        engine=Engine(source, timings=settings.home / "timings.json"),
+        local=local,
         replicate=ReplicateBackend(
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),

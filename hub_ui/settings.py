@@ -23,6 +23,7 @@ SIGN_IN_VARIABLES = (
     "SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"
 )  # fmt: skip
 _ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
+_CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,253}:[0-9]{1,5}")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -38,6 +39,7 @@ class Settings:
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
     `repr` either: it may have a password.
+    `workers` is the address of a cluster that generates in place of this computer (HOST:PORT).
     `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
@@ -71,6 +73,7 @@ class Settings:
     delivery_hosts: frozenset[str] = frozenset()
     database: str = field(default="", repr=False)
     rates: Mapping[HubName, Rate] = field(default_factory=dict)
+    workers: str = ""
 
     def __post_init__(self) -> None:
         if not self.policy.allows("use keys"):
@@ -170,6 +173,7 @@ def from_environment(
         connections=int(connections),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
+        workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
         image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
         rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
     )
@@ -181,6 +185,14 @@ def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
     if value and value.lower() not in (*_ON, *_OFF):
         raise UsageError(f"{name}={_printable(value)}: write 1 or 0, or unset it.")
     return value.lower() in _ON if value else is_on
+
+
+def check_workers(address: str) -> str:
+    """The address of a cluster; empty for none. Raises UsageError for anything else."""
+    address = address.strip()
+    if address and not _CLUSTER.fullmatch(address):
+        raise UsageError(f"{_printable(address)} is no address of workers. Write one such as 10.0.0.5:6379.")
+    return address
 
 
 def _environment_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:

@@ -23,6 +23,8 @@ OUTSIDE = (
     "GRADIO_",
     "HUB_UI_HOME",
     "HUB_UI_DATABASE",
+    "HUB_UI_WORKERS",
+    "RAY_",
 )
 for name in [name for name in os.environ if name.startswith(OUTSIDE) or name.lower().endswith("_proxy")]:
     del os.environ[name]

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,12 @@ from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
 AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", options.port)]
+WorkersOption = Annotated[
+    str | None,
+    option(
+        "HOST:PORT", "The cluster that generates in place of this computer (HUB_UI_WORKERS).", settings.check_workers
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +34,13 @@ class Serve:
     port: AppPort = None
     hosted: Annotated[bool, flag("--hosted", "For strangers: no downloads into this computer's library.")] = False
     mcp: McpFlag = False
+    workers: WorkersOption = None
 
     def run(self, terminal: Terminal) -> int:
         on_space = bool(os.environ.get("SPACE_ID"))
         hosted = self.hosted or on_space
         chosen = settings.from_environment(os.environ, hosted=hosted)
+        chosen = replace(chosen, workers=self.workers or chosen.workers)
         host = self.host or ("0.0.0.0" if hosted else "127.0.0.1")
         port = self.port if self.port is not None or not on_space else space_port(os.environ)
         check_port(host, port)

@@ -135,6 +135,9 @@ class _Model:
 class ReplicateBackend:
     """`access` guards files of another hub's LoRA: Replicate can't fetch those that need a key."""
 
+    # Replicate's models are loaded there.
+    loaded_base = None
+
     def __init__(
         self,
         endpoint: Endpoint,

@@ -33,6 +33,7 @@ LAYERS = {
     "hub_ui.library": 3,
     "hub_ui.generate": 3,
     "hub_ui.images": 4,
+    "hub_ui.cluster": 4,
     "hub_ui.demo": 4,
     "hub_ui.lookup": 5,
     "hub_ui.downloads": 6,

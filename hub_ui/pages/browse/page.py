@@ -264,7 +264,7 @@ def filters_html(services: Services, render: Renderer, results: Results) -> str:
 
 def loaded_base(services: Services) -> LoadedBase | None:
     """None for a base whose architecture is not known, as LoRAs for it can't be found."""
-    base = services.generation.engine.loaded_base
+    base = services.generation.local.loaded_base
     return LoadedBase(architecture=base.architecture, label=base.label) if base and base.architecture else None
 
 

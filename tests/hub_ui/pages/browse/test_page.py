@@ -154,7 +154,7 @@ def test_the_base_in_memory_is_one_that_loras_can_be_found_for(
 ) -> None:
     assert loaded_base(built) is None
     tiny = choose_base(None, None, "tiny-shapes")
-    monkeypatch.setattr(built.generation.engine, "_loaded", SimpleNamespace(spec=tiny))
+    monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=tiny))
     assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
-    monkeypatch.setattr(built.generation.engine, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
+    monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
     assert loaded_base(built) is None

@@ -1,0 +1,191 @@
+"""A computer of a cluster: Ray's own processes on it, the connection to them, and the application that they run."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.errors import HubUiError
+from hub_ui.cluster.replica import APP, ReplicaOptions, application
+from hub_ui.i18n import _
+
+LOOPBACK = "127.0.0.1"
+_SECONDS_TO_START = 120.0
+_SECONDS_TO_STOP = 60.0
+_SECONDS_BETWEEN_TRIES = 0.5
+_SECONDS_TO_ANSWER = 5.0
+# Steps and images pass through it; files are read in pieces.
+_STORE_BYTES = 200_000_000
+_NAMESPACE = "hub-ui"
+# Nobody is told that Ray is used here, and Serve's log goes to its files.
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
+# Ray listens on the loopback address alone only where it takes this computer for one that it makes no clusters of.
+_ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeOptions:
+    """`address` is that of the cluster to join; None starts one, whose first node this is, on `port`.
+
+    `host` is the address at which other computers reach this one. `cpus` and `gpus` are what replicas may take of it;
+    None is all that it has.
+    """
+
+    address: str | None = None
+    host: str | None = None
+    port: int = 6379
+    cpus: int | None = None
+    gpus: int | None = None
+
+    def command(self) -> list[str]:
+        place = [f"--address={self.address}"] if self.address else ["--head", f"--port={self.port}"]
+        if not self.address:
+            place.append("--include-dashboard=false")
+        if self.host:
+            place.append(f"--node-ip-address={self.host}")
+        counts = (("--num-cpus", self.cpus), ("--num-gpus", self.gpus))
+        limits = [f"{name}={count}" for name, count in counts if count is not None]
+        # Its entry point as a module: the `ray` of another environment may come first in PATH.
+        return [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats",
+            f"--object-store-memory={_STORE_BYTES}", *place, *limits,
+        ]  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        is_alone = (self.host or _host_of(self.address or LOOPBACK)) == LOOPBACK
+        return {**os.environ, **_QUIET, **(_ALONE if is_alone else {})}
+
+
+@contextmanager
+def running_node(options: NodeOptions) -> Iterator[str]:
+    """Ray's processes on this computer, connected to, until the block ends. Yields the cluster's address."""
+    address = options.address or f"{options.host or LOOPBACK}:{options.port}"
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(options.command(), env=options.environment(), stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + _SECONDS_TO_START
+            while not (joined := _join(address)) and process.poll() is None and time.monotonic() < until:
+                time.sleep(_SECONDS_BETWEEN_TRIES)
+            if not joined:
+                log.seek(0)
+                lines = log.read().decode(errors="replace").strip().splitlines() or [""]
+                raise HubUiError(
+                    f"Ray could not start for the cluster at {address}: {lines[-1][-300:]}. Check the address, and "
+                    "that both computers have the same versions of Python and Ray."
+                )
+            with _connection():
+                yield address
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def connect_page(address: str) -> Iterator[None]:
+    """A connection to the cluster. A computer that is not in it yet becomes a node that takes no work."""
+    if not _answers(address):
+        raise HubUiError(
+            _("Nothing answers at {address}. Start a worker there (hub-ui worker), or name another address.").format(
+                address=address
+            )
+        )
+    if _join(address):
+        with _connection():
+            yield
+    else:
+        with running_node(NodeOptions(address=address, cpus=0, gpus=0)):
+            yield
+
+
+def deploy(options: ReplicaOptions) -> bool:
+    """Starts the application, unless the cluster has it. Returns whether it was started, once a replica is ready."""
+    import ray
+    from ray import serve
+
+    # Pages call replicas by Ray's own means. Nothing listens for web requests.
+    serve.start(proxy_location="Disabled")
+    if APP in serve.status().applications:
+        return False
+    resources: Any = ray.cluster_resources  # untyped
+    has_gpus = resources().get("GPU", 0) > 0
+    serve.run(application(options, has_gpus=has_gpus), name=APP, route_prefix=None)
+    return True
+
+
+def find_application(address: str) -> Any:
+    """Its handle."""
+    from ray import serve
+    from ray.serve.exceptions import RayServeException
+
+    try:
+        return serve.get_app_handle(APP)
+    except RayServeException as error:
+        raise HubUiError(
+            _("The cluster at {address} has no workers. Start one: hub-ui worker --address {address}").format(
+                address=address
+            )
+        ) from error
+
+
+def node_id() -> str:
+    """Ray's name of this computer."""
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _answers(address: str) -> bool:
+    try:
+        socket.create_connection((_host_of(address), int(address.rpartition(":")[2])), _SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _host_of(address: str) -> str:
+    return address.partition(":")[0]
+
+
+def _join(address: str) -> bool:
+    """Whether this process could connect to the cluster through Ray's processes on this computer."""
+    # Where nothing answers, Ray waits for a minute.
+    if not _answers(address):
+        return False
+    # Ray reads these when it is imported.
+    os.environ.update({**_QUIET, **(_ALONE if _host_of(address) == LOOPBACK else {})})
+    import ray
+    from ray import serve
+
+    logging.getLogger(serve.__name__).setLevel(logging.ERROR)
+    try:
+        ray.init(
+            address=address,
+            namespace=_NAMESPACE,
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def _connection() -> Iterator[None]:
+    import ray
+
+    try:
+        yield
+    finally:
+        ray.shutdown()
