@@ -63,6 +63,7 @@ class Hub:
     of its connector, as "module:class": modules of a hub are imported only when it is used. A crawl asks for at most
     `pages_per_minute` of its lists, which leaves room for everything else; `rate` is for visitors of a shared page.
     `is_keyless` says that its open files come without a key, and `needs_key` that it answers nothing without one.
+    `signs_in`: on a page that is not their own, people sign in to it instead of giving a key.
     `account_path` answers with the name of a key's account. `image_sizes` is None where images have one size only.
     `hosts` are where its API, images and files are, their delivery included; `*.x` is every name below x. A hosted page
     asks nobody else (http/destinations.py).
@@ -85,6 +86,7 @@ class Hub:
     account_path: str = ""
     is_keyless: bool = False
     needs_key: bool = False
+    signs_in: bool = False
     image_sizes: ImageSizes | None = None
     hosts: tuple[str, ...] = ()
 
@@ -180,6 +182,7 @@ _HUGGINGFACE = Hub(
     pages_per_minute=80,
     rate=Rate(keyless=80, keyed=160),
     is_keyless=True,
+    signs_in=True,
 )
 
 _REPLICATE = Hub(

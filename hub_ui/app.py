@@ -38,7 +38,7 @@ from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
 from hub_ui.web.settings import SettingsRoutes
-from hub_ui.web.visitors import VisitorCookie
+from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
 from hub_ui.widgets import drawer as widgets_drawer
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
@@ -125,7 +125,8 @@ class Pages:
 def build_app(services: Services, reader: HeaderReader, render: Renderer, generations: Generations) -> gr.Blocks:
     """Components first, then events: every change goes through `view`, and every page updates from it."""
     visitors = services.visitors if services.settings.hosted else None
-    app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False, visitors=visitors)
+    sign_in = services.settings.sign_in
+    app = TranslatedBlocks(title="hub-ui", fill_width=True, analytics_enabled=False, visitors=visitors, sign_in=sign_in)
     # Gradio would put Hugging Face's header on the page of a Space, which loads fonts from a third host.
     app.space_id = None
     with app:
@@ -279,7 +280,7 @@ def serving(
         checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
         if services.settings.hosted:
             checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
-        routes += [GlossaryPage(render=render).route(), *SettingsRoutes(settings=services.settings).routes()]
+        routes += [GlossaryPage(render=render).route(), *settings_routes(services).routes()]
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):
             _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -299,6 +300,11 @@ def serving(
         app.server_app.iterators = RunningEvents()
         answer_agents_in_json(app)
         yield url
+
+
+def settings_routes(services: Services) -> SettingsRoutes:
+    is_own = services.policy.allows("use keys")
+    return SettingsRoutes(settings=services.settings) if is_own else VisitorKeyRoutes(settings=services.settings)
 
 
 def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:

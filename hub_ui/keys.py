@@ -20,7 +20,8 @@ from connectors.registry import HUBS, HubName
 from hub_ui.i18n import _
 from hub_ui.saved_settings import write_private
 
-KeyPlace = Literal["given", "keyring", "file"]
+# "visit": a visitor's own, in memory.
+KeyPlace = Literal["given", "keyring", "file", "visit"]
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _LONGEST = 1000
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
+from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.quotas import Quotas
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import Identifier, LocalFiles, facts_of
@@ -123,8 +124,8 @@ class Lookup:
         failure: HubUiError | None = None
         try:
             lora = self.fetch(ref)
-        except NotFound:
-            lora = self._recall_removed(ref)
+        except NotFound as error:
+            lora = self._recall_removed(ref, error)
         except (NetworkError, RateLimited) as error:
             lora, failure = self.recall(ref, error), error
         return self.with_own_values(self.with_known_headers(lora)), failure
@@ -178,10 +179,11 @@ class Lookup:
             raise error
         return known
 
-    def _recall_removed(self, ref: Ref) -> Lora:
+    def _recall_removed(self, ref: Ref, error: NotFound) -> Lora:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
         missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
-        self.recall(ref, missing)
+        # A visitor is told what they may see, which is not what there is.
+        self.recall(ref, missing if self._policy.allows("use keys") else error)
         only_version = False
         if ref.version:
             # A hub that can't say whether only the version is gone does not make us drop the whole.
@@ -211,7 +213,8 @@ class Lookup:
             if entry is not None and self._library.path(entry).exists():
                 facts = inspect_path(self._library.path(entry))
             else:
-                facts = inspect_download(self.connector(pinned.hub).locate(pinned))
+                with nullcontext() if self._policy.allows("use keys") else refusals_for_visitors(pinned.hub):
+                    facts = inspect_download(self.connector(pinned.hub).locate(pinned))
             self._catalog.remember_facts(keys[0], facts.encode(), pinned)
             self._add_header(pinned, facts)
         return facts

@@ -119,7 +119,7 @@ def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[
         return tuple(guarded(hub, guards) for hub in connectors.build(settings.endpoints, settings.tokens))
     shared = settings.shared_keys
     hubs = (guarded(hub, guards) for hub in connectors.build(settings.endpoints, VisitorKeys(shared.keys)))
-    return tuple(VisitorConnector(hub, shared, sign_in=settings.sign_in) for hub in hubs)
+    return tuple(VisitorConnector(hub, shared) for hub in hubs)
 
 
 def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
@@ -189,7 +189,7 @@ def connect(
         downloads=downloads,
         generation=generation,
         replicate=replicate,
-        visitors=Visitors(trusts_proxy=settings.trusts_proxy),
+        visitors=Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy),
         metrics=metrics,
     )
 

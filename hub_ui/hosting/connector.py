@@ -27,13 +27,11 @@ class VisitorConnector:
     opens is theirs alone (Visitor.own). Searches are of what is open, since their results are everybody's.
     """
 
-    def __init__(self, connector: Connector, shared: SharedKeys, *, sign_in: bool = False) -> None:
-        """`sign_in`: whether visitors can sign in to Hugging Face."""
+    def __init__(self, connector: Connector, shared: SharedKeys) -> None:
         self.connector = connector
         self.name = connector.name
         self.label = connector.label
         self._shared = shared
-        self._sign_in = sign_in
         self._needs_key = HUBS[self.name].needs_key
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
@@ -47,6 +45,9 @@ class VisitorConnector:
         return self._get(ref)[0]
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
+        return self._download(ref, lora)[0]
+
+    def _download(self, ref: Ref, lora: Lora | None = None) -> tuple[Download, Right]:
         if self._needs_key:
             # Its files are at public addresses, so that it is the record that says who may have them.
             known, right = (lora, self._right_of(lora)) if lora else self._get(ref)
@@ -60,7 +61,7 @@ class VisitorConnector:
             visitor.own.put_right(ref, right)
             if right == "visitor":
                 visitor.own.claim(ref)
-        return found if isinstance(found, HttpDownload) else over_http(found)
+        return over_http(found), right
 
     def locate(self, ref: Ref) -> Download:
         visitor = current_visitor()
@@ -75,10 +76,7 @@ class VisitorConnector:
         """
         visitor = current_visitor()
         known = visitor.own.right(ref) if visitor is not None else None
-        if known is not None:
-            return known
-        self.download(ref)
-        return (visitor.own.right(ref) if visitor is not None else None) or "anyone"
+        return known or self._download(ref)[1]
 
     def _get(self, ref: Ref) -> tuple[Lora, Right]:
         def ask(right: Right) -> Lora:
@@ -113,7 +111,7 @@ class VisitorConnector:
                     return ask(right), right
             except (AccessError, NotFound):
                 continue
-        with refusals_for_visitors(self.name, sign_in=self._sign_in), use_right(rights[-1]):
+        with refusals_for_visitors(self.name), use_right(rights[-1]):
             return ask(rights[-1]), rights[-1]
 
 
@@ -132,15 +130,15 @@ def without_images(lora: Lora) -> Lora:
 
 
 @contextmanager
-def refusals_for_visitors(hub: HubName, *, sign_in: bool = False) -> Iterator[None]:
+def refusals_for_visitors(hub: HubName) -> Iterator[None]:
     """A visitor is told what they can do, and must not hear of the owner's keys."""
     try:
         yield
     except (KeyRequired, Gated, NotFound) as error:
-        raise _refusal(error, hub, sign_in) from error
+        raise _refusal(error, hub) from error
 
 
-def _refusal(error: HubUiError, hub: HubName, sign_in: bool) -> HubUiError:
+def _refusal(error: HubUiError, hub: HubName) -> HubUiError:
     visitor = current_visitor()
     has_key = visitor is not None and hub in visitor.keys
     label = HUBS[hub].label
@@ -156,9 +154,9 @@ def _refusal(error: HubUiError, hub: HubName, sign_in: bool) -> HubUiError:
         )
     elif has_key:
         text = _("{label} does not let your account have this. Check your key under Settings.")
-    elif hub != "huggingface":
+    elif not HUBS[hub].signs_in:
         text = _("{label} gives this only to people with a key. Add yours for this visit under Settings.")
-    elif sign_in:
+    elif visitor is not None and visitor.can_sign_in:
         text = _("{label} gives this only to people who have signed in. Sign in under Settings.")
     else:
         text = _(

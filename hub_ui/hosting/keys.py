@@ -65,7 +65,8 @@ def use_right(right: Right) -> Iterator[None]:
 def asker(hub: HubName) -> Asker:
     """Who asks the hub just now: what only a visitor's own key opens is nobody else's answer."""
     visitor, right = current_visitor(), _RIGHT.get()
-    return Asker(right=right, key=visitor.keys.get(hub) if visitor is not None and right == "visitor" else None)
+    # Their id where the key was removed just now: such an answer is still nobody else's.
+    return Asker(right=right, key=visitor.keys.get(hub, visitor.id) if visitor and right == "visitor" else None)
 
 
 class VisitorKeys(Mapping[HubName, str]):

@@ -91,13 +91,14 @@ class OwnLoras:
 class Visitor:
     """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file.
 
-    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`. `address` is
-    that of their last request's network, empty where nothing tells it (see address.py).
+    `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
+    `can_sign_in`. `address` is that of their last request's network, empty where nothing tells it (see address.py).
     """
 
     id: str = field(repr=False)
     keys: dict[HubName, str] = field(default_factory=dict, repr=False)
     account: str = field(default="", repr=False)
+    can_sign_in: bool = field(default=False, repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
     address: str = field(default="", repr=False)
 
@@ -124,6 +125,7 @@ class Visitors:
     def __init__(
         self,
         *,
+        can_sign_in: bool = False,
         most: int = MOST_VISITORS,
         seconds: float = KEPT_SECONDS,
         trusts_proxy: bool = False,
@@ -131,13 +133,14 @@ class Visitors:
     ) -> None:
         """`trusts_proxy`: whether X-Forwarded-For tells their addresses."""
         self.trusts_proxy = trusts_proxy
+        self._can_sign_in = can_sign_in
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._lock = threading.Lock()
 
     def get(self, cookie: str, address: str = "") -> Visitor:
         """The visitor with that cookie, else a new one, whose id is the cookie to set."""
         with self._lock:
-            visitor = self._visitors.get(cookie) or Visitor(id=secrets.token_urlsafe(32))
+            visitor = self._visitors.get(cookie) or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
             visitor.address = address
             # Put in anew, since that is what makes the hour begin anew.
             self._visitors[visitor.id] = visitor

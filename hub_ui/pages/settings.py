@@ -11,6 +11,7 @@ from connectors.query import Query
 from connectors.record import Nsfw
 from connectors.registry import HUBS
 from hub_ui import saved_settings
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import Keys, key_place
 from hub_ui.pages.events import QUIET, errors_as_messages
@@ -69,7 +70,7 @@ def change(services: Services, render: Renderer, view: View, act: dict[str, Any]
 
 def settings_view(services: Services, *, level: Nsfw = "soft", said: str = "") -> SettingsView:
     if not services.policy.allows("change settings"):
-        return SettingsView(level=level, said=said, is_shared=True)
+        return visitor_view(services, level, said)
     settings = services.settings
     # The address may have a password.
     catalog = _("the database of HUB_UI_DATABASE") if settings.database else str(settings.catalog)
@@ -85,6 +86,23 @@ def settings_view(services: Services, *, level: Nsfw = "soft", said: str = "") -
         images=services.media.size(),
         budget=services.media.budget,
         level=level,
+        said=said,
+    )
+
+
+def visitor_view(services: Services, level: Nsfw, said: str) -> SettingsView:
+    visitor = current_visitor()
+    keys = visitor.keys if visitor else {}
+    return SettingsView(
+        keys=tuple(
+            HubKey(hub=HUBS[hub], place="visit" if hub in keys else None, is_read=hub in keys, may_type=True)
+            for hub in services.settings.endpoints
+            if not HUBS[hub].signs_in
+        ),
+        level=level,
+        is_shared=True,
+        can_sign_in=services.settings.sign_in,
+        account=visitor.account if visitor else "",
         said=said,
     )
 

@@ -1,14 +1,23 @@
-"""The cookie of a hosted page's visitors."""
+"""The visitors of a hosted page: the cookie that they are known by, and the keys that they bring."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.account import account_name
+from connectors.errors import HubUiError, KeyRequired, UsageError
+from connectors.http.session import Endpoint
+from connectors.registry import HUBS
 from hub_ui.hosting.address import read_address
 from hub_ui.hosting.cookie import cookie_of, read_visitor
-from hub_ui.hosting.visitor import Visitors, use_visitor
+from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
+from hub_ui.i18n import _
+from hub_ui.keys import check_key
+from hub_ui.web.settings import SettingsRoutes
 
 
 @dataclass(frozen=True)
@@ -38,3 +47,30 @@ class VisitorCookie:
         is_page = scope["method"] == "GET" and scope["path"] == "/"
         with use_visitor(visitor):
             await self.app(scope, receive, reply if is_page and visitor.id != cookie else send)
+
+
+class VisitorKeyRoutes(SettingsRoutes):
+    """The keys are the visitor's own, in memory for this visit; the settings stay the owner's."""
+
+    def change_key(self, values: Mapping[str, Any]) -> str:
+        visitor, hub = current_visitor(), str(values.get("hub"))
+        if visitor is None or hub not in HUBS or HUBS[hub].signs_in:
+            raise UsageError(_("There is no such hub. Load the page again."))
+        label = HUBS[hub].label
+        if values.get("do") == "remove":
+            visitor.put_key(hub, "")
+            return _("Your key of {hub} is removed, and what it opened is forgotten.").format(hub=label)
+        text = values.get("key") if values.get("do") == "save" else visitor.keys.get(hub)
+        key = check_key(text if isinstance(text, str) else "")
+        if not key:
+            raise UsageError(_("This is empty. Paste the key."))
+        try:
+            name = account_name(Endpoint(hub=hub, label=label, url=self.settings.endpoints[hub]), key)
+        except KeyRequired:
+            raise
+        # It may still be right.
+        except HubUiError as error:
+            visitor.put_key(hub, key)
+            return _("The key is kept for this visit, and could not be checked: {reason}").format(reason=error.message)
+        visitor.put_key(hub, key)
+        return _("The key works for this visit. Its account at {hub}: {name}.").format(hub=label, name=name)

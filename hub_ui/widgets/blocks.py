@@ -32,13 +32,19 @@ class TranslatedBlocks(gr.Blocks):
     """Components are built once, with English words (N_); each request gets them in its own language.
 
     Gradio (6.31) sends `config` with the page, so nothing is written anew, or moves, once the page is there.
-    `visitors` are those of a hosted page.
+    `visitors` are those of a hosted page, and `sign_in` says whether they can sign in to Hugging Face.
     """
 
-    def __init__(self, *, visitors: Visitors | None = None, **options: Any) -> None:
+    def __init__(self, *, visitors: Visitors | None = None, sign_in: bool = False, **options: Any) -> None:
+        self._sign_in = sign_in
         self._html: dict[int, Callable[[], str]] = {}
         self._visitors = visitors
         super().__init__(**options)
+
+    @property
+    def expects_oauth(self) -> bool:
+        """Gradio (6.31) signs people in only where its own button is, which knows no other languages."""
+        return self._sign_in
 
     def keep_html(self, component: gr.HTML, html: Callable[[], str]) -> None:
         """`html()` is what `component` shows first, in the present language."""

@@ -1,8 +1,8 @@
 """The detail panel: what a LoRA is, the source of each fact, and the actions."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -29,7 +29,7 @@ from hub_ui.widgets.render import Renderer, address
 from hub_ui.widgets.version_changes import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
-Place = Literal["own", "demo", "shared"]
+Place = Literal["own", "demo", "visit", "sign-in", "shared"]
 # Only the hub can change these.
 CLOSED: dict[Access, str] = {
     "generation-only": N_("The author allows generation on the hub only; there is nothing to download."),
@@ -50,7 +50,9 @@ WITH_KEY: dict[Access, str] = {
 WHERE_A_KEY_GOES: dict[Place, str] = {
     "own": N_("Add your key under Settings. Make one at {page}."),
     "demo": N_("The demo's hub takes any key: add one under Settings."),
-    "shared": N_("A shared page uses nobody's keys. Run hub-ui on your own computer with your key in {variable}."),
+    "visit": N_("Add your key for this visit under Settings. Make one at {page}."),
+    "sign-in": N_("Sign in to {hub} under Settings."),
+    "shared": N_("This shared page has no sign-in. Run hub-ui on your own computer with your key in {variable}."),
 }
 # About twenty printed pages. Unclosed brackets take Markdown parsers quadratic time.
 LONGEST = 40_000
@@ -72,10 +74,10 @@ LONGEST_SAID = 240
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """The hubs with a key; none for visitors of a shared page."""
+    """The hubs with a key, and where one goes for the others."""
 
     hubs: frozenset[HubName] = frozenset()
-    place: Place = "own"
+    places: Mapping[HubName, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,8 @@ def availability(record: Record, version: Version | None, keys: Keys) -> Availab
         return Availability(caution=format.sentences(reason, _(with_key)) if with_key else "")
     hub = HUBS[record.hub]
     page = hub.key_page.removeprefix("https://")
-    where = _(WHERE_A_KEY_GOES[keys.place]).format(variable=hub.token_variable, page=page)
+    place = keys.places.get(record.hub, "own")
+    where = _(WHERE_A_KEY_GOES[place]).format(variable=hub.token_variable, page=page, hub=hub.label)
     return Availability(obstacle=format.sentences(reason, where))
 
 

@@ -14,6 +14,7 @@ KEY_PLACES: dict[KeyPlace, str] = {
     "given": N_("set in {variable}"),
     "keyring": N_("in this computer’s keyring"),
     "file": N_("in a file that only you can read"),
+    "visit": N_("for this visit"),
 }
 THEMES = {"": N_("as the system says"), "light": N_("light"), "dark": N_("dark")}
 
@@ -47,7 +48,11 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsView:
-    """`keys`, `fields` and `places` are empty on a shared page. `said` is what came of the last change."""
+    """On a shared page `keys` are the visitor's own, and `fields` and `places` are empty.
+
+    `can_sign_in` is about Hugging Face, where `account` is the visitor's name once they have. `said` is what came of
+    the last change.
+    """
 
     keys: Sequence[HubKey] = ()
     fields: Sequence[Setting] = ()
@@ -56,6 +61,8 @@ class SettingsView:
     budget: int = 0
     level: Nsfw = "soft"
     is_shared: bool = False
+    can_sign_in: bool = False
+    account: str = ""
     said: str = ""
 
     @property

@@ -10,8 +10,10 @@ from connectors.claims.resolve import flatten, record_of
 from connectors.errors import HubUiError, NotFound
 from connectors.record import Lora, Nsfw, may_list
 from connectors.ref import Ref
+from connectors.registry import HUBS, HubName
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
@@ -22,7 +24,7 @@ from hub_ui.pages.try_page.page import TryPage
 from hub_ui.pages.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.services import Services
 from hub_ui.widgets import detail
-from hub_ui.widgets.detail import Keys
+from hub_ui.widgets.detail import Keys, Place
 from hub_ui.widgets.related import Related, related
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
@@ -176,10 +178,13 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
 
 
 def keys(services: Services) -> Keys:
-    if not services.policy.allows("use keys"):
-        return Keys(place="shared")
-    settings = services.settings
-    return Keys(hubs=frozenset(settings.tokens), place="demo" if settings.demo else "own")
+    settings, visitor = services.settings, current_visitor()
+    if services.policy.allows("use keys"):
+        places: dict[HubName, Place] = dict.fromkeys(settings.endpoints, "demo" if settings.demo else "own")
+        return Keys(hubs=frozenset(settings.tokens), places=places)
+    signed: Place = "sign-in" if settings.sign_in else "shared"
+    places = {hub: signed if HUBS[hub].signs_in else "visit" for hub in settings.endpoints}
+    return Keys(hubs=frozenset(visitor.keys if visitor else ()), places=places)
 
 
 def pull(services: Services, act: dict[str, Any]) -> bool:

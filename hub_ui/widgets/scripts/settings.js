@@ -39,6 +39,12 @@ element.addEventListener('submit', (event) => {
   }
 });
 element.addEventListener('click', (event) => {
+  const place = event.target.closest('[data-go]');
+  if (place) {
+    const address = `${place.dataset.go}?_target_url=${encodeURIComponent('/?view=settings')}`;
+    // Where the page stands within another one, browsers keep the cookies of a sign-in from it.
+    if (window.top === window) { window.location.assign(address); } else { window.open(address, '_blank'); }
+  }
   const button = event.target.closest('[data-key]');
   if (button) { send('settings/keys', { do: button.dataset.key, hub: button.closest('[data-hub]').dataset.hub }); }
 });

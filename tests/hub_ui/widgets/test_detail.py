@@ -9,7 +9,7 @@ from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import detail
-from hub_ui.widgets.detail import Keys
+from hub_ui.widgets.detail import Keys, Place
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
@@ -152,8 +152,14 @@ def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
         "CivitAI hands this file to people with a key. Add your key under Settings. "
         "Make one at civitai.com/user/account."
     )
-    assert "A shared page uses nobody's keys." in shown(of, keys=Keys(place="shared")).obstacle
-    assert "The demo's hub takes any key: add one under Settings." in shown(of, keys=Keys(place="demo")).obstacle
+    places: dict[Place, str] = {
+        "demo": "The demo's hub takes any key: add one under Settings.",
+        "visit": "Add your key for this visit under Settings. Make one at civitai.com/user/account.",
+        "sign-in": "Sign in to CivitAI under Settings.",
+        "shared": "This shared page has no sign-in.",
+    }
+    for place, said in places.items():
+        assert said in shown(of, keys=Keys(places={"civitai": place})).obstacle
 
 
 @pytest.mark.parametrize(

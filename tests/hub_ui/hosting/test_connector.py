@@ -1,0 +1,180 @@
+"""Hubs as visitors meet them: what is private stays with the one whose key opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import AccessError, HubUiError, NotFound
+from connectors.query import Query
+from connectors.ref import HubName, Ref
+from hub_ui import services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.hosting.keys import SharedKeys
+from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.services import Services
+from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
+from tests.recording import Recorder
+
+ALL = (*PRIVATE.values(), PRIVATE["replicate"].at(VERSION))
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def hubs(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[HubEndpoints]:
+    with running_hubs(write_private_data(tmp_path_factory.mktemp("private")), around=recorder.around) as found:
+        yield found
+
+
+@contextmanager
+def built(hubs: HubEndpoints, home: Path, shared: SharedKeys | None = None) -> Iterator[Services]:
+    settings = demo_settings(home, home / "loras", hubs)
+    with services.build(replace(settings, hosted=True, shared_keys=shared or SharedKeys())) as found:
+        yield found
+
+
+@pytest.fixture
+def page(hubs: HubEndpoints, home: Path) -> Iterator[Services]:
+    with built(hubs, home) as found:
+        yield found
+
+
+def visitor(keys: dict[HubName, str]) -> Visitor:
+    return Visitor(id="someone", keys=dict(keys))
+
+
+def refusal(services: Services, ref: Ref, keys: dict[HubName, str]) -> str:
+    with use_visitor(visitor(keys)), pytest.raises(HubUiError) as raised:
+        services.lookup.get(ref)
+    return raised.value.message
+
+
+@pytest.mark.parametrize("ref", ALL, ids=str)
+def test_what_is_private_opens_for_its_owner_alone(page: Services, ref: Ref) -> None:
+    ada = visitor(ADA)
+    with use_visitor(ada):
+        assert page.lookup.get(ref).title == SECRET
+        assert page.catalog.lora(ref.lora).private
+    for keys in (BEN, {}):
+        assert "ada/" not in refusal(page, ref, keys)
+        with use_visitor(visitor(keys)), pytest.raises(NotFound):
+            page.catalog.lora(ref.lora)
+        with use_visitor(visitor(keys)):
+            assert (page.lookup.find_record(ref), page.catalog.also_on(ref)) == (None, ())
+
+
+def test_nothing_private_is_written(page: Services, home: Path) -> None:
+    with use_visitor(visitor(ADA)):
+        for ref in ALL:
+            page.lookup.get(ref)
+        page.lookup.inspect(PRIVATE["huggingface"])
+        page.lookup.inspect(PAID)
+    texts = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    assert [text for text in texts if SECRET.encode() in text] == []
+    assert not any(page.catalog.stats().loras.values())
+
+
+def test_a_search_finds_nothing_private_whoever_asks(page: Services) -> None:
+    with use_visitor(visitor(ADA)):
+        answers = list(page.lookup.search(Query(text="secret")))
+    assert [lora for answer in answers if answer.page for lora in answer.page.loras] == []
+    assert [answer.error for answer in answers if answer.error] == []
+
+
+def test_what_a_closed_files_header_says_is_known_to_who_may_read_it(page: Services) -> None:
+    ada, ben = visitor(ADA), visitor(BEN)
+    for each in (ada, ben):
+        with use_visitor(each):
+            page.lookup.get(GATED)
+    with use_visitor(ada):
+        assert page.lookup.inspect(GATED).adapter.rank == 4
+        file = page.catalog.file(GATED)
+        assert page.lookup.find_facts(file) is not None
+        assert page.lookup.record(GATED).rank == 4
+    with use_visitor(ben):
+        assert page.lookup.find_facts(file) is None
+        assert page.lookup.record(GATED).rank is None
+        with pytest.raises(AccessError, match="your account at Hugging Face has none yet"):
+            page.lookup.inspect(GATED)
+
+
+def test_another_key_or_none_forgets_what_the_last_one_opened(page: Services) -> None:
+    ada = visitor(ADA)
+    with use_visitor(ada):
+        page.lookup.get(PRIVATE["huggingface"])
+        ada.put_key("huggingface", "")
+        with pytest.raises(NotFound):
+            page.catalog.lora(PRIVATE["huggingface"])
+        with pytest.raises(NotFound, match="nothing of that name that is open to everyone"):
+            page.lookup.get(PRIVATE["huggingface"])
+
+
+@pytest.mark.parametrize(
+    ("ref", "keys", "said"),
+    [
+        (PRIVATE["replicate"], {}, "Add yours for this visit under Settings."),
+        (PRIVATE["replicate"], BEN, "does not have"),
+        (PRIVATE["huggingface"], {}, "nothing of that name that is open to everyone."),
+        (PRIVATE["huggingface"], BEN, "nothing of that name that your account may see."),
+    ],
+)
+def test_a_refusal_says_what_this_visitor_can_do(page: Services, ref: Ref, keys: dict[str, str], said: str) -> None:
+    assert said in refusal(page, ref, keys)
+
+
+def test_who_can_sign_in_is_told_to(hubs: HubEndpoints, home: Path) -> None:
+    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True, sign_in=True)
+    with services.build(settings) as page, use_visitor(page.visitors.get("")), pytest.raises(AccessError) as raised:
+        page.lookup.inspect(GATED)
+    assert raised.value.message == "Hugging Face gives this only to people who have signed in. Sign in under Settings."
+
+
+def test_a_hub_is_asked_with_a_key_only_for_what_it_refuses_without(page: Services, recorder: Recorder) -> None:
+    recorder.forget()
+    with use_visitor(visitor(ADA)):
+        page.lookup.get(Ref.parse("huggingface:maker/red"))
+        page.lookup.get(Ref.parse("civitai:1001"))
+        page.lookup.inspect(Ref.parse("huggingface:maker/red"))
+    assert [request.target for request in recorder.requests if "bearer" in request.text.lower()] == []
+
+
+def test_access_is_asked_for_once_in_ten_minutes(page: Services, recorder: Recorder) -> None:
+    hub = page.lookup.connector("huggingface")
+    with use_visitor(visitor(ADA)):
+        pinned = page.lookup.get(GATED).pin(GATED)
+        assert hub.check_access(pinned) == "visitor"  # type: ignore[attr-defined]
+        recorder.forget()
+        assert hub.check_access(pinned) == "visitor"  # type: ignore[attr-defined]
+    assert recorder.requests == ()
+    with use_visitor(visitor(BEN)), pytest.raises(AccessError):
+        hub.check_access(pinned)  # type: ignore[attr-defined]
+
+
+def test_the_owners_key_counts_for_what_the_owner_lists(hubs: HubEndpoints, home: Path) -> None:
+    owner = {"replicate": "r8_ada", "huggingface": "hf_member", "civitai": "civ_buyer"}
+    with built(hubs, home, SharedKeys.parse("replicate:list, huggingface:maker/closed", owner)) as page:
+        answers = {answer.hub: answer for answer in page.lookup.search(Query(hubs=("replicate",)))}
+        found = answers["replicate"].page
+        assert [lora.ref.id for lora in found.loras if found] == ["maker/tuned"]  # type: ignore[union-attr]
+        assert page.lookup.get(Ref.parse("replicate:maker/tuned")).title == "tuned"
+        assert page.lookup.inspect(GATED).adapter.rank == 4
+        for ref in (*PRIVATE.values(), PAID):
+            with use_visitor(visitor({})), pytest.raises(HubUiError):
+                page.lookup.inspect(ref)
+
+
+def test_no_key_is_shown_anywhere(page: Services) -> None:
+    shared = SharedKeys.parse("replicate:list", ADA)
+    with use_visitor(visitor(ADA)) as _:
+        found = page.lookup.connector("huggingface").locate(page.lookup.get(GATED).pin(GATED))
+    texts = (repr(shared), repr(visitor(ADA)), repr(page.settings), repr(found))
+    assert [text for text in texts if any(key in text for key in ADA.values())] == []
