@@ -137,9 +137,11 @@ def _detail(response: requests.Response) -> str:
 
 
 @contextmanager
-def served(home: Path, *, hosted: bool = False, around: Around | None = None, **changed: Any) -> Iterator[Visitor]:
-    """The page on the hubs of the contract tests. `around` stands between the page and them."""
-    with running_hubs(CONTRACT, around=around) as hubs:
+def served(
+    home: Path, *, hosted: bool = False, around: Around | None = None, data: Path = CONTRACT, **changed: Any
+) -> Iterator[Visitor]:
+    """The page on the hubs of the contract tests, or on others'. `around` stands between the page and them."""
+    with running_hubs(data, around=around) as hubs:
         settings = replace(demo_settings(home, home / "loras", hubs), hosted=hosted, **changed)
         with services.build(settings) as built, app.serving(built) as url:
             yield Visitor(url=url, services=built)

@@ -1,0 +1,152 @@
+"""Visitors of a shared page by raw HTTP: their cookie, their keys, and that nothing of one reaches another."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import requests
+
+from tests.hub_ui.hosting.private_data import ADA, BEN, PRIVATE, SECRET, VERSION, write_private_data
+from tests.hub_ui.web.raw import Visitor, served
+
+OWN = {"X-Hub-UI": "settings"}
+SECRETS = (SECRET, *ADA.values())
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    home = tmp_path_factory.mktemp("visitors")
+    with served(home, hosted=True, data=write_private_data(home)) as visitor:
+        yield visitor
+
+
+def arrive(page: Visitor, headers: dict[str, str] | None = None) -> tuple[Visitor, str]:
+    """Someone new, and the cookie as it was set."""
+    answer = requests.get(page.url, headers=headers, timeout=60)
+    cookie = next(line for line in answer.headers["set-cookie"].split(", ") if line.startswith("hub-ui-visitor="))
+    return replace(page.another(), headers={"Cookie": cookie.partition(";")[0]}), cookie
+
+
+def send(visitor: Visitor, path: str = "keys", **values: Any) -> dict[str, str]:
+    headers = {**visitor.headers, **OWN}
+    answer = requests.post(f"{visitor.url}settings/{path}", json=values, headers=headers, timeout=60)
+    assert answer.headers["cache-control"] == "no-store"
+    return dict(answer.json())
+
+
+def with_keys(page: Visitor, keys: dict[str, str]) -> Visitor:
+    visitor, _ = arrive(page)
+    for hub in ("civitai", "replicate"):
+        assert "for this visit" in send(visitor, do="save", hub=hub, key=keys[hub])["said"]
+    return visitor
+
+
+def settings_page(visitor: Visitor) -> str:
+    visitor.look_at("?view=settings")
+    return str(visitor.ask(visitor.event("settings.act > settings").number, [None], {"act": "shown"}).data)
+
+
+def hear_all(visitor: Visitor, ref: str, *, tries: bool = True) -> str:
+    """All that the page and the endpoints tell this visitor about a LoRA."""
+    texts = [visitor.get("").text, visitor.get("config").text]
+    visitor.look_at(f"?open={ref}".replace("#", "%23"))
+    endpoints: dict[str, list[Any]] = {
+        "search": ["secret", None, None, None, "relevance", "soft", 20, False],
+        "show": [ref],
+        "inspect": [ref],
+        "try": [[ref], "a boat", *[None] * 8, False],
+    }
+    for event in visitor.events():
+        if event.name == "try" and not tries:
+            continue
+        if event.name in endpoints:
+            texts.append(str(visitor.ask(event.number, endpoints[event.name])))
+        elif event.name.endswith((".change", ".act")) and not event.what.endswith("> nothing"):
+            act = {"act": "open", "ref": ref} if event.name.endswith(".act") else None
+            texts.append(str(visitor.ask(event.number, [None] * len(event.inputs), act)))
+    return "\n".join(texts)
+
+
+def test_the_cookie_of_a_visitor_is_random_and_out_of_reach_of_scripts(page: Visitor) -> None:
+    (first, cookie), (second, _) = arrive(page), arrive(page)
+    assert cookie.partition("; ")[2] == "Path=/; HttpOnly; SameSite=Lax"
+    assert first.headers["Cookie"] != second.headers["Cookie"]
+    assert len(first.headers["Cookie"].partition("=")[2]) == 43
+
+
+@pytest.mark.parametrize("proto", ["https", "https,http"])
+def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor, proto: str) -> None:
+    _, cookie = arrive(page, {"X-Forwarded-Proto": proto})
+    assert cookie.partition("; ")[2] == "Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
+
+
+def test_who_has_a_cookie_keeps_it_and_nothing_but_the_page_sets_one(page: Visitor) -> None:
+    visitor, _ = arrive(page)
+    assert [path for path in ("", "config", "glossary") if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
+    assert "hub-ui-visitor" not in str(page.get("config").headers)
+
+
+def test_a_key_counts_for_its_visitor_until_it_is_removed(page: Visitor) -> None:
+    ada, (ben, _) = with_keys(page, ADA), arrive(page)
+    assert "for this visit" in settings_page(ada).partition("Replicate")[2]
+    assert settings_page(ben).count('data-form="key"') == 2
+    assert send(ada, do="check", hub="replicate")["said"].startswith("The key works for this visit.")
+    assert send(ada, do="remove", hub="replicate")["said"].startswith("Your key of Replicate is removed")
+    assert send(ada, do="check", hub="replicate") == {"detail": "This is empty. Paste the key."}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"do": "save", "hub": "civitai", "key": "wrong"}, "CivitAI does not accept this key."),
+        ({"do": "save", "hub": "civitai", "key": "a b"}, "This holds characters that no key has."),
+        ({"do": "save", "hub": "huggingface", "key": "hf_member"}, "There is no such hub."),
+        ({"do": "check", "hub": "civitai"}, "This is empty."),
+    ],
+)
+def test_what_is_no_key_is_not_kept(page: Visitor, values: dict[str, Any], said: str) -> None:
+    visitor, _ = arrive(page)
+    assert send(visitor, **values)["detail"].startswith(said)
+    assert 'data-key="check"' not in settings_page(visitor)
+
+
+def test_the_owners_settings_stay_closed(page: Visitor) -> None:
+    visitor, _ = arrive(page)
+    assert send(visitor, "values", library="/etc") == {"detail": "The settings of a shared page are its owner's."}
+
+
+def test_another_sites_page_changes_no_key(page: Visitor) -> None:
+    visitor = with_keys(page, ADA)
+    values = {"do": "remove", "hub": "civitai"}
+    answers = [
+        requests.post(f"{page.url}settings/keys", json=values, headers={**visitor.headers, **headers}, timeout=60)
+        for headers in ({}, {**OWN, "Sec-Fetch-Site": "cross-site"})
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert send(visitor, do="check", hub="civitai")["said"].startswith("The key works")
+
+
+@pytest.mark.parametrize(
+    "ref", [str(PRIVATE["replicate"]), str(PRIVATE["replicate"].at(VERSION)), f"https://replicate.com/ada/{SECRET}"]
+)
+def test_what_one_visitors_key_opens_reaches_no_other_by_any_route(
+    page: Visitor, ref: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ada, ben, (anyone, _) = with_keys(page, ADA), with_keys(page, BEN), arrive(page)
+    show = ada.event("show > 1st").number
+    assert json.loads(json.dumps(ada.ask(show, [ref]).data))[0]["title"] == SECRET
+    assert SECRET in hear_all(ada, ref)
+    for other in (ben, anyone):
+        assert other.ask(show, [ref]).status == 200
+        # What they asked for comes back to them, as the name of what is not there.
+        heard = hear_all(other, ref).replace(ref, "").replace(ref.partition(":")[2], "")
+        assert [
+            secret for secret in (f'"title": "{SECRET}"', "A red fine-tune", *ADA.values()) if secret in heard
+        ] == []
+    assert [key for key in (*ADA.values(), *BEN.values()) if key in caplog.text] == []
