@@ -5,6 +5,7 @@ import io
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import replace
@@ -34,9 +35,11 @@ from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
+from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware
+from hub_ui.web.request_log import RequestLog
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
 from hub_ui.widgets import drawer as widgets_drawer
@@ -51,6 +54,9 @@ HEAD_SCRIPTS = ("theme", "arriving", "keyboard", "terms", "drop")
 MOST_HANDLERS = 400
 # A queued event costs memory.
 MOST_WAITING = 2000
+ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.")
+# So that pages get that sentence.
+LAST_WORD_SECONDS = 2.0
 # Gradio's run history would keep what people type in their browser's storage. On a Space it would answer through Node,
 # and offer the page as an app to install.
 LAUNCH: dict[str, Any] = {
@@ -272,7 +278,9 @@ def serving(
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
         routes = image_routes(services, render, folder, closing)
-        generations = Generations(hosted=services.settings.hosted, most=services.settings.limits.queue)
+        generations = Generations(
+            hosted=services.settings.hosted, most=services.settings.limits.queue, check=services.lifecycle.check
+        )
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
         limits = services.settings.policy.limits
@@ -280,7 +288,10 @@ def serving(
         checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
         if services.settings.hosted:
             checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
+        checks.insert(0, Middleware(RequestLog))
         routes += [GlossaryPage(render=render).route(), *settings_routes(services).routes()]
+        routes += HealthRoutes(services=services, running=generations.running).routes()
+        watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):
             _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
@@ -297,6 +308,7 @@ def serving(
                 app_kwargs={"middleware": checks, "routes": routes},
             )
         closing.callback(app.close, verbose=False)
+        closing.callback(finish_work, services, generations, app)
         app.server_app.iterators = RunningEvents()
         answer_agents_in_json(app)
         yield url
@@ -305,6 +317,23 @@ def serving(
 def settings_routes(services: Services) -> SettingsRoutes:
     is_own = services.policy.allows("use keys")
     return SettingsRoutes(settings=services.settings) if is_own else VisitorKeyRoutes(settings=services.settings)
+
+
+def watch_queues(services: Services, generations: Generations) -> None:
+    services.metrics.watch_queue("generations", generations.running)
+    services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
+
+
+def finish_work(services: Services, generations: Generations, app: gr.Blocks) -> None:
+    """What runs gets the time of a stop. Then downloads wait for the next start, and pages hear of the rest."""
+    services.queue.hold()
+    services.lifecycle.wait_for(lambda: not generations.running() and not services.queue.running)
+    if generations.running():
+        generations.end(ENDED)
+        until = time.monotonic() + LAST_WORD_SECONDS
+        # Gradio (6.31) has no public name for unanswered requests.
+        while any(app._queue.pending_event_ids_session.values()) and time.monotonic() < until:
+            time.sleep(0.05)
 
 
 def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:

@@ -19,6 +19,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.mirrors import best_home, pull_from_mirror
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
+from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
@@ -32,13 +33,20 @@ class Downloads:
     """Any thread may call any method. `queue` has to be stopped in the end."""
 
     def __init__(
-        self, settings: Settings, lookup: Lookup, catalog: Catalog, library: Library, metrics: Metrics
+        self,
+        settings: Settings,
+        lookup: Lookup,
+        catalog: Catalog,
+        library: Library,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
     ) -> None:
         self._settings = settings
         self._lookup = lookup
         self._catalog = catalog
         self._library = library
         self._metrics = metrics
+        self._lifecycle = lifecycle
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
         self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
@@ -144,6 +152,7 @@ class Downloads:
 
         entry = self._fetch(locate, record, on_progress, is_cancelled)
         self._metrics.count_download(pinned.hub, entry.size)
+        _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         return entry
 
     def _fetch(
@@ -166,6 +175,7 @@ class Downloads:
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
+        self._lifecycle.check()
         try:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:

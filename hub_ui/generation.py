@@ -1,5 +1,7 @@
 """Generation: from refs or files with weights to images, on this computer or on Replicate."""
 
+import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,8 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 
 class Generation:
@@ -187,6 +191,7 @@ class Generation:
         is_cancelled: Callable[[], bool] | None = None,
     ) -> GenerationResult:
         """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
+        start = time.monotonic()
         check_policy(self._policy, place, request, images=len(comparison.cells))
         backend = self._replicate if place == "replicate" else self.local
         if not self._policy.allows("fetch bases"):
@@ -199,6 +204,8 @@ class Generation:
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)
             raise
+        seconds = round(time.monotonic() - start, 3)
+        _LOG.info("images", extra={"place": place, "images": len(comparison.cells), "seconds": seconds})
         if self._policy.allows("keep history"):
             try:
                 self._history.add(result)

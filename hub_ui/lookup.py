@@ -1,5 +1,6 @@
 """What is known of LoRAs: asked of the hubs, remembered in the catalog, proved by the headers of their files."""
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -32,6 +33,7 @@ from hub_ui.library.mirrors import explain, open_mirrors
 from hub_ui.metrics import Metrics
 from hub_ui.policy import Policy
 
+_LOG = logging.getLogger(__name__)
 _MOST_HISTORIES = 200
 # Locks that keep two threads from reading the same header: enough that different files rarely share one.
 _LOCKS = 64
@@ -97,6 +99,9 @@ class Lookup:
         return (answer and self._remember(answer, query) for answer in steps)
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
+        outcome = answer.error.name if answer.error else "answered"
+        fields = {"hub": answer.hub, "outcome": outcome, "seconds": round(answer.seconds, 3)}
+        _LOG.info("a search", extra=fields)
         if isinstance(answer.error, NetworkError):
             self.down_since.setdefault(answer.hub, datetime.now(UTC))
         else:
@@ -128,6 +133,7 @@ class Lookup:
             lora = self._recall_removed(ref, error)
         except (NetworkError, RateLimited) as error:
             lora, failure = self.recall(ref, error), error
+        _LOG.info("a LoRA", extra={"hub": ref.hub, "outcome": failure.name if failure else "answered"})
         return self.with_own_values(self.with_known_headers(lora)), failure
 
     def fetch(self, ref: Ref) -> Lora:

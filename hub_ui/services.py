@@ -46,6 +46,7 @@ from hub_ui.library.update_rules import UpdateRules
 from hub_ui.library_index import LibraryIndex
 from hub_ui.library_search import LibrarySearch
 from hub_ui.library_values import OwnValues
+from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.policy import Policy
@@ -80,6 +81,7 @@ class Services:
     replicate: Endpoint
     visitors: Visitors
     metrics: Metrics
+    lifecycle: Lifecycle
 
     @property
     def policy(self) -> Policy:
@@ -143,7 +145,7 @@ def connect(
     metrics: Metrics | None = None,
 ) -> Services:
     """`guards` are those that stand before `hubs`."""
-    metrics = metrics or Metrics()
+    metrics, lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
     names = FileNameTemplate.parse(settings.names) if settings.names else None
     library = Library(
         settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
@@ -157,7 +159,7 @@ def connect(
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    downloads = build_downloads(settings, lookup, catalog, library, metrics, quotas)
+    downloads = build_downloads(settings, lookup, catalog, library, metrics, quotas, lifecycle)
     history = History(settings.home / "pictures")
     replicate = Endpoint(
         hub="replicate",
@@ -191,14 +193,21 @@ def connect(
         replicate=replicate,
         visitors=Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy),
         metrics=metrics,
+        lifecycle=lifecycle,
     )
 
 
 def build_downloads(
-    settings: Settings, lookup: Lookup, catalog: Catalog, library: Library, metrics: Metrics, quotas: Quotas
+    settings: Settings,
+    lookup: Lookup,
+    catalog: Catalog,
+    library: Library,
+    metrics: Metrics,
+    quotas: Quotas,
+    lifecycle: Lifecycle,
 ) -> Downloads:
     if settings.policy.allows("pull"):
-        return Downloads(settings, lookup, catalog, library, metrics)
+        return Downloads(settings, lookup, catalog, library, metrics, lifecycle)
     limits = settings.limits
     cache = LoraCache(
         settings.home / "lora-cache",
@@ -208,7 +217,9 @@ def build_downloads(
         options=DownloadOptions(connections=settings.connections),
     )
     sessions = SessionLibraries(shared=read_shared_lock(settings.shared_lock))
-    return VisitorDownloads(settings, lookup, catalog, library, metrics, cache=cache, sessions=sessions, quotas=quotas)
+    return VisitorDownloads(
+        settings, lookup, catalog, library, metrics, lifecycle, cache=cache, sessions=sessions, quotas=quotas
+    )
 
 
 def build_generation(

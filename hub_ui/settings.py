@@ -15,6 +15,7 @@ from hub_ui import saved_settings
 from hub_ui.hosting.keys import VARIABLE, SharedKeys
 from hub_ui.hosting.limits import Limits, read_limits
 from hub_ui.keys import Keys, KeyStore, check_key
+from hub_ui.lifecycle import USUAL_SECONDS
 from hub_ui.policy import LOCAL, Policy, hosted_policy
 from hub_ui.saved_settings import is_address, names_proxy
 
@@ -47,7 +48,8 @@ class Settings:
     hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
     names of hubs whose address the environment decides, "proxy", "library" and "home". `delivery_hosts` are hosts of
     files beside the hubs' usual ones: a mirror's. `rates` are of hubs for which the environment names another budget
-    than their own.
+    than their own. `stop_seconds` is how long a stop waits for what runs. `metrics_token` opens a hosted page's metrics
+    to who is not at its computer.
     """
 
     home: Path
@@ -74,6 +76,8 @@ class Settings:
     database: str = field(default="", repr=False)
     rates: Mapping[HubName, Rate] = field(default_factory=dict)
     workers: str = ""
+    stop_seconds: float = USUAL_SECONDS
+    metrics_token: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not self.policy.allows("use keys"):
@@ -175,6 +179,8 @@ def from_environment(
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
         image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
+        stop_seconds=_stop_seconds(environ.get("HUB_UI_STOP_SECONDS", "")),
+        metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),
         rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
     )
 
@@ -212,6 +218,14 @@ def _image_cache(megabytes: str) -> int | None:
             f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
         )
     return int(megabytes) * 1_000_000 if megabytes else None
+
+
+def _stop_seconds(text: str) -> float:
+    if text and not re.fullmatch("[0-9]{1,4}", text):
+        raise UsageError(
+            f"HUB_UI_STOP_SECONDS={_printable(text)} is no whole number up to 9999. Write one, or unset it."
+        )
+    return float(text or USUAL_SECONDS)
 
 
 def _rate(environ: Mapping[str, str], name: str) -> Rate | None:

@@ -11,7 +11,7 @@ from hub_ui import services, settings
 from hub_ui.app import serving
 from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
 from hub_ui.commands.options import flag
-from hub_ui.commands.serve import AppPort, McpFlag, check_mcp
+from hub_ui.commands.serve import AppPort, LogOption, McpFlag, check_mcp, start_log
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.keys import Keys, KeyStore
@@ -31,6 +31,7 @@ class Demo:
     data: DataFolder = None
     no_browser: Annotated[bool, flag("--no-browser", "Print the address without opening it.")] = False
     mcp: McpFlag = False
+    log: LogOption = None
 
     def run(self, terminal: Terminal) -> int:
         home = settings.from_environment(os.environ).home
@@ -39,6 +40,7 @@ class Demo:
         check_mcp(self.mcp)
         (home / "demo").mkdir(parents=True, exist_ok=True)
         with (
+            start_log(self.log, terminal),
             stop_signals() as stop,
             running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
             # The hubs use new ports every time, so the cache is valid for one run only.
@@ -51,6 +53,7 @@ class Demo:
                 terminal.line(f"MCP: {url}gradio_api/mcp/")
             terminal.out.flush()
             wait(stop)
+            built.lifecycle.stop(stop.hurry)
             # Gradio enables uvicorn's log, which would report every closed connection.
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         return 0

@@ -48,12 +48,22 @@ def hub_data(folder: Path | None) -> Path:
     return folder or SAMPLES
 
 
+class Stop(threading.Event):
+    """Set by the signal to stop. `hurry` is set where nobody wants to wait for what runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hurry = threading.Event()
+
+
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event. Both are a normal exit."""
-    stop = threading.Event()
+def stop_signals() -> Iterator[Stop]:
+    """Ctrl-C and SIGTERM set it, and both are a normal exit. Ctrl-C, and the second of any, are in a hurry."""
+    stop = Stop()
 
     def set_stop(signum: int, frame: FrameType | None) -> None:
+        if signum == signal.SIGINT or stop.is_set():
+            stop.hurry.set()
         stop.set()
 
     before = {number: signal.signal(number, set_stop) for number in (signal.SIGINT, signal.SIGTERM)}

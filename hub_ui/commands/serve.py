@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +15,11 @@ from hub_ui.commands import options
 from hub_ui.commands.hubs import check_port, stop_signals, wait
 from hub_ui.commands.options import flag, option
 from hub_ui.hosting.snapshot import load_once
+from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
+LogOption = Annotated[str | None, option("FORM", "How to log on standard error: text or json. Default: text.")]
 AppPort = Annotated[int | None, option("P", "The app's port. Default: the first free one from 7860.", options.port)]
 WorkersOption = Annotated[
     str | None,
@@ -35,6 +38,7 @@ class Serve:
     hosted: Annotated[bool, flag("--hosted", "For strangers: no downloads into this computer's library.")] = False
     mcp: McpFlag = False
     workers: WorkersOption = None
+    log: LogOption = None
 
     def run(self, terminal: Terminal) -> int:
         on_space = bool(os.environ.get("SPACE_ID"))
@@ -45,7 +49,7 @@ class Serve:
         port = self.port if self.port is not None or not on_space else space_port(os.environ)
         check_port(host, port)
         check_mcp(self.mcp)
-        with stop_signals() as stop, services.build(chosen) as built:
+        with start_log(self.log, terminal), stop_signals() as stop, services.build(chosen) as built:
             if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
                 load_once(Path(snapshot), built.catalog, chosen.home, lambda text: terminal.note(f"hub-ui: {text}"))
             with serving(built, host=host, port=port, open_browser=not hosted, agents=self.mcp) as url:
@@ -54,12 +58,18 @@ class Serve:
                     terminal.line(f"MCP: {url}gradio_api/mcp/")
                 terminal.out.flush()
                 wait(stop)
+                built.lifecycle.stop(stop.hurry)
         return 0
 
 
 def space_port(environ: Mapping[str, str]) -> int:
     """Where a Space's proxy expects the app."""
     return options.port(environ.get("GRADIO_SERVER_PORT") or "7860")
+
+
+def start_log(form: str | None, terminal: Terminal) -> AbstractContextManager[None]:
+    chosen = read_log_format(os.environ, form)
+    return logging_to(terminal.err, chosen, read_log_level(os.environ, chosen))
 
 
 def check_mcp(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from hub_ui.i18n import _
 from hub_ui.library.file_names import target
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
+from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
@@ -43,12 +44,13 @@ class VisitorDownloads(Downloads):
         catalog: Catalog,
         library: Library,
         metrics: Metrics,
+        lifecycle: Lifecycle,
         *,
         cache: LoraCache,
         sessions: SessionLibraries,
         quotas: Quotas,
     ) -> None:
-        super().__init__(settings, lookup, catalog, library, metrics)
+        super().__init__(settings, lookup, catalog, library, metrics, lifecycle)
         self.cache = cache
         self.sessions = sessions
         self._quotas = quotas

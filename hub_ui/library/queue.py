@@ -125,6 +125,7 @@ class Queue:
         self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._holding = False
         self._owner = False
 
     def start(self) -> None:
@@ -134,6 +135,17 @@ class Queue:
                 self._thread = threading.Thread(target=self._work, name="queue", daemon=True)
                 self._thread.start()
 
+    def hold(self) -> None:
+        """Starts nothing more; what waits does so until the next process."""
+        with self._changed:
+            self._holding = True
+
+    @property
+    def running(self) -> int:
+        """How many downloads run in this process."""
+        with self._changed:
+            return len(self._active)
+
     def stop(self) -> None:
         """Stops running downloads, which go on at the next start, and closes the file."""
         with self._changed:
@@ -142,7 +154,7 @@ class Queue:
         if self._thread is not None:
             self._thread.join()
         with self._changed:
-            self._thread, self._stopping = None, False
+            self._thread, self._stopping, self._holding = None, False, False
             if self._opened is not None and not self._active:
                 self._opened.close()
                 self._opened = None
@@ -289,7 +301,7 @@ class Queue:
             if row.state == "cancelled":
                 self._launch(row, drop=True)
         # "running" without an active download: its outcome could not be recorded.
-        waiting = [row for row in idle if row.state != "cancelled"]
+        waiting = [row for row in idle if row.state != "cancelled" and not self._holding]
         now, refs = self._clock.now(), {active.ref for active in self._active.values() if not active.drop}
         for row in next_up(waiting, refs, self._holds, now, self._limits):
             if self._store.move(row.id, "running", only_from=("waiting", "running")):

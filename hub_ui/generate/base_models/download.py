@@ -2,7 +2,7 @@
 
 import glob
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import disk_usage
@@ -19,6 +19,7 @@ from connectors.errors import NeedsFetching, NoBase
 from connectors.registry import HubName
 from hub_ui.format import size
 from hub_ui.generate.base_models import (
+    BASES,
     PACKAGED,
     PipelineSpec,
     SharedComponent,
@@ -84,6 +85,12 @@ _WITHOUT_ASKING = 1_000_000_000
 _WORTH_A_WORD = 50_000_000
 # Bytes to leave free beside a download, for other programs.
 _SPARE = 1_000_000_000
+
+
+def bases_here(names: Collection[str] = (), *, demo: bool = False) -> list[str]:
+    """The ids of the base models of which there are files on this disk. `names` empty: all, the demo's only there."""
+    wanted = (base for base in BASES if (base.id in names if names else demo or base.source != str(PACKAGED)))
+    return [base.id for base in wanted if Path(base.source).is_dir() or RepoCache(base.source, None).commits()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,9 +62,17 @@ class Generations:
     concurrency_id = "generations"
 
     def __init__(
-        self, *, hosted: bool = False, most: int = MOST_RUNNING, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        hosted: bool = False,
+        most: int = MOST_RUNNING,
+        check: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hosted`: a generation ends after a minute without a page that follows it. At most `most` run or wait."""
+        """`hosted`: a generation ends after a minute without a page that follows it. At most `most` run or wait.
+        `check` raises where nothing new may begin.
+        """
+        self._check = check
         self._hosted = hosted
         self._most = most
         self._clock = clock
@@ -74,6 +82,7 @@ class Generations:
 
     def start(self, subject: GenerationSubject, work: Work, *, page: str = "") -> str:
         """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
+        self._check()
         made = _Generation(id=secrets.token_urlsafe(24), page=page, subject=subject, seen=self._clock())
 
         def put(step: Any) -> None:
@@ -159,6 +168,12 @@ class Generations:
         """Whether a generation, `besides` this one, still waits for it."""
         kept = list(self._kept.values())
         return any(made.outcome is None and download in made.subject.waits_for and made.id != besides for made in kept)
+
+    def end(self, last_word: str) -> None:
+        """Ends what still runs, between two steps. Its followers get `last_word`."""
+        for id_, made in list(self._kept.items()):
+            if made.outcome is None:
+                self.stop(id_, last_word)
 
     def close(self) -> None:
         """Ends all and waits for them: a process that exits while torch computes is aborted."""

@@ -1,0 +1,100 @@
+"""What those who run a page ask it, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import Request
+
+from connectors.query import Query
+from hub_ui.lifecycle import Lifecycle
+from hub_ui.web.health import HealthRoutes, is_loopback
+from tests.hub_ui.web.raw import Visitor, served
+
+TOKEN = "let-me-read-123"
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with served(tmp_path_factory.mktemp("watched"), hosted=True, metrics_token=TOKEN) as visitor:
+        yield visitor
+
+
+def values(page: Visitor) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(page.get("metrics").text)
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
+
+
+def test_a_page_is_alive_and_ready(watched: Visitor) -> None:
+    assert (watched.get("health").status_code, watched.get("health").json()) == (200, {"status": "alive"})
+    ready = watched.get("ready")
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {
+            "ready": True,
+            "stopping": False,
+            "catalog": "answers",
+            "base": "present",
+            "bases": ["tiny-shapes"],
+            "queue": {"generations": 0, "most": 20},
+        },
+    )
+
+
+def test_what_happens_is_counted_without_names(watched: Visitor) -> None:
+    before = values(watched)
+    [answer] = watched.services.lookup.search(Query(hubs=("huggingface",)))
+    assert answer.page is not None
+    found = answer.page.loras[0].ref
+    watched.services.lookup.get(found)
+    after = values(watched)
+    changed = {key: value - before.get(key, 0) for key, value in after.items() if key[0].endswith("_total")}
+    assert {key: value for key, value in changed.items() if value and key[0].startswith("hub_ui")} == {
+        ("hub_ui_searches_total",): 1,
+        ("hub_ui_opens_total",): 1,
+        ("hub_ui_hub_requests_total", "huggingface", "answered"): 2,
+    }
+    assert after["hub_ui_hub_breaker", "civitai"] == 0
+    assert after["hub_ui_queue_length", "generations"] == 0
+    assert str(found.id) not in watched.get("metrics").text
+
+
+def test_metrics_of_a_hosted_page_are_for_who_runs_it(watched: Visitor) -> None:
+    through_proxy = replace(watched, headers={"X-Forwarded-For": "203.0.113.9"})
+    assert through_proxy.get("metrics").status_code == 401
+    for value, status in ((f"Bearer {TOKEN}", 200), ("Bearer other", 401), (TOKEN, 401), ("Bearer ", 401)):
+        told = replace(watched, headers={"X-Forwarded-For": "203.0.113.9", "Authorization": value})
+        assert told.get("metrics").status_code == status
+    assert watched.get("metrics").status_code == 200
+
+
+@pytest.mark.parametrize(("host", "may"), [("127.0.0.1", True), ("::1", True), ("203.0.113.9", False), ("x", False)])
+def test_only_this_computer_needs_no_token(watched: Visitor, host: str, may: bool) -> None:
+    asked = Request({"type": "http", "headers": [], "client": (host, 5000)})
+    routes = HealthRoutes(services=watched.services, running=lambda: 0)
+    assert (is_loopback(host), routes.may_read_metrics(asked)) == (may, may)
+
+
+def test_a_page_without_a_token_has_none_to_guess(hosted_page: Visitor) -> None:
+    told = replace(hosted_page, headers={"X-Forwarded-For": "203.0.113.9", "Authorization": "Bearer "})
+    assert told.get("metrics").status_code == 401
+
+
+def test_a_page_whose_queue_is_full_or_that_stops_is_not_ready(watched: Visitor) -> None:
+    assert not HealthRoutes(services=watched.services, running=lambda: 20).state()["ready"]
+    lifecycle = Lifecycle()
+    lifecycle.stop(threading.Event())
+    stopping = HealthRoutes(services=replace(watched.services, lifecycle=lifecycle), running=lambda: 0).state()
+    assert (stopping["ready"], stopping["stopping"]) == (False, True)
+
+
+def test_a_base_that_the_operator_lists_and_lacks_is_said_to_be_missing(watched: Visitor, tmp_path: Path) -> None:
+    limits = replace(watched.services.settings.limits, bases=frozenset({"flux.1-dev"}))
+    settings = replace(watched.services.settings, limits=limits)
+    state = HealthRoutes(services=replace(watched.services, settings=settings), running=lambda: 0).state()
+    assert (state["base"], state["bases"], state["ready"]) == ("missing", [], True)
