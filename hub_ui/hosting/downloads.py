@@ -122,7 +122,7 @@ class VisitorDownloads(Downloads):
         """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from."""
         found = over_http(locate())
         right = self.check_access(found.ref)
-        with refusals_for_visitors(found.ref.hub, sign_in=self._settings.sign_in):
+        with refusals_for_visitors(found.ref.hub):
             fetched = self.cache.fetch(
                 found,
                 shared=is_shared(right),

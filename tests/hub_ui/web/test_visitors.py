@@ -6,12 +6,13 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.hub_ui.hosting.private_data import ADA, BEN, PRIVATE, SECRET, VERSION, write_private_data
+from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 
 OWN = {"X-Hub-UI": "settings"}
@@ -51,7 +52,7 @@ def settings_page(visitor: Visitor) -> str:
     return str(visitor.ask(visitor.event("settings.act > settings").number, [None], {"act": "shown"}).data)
 
 
-def hear_all(visitor: Visitor, ref: str, *, tries: bool = True) -> str:
+def hear_all(visitor: Visitor, ref: str) -> str:
     """All that the page and the endpoints tell this visitor about a LoRA."""
     texts = [visitor.get("").text, visitor.get("config").text]
     visitor.look_at(f"?open={ref}".replace("#", "%23"))
@@ -62,8 +63,6 @@ def hear_all(visitor: Visitor, ref: str, *, tries: bool = True) -> str:
         "try": [[ref], "a boat", *[None] * 8, False],
     }
     for event in visitor.events():
-        if event.name == "try" and not tries:
-            continue
         if event.name in endpoints:
             texts.append(str(visitor.ask(event.number, endpoints[event.name])))
         elif event.name.endswith((".change", ".act")) and not event.what.endswith("> nothing"):
@@ -150,3 +149,12 @@ def test_what_one_visitors_key_opens_reaches_no_other_by_any_route(
             secret for secret in (f'"title": "{SECRET}"', "A red fine-tune", *ADA.values()) if secret in heard
         ] == []
     assert [key for key in (*ADA.values(), *BEN.values()) if key in caplog.text] == []
+
+
+def test_nothing_private_and_no_key_is_on_the_disk(page: Visitor) -> None:
+    ada = with_keys(page, ADA)
+    for ref in (*PRIVATE.values(), GATED, PAID):
+        hear_all(ada, str(ref))
+    home: Path = page.services.settings.home
+    files = [path for path in home.rglob("*") if path.is_file() and home / "data" not in path.parents]
+    assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in SECRETS)] == []
