@@ -35,10 +35,11 @@ from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
+from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
-from hub_ui.web.middleware import AllowedHosts, middleware
+from hub_ui.web.middleware import AllowedHosts, middleware, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
@@ -289,6 +290,8 @@ def serving(
         if services.settings.hosted:
             checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
         checks.insert(0, Middleware(RequestLog))
+        head = [read_script(name) for name in HEAD_SCRIPTS]
+        checks.insert(0, Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head))
         routes += [GlossaryPage(render=render).route(), *settings_routes(services).routes()]
         routes += HealthRoutes(services=services, running=generations.running).routes()
         watch_queues(services, generations)
@@ -301,7 +304,7 @@ def serving(
                 **LAUNCH,
                 theme=theme(),
                 css_paths=STYLES,
-                head="".join(f"<script>{read_script(name)}</script>" for name in HEAD_SCRIPTS),
+                head="".join(f"<script>{script}</script>" for script in head),
                 mcp_server=agents,
                 max_threads=MOST_HANDLERS,
                 max_file_size=limits.upload_bytes,
@@ -348,7 +351,9 @@ def image_routes(services: Services, render: Renderer, folder: Path, closing: Ex
 def allowed_hosts(services: Services, host: str) -> AllowedHosts | None:
     """None: a hosted page answers to every name until its owner names some."""
     named = services.settings.allowed_hosts
-    return None if services.settings.hosted and not named else AllowedHosts(names=named | {host.lower()})
+    return (
+        None if services.settings.hosted and not named else AllowedHosts(names=named, own=own_names() | {host.lower()})
+    )
 
 
 @contextmanager

@@ -98,7 +98,7 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """`bounds` is None where the engine's own are enough.
+    """`bounds` is None where the engine's own are enough. `frames` are the sites that may show the page in a frame.
 
     A hub's answer counts for `answer_seconds` for whoever asks the same without a key. `has_rates`: whether all
     visitors together ask a hub only as often as its rate says.
@@ -107,6 +107,7 @@ class Policy:
     allowed: frozenset[Action]
     limits: WebLimits
     bounds: Bounds | None = None
+    frames: str = "'self'"
     answer_seconds: float = 0.0
     has_rates: bool = False
 
@@ -152,4 +153,6 @@ def hosted_policy(limits: Limits) -> Policy:
         bases=limits.bases, loras=limits.loras, images=limits.images, steps=limits.steps, side=limits.side,
         frames=limits.frames,
     )  # fmt: skip
-    return Policy(allowed=frozenset(), limits=web, bounds=bounds, answer_seconds=15.0, has_rates=True)
+    # A Space is shown within a page of Hugging Face.
+    frames = "'self' https://huggingface.co"
+    return Policy(allowed=frozenset(), limits=web, bounds=bounds, frames=frames, answer_seconds=15.0, has_rates=True)

@@ -29,6 +29,8 @@ from hub_ui.widgets.blocks import read_language
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
+# By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
+_OTHER_SITES = ("cross-site", "same-site")
 # Including open pages: those unused for longest go first.
 MOST = 1000
 # After the computer's sleep, pages are as they were.
@@ -82,12 +84,21 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            headers = Headers(scope=scope)
             try:
-                self.hosts.check(Headers(scope=scope))
+                self.hosts.check(headers)
+                if headers.get("sec-fetch-site") in _OTHER_SITES and not is_visit(scope, headers):
+                    raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
             except Refused as refused:
                 await refused.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+
+def is_visit(scope: Scope, headers: Headers) -> bool:
+    """Whether a person follows a link to the page, as other sites may have one."""
+    goes = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return goes and scope["method"] == "GET" and not str(scope["path"]).startswith("/gradio_api/")
 
 
 def own_names() -> frozenset[str]:

@@ -1,0 +1,39 @@
+"""Text that becomes part of the page, by whatever fault, runs nothing and asks nobody."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser
+
+# As a fault in the cleaning of a hub's text would let it through.
+INTO_THE_PAGE = """() => {
+    window.broken = [];
+    document.addEventListener('securitypolicyviolation', event => window.broken.push(event.effectiveDirective));
+    document.body.insertAdjacentHTML('beforeend', `
+        <img src="x-none" onerror="window.ran = 'a handler'"><svg onload="window.ran = 'a handler'"></svg>
+        <a id="link" href="javascript:window.ran = 'a link'">link</a>
+        <img src="http://127.0.0.2:9/tracking.png"><iframe src="http://127.0.0.2:9/"></iframe>
+        <form action="http://127.0.0.2:9/"><input name="key"><button id="send">send</button></form>`);
+    document.getElementById('link').click();
+    for (const text of ["window.ran = 'a script'", '']) {
+        const script = document.createElement('script');
+        text ? script.textContent = text : script.src = 'http://127.0.0.2:9/x.js';
+        document.body.append(script);
+    }
+    document.getElementById('send').click();
+    return fetch('http://127.0.0.2:9/').catch(() => new Promise(then => setTimeout(then, 500)));
+}"""
+
+
+def test_text_that_becomes_markup_runs_nothing_and_asks_nobody(browser: Browser, demo: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.goto(demo)
+    page.get_by_label("Search", exact=True).wait_for()
+    page.on("requestfinished", lambda request: asked.append(request.url))
+    page.evaluate(INTO_THE_PAGE)
+    assert page.evaluate("window.ran ?? null") is None
+    broken = set(page.evaluate("window.broken"))
+    assert {"script-src-attr", "script-src-elem", "img-src", "frame-src", "form-action", "connect-src"} <= broken
+    assert [url for url in asked if "127.0.0.2" in url] == []
+    context.close()
