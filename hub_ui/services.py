@@ -152,7 +152,8 @@ def connect(
     )
     annotations = Annotations(settings.annotations)
     library_index = LibraryIndex(library, catalog, annotations)
-    quotas = Quotas(settings.limits, advice=DUPLICATE if settings.space else OWN_COMPUTER)
+    advice = DUPLICATE if settings.space else OWN_COMPUTER
+    quotas = Quotas(settings.limits, advice=advice, report=metrics.count_refusal)
     lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics, quotas)
     own_values = OwnValues(annotations, library, lookup)
     changes = Changes(library, annotations, edit=own_values.edit)

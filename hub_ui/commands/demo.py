@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +34,8 @@ class Demo:
     log: LogOption = None
 
     def run(self, terminal: Terminal) -> int:
-        home = settings.from_environment(os.environ).home
+        own = settings.from_environment(os.environ)
+        home = own.home
         data = hub_data(self.data)
         check_port("127.0.0.1", self.port)
         check_mcp(self.mcp)
@@ -45,7 +46,9 @@ class Demo:
             running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
             # The hubs use new ports every time, so the cache is valid for one run only.
             tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
-            services.build(demo_settings(Path(folder), home / "demo" / "loras", hubs)) as built,
+            services.build(
+                replace(demo_settings(Path(folder), home / "demo" / "loras", hubs), stop_seconds=own.stop_seconds)
+            ) as built,
             serving(built, port=self.port, open_browser=not self.no_browser, agents=self.mcp) as url,
         ):
             terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")

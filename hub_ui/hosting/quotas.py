@@ -124,9 +124,15 @@ class Quotas:
     """Any thread may call any method. On one's own computer, where nobody is a visitor, nothing is counted."""
 
     def __init__(
-        self, limits: Limits, *, advice: str = OWN_COMPUTER, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: Limits,
+        *,
+        advice: str = OWN_COMPUTER,
+        report: Callable[[Use], None] = lambda _use: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`advice` is the last sentence of each refusal."""
+        """`advice` is the last sentence of each refusal, and `report` hears of each."""
+        self._report = report
         self._limits = limits
         self._advice = advice
         self._clock = clock
@@ -141,6 +147,7 @@ class Quotas:
         rule = RULES[use]
         most, width, now = getattr(self._limits, rule.limit), rule.seconds / _PIECES, self._clock()
         if amount > most:
+            self._report(use)
             raise UsageError(self._sentence(rule.person, use, most, self._too_much(use, amount)))
         with self._lock:
             windows = []
@@ -150,6 +157,7 @@ class Quotas:
                 windows.append(window)
                 seconds = window.wait(amount, bound, now, width)
                 if seconds > 0:
+                    self._report(use)
                     words = rule.person if kind == "person" else rule.address
                     then = _(rule.next).format(time=format.duration(_rounded(seconds)))
                     raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)

@@ -29,7 +29,8 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 class HubStatus:
     """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
 
-    `since` is when it stopped to answer, `until` when it wants to be asked again, both in seconds since 1970.
+    `since` is when it stopped to answer, `until` when it is asked again, both in seconds since 1970; with both, `again`
+    is the text of the second.
     """
 
     hub: HubName
@@ -39,6 +40,7 @@ class HubStatus:
     title: str = ""
     since: int = 0
     until: int = 0
+    again: str = ""
 
     @property
     def label(self) -> str:
@@ -74,13 +76,16 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
         return HubStatus(hub=hub, state="key", text=_("add a key"), title=error.message)
     if isinstance(error, AccessError):
         return HubStatus(hub=hub, state="key", text=_("needs a key"), title=error.message)
+    seconds = math.ceil(error.retry_after or 0)
+    until = math.ceil(time.time()) + seconds if seconds else 0
     if isinstance(error, RateLimited):
-        seconds = math.ceil(error.retry_after or 0)
         wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
-        until = math.ceil(time.time()) + seconds if seconds else 0
         return HubStatus(hub=hub, state="down", text=wait, title=error.message, until=until)
     since = int(down_since.timestamp()) if down_since else 0
-    return HubStatus(hub=hub, state="down", text=_("no answer"), title=error.message, since=since)
+    again = _("asked again in {n} s").format(n=seconds) if seconds else ""
+    return HubStatus(
+        hub=hub, state="down", text=_("no answer"), title=error.message, since=since, until=until, again=again
+    )
 
 
 def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = (), awaited: str = "") -> str:

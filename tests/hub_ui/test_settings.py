@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from connectors.errors import UsageError
+from connectors.registry import Rate
 from hub_ui.settings import from_environment
 
 
@@ -75,3 +80,28 @@ def test_the_budget_of_images_is_the_owners_or_else_that_of_the_policy() -> None
     assert from_environment({"HUB_UI_IMAGE_CACHE": "0"}, hosted=True).media_budget == 0
     assert from_environment({}).media_budget == 500_000_000
     assert from_environment({}, hosted=True).media_budget == 200_000_000
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("HUB_UI_RATE_CIVITAI", "0", "HUB_UI_RATE_CIVITAI=0 is no number of requests a minute."),
+        ("HUB_UI_RATE_REPLICATE", "many", "HUB_UI_RATE_REPLICATE=many is no number of requests a minute."),
+        ("HUB_UI_STOP_SECONDS", "-1", "HUB_UI_STOP_SECONDS=-1 is no whole number up to 9999."),
+    ],
+)
+def test_what_a_hub_and_a_stop_get_is_a_number(variable: str, value: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        from_environment({variable: value})
+
+
+def test_budgets_are_of_hosted_pages_on_real_hubs_unless_they_are_named(tmp_path: Path) -> None:
+    environ = {"HUB_UI_HOME": str(tmp_path), "HUB_UI_RATE_CIVITAI": "7", "HUB_UI_METRICS_TOKEN": " secret "}
+    local, hosted = from_environment(environ), from_environment(environ, hosted=True)
+    assert (local.rate("civitai"), local.rate("huggingface")) == (Rate(keyless=7, keyed=7), None)
+    assert (hosted.rate("civitai"), hosted.rate("huggingface")) == (
+        Rate(keyless=7, keyed=7),
+        Rate(keyless=80, keyed=160),
+    )
+    assert replace(hosted, demo=True).rate("huggingface") is None
+    assert "secret" not in repr(hosted)

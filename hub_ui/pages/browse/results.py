@@ -182,7 +182,9 @@ def note(services: Services, now: Results) -> str:
         age = format.ago(seen)
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
-    return "" if now.ids else _(NOTHING)
+    # Of hubs that are not asked just now, and of what is shown in place of their answer.
+    waiting = (status.title for status in now.statuses if status.state == "down" and status.until)
+    return format.sentences(*waiting) if now.ids else _(NOTHING)
 
 
 def refresh(services: Services, now: Results, most: int = 0) -> Results:

@@ -42,6 +42,14 @@ def test_a_hub_that_is_down_says_since_when_and_can_be_asked_again_in_place() ->
     assert 'data-act="retry" data-hub="civitai"' in page
 
 
+def test_a_hub_that_is_left_alone_says_since_when_and_until_when() -> None:
+    since = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
+    status = header.error_status("civitai", HubDown("CivitAI has failed.", hub="civitai", retry_after=14.2), since)
+    page = header.hubs_html(Renderer(), [status])
+    assert 'data-since="1767362520" data-words="down since {time}">no answer</span>' in page
+    assert f'data-until="{status.until}" data-words="asked again in {{n}} s">asked again in 15 s</span>' in page
+
+
 def test_all_pages_but_the_current_one_are_hidden() -> None:
     page = header.nav_html(Renderer(), "try")
     assert "#page-browse, #page-library, #page-train, #page-settings { display: none !important; }" in page

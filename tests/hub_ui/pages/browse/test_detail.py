@@ -8,7 +8,7 @@ import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import KeyRequired, UsageError
+from connectors.errors import HubDown, KeyRequired, UsageError
 from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
@@ -61,6 +61,12 @@ def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, mon
     assert "the file is FLUX.1" not in reading
     assert "CivitAI says SDXL 1.0, the file is FLUX.1." in read
     assert "Read from 61 kB of 38 MB, nothing downloaded" in read
+
+
+def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen(built: Services, hub: Hub) -> None:
+    built.lookup.get(REF)
+    hub.error = HubDown("CivitAI can't be reached.", hub="civitai")
+    assert "CivitAI can&#39;t be reached. This was last seen just now." in show(built)[-1]
 
 
 def test_a_file_read_before_needs_no_second_step(built: Services) -> None:

@@ -59,6 +59,42 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
+def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_asked(built: Services, hub: Hub) -> None:
+    list(results.search(built, Query()))
+    hub.error = DOWN
+    for _ in range(6):
+        last = list(results.search(built, Query()))[-1]
+    assert (hub.asked.count("search"), last.statuses[0].again) == (6, "asked again in 15 s")
+    assert last.statuses[0].title.startswith("CivitAI has failed several times in a row, so it is not asked just now.")
+    hub.error = None
+    last = list(results.retry(built, last, "civitai"))[-1]
+    assert (hub.asked.count("search"), last.statuses[0].state) == (7, "good")
+
+
+def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
+    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Hub(name="huggingface")
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub, other))
+    settings = from_environment({"HUB_UI_HOME": str(home), "HUB_UI_RATE_CIVITAI": "2"}, hosted=True)
+    with services.build(settings) as hosted:
+        list(results.search(hosted, Query()))
+        last = list(results.search(hosted, Query(text="Ink 1")))[-1]
+    assert (hub.asked, other.asked, len(last.ids)) == (["search"], ["search", "search"], 1)
+    assert last.note == (
+        "CivitAI has been asked as often as it allows. What was seen before is shown; it is asked again in 30 seconds."
+    )
+
+
+def test_visitors_who_search_the_same_cost_the_hub_one_request(
+    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as hosted:
+        lists = [list(results.search(hosted, Query()))[-1].ids for _ in range(20)]
+    assert (hub.asked, len(set(lists))) == (["search"], 1)
+
+
 def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
     list(results.search(built, Query()))
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
