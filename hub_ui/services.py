@@ -21,6 +21,7 @@ from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
+from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
 from hub_ui.generation import Generation
 from hub_ui.hosting.catalog import VisitorCatalog
 from hub_ui.hosting.connector import VisitorConnector
@@ -238,15 +239,12 @@ def build_generation(
             near = suggestion(name, [base.id for base in BASES])
             raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
     source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
-    local: Backend = Engine(source, timings=settings.home / "timings.json")
-    if settings.workers:
-        local = ClusterBackend(settings.workers)
     return Generation(
         settings,
         lookup,
         downloads,
         library,
-        local=local,
+        local=choose_backend(settings, source),
         replicate=ReplicateBackend(
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),
@@ -254,3 +252,13 @@ def build_generation(
         metrics=metrics,
         quotas=quotas,
     )
+
+
+def choose_backend(settings: Settings, source: Source) -> Backend:
+    """Where images are generated that are not Replicate's."""
+    timings = settings.home / "timings.json"
+    if settings.workers:
+        return ClusterBackend(settings.workers)
+    if settings.zero_gpu:
+        return ZeroGpuBackend(Engine(source, timings, speed=GPU_SPEED), settings.limits.bases)
+    return Engine(source, timings)

@@ -40,7 +40,8 @@ class Settings:
     `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
     `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
     `repr` either: it may have a password.
-    `workers` is the address of a cluster that generates in place of this computer (HOST:PORT).
+    `workers` is the address of a cluster that generates in place of this computer (HOST:PORT); `zero_gpu`: this is a
+    Space with ZeroGPU.
     `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
     connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
     `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
@@ -76,6 +77,7 @@ class Settings:
     database: str = field(default="", repr=False)
     rates: Mapping[HubName, Rate] = field(default_factory=dict)
     workers: str = ""
+    zero_gpu: bool = False
     stop_seconds: float = USUAL_SECONDS
     metrics_token: str = field(default="", repr=False)
 
@@ -178,6 +180,8 @@ def from_environment(
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
+        # As `spaces` reads it.
+        zero_gpu=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
         stop_seconds=_stop_seconds(environ.get("HUB_UI_STOP_SECONDS", "")),
         metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),

@@ -25,6 +25,7 @@ OUTSIDE = (
     "HUB_UI_DATABASE",
     "HUB_UI_WORKERS",
     "RAY_",
+    "SPACES_",
 )
 for name in [name for name in os.environ if name.startswith(OUTSIDE) or name.lower().endswith("_proxy")]:
     del os.environ[name]

@@ -50,6 +50,10 @@ class ClusterBackend:
         self._open = ExitStack()
         self._connected: Any = None
 
+    def prepare(self) -> None:
+        """So that a wrong address is said at the start."""
+        self.connect()
+
     def connect(self) -> Any:
         """Ray's handle of the application. Raises HubUiError where there is no cluster, or no worker in it."""
         with self._lock:

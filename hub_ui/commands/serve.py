@@ -50,6 +50,7 @@ class Serve:
         check_port(host, port)
         check_mcp(self.mcp)
         with start_log(self.log, terminal), stop_signals() as stop, services.build(chosen) as built:
+            built.generation.local.prepare()
             if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
                 load_once(Path(snapshot), built.catalog, chosen.home, lambda text: terminal.note(f"hub-ui: {text}"))
             with serving(built, host=host, port=port, open_browser=not hosted, agents=self.mcp) as url:

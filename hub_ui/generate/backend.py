@@ -33,6 +33,9 @@ class Backend(Protocol):
     def loaded_base(self) -> PipelineSpec | None:
         """The base that is ready, where there is one for all requests."""
 
+    def prepare(self) -> None:
+        """What can be done before the first request, when the page starts."""
+
     def generate(
         self,
         request: GenerationRequest,

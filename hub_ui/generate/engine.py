@@ -10,7 +10,14 @@ from connectors.errors import DoesNotFit, UsageError
 from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, choose_base
-from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
+from hub_ui.generate.base_models.download import (
+    DownloadPlan,
+    LocalBase,
+    Source,
+    check_download,
+    download,
+    plan_download,
+)
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call
@@ -51,9 +58,11 @@ _READ_AT_ONCE = 16_000_000
 class Engine:
     """Generates one comparison at a time; other callers wait, and may cancel."""
 
-    def __init__(self, source: Source, timings: Path | None = None) -> None:
-        self._source = source
+    def __init__(self, source: Source, timings: Path | None = None, *, speed: float | None = None) -> None:
+        """`speed`: operations a second of a device that can't be measured before the first image."""
+        self.source = source
         self._timings = Timings(timings)
+        self._given_speed = speed
         self._speed: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
         self._lora_cache = LoraCache(_CACHE_BYTES)
@@ -86,6 +95,20 @@ class Engine:
                     raise
                 raise image_too_large(loaded.spec, resolve_request(request, loaded.spec), loaded.device) from error
 
+    def load(self, request: GenerationRequest) -> None:
+        """Loads the base of a request, so that the first image need not wait for it."""
+        callbacks = Callbacks()
+        with self._exclusively(request, callbacks):
+            self._load(request, callbacks)
+
+    def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
+        """Downloads what is missing of the base of a request, and loads nothing."""
+        plan = plan_download(choose_spec(request), self.source)
+        self._fetch(plan, request, callbacks)
+
+    def prepare(self) -> None:
+        """The base is loaded with the first request, which says which."""
+
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> Estimate:
         """Estimates the time without loading the base or waiting for other requests."""
         check_request(request, comparison)
@@ -101,7 +124,7 @@ class Engine:
         keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         kind = device.kind, device.dtype
         if kind not in self._speed:
-            self._speed[kind] = measure_speed(device)
+            self._speed[kind] = self._given_speed or measure_speed(device)
         estimated = estimate_time(
             spec,
             settings,
@@ -139,7 +162,7 @@ class Engine:
         with samplers.using(loaded.pipe, settings.sampler) as sampler_note:
             if request.image is None:
                 control = choose_control(
-                    loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self._source.cache
+                    loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self.source.cache
                 )
             else:
                 control = choose_start(loaded.pipe, loaded.spec, request, settings, control=switched.control)
@@ -233,22 +256,12 @@ class Engine:
         requested = choose_spec(request)
         if self._loaded is not None and self._loaded.requested == requested:
             return self._loaded
-        plan = plan_download(requested, self._source)
-        spec, label = plan.spec, precise_label(plan.spec)
+        plan = plan_download(requested, self.source)
+        spec = plan.spec
         # The memory of the current base will be free by then.
         check_memory(spec, choose_device(spec), required_memory(self._loaded.spec) if self._loaded else 0)
-        check_download(plan, request.may_fetch)
-        done, total = 0, plan.missing
-
-        def on_bytes(count: int) -> None:
-            nonlocal done
-            callbacks.raise_if_cancelled()
-            done += count
-            # Restarted downloads count bytes twice: never show more than all of it.
-            callbacks.report(f"Fetching {label} ({size(total, precise=True)})", min(done, total), total)
-
-        fetched = download(plan, self._source, on_bytes)
-        callbacks.report(f"Loading {label}")
+        fetched = self._fetch(plan, request, callbacks)
+        callbacks.report(f"Loading {precise_label(spec)}")
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
@@ -263,6 +276,19 @@ class Engine:
             placement=placement,
         )
         return self._loaded
+
+    def _fetch(self, plan: DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
+        check_download(plan, request.may_fetch)
+        done, total, label = 0, plan.missing, precise_label(plan.spec)
+
+        def on_bytes(count: int) -> None:
+            nonlocal done
+            callbacks.raise_if_cancelled()
+            done += count
+            # Restarted downloads count bytes twice: never show more than all of it.
+            callbacks.report(f"Fetching {label} ({size(total, precise=True)})", min(done, total), total)
+
+        return download(plan, self.source, on_bytes)
 
     def _unload(self) -> None:
         if self._loaded is not None:

@@ -149,6 +149,9 @@ class ReplicateBackend:
         self._runs = Runs(endpoint, poll=poll, retry=retry)
         self._access: Callable[[Ref], Access] = access or (lambda _ref: "open")
 
+    def prepare(self) -> None:
+        """Replicate is asked with the first request alone."""
+
     def close(self) -> None:
         self._runs.close()
 

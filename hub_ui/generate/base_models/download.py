@@ -179,6 +179,11 @@ class LocalBase:
     checkpoint: Path | None = None
 
 
+def is_on_disk(choice: PipelineSpec, source: Source) -> bool:
+    """Whether there are any files of it, all or some."""
+    return Path(choice.source).is_dir() or bool(RepoCache(choice.source, source.cache).commits())
+
+
 def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     """Needs no hub if the whole base is on this disk. Raises NoBase for an unusable repo, and the hub's errors."""
     folder = Path(choice.source)
