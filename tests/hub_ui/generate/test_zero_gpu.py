@@ -99,14 +99,15 @@ def test_an_error_of_the_forked_process_keeps_its_words(backend: ZeroGpuBackend)
 
 
 def test_seconds_of_a_gpu_grow_with_steps_images_and_size() -> None:
+    built = ZeroGpuBackend(engine(None))
+
     def seconds(images: int = 1, **fields: Any) -> int:
         values: dict[str, Any] = {"base": "sdxl-1.0", "steps": 30, "width": 1024, "height": 1024, **fields}
         asked = replace(REQUEST, **values)
         one = comparison.single(asked)
         cells = tuple(replace(one.cells[0], prompt=f"{i}") for i in range(images))
-        return backend.duration(asked, replace(one, cells=cells), "en")
+        return built.duration(asked, replace(one, cells=cells), "en")
 
-    backend = ZeroGpuBackend(engine(None))
     assert 10 < seconds(steps=10) < seconds() < seconds(images=4) < 300
     assert seconds(width=1536, height=1536) > seconds()
     assert seconds(images=48, steps=500) == 300

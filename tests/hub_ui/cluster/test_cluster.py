@@ -1,0 +1,99 @@
+"""Two replicas of real Ray Serve on the CPU, with the tiny base. The long form is `make bench ARGS=cluster`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+
+from connectors.errors import HubUiError, NoBase, RateLimited
+from hub_ui.cluster.backend import ClusterBackend
+from hub_ui.cluster.files import SharedFile, read_from_node
+from hub_ui.cluster.node import node_id
+from hub_ui.generate import comparison
+from hub_ui.generate.request import GenerationCancelled, Step
+from tests.benchmarks import bench_cluster
+from tests.benchmarks.bench_cluster import LORAS, Placements, request
+
+pytestmark = pytest.mark.skipif(not LORAS, reason="the demo's weights are not trained yet")
+
+
+@dataclass(frozen=True)
+class Page:
+    backend: ClusterBackend
+    placements: Placements
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    placements = Placements()
+    with bench_cluster.running_cluster(tmp_path_factory.mktemp("worker")) as address:
+        backend = ClusterBackend(address, on_placed=placements.add)
+        yield Page(backend, placements)
+        backend.close()
+
+
+def test_a_killed_replica_loses_no_request_and_images_equal_those_of_this_process(page: Page) -> None:
+    results = bench_cluster.generate_all(page.backend, page.placements, images=20, loras=2, kill_at=10)
+    assert bench_cluster.equal_images(results) == 20
+    # Each of three processes sees each of two LoRAs for a first time.
+    assert sum(not placement.was_held for placement in page.placements.all) <= 6
+    assert results[0].report.place == "local"
+
+
+def test_steps_come_while_a_worker_generates(page: Page) -> None:
+    steps: list[Step] = []
+    asked = request(1000, 1)
+    page.backend.generate(asked, comparison.single(asked), on_progress=steps.append)
+    assert steps[0].stage == "Waiting for a worker"
+    assert [step.done for step in steps if step.stage == "Generating"][-1] == bench_cluster.STEPS
+
+
+def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page) -> None:
+    stop, full = threading.Event(), threading.Event()
+
+    def generate(number: int) -> type[Exception] | None:
+        asked = request(number, 1, steps=400)
+        try:
+            page.backend.generate(asked, comparison.single(asked), is_cancelled=stop.is_set)
+        except RateLimited:
+            full.set()
+            return RateLimited
+        except GenerationCancelled:
+            return GenerationCancelled
+        return None
+
+    # Two replicas take two each, and twenty wait.
+    with ThreadPoolExecutor(30) as pool:
+        coming = [pool.submit(generate, 2000 + number) for number in range(30)]
+        assert full.wait(30)
+        stop.set()
+        outcomes = [one.result() for one in coming]
+    assert outcomes.count(RateLimited) >= 1
+    assert outcomes.count(GenerationCancelled) >= 20
+
+
+def test_an_error_of_a_worker_is_raised_here(page: Page) -> None:
+    asked = replace(request(3000, 1), base="/nowhere")
+    with pytest.raises(NoBase):
+        page.backend.generate(asked, comparison.single(asked))
+
+
+def test_an_estimate_is_a_worker_s(page: Page) -> None:
+    asked = request(4000, 1)
+    assert page.backend.estimate(asked, comparison.single(asked)).sentence
+
+
+def test_a_file_is_read_on_the_computer_that_has_it(page: Page) -> None:
+    page.backend.connect()
+    file = SharedFile(path=LORAS[0], sha256="", node=node_id())
+    assert b"".join(read_from_node(file)) == LORAS[0].read_bytes()
+
+
+def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
+    asked = request(0, 1)
+    with pytest.raises(HubUiError, match=r"Nothing answers at 127\.0\.0\.1:9"):
+        ClusterBackend("127.0.0.1:9").generate(asked, comparison.single(asked))
