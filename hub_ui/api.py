@@ -110,6 +110,7 @@ class Endpoints:
             The facts of the file.
         """
         with plain_errors():
+            self._services.quotas.spend("opens")
             try:
                 return self._services.lookup.inspect(Ref.parse(source)).to_json()
             except BadRef:

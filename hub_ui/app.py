@@ -22,7 +22,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.api import add_endpoints, answer_agents_in_json
 from hub_ui.i18n import N_, _, ngettext
-from hub_ui.pages import settings, train
+from hub_ui.pages import settings, train, visit
 from hub_ui.pages.browse import detail, page
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
@@ -42,13 +42,14 @@ from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.settings import SettingsRoutes
+from hub_ui.web.visit import VisitRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
 from hub_ui.widgets import drawer as widgets_drawer
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
-_SHEETS = ("style.css", "browse.css", "detail.css", "library.css", "try.css")
+_SHEETS = ("style.css", "browse.css", "detail.css", "library.css", "visit.css", "try.css")
 STYLES = [Path(__file__).parent / "pages" / name for name in _SHEETS]
 HEAD_SCRIPTS = ("theme", "arriving", "keyboard", "terms", "drop")
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
@@ -119,8 +120,7 @@ class Pages:
             self.try_page = try_page_page.TryPage(render, view=view, order=header.order)
         with gr.Column(elem_id="page-library"):
             self.library = library.LibraryPage(view) if policy.allows("see library") else None
-            if self.library is None:
-                build_closed_page(render, "see library")
+            self.visit = None if self.library else visit.VisitPage(view)
         with gr.Row(elem_id="page-train"):
             self.train = train.TrainPage(render, view) if policy.allows("train") else None
             if self.train is None:
@@ -157,6 +157,9 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
             history.connect(try_page, services, render)
         detail.connect_examples(panel, try_page, services, render)
         clickable = [header.nav, header.hubs, pages.browse.grid, panel, drawer.drawer, try_page.dropped]
+        if pages.visit is not None and services.visitor_downloads is not None:
+            visit.connect(pages.visit, services.visitor_downloads, render)
+            clickable.append(pages.visit.list)
         if pages.train is not None:
             train.connect(pages.train, services, render)
             clickable.append(pages.train.progress)
@@ -289,6 +292,8 @@ def serving(
         checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
         if services.settings.hosted:
             checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
+        if services.visitor_downloads is not None:
+            routes += VisitRoutes(downloads=services.visitor_downloads, render=render).routes()
         checks.insert(0, Middleware(RequestLog))
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks.insert(0, Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head))

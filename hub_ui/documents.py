@@ -67,6 +67,7 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
     """
     answer = SearchResults()
     if not offline:
+        services.quotas.spend("searches")
         services.metrics.count_search()
         answer = federation.collect(services.connectors, query)
         services.catalog.add(answer.loras, found_by=query.words)

@@ -40,7 +40,7 @@ REFUSALS: dict[Action, str] = {
 }
 
 # Pages that are there for one thing alone.
-PAGES: dict[Action, str] = {"see library": "library", "train": "train"}
+PAGES: dict[Action, str] = {"train": "train"}
 
 
 @dataclass(frozen=True, kw_only=True)

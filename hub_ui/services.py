@@ -81,12 +81,18 @@ class Services:
     generation: Generation
     replicate: Endpoint
     visitors: Visitors
+    quotas: Quotas
     metrics: Metrics
     lifecycle: Lifecycle
 
     @property
     def policy(self) -> Policy:
         return self.settings.policy
+
+    @property
+    def visitor_downloads(self) -> VisitorDownloads | None:
+        """Those of a hosted page, where each visitor has a library of their own."""
+        return self.downloads if isinstance(self.downloads, VisitorDownloads) else None
 
     @property
     def queue(self) -> Queue:
@@ -193,6 +199,7 @@ def connect(
         downloads=downloads,
         generation=generation,
         replicate=replicate,
+        quotas=quotas,
         visitors=Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy),
         metrics=metrics,
         lifecycle=lifecycle,

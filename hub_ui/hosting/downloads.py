@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from urllib.parse import urlencode
 
+from connectors.claims.resolve import record_of
 from connectors.connector import Download, HttpDownload
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
-from connectors.ref import LOCAL, Ref
+from connectors.ref import Ref
+from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads, IsCancelled, OnProgress
-from hub_ui.hosting.connector import refusals_for_visitors
+from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import Quotas
 from hub_ui.hosting.session_library import SessionEntry, SessionLibraries
@@ -24,14 +26,8 @@ from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 
-
-@runtime_checkable
-class ChecksAccess(Protocol):
-    """A hub as visitors meet it."""
-
-    def check_access(self, ref: Ref) -> str:
-        """Whose right opens the file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
-        ...
+# See web/visit.py.
+FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 
 class VisitorDownloads(Downloads):
@@ -53,7 +49,7 @@ class VisitorDownloads(Downloads):
         super().__init__(settings, lookup, catalog, library, metrics, lifecycle)
         self.cache = cache
         self.sessions = sessions
-        self._quotas = quotas
+        self.quotas = quotas
 
     def holds(self, ref: Ref) -> bool:
         return self.sessions.holds(ref)
@@ -86,20 +82,37 @@ class VisitorDownloads(Downloads):
 
     def check_access(self, ref: Ref) -> str:
         """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
-        connector = self._lookup.connector(ref.hub)
-        return connector.check_access(ref) if isinstance(connector, ChecksAccess) else "anyone"
+        hub = self._lookup.connector(ref.hub)
+        return hub.check_access(ref) if isinstance(hub, VisitorConnector) else "anyone"
+
+    def locate(self, ref: Ref) -> tuple[Entry, HttpDownload, str]:
+        """An entry for the file, where it is, and whose right opens it. Its sha256 is empty where no hub tells it.
+
+        Raises the hub's error, and its refusal.
+        """
+        hub = self._lookup.connector(ref.hub)
+        lora = self._lookup.get(ref)
+        pinned = lora.pin(ref)
+        found = over_http(hub.download(pinned, lora))
+        record = record_of(self._lookup.with_known_headers(lora), pinned)
+        sha256 = found.sha256 or (record.file.sha256 if record.file else None) or ""
+        size = found.size or (record.file.size if record.file else None) or 0
+        return entry_of(found, record, sha256.lower(), size), found, self.check_access(found.ref)
 
     def add(self, ref: Ref) -> Entry:
         """Puts a LoRA into the visitor's list without its file. Raises the hub's error."""
-        if ref.hub == LOCAL:
-            self._lookup.connector(ref.hub)
-        record = self._lookup.record(ref)
-        if record.file is None or not record.file.sha256:
+        entry, _found, right = self.locate(ref)
+        if not entry.sha256 or not entry.size:
             raise UsageError(_("Its hub tells no hash of the file, so only a download can pin it. Try it first."))
-        pinned = record.file.ref
-        right = self.check_access(pinned)
-        found = self._lookup.connector(ref.hub).locate(pinned)
-        return self.sessions.add(entry_of(found, record, record.file.sha256.lower(), record.file.size or 0), right)
+        return self.sessions.add(entry, right)
+
+    def link(self, ref: Ref, *, is_open: bool) -> str:
+        """Where a browser gets a file: from its hub, pinned, or through this page, with the visitor's right."""
+        hub = self._lookup.connector(ref.hub)
+        if is_open and ref.is_pinned and isinstance(hub, VisitorConnector) and not HUBS[ref.hub].needs_key:
+            # What it says without a key is no secret.
+            return source_of(hub.connector.locate(ref))
+        return f"{FILE_PATH}?{urlencode({'ref': str(ref)})}"
 
     def _may_use(self, item: SessionEntry) -> bool:
         try:
@@ -129,7 +142,7 @@ class VisitorDownloads(Downloads):
                 on_progress=on_progress,
                 is_cancelled=is_cancelled,
                 renew=lambda: over_http(locate()),
-                before=lambda size: self._quotas.spend("bytes", size),
+                before=lambda size: self.quotas.spend("bytes", size),
             )
         return self.sessions.add(entry_of(found, record, fetched.sha256, fetched.size), right)
 

@@ -112,7 +112,7 @@ class LoraCache:
         key = download.sha256 or str(download.ref)
         meter = Meter(on_progress=on_progress, is_cancelled=is_cancelled, most=self.largest)
         size = self.largest if download.size is None else download.size
-        self._check_size(size)
+        self.check_size(size)
         self._wait_for_others(key, meter, size)
         try:
             sha256 = download.sha256 or self._refs().get(_digest(key))
@@ -132,6 +132,15 @@ class LoraCache:
             with self._changed:
                 del self._coming[key]
                 self._changed.notify_all()
+
+    def check_size(self, size: int) -> None:
+        """Raises UsageError for more than one file may take."""
+        if size > self.largest:
+            text = _(
+                "The file takes {size} MB, and a shared page takes files of at most {largest} MB. Run hub-ui on your "
+                "own computer to try it."
+            )
+            raise UsageError(text.format(size=f"{size // 10**6:,}", largest=f"{self.largest // 10**6:,}"))
 
     @contextmanager
     def hold(self, paths: Iterable[Path]) -> Iterator[None]:
@@ -175,14 +184,6 @@ class LoraCache:
                     _("Many LoRAs are being fetched for this shared page just now. Try again in some minutes.")
                 )
             self._coming[key] = 0
-
-    def _check_size(self, size: int) -> None:
-        if size > self.largest:
-            text = _(
-                "The file takes {size} MB, and a shared page takes files of at most {largest} MB. Run hub-ui on your "
-                "own computer to try it."
-            )
-            raise UsageError(text.format(size=f"{size // 10**6:,}", largest=f"{self.largest // 10**6:,}"))
 
     def _make_room(self, key: str, size: int) -> None:
         """Deletes what was used longest ago until `size` more bytes fit."""

@@ -137,14 +137,30 @@ class Visitors:
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._lock = threading.Lock()
 
-    def get(self, cookie: str, address: str = "") -> Visitor:
+    def get(self, cookie: str) -> Visitor:
         """The visitor with that cookie, else a new one, whose id is the cookie to set."""
+        visitor = self.find(cookie)
+        self.keep(visitor)
+        return visitor
+
+    def find(self, cookie: str, address: str = "", peer: str = "") -> Visitor:
+        """The same, but a new one is not kept: who brings no cookie is mostly a program, and new with each request.
+
+        `address` is theirs, if something tells it (see address.py). Programs without one count by their `peer`.
+        """
         with self._lock:
-            visitor = self._visitors.get(cookie) or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
-            visitor.address = address
+            known = self._visitors.get(cookie)
+            visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
+            visitor.address = address if known else address or peer
+        if known:
+            self.keep(known)
+        return visitor
+
+    def keep(self, visitor: Visitor) -> None:
+        """For an hour from now on."""
+        with self._lock:
             # Put in anew, since that is what makes the hour begin anew.
             self._visitors[visitor.id] = visitor
-            return visitor
 
 
 _VISITOR: ContextVar[Visitor | None] = ContextVar("visitor", default=None)

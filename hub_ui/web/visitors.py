@@ -35,7 +35,7 @@ class VisitorCookie:
         cookie = read_visitor(headers)
         peer = (scope.get("client") or ("",))[0]
         address = read_address(headers, peer, trusts_proxy=self.visitors.trusts_proxy)
-        visitor = self.visitors.get(cookie, address)
+        visitor = self.visitors.find(cookie, address, peer)
         # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
         visitor.sign_in(scope.get("session") or {}, time.time())
 
@@ -44,9 +44,11 @@ class VisitorCookie:
                 MutableHeaders(scope=message).append("set-cookie", cookie_of(visitor.id, headers, scope["scheme"]))
             await send(message)
 
-        is_page = scope["method"] == "GET" and scope["path"] == "/"
+        is_first = scope["method"] == "GET" and scope["path"] == "/" and visitor.id != cookie
+        if is_first:
+            self.visitors.keep(visitor)
         with use_visitor(visitor):
-            await self.app(scope, receive, reply if is_page and visitor.id != cookie else send)
+            await self.app(scope, receive, reply if is_first else send)
 
 
 class VisitorKeyRoutes(SettingsRoutes):

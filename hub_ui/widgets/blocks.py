@@ -95,9 +95,8 @@ class TranslatedBlocks(gr.Blocks):
 
 
 def find_visitor(visitors: Visitors, request: gr.Request | None) -> Visitor:
-    """A request without the cookie is somebody new each time, at the same address."""
     if request is None:
-        return visitors.get("")
+        return visitors.find("")
     peer = request.client.host if request.client else ""
     address = read_address(request.headers, peer, trusts_proxy=visitors.trusts_proxy)
-    return visitors.get(read_visitor(request.headers), address)
+    return visitors.find(read_visitor(request.headers), address, peer)

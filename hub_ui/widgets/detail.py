@@ -183,6 +183,7 @@ class Requirements:
 class Detail:
     """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA; `state`: how much was read.
 
+    `file_link` is where a visitor of a hosted page gets the file, empty if there is none; None on a page of one's own.
     `ref` is the one that was asked for. `is_favorite` is None where nobody has favourites.
     """
 
@@ -208,6 +209,7 @@ class Detail:
     warnings: tuple[str, ...]
     in_library: bool
     can_pull: bool
+    file_link: str | None
     related: Related
 
     @property
@@ -227,6 +229,7 @@ def detail(
     facts: Facts | None = None,
     state: str = "",
     can_pull: bool = True,
+    take_home: Callable[[Record], str] | None = None,
     keys: Keys | None = None,
     needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
     related: Related | None = None,
@@ -266,6 +269,7 @@ def detail(
         warnings=tuple(format.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
         in_library=in_library(record.ref),
         can_pull=can_pull,
+        file_link=take_home(record) if take_home else None,
         related=related or Related(),
     )
 

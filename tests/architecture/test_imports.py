@@ -18,6 +18,7 @@ LAYERS = {
     "hub_ui.hosting.visitor": 1,
     "hub_ui.hosting.keys": 2,
     "hub_ui.hosting.downloads": 7,
+    "hub_ui.hosting.delivery": 8,
     "hub_ui.hosting": 4,
     "hub_ui.policy": 2,
     "hub_ui.locales": 1,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 from connectors.ref import HubName
 from hub_ui import app, services
@@ -39,10 +40,13 @@ def whole_demo(folder: Path) -> Iterator[Demo]:
 
 
 @contextmanager
-def served_demo(folder: Path, *, hosted: bool = False, keys: Mapping[HubName, str] | None = None) -> Iterator[Demo]:
-    """On hubs whose data lies in `folder` already. `keys` are the owner's."""
+def served_demo(
+    folder: Path, *, hosted: bool = False, keys: Mapping[HubName, str] | None = None, **changed: Any
+) -> Iterator[Demo]:
+    """On hubs whose data lies in `folder` already. `keys` are the owner's, `changed` are other settings."""
     with running_hubs(folder / "data") as hubs:
         chosen = demo_settings(folder / "home", folder / "loras", hubs)
-        chosen = replace(chosen, hosted=hosted, tokens={**chosen.tokens, **keys} if keys else chosen.tokens)
+        tokens = {**chosen.tokens, **keys} if keys else chosen.tokens
+        chosen = replace(chosen, hosted=hosted, tokens=tokens, **changed)
         with services.build(chosen) as built, app.serving(built) as url:
             yield Demo(url=url, hubs=hubs, services=built)

@@ -1,6 +1,6 @@
 """The detail panel: one LoRA beside the list, what can be done with it, and its example images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,12 @@ import gradio as gr
 
 from connectors.claims.resolve import flatten, record_of
 from connectors.errors import HubUiError, NotFound
-from connectors.record import Lora, Nsfw, may_list
-from connectors.ref import Ref
+from connectors.record import Lora, Nsfw, Record, may_list
+from connectors.ref import LOCAL, Ref
 from connectors.registry import HUBS, HubName
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
@@ -66,6 +67,11 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
             ref = switch_favorite(services, act_data(event))
             return (ref and now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
+    def on_add(now: View, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            is_added = add(services, act_data(event))
+            return (is_added and now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+
     def on_arrived(now: View) -> Any:
         return (now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
 
@@ -73,6 +79,8 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     view.change(on_view, [view, opened], [page.panel, opened], **opening)
     page.panel.act(on_pull, [downloads.requested], [downloads.requested], trigger_mode="multiple", **QUIET)
+    if services.visitor_downloads is not None:
+        page.panel.act(on_add, [view], [page.panel], trigger_mode="multiple", **QUIET)
     if services.policy.allows("annotate"):
         page.panel.act(on_favorite, [view], [page.panel], trigger_mode="multiple", **QUIET)
     downloads.arrived.change(on_arrived, [view], [page.panel], **QUIET)
@@ -88,6 +96,9 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
     yield known or detail.message_html(render, ref.id, _("Asking the hub…")), view.open
     try:
         lora, failure = services.lookup.get_or_recall(ref)
+    except LimitReached as error:
+        yield detail.message_html(render, ref.id or view.open, error.message), view.open
+        return
     except HubUiError as error:
         hint = _("Check the address, or search for its name.") if isinstance(error, NotFound) else ""
         yield (
@@ -151,7 +162,8 @@ def lora_html(
         lora,
         ref,
         ceiling=view.query.nsfw,
-        in_library=services.library.holds,
+        in_library=services.downloads.holds,
+        take_home=take_home(services, lora) if services.visitor_downloads else None,
         facts=facts,
         state=state,
         can_pull=services.policy.allows("pull"),
@@ -163,6 +175,18 @@ def lora_html(
         history=services.lookup.find_history(ref),
     )
     return detail.html(render, shown)
+
+
+def take_home(services: Services, lora: Lora) -> Callable[[Record], str]:
+    """Gives the link of a file for a visitor (see hosting/downloads.py); empty where there is no file."""
+    downloads = services.visitor_downloads
+
+    def link(record: Record) -> str:
+        if downloads is None or record.file is None or record.hub == LOCAL:
+            return ""
+        return downloads.link(record.file.ref, is_open=record.access == "open" and not lora.private)
+
+    return link
 
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
@@ -193,6 +217,14 @@ def pull(services: Services, act: dict[str, Any]) -> bool:
         return False
     services.policy.check("pull")
     services.downloads.enqueue(Ref.parse(str(act.get("ref", ""))))
+    return True
+
+
+def add(services: Services, act: dict[str, Any]) -> bool:
+    """Puts a LoRA into a visitor's own library; returns whether the click requested it."""
+    if act.get("act") != "add" or services.visitor_downloads is None:
+        return False
+    services.visitor_downloads.add(Ref.parse(str(act.get("ref", ""))))
     return True
 
 

@@ -282,7 +282,7 @@ def counts(results: Results) -> cards.Counts:
 def grid_html(services: Services, render: Renderer, results: Results, window: Window) -> str:
     places = window.places(results.page)
     shown = searching.read_cards(services, results, sorted({*places, window.focused}))
-    owned = frozenset(entry.ref.lora for entry in services.library.entries())
+    owned = frozenset(entry.ref.lora for entry in services.downloads.entries())
     return cards.cards_html(
         render,
         [card(services, record, results.query.nsfw, owned, at) for at, record in shown.items()],
@@ -297,7 +297,7 @@ def card(services: Services, record: Record, ceiling: Nsfw, owned: Collection[Re
     """`owned` are the LoRAs of the library: only for these its thousands of entries are looked through."""
 
     def holds(ref: Ref) -> bool:
-        return ref.lora in owned and services.library.holds(ref)
+        return ref.lora in owned and services.downloads.holds(ref)
 
     known, facts = with_header_facts(services, record)
     what = facts.adapter.what if facts else "lora"

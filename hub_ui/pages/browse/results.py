@@ -13,6 +13,7 @@ from connectors.record import Record
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
+from hub_ui.hosting.quotas import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
@@ -122,7 +123,7 @@ def more(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
         yield now
         now = yield from follow(services, now, most, cursors)
     if len(now.ids) == before:
-        yield replace(now, cursors={}, note="" if now.above else _(NO_MORE))
+        yield replace(now, cursors={}, note=now.note or ("" if now.above else _(NO_MORE)))
 
 
 def relist(services: Services, now: Results, turn: int = 0) -> Iterator[Results]:
@@ -154,7 +155,13 @@ def follow(
     """The list after each answer of the hubs that `now` waits for, with up to `most` cards. Returns the last."""
     query = now.query if cursors else replace(now.query, hubs=now.pending)
     if now.pending:
-        for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors):
+        try:
+            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors)
+        except LimitReached as error:
+            now = refresh(services, with_limit(now, error, cursors or {}), most)
+            yield now
+            return now
+        for answer in answers:
             now = with_answer(services, now, answer, cursors or {}) if answer else replace(now, is_held=False)
             if not now.is_held or not now.pending:
                 now = refresh(services, now, most)
@@ -163,6 +170,13 @@ def follow(
     now = replace(now, note=note(services, now))
     yield now
     return now
+
+
+def with_limit(now: Results, error: LimitReached, asked: Mapping[HubName, str]) -> Results:
+    """The visitor has used up what they may ask; what was seen before stands here, and hubs can be asked again."""
+    failed = {hub: asked.get(hub, "") for hub in now.pending}
+    statuses = tuple(idle_status(status.hub) if status.hub in failed else status for status in now.statuses)
+    return replace(now, statuses=statuses, failed={**now.failed, **failed}, note=error.message, is_held=False)
 
 
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:

@@ -35,3 +35,12 @@ def test_the_visitor_is_that_of_the_innermost_block() -> None:
             assert current_visitor() is ben
         assert current_visitor() is ada
     assert current_visitor() is None
+
+
+def test_who_brings_no_cookie_is_not_kept_and_counts_by_the_peer() -> None:
+    visitors = Visitors()
+    program = visitors.find("", "", "172.17.0.1")
+    assert (program.address, visitors.find(program.id) is program) == ("172.17.0.1", False)
+    ada = visitors.get("")
+    assert visitors.find(ada.id, "", "172.17.0.1").address == ""
+    assert visitors.find(ada.id, "8.8.8.8", "172.17.0.1").address == "8.8.8.8"

@@ -1,0 +1,137 @@
+"""hub_ui/hosting/downloads.py on the local hubs: one cache, and each visitor's own right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import AccessError, HubUiError, UsageError
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.hosting.downloads import VisitorDownloads
+from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.services import Services
+from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET, write_private_data
+from tests.recording import Recorder
+
+OPEN = Ref.parse("civitai:1001@2001#3001")
+
+
+@pytest.fixture(scope="module")
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture(scope="module")
+def hubs(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[HubEndpoints]:
+    with running_hubs(write_private_data(tmp_path_factory.mktemp("private")), around=recorder.around) as found:
+        yield found
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits()
+
+
+@pytest.fixture
+def page(hubs: HubEndpoints, home: Path, limits: Limits) -> Iterator[Services]:
+    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True, limits=limits)
+    with services.build(settings) as found:
+        yield found
+
+
+def downloads(page: Services) -> VisitorDownloads:
+    found = page.visitor_downloads
+    assert found is not None
+    return found
+
+
+def test_what_one_visitor_tried_the_next_gets_without_a_byte_and_both_have_their_own_list(
+    page: Services, recorder: Recorder
+) -> None:
+    ada, ben = Visitor(id="ada"), Visitor(id="ben")
+    with use_visitor(ada):
+        entry = page.downloads.pull(OPEN)
+        assert page.downloads.path(entry).name == f"{entry.sha256}.safetensors"
+    with use_visitor(ben):
+        assert (page.downloads.find_installed(OPEN), page.downloads.entries()) == (None, ())
+        recorder.forget()
+        assert page.downloads.pull(OPEN) == entry
+    assert [
+        request.target for request in recorder.requests if "/download/" in request.target and request.sent > 5_000
+    ] == []
+    assert (page.library.entries(), page.queue.tasks()) == ((), ())
+
+
+def test_a_file_that_is_here_is_still_refused_to_who_may_not_have_it(page: Services) -> None:
+    ada, ben = Visitor(id="ada", keys=dict(ADA)), Visitor(id="ben", keys=dict(BEN))
+    with use_visitor(ada):
+        entry = page.downloads.pull(GATED)
+        assert page.downloads.path(entry).is_file()
+        assert page.downloads.find_installed(GATED) == entry
+    with use_visitor(ben):
+        with pytest.raises(AccessError, match="grants access one by one"):
+            page.downloads.pull(GATED)
+        assert page.downloads.find_installed(GATED) is None
+    assert downloads(page).cache.find(entry.sha256) is None
+    with use_visitor(ada):
+        ada.put_key("huggingface", "")
+        assert page.downloads.find_installed(GATED) is None
+
+
+def test_a_private_file_leaves_no_name_on_the_disk_and_is_gone_with_the_page(hubs: HubEndpoints, home: Path) -> None:
+    ref = Ref.parse(f"huggingface:ada/{SECRET}")
+    settings = replace(demo_settings(home, home / "loras", hubs), hosted=True)
+    with services.build(settings) as page, use_visitor(Visitor(id="ada", keys=dict(ADA))):
+        entry = page.downloads.pull(ref)
+        assert page.downloads.path(entry).is_file()
+        names = [str(path) for path in home.rglob("*") if SECRET in str(path)]
+        texts = [
+            path for path in (home / "lora-cache").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()
+        ]
+        assert (names, texts) == ([], [])
+    assert [*(home / "lora-cache").rglob("*.safetensors")] == []
+
+
+def test_what_is_added_has_a_hash_and_no_file(page: Services) -> None:
+    with use_visitor(Visitor(id="ada")):
+        entry = downloads(page).add(OPEN.lora)
+        assert (entry.ref, len(entry.sha256), page.downloads.holds(OPEN)) == (OPEN, 64, True)
+        assert page.downloads.find_installed(OPEN) is None
+        with pytest.raises(HubUiError):
+            downloads(page).add(GATED)
+
+
+def test_an_open_file_is_linked_at_its_hub_and_another_here(page: Services, recorder: Recorder) -> None:
+    recorder.forget()
+    with use_visitor(Visitor(id="ada", keys=dict(ADA))):
+        links = [downloads(page).link(OPEN, is_open=is_open) for is_open in (True, False)]
+    civitai = page.settings.endpoints["civitai"]
+    assert links == [f"{civitai}/api/download/models/2001?fileId=3001", "visit/file?ref=civitai%3A1001%402001%233001"]
+    assert recorder.requests == ()
+
+
+@pytest.mark.parametrize("limits", [Limits(download_bytes_per_hour=1_000_000, lora_bytes=1_000_000)])
+def test_the_bytes_of_an_hour_end_with_a_sentence_and_what_is_here_costs_none(page: Services) -> None:
+    ada = Visitor(id="ada")
+    with use_visitor(ada):
+        page.downloads.pull(OPEN)
+        downloads(page).quotas.spend("bytes", 1_000_000 - page.downloads.entries()[0].size)
+        page.downloads.pull(OPEN)
+        with pytest.raises(LimitReached, match=r"1.0 MB downloaded an hour a person\. This one in"):
+            page.downloads.pull(Ref.parse("huggingface:maker/red"))
+        assert [item.ref.hub for item in page.downloads.entries()] == ["civitai"]
+
+
+@pytest.mark.parametrize("limits", [Limits(lora_bytes=1_000)])
+def test_a_file_over_the_operators_limit_is_refused(page: Services) -> None:
+    with use_visitor(Visitor(id="ada")), pytest.raises(UsageError, match="a shared page takes files of at most"):
+        page.downloads.pull(OPEN)
+    assert [path for path in page.settings.home.rglob("*.part")] == []

@@ -1,0 +1,143 @@
+"""What visitors of a hosted page take home, and their limits, by raw HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+import requests
+
+from connectors.ref import HubName, Ref
+from hub_ui import app, services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.hosting.cookie import COOKIE
+from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.visitor import use_visitor
+from hub_ui.library import lockfile
+from hub_ui.services import Services
+from hub_ui.web.visit import disposition
+from tests.hub_ui.hosting.private_data import ADA, BEN, PAID, PRIVATE, VERSION, write_private_data
+from tests.hub_ui.library.building import entry
+from tests.hub_ui.web.raw import Visitor
+
+OPEN = Ref.parse("civitai:1001@2001#3001")
+# Enough for everything here but what a test uses up.
+LIMITS = Limits(searches_per_minute=3, images_per_hour=1, download_bytes_per_hour=2_000_000, lora_bytes=1_900_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    url: str
+    services: Services
+
+    def visit(self, keys: dict[HubName, str] | None = None) -> requests.Session:
+        """Somebody who has opened the page, and typed their keys."""
+        session = requests.Session()
+        session.get(self.url, timeout=60)
+        self.services.visitors.get(session.cookies[COOKIE]).keys.update(keys or {})
+        return session
+
+    def file(self, visit: requests.Session, ref: Ref, **headers: str) -> requests.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return visit.get(f"{self.url}visit/file", params={"ref": str(ref)}, headers=named, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    home = tmp_path_factory.mktemp("visit")
+    lock = home / "shared.lock"
+    lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:9@9#9"), title="Offered")]))
+    with running_hubs(write_private_data(home)) as hubs:
+        settings = demo_settings(home / "home", home / "loras", hubs)
+        settings = replace(settings, hosted=True, limits=LIMITS, shared_lock=lock, trusts_proxy=True)
+        with services.build(settings) as built, app.serving(built) as url:
+            yield Page(url=url, services=built)
+
+
+def test_each_visitors_lock_is_their_own_with_the_operators(page: Page) -> None:
+    ada, ben = page.visit(), page.visit()
+    downloads = page.services.visitor_downloads
+    assert downloads is not None
+    with use_visitor(page.services.visitors.get(ada.cookies[COOKIE])):
+        downloads.add(OPEN)
+    locks = [visit.get(f"{page.url}visit/loras.lock", timeout=60) for visit in (ada, ben)]
+    assert [[str(item.ref) for item in lockfile.loads(lock.text)] for lock in locks] == [
+        [str(OPEN), "civitai:9@9#9"],
+        ["civitai:9@9#9"],
+    ]
+    assert locks[0].headers["content-disposition"].startswith('attachment; filename="loras.lock"')
+    assert locks[0].headers["cache-control"] == "no-store"
+
+
+def test_a_file_comes_with_the_visitors_own_key_and_to_nobody_else(page: Page) -> None:
+    ada, ben = page.visit(ADA), page.visit(BEN)
+    answer = page.file(ada, PAID)
+    assert (answer.status_code, int(answer.headers["content-length"])) == (200, len(answer.content))
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    assert answer.content[8:9] == b"{"
+    seen = f"{answer.url} {answer.headers} {[step.url for step in answer.history]}"
+    assert [key for key in ADA.values() if key in seen] == []
+    refused = page.file(ben, PAID)
+    assert (refused.status_code, "<h1>Not downloaded</h1>" in refused.text) == (403, True)
+    assert refused.headers["content-type"].startswith("text/html")
+    nobody = requests.get(answer.url, timeout=60)
+    assert (nobody.status_code, "<h1>Not downloaded</h1>" in nobody.text) == (403, True)
+
+
+def test_what_is_private_is_not_even_there_for_others(page: Page) -> None:
+    ref = PRIVATE["replicate"].at(VERSION)
+    assert page.file(page.visit(ADA), ref).content[8:9] == b"{"
+    other = page.file(page.visit(BEN), ref)
+    assert (other.status_code, "<h1>Not downloaded</h1>" in other.text) == (404, True)
+
+
+@pytest.mark.parametrize("ref", ["", "nonsense", "local:x@" + "a" * 64, "civitai:1/../../etc", "/etc/passwd"])
+def test_what_names_no_file_of_a_hub_is_refused_in_a_sentence(page: Page, ref: str) -> None:
+    answer = page.visit().get(f"{page.url}visit/file", params={"ref": ref}, timeout=60)
+    assert (answer.status_code >= 400, "<h1>Not downloaded</h1>" in answer.text) == (True, True)
+
+
+def test_another_sites_page_can_not_use_up_what_a_visitor_may_download(page: Page) -> None:
+    answer = page.file(page.visit(), OPEN, Sec_Fetch_Site="cross-site")
+    assert (answer.status_code, "Another web page asked" in answer.text) == (400, True)
+
+
+def test_the_bytes_of_an_hour_end_with_a_sentence(page: Page) -> None:
+    visit = page.visit()
+    with use_visitor(page.services.visitors.get(visit.cookies[COOKIE])):
+        page.services.visitor_downloads.quotas.spend("bytes", 2_000_000)  # type: ignore[union-attr]
+    answer = page.file(visit, OPEN)
+    assert (answer.status_code, "2.0 MB downloaded an hour a person. This one in" in answer.text) == (429, True)
+
+
+@pytest.mark.parametrize(
+    "name", ['a"; filename="b.exe', "x\r\nSet-Cookie: a=b.safetensors", "../../etc/passwd", "墨.safetensors", "", "…"]
+)
+def test_no_name_gets_out_of_the_header(name: str) -> None:
+    header = disposition(name)
+    assert header.isascii()
+    assert header.count('"') == 2
+    assert [sign for sign in "\r\n/\\" if sign in header] == []
+
+
+def asked(page: Page, headers: dict[str, str]) -> str:
+    """What a search through the named endpoint ends with."""
+    program = Visitor(url=page.url, services=page.services, headers=headers)
+    event = program.event("search > 1st")
+    return program.ask(event.number, ["ink", None, None, None, "relevance", "soft", 5, False]).said
+
+
+def test_named_endpoints_have_the_same_limits(page: Page) -> None:
+    cookie = {"cookie": f"{COOKIE}={page.visit().cookies[COOKIE]}"}
+    said = [asked(page, cookie) for _ in range(4)]
+    assert said[:3] == ["", "", ""]
+    assert said[3].startswith("3 searches a minute a person. The next one in ")
+
+
+def test_who_drops_the_cookie_has_what_is_left_at_the_address(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page.services.lookup._quotas, "_limits", replace(LIMITS, people_per_address=1))
+    said = [asked(page, {"x-forwarded-for": f"1.1.1.{number}, 8.8.8.8"}) for number in range(4)]
+    assert said[3].startswith("3 searches a minute for all people at one network address. The next one in ")
+    assert asked(page, {"x-forwarded-for": "9.9.9.9"}) == ""
