@@ -124,7 +124,7 @@ class SpaceCommand(JsonOption):
         if self.snapshot is not None:
             snapshot.count(self.snapshot)
         return SpaceContent(
-            title=self.title or self.name.partition("/")[2],
+            title=" ".join((self.title or "").split()) or self.name.partition("/")[2],
             version=version("hub-ui"),
             gradio=version("gradio"),
             hardware=hardware,

@@ -12,7 +12,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from connectors.errors import AccessError, HubUiError, KeyRequired, Paid, UsageError
 from connectors.http.errors import huggingface_error, map_huggingface_errors
-from hub_ui.space.files import APP, CARD, MARK, OF_THE_HUB
+from hub_ui.space.files import CARD, MARK, OF_THE_HUB
 
 # These go with the file that they name.
 _OF_FILES = ("HUB_UI_SHARED_LOCK", "HUB_UI_SNAPSHOT")
@@ -63,7 +63,7 @@ def open_api(endpoint: str, token: str | None) -> HfApi:
 
 def find_space(api: HfApi, name: str) -> SpaceInfo | None:
     """None where there is none. Raises UsageError for a Space that hub-ui did not push: its files would be lost."""
-    with push_errors(name):
+    with push_errors(api, name):
         try:
             found = api.space_info(name)
         except RepositoryNotFoundError:
@@ -71,7 +71,7 @@ def find_space(api: HfApi, name: str) -> SpaceInfo | None:
     paths = {each.rfilename for each in found.siblings or ()}
     if found.sdk != "gradio":
         raise UsageError(f"{name} is a Space of another kind already ({found.sdk}). Choose another name.")
-    if MARK not in paths and paths - {CARD, OF_THE_HUB, APP}:
+    if MARK not in paths and paths - {CARD, OF_THE_HUB}:
         raise UsageError(
             f"{name} is the Space of another app, whose files would be lost. Choose another name, or delete it first."
         )
@@ -82,7 +82,7 @@ def push_space(
     api: HfApi, name: str, found: SpaceInfo | None, files: Mapping[str, bytes], settings: SpaceSettings
 ) -> Pushed:
     """`found` is what find_space says. Settings come first, so that the new commit starts with them."""
-    with push_errors(name):
+    with push_errors(api, name):
         if found is None:
             api.create_repo(
                 name,
@@ -150,10 +150,10 @@ def open_repos(endpoint: str, repos: Iterable[str]) -> set[str]:
 
 
 @contextmanager
-def push_errors(name: str) -> Iterator[None]:
+def push_errors(api: HfApi, name: str) -> Iterator[None]:
     """Maps what huggingface_hub raises while it writes to our errors."""
     what = f"the Space {name}"
-    with map_huggingface_errors(what):
+    with map_huggingface_errors(what, endpoint=str(api.endpoint)):
         try:
             yield
         except HfHubHTTPError as error:
@@ -165,7 +165,7 @@ def push_errors(name: str) -> Iterator[None]:
             # An upload that failed: the cause says why.
             if not isinstance(error.__cause__, Exception):
                 raise
-            raise huggingface_error(error.__cause__, what) from error
+            raise huggingface_error(error.__cause__, what, endpoint=str(api.endpoint)) from error
 
 
 def _refusal(error: HfHubHTTPError, name: str) -> HubUiError | None:

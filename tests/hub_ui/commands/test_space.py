@@ -10,6 +10,7 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hub_ui import cli
+from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate.base_models import PACKAGED
 from hub_ui.library import lockfile
@@ -128,7 +129,7 @@ def test_a_dry_run_writes_the_files_and_needs_no_key(
 
 def test_another_apps_space_is_left_alone(api: HfApi, name: str, line: Line) -> None:
     api.create_repo(name, repo_type="space", space_sdk="gradio")
-    mine = [CommitOperationAdd("app.py", b"print()"), CommitOperationAdd("model.py", b"")]
+    mine = [CommitOperationAdd("app.py", b"print()")]
     api.create_commit(name, mine, commit_message="My app", repo_type="space")
     code, document = line("space", "push", name)
     assert (code, document["error"]) == (2, "UsageError")
@@ -178,6 +179,26 @@ def test_files_that_are_not_there_or_are_something_else_are_told(api: HfApi, lin
     (tmp_path / "a.zst").write_bytes(b"no snapshot")
     code, document = line("space", "push", "local/x", "--snapshot", str(tmp_path / "a.zst"))
     assert (code, document["error"]) == (7, "BadSnapshot")
+
+
+@pytest.mark.parametrize(
+    ("match", "status", "code", "said"),
+    [
+        ("repos/create", 402, 3, "Hugging Face wants a plan or credit for local/refused: not today"),
+        ("repos/create", 500, 5, "Hugging Face has a fault of its own (500)"),
+        ("/commit/", 412, 1, "local/refused was changed by somebody else in the meantime. Push again."),
+    ],
+)
+def test_a_refusal_in_the_middle_is_told_and_a_later_push_goes_through(
+    api: HfApi, hubs: HubEndpoints, line: Line, match: str, status: int, code: int, said: str
+) -> None:
+    hubs.faults.add(Fault(kind="status", match=match, status=status, body={"error": "not today"}))
+    refused, document = line("space", "push", "local/refused")
+    assert refused == code
+    assert said in document["message"]
+    hubs.faults.clear()
+    assert line("space", "push", "local/refused")[0] == 0
+    api.delete_repo("local/refused", repo_type="space")
 
 
 def test_a_hub_that_is_down_is_told(api: HfApi, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
