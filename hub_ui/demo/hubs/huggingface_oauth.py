@@ -45,10 +45,11 @@ _N, _E = _P * _Q, 65537
 _KEY_ID = "local"
 # How PKCS #1 writes that a SHA-256 follows (RFC 8017, section 9.2).
 _SHA256 = bytes.fromhex("3031300d060960864801650304020105000420")
-_PAGE = """<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in to the local Hugging Face</h1>
+_PAGE = """<!DOCTYPE html><html><head><title>Sign in</title><link rel="icon" href="data:,">
+</head><body><h1>Sign in to the local Hugging Face</h1>
 <p>The app {client} wants: {scope}. It then sends you back to {host}.</p>
 <form method="post" action="/oauth/authorize">{hidden}
-<label>Account <input name="account" value="local" required pattern="[A-Za-z0-9_-]+"></label>
+<label>Account <input name="account" value="local" required pattern="[A-Za-z0-9_\\-]+"></label>
 <button name="answer" value="yes">Authorize</button> <button name="answer" value="no">Cancel</button>
 </form></body></html>
 """
