@@ -41,6 +41,7 @@ from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware, own_names
 from hub_ui.web.request_log import RequestLog
+from hub_ui.web.sessions import PlainSessions
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visit import VisitRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
@@ -318,6 +319,7 @@ def serving(
         closing.callback(app.close, verbose=False)
         closing.callback(finish_work, services, generations, app)
         app.server_app.iterators = RunningEvents()
+        app.server_app.state_holder = PlainSessions(app)
         answer_agents_in_json(app)
         yield url
 

@@ -6,17 +6,13 @@ Other web sites must not reach the page through the browser, by DNS rebinding or
 import asyncio
 import ipaddress
 import socket
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import gradio as gr
 from gradio.queueing import Queue
-from gradio.state_holder import StateHolder
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +21,7 @@ from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 from hub_ui.policy import WebLimits
 from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestRules
+from hub_ui.web.sessions import Sessions
 from hub_ui.widgets.blocks import read_language
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
@@ -33,9 +30,6 @@ _PORTS = {"http": 80, "https": 443}
 _OTHER_SITES = ("cross-site", "same-site")
 # Including open pages: those unused for longest go first.
 MOST = 1000
-# After the computer's sleep, pages are as they were.
-KEPT = timedelta(hours=1)
-_BETWEEN = timedelta(minutes=1)
 # Seconds between two polls. Gradio's default (6.31) applies while the page is in use.
 IN_USE_SECONDS = 0.001
 IDLE_SECONDS = 0.2
@@ -121,31 +115,6 @@ def is_ip_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-class Sessions:
-    """Any thread may call `sweep` at any rate."""
-
-    def __init__(self, holder: Callable[[], StateHolder], clock: Callable[[], datetime] = datetime.now) -> None:
-        """`holder` returns Gradio's own, which exists once the page is served."""
-        self._holder = holder
-        self._clock = clock
-        self._swept = clock()
-        self._lock = threading.Lock()
-
-    def sweep(self) -> None:
-        """Forgets closed pages, at most once a minute."""
-        with self._lock:
-            now = self._clock()
-            if now - self._swept < _BETWEEN:
-                return
-            self._swept = now
-        holder = self._holder()
-        for session, state in list(holder.session_data.items()):
-            if state.is_closed and now - holder.time_last_used.get(session, now) > KEPT:
-                holder.delete_state(session)
-                holder.session_data.pop(session, None)
-                holder.time_last_used.pop(session, None)
 
 
 @dataclass

@@ -85,8 +85,8 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 
     def current(steps: Callable[[int], Iterator[Results]], request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
-        turn = turns.take(request)
-        painted = (show(results, request) for results in steps(turn))
+        turn, painter = turns.take(request), Painter(services, render)
+        painted = (painter.paint(results, windows.get(request)) for results in steps(turn))
         yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
@@ -229,25 +229,49 @@ def show_headers(
     yield from while_current(steps, is_current, NO_UPDATE)
 
 
+class Painter:
+    """Paints the steps of one search. A hub that answers what the catalog had leaves the cards as they are, and they
+    take most of the time.
+    """
+
+    def __init__(self, services: Services, render: Renderer) -> None:
+        self._services = services
+        self._render = render
+        self._painted: tuple[Any, ...] = ()
+
+    def paint(self, results: Results, window: Window) -> tuple[Any, ...]:
+        change = self._services.catalog.change()
+        now = (results.ids, counts(results), results.note, results.facets, results.is_held, window, change)
+        is_same, self._painted = now == self._painted, now
+        if is_same:
+            hubs = header.hubs_html(self._render, results.statuses)
+            return results, gr.skip(), more_html(self._render, results), gr.skip(), gr.skip(), hubs
+        return paint(self._services, self._render, results, window)
+
+
 def paint(
     services: Services, render: Renderer, results: Results, window: Window
 ) -> tuple[Results, str, str, str, str, str]:
-    asks = [HUBS[hub].label for hub in results.pending]
-    down = [HUBS[status.hub] for status in results.statuses if status.state == "down"]
     return (
         results,
         grid_html(services, render, results, window),
-        cards.more_html(
-            render,
-            counts(results),
-            more=results.has_more,
-            asks=asks if results.ids else (),
-            down=down if results.ids else (),
-            auto=results.has_more and not asks,
-        ),
+        more_html(render, results),
         query_summary.summary_html(render, results.query, None if results.is_held else results.total),
         filters_html(services, render, results),
         header.hubs_html(render, results.statuses),
+    )
+
+
+def more_html(render: Renderer, results: Results) -> str:
+    asks = [HUBS[hub].label for hub in results.pending]
+    down = [HUBS[status.hub] for status in results.statuses if status.state == "down"]
+    return cards.more_html(
+        render,
+        counts(results),
+        more=results.has_more,
+        asks=asks if results.ids else (),
+        down=down if results.ids else (),
+        auto=results.has_more and not asks,
     )
 
 

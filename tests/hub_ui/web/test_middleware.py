@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import gradio as gr
 import pytest
-from gradio.state_holder import StateHolder
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.settings import from_environment
-from hub_ui.web.middleware import AllowedHosts, QueuePolling, Sessions
+from hub_ui.web.middleware import AllowedHosts, QueuePolling
 from hub_ui.web.requests import Refused
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_requests import rules
@@ -111,47 +109,6 @@ def test_a_shared_page_answers_behind_any_proxy(hosted: Visitor) -> None:
 def test_the_names_that_are_allowed_come_from_the_environment(home: Path) -> None:
     environ = {"HUB_UI_HOME": str(home), "HUB_UI_ALLOWED_HOSTS": "Box.lan, page.example"}
     assert from_environment(environ).allowed_hosts == {"box.lan", "page.example"}
-
-
-@pytest.fixture
-def holder() -> StateHolder:
-    """With a page that is open and one that was left."""
-    with gr.Blocks(analytics_enabled=False) as app:
-        gr.State("kept")
-    made = StateHolder()  # type: ignore[no-untyped-call]
-    made.set_blocks(app)
-    for session in ("open", "left"):
-        assert made[session] is not None
-    made.session_data["left"].is_closed = True
-    return made
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime.now()
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-def swept_after(holder: StateHolder, **passed: float) -> list[str]:
-    clock = Clock()
-    sessions = Sessions(lambda: holder, clock)
-    clock.now += timedelta(**passed)
-    sessions.sweep()
-    return list(holder.session_data)
-
-
-def test_a_page_that_was_left_is_forgotten_after_an_hour(holder: StateHolder) -> None:
-    assert swept_after(holder, hours=2) == ["open"]
-
-
-def test_a_page_that_was_left_just_now_is_found_again(holder: StateHolder) -> None:
-    assert swept_after(holder, minutes=50) == ["open", "left"]
-
-
-def test_a_page_is_swept_once_a_minute_at_most(holder: StateHolder) -> None:
-    assert swept_after(holder, seconds=59) == ["open", "left"]
 
 
 def test_an_event_of_the_page_forgets_those_that_were_left() -> None:

@@ -158,3 +158,4 @@ def test_the_base_in_memory_is_one_that_loras_can_be_found_for(
     assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
     monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
     assert loaded_base(built) is None
+    monkeypatch.setattr(built.generation.local, "_loaded", None)
