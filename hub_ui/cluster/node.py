@@ -24,10 +24,12 @@ _SECONDS_TO_ANSWER = 5.0
 # Steps and images pass through it; files are read in pieces.
 _STORE_BYTES = 200_000_000
 _NAMESPACE = "hub-ui"
-# Nobody is told that Ray is used here, and Serve's log goes to its files.
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
+# Nobody is told that Ray is used here, Serve's log goes to its files, and a lost connection starts no new cluster.
+_ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}
 # Ray listens on the loopback address alone only where it takes this computer for one that it makes no clusters of.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Unset, some of Ray's processes look for a token and others don't. docs/cluster.md says how to have one.
+_UNLESS_SET = {"RAY_AUTH_MODE": "disabled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +60,15 @@ class NodeOptions:
             f"--object-store-memory={_STORE_BYTES}", *place, *limits,
         ]  # fmt: skip
 
-    def environment(self) -> dict[str, str]:
-        is_alone = (self.host or _host_of(self.address or LOOPBACK)) == LOOPBACK
-        return {**os.environ, **_QUIET, **(_ALONE if is_alone else {})}
-
 
 @contextmanager
 def running_node(options: NodeOptions) -> Iterator[str]:
     """Ray's processes on this computer, connected to, until the block ends. Yields the cluster's address."""
     address = options.address or f"{options.host or LOOPBACK}:{options.port}"
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(options.command(), env=options.environment(), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            options.command(), env=_environment(options.host or _host_of(address)), stdout=log, stderr=log
+        )
         try:
             until = time.monotonic() + _SECONDS_TO_START
             while not (joined := _join(address)) and process.poll() is None and time.monotonic() < until:
@@ -145,6 +145,10 @@ def node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
+def _environment(host: str) -> dict[str, str]:
+    return {**_UNLESS_SET, **os.environ, **_ALWAYS, **(_ALONE if host == LOOPBACK else {})}
+
+
 def _answers(address: str) -> bool:
     try:
         socket.create_connection((_host_of(address), int(address.rpartition(":")[2])), _SECONDS_TO_ANSWER).close()
@@ -163,7 +167,7 @@ def _join(address: str) -> bool:
     if not _answers(address):
         return False
     # Ray reads these when it is imported.
-    os.environ.update({**_QUIET, **(_ALONE if _host_of(address) == LOOPBACK else {})})
+    os.environ.update(_environment(_host_of(address)))
     import ray
     from ray import serve
 

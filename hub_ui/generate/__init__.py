@@ -17,7 +17,9 @@
     compilation.py       the network compiled, while LoRAs are merged
     host_copy.py         what steps read of the device without a stop
     prompt_cache.py image_cache.py   what need not be computed twice
+    backend.py           one interface for all places that generate, and the events that come from elsewhere
     replicate.py         the same requests on Replicate, and for how much
+    zero_gpu.py          the same requests on ZeroGPU of Hugging Face Spaces
 
 torch and diffusers are imported inside functions only: starting the app must not wait for them.
 """
