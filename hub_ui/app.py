@@ -290,7 +290,10 @@ def serving(
         app = build_app(services, reader, render, generations)
         limits = services.settings.policy.limits
         hosts = allowed_hosts(services, host)
-        checks = middleware(app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents)
+        checks = middleware(
+            app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents,
+            spend=lambda size: services.quotas.spend("uploads", size),
+        )  # fmt: skip
         if services.settings.hosted:
             checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
         if services.visitor_downloads is not None:

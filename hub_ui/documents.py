@@ -63,8 +63,9 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
     """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer.
 
     Facts from file headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was
-    found for a base model that nobody knows.
+    found for a base model that nobody knows, and LimitReached.
     """
+    services.quotas.spend("searches")
     answer = SearchResults()
     if not offline:
         services.quotas.spend("searches")

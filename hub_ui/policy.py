@@ -47,13 +47,15 @@ PAGES: dict[Action, str] = {"train": "train"}
 class WebLimits:
     """What requests may take of the computer that serves the page.
 
-    `pixels` is of an uploaded image, which is gone after `keep_seconds`. `queued` counts the generations of all
-    visitors that wait, `own_queued` those of one page. `events` are the requests of one page without an answer yet.
+    `uploads_bytes` is of all that are kept. `pixels` is of an uploaded image, which is gone after `keep_seconds`.
+    `queued` counts the generations of all visitors that wait, `own_queued` those of one page. `events` are the requests
+    of one page without an answer yet.
     `media_bytes` of hubs' images and videos are kept on disk.
     """
 
     body_bytes: int
     upload_bytes: int
+    uploads_bytes: int
     keep_seconds: int
     pixels: int
     queued: int
@@ -136,8 +138,8 @@ class Policy:
 LOCAL = Policy(
     allowed=frozenset(get_args(Action)),
     limits=WebLimits(
-        body_bytes=16_000_000, upload_bytes=1_000_000_000, keep_seconds=86_400, pixels=80_000_000, queued=200,
-        own_queued=50, events=500, media_bytes=500_000_000,
+        body_bytes=16_000_000, upload_bytes=1_000_000_000, uploads_bytes=50_000_000_000, keep_seconds=86_400,
+        pixels=80_000_000, queued=200, own_queued=50, events=500, media_bytes=500_000_000,
     ),
 )  # fmt: skip
 
@@ -146,7 +148,8 @@ LOCAL = Policy(
 def hosted_policy(limits: Limits) -> Policy:
     """What the visitors of a page may do whose operator has set `limits`."""
     web = WebLimits(
-        body_bytes=1_000_000, upload_bytes=limits.upload_bytes, keep_seconds=3_600, pixels=4096 * 4096,
+        body_bytes=1_000_000, upload_bytes=limits.upload_bytes, uploads_bytes=limits.uploads_bytes,
+        keep_seconds=3_600, pixels=4096 * 4096,
         queued=limits.queue, own_queued=limits.own_queue, events=100, media_bytes=200_000_000,
     )  # fmt: skip
     bounds = Bounds(

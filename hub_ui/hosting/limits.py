@@ -35,9 +35,11 @@ class Limits:
     download_bytes_per_hour: int = 5 * 10**9
     lora_bytes: int = 10**9
     upload_bytes: int = 20 * 10**6
+    upload_bytes_per_hour: int = 200 * 10**6
     queue: int = 20
     downloads: int = 10
     cache_bytes: int = 10 * 10**9
+    uploads_bytes: int = 5 * 10**9
     people_per_address: int = 10
 
 
@@ -94,12 +96,14 @@ TABLE = (
     Limit(name="download_bytes_per_hour", smallest=10**6, largest=_PB, text="bytes downloaded in an hour"),
     Limit(name="lora_bytes", smallest=10**6, largest=10**12, text="size of a LoRA file"),
     Limit(name="upload_bytes", smallest=10**5, largest=10**9, text="size of an upload, which is deleted after an hour"),
+    Limit(name="upload_bytes_per_hour", smallest=10**5, largest=_PB, text="bytes uploaded in an hour"),
     Limit(name="queue", smallest=1, largest=200, text="generations waiting", shared=True),
     Limit(name="downloads", smallest=1, largest=200, text="downloads at once", shared=True),
     Limit(
         name="cache_bytes", smallest=10**6, largest=_PB, shared=True,
         text="downloaded LoRAs on the disk; the least recently used are deleted first",
     ),
+    Limit(name="uploads_bytes", smallest=10**6, largest=_PB, shared=True, text="uploads on the disk"),
     Limit(
         name="people_per_address", smallest=1, largest=100_000, shared=True,
         text="people at one network address: together they get so many times what one visitor gets",

@@ -20,7 +20,8 @@ from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import N_, N_plural, _, ngettext
 
-Use = Literal["searches", "opens", "bytes", "images"]
+Use = Literal["searches", "opens", "bytes", "uploads", "images"]
+_IN_BYTES = ("bytes", "uploads")
 # People and addresses; those unused for longest are forgotten first.
 MOST_KEYS = 20_000
 # A window is counted in so many pieces, so that a person takes little memory, whatever they do.
@@ -70,6 +71,16 @@ RULES: Mapping[Use, Rule] = {
         address=N_plural(
             "{most} downloaded an hour for all people at one network address.",
             "{most} downloaded an hour for all people at one network address.",
+        ),
+        next=N_("This one in {time}."),
+    ),
+    "uploads": Rule(
+        limit="upload_bytes_per_hour",
+        seconds=3600.0,
+        person=N_plural("{most} uploaded an hour a person.", "{most} uploaded an hour a person."),
+        address=N_plural(
+            "{most} uploaded an hour for all people at one network address.",
+            "{most} uploaded an hour for all people at one network address.",
         ),
         next=N_("This one in {time}."),
     ),
@@ -170,7 +181,7 @@ class Quotas:
         return own + address
 
     def _too_much(self, use: Use, amount: int) -> str:
-        text = _("This takes {amount}.") if use == "bytes" else _("These are {amount}.")
+        text = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
         return text.format(amount=_shown(use, amount))
 
     def _sentence(self, words: tuple[str, str], use: Use, most: int, then: str) -> str:
@@ -178,7 +189,7 @@ class Quotas:
 
 
 def _shown(use: Use, amount: int) -> str:
-    return format.size(amount) if use == "bytes" else format.number(amount)
+    return format.size(amount) if use in _IN_BYTES else format.number(amount)
 
 
 def _rounded(seconds: float) -> float:

@@ -6,6 +6,7 @@ Other web sites must not reach the page through the browser, by DNS rebinding or
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 from hub_ui.policy import WebLimits
-from hub_ui.web.requests import PendingRequests, Refused, RequestCheck, RequestRules
+from hub_ui.web.refused import Refused
+from hub_ui.web.requests import PendingRequests, RequestCheck, RequestRules
 from hub_ui.web.sessions import Sessions
+from hub_ui.web.uploads import Uploads
 from hub_ui.widgets.blocks import read_language
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
@@ -197,9 +200,13 @@ def middleware(
     limits: WebLimits,
     folder: Path,
     generations: Running,
+    spend: Callable[[int], None],
     agents: bool = False,
 ) -> list[Middleware]:
-    """`hosts` None allows every name. `folder` is Gradio's upload folder. `agents`: whether MCP is on."""
+    """`hosts` None allows every name. `folder` is Gradio's upload folder, and `spend` counts the bytes of uploads.
+
+    `agents`: whether MCP is on.
+    """
     app.state_session_capacity = MOST
 
     def waiting(session: str) -> PendingRequests:
@@ -213,7 +220,7 @@ def middleware(
 
     rules = RequestRules(
         limits=limits,
-        folder=folder,
+        uploads=Uploads(folder, limits, spend),
         uploaded=lambda path: path in app.upload_file_set,
         waiting=waiting,
         generates=generates,

@@ -6,12 +6,9 @@ image without `meta` is opened unchecked, so each request's body is checked as a
 
 import json
 import re
-import shutil
 import stat
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,12 @@ from urllib.parse import unquote
 import anyio.to_thread
 from PIL import Image
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
+from hub_ui.web.refused import Refused
+from hub_ui.web.uploads import TOO_LARGE, Uploads, receive_upload
 
 _NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
 # What Pillow raises for damaged and hostile files while it reads their headers.
@@ -43,21 +41,7 @@ _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
 _FETCHED = re.compile(r"/gradio_api/file=\s*[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 # Gradio's page (6.31) cancels an event that it has not been given the id of yet, and its server refuses null.
 _NO_EVENT = re.compile(rb'"event_id"\s*:\s*null')
-_SPARE_BYTES = 500_000_000
 _NO_REQUEST = N_("This is no request of the page. Load the page again.")
-_TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
-
-
-class Refused(Exception):
-    """`message` says what to do next."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-
-    def response(self) -> JSONResponse:
-        return JSONResponse({"detail": self.message}, status_code=self.status)
 
 
 def check_files(data: Any, uploaded: Callable[[str], bool], most_pixels: int) -> None:
@@ -121,14 +105,14 @@ class PendingRequests:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRules:
-    """`uploaded` tests for an uploaded file, `folder` holds them; `waiting` counts for a session.
+    """`uploaded` tests for an uploaded file; `waiting` counts for a session.
 
     `generates`: whether an event's number makes images. `forget_sessions` is called with every event. `endpoints` are
     the numbers of the named ones; `agents`: whether MCP is on.
     """
 
     limits: WebLimits
-    folder: Path
+    uploads: Uploads
     uploaded: Callable[[str], bool]
     waiting: Callable[[str], PendingRequests]
     generates: Callable[[int], bool]
@@ -146,20 +130,11 @@ class RequestRules:
         if waiting.events >= self.limits.events:
             raise Refused(_("This page has asked for too much at once. Wait for its answers, then try again."), 429)
         if isinstance(number, int) and self.generates(number):
-            self.sweep()
+            self.uploads.sweep()
             if waiting.own_queued >= self.limits.own_queued:
                 raise Refused(_("Your last images are not made yet. Wait for them, or stop them."), 429)
             if waiting.queued >= self.limits.queued:
                 raise Refused(_("Many people wait for images just now. Try again in a few minutes."), 429)
-
-    def sweep(self) -> None:
-        sweep(self.folder, time.time() - self.limits.keep_seconds)
-
-    def check_room(self) -> None:
-        """Raises Refused while the disk is almost full."""
-        self.sweep()
-        if self.folder.exists() and shutil.disk_usage(self.folder).free < self.limits.upload_bytes + _SPARE_BYTES:
-            raise Refused(_("There is no room for another file here just now. Try again in an hour."), 507)
 
 
 @dataclass(frozen=True)
@@ -170,24 +145,32 @@ class RequestCheck:
     rules: RequestRules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            try:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        uploads, upload = self.rules.uploads, None
+        try:
+            if scope["method"] == "POST" and path_of(scope) == _UPLOAD_ROUTE:
+                length = Headers(scope=scope).get("content-length", "")
+                announced = int(length) if length.isascii() and length.isdigit() else None
+                upload = await anyio.to_thread.run_sync(uploads.begin, announced)
+                receive = receive_upload(upload, receive)
+            else:
                 receive = await self.check(scope, receive)
-            except Refused as refused:
-                await refused.response()(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+        except Refused as refused:
+            await refused.response()(scope, receive, send)
+        finally:
+            if upload is not None:
+                uploads.end(upload)
 
     async def check(self, scope: Scope, receive: Receive) -> Receive:
         """Returns a `receive` for the app, with the checked body."""
-        path = str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
+        path = path_of(scope)
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             if _CLOSED.match(path) or _FETCHED.match(path):
                 raise Refused(_("There is no such page."), 404)
             return receive
-        if path == _UPLOAD_ROUTE:
-            await anyio.to_thread.run_sync(self.rules.check_room)
-            return limit_body(Headers(scope=scope), receive, self.rules.limits.upload_bytes + 1_000_000)
         call = _CALL.fullmatch(path)
         endpoint = self.rules.endpoints.get(call[1]) if call else None
         is_known = path in _JSON_ROUTES or path in _OWN_ROUTES
@@ -213,28 +196,8 @@ class RequestCheck:
         return replay
 
 
-def sweep(folder: Path, before: float) -> None:
-    """Removes images and uploads last changed before a time, including incomplete ones."""
-    for path in folder.glob("**/*"):
-        with suppress(OSError):
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
-
-
-def limit_body(headers: Headers, receive: Receive, most: int) -> Receive:
-    """A body of at most `most` bytes; one request may upload many files. Raises Refused for one announced as longer."""
-    if int(headers.get("content-length") or 0) > most:
-        raise Refused(_(_TOO_LARGE), 413)
-    received = 0
-
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        # As if the sender had disconnected: nothing of it is kept.
-        return message if received <= most else {"type": "http.disconnect"}
-
-    return receive_limited
+def path_of(scope: Scope) -> str:
+    return str(scope["path"]).removeprefix(scope.get("root_path", "")).rstrip("/") or "/"
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
@@ -245,5 +208,5 @@ async def read_body(receive: Receive, most: int) -> bytes:
         data += message.get("body", b"")
         more = message.get("more_body", False)
         if len(data) > most:
-            raise Refused(_(_TOO_LARGE), 413)
+            raise Refused(_(TOO_LARGE), 413)
     return bytes(data)

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import AllowedHosts, QueuePolling
-from hub_ui.web.requests import Refused
+from hub_ui.web.refused import Refused
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_requests import rules
 

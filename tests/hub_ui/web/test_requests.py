@@ -15,7 +15,9 @@ from PIL import Image
 
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
-from hub_ui.web.requests import PendingRequests, Refused, RequestRules, check_files, check_pixels, sweep
+from hub_ui.web.refused import Refused
+from hub_ui.web.requests import PendingRequests, RequestRules, check_files, check_pixels
+from hub_ui.web.uploads import Uploads, sweep
 from tests.hub_ui.web.raw import Event, Visitor
 
 META = {"_type": "gradio.FileData"}
@@ -158,13 +160,14 @@ def test_many_files_in_one_upload_count_together(hosted: Visitor) -> None:
     )
 
 
+WEB_LIMITS = hosted_policy(Limits()).limits
 QUIET = PendingRequests(queued=0, own_queued=0, events=0)
 
 
 def rules(waiting: PendingRequests = QUIET) -> RequestRules:
     return RequestRules(
-        limits=hosted_policy(Limits()).limits,
-        folder=Path("nowhere"),
+        limits=WEB_LIMITS,
+        uploads=Uploads(Path("nowhere"), WEB_LIMITS, lambda size: None),
         uploaded=lambda path: False,
         waiting=lambda session: waiting,
         generates=lambda number: number == 7,

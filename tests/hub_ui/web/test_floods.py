@@ -1,0 +1,121 @@
+"""A visitor who tries to fill the disk, the queue or the memory of a hosted page meets a sentence."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from hub_ui.hosting.limits import Limits
+from tests.hub_ui.web.raw import Visitor, served
+
+MB = 1_000_000
+LIMITS = Limits(
+    upload_bytes=MB, upload_bytes_per_hour=5 * MB, uploads_bytes=20 * MB, opens_per_minute=20, searches_per_minute=40,
+    images_per_hour=10, own_queue=2,
+)  # fmt: skip
+BOUNDARY = "xxxx"
+HEAD = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n'.encode()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with served(tmp_path_factory.mktemp("hosted"), hosted=True, limits=LIMITS) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def person(page: Visitor) -> Visitor:
+    """Somebody new, whose browser keeps the cookie."""
+    cookie = page.get("").cookies.get_dict()
+    return replace(page.another(), headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookie.items())})
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def send(page: Visitor, *headers: str, megabytes: int) -> tuple[str, int]:
+    """Sends an upload piece by piece until it is refused. Returns the answer and how many megabytes went out."""
+    place, sent = urlsplit(page.url), 0
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        lines = [f"Host: {place.netloc}", f"Content-Type: multipart/form-data; boundary={BOUNDARY}", *headers]
+        connection.sendall("\r\n".join(["POST /gradio_api/upload HTTP/1.1", *lines, "", ""]).encode())
+        with suppress(OSError):
+            for piece in [HEAD, *[bytes(MB)] * megabytes]:
+                connection.settimeout(0.05)
+                with suppress(TimeoutError):
+                    if answer := connection.recv(65_536):
+                        return answer.decode(), sent
+                connection.settimeout(30)
+                chunked = any("chunked" in header for header in headers)
+                connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+                sent += len(piece) // MB
+        connection.settimeout(30)
+        return connection.recv(65_536).decode(), sent
+
+
+def test_fifty_uploads_of_500_megabytes_are_refused_before_they_come(page: Visitor) -> None:
+    folder = Path(page.upload("x.txt", b"x")).parent.parent
+    before = size_of(folder)
+    for _ in range(50):
+        answer, sent = send(page, f"Content-Length: {500 * MB}", megabytes=500)
+        assert (answer.split()[1], "This is too much for one request" in answer, sent <= 3) == ("413", True, True)
+    assert size_of(folder) == before
+
+
+def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_limit(page: Visitor) -> None:
+    answer, sent = send(page, "Transfer-Encoding: chunked", megabytes=500)
+    assert (answer.split()[1], "exceeded maximum allowed size" in answer, sent < 10) == ("413", True, True)
+
+
+def test_one_person_meets_a_sentence_with_when_it_goes_on(person: Visitor) -> None:
+    answers = [person.post("gradio_api/upload", files={"files": ("x.txt", bytes(MB - 1000))}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert answers[-1].json()["detail"].startswith("5.0 MB uploaded an hour a person. This one in ")
+
+
+def test_the_uploads_of_many_stay_within_their_room(page: Visitor) -> None:
+    folder = Path(page.upload("x.txt", b"x")).parent.parent
+    answers = [page.post("gradio_api/upload", files={"files": (f"{n}.txt", bytes(MB - 1000))}) for n in range(30)]
+    statuses = Counter(answer.status_code for answer in answers)
+    assert (statuses[200] + statuses[507], statuses[507] >= 10) == (30, True)
+    assert answers[-1].json()["detail"] == "There is no room for another file here just now. Try again in an hour."
+    assert size_of(folder) < 22 * MB
+
+
+def said(page: Visitor, name: str, times: int, body: dict[str, Any]) -> Counter[str]:
+    """What the endpoint of that name says, by its first words."""
+    found = Counter[str]()
+    for _ in range(times):
+        event = page.post(f"gradio_api/call/v2/{name}", json=body)
+        text = event.json().get("detail", "")
+        if event.status_code == 200:
+            text = page.get(f"gradio_api/call/{name}/{event.json()['event_id']}").text
+        found[" ".join(text.replace('"', " ").split()[:40])] += 1
+    return found
+
+
+def test_a_person_who_opens_without_end_meets_a_sentence(person: Visitor) -> None:
+    answers = said(person, "show", 60, {"ref": "civitai:1001"})
+    assert sum(number for text, number in answers.items() if "20 LoRAs opened a minute a person." in text) >= 35
+
+
+def test_a_person_who_searches_without_end_meets_a_sentence(person: Visitor) -> None:
+    answers = said(person, "search", 60, {"text": "ink"})
+    assert sum(number for text, number in answers.items() if "40 searches a minute a person." in text) >= 15
+
+
+def test_two_hundred_tries_meet_a_sentence_and_the_queue_stays_short(person: Visitor) -> None:
+    body = {"data": [["civitai:1001"], "a boat"], "session_hash": person.session}
+    answers = [person.post("gradio_api/call/try", json=body) for _ in range(200)]
+    refused = [answer.json()["detail"] for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 90
+    assert set(refused) == {"This page has asked for too much at once. Wait for its answers, then try again."}
