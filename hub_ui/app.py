@@ -328,8 +328,9 @@ def serving(
 
 
 def settings_routes(services: Services) -> SettingsRoutes:
-    is_own = services.policy.allows("use keys")
-    return SettingsRoutes(settings=services.settings) if is_own else VisitorKeyRoutes(settings=services.settings)
+    if services.policy.allows("use keys"):
+        return SettingsRoutes(settings=services.settings)
+    return VisitorKeyRoutes(settings=services.settings, quotas=services.quotas)
 
 
 def watch_queues(services: Services, generations: Generations) -> None:

@@ -57,17 +57,22 @@ class Imported:
 
 
 def export(documents: Iterable[str], path: Path, on_progress: Callable[[int], None] = lambda _done: None) -> Exported:
-    """Writes all of the file or nothing. `documents` are the catalog's entries, sorted by hub and id."""
+    """Writes all of the file or nothing. `documents` are the catalog's entries, sorted by hub and id; private LoRAs are
+    left out.
+    """
     done = unreadable = 0
     with tempfile.TemporaryFile(dir=path.parent) as body:
         with _compressor().stream_writer(body, closefd=False) as lines:
             for document in documents:
                 try:
-                    line = _line(document)
+                    entry = _read(document)
                 except ValueError:
                     unreadable += 1
                     continue
-                lines.write(line)
+                # A snapshot is for others, and may lie in a Space that all can read.
+                if isinstance(entry, dict) and entry.get("private"):
+                    continue
+                lines.write(_dump(entry))
                 done += 1
                 if done % BATCH == 0:
                     on_progress(done)
@@ -123,13 +128,13 @@ def _compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)
 
 
-def _line(document: str) -> bytes:
+def _read(document: str) -> Any:
     """Raises ValueError for what is no JSON."""
     try:
-        return _dump(msgspec.json.decode(document))
+        return msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeEncodeError):
         # Lone surrogates and infinite numbers, which msgspec can't read.
-        return _dump(json.loads(document))
+        return json.loads(document)
 
 
 def _dump(value: Any) -> bytes:

@@ -134,6 +134,8 @@ class Visitors:
         """`trusts_proxy`: whether X-Forwarded-For tells their addresses."""
         self.trusts_proxy = trusts_proxy
         self._can_sign_in = can_sign_in
+        # Apart, so that a crowd of others does not drive out who has keys.
+        self._with_keys: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._lock = threading.Lock()
 
@@ -149,7 +151,7 @@ class Visitors:
         `address` is theirs, if something tells it (see address.py). Programs without one count by their `peer`.
         """
         with self._lock:
-            known = self._visitors.get(cookie)
+            known = self._with_keys.get(cookie) or self._visitors.get(cookie)
             visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
             visitor.address = address if known else address or peer
         if known:
@@ -160,7 +162,9 @@ class Visitors:
         """For an hour from now on."""
         with self._lock:
             # Put in anew, since that is what makes the hour begin anew.
-            self._visitors[visitor.id] = visitor
+            has_keys = bool(visitor.keys)
+            (self._with_keys if has_keys else self._visitors)[visitor.id] = visitor
+            (self._visitors if has_keys else self._with_keys).pop(visitor.id, None)
 
 
 _VISITOR: ContextVar[Visitor | None] = ContextVar("visitor", default=None)

@@ -14,6 +14,7 @@ from connectors.http.session import Endpoint
 from connectors.registry import HUBS
 from hub_ui.hosting.address import read_address
 from hub_ui.hosting.cookie import cookie_of, read_visitor
+from hub_ui.hosting.quotas import Quotas
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import check_key
@@ -51,8 +52,11 @@ class VisitorCookie:
             await self.app(scope, receive, reply if is_first else send)
 
 
+@dataclass(frozen=True, kw_only=True)
 class VisitorKeyRoutes(SettingsRoutes):
     """The keys are the visitor's own, in memory for this visit; the settings stay the owner's."""
+
+    quotas: Quotas
 
     def change_key(self, values: Mapping[str, Any]) -> str:
         visitor, hub = current_visitor(), str(values.get("hub"))
@@ -66,6 +70,8 @@ class VisitorKeyRoutes(SettingsRoutes):
         key = check_key(text if isinstance(text, str) else "")
         if not key:
             raise UsageError(_("This is empty. Paste the key."))
+        # Its hub is asked, as for a LoRA that is opened.
+        self.quotas.spend("opens")
         try:
             name = account_name(Endpoint(hub=hub, label=label, url=self.settings.endpoints[hub]), key)
         except KeyRequired:

@@ -84,6 +84,11 @@ def test_many_loras_come_in_batches(tmp_path: Path) -> None:
     assert (told.loras, len(received.times)) == (BATCH + 10, 2)
 
 
+def test_what_only_some_accounts_may_see_is_left_out(tmp_path: Path) -> None:
+    done = snapshot.export([encode(lora(1)), encode(lora(2, private=True))], tmp_path / "c")
+    assert (done.loras, done.unreadable) == (1, 0)
+
+
 def test_what_is_known_is_as_old_as_the_newest_lora(tmp_path: Path) -> None:
     times = ("2025-03-01T10:00:00Z", "2025-04-02T11:00:00Z", None)
     path = written(tmp_path / "c", *(lora(number, updated_at=time) for number, time in enumerate(times, 1)))

@@ -44,3 +44,25 @@ def test_who_brings_no_cookie_is_not_kept_and_counts_by_the_peer() -> None:
     ada = visitors.get("")
     assert visitors.find(ada.id, "", "172.17.0.1").address == ""
     assert visitors.find(ada.id, "8.8.8.8", "172.17.0.1").address == "8.8.8.8"
+
+
+def test_a_crowd_does_not_drive_out_who_has_a_key() -> None:
+    visitors = Visitors(most=10)
+    ada, ben = visitors.get(""), visitors.get("")
+    ada.put_key("civitai", "key")
+    assert visitors.get(ada.id) is ada
+    for _ in range(20):
+        visitors.get("")
+    assert (visitors.get(ada.id) is ada, visitors.get(ben.id) is ben) == (True, False)
+
+
+def test_a_sign_in_counts_until_it_ends_or_its_visitor_signs_out() -> None:
+    ada = Visitor(id="a")
+    info = {"access_token": "hf_oauth_x", "expires_at": 100, "userinfo": {"preferred_username": "ada"}}
+    ada.sign_in({"oauth_info": info}, now=99)
+    assert (ada.keys, ada.account) == ({"huggingface": "hf_oauth_x"}, "ada")
+    ada.sign_in({"oauth_info": info}, now=101)
+    assert (ada.keys, ada.account) == ({}, "")
+    ada.sign_in({"oauth_info": info}, now=99)
+    ada.sign_in({}, now=99)
+    assert (ada.keys, ada.account) == ({}, "")
