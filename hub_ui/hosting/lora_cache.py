@@ -244,8 +244,9 @@ class LoraCache:
         return fetched
 
     def _touch(self, path: Path) -> None:
+        """The time of its last use. That of its last change tells the engine that it is still the same file."""
         with suppress(OSError):
-            os.utime(path, (self._clock(), self._clock()))
+            os.utime(path, ns=(int(self._clock() * 1e9), path.stat().st_mtime_ns))
 
     def _drop(self, path: Path) -> None:
         with suppress(OSError):
@@ -272,7 +273,7 @@ def _digest(text: str) -> str:
 
 def _used(path: Path) -> float:
     try:
-        return path.stat().st_mtime
+        return path.stat().st_atime
     except OSError:
         return 0.0
 

@@ -80,6 +80,15 @@ def test_a_file_is_fetched_once_and_named_by_its_hash(hub: Hub, folder: Path) ->
     assert (path.name, path.read_bytes()) == (f"{sha256(FILES[1])}.safetensors", FILES[1])
 
 
+def test_a_file_that_is_used_again_is_no_other_file_to_the_engine(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    made = cache(folder, clock=clock)
+    path = made.find(made.fetch(found(hub, 1)).sha256)
+    assert path is not None
+    before, clock.now = path.stat().st_mtime_ns, clock.now + HOUR
+    assert (made.find(path.stem), path.stat().st_mtime_ns) == (path, before)
+
+
 def test_a_file_of_unknown_hash_is_named_by_what_it_hashes_to_also_after_a_restart(hub: Hub, folder: Path) -> None:
     nameless = found(hub, 1, sha256=None, size=None)
     assert cache(folder).fetch(nameless).sha256 == sha256(FILES[1])
