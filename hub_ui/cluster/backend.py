@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 # A replica that is lost takes its request with it; one that loses every replica is not tried for ever.
 _ATTEMPTS = 4
 _SECONDS_BETWEEN_LOOKS = 0.1
-_SECONDS_FOR_ESTIMATE = 3.0
+_SECONDS_FOR_ESTIMATE = 5.0
 _SECONDS_TO_WAIT = 60.0
 _NO_ESTIMATE = N_("all workers are busy: it waits for the first that is free")
 
@@ -123,6 +123,9 @@ class ClusterBackend:
     def close(self) -> None:
         """Leaves the cluster; its replicas go on."""
         with self._lock:
+            if self._connected is not None:
+                # Its threads would go on asking a Ray that is not there.
+                self._connected.shutdown()
             self._connected = None
             self._open.close()
 

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +26,12 @@ _SECONDS_TO_ANSWER = 5.0
 # Steps and images pass through it; files are read in pieces.
 _STORE_BYTES = 200_000_000
 _NAMESPACE = "hub-ui"
-# Nobody is told that Ray is used here, Serve's log goes to its files, and a lost connection starts no new cluster.
-_ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_ENABLE_AUTO_CONNECT": "0"}
+# Nobody is told that Ray is used here, Serve logs to its files, a lost connection starts no new cluster, and signals
+# are this program's.
+_ALWAYS = {
+    "RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_ENABLE_AUTO_CONNECT": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+}  # fmt: skip
 # Ray listens on the loopback address alone only where it takes this computer for one that it makes no clusters of.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 # Unset, some of Ray's processes look for a token and others don't. docs/cluster.md says how to have one.
@@ -172,6 +178,7 @@ def _join(address: str) -> bool:
     from ray import serve
 
     logging.getLogger(serve.__name__).setLevel(logging.ERROR)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address,
@@ -182,6 +189,10 @@ def _join(address: str) -> bool:
         )
     except (ConnectionError, RuntimeError, ValueError):
         return False
+    finally:
+        # Ray sets one of its own, from the main thread.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
     return True
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 
 import pytest
 
 from connectors import errors
-from connectors.errors import HubUiError, suggestion
+from connectors.errors import HubUiError, NeedsFetching, RateLimited, suggestion
 
 
 def _below(kind: type[HubUiError]) -> Iterator[type[HubUiError]]:
@@ -67,3 +68,11 @@ def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
 
 def test_several_near_names_are_one_sentence() -> None:
     assert suggestion("sdxxl", ["sdxl", "SDXL-L", "wan"]) == " Did you mean “sdxl” or “SDXL-L”?"
+
+
+def test_an_error_travels_between_processes_with_all_it_carries() -> None:
+    need = NeedsFetching("Fetch it.", label="SDXL", repo="a/b", bytes=7, present=1, free=9, license="open", gated=False)
+    again = pickle.loads(pickle.dumps(need))
+    assert (type(again), again.message, again.bytes, again.url) == (NeedsFetching, "Fetch it.", 7, need.url)
+    limited = pickle.loads(pickle.dumps(RateLimited("Wait.", hub="civitai", retry_after=3.0)))
+    assert (str(limited), limited.retry_after) == ("Wait.", 3.0)
