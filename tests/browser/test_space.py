@@ -130,3 +130,9 @@ def test_a_visitor_searches_opens_and_tries_on_the_space(space: Space, page: Pag
     page.get_by_role("button", name="Download & try").click()
     expect(page.locator(".pair img.over")).to_be_visible(timeout=places.MAKING)
     expect(page.locator(".proof")).to_contain_text("tensors applied")
+
+
+def test_the_lock_that_was_pushed_is_offered_to_every_visitor(space: Space, page: Page) -> None:
+    page.goto(f"{space.url}?view=library")
+    expect(page.get_by_text("Offered on this page")).to_be_visible()
+    expect(page.get_by_role("link", name="ink-outline-tiny", exact=True)).to_be_visible()
