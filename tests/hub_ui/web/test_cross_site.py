@@ -47,6 +47,7 @@ ASKS = [
     ask("GET", "gradio_api/runs"), ask("GET", "gradio_api/mcp/schema"), ask("GET", "gradio_api/mcp/"),
     ask("GET", "images/x/x.png"), ask("GET", "hub-picture?url=x"), ask("GET", "logout"),
     ask("GET", "login/huggingface"),
+    ask("GET", "health"), ask("GET", "ready"), ask("GET", "metrics"), ask("GET", "visit/loras.lock"),
     ask("HEAD", ""), ask("OPTIONS", "gradio_api/queue/join"),
     ask("POST", "gradio_api/queue/join", json=EVENT),
     ask("POST", "gradio_api/queue/join", data=json.dumps(EVENT), headers=TEXT),

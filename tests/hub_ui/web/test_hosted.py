@@ -14,6 +14,7 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.settings import from_environment
+from tests.connectors.raw_server import raw_server
 from tests.hub_ui.web.raw import Visitor, served
 from tests.recording import Recorder
 
@@ -102,6 +103,22 @@ def test_whatever_a_visitor_asks_for_nothing_of_the_owner_is_touched(keyed: Visi
 
 def _has_key(text: str) -> bool:
     return any(key in text for key in KEYS.values()) or "authorization" in text.lower()
+
+
+def test_no_address_that_a_visitor_names_is_asked(hosted: Visitor) -> None:
+    with raw_server(lambda: iter([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"])) as canary:
+        for url in (
+            f"{canary.url}/x.safetensors",
+            f"{canary.url}/api/models/a/b",
+            f"http://huggingface.co@{canary.url[7:]}",
+        ):
+            for name, data in {"search": [url], "show": [url], "inspect": [url], "try": [[url], url]}.items():
+                event = hosted.post(f"gradio_api/call/{name}", json={"data": data}).json()
+                assert "error" in hosted.get(f"gradio_api/call/{name}/{event['event_id']}").text or name == "search"
+            for event_ in hosted.events():
+                for act in ("search", "open", "try", "stack", "go") if event_.name.endswith(".act") else ():
+                    hosted.ask(event_.number, [None] * len(event_.inputs), {"act": act, "ref": url, "query": url})
+        assert canary.sent == 0
 
 
 def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -> None:

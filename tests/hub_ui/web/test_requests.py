@@ -61,7 +61,16 @@ def takes_values(visitor: Visitor) -> list[Event]:
 
 
 @pytest.mark.parametrize("page", ["local_page", "hosted_page"])
-@pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/dev/ptmx", "meta": META}], ids=["bare", "meta"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"path": "/dev/ptmx"},
+        {"path": "/dev/ptmx", "meta": META},
+        {"url": "http://169.254.169.254/latest/meta-data/"},
+        {"path": "http://127.0.0.1:9/x.png", "url": "http://127.0.0.1:9/x.png", "meta": META},
+    ],
+    ids=["bare", "meta", "an address", "an address as a path"],
+)
 def test_no_event_takes_a_path_of_the_server(page: str, file: dict[str, Any], request: pytest.FixtureRequest) -> None:
     visitor = request.getfixturevalue(page)
     taken = [
