@@ -44,8 +44,8 @@ REASONS: dict[Access, str] = {
 }
 WITH_KEY: dict[Access, str] = {
     "login": "",
-    "gated": N_("Your key opens it once access is granted."),
-    "paid": N_("Your key opens it if you have bought it."),
+    "gated": N_("It opens for you once access is granted."),
+    "paid": N_("It opens for you if you have bought it."),
 }
 WHERE_A_KEY_GOES: dict[Place, str] = {
     "own": N_("Add your key under Settings. Make one at {page}."),

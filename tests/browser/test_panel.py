@@ -34,7 +34,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.mark.parametrize("ref", [GATED, EARLY])
 def test_what_the_key_is_granted_is_downloaded_in_the_page(demo: Demo, page: Page, ref: str) -> None:
     page.goto(f"{demo.url}?open={ref}")
-    expect(page.locator(".detail .caution")).to_contain_text("Your key opens it")
+    expect(page.locator(".detail .caution")).to_contain_text("It opens for you")
     page.get_by_role("button", name="Pull", exact=True).click()
     expect(page.locator(".detail .actions")).to_contain_text("In library")
 

@@ -75,7 +75,7 @@ def test_a_key_is_typed_once_and_used_at_once(url: str, journey: Page) -> None:
     stop(journey)
     expect(journey.locator("[data-hub=civitai] .state")).to_have_text("in this computer’s keyring")
     journey = again(journey, f"{url}?open={EARLY}")
-    expect(journey.locator("#detail .caution")).to_contain_text("Your key opens it")
+    expect(journey.locator("#detail .caution")).to_contain_text("It opens for you")
     expect(journey.locator("#detail .obstacle")).to_have_count(0)
     journey = again(journey, f"{url}?view=settings")
     journey.locator("[data-hub=civitai]").get_by_role("button", name="Remove").click()

@@ -166,8 +166,8 @@ def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
     ("access", "caution"),
     [
         ("login", ""),
-        ("gated", "Its author grants access one by one, on the hub's page. Your key opens it once access is granted."),
-        ("paid", "Until Friday. Your key opens it if you have bought it."),
+        ("gated", "Its author grants access one by one, on the hub's page. It opens for you once access is granted."),
+        ("paid", "Until Friday. It opens for you if you have bought it."),
     ],
 )
 def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
