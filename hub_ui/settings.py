@@ -138,23 +138,12 @@ def from_environment(
     names: str | None = None,
 ) -> Settings:
     """The lock file is in the library folder unless `lock` names another. Raises UsageError for an invalid variable."""
-    connections = environ.get("HUB_UI_CONNECTIONS") or "4"
-    if not (re.fullmatch("[0-9]{1,2}", connections) and 1 <= int(connections) <= 16):
-        raise UsageError(
-            f"HUB_UI_CONNECTIONS={_printable(connections)} is no whole number from 1 to 16. Write one, or unset it."
-        )
     home = find_home(environ)
     saved = saved_settings.read(home)
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
     folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
-    # A key read from a file may end with a line break, which check_key takes away.
-    given = {
-        name: key
-        for name, hub in HUBS.items()
-        if (key := check_key(environ.get(hub.token_variable, ""), hub.token_variable))
-    }
-    keys = Keys(given, KeyStore(home / "keys.json"))
+    keys = Keys(_given_keys(environ), KeyStore(home / "keys.json"))
     return Settings(
         home=home,
         library=folder,
@@ -176,7 +165,7 @@ def from_environment(
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),
-        connections=int(connections),
+        connections=_connections(environ.get("HUB_UI_CONNECTIONS") or "4"),
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
@@ -187,6 +176,20 @@ def from_environment(
         metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),
         rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
     )
+
+
+def _given_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
+    """A key read from a file may end with a line break, which check_key takes away."""
+    keys = {name: check_key(environ.get(hub.token_variable, ""), hub.token_variable) for name, hub in HUBS.items()}
+    return {name: key for name, key in keys.items() if key}
+
+
+def _connections(number: str) -> int:
+    if not (re.fullmatch("[0-9]{1,2}", number) and 1 <= int(number) <= 16):
+        raise UsageError(
+            f"HUB_UI_CONNECTIONS={_printable(number)} is no whole number from 1 to 16. Write one, or unset it."
+        )
+    return int(number)
 
 
 def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:

@@ -30,11 +30,7 @@ _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     """From the hub's answer, and the text of the model card if it was fetched."""
     ref = Ref(hub="huggingface", id=info.id)
-    front, body = card.split_card(readme or "")
-    # It is no ModelCardData where huggingface_hub can't parse the front matter.
-    card_data: object = info.card_data
-    if isinstance(card_data, ModelCardData):
-        front = table(card_data.to_dict()) or front  # type: ignore[no-untyped-call]
+    front, body = _read_card(info, readme or "")
     tags = texts(info.tags) or texts(front.get("tags"))
     # The card's example prompts and images, or the hub's copy of them if the card wasn't fetched.
     widget = tables(front.get("widget")) or tables(info.widget_data)
@@ -78,6 +74,16 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
             *mature,
         ),
     )
+
+
+def _read_card(info: ModelInfo, readme: str) -> tuple[Table, str]:
+    """The card's front matter, or the hub's copy of it, and its text."""
+    front, body = card.split_card(readme)
+    # It is no ModelCardData where huggingface_hub can't parse the front matter.
+    card_data: object = info.card_data
+    if isinstance(card_data, ModelCardData):
+        front = table(card_data.to_dict()) or front  # type: ignore[no-untyped-call]
+    return front, body
 
 
 def _claims(
