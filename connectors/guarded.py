@@ -110,6 +110,12 @@ class Breaker:
                 return "closed"
             return "open" if self._clock() < self._until else "half-open"
 
+    @property
+    def seconds_left(self) -> float:
+        """How long it is left alone; 0 if it is asked."""
+        with self._lock:
+            return 0.0 if self._until is None else max(0.0, self._until - self._clock())
+
     def ask_again(self) -> None:
         """The next request goes through, because a person wants it to."""
         with self._lock:

@@ -58,8 +58,8 @@ MOST_HANDLERS = 400
 # A queued event costs memory.
 MOST_WAITING = 2000
 ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.")
-# So that pages get that sentence.
-LAST_WORD_SECONDS = 2.0
+# So that pages get that sentence, or their images.
+LAST_WORD_SECONDS = 5.0
 # Gradio's run history would keep what people type in their browser's storage. On a Space it would answer through Node,
 # and offer the page as an app to install.
 LAUNCH: dict[str, Any] = {
@@ -341,13 +341,13 @@ def watch_queues(services: Services, generations: Generations) -> None:
 def finish_work(services: Services, generations: Generations, app: gr.Blocks) -> None:
     """What runs gets the time of a stop. Then downloads wait for the next start, and pages hear of the rest."""
     services.queue.hold()
+    were_running = generations.running()
     services.lifecycle.wait_for(lambda: not generations.running() and not services.queue.running)
-    if generations.running():
-        generations.end(ENDED)
-        until = time.monotonic() + LAST_WORD_SECONDS
-        # Gradio (6.31) has no public name for unanswered requests.
-        while any(app._queue.pending_event_ids_session.values()) and time.monotonic() < until:
-            time.sleep(0.05)
+    generations.end(ENDED)
+    until = time.monotonic() + (LAST_WORD_SECONDS if were_running else 0)
+    # Gradio (6.31) has no public name for unanswered requests.
+    while any(app._queue.pending_event_ids_session.values()) and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:

@@ -104,6 +104,8 @@ class Lookup:
         _LOG.info("a search", extra=fields)
         if isinstance(answer.error, NetworkError):
             self.down_since.setdefault(answer.hub, datetime.now(UTC))
+            if answer.error.retry_after is None and answer.hub in self.guards:
+                answer.error.retry_after = self.guards[answer.hub].breaker.seconds_left or None
         else:
             self.down_since.pop(answer.hub, None)
         if answer.page is None:
