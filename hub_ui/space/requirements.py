@@ -33,7 +33,7 @@ def read_requirements(extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
     )
 
 
-def installed_version(name: str) -> str | None:
+def version_here(name: str) -> str | None:
     """Without a part such as "+cpu", which no index has."""
     try:
         return Version(version(name)).public
@@ -45,7 +45,7 @@ def pin_requirements(
     declared: Sequence[Requirement],
     *,
     zero_gpu: bool,
-    installed: Callable[[str], str | None] = installed_version,
+    installed: Callable[[str], str | None] = version_here,
 ) -> tuple[str, ...]:
     """Lines of requirements.txt, sorted. What is not installed here stays a range."""
     lines: dict[str, str] = {}

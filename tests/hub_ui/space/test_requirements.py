@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from connectors.errors import UsageError
 from hub_ui.space import requirements
-from hub_ui.space.requirements import installed_version, pin_requirements, read_requirements
+from hub_ui.space.requirements import pin_requirements, read_requirements, version_here
 
 DECLARED = [Requirement(line) for line in ("gradio>=6.31,<7", "torch>=2.4", "torchvision>=0.19", "Jinja2>=3.1")]
 HERE = {"gradio": "6.31.0", "torch": "2.13.0", "torchvision": "0.28.0", "jinja2": "3.1.6", "spaces": "0.51.3"}
@@ -43,7 +43,7 @@ def test_every_line_holds_for_what_is_installed() -> None:
 
 def test_a_version_of_this_computer_alone_is_written_as_indexes_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "version", lambda _name: "2.13.0+cu130")
-    assert installed_version("torch") == "2.13.0"
+    assert version_here("torch") == "2.13.0"
 
 
 def test_a_checkout_that_is_not_installed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
