@@ -288,21 +288,9 @@ def serving(
         )
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
-        limits = services.settings.policy.limits
-        hosts = allowed_hosts(services, host)
-        checks = middleware(
-            app, hosts=hosts, limits=limits, folder=folder, generations=generations, agents=agents,
-            spend=lambda size: services.quotas.spend("uploads", size),
-        )  # fmt: skip
-        if services.settings.hosted:
-            checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
-        if services.visitor_downloads is not None:
-            routes += VisitRoutes(downloads=services.visitor_downloads, render=render).routes()
-        checks.insert(0, Middleware(RequestLog))
         head = [read_script(name) for name in HEAD_SCRIPTS]
-        checks.insert(0, Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head))
-        routes += [GlossaryPage(render=render).route(), *settings_routes(services).routes()]
-        routes += HealthRoutes(services=services, running=generations.running).routes()
+        checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
+        routes += page_routes(services, render, generations)
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()):
@@ -316,7 +304,7 @@ def serving(
                 head="".join(f"<script>{script}</script>" for script in head),
                 mcp_server=agents,
                 max_threads=MOST_HANDLERS,
-                max_file_size=limits.upload_bytes,
+                max_file_size=services.policy.limits.upload_bytes,
                 app_kwargs={"middleware": checks, "routes": routes},
             )
         closing.callback(app.close, verbose=False)
@@ -325,6 +313,35 @@ def serving(
         app.server_app.state_holder = PlainSessions(app)
         answer_agents_in_json(app)
         yield url
+
+
+def build_checks(
+    services: Services,
+    app: gr.Blocks,
+    generations: Generations,
+    head: Sequence[str],
+    *,
+    host: str,
+    folder: Path,
+    agents: bool,
+) -> list[Middleware]:
+    """What stands between the network and the page, the outermost first. `head` are the page's own scripts."""
+    checks = middleware(
+        app, hosts=allowed_hosts(services, host), limits=services.policy.limits, folder=folder,
+        generations=generations, agents=agents, spend=lambda size: services.quotas.spend("uploads", size),
+    )  # fmt: skip
+    if services.settings.hosted:
+        checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
+    headers = Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head)
+    return [headers, Middleware(RequestLog), *checks]
+
+
+def page_routes(services: Services, render: Renderer, generations: Generations) -> list[BaseRoute]:
+    """Beside the page and its images."""
+    downloads = services.visitor_downloads
+    visit = VisitRoutes(downloads=downloads, render=render).routes() if downloads is not None else []
+    health = HealthRoutes(services=services, running=generations.running).routes()
+    return [GlossaryPage(render=render).route(), *settings_routes(services).routes(), *health, *visit]
 
 
 def settings_routes(services: Services) -> SettingsRoutes:

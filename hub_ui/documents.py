@@ -68,7 +68,6 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
     services.quotas.spend("searches")
     answer = SearchResults()
     if not offline:
-        services.quotas.spend("searches")
         services.metrics.count_search()
         answer = federation.collect(services.connectors, query)
         services.catalog.add(answer.loras, found_by=query.words)

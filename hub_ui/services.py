@@ -153,14 +153,10 @@ def connect(
 ) -> Services:
     """`guards` are those that stand before `hubs`."""
     metrics, lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
-    names = FileNameTemplate.parse(settings.names) if settings.names else None
-    library = Library(
-        settings.library, settings.lock, options=DownloadOptions(connections=settings.connections), names=names
-    )
+    library = open_library(settings)
     annotations = Annotations(settings.annotations)
     library_index = LibraryIndex(library, catalog, annotations)
-    advice = DUPLICATE if settings.space else OWN_COMPUTER
-    quotas = Quotas(settings.limits, advice=advice, report=metrics.count_refusal)
+    quotas = build_quotas(settings, metrics)
     lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics, quotas)
     own_values = OwnValues(annotations, library, lookup)
     changes = Changes(library, annotations, edit=own_values.edit)
@@ -169,16 +165,9 @@ def connect(
         changes.finish()
     downloads = build_downloads(settings, lookup, catalog, library, metrics, quotas, lifecycle)
     history = History(settings.home / "pictures")
-    replicate = Endpoint(
-        hub="replicate",
-        label="Replicate",
-        url=settings.endpoints["replicate"],
-        keys=settings.tokens,
-    )
+    url, keys = settings.endpoints["replicate"], settings.tokens
+    replicate = Endpoint(hub="replicate", label="Replicate", url=url, keys=keys)
     generation = build_generation(settings, lookup, downloads, library, history, replicate, metrics, quotas)
-    media = MediaStore(settings.home / "hub-images", settings.media_budget)
-    metrics.watch_cache("images", media.size)
-    metrics.watch_cache("loras", downloads.size)
     return Services(
         settings=settings,
         connectors=tuple(hubs),
@@ -194,7 +183,7 @@ def connect(
         own_files=OwnFiles(library),
         history=history,
         uses=Uses(history),
-        media=media,
+        media=build_media(settings, downloads, metrics),
         lookup=lookup,
         downloads=downloads,
         generation=generation,
@@ -204,6 +193,25 @@ def connect(
         metrics=metrics,
         lifecycle=lifecycle,
     )
+
+
+def build_quotas(settings: Settings, metrics: Metrics) -> Quotas:
+    advice = DUPLICATE if settings.space else OWN_COMPUTER
+    return Quotas(settings.limits, advice=advice, report=metrics.count_refusal)
+
+
+def build_media(settings: Settings, downloads: Downloads, metrics: Metrics) -> MediaStore:
+    """The images of hubs. What is kept of them, and of LoRAs, is measured."""
+    media = MediaStore(settings.home / "hub-images", settings.media_budget)
+    metrics.watch_cache("images", media.size)
+    metrics.watch_cache("loras", downloads.size)
+    return media
+
+
+def open_library(settings: Settings) -> Library:
+    names = FileNameTemplate.parse(settings.names) if settings.names else None
+    options = DownloadOptions(connections=settings.connections)
+    return Library(settings.library, settings.lock, options=options, names=names)
 
 
 def build_downloads(

@@ -13,10 +13,10 @@ def read_address(headers: Mapping[str, str], peer: str, *, trusts_proxy: bool) -
     """
     if not trusts_proxy:
         found = _parse(peer)
-        return _shown(found) if found is not None and found.is_global else ""
+        return _text(found) if found is not None and found.is_global else ""
     named = [address for text in headers.get("x-forwarded-for", "").split(",") if (address := _parse(text)) is not None]
     public = [address for address in named if address.is_global]
-    return _shown((public or named)[-1]) if named else ""
+    return _text((public or named)[-1]) if named else ""
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -31,6 +31,6 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
-def _shown(address: IPv4Address | IPv6Address) -> str:
+def _text(address: IPv4Address | IPv6Address) -> str:
     """Of IPv6, a person has a whole /64."""
     return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)

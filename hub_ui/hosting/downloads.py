@@ -70,7 +70,7 @@ class VisitorDownloads(Downloads):
             yield
 
     def size(self) -> int:
-        return self.cache.taken()
+        return self.cache.total_bytes()
 
     def close(self) -> None:
         self.cache.close()

@@ -163,7 +163,7 @@ class LoraCache:
             self._running.release()
             shutil.rmtree(self._own, ignore_errors=True)
 
-    def taken(self) -> int:
+    def total_bytes(self) -> int:
         """The bytes of all files, and of downloads that other processes run."""
         others = (path for path in self.folder.glob("running/*/*.part") if path.parent != self._own)
         return sum(_size(path) for path in (*self.folder.rglob("*.safetensors"), *others))
@@ -223,7 +223,7 @@ class LoraCache:
 
     def _fits(self, size: int) -> bool:
         coming = sum(self._coming.values()) + size
-        return self.taken() + coming <= self.most and self._free() - coming >= SPARE_BYTES
+        return self.total_bytes() + coming <= self.most and self._free() - coming >= SPARE_BYTES
 
     def _receive(self, download: HttpDownload, meter: Meter, shared: bool, renew: Renew | None) -> Fetched:
         name = uuid4().hex

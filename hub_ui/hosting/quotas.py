@@ -170,7 +170,7 @@ class Quotas:
                 if seconds > 0:
                     self._report(use)
                     words = rule.person if kind == "person" else rule.address
-                    then = _(rule.next).format(time=format.duration(_rounded(seconds)))
+                    then = _(rule.next).format(time=format.duration(_round_up(seconds)))
                     raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)
             for window in windows:
                 window.add(amount, now, width)
@@ -182,16 +182,16 @@ class Quotas:
 
     def _too_much(self, use: Use, amount: int) -> str:
         text = _("This takes {amount}.") if use in _IN_BYTES else _("These are {amount}.")
-        return text.format(amount=_shown(use, amount))
+        return text.format(amount=_amount(use, amount))
 
     def _sentence(self, words: tuple[str, str], use: Use, most: int, then: str) -> str:
-        return format.sentences(ngettext(*words, most).format(most=_shown(use, most)), then, _(self._advice))
+        return format.sentences(ngettext(*words, most).format(most=_amount(use, most)), then, _(self._advice))
 
 
-def _shown(use: Use, amount: int) -> str:
+def _amount(use: Use, amount: int) -> str:
     return format.size(amount) if use in _IN_BYTES else format.number(amount)
 
 
-def _rounded(seconds: float) -> float:
+def _round_up(seconds: float) -> float:
     """Whole minutes, up, where there are some: nobody waits by the second."""
     return math.ceil(seconds / 60) * 60 if seconds > 90 else math.ceil(seconds)

@@ -237,13 +237,11 @@ def detail(
     find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
     history: Sequence[Version] = (),
 ) -> Detail:
-    """`ref` picks version and file. `facts` are the file's own; without them `state` says why. `find_facts` gives what
-    is known of other versions' files. `history` are versions by their names alone.
-    """
+    """`ref` picks version and file. `facts` are the file's own; without them `state` says why. `find_facts` gives those
+    of other versions' files. `history` are versions by their names alone, `take_home` gives `Detail.file_link`."""
     version, file = version_and_file(lora, ref)
     record = flatten(lora, version, file)
-    if facts is not None:
-        record = record_with_header(record, facts.adapter)
+    record = record_with_header(record, facts.adapter) if facts is not None else record
     refused = facts is not None and not facts.adapter.is_lora
     standing = availability(record, version, keys or Keys())
     return Detail(

@@ -257,7 +257,7 @@ def test_a_process_that_is_killed_leaves_nothing_that_counts(hub: Hub, folder: P
     made = cache(folder)
     made.fetch(found(hub, 3))
     assert (kept(folder), [*folder.glob("running/*/*.part")]) == ({2, 3}, [])
-    assert made.taken() == 2 * SIZE
+    assert made.total_bytes() == 2 * SIZE
 
 
 def begin_and_hang(asked: Asked) -> Answer:

@@ -35,7 +35,8 @@ OPENS = {"state.change > panel", "panel.act > state"}
 OWN_LIBRARY = {"state.change > visit", "visit.act > visit", "visit.act > state", "panel.act > panel"}
 CHANGES_ITS_OWN_VIEW = {
     "nav.act > state", "hubs.act > state", "drawer.act > state", "page.load > state", "state.change > nav",
-    "page.then > nothing", "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
+    "page.then > nothing", "page.failure > nothing",
+    "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
     "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
     "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
     "drop.upload > state", "dropped.act > state", "dropped.act > nothing",
