@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.errors import HubUiError, PreviewError, RateLimited
 from hub_ui.cluster.files import Hashes, SharedFile
-from hub_ui.cluster.node import connect_page, find_application, node_id
+from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
 from hub_ui.cluster.replica import Placement, WorkOrder
 from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
@@ -66,6 +66,12 @@ class ClusterBackend:
     def connect(self) -> Any:
         """Ray's handle of the application. Raises HubUiError where there is no cluster, or no worker in it."""
         with self._lock:
+            try:
+                check_address(self._address)
+            except HubUiError:
+                # The next cluster at this address is another one.
+                self._leave()
+                raise
             if self._connected is None:
                 with ExitStack() as opening:
                     opening.enter_context(connect_page(self._address))
@@ -123,11 +129,14 @@ class ClusterBackend:
     def close(self) -> None:
         """Leaves the cluster; its replicas go on."""
         with self._lock:
-            if self._connected is not None:
-                # Its threads would go on asking a Ray that is not there.
-                self._connected.shutdown()
-            self._connected = None
-            self._open.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._connected is not None:
+            # Its threads would go on asking a Ray that is not there.
+            self._connected.shutdown()
+        self._connected = None
+        self._open.close()
 
     async def _follow(self, handle: Any, order: WorkOrder, callbacks: Callbacks) -> GenerationResult:
         answers = handle.options(stream=True, multiplexed_model_id=order.model_id).generate.remote(order)

@@ -31,6 +31,8 @@ _NAMESPACE = "hub-ui"
 _ALWAYS = {
     "RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_ENABLE_AUTO_CONNECT": "0",
     "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",
+    # Ray ends the whole process, the page, when its cluster is away for a minute. This is a day.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
 }  # fmt: skip
 # Ray listens on the loopback address alone only where it takes this computer for one that it makes no clusters of.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -100,18 +102,23 @@ def running_node(options: NodeOptions) -> Iterator[str]:
 @contextmanager
 def connect_page(address: str) -> Iterator[None]:
     """A connection to the cluster. A computer that is not in it yet becomes a node that takes no work."""
-    if not _answers(address):
-        raise HubUiError(
-            _("Nothing answers at {address}. Start a worker there (hub-ui worker), or name another address.").format(
-                address=address
-            )
-        )
+    check_address(address)
     if _join(address):
         with _connection():
             yield
     else:
         with running_node(NodeOptions(address=address, cpus=0, gpus=0)):
             yield
+
+
+def check_address(address: str) -> None:
+    """Raises HubUiError where no cluster is, or not any more."""
+    if not _answers(address):
+        raise HubUiError(
+            _("Nothing answers at {address}. Start a worker there (hub-ui worker), or name another address.").format(
+                address=address
+            )
+        )
 
 
 def deploy(options: ReplicaOptions) -> bool:
@@ -177,7 +184,8 @@ def _join(address: str) -> bool:
     import ray
     from ray import serve
 
-    logging.getLogger(serve.__name__).setLevel(logging.ERROR)
+    for name in (ray.__name__, serve.__name__):
+        logging.getLogger(name).setLevel(logging.ERROR)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(

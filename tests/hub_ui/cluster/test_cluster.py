@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import pytest
@@ -23,16 +24,20 @@ pytestmark = pytest.mark.skipif(not LORAS, reason="the demo's weights are not tr
 
 @dataclass(frozen=True)
 class Page:
+    """`cluster` is running until it is closed."""
+
     backend: ClusterBackend
     placements: Placements
+    cluster: ExitStack
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     placements = Placements()
-    with bench_cluster.running_cluster(tmp_path_factory.mktemp("worker")) as address:
+    with ExitStack() as cluster:
+        address = cluster.enter_context(bench_cluster.running_cluster(tmp_path_factory.mktemp("worker")))
         backend = ClusterBackend(address, on_placed=placements.add)
-        yield Page(backend, placements)
+        yield Page(backend, placements, cluster)
         backend.close()
 
 
@@ -97,3 +102,10 @@ def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     asked = request(0, 1)
     with pytest.raises(HubUiError, match=r"Nothing answers at 127\.0\.0\.1:9"):
         ClusterBackend("127.0.0.1:9").generate(asked, comparison.single(asked))
+
+
+def test_a_page_goes_on_without_its_cluster(page: Page) -> None:
+    page.cluster.close()
+    asked = request(5000, 1)
+    with pytest.raises(HubUiError, match="Nothing answers at"):
+        page.backend.generate(asked, comparison.single(asked))
