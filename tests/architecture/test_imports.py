@@ -55,7 +55,7 @@ LAYERS = {
     "hub_ui.commands": 14,
     "hub_ui.cli": 15,
 }
-MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.demo.build.train")
+MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.cluster", "hub_ui.demo.build.train")
 SOURCES = read_sources()
 IMPORTS = [found for source in SOURCES for found in imports(source)]
 
