@@ -178,8 +178,10 @@ async def _until_cancelled(answers: Any, callbacks: Callbacks) -> AsyncIterator[
                 await asyncio.wait({coming}, timeout=_SECONDS_BETWEEN_LOOKS)
                 callbacks.raise_if_cancelled()
         except GenerationCancelled:
-            coming.cancel()
             answers.cancel()
+            coming.cancel()
+            # What it ends with is of no interest, and asyncio would report it.
+            coming.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
         answer = coming.result()
         if answer is None:
