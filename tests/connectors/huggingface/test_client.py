@@ -48,6 +48,7 @@ def test_a_query_becomes_parameters(server: Hub) -> None:
         "lastModified",
         "likes",
         "pipeline_tag",
+        "private",
         "sha",
         "siblings",
         "tags",
