@@ -357,7 +357,7 @@ class _WithBoth(_WithHistory, _WithHashes):
     pass
 
 
-def guarded(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
+def with_guard(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
     """The same hub, also where it lists its history or finds files by their hash."""
     guard = guards.get(connector.name)
     if guard is None:
@@ -367,6 +367,6 @@ def guarded(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connect
     return (_WithHashes if isinstance(connector, FindsByHash) else GuardedConnector)(connector, guard)
 
 
-def unguarded(connector: Connector) -> Connector:
+def without_guard(connector: Connector) -> Connector:
     """For who has a rate and waits of their own."""
     return connector.connector if isinstance(connector, GuardedConnector) else connector

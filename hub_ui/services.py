@@ -9,7 +9,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
-from connectors.guarded import HubGuard, guarded
+from connectors.guarded import HubGuard, with_guard
 from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
@@ -125,9 +125,9 @@ def build(settings: Settings) -> Iterator[Services]:
 
 def build_hubs(settings: Settings, guards: Mapping[HubName, HubGuard]) -> tuple[Connector, ...]:
     if settings.policy.allows("use keys"):
-        return tuple(guarded(hub, guards) for hub in connectors.build(settings.endpoints, settings.tokens))
+        return tuple(with_guard(hub, guards) for hub in connectors.build(settings.endpoints, settings.tokens))
     shared = settings.shared_keys
-    hubs = (guarded(hub, guards) for hub in connectors.build(settings.endpoints, VisitorKeys(shared.keys)))
+    hubs = (with_guard(hub, guards) for hub in connectors.build(settings.endpoints, VisitorKeys(shared.keys)))
     return tuple(VisitorConnector(hub, shared) for hub in hubs)
 
 

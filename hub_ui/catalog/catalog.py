@@ -107,9 +107,9 @@ class Catalog:
             raise _not_found(ref)
         return decode(document)
 
-    def seen(self, ref: Ref) -> str | None:
+    def last_seen(self, ref: Ref) -> str | None:
         """When the hub last listed or showed the LoRA; None for one that was never seen."""
-        return self._store.seen(ref)
+        return self._store.last_seen(ref)
 
     def file(self, ref: Ref) -> WeightFile:
         """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""

@@ -205,7 +205,7 @@ class Store:
             found = connection.execute(sql, values).fetchone()
         return found[0] if found else None
 
-    def seen(self, ref: Ref) -> str | None:
+    def last_seen(self, ref: Ref) -> str | None:
         """When its hub last listed or showed the LoRA."""
         with self._reading() as connection:
             found = connection.execute("SELECT seen FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from connectors.errors import BadQuery, HubUiError, KeyRequired
-from connectors.guarded import unguarded
+from connectors.guarded import without_guard
 from connectors.query import Query
 from connectors.registry import HUBS
 from hub_ui import services, settings
@@ -74,7 +74,7 @@ class Crawl(JsonOption):
 
 def sources(built: Services, hubs: Sequence[str]) -> list[Source]:
     return [
-        Source(connector=unguarded(connector), address=built.settings.endpoints[connector.name])
+        Source(connector=without_guard(connector), address=built.settings.endpoints[connector.name])
         for connector in built.connectors
         if not hubs or connector.name in hubs
     ]

@@ -42,14 +42,14 @@ class RequestLog:
             try:
                 await self.app(scope, receive, reply)
             finally:
-                path = shown_path(str(scope["path"]))
+                path = visible_path(str(scope["path"]))
                 asks = scope["method"] != "GET" or path == "/"
                 fields = {"method": scope["method"], "path": path, "status": status}
                 fields["seconds"] = round(time.monotonic() - start, 3)
                 _LOG.log(logging.INFO if asks else logging.DEBUG, "request", extra=fields)
 
 
-def shown_path(path: str) -> str:
+def visible_path(path: str) -> str:
     """Its first parts, as far as they are words of the program."""
     words: list[str] = []
     for part in path.split("/")[1:4]:

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.connector import Download, FindsByHash, HasHistory
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.guarded import Asker, Breaker, Budget, HubGuard, Outcome, guarded
+from connectors.guarded import Asker, Breaker, Budget, HubGuard, Outcome, with_guard
 from connectors.query import Page, Query
 from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref
@@ -185,7 +185,7 @@ def test_a_budget_fills_up_as_time_goes_by(time: Time) -> None:
 
 def test_a_hundred_who_ask_the_same_cost_one_request(time: Time) -> None:
     hub = Hub(gate=threading.Event())
-    connector = guarded(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
+    connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with ThreadPoolExecutor(100) as pool:
         pages = [pool.submit(connector.search, Query(text="ink")) for _ in range(100)]
         assert hub.gate is not None
@@ -202,7 +202,7 @@ def test_a_hundred_who_ask_the_same_cost_one_request(time: Time) -> None:
 
 def test_an_error_is_nobody_elses_answer(time: Time) -> None:
     hub = Hub(error=HubDown("down"))
-    connector = guarded(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
+    connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with pytest.raises(HubDown):
         connector.search(Query())
     hub.error = None
@@ -218,7 +218,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Time) -> None:
         "civitai", rate=Rate(keyless=4, keyed=2), seconds=15, asker=lambda _: next(asking),
         report=lambda _, outcome: outcomes.append(outcome), clock=time,
     )  # fmt: skip
-    connector = guarded(Hub(), {"civitai": guard})
+    connector = with_guard(Hub(), {"civitai": guard})
     for _ in askers:
         with suppress(RateLimited):
             connector.search(Query(text="ink"))
@@ -227,7 +227,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Time) -> None:
 
 
 def test_what_is_over_the_budget_says_when_there_is_more(time: Time) -> None:
-    connector = guarded(Hub(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
+    connector = with_guard(Hub(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
     connector.get(INK)
     with pytest.raises(RateLimited) as caught:
         connector.get(INK)
@@ -251,13 +251,13 @@ def test_each_request_is_counted_by_how_it_ended(error: Exception | None, outcom
     outcomes: list[Outcome] = []
     guard = HubGuard("civitai", report=lambda _, found: outcomes.append(found))
     with suppress(HubUiError, ZeroDivisionError):
-        guarded(Hub(error=error), {"civitai": guard}).get(INK)
+        with_guard(Hub(error=error), {"civitai": guard}).get(INK)
     assert outcomes == [outcome]
 
 
 def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Time) -> None:
     guard = HubGuard("civitai", clock=time)
-    connector = guarded(Hub(error=HubDown("down")), {"civitai": guard})
+    connector = with_guard(Hub(error=HubDown("down")), {"civitai": guard})
     for _ in range(5):
         with pytest.raises(HubDown, match="down"):
             connector.get(INK)
@@ -269,7 +269,7 @@ def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Time) -> None
 
 def test_what_a_hub_can_do_beside_searching_it_can_behind_its_guard() -> None:
     guards = {"civitai": HubGuard("civitai")}
-    plain, able = guarded(Hub(), guards), guarded(HubWithMore(), guards)
+    plain, able = with_guard(Hub(), guards), with_guard(HubWithMore(), guards)
     assert (isinstance(plain, HasHistory), isinstance(plain, FindsByHash)) == (False, False)
     assert isinstance(able, HasHistory)
     assert isinstance(able, FindsByHash)

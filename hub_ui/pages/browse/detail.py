@@ -117,7 +117,7 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
 
 def last_seen(services: Services, ref: Ref) -> str:
     """How old what is shown of a LoRA is, in a sentence."""
-    age = format.ago(services.catalog.seen(ref))
+    age = format.ago(services.catalog.last_seen(ref))
     return _("This was last seen {age}.").format(age=age) if age else ""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub_ui.logs import logging_to
-from hub_ui.web.request_log import shown_path
+from hub_ui.web.request_log import visible_path
 from tests.hub_ui.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_visitors import hear_all, with_keys
@@ -58,4 +58,4 @@ def test_each_answer_names_its_request_and_no_request_names_itself(page: Visitor
     ],
 )
 def test_a_path_is_shown_as_far_as_it_is_the_programs_own(path: str, shown: str) -> None:
-    assert shown_path(path) == shown
+    assert visible_path(path) == shown

@@ -9,7 +9,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubDown
-from connectors.guarded import unguarded
+from connectors.guarded import without_guard
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -223,7 +223,7 @@ def test_load_more_reads_the_hubs_next_pages_where_the_list_runs_low(three: Serv
 
 
 def test_a_hub_that_failed_is_asked_again_alone_and_its_loras_join_the_cards(three: Services) -> None:
-    civitai, *others = map(unguarded, three.connectors)
+    civitai, *others = map(without_guard, three.connectors)
     civitai.error = DOWN  # type: ignore[attr-defined]
     now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
     assert (titles(three, now), now.failed) == (["700", "600", "300", "30"], {"civitai": ""})
@@ -235,7 +235,7 @@ def test_a_hub_that_failed_is_asked_again_alone_and_its_loras_join_the_cards(thr
 
 def test_a_hub_that_failed_later_is_asked_again_for_the_page_that_it_failed_to_give(three: Services) -> None:
     now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
-    civitai = unguarded(three.connectors[0])
+    civitai = without_guard(three.connectors[0])
     civitai.error = DOWN  # type: ignore[attr-defined]
     *_, now = results.more(three, now)
     assert (now.failed, now.has_more) == ({"civitai": "1"}, False)
