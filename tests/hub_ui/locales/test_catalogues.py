@@ -26,7 +26,7 @@ TEMPLATES = sorted((FOLDER.parent / "widgets" / "templates").glob("*.html"))
 _CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<style>.*?</style>", re.DOTALL)
 _SPOKEN = re.compile(r'(?:title|aria-label|placeholder|alt)="([^"]*)"')
 # Names that are the same everywhere, an example of a ref, and macros that are parts of an element.
-SAME = ("SHA-256", "hub", "ui", "· hub-ui", "&nbsp;", "civitai:123@456", "")
+SAME = ("SHA-256", "Hugging Face", "hub", "ui", "· hub-ui", "&nbsp;", "civitai:123@456", "")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
