@@ -77,7 +77,11 @@ class FileStore:
                     digest.update(chunk)
                     out.write(chunk)
             if digest.hexdigest() != file.sha256:
-                raise _changed(file.path)
+                raise WrongHash(
+                    _(
+                        "{name} is not the file that it was when it was downloaded. Remove it and download it again."
+                    ).format(name=file.path.name)
+                )
             part.replace(own)
         finally:
             part.unlink(missing_ok=True)
@@ -128,11 +132,3 @@ def read_from_node(file: SharedFile) -> Iterator[bytes]:
         raise HubUiError(
             _("{name} could not be sent to the worker that generates. Try again.").format(name=file.path.name)
         ) from error
-
-
-def _changed(path: Path) -> WrongHash:
-    return WrongHash(
-        _("{name} is not the file that it was when it was downloaded. Remove it and download it again.").format(
-            name=path.name
-        )
-    )

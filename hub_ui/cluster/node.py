@@ -36,8 +36,9 @@ _ALWAYS = {
 }  # fmt: skip
 # Ray listens on the loopback address alone only where it takes this computer for one that it makes no clusters of.
 _ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-# Unset, some of Ray's processes look for a token and others don't. docs/cluster.md says how to have one.
-_UNLESS_SET = {"RAY_AUTH_MODE": "disabled"}
+# Unset, some of Ray's processes look for a token and others don't (docs/cluster.md says how to have one), and a worker
+# that stops waits for half a minute, though its requests start again elsewhere at once.
+_UNLESS_SET = {"RAY_AUTH_MODE": "disabled", "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
 
 
 @dataclass(frozen=True, kw_only=True)
