@@ -61,10 +61,11 @@ ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.
 # So that pages get that sentence, or their images.
 LAST_WORD_SECONDS = 5.0
 # Gradio's run history would keep what people type in their browser's storage. On a Space it would answer through Node,
-# and offer the page as an app to install.
+# and offer the page as an app to install. It takes a page that does not answer within three seconds for one that can't
+# be reached, and ends it (`_frontend`, 6.31), as a slow computer's first answer is.
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
-    "ssr_mode": False, "pwa": False,
+    "ssr_mode": False, "pwa": False, "_frontend": False,
 }  # fmt: skip
 
 

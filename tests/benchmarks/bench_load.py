@@ -123,7 +123,8 @@ def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str) -> str:
 
 
 def generate(visitor: Visitor, ref: str) -> str:
-    data = [[ref], "a red circle", None, "", None, 7, 4, None, None, None, False]
+    seed = random.randrange(2**31)  # each makes an image of its own
+    data = [[ref], "a red circle", None, "", None, seed, 4, None, None, None, False]
     asked = visitor.post("gradio_api/call/try", json={"data": data})
     if asked.status_code != 200:
         return asked.text
