@@ -102,11 +102,14 @@ class Asking:
         self.jobs.append(job)
         raise NEED
 
+    def close(self) -> None:
+        """Has nothing open."""
+
 
 @pytest.fixture
 def studio(built: Services, monkeypatch: pytest.MonkeyPatch) -> Asking:
     asking = Asking()
-    monkeypatch.setattr(built.generation, "engine", asking)
+    monkeypatch.setattr(built.generation, "local", asking)
     return asking
 
 
