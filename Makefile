@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
-.PHONY: run test lint bench gpu fuzz chaos accuracy shots words clean
+.PHONY: run test lint bench gpu fuzz chaos leaks accuracy shots words clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -36,6 +36,10 @@ fuzz: $(VENV)/has-test
 
 chaos: $(VENV)/has-test
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+leaks: $(VENV)/has-test
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.two_visitors $(ARGS)
 
 accuracy: $(VENV)/has-test
 	$(BIN)/python -m tests.accuracy $(ARGS)
