@@ -104,7 +104,7 @@ class Catalog:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
         document = self._store.document(ref)
         if document is None:
-            raise _not_found(ref)
+            raise not_found(ref)
         return decode(document)
 
     def last_seen(self, ref: Ref) -> str | None:
@@ -115,7 +115,7 @@ class Catalog:
         """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""
         _, file = self.lora(ref).resolve(ref)
         if file is None:
-            raise _not_found(ref)
+            raise not_found(ref)
         return file
 
     def change(self) -> int:
@@ -324,5 +324,5 @@ def _record(homes: Sequence[Home], query: Query) -> Record | None:
     return record if is_whole else replace(record, images=images, homes=others)
 
 
-def _not_found(ref: Ref) -> NotFound:
+def not_found(ref: Ref) -> NotFound:
     return NotFound(f"{ref} is not in the catalog. Search for it while its hub can be reached.", hub=ref.hub)

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from connectors.errors import NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.catalog import Catalog, not_found
 from hub_ui.hosting.visitor import current_visitor
 
 
@@ -30,7 +29,8 @@ class VisitorCatalog(Catalog):
             return own
         lora = super().lora(ref)
         if lora.private:
-            raise NotFound(f"No LoRA {ref} has been seen yet.", hub=ref.hub)
+            # The words of one that is not there: nobody learns that there is one.
+            raise not_found(ref)
         return lora
 
     def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:

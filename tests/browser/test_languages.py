@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from shutil import copytree
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.i18n import LANGUAGES
 from hub_ui.locales import get_language
 from tests.browser import axe
+from tests.browser.demo import served_demo
 from tests.browser.layout import too_wide, unreachable
 from tests.browser.places import come_to_rest
 from tests.words.catalogues import placeholders, read_catalogue, strings
@@ -111,6 +114,31 @@ def test_from_a_search_to_the_try_page_and_the_rest(opened: tuple[Page, str]) ->
         page.locator(f"#nav [data-page={name}]").click()
         expect(page.locator(f"#nav [data-page={name}][aria-current=page]")).to_be_visible()
         check(page, code)
+
+
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("hosted")
+    copytree(SAMPLES, folder / "data")
+    with served_demo(folder, hosted=True) as demo:
+        yield demo.url
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_what_only_a_hosted_page_has(browser: Browser, hosted: str, code: str) -> None:
+    context = browser.new_context(locale=code, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{hosted}?open=civitai:731905")
+    expect(page.locator("#detail .obstacle")).to_be_visible()
+    assert leftovers(page, english(code)) == []
+    page.goto(f"{hosted}?open=huggingface:shapeworks/ink-outline-tiny")
+    page.locator("#detail [data-act=add]").click()
+    expect(page.locator("#detail [data-act=add]")).to_be_disabled()
+    for name, part in (("library", ".visit-row"), ("settings", ".key")):
+        page.locator(f"#nav [data-page={name}]").click()
+        expect(page.locator(part).first).to_be_visible()
+        check(page, code)
+    context.close()
 
 
 def test_a_language_that_is_chosen_holds_for_the_browser(browser: Browser, demo: str) -> None:
