@@ -38,6 +38,8 @@ HIDDEN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"\b({'|'.join((*HUBS, 'hf', 'local'))}):[^\s,;\"']+"), r"\1:[…]"),
 )
 _LONGEST = 2_000
+# By this, an event in one of Gradio's threads knows the request that it belongs to.
+REQUEST_ID_HEADER = "x-request-id"
 _REQUEST: ContextVar[str] = ContextVar("request", default="")
 
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui.logs import new_request_id, use_request_id
+from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 
-# Added to the request too: its event runs in a thread of Gradio's, which knows the request alone.
-HEADER = "x-request-id"
 _LOG = logging.getLogger(__name__)
 # A part of a path that is a word of the program. Others may be somebody's file, or the id of their event.
 _WORD = re.compile(r"[a-z_-]{1,15}")
@@ -28,14 +26,14 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         number, start, status = new_request_id(), time.monotonic(), 0
-        headers = [pair for pair in scope["headers"] if pair[0] != HEADER.encode()]
-        scope = {**scope, "headers": [*headers, (HEADER.encode(), number.encode())]}
+        headers = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID_HEADER.encode()]
+        scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), number.encode())]}
 
         async def reply(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = number
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = number
             await send(message)
 
         with use_request_id(number):

@@ -11,8 +11,7 @@ from hub_ui.hosting.cookie import read_visitor
 from hub_ui.hosting.visitor import Visitor, Visitors, use_visitor
 from hub_ui.i18n import LANGUAGES, Language, _, language, use_language
 from hub_ui.locales import choose_language, get_language
-from hub_ui.logs import use_request_id
-from hub_ui.web.request_log import HEADER
+from hub_ui.logs import REQUEST_ID_HEADER, use_request_id
 
 COOKIE = "hub-ui-language"
 # What components show of their own. Choices are (name, value) pairs.
@@ -89,7 +88,7 @@ class TranslatedBlocks(gr.Blocks):
         request = requests[0] if isinstance(requests, list) else requests
         headers = request.headers if request else {}
         visitor = find_visitor(self._visitors, request) if self._visitors else None
-        number = headers.get(HEADER) or ""
+        number = headers.get(REQUEST_ID_HEADER) or ""
         with use_language(read_language(headers)), use_visitor(visitor), use_request_id(number):
             return await super().call_function(block_fn, processed_input, iterator, requests, *others, **named)
 
