@@ -10,12 +10,17 @@ from pathlib import Path
 from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import Origins
+from hub_ui.hosting.limits import Limits
+
+
+# The visitors of a bench share an address, and each wants an image within three minutes.
+LIMITS = Limits(people_per_address=1000, queue=200)
 
 
 def main(home: Path, *origins: str) -> None:
     names = ("huggingface", "civitai", "replicate", "delivery")
     settings = demo_settings(home, home / "loras", Origins(**dict(zip(names, origins, strict=True))))
-    with services.build(replace(settings, hosted=True)) as built, app.serving(built) as url:
+    with services.build(replace(settings, hosted=True, limits=LIMITS)) as built, app.serving(built) as url:
         print(url, flush=True)
         threading.Event().wait()
 
