@@ -12,7 +12,6 @@ from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.hosting.limits import Limits
 
-
 # The visitors of a bench share an address, and each wants an image within three minutes.
 LIMITS = Limits(people_per_address=1000, queue=200)
 
