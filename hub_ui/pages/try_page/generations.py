@@ -1,10 +1,13 @@
 """Generations outlive their page: after a reload, the id, a secret of the browser, leads back to its generation."""
 
 import contextvars
+import os
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +22,8 @@ KEPT_SECONDS = 3600.0
 ABANDONED_SECONDS = 60.0
 # A step on a slow computer, or the loading of a base, can't be interrupted.
 CLOSE_SECONDS = 30.0
+# As `nice` counts: 0 is the page's, 19 the least.
+PRIORITY = 10
 # A Result for the page, or what another asker makes of it.
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
 
@@ -108,7 +113,7 @@ class Generations:
                 )
             self._kept[made.id] = made
         run = contextvars.copy_context().run
-        thread = threading.Thread(target=run, args=(run_work, work, put, is_cancelled), daemon=True)
+        thread = threading.Thread(target=run, args=(run_behind_the_page, work, put, is_cancelled), daemon=True)
         with self._lock:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
@@ -195,3 +200,12 @@ class Generations:
         old = [made for made in ended if now - made.seen > KEPT_SECONDS]
         for made in {*old, *ended[:-MOST_KEPT]}:
             del self._kept[made.id]
+
+
+def run_behind_the_page(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """In a thread of its own. An image on the CPU takes all of it for seconds, and the page shall answer meanwhile."""
+    # Elsewhere a priority is of the whole process.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
+    run_work(work, put, is_cancelled)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -162,3 +164,15 @@ def test_closing_waits_until_the_work_has_ended() -> None:
     generations.stop(stopped)
     generations.close()
     assert ends == ["ended", "ended"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux a thread has a priority of its own")
+def test_the_page_answers_before_images_are_made(generations: Generations) -> None:
+    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    id_ = generations.start(PAIR, work)
+    assert ([*generations.follow(id_, beat=BEAT)][-1:], os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == (
+        [10],
+        0,
+    )
