@@ -17,7 +17,7 @@ from connectors.claims.resolve import record_of, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
-from connectors.guarded import HubGuard
+from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, HubName, Origin, Ref

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from connectors.errors import HubUiError
-from connectors.guarded import Breaker, Outcome
+from connectors.guard import Breaker, Outcome
 from connectors.ref import HubName, Origin
 from hub_ui.generate.request import GenerationCancelled
 from hub_ui.library.download.progress import PullCancelled

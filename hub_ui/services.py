@@ -9,7 +9,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
-from connectors.guarded import HubGuard, with_guard
+from connectors.guard import HubGuard, with_guard
 from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from connectors.errors import BadQuery, HubUiError, KeyRequired
-from connectors.guarded import without_guard
+from connectors.guard import without_guard
 from connectors.query import Query
 from connectors.registry import HUBS
 from hub_ui import services, settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from connectors.errors import BadRef, UsageError
-from connectors.guarded import Asker
+from connectors.guard import Asker
 from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
 from hub_ui.hosting.visitor import Right, current_visitor

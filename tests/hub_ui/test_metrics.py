@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from connectors.errors import PreviewError
-from connectors.guarded import Outcome
+from connectors.guard import Outcome
 from hub_ui.generate.request import GenerationCancelled
 from hub_ui.metrics import Metrics
 from tests.docs.pages import PAGES

@@ -9,7 +9,7 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubDown
-from connectors.guarded import without_guard
+from connectors.guard import without_guard
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref

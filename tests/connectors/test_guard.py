@@ -10,7 +10,7 @@ import pytest
 
 from connectors.connector import Download, FindsByHash, HasHistory
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.guarded import Asker, Breaker, Budget, HubGuard, Outcome, with_guard
+from connectors.guard import Asker, Breaker, Budget, HubGuard, Outcome, with_guard
 from connectors.query import Page, Query
 from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref
