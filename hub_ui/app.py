@@ -2,8 +2,6 @@
 
 import html
 import io
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -47,7 +45,7 @@ from hub_ui.web.visit import VisitRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
 from hub_ui.widgets import drawer as widgets_drawer
 from hub_ui.widgets import header as widgets_header
-from hub_ui.widgets.blocks import TranslatedBlocks
+from hub_ui.widgets.blocks import TranslatedBlocks, gradio_settings
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _SHEETS = ("style.css", "browse.css", "detail.css", "library.css", "try.css")
@@ -276,7 +274,7 @@ def serving(
 
     `agents`: whether the named endpoints are an MCP server too, which needs Gradio's extra.
     """
-    with _gradio_settings() as folder, ExitStack() as closing:
+    with gradio_settings() as folder, ExitStack() as closing:
         reader = HeaderReader(services=services)
         closing.callback(reader.close)
         services.queue.start()
@@ -383,18 +381,3 @@ def allowed_hosts(services: Services, host: str) -> AllowedHosts | None:
     return (
         None if services.settings.hosted and not named else AllowedHosts(names=named, own=own_names() | {host.lower()})
     )
-
-
-@contextmanager
-def _gradio_settings() -> Iterator[Path]:
-    """Sets Gradio's environment: no analytics, and no upload folder that is open to everyone on this computer."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
-        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder))
-        try:
-            yield folder
-        finally:
-            os.environ.pop("GRADIO_TEMP_DIR")
-            if before is not None:
-                os.environ["GRADIO_TEMP_DIR"] = before

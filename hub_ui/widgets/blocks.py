@@ -1,9 +1,15 @@
 """Gradio's Blocks for several languages and visitors: each event is in its request's language, and its visitor's."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import queueing, utils
 from starlette.requests import cookie_parser
 
 from hub_ui.hosting.address import read_address
@@ -99,3 +105,32 @@ def find_visitor(visitors: Visitors, request: gr.Request | None) -> Visitor:
     peer = request.client.host if request.client else ""
     address = read_address(request.headers, peer, trusts_proxy=visitors.trusts_proxy)
     return visitors.find(read_visitor(request.headers), address, peer)
+
+
+@contextmanager
+def gradio_settings() -> Iterator[Path]:
+    """Gradio without analytics, loops that stay open, and an upload folder open to everyone on this computer."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, _locks_without_loops():
+        folder = Path(name).resolve()
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder))
+        try:
+            yield folder
+        finally:
+            os.environ.pop("GRADIO_TEMP_DIR")
+            if before is not None:
+                os.environ["GRADIO_TEMP_DIR"] = before
+
+
+@contextmanager
+def _locks_without_loops() -> Iterator[None]:
+    """Gradio (6.31) makes an event loop for each of its locks, which need none, and closes none of them."""
+    with ExitStack() as closing:
+        for module, name, lock in (
+            (queueing, "safe_get_lock", asyncio.Lock),
+            (utils, "safe_get_lock", asyncio.Lock),
+            (utils, "safe_get_stop_event", asyncio.Event),
+        ):
+            closing.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, lock)
+        yield

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import pytest
 from starlette.datastructures import Headers
 
 from hub_ui.i18n import N_, _, use_language
 from hub_ui.locales import get_language
-from hub_ui.widgets.blocks import TranslatedBlocks, read_choice, read_language
+from hub_ui.widgets.blocks import TranslatedBlocks, gradio_settings, read_choice, read_language
 from hub_ui.widgets.render import widget
 
 
@@ -73,3 +74,11 @@ def test_each_step_of_a_generator_speaks_it_too() -> None:
 def test_a_cookie_that_names_no_language_is_nothing() -> None:
     headers = Headers({"cookie": "hub-ui-language=<script>; a=b", "accept-language": "ja"})
     assert (read_choice(headers), read_language(headers).code) == ("", "ja")
+
+
+def test_a_page_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[None] = []
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: made.append(None))
+    with gradio_settings(), gr.Blocks() as page:
+        page.queue()
+    assert made == []
