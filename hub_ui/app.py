@@ -19,6 +19,7 @@ from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.api import add_endpoints, answer_agents_in_json
+from hub_ui.arenas import limit_arenas
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import settings, train, visit
 from hub_ui.pages.browse import detail, page
@@ -63,7 +64,7 @@ LAST_WORD_SECONDS = 5.0
 # be reached, and ends it (`_frontend`, 6.31), as a slow computer's first answer is.
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
-    "ssr_mode": False, "pwa": False, "_frontend": False,
+    "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
 }  # fmt: skip
 
 
@@ -274,6 +275,7 @@ def serving(
 
     `agents`: whether the named endpoints are an MCP server too, which needs Gradio's extra.
     """
+    limit_arenas()
     with gradio_settings() as folder, ExitStack() as closing:
         reader = HeaderReader(services=services)
         closing.callback(reader.close)
@@ -302,7 +304,6 @@ def serving(
                 css_paths=STYLES,
                 head="".join(f"<script>{script}</script>" for script in head),
                 mcp_server=agents,
-                max_threads=MOST_HANDLERS,
                 max_file_size=services.policy.limits.upload_bytes,
                 app_kwargs={"middleware": checks, "routes": routes},
             )

@@ -22,6 +22,7 @@ LAYERS = {
     "hub_ui.hosting": 4,
     "hub_ui.policy": 2,
     "hub_ui.locales": 1,
+    "hub_ui.arenas": 0,
     "hub_ui.lifecycle": 1,
     "hub_ui.logs": 1,
     "hub_ui.database": 2,
