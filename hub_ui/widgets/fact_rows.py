@@ -140,7 +140,9 @@ def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
 
 
 def _fact(name: str, value: str, term: str, where: str = HEADER) -> Fact:
-    return Fact(name=name, value=value, source=_(format.SOURCE_WORDS["header"]), where=_(where), term=term)
+    # A name of its own: some versions of Babel take any text within `_()` for one to translate.
+    source = format.SOURCE_WORDS["header"]
+    return Fact(name=name, value=value, source=_(source), where=_(where), term=term)
 
 
 def ranks(counted: Mapping[int, int]) -> str:

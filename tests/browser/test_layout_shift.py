@@ -108,7 +108,7 @@ def test_the_try_page_is_shown_with_its_lora_however_late_the_form_is(
     page.get_by_role("link", name="Try").click()
     expect(page.locator(".layer")).to_be_visible()
     expect(page.locator("#estimate p")).to_be_visible()
-    assert shifted(page, by_itself=True) < SMALL
+    assert shifted(page, by_itself=True) < GOOD
 
 
 def test_the_panel_opens_and_closes_at_the_click_and_nothing_moves_after_it(demo: str, page: Page) -> None:

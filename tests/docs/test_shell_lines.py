@@ -86,7 +86,8 @@ def environment(folder: Path) -> dict[str, str]:
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hub_ui "$@"\n')
     program.chmod(0o755)
-    path = os.pathsep.join((str(program.parent), os.environ["PATH"]))
+    # `python` too is the one that has hub-ui, as in an environment that was activated.
+    path = os.pathsep.join((str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
     own = {"PATH": path, "PYTHONPATH": str(ROOT), "HUB_UI_HOME": str(folder / ".home")}
     # On a busy machine, threads of torch that wait for each other take ten times as long as one alone.
     return {**os.environ, **own, "OMP_NUM_THREADS": "1"}

@@ -308,7 +308,7 @@ def test_help_of_a_command_lists_its_options() -> None:
 def test_the_commands_of_the_list_are_there_with_their_options() -> None:
     for name in cli.COMMANDS:
         command = cli.load_command(name)
-        assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve"))
+        assert ("json" in [param.name for param in command.params]) == (name not in ("demo", "hubs", "serve", "worker"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no bash")

@@ -417,7 +417,7 @@ def test_a_picture_on_another_s_host_is_not_fetched(place: ReplicateBackend, mon
         "hub_ui.demo.hubs.replicate_runs.Making.picture", lambda *_, **__: ["https://evil.invalid/1.png"]
     )
     job = _job()
-    with pytest.raises(BadAnswer, match="a host that isn't its own"):
+    with pytest.raises(BadAnswer, match="a host that isn't a hub's"):
         place.generate(job, comparison.single(job))
 
 
