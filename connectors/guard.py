@@ -135,16 +135,18 @@ class Breaker:
             self._check()
             request = Request(start=self._clock(), is_probe=self._until is not None)
             self._running.add(request)
-        error: BaseException | None = None
+        is_answered, error = False, None
         try:
             yield request
-        except BaseException as raised:
+            is_answered = True
+        except HubUiError as raised:
             error = raised
             raise
         finally:
             with self._lock:
                 self._running.discard(request)
-                if request.is_sent:
+                # Any other error is a bug of ours and says nothing of the hub.
+                if request.is_sent and (is_answered or error is not None):
                     self._record(request, error, is_shared)
 
     def _check(self) -> None:
@@ -165,7 +167,7 @@ class Breaker:
             retry_after=left,
         )
 
-    def _record(self, request: Request, error: BaseException | None, is_shared: bool) -> None:
+    def _record(self, request: Request, error: HubUiError | None, is_shared: bool) -> None:
         if isinstance(error, HubDown | HubTimeout):
             self._failures += 1
             if request.is_probe or (self._until is None and self._failures >= self._most):
@@ -174,7 +176,7 @@ class Breaker:
             if is_shared:
                 self._open(RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
         # An answer that can't be read may be due to what was asked for.
-        elif error is None or isinstance(error, HubUiError):
+        else:
             self._failures = self._pauses = 0
             self._until = None
 

@@ -72,7 +72,7 @@ def _only_this_machine() -> Iterator[None]:
 
 def _is_local(host: str | bytes) -> bool:
     name = host.decode() if isinstance(host, bytes) else host
-    return name in ("localhost", "::1", "0.0.0.0", "") or name.startswith("127.")
+    return name in ("localhost", "::1", "0.0.0.0", "") or name.startswith(("127.", "::ffff:127."))
 
 
 @pytest.fixture(autouse=True)

@@ -158,10 +158,10 @@ def _replace(path: Path, head: bytes, body: IO[bytes]) -> int:
         # As any new file: a temporary one is for its owner alone.
         new.chmod(0o666 & ~_umask())
         new.replace(path)
-    except BaseException:
+    finally:
+        # Once it has its name, there is none left.
         with suppress(OSError):
             new.unlink()
-        raise
     return size
 
 

@@ -6,28 +6,23 @@ A canary on every loopback address counts what it is sent. Whoever asks for anot
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
 
-import httpx2
 import pytest
 from huggingface_hub import get_session
 
 from connectors.connector import HttpDownload
-from connectors.errors import BadAnswer, HubUiError
 from connectors.http.adapter import file_http
 from connectors.http.destinations import Destinations, NotAllowedError, NotPublicError, is_public, restrict_requests
-from connectors.http.errors import FAILURES, connection_error
+from connectors.http.errors import connection_error
 from connectors.http.ranges import Range, RangedSource
 from connectors.huggingface.client import HuggingFace
 from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from tests.connectors.serving import Answer, Hub, hub
+from tests.connectors.canary import Canary
+from tests.connectors.http.refused import REFUSED
+from tests.connectors.serving import Answer, Hub
 
 USUAL = {name: hub.endpoint for name, hub in HUBS.items()}
 # {port} is the canary's, which listens on 127.0.0.1 and ::1. The hub of the owner's network is on 127.0.0.2.
@@ -71,54 +66,13 @@ ADDRESSES = [
     "file:///etc/passwd", "ftp://127.0.0.1:{port}/", "gopher://127.0.0.1:{port}/_x", "unix:///var/run/docker.sock",
     "http+unix://%2Fvar%2Frun%2Fdocker.sock/", "dict://127.0.0.1:{port}/", "data:text/plain,x", "jar:http://127.0.0.1/",
 ]  # fmt: skip
-REFUSED = (*FAILURES, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, HubUiError)
-
-
-@dataclass(kw_only=True)
-class Canary:
-    port: int
-    heard: list[bytes]
-
-
-@pytest.fixture(scope="module")
-def canary() -> Iterator[Canary]:
-    """A server on both loopback addresses that remembers what it is sent, and answers."""
-    with socket.create_server(("127.0.0.1", 0)) as four, suppress(OSError):
-        port = four.getsockname()[1]
-        found, listening = Canary(port=port, heard=[]), [four]
-        with suppress(OSError):
-            listening.append(socket.create_server(("::1", port), family=socket.AF_INET6))
-
-        def accept(server: socket.socket) -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    connection.settimeout(5)
-                    with connection, suppress(OSError):
-                        if data := connection.recv(65_536):
-                            found.heard.append(data)
-                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
-
-        for server in listening:
-            threading.Thread(target=accept, args=(server,), daemon=True).start()
-        yield found
-        for server in listening:
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
-            server.close()
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[Hub]:
-    """Hugging Face, on the owner's network."""
-    with hub("127.0.0.2") as answering, restrict_requests(Destinations.of({**USUAL, "huggingface": answering.url})):
-        yield answering
 
 
 @pytest.fixture(autouse=True)
 def quiet(canary: Canary) -> Iterator[None]:
-    canary.heard.clear()
+    canary.clear()
     yield
+    canary.settle()
     assert canary.heard == []
 
 
@@ -155,55 +109,6 @@ def test_huggingface_hub_follows_no_redirect_there(own: Hub, address: str) -> No
 
 def test_there_are_enough_addresses() -> None:
     assert len(set(ADDRESSES)) >= 60
-
-
-@contextmanager
-def names(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Iterator[list[str]]:
-    """Look-ups of hubs' names get these answers in turn, and the last one from then on. Yields the names."""
-    resolve, asked = socket.getaddrinfo, list[str]()
-
-    def answer(host: Any, port: Any, *more: Any, **named: Any) -> Any:
-        name = host.decode() if isinstance(host, bytes) else str(host)
-        if name not in ("huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"):
-            return resolve(host, port, *more, **named)
-        asked.append(name)
-        found = answers[min(len(asked), len(answers)) - 1]
-        return [
-            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in found
-        ]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(socket, "getaddrinfo", answer)
-        yield asked
-
-
-# 127.0.0.9 refuses connections, as an attacker's own server does when it wants a name to be looked up anew.
-REBINDINGS = [
-    [["127.0.0.1"]], [["::1"]], [["127.0.0.9", "127.0.0.1"]], [["127.0.0.9"], ["127.0.0.1"]],
-    [["127.0.0.9"], ["127.0.0.9"], ["::1"]], [["127.0.0.9"], ["127.0.0.1", "::1"]],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("answers", REBINDINGS)
-@pytest.mark.parametrize("name", ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"])
-def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
-    own: Hub, canary: Canary, monkeypatch: pytest.MonkeyPatch, name: str, answers: list[list[str]]
-) -> None:
-    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
-    with names(monkeypatch, answers) as asked:
-        for _ in range(3):
-            with pytest.raises(REFUSED), file_http() as http:
-                RangedSource(f"https://{name}:{canary.port}/").open(http, Range())
-            with pytest.raises(REFUSED):
-                get_session().get(f"https://{name}:{canary.port}/", timeout=5)
-        assert set(asked) == {name}
-
-
-def test_a_name_that_leads_into_this_network_is_said_to(own: Hub, canary: Canary, monkeypatch: Any) -> None:
-    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
-    with names(monkeypatch, [["127.0.0.1"]]), file_http() as http, pytest.raises(BadAnswer, match="own network"):
-        RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
 
 
 def test_a_proxy_is_not_asked_for_another_host(own: Hub, canary: Canary) -> None:

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from tests.hub_ui.generate.building import save_base
+from tests.hub_ui.generate.building import save_base, save_kohya
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +32,22 @@ def studio(tmp_path: Path) -> Iterator[Engine]:
     built = Engine(Source(endpoint="http://127.0.0.1:9", cache=tmp_path / "cache"))
     yield built
     built.close()
+
+
+@pytest.fixture
+def kohya(tmp_path: Path) -> Path:
+    return save_kohya(tmp_path / "kohya.safetensors")
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each run of a UNet has, two for each image: guidance runs it without the prompt too."""
+    counts: list[int] = []
+    forward = UNet2DConditionModel.forward
+
+    def counted(self: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+        counts.append(len(sample))
+        return forward(self, sample, *args, **kwargs)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", counted)
+    return counts

@@ -14,7 +14,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationCancelled
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.test_engine import one, same
+from tests.hub_ui.generate.comparing import one, same
 
 
 def offloaded(studio: Engine) -> Any:

@@ -17,7 +17,7 @@ from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.host_copy import HostCopy
 from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.test_engine import one
+from tests.hub_ui.generate.comparing import one
 
 
 class Vae(nn.Module):

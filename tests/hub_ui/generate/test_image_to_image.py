@@ -16,12 +16,12 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import sibling_pipeline
 from hub_ui.generate.request import GenerationRequest, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.comparing import alike, apart, one, pixels, same
 from tests.hub_ui.generate.pipelines.flux import save_chroma, save_dev
 from tests.hub_ui.generate.pipelines.qwen_image import save_qwen_image
 from tests.hub_ui.generate.pipelines.stable_diffusion import save_sdxl
 from tests.hub_ui.generate.pipelines.stable_diffusion_3 import save_sd3
 from tests.hub_ui.generate.pipelines.z_image import save_z_image
-from tests.hub_ui.generate.test_engine import alike, apart, one, pixels, same
 
 FAMILIES = [save_sdxl, save_sd3, save_dev, save_chroma, save_qwen_image, save_z_image]
 

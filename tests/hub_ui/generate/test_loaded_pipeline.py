@@ -13,8 +13,8 @@ from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.test_engine import alike, one, same
+from tests.hub_ui.generate.building import adapter, job
+from tests.hub_ui.generate.comparing import alike, one, same
 
 OF_CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 OF_CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
@@ -46,11 +46,6 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 
     monkeypatch.setattr(UNet2DConditionModel, "forward", limited)
     return made
-
-
-@pytest.fixture
-def kohya(tmp_path: Path) -> Path:
-    return save_kohya(tmp_path / "kohya.safetensors")
 
 
 def strip(studio: Engine, kohya: Path, base: str) -> GenerationResult:

@@ -18,9 +18,9 @@ from hub_ui.generate.prompt_embeddings import (
 )
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.comparing import alike, apart, one, same
 from tests.hub_ui.generate.pipelines.stable_diffusion import save_sd1, save_sdxl
 from tests.hub_ui.generate.pipelines.stable_diffusion_3 import save_sd3
-from tests.hub_ui.generate.test_engine import alike, apart, one, same
 
 # A letter is a token here, and 75 of them are a chunk.
 LONG = "ab " * 50

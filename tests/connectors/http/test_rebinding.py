@@ -1,0 +1,116 @@
+"""DNS rebinding: the address that was looked at is the one that is connected to, by real look-ups of a changing name.
+
+In this process the C library's resolver asks a name server on loopback (tests/connectors/dns.py). In a network of its
+own (tests/connectors/private_network.py) a name leads to public addresses first, and then to a metadata service.
+"""
+
+from __future__ import annotations
+
+import _socket
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import get_session
+
+from connectors.errors import BadAnswer
+from connectors.http.adapter import file_http
+from connectors.http.ranges import Range, RangedSource
+from tests.connectors.canary import Canary
+from tests.connectors.dns import NameServer, name_server, resolver_of_this_thread, why_not
+from tests.connectors.http.rebinding import CLIENTS, REBINDINGS
+from tests.connectors.http.refused import REFUSED
+from tests.connectors.private_network import PUBLIC, PUBLIC_6
+from tests.connectors.serving import Hub
+
+HUBS_NAMES = ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator[NameServer]:
+    """Hubs' names are looked up by it, and are reached at the canary's port. Nothing may be sent there."""
+    if reason := why_not():
+        pytest.skip(reason)
+    guarded = socket.getaddrinfo
+
+    def look_up(host: Any, *more: Any, **named: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        return (_socket.getaddrinfo if name in HUBS_NAMES else guarded)(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
+    canary.clear()
+    with name_server() as server, resolver_of_this_thread(server):
+        yield server
+    canary.settle()
+    assert canary.heard == []
+
+
+# 127.0.0.9 refuses connections, as an attacker's own server does when it wants a name to be looked up anew.
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [["127.0.0.1"]], [["::1"]], [["::ffff:127.0.0.1"]], [["127.0.0.9", "127.0.0.1"]],
+        [["127.0.0.9"], ["127.0.0.1"]], [["127.0.0.9"], ["127.0.0.9"], ["::1"]], [["127.0.0.9"], ["127.0.0.1", "::1"]],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", HUBS_NAMES)
+def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
+    names: NameServer, canary: Canary, name: str, answers: list[list[str]]
+) -> None:
+    names.start([name], answers)
+    for _ in range(3):
+        with pytest.raises(REFUSED), file_http() as http:
+            RangedSource(f"https://{name}:{canary.port}/").open(http, Range())
+        with pytest.raises(REFUSED):
+            get_session().get(f"https://{name}:{canary.port}/", timeout=5)
+    assert names.lookups >= 6
+    canary.settle()
+    # Without IPv6 there is nobody at ::1.
+    assert canary.reached or "::1" not in canary.addresses
+
+
+def test_a_name_that_leads_into_this_network_is_said_to(names: NameServer, canary: Canary) -> None:
+    names.start(["civitai.com"], [["127.0.0.1"]])
+    with file_http() as http, pytest.raises(BadAnswer, match="own network"):
+        RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
+
+
+@pytest.fixture(scope="module")
+def private_network() -> Any:
+    """What `python -m tests.connectors.http.rebinding` found in a network of its own."""
+    if reason := why_not():
+        pytest.skip(reason)
+    alone = ["unshare", "--user", "--map-root-user", "--net"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("this system gives no network of its own (unshare --user --map-root-user --net)")
+    run = [
+        sys.executable,
+        "-m",
+        "tests.connectors.private_network",
+        sys.executable,
+        "-m",
+        "tests.connectors.http.rebinding",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([*alone, *run], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("case", REBINDINGS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_public_addresses_alone_are_sent_anything(private_network: Any, client: str, case: str) -> None:
+    addresses = {address.removeprefix("::ffff:") for answer in REBINDINGS[case] for address in answer}
+    if missing := addresses - {*private_network["addresses"]}:
+        pytest.skip(f"this system has no {', '.join(missing)}: no IPv6")
+    found = private_network["found"][client][case]
+    assert {*found["reached"]} == addresses
+    assert {*found["heard"]} == addresses & {PUBLIC, PUBLIC_6}
