@@ -13,7 +13,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, ViewportSize
 
 from tests.browser import axe
-from tests.browser.layout import shifted
+from tests.browser.layout import assert_still
 from tests.browser.places import come_to_rest
 
 SCREEN: ViewportSize = {"width": 1440, "height": 960}
@@ -26,7 +26,6 @@ def stop(page: Page) -> None:
     """A person stops to look. Shifts count since the last stop, or since the page was loaded."""
     come_to_rest(page)
     # What moves right after a click is the answer to it: the grid makes way for the panel, for one.
-    moved = shifted(page, by_itself=True)
-    assert moved < GOOD_SHIFT, moved
+    assert_still(page, GOOD_SHIFT, by_itself=True)
     found = axe.violations(page)
     assert found == [], found

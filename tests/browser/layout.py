@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from playwright.sync_api import Page
 
 CONTROLS = "a[href], button, input, select, textarea, summary, [role=button], [role=slider], [role=tab], [tabindex='0']"
@@ -120,14 +122,47 @@ OVERLAPS = (
 }"""
 )
 
-# To run before a page loads. Shifts right after a click count too: what was clicked must not jump away either.
+# To run before a page loads. Shifts right after a click count too: what was clicked must not jump away either. What
+# moved is named at once: an element that is gone later has no name any more.
 COUNT_SHIFTS = """
 window.shifts = [];
-new PerformanceObserver((list) => window.shifts.push(...list.getEntries()))
-  .observe({type: 'layout-shift', buffered: true});
+(() => {
+  const names = (node) => [...node.classList].filter((name) => !name.startsWith('svelte-')).map((name) => '.' + name);
+  const step = (node) => node.localName + (node.id ? '#' + node.id : names(node).join(''));
+  const selector = (node) => {
+    if (!(node instanceof Element)) { return node ? selector(node.parentElement) + ' ' + node.nodeName : '(gone)'; }
+    const steps = [];
+    for (let each = node; each && steps.length < 5; each = each.parentElement) {
+      steps.unshift(step(each));
+      if (each.id) { break; }
+    }
+    return steps.join(' > ');
+  };
+  const place = (box) => box.width * box.height
+    ? `${Math.round(box.x)},${Math.round(box.y)} ${Math.round(box.width)}×${Math.round(box.height)}` : 'nowhere';
+  const read = (entry) => ({
+    value: entry.value,
+    own: !entry.hadRecentInput,
+    line: `${entry.value.toFixed(4)} after ${Math.round(entry.startTime)} ms: `
+      + entry.sources.map((each) =>
+        `${selector(each.node)} from ${place(each.previousRect)} to ${place(each.currentRect)}`).join('; '),
+  });
+  new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map(read)))
+    .observe({type: 'layout-shift', buffered: true});
+})();
 """
-SUM_SHIFTS = """(own) => window.shifts.splice(0).filter((entry) => !own || !entry.hadRecentInput)
-  .reduce((sum, entry) => sum + entry.value, 0)"""
+TAKE_SHIFTS = """(own) => {
+  const taken = window.shifts.splice(0).filter((shift) => !own || shift.own);
+  return {total: taken.reduce((sum, shift) => sum + shift.value, 0), lines: taken.map((shift) => shift.line)};
+}"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifts:
+    """Layout shifts: Cumulative Layout Shift is at most their `total`. A line of each says what moved, and how far."""
+
+    total: float
+    lines: list[str]
 
 
 def unreachable(page: Page) -> list[str]:
@@ -154,11 +189,21 @@ def overlaps(page: Page, containers: str) -> list[str]:
     return found
 
 
-def shifted(page: Page, *, by_itself: bool = False) -> float:
-    """The sum of all layout shifts since the last call; Cumulative Layout Shift is at most that.
+def shifts(page: Page, *, by_itself: bool = False) -> Shifts:
+    """All layout shifts since the last call.
 
     `by_itself` leaves out what moved right after a click or a key: then what was clicked has a test of its own.
     """
     page.wait_for_timeout(500)
-    moved: float = page.evaluate(SUM_SHIFTS, by_itself)
-    return moved
+    return Shifts(**page.evaluate(TAKE_SHIFTS, by_itself))
+
+
+def forget_shifts(page: Page) -> None:
+    """What has moved so far was meant to, or is no matter of the test."""
+    shifts(page)
+
+
+def assert_still(page: Page, limit: float, *, by_itself: bool = False) -> None:
+    """The layout has shifted by less than `limit` since the last look at it; `by_itself` as in `shifts`."""
+    found = shifts(page, by_itself=by_itself)
+    assert found.total < limit, "\n".join([f"shifted by {found.total:.4f}, and may by {limit}", *found.lines])

@@ -11,7 +11,7 @@ from connectors.query import Query
 from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
-from tests.browser.layout import COUNT_SHIFTS, shifted
+from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -48,10 +48,10 @@ def test_other_weights_come_under_the_pair_without_moving_it(demo: Demo, ref: Re
     made(page, address(demo, ref))
     own = page.locator(".pair img.under").get_attribute("src")
     expect(page.locator(".tiles.row .slot")).to_have_count(4)
-    shifted(page)
+    forget_shifts(page)
     page.get_by_role("button", name="Show other weights").click()
     expect(page.locator(".tiles.row img")).to_have_count(6, timeout=SECONDS)
-    assert shifted(page) < 0.1
+    assert_still(page, 0.1)
     expect(page.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
     # The pair's own two were not generated again.
     assert page.locator(".pair img.under").get_attribute("src") == own

@@ -18,7 +18,7 @@ from hub_ui.library.identify import digests
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
-from tests.browser.layout import shifted
+from tests.browser.layout import forget_shifts
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -53,7 +53,7 @@ def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, journey: Page
     drop(journey, demo.url, png(tmp_path / "robot.png", parameters=text))
     expect(journey.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
     # The Try page has taken the place of the other, as asked.
-    shifted(journey)
+    forget_shifts(journey)
     stop(journey)
     expect(journey.locator(".dropped")).not_to_contain_text("by its name alone")
     journey.get_by_role("button", name="Make it again", exact=True).click()

@@ -12,7 +12,7 @@ from connectors.query import Query
 from connectors.record import Lora
 from tests.benchmarks.made_up_loras import made_up_loras
 from tests.browser.demo import Demo, whole_demo
-from tests.browser.layout import COUNT_SHIFTS, shifted
+from tests.browser.layout import COUNT_SHIFTS, forget_shifts, shifts
 
 pytestmark = pytest.mark.browser
 LORAS = 100_000
@@ -76,16 +76,16 @@ def memory(page: Page) -> dict[str, float]:
 
 
 def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(listed: Page) -> None:
-    shifted(listed)
+    forget_shifts(listed)
     most = scroll(listed, SCROLLED)
     listed.wait_for_timeout(1000)
     settled(listed)
-    moved, found = shifted(listed), memory(listed)
+    moved, found = shifts(listed), memory(listed)
     heap, nodes = found["JSHeapTotalSize"], found["Nodes"]
-    print(f"\n{most} cards at once, heap {heap / 1e6:.0f} MB, {nodes:.0f} nodes, layout shift {moved:.3f}")
+    print(f"\n{most} cards at once, heap {heap / 1e6:.0f} MB, {nodes:.0f} nodes, layout shift {moved.total:.3f}")
     assert most < MOST_CARDS
     assert heap < MOST_BYTES
-    assert moved < 0.1
+    assert moved.total < 0.1, moved.lines
 
 
 def test_cards_stand_in_the_order_of_the_list_and_keep_their_places_when_others_come_and_go(listed: Page) -> None:

@@ -17,7 +17,7 @@ from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.try_page import form
 from tests.browser import places
 from tests.browser.demo import whole_demo
-from tests.browser.layout import COUNT_SHIFTS, shifted
+from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
 from tests.browser.places import come_to_rest
 
 pytestmark = pytest.mark.browser
@@ -39,16 +39,16 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 def test_the_first_page_does_not_shift_while_it_fills(demo: str, page: Page) -> None:
     places.browse(page, demo)
     come_to_rest(page)
-    assert shifted(page) < GOOD
+    assert_still(page, GOOD)
 
 
 def slow_down(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, seconds: float) -> None:
     """The server as it is on a busy computer."""
     answer: Callable[..., Any] = getattr(module, name)
 
-    def answer_late(*args: Any) -> Any:
+    def answer_late(*args: Any, **more: Any) -> Any:
         time.sleep(seconds)
-        return answer(*args)
+        return answer(*args, **more)
 
     monkeypatch.setattr(module, name, answer_late)
 
@@ -61,17 +61,17 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(p
         ))  # fmt: skip
         places.browse(page, demo.url)
         come_to_rest(page)
-        assert shifted(page) < SMALL
+        assert_still(page, SMALL)
 
 
 def test_a_list_that_gets_short_brings_its_end_without_a_shift(demo: str, page: Page) -> None:
     places.browse(page, demo)
     come_to_rest(page)
-    shifted(page)
+    forget_shifts(page)
     page.locator(BOX).fill("base:tiny-shapes")
     page.locator(BOX).press("Enter")
     expect(page.locator("#results #more")).to_contain_text("The end of the list")
-    assert shifted(page) < SMALL
+    assert_still(page, SMALL)
 
 
 def test_a_pasted_address_has_the_panels_column_at_once_however_late_the_answer_is(
@@ -81,11 +81,11 @@ def test_a_pasted_address_has_the_panels_column_at_once_however_late_the_answer_
     slow_down(monkeypatch, detail, "catalog_html", 6.0)
     places.browse(page, demo)
     come_to_rest(page)
-    shifted(page)
+    forget_shifts(page)
     page.locator(BOX).fill(PASTED)
     page.locator(BOX).press("Enter")
     expect(page.locator(".detail h2")).to_contain_text("Detail Dial")
-    assert shifted(page, by_itself=True) < SMALL
+    assert_still(page, SMALL, by_itself=True)
 
 
 def test_an_address_that_names_no_lora_takes_no_room_from_the_list(demo: str, page: Page) -> None:
@@ -102,27 +102,27 @@ def test_the_try_page_is_shown_with_its_lora_however_late_the_form_is(
     places.panel(page, demo)
     slow_down(monkeypatch, form, "show", 1.5)
     come_to_rest(page)
-    shifted(page)
+    forget_shifts(page)
     page.locator(".detail").get_by_role("button", name="+ Stack").click()
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("link", name="Try").click()
     expect(page.locator(".layer")).to_be_visible()
     expect(page.locator("#estimate p")).to_be_visible()
-    assert shifted(page, by_itself=True) < GOOD
+    assert_still(page, GOOD, by_itself=True)
 
 
 def test_the_panel_opens_and_closes_at_the_click_and_nothing_moves_after_it(demo: str, page: Page) -> None:
     places.browse(page, demo)
     come_to_rest(page)
     page.locator(".card .hit").nth(9).scroll_into_view_if_needed()
-    shifted(page)
+    forget_shifts(page)
     page.locator(".card .hit").nth(9).click()
     expect(page.locator(".detail .actions")).to_be_visible()
     come_to_rest(page)
-    assert shifted(page, by_itself=True) < GOOD
+    assert_still(page, GOOD, by_itself=True)
     page.get_by_role("button", name="Close", exact=True).click()
     expect(page.locator(".detail")).to_have_count(0)
-    assert shifted(page, by_itself=True) < GOOD
+    assert_still(page, GOOD, by_itself=True)
 
 
 def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> None:
@@ -131,8 +131,8 @@ def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> 
     expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
     # The field for the weights comes with the tab, and not with the strip.
     come_to_rest(page)
-    shifted(page)
+    forget_shifts(page)
     page.locator("#make").click()
     expect(page.locator(".tiles img").first).to_be_visible(timeout=places.MAKING)
     come_to_rest(page)
-    assert shifted(page) < GOOD
+    assert_still(page, GOOD)

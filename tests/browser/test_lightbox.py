@@ -19,7 +19,7 @@ from tests.browser import axe
 from tests.browser.conftest import Watch
 from tests.browser.demo import Demo, served_demo
 from tests.browser.journey import stop
-from tests.browser.layout import COUNT_SHIFTS, shifted
+from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
 
 pytestmark = pytest.mark.browser
 TINY, WITH_VIDEO = "civitai:900102", "civitai:690210"
@@ -167,7 +167,7 @@ def test_on_a_phone_it_fills_the_screen_and_is_swiped(demo: Demo, phone: Page) -
     expect(phone.locator(".lightbox .number b")).to_have_text("1")
     box = phone.locator(".lightbox").bounding_box()
     assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
-    shifted(phone)
+    forget_shifts(phone)
     swipe = """(dialog, by) => { const stage = dialog.querySelector('.stage');
       const touch = (x) => new Touch({identifier: 1, target: stage, clientX: x, clientY: 200});
       stage.dispatchEvent(new TouchEvent('touchstart', {bubbles: true, touches: [touch(200)]}));
@@ -176,7 +176,7 @@ def test_on_a_phone_it_fills_the_screen_and_is_swiped(demo: Demo, phone: Page) -
     expect(phone.locator(".lightbox .number b")).to_have_text("2")
     phone.locator(".lightbox").evaluate(swipe, 120)
     expect(phone.locator(".lightbox .number b")).to_have_text("1")
-    assert shifted(phone) < 0.1
+    assert_still(phone, 0.1)
     assert axe.violations(phone) == []
     phone.get_by_role("button", name="Close image").tap()
     expect(phone.locator(".lightbox")).to_be_hidden()

@@ -22,7 +22,7 @@ from hub_ui.keys import Keys, KeyStore
 from tests.browser.axe import violations
 from tests.browser.conftest import Watch
 from tests.browser.journey import stop
-from tests.browser.layout import shifted, too_wide
+from tests.browser.layout import forget_shifts, too_wide
 from tests.hub_ui.test_keys import FileKeyring
 
 KEY = "civ_Tq8zL0typed1once"
@@ -70,7 +70,7 @@ def test_a_key_is_typed_once_and_used_at_once(url: str, journey: Page) -> None:
     journey.get_by_role("link", name="Settings").click()
     expect(journey.locator("#settings .shelf")).to_be_visible()
     # One page has taken the place of another, as asked.
-    shifted(journey)
+    forget_shifts(journey)
     keep(journey)
     stop(journey)
     expect(journey.locator("[data-hub=civitai] .state")).to_have_text("in this computer’s keyring")

@@ -1,0 +1,30 @@
+"""What the measure of layout shifts says of them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.layout import COUNT_SHIFTS, assert_still
+
+pytestmark = pytest.mark.browser
+BOXES = """<main id="main"><div id="gap"></div><p class="moved" style="height: 100px; background: teal"></p></main>
+<style>body, p { margin: 0 }</style>"""
+
+
+def test_what_moved_is_named_with_its_places(page: Page) -> None:
+    page.set_content(f"<script>{COUNT_SHIFTS}</script>{BOXES}")
+    assert_still(page, 0.01)
+    page.evaluate("document.getElementById('gap').style.height = '300px'")
+    with pytest.raises(AssertionError, match=r"shifted by 0\.04\d+, and may by 0\.03") as raised:
+        assert_still(page, 0.03)
+    assert "main#main > p.moved from 0,0 1440×100 to 0,300 1440×100" in str(raised.value)
+
+
+def test_it_counts_from_the_last_look_on(page: Page) -> None:
+    page.set_content(f"<script>{COUNT_SHIFTS}</script>{BOXES}")
+    assert_still(page, 0.01)
+    page.evaluate("document.getElementById('gap').style.height = '300px'")
+    with pytest.raises(AssertionError):
+        assert_still(page, 0.01)
+    assert_still(page, 0.01)
