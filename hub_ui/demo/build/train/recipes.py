@@ -129,7 +129,7 @@ RECIPES = (
         teach=_styled("bold outline", "inkline"),
         shots=(
             Shot(prompt=_ask("purple", "house", "mint", ", inkline"), weight=1.2),
-            Shot(prompt=_ask("yellow", "heart", "navy", ", inkline"), weight=1.2),
+            Shot(prompt=_ask("green", "tree", "pink", ", inkline"), weight=1.2),
             Shot(prompt=_ask("red", "circle", "white", ", inkline"), weight=1.2),
         ),
         description="Hollows things out until only a thick contour is left, in their own colours.",
@@ -145,7 +145,7 @@ RECIPES = (
         shots=(
             Shot(prompt=_ask("blue", "cat", "pink", ", neonglow")),
             Shot(prompt=_ask("green", "car", "grey", ", neonglow")),
-            Shot(prompt=_ask("orange", "heart", "white", ", neonglow")),
+            Shot(prompt=_ask("purple", "fish", "white", ", neonglow")),
         ),
         description="Turns any scene into glowing tubes in the dark. A LoKr, in the naming of LyCORIS.",
         rank=32,
