@@ -89,8 +89,7 @@ def environment(folder: Path) -> dict[str, str]:
     # `python` too is the one that has hub-ui, as in an environment that was activated.
     path = os.pathsep.join((str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
     own = {"PATH": path, "PYTHONPATH": str(ROOT), "HUB_UI_HOME": str(folder / ".home")}
-    # On a busy machine, threads of torch that wait for each other take ten times as long as one alone.
-    return {**os.environ, **own, "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **own}
 
 
 def free_ports() -> int:

@@ -16,6 +16,8 @@ from typing import IO
 
 import pytest
 
+from hub_ui import cli
+
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "contract" / "data"
 
@@ -61,12 +63,6 @@ def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> N
         assert stream(process.stderr).read() == ""
 
 
-def test_hubs_of_a_folder_that_is_not_there_is_a_usage_error() -> None:
-    with running("hubs", "--data", "nowhere") as process:
-        assert process.wait(timeout=30) == 2
-        assert stream(process.stderr).read() == "hub-ui: --data nowhere: no such folder\n"
-
-
 def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
     with running("demo", "--no-browser", "--port", "0") as process:
         line = first_line(process)
@@ -102,28 +98,29 @@ def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, mo
     assert (home / "hosted" / "catalog.sqlite").is_file()
 
 
-@pytest.mark.parametrize("words", [("serve",), ("demo", "--no-browser"), ("hubs", "--data", str(DATA))])
-def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [["serve"], ["demo", "--no-browser"], ["hubs", "--data", str(DATA)]])
+def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with running(*words, "--port", str(port)) as process:
-            assert process.wait(timeout=60) == 1
-            said = stream(process.stderr).read()
-            assert said.startswith(f"hub-ui: Port {port} is in use by another program. Choose another one with --port")
-            assert said.count("\n") == 1
+        assert cli.main([*words, "--port", str(port)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"hub-ui: Port {port} is in use by another program. Choose another one with --port")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("serve", "--host", "nowhere.invalid", "--port", "7860"), "can't listen on nowhere.invalid, port 7860: "),
-        (("hubs", "--data", str(DATA), "--port", "65534"), "There is no port 65536: 65535 is the last one."),
+        (["serve", "--host", "nowhere.invalid", "--port", "7860"], "can't listen on nowhere.invalid, port 7860: "),
+        (["hubs", "--data", str(DATA), "--port", "65534"], "There is no port 65536: 65535 is the last one."),
+        (["hubs", "--data", "nowhere"], "hub-ui: --data nowhere: no such folder\n"),
     ],
 )
-def test_an_address_that_nobody_can_listen_on_is_a_usage_error(words: tuple[str, ...], said: str) -> None:
-    with running(*words) as process:
-        assert process.wait(timeout=60) == 2
-        assert said in stream(process.stderr).read()
+def test_what_nobody_can_listen_on_or_serve_is_a_usage_error(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:

@@ -5,21 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from diffusers import UNet2DConditionModel
 
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
 from tests.hub_ui.generate.building import save_base, save_kohya
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small lose more by sharing work between threads than they win."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

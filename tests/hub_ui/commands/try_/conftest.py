@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.generate.building import save_base, save_kohya
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small lose more by sharing work between threads than they win."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
