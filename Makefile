@@ -17,7 +17,7 @@ run: $(VENV)/has-run
 test: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.axe
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 25 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 25 $(ARGS)
 
 lint: $(VENV)/has-test
 	$(BIN)/ruff check .

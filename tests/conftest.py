@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.long_files import LONG_FILES
+
 # Some libraries read these once, when they are imported, so they go before any test module is.
 OUTSIDE = (
     "HF_",
@@ -39,6 +41,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # A busy machine is slow at making examples, too, and that is no fault of a test.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 class OutsideWorld(AssertionError):
