@@ -9,6 +9,7 @@ from huggingface_hub import hf_hub_url
 
 from connectors.connector import Connector, Download, HttpDownload
 from connectors.errors import AccessError, Gated, HubUiError, KeyRequired, NotFound
+from connectors.guard import without_guard
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
@@ -69,6 +70,15 @@ class VisitorConnector:
         right = self.check_access(ref) if has_key or self._shared.shares(ref) else "anyone"
         return self._ask(lambda _right: self.connector.locate(ref), [right])[0]
 
+    def address(self, ref: Ref) -> HttpDownload:
+        """Where anyone gets the file: told without a request and without a key, also while the hub is left alone."""
+        with use_right("anyone"):
+            return over_http(without_guard(self.connector).locate(ref))
+
+    def asks_as_anyone(self, ref: Ref) -> bool:
+        """Whether the file is asked for without any key, for the present visitor."""
+        return self._rights(self._shared.shares(ref)) == ["anyone"]
+
     def check_access(self, ref: Ref) -> Right:
         """With whose right the present visitor may have this file, asked of the hub at most every ten minutes.
 
@@ -115,7 +125,7 @@ class VisitorConnector:
             return ask(rights[-1]), rights[-1]
 
 
-def over_http(found: Download) -> Download:
+def over_http(found: Download) -> HttpDownload:
     """Hugging Face's cache is the owner's: visitors must neither fill it nor be served from it."""
     if isinstance(found, HttpDownload):
         return found

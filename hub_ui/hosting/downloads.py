@@ -1,13 +1,17 @@
 """Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+from cachetools import LRUCache
+
 from connectors.claims.resolve import record_of
 from connectors.connector import Download, HttpDownload
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError, NetworkError, RateLimited, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
@@ -26,6 +30,7 @@ from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 
+MOST_OPEN = 10_000
 # See web/visit.py.
 FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
@@ -50,6 +55,9 @@ class VisitorDownloads(Downloads):
         self.cache = cache
         self.sessions = sessions
         self.quotas = quotas
+        # By sha256: files that a hub gave to anyone while this process ran.
+        self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
+        self._lock = threading.Lock()
 
     def holds(self, ref: Ref) -> bool:
         return self.sessions.holds(ref)
@@ -110,8 +118,7 @@ class VisitorDownloads(Downloads):
         """Where a browser gets a file: from its hub, pinned, or through this page, with the visitor's right."""
         hub = self._lookup.connector(ref.hub)
         if is_open and ref.is_pinned and isinstance(hub, VisitorConnector) and not HUBS[ref.hub].needs_key:
-            # What it says without a key is no secret.
-            return source_of(hub.connector.locate(ref))
+            return source_of(hub.address(ref))
         return f"{FILE_PATH}?{urlencode({'ref': str(ref)})}"
 
     def _may_use(self, item: SessionEntry) -> bool:
@@ -132,9 +139,18 @@ class VisitorDownloads(Downloads):
         on_progress: OnProgress | None,
         is_cancelled: IsCancelled | None,
     ) -> Entry:
-        """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from."""
-        found = over_http(locate())
-        right = self.check_access(found.ref)
+        """The hub has answered where the file is, so that this visitor may have it, wherever it then comes from.
+
+        A hub that does not answer has refused nobody: what it gave to anyone before comes from the cache then.
+        """
+        try:
+            found = over_http(locate())
+            right = self.check_access(found.ref)
+        except (NetworkError, RateLimited):
+            entry = self._find_open(record)
+            if entry is None:
+                raise
+            return self.sessions.add(entry, "anyone")
         with refusals_for_visitors(found.ref.hub):
             fetched = self.cache.fetch(
                 found,
@@ -144,7 +160,23 @@ class VisitorDownloads(Downloads):
                 renew=lambda: over_http(locate()),
                 before=lambda size: self.quotas.spend("bytes", size),
             )
+        if right == "anyone":
+            with self._lock:
+                self._open[fetched.sha256] = None
         return self.sessions.add(entry_of(found, record, fetched.sha256, fetched.size), right)
+
+    def _find_open(self, record: Record) -> Entry | None:
+        """The file of a LoRA that its hub last called open, if this process has had it for anyone."""
+        hub, file = self._lookup.connector(record.hub), record.file
+        if file is None or file.sha256 is None or record.access != "open" or not isinstance(hub, VisitorConnector):
+            return None
+        with self._lock:
+            is_open = file.sha256 in self._open
+        # With a key, the hub may have refused the file to anyone before it failed.
+        path = self.cache.find(file.sha256) if is_open and hub.asks_as_anyone(file.ref) else None
+        if path is None:
+            return None
+        return entry_of(replace(hub.address(file.ref), name=file.name), record, file.sha256, path.stat().st_size)
 
 
 def is_shared(right: str) -> bool:

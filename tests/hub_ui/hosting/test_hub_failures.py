@@ -1,0 +1,142 @@
+"""hub_ui/hosting/downloads.py while a hub fails: what it gave to anyone before comes from the shared cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLimited
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.hosting.keys import SharedKeys
+from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.library.lockfile import Entry
+from hub_ui.services import Services
+from tests.hub_ui.hosting.private_data import ADA, GATED, PAID, PRIVATE, write_private_data
+
+OPEN = Ref.parse("civitai:1001@2001#3001")
+RED = Ref.parse("huggingface:maker/red")
+DOWN = (Fault(kind="status", status=500),)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gated and the paid file have the bytes of an open one."""
+    folder = write_private_data(tmp_path_factory.mktemp("private"))
+    files = json.loads((folder / "files.json").read_text())
+    weights = files["huggingface"]["maker/red"]["lora.safetensors"]
+    files["huggingface"]["maker/closed"]["lora.safetensors"] = {**weights, "access": "gated"}
+    files["civitai"]["3003"] = {**files["civitai"]["3001"], "access": "paid"}
+    (folder / "files.json").write_text(json.dumps(files))
+    return folder
+
+
+@pytest.fixture
+def hubs(data: Path) -> Iterator[HubEndpoints]:
+    with running_hubs(data) as found:
+        yield found
+
+
+@contextmanager
+def built(hubs: HubEndpoints, home: Path, shared: str = "") -> Iterator[Services]:
+    settings = demo_settings(home, home / "loras", hubs)
+    with services.build(replace(settings, hosted=True, shared_keys=SharedKeys.parse(shared, ADA))) as found:
+        yield found
+
+
+@pytest.fixture
+def page(hubs: HubEndpoints, home: Path) -> Iterator[Services]:
+    with built(hubs, home) as found:
+        yield found
+
+
+def pull(page: Services, ref: Ref, visitor: Visitor | None = None) -> Entry:
+    with use_visitor(visitor or Visitor(id="ben")):
+        entry = page.downloads.pull(ref)
+        assert page.downloads.path(entry).is_file()
+        assert page.downloads.find_installed(ref) == entry
+    return entry
+
+
+@pytest.mark.parametrize("ref", [OPEN, RED])
+@pytest.mark.parametrize("fault", [*DOWN, Fault(kind="status", status=429, retry_after=60)])
+def test_the_next_visitor_gets_an_open_file_while_its_hub_fails(
+    page: Services, hubs: HubEndpoints, ref: Ref, fault: Fault
+) -> None:
+    entry = pull(page, ref, Visitor(id="ada"))
+    hubs.faults.add(fault)
+    assert pull(page, entry.ref) == entry
+
+
+def test_without_a_version_nobody_knows_which_is_the_newest(page: Services, hubs: HubEndpoints) -> None:
+    pull(page, OPEN, Visitor(id="ada"))
+    hubs.faults.add(*DOWN)
+    with pytest.raises((HubDown, RateLimited)):
+        pull(page, OPEN.lora)
+
+
+@pytest.mark.parametrize("ref", [GATED, PAID, PRIVATE["huggingface"]])
+def test_equal_bytes_of_an_open_file_open_nothing(page: Services, hubs: HubEndpoints, ref: Ref) -> None:
+    opened = {pull(page, each, Visitor(id="cy")).sha256 for each in (OPEN, RED)}
+    entry = pull(page, ref, Visitor(id="ada", keys=dict(ADA)))
+    with use_visitor(Visitor(id="ben")), pytest.raises(HubUiError):
+        page.downloads.pull(entry.ref)
+    hubs.faults.add(*DOWN)
+    assert entry.sha256 in opened
+    with pytest.raises(HubUiError):
+        pull(page, entry.ref)
+
+
+@pytest.mark.parametrize("ref", [GATED, PAID, PRIVATE["huggingface"]])
+def test_what_only_the_owners_key_fetched_is_refused_also_once_it_is_not_listed(
+    hubs: HubEndpoints, home: Path, ref: Ref
+) -> None:
+    with built(hubs, home, shared=str(ref.lora)) as page:
+        entry = pull(page, ref, Visitor(id="ada"))
+        hubs.faults.add(*DOWN)
+        with pytest.raises(HubUiError):
+            pull(page, entry.ref)
+    with built(hubs, home) as page, pytest.raises(HubUiError):
+        pull(page, entry.ref)
+
+
+def test_who_has_a_key_may_have_been_refused_before_the_hub_failed(page: Services, hubs: HubEndpoints) -> None:
+    entry = pull(page, OPEN, Visitor(id="ada"))
+    hubs.faults.add(*DOWN)
+    with pytest.raises((HubDown, RateLimited)):
+        pull(page, entry.ref, Visitor(id="ben", keys={"civitai": "civ_other"}))
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, AccessError), (403, AccessError), (404, NotFound)])
+def test_a_refusal_is_an_answer(page: Services, hubs: HubEndpoints, status: int, error: type[HubUiError]) -> None:
+    entry = pull(page, RED, Visitor(id="ada"))
+    hubs.faults.add(Fault(kind="status", hub="huggingface", match="/resolve/", status=status))
+    with pytest.raises(error):
+        pull(page, entry.ref)
+
+
+def test_on_ones_own_computer_a_failure_stays_one(hubs: HubEndpoints, home: Path) -> None:
+    with services.build(demo_settings(home, home / "loras", hubs)) as own:
+        own.catalog.add([own.lookup.fetch(OPEN)])
+        hubs.faults.add(*DOWN)
+        with pytest.raises((HubDown, RateLimited)):
+            own.downloads.pull(OPEN)
+
+
+def test_the_link_of_an_open_file_is_there_while_its_hub_is_left_alone(page: Services, hubs: HubEndpoints) -> None:
+    assert page.visitor_downloads is not None
+    hubs.faults.add(*DOWN)
+    with use_visitor(Visitor(id="ben")):
+        while page.lookup.guards["civitai"].breaker.state == "closed":
+            with pytest.raises(HubUiError):
+                page.lookup.fetch(OPEN)
+        link = page.visitor_downloads.link(OPEN, is_open=True)
+    assert link == f"{hubs.civitai}/api/download/models/2001?fileId=3001"
