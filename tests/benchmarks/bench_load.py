@@ -1,12 +1,15 @@
 """A hundred visitors of a hosted page for three minutes: they search, choose a filter, open a LoRA, generate an image.
 
 The page runs in a process of its own; the hubs and the visitors in this one. A visitor rests between two actions, as a
-person who reads does. Times are of whole answers: until all hubs' results are there.
+person who reads does. Times are of whole answers, until all hubs' results are there, and of what is shown
+at first.
 """
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from statistics import median
 from typing import Any, cast
@@ -28,7 +32,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 from tests.benchmarks.figures import Figure, report
-from tests.hub_ui.web.raw import Visitor
+from tests.hub_ui.web.raw import OnStep, Visitor, ignore
 
 VISITORS = 100
 SECONDS = 180.0
@@ -38,6 +42,8 @@ WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", 
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
 OPENS = ("civitai:900102", "civitai:900103", "civitai:900104", "huggingface:hatbox/top-hat-tiny")
 TRIES = ("huggingface:hatbox/top-hat-tiny", "huggingface:shapeworks/ink-outline-tiny", "civitai:900102")
+# In what is shown: how many LoRAs the list has, which is there once the list is, and the title of the open LoRA.
+LIST, PANEL = "<b>[0-9,]+</b>", "<h2 dir="
 SEARCH_P95 = 0.5
 GROWTH = 1.1
 FAULTS = {
@@ -57,10 +63,18 @@ class Measures:
     errors: list[str] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
 
-    def run(self, name: str, act: Callable[[], str]) -> None:
-        start = time.perf_counter()
-        said = act()
+    def run(self, name: str, act: Callable[[OnStep], str], sign: str = "") -> None:
+        """Also until something with the `sign` is shown, if it has one."""
+        start, shown = time.perf_counter(), list[float]()
+
+        def on_step(message: dict[str, Any]) -> None:
+            if sign and not shown and re.search(sign, json.dumps(message)):
+                shown.append(time.perf_counter() - start)
+
+        said = act(on_step)
         self.seconds[name].append(time.perf_counter() - start)
+        if sign:
+            self.seconds[f"{name}, at first"].append(shown[0] if shown else self.seconds[name][-1])
         if said:
             self.errors.append(f"{name}: {said}")
 
@@ -84,42 +98,66 @@ def hosted_page(hubs: HubEndpoints) -> Iterator[tuple[Visitor, psutil.Process]]:
                 process.terminate()
 
 
-def visit(visitor: Visitor, numbers: dict[str, int], measures: Measures, chance: random.Random, end: float) -> None:
-    """One person until `end`, who generates one image in that time."""
+def visit(
+    visitor: Visitor,
+    numbers: dict[str, int],
+    tries: Sequence[str],
+    measures: Measures,
+    chance: random.Random,
+    end: float,
+) -> None:
+    """One person until `end`, who generates one image with one of `tries` in that time."""
     left = end - time.monotonic()
     time.sleep(chance.uniform(0, min(REST, left)))
-    tries = time.monotonic() + chance.uniform(0, 0.7) * left
+    image_at = time.monotonic() + chance.uniform(0, 0.7) * left
+    first = chance.randrange(len(OPENS))
     for number in count():
-        if time.monotonic() >= tries:
-            tries = end
-            measures.run("try", lambda: generate(visitor, chance.choice(TRIES)))
+        if time.monotonic() >= image_at:
+            image_at = end
+            measures.run("try", lambda _on_step: generate(visitor, chance.choice(tries)))
         elif number % 3 == 0:
-            measures.run("search", lambda: search(visitor, numbers, {"act": "search", "query": chance.choice(WORDS)}))
+            act = {"act": "search", "query": chance.choice(WORDS)}
+            measures.run("search", partial(search, visitor, numbers, act), LIST)
         elif number % 3 == 1:
-            measures.run(
-                "filter", lambda: search(visitor, numbers, {"act": "address", "query": chance.choice(FILTERS)})
-            )
+            act = {"act": "address", "query": chance.choice(FILTERS)}
+            measures.run("filter", partial(search, visitor, numbers, act), LIST)
         else:
-            measures.run("open", lambda: open_lora(visitor, numbers, chance.choice(OPENS)))
+            # Never the one that is open.
+            ref = OPENS[(first + number // 3) % len(OPENS)]
+            measures.run("open", partial(open_lora, visitor, numbers, ref), PANEL)
         rest = chance.uniform(0.5, 1.5) * REST
         if time.monotonic() + rest >= end:
             return
         time.sleep(rest)
 
 
-def search(visitor: Visitor, numbers: dict[str, int], act: dict[str, Any]) -> str:
+def search(visitor: Visitor, numbers: dict[str, int], act: dict[str, Any], on_step: OnStep = ignore) -> str:
     for event in ("nav.act > state", "state.change > state"):
-        if said := visitor.ask(numbers[event], [None, None], act).said:
+        if said := visitor.ask(numbers[event], [None, None], act, on_step=on_step).said:
             return said
     return ""
 
 
-def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str) -> str:
-    act = {"act": "open", "ref": ref}
+def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str, on_step: OnStep = ignore) -> str:
+    act, told = {"act": "open", "ref": ref}, list[str]()
+
+    def hear(message: dict[str, Any]) -> None:
+        told.append(json.dumps(message))
+        on_step(message)
+
     for event in ("nav.act > state", "state.change > panel"):
-        if said := visitor.ask(numbers[event], [None, None], act).said:
+        if said := visitor.ask(numbers[event], [None, None], act, on_step=hear).said:
             return said
-    return ""
+    return "" if any(PANEL in text for text in told) else f"nothing of {ref} is shown"
+
+
+def pin(visitor: Visitor, ref: str) -> str:
+    """As the button of a card has it."""
+    event = visitor.post("gradio_api/call/v2/show", json={"ref": ref}).json()["event_id"]
+    [text] = (
+        line for line in visitor.get(f"gradio_api/call/show/{event}").text.splitlines() if line.startswith("data:")
+    )
+    return str(json.loads(text.removeprefix("data:"))[0]["ref"])
 
 
 def generate(visitor: Visitor, ref: str) -> str:
@@ -135,13 +173,14 @@ def generate(visitor: Visitor, ref: str) -> str:
 
 def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds: float) -> Measures:
     """With a page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
-    measures, chance = Measures(), random.Random(7)
+    measures = Measures()
     with hosted_page(hubs) as (visitor, process), ThreadPoolExecutor(visitors) as people:
-        numbers = {event.what: event.number for event in visitor.events()}
+        numbers = visitor.numbers()
         first = visitor.another()
         said = [search(first, numbers, {"act": "search", "query": word}) for word in WORDS]
         said += [open_lora(first, numbers, ref) for ref in OPENS]
-        said += [generate(first, ref) for ref in TRIES]
+        tries = [pin(first, ref) for ref in TRIES]
+        said += [generate(first, ref) for ref in tries]
         measures.errors += filter(None, said)
         hubs.faults.add(*faults)
         start, done = time.monotonic(), threading.Event()
@@ -153,8 +192,8 @@ def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         visits = [
-            people.submit(visit, visitor.another(), numbers, measures, random.Random(chance.random()), start + seconds)
-            for _ in range(visitors)
+            people.submit(visit, visitor.another(), numbers, tries, measures, random.Random(number), start + seconds)
+            for number in range(visitors)
         ]
         for each in visits:
             each.result()

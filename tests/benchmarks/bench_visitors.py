@@ -29,7 +29,7 @@ def seconds(visitor: Visitor, numbers: dict[str, int], *, visitors: int, at_once
 
 def figures(*, visitors: int = VISITORS, runs: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, served(Path(home), hosted=True) as visitor:
-        numbers = {event.what: event.number for event in visitor.events()}
+        numbers = visitor.numbers()
         together, alone = interleaved(
             lambda: seconds(visitor, numbers, visitors=visitors, at_once=visitors),
             lambda: seconds(visitor, numbers, visitors=visitors, at_once=1),

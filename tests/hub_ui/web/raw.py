@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import requests
@@ -19,6 +19,11 @@ from hub_ui.services import Services
 from tests.hub_ui.library.shared_hubs import CONTRACT
 
 SECONDS = 60
+OnStep: TypeAlias = Callable[[dict[str, Any]], None]
+
+
+def ignore(message: dict[str, Any]) -> None:
+    """For who wants to know the end only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +84,19 @@ class Visitor:
         body = {"session_hash": self.session, "fn_index": number, "data": data, "event_data": act}
         return self.post("gradio_api/queue/join", json=body)
 
-    def ask(self, number: int, data: list[Any], act: dict[str, Any] | None = None) -> Answer:
-        """The same, and what came of it."""
+    def ask(
+        self,
+        number: int,
+        data: list[Any],
+        act: dict[str, Any] | None = None,
+        *,
+        on_step: OnStep = ignore,
+    ) -> Answer:
+        """The same, and what came of it. `on_step` hears each message that comes before."""
         joined = self.join(number, data, act)
         if joined.status_code != 200:
             return Answer(status=joined.status_code, said=_detail(joined))
-        return self.hear(joined.json()["event_id"])
+        return self.hear(joined.json()["event_id"], on_step=on_step)
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the page is told, as it comes."""
@@ -93,11 +105,18 @@ class Visitor:
                 if line.startswith(b"data:"):
                     yield json.loads(line.removeprefix(b"data:"))
 
-    def hear(self, event_id: str) -> Answer:
+    def hear(self, event_id: str, *, on_step: OnStep = ignore) -> Answer:
         for message in self.messages():
-            if message.get("event_id") == event_id and message["msg"] == "process_completed":
+            if message.get("event_id") != event_id:
+                continue
+            if message["msg"] == "process_completed":
                 return _ended(message)
+            on_step(message)
         raise AssertionError("the stream ended without an answer")
+
+    def numbers(self) -> dict[str, int]:
+        """The events' numbers by what each is; of several, the first."""
+        return {event.what: event.number for event in reversed(self.events())}
 
     def event(self, what: str) -> Event:
         return next(event for event in self.events() if event.what == what)
@@ -129,7 +148,9 @@ def _event(dependency: dict[str, Any], parts: dict[int, Any]) -> Event:
 
 def _ended(message: dict[str, Any]) -> Answer:
     output = message["output"]
-    return Answer(status=200, said=output.get("error") or "", data=tuple(output.get("data") or ()))
+    # A page shows an error of the program without its text.
+    said = output.get("error") or ("" if message["success"] else "an error of the program")
+    return Answer(status=200, said=said, data=tuple(output.get("data") or ()))
 
 
 def _detail(response: requests.Response) -> str:

@@ -70,7 +70,7 @@ def test_while_one_hub_hangs_everybody_sees_what_the_others_found(tmp_path: Path
 
 def test_twenty_visitors_at_once_all_get_what_they_ask_for(hosted: Visitor) -> None:
     """The short form of benchmarks/bench_visitors.py."""
-    numbers = {event.what: event.number for event in hosted.events()}
+    numbers = hosted.numbers()
     with ThreadPoolExecutor(20) as people:
         asked = [people.submit(browse, hosted.another(), numbers) for _ in range(20)]
         assert [error for each in asked for error in each.result()] == []
@@ -78,9 +78,12 @@ def test_twenty_visitors_at_once_all_get_what_they_ask_for(hosted: Visitor) -> N
 
 def browse(visitor: Visitor, numbers: dict[str, int]) -> list[str]:
     """Searches, opens a card and goes to try it; returns what went wrong."""
-    said = []
+    said, shown = [], list[str]()
     for address in ("", "q=red", "open=civitai%3A1001", "view=try&lora=civitai%3A1001"):
-        for what, values in (("nav.act > state", 2), ("state.change > state", 2), ("state.change > panel", 2)):
-            answer = visitor.ask(numbers[what], [None] * values, {"act": "address", "query": address})
+        act = {"act": "address", "query": address}
+        for what in ("nav.act > state", "state.change > state", "state.change > panel"):
+            answer = visitor.ask(numbers[what], [None, None], act, on_step=lambda step: shown.append(json.dumps(step)))
             said.append(answer.said)
+    if not any("<h2 dir=" in text for text in shown):
+        said.append("no LoRA was shown")
     return [text for text in said if text]
