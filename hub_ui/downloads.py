@@ -89,6 +89,10 @@ class Downloads:
         entries = entries or [entry for entry in OwnFiles(self._library).entries() if entry.answers_to(ref)]
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
 
+    def find_listed(self, ref: Ref) -> Entry | None:
+        """The same without asking anyone, whether or not it may be used just now."""
+        return self.find_installed(ref)
+
     def other_half(self, ref: Ref) -> Ref | None:
         """The file that belongs to this one, of a LoRA in two files, as far as the catalog knows."""
         change = self._catalog.change()

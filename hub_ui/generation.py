@@ -178,7 +178,7 @@ class Generation:
 
     def recommended_weight(self, ref: Ref) -> float | None:
         """The lock file's, else its author's, as remembered; None where nobody says one."""
-        known = self._downloads.find_installed(ref) or self._lookup.find_record(ref)
+        known = self._downloads.find_listed(ref) or self._lookup.find_record(ref)
         return known.weight if known else None
 
     def generate(

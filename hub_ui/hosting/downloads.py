@@ -88,6 +88,10 @@ class VisitorDownloads(Downloads):
         item = self.sessions.find(ref)
         return item.entry if item is not None and self._may_use(item) else None
 
+    def find_listed(self, ref: Ref) -> Entry | None:
+        item = self.sessions.find(ref)
+        return item.entry if item is not None else None
+
     def check_access(self, ref: Ref) -> str:
         """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
         hub = self._lookup.connector(ref.hub)

@@ -16,7 +16,7 @@ from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.downloads import VisitorDownloads
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.quotas import LimitReached
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
 from hub_ui.services import Services
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET, write_private_data
 from tests.recording import Recorder
@@ -84,6 +84,19 @@ def test_a_file_that_is_here_is_still_refused_to_who_may_not_have_it(page: Servi
     with use_visitor(ada):
         ada.put_key("huggingface", "")
         assert page.downloads.find_installed(GATED) is None
+
+
+def test_the_weight_of_what_was_tried_asks_no_hub_since_all_clicks_wait_for_it(
+    page: Services, recorder: Recorder
+) -> None:
+    now = [0.0]
+    with use_visitor(Visitor(id="ada", keys=dict(ADA), own=OwnLoras(lambda: now[0]))):
+        page.downloads.pull(GATED)
+        recorder.forget()
+        now[0] = RIGHT_SECONDS + 1
+        assert (page.generation.default_weight(GATED), recorder.requests) == (1.0, ())
+        assert page.downloads.find_installed(GATED) is not None
+        assert recorder.requests != ()
 
 
 def test_a_private_file_leaves_no_name_on_the_disk_and_is_gone_with_the_page(hubs: HubEndpoints, home: Path) -> None:
