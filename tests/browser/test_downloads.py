@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -85,22 +86,22 @@ def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Pa
     expect(page.locator("#shelf")).to_contain_text("Detail Dial")
 
 
-@pytest.mark.parametrize("width", [390, 820, 1024, 1440])
-def test_the_line_in_the_panel_has_room_for_its_bar_and_its_buttons(demo: Demo, page: Page, width: int) -> None:
-    demo.hubs.faults.add(SLOW)
-    page.set_viewport_size({"width": width, "height": 900})
+def test_the_line_in_the_panel_has_room_for_its_bar_and_its_buttons(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(replace(SLOW, bytes_per_second=20_000))
     pull(page, demo)
     line = page.locator("#pulling")
-    expect(line.locator(".bar")).to_be_visible(timeout=20_000)
-    bar = line.locator(".bar").bounding_box()
-    assert bar is not None
-    assert bar["width"] > 200
-    for name in ("Pause", "Cancel", "All downloads"):
-        button = line.get_by_role("button", name=name)
-        expect(button).to_be_in_viewport(ratio=1)
-        box = button.bounding_box()
-        assert box is not None
-        assert box["x"] + box["width"] <= width
+    for width in (390, 820, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(line.locator(".bar")).to_be_visible()
+        bar = line.locator(".bar").bounding_box()
+        assert bar is not None
+        assert bar["width"] > 200
+        for name in ("Pause", "Cancel", "All downloads"):
+            button = line.get_by_role("button", name=name)
+            expect(button).to_be_in_viewport(ratio=1)
+            box = button.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width
 
 
 def test_closing_the_page_stops_no_download(demo: Demo, page: Page) -> None:
@@ -127,9 +128,14 @@ def test_a_page_asks_for_news_only_while_something_runs(demo: Demo, page: Page) 
     page.goto(demo.url + "?view=library")
     expect(page.locator("#library-heading h2")).to_be_visible()
     expect(page.locator(".hub.good")).to_have_count(3)
-    page.wait_for_timeout(1000)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    # What it asks for when it is opened takes a while on a busy machine.
+    for _ in range(30):
+        asked.clear()
+        page.wait_for_timeout(1000)
+        if not asked:
+            break
     page.wait_for_timeout(3000)
     assert asked == []
 

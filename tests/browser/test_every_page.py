@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import axe
 from tests.browser.layout import too_wide, unreachable
 from tests.browser.places import PLACES, come_to_rest
 
 pytestmark = pytest.mark.browser
+NAMES = {
+    **dict.fromkeys(("browse", "nothing_found", "panel"), "Browse"),
+    **dict.fromkeys(("try_empty", "try_more", "try_result"), "Try"),
+    **dict.fromkeys(("library", "library_import", "drawer"), "Library"),
+    "train": "Train",
+    "settings": "Settings",
+}
 
 
 @pytest.fixture(scope="module", params=PLACES)
@@ -43,6 +50,16 @@ def test_every_control_can_be_reached_and_nothing_is_too_wide(place: Page, width
     assert unreachable(place) == []
     assert too_wide(place) == []
     assert place.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_it_has_one_heading_of_the_first_level_and_is_named_in_the_tab(
+    place: Page, request: pytest.FixtureRequest
+) -> None:
+    name = NAMES[request.node.callspec.params["place"]]
+    assert place.get_by_role("heading", level=1).all_inner_texts() == [name]
+    # An open panel gives the tab the name of its LoRA.
+    opened = place.locator("#page-browse:visible .detail h2")
+    expect(place).to_have_title(f"{opened.inner_text() if opened.count() else name} · hub-ui")
 
 
 def test_the_measure_sees_what_no_hand_can_reach(browser: Browser) -> None:

@@ -197,12 +197,3 @@ def test_on_a_phone_from_search_to_a_pair(demo: str, journey: Page) -> None:
     journey.get_by_role("button", name="Download & try").click()
     expect_pair(journey)
     expect(journey.locator(".pair")).to_be_in_viewport()
-
-
-@pytest.mark.parametrize("address", ["", "?view=try", "?view=library", "?view=train", "?view=settings"])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_nothing_sticks_out_sideways(demo: str, page: Page, width: int, address: str) -> None:
-    page.set_viewport_size({"width": width, "height": 844})
-    page.goto(demo + address)
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

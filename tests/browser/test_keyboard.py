@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser import places
+from tests.browser.conftest import Watch
+from tests.browser.journey import SCREEN
 
 pytestmark = pytest.mark.browser
 BOX = "#search input, #search textarea"
@@ -39,17 +41,37 @@ def focused_card(page: Page) -> int:
     return index
 
 
-def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(demo: str, page: Page) -> None:
+@pytest.fixture(scope="module")
+def opened(browser: Browser, demo: str) -> Iterator[Page]:
+    """The first page, opened once for those who leave it as it was."""
+    watch, context = Watch(), browser.new_context(viewport=SCREEN)
+    watch.over(context)
+    page = context.new_page()
     places.browse(page, demo)
-    page.keyboard.press("/")
-    expect(page.locator(BOX)).to_be_focused()
-    page.keyboard.type("a/b")
-    expect(page.locator(BOX)).to_have_value("a/b")
+    yield page
+    context.close()
+    assert watch.faults == []
+
+
+@pytest.fixture
+def browse(opened: Page) -> Iterator[Page]:
+    """It, at its beginning and without a focus. It is left with all LoRAs and no panel."""
+    opened.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    yield opened
+    expect(opened.locator(BOX)).to_have_value("")
+    expect(opened.locator(".detail")).to_have_count(0)
+
+
+def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(browse: Page) -> None:
+    browse.keyboard.press("/")
+    expect(browse.locator(BOX)).to_be_focused()
+    browse.keyboard.type("a/b")
+    expect(browse.locator(BOX)).to_have_value("a/b")
     # Nothing is called so: the list of everything is back with an empty box.
-    page.locator(BOX).fill("")
-    expect(page.locator(CARD).first).to_be_visible()
-    page.keyboard.press("ArrowDown")
-    expect(page.locator(CARD).first).to_be_focused()
+    browse.locator(BOX).fill("")
+    expect(browse.locator(CARD).first).to_be_visible()
+    browse.keyboard.press("ArrowDown")
+    expect(browse.locator(CARD).first).to_be_focused()
 
 
 @contextmanager
@@ -64,64 +86,60 @@ def slow_answer(page: Page) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("before", ["hat", "nobody wrote this"])
-def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(demo: str, page: Page, before: str) -> None:
+def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Page, before: str) -> None:
     """It has another first card than the one before, or that one had none."""
-    places.browse(page, demo)
-    shown = page.locator(CARD).first.inner_text()
-    page.locator(BOX).fill(before)
-    expect(page.locator(".news")).to_contain_text("Press Enter")
-    expect(page.locator(CARD, has_text=shown)).to_have_count(0)
-    with slow_answer(page):
-        page.locator(BOX).fill("")
-        page.keyboard.press("ArrowDown")
-        page.wait_for_timeout(300)
-    expect(page.locator(CARD).first).to_have_text(shown)
-    expect(page.locator(CARD).first).to_be_focused()
+    shown = browse.locator(CARD).first.inner_text()
+    browse.locator(BOX).fill(before)
+    expect(browse.locator(".news")).to_contain_text("Press Enter")
+    expect(browse.locator(CARD, has_text=shown)).to_have_count(0)
+    with slow_answer(browse):
+        browse.locator(BOX).fill("")
+        browse.keyboard.press("ArrowDown")
+        browse.wait_for_timeout(300)
+    expect(browse.locator(CARD).first).to_have_text(shown)
+    expect(browse.locator(CARD).first).to_be_focused()
 
 
-def test_arrows_move_between_cards_as_they_lie_on_the_screen(demo: str, page: Page) -> None:
-    places.browse(page, demo)
-    page.locator(CARD).first.focus()
-    last = page.locator(CARD).count() - 1
+def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:
+    browse.locator(CARD).first.focus()
+    last = browse.locator(CARD).count() - 1
     moved = []
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "End", "ArrowRight", "Home"):
-        page.keyboard.press(key)
-        moved.append(focused_card(page))
-    wide = columns(page)
+        browse.keyboard.press(key)
+        moved.append(focused_card(browse))
+    wide = columns(browse)
     assert moved == [1, 1 + wide, wide, 0, 0, last, last, 0]
 
 
-def test_enter_opens_the_panel_with_the_focus_in_it_and_escape_goes_back_to_the_card(demo: str, page: Page) -> None:
-    places.browse(page, demo)
-    page.locator(CARD).nth(1).focus()
-    page.keyboard.press("Enter")
-    expect(page.locator(".detail")).to_be_focused()
-    expect(page.locator(".detail .state", has_text="Reading")).to_have_count(0)
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Close", exact=True)).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.locator(".detail")).to_have_count(0)
-    expect(page.locator(CARD).nth(1)).to_be_focused()
+def test_enter_opens_the_panel_with_the_focus_in_it_and_escape_goes_back_to_the_card(browse: Page) -> None:
+    browse.locator(CARD).nth(1).focus()
+    browse.keyboard.press("Enter")
+    expect(browse.locator(".detail")).to_be_focused()
+    expect(browse.locator(".detail .state", has_text="Reading")).to_have_count(0)
+    browse.keyboard.press("Tab")
+    expect(browse.get_by_role("button", name="Close", exact=True)).to_be_focused()
+    browse.keyboard.press("Escape")
+    expect(browse.locator(".detail")).to_have_count(0)
+    expect(browse.locator(CARD).nth(1)).to_be_focused()
 
 
-def test_the_focus_enters_and_leaves_the_panel_by_mouse_too(demo: str, page: Page) -> None:
-    places.browse(page, demo)
-    page.locator(CARD).nth(2).click()
-    expect(page.locator(".detail")).to_be_focused()
-    page.get_by_role("button", name="Close", exact=True).click()
-    expect(page.locator(CARD).nth(2)).to_be_focused()
+def test_the_focus_enters_and_leaves_the_panel_by_mouse_too(browse: Page) -> None:
+    browse.locator(CARD).nth(2).click()
+    expect(browse.locator(".detail")).to_be_focused()
+    browse.get_by_role("button", name="Close", exact=True).click()
+    expect(browse.locator(CARD).nth(2)).to_be_focused()
 
 
-def test_no_card_lies_under_the_panel(demo: str, page: Page) -> None:
-    places.browse(page, demo)
-    page.locator(CARD).first.click()
-    expect(page.locator(".detail")).to_be_focused()
-    page.locator(CARD).first.focus()
-    for _ in range(columns(page) + 1):
-        page.keyboard.press("ArrowRight")
-        assert page.evaluate(SEEN) == ""
-    assert focused_card(page) == columns(page) + 1
-    expect(page.locator(".detail")).to_be_visible()
+def test_no_card_lies_under_the_panel(browse: Page) -> None:
+    browse.locator(CARD).first.click()
+    expect(browse.locator(".detail")).to_be_focused()
+    browse.locator(CARD).first.focus()
+    for _ in range(columns(browse) + 1):
+        browse.keyboard.press("ArrowRight")
+        assert browse.evaluate(SEEN) == ""
+    assert focused_card(browse) == columns(browse) + 1
+    expect(browse.locator(".detail")).to_be_visible()
+    browse.keyboard.press("Escape")
 
 
 def test_skip_links_lead_past_the_header_and_past_the_filters(demo: str, page: Page) -> None:
@@ -148,13 +166,12 @@ def test_every_stop_of_the_tab_key_can_be_seen(demo: str, page: Page, width: int
     assert [found for found in hidden if found] == []
 
 
-def test_the_focus_ring_of_a_card_goes_around_its_picture(demo: str, page: Page) -> None:
-    places.browse(page, demo)
-    page.locator(BOX).focus()
-    page.keyboard.press("ArrowDown")
+def test_the_focus_ring_of_a_card_goes_around_its_picture(browse: Page) -> None:
+    browse.locator(BOX).focus()
+    browse.keyboard.press("ArrowDown")
     ring = "(hit) => [getComputedStyle(hit, '::after').outlineStyle, parseInt(getComputedStyle(hit, '::after').height)]"
-    height = page.locator(".card").first.evaluate("(card) => Math.floor(card.getBoundingClientRect().height - 2)")
-    assert page.locator(CARD).first.evaluate(ring) == ["solid", height]
+    height = browse.locator(".card").first.evaluate("(card) => Math.floor(card.getBoundingClientRect().height - 2)")
+    assert browse.locator(CARD).first.evaluate(ring) == ["solid", height]
 
 
 def test_a_filter_keeps_the_focus_when_the_filters_are_painted_anew(demo: str, page: Page) -> None:
@@ -217,11 +234,3 @@ def test_escape_closes_what_lies_on_top_first(demo: str, page: Page) -> None:
     expect(page.locator(".detail")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator(".detail")).to_have_count(0)
-
-
-@pytest.mark.parametrize("place", ["browse", "try_empty", "library", "train", "settings"])
-def test_a_page_has_one_heading_of_the_first_level_and_is_named_in_the_tab(demo: str, page: Page, place: str) -> None:
-    places.PLACES[place](page, demo)
-    name = place.removesuffix("_empty").capitalize()
-    assert page.get_by_role("heading", level=1).all_inner_texts() == [name]
-    expect(page).to_have_title(f"{name} · hub-ui")

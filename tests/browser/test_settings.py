@@ -12,7 +12,7 @@ from shutil import copytree
 
 import keyring
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
@@ -20,9 +20,9 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.keys import Keys, KeyStore
 from tests.browser.axe import violations
-from tests.browser.conftest import Watch
 from tests.browser.journey import stop
 from tests.browser.layout import forget_shifts, too_wide
+from tests.browser.places import come_to_rest
 from tests.hub_ui.test_keys import FileKeyring
 
 KEY = "civ_Tq8zL0typed1once"
@@ -135,15 +135,12 @@ def test_an_address_that_is_none_is_refused_beside_the_form(url: str, page: Page
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_it_is_read_by_everyone_and_moves_nothing(url: str, browser: Browser, width: int, theme: str) -> None:
-    watch, context = Watch(), browser.new_context(viewport={"width": width, "height": 900})
-    watch.over(context)
-    page = context.new_page()
-    page.goto(f"{url}?view=settings&__theme={theme}")
-    expect(page.locator("#settings h2")).to_be_visible()
-    assert violations(page) == []
-    assert too_wide(page) == []
-    context.close()
-    assert watch.faults == []
+def test_it_is_read_by_everyone_and_nothing_is_too_wide(url: str, page: Page) -> None:
+    for theme in ("light", "dark"):
+        shown = again(page, f"{url}?view=settings&__theme={theme}")
+        expect(shown.locator("#settings h2")).to_be_visible()
+        for width in (1440, 390):
+            shown.set_viewport_size({"width": width, "height": 900})
+            come_to_rest(shown)
+            assert violations(shown) == []
+            assert too_wide(shown) == []
