@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -44,17 +44,25 @@ READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation'
 TWO_LORAS = N_("Two LoRAs are compared here: add another one.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Blank:
+    """What the words on an empty stage are about."""
+
+    kind: ComparisonKind = "pair"
+    several: bool = False
+
+
 class TryPage:
     """The components. `order` is true right after "Download & try", which then generates without another click.
 
     After loading it is the id of this tab's earlier generation, or empty. `shown` is the form's source, `kept` the
-    Result.
+    Result, `blank` what the stage said last where there is none.
     """
 
     def __init__(self, render: Renderer, *, view: gr.State, order: gr.State) -> None:
         self.view, self.order, self.shown, self.kept = view, order, gr.State(FormSource()), gr.State(None)
         # Raised where the same view is to be made once more: an unchanged view fires no `change`.
-        self.asked, self.plan = gr.State(0), gr.State(None)
+        self.asked, self.plan, self.blank = gr.State(0), gr.State(None), gr.State(Blank())
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
@@ -83,11 +91,11 @@ class TryPage:
 def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    def on_view(now: View, before: FormSource, last: Result | None, weights: str) -> Any:
-        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last))
+    def on_view(now: View, before: FormSource, last: Result | None, blank: Blank, weights: str) -> Any:
+        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last, blank))
 
-    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept]
-    inputs = [page.view, page.shown, page.kept, page.form.weights]
+    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank]
+    inputs = [page.view, page.shown, page.kept, page.blank, page.form.weights]
     filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
     _connect_generation(page, downloads, services, render, generations, filled)
     _connect_clicks(page, services, render, filled)
@@ -237,15 +245,22 @@ def _connect_range(fields: Form) -> None:
     gr.on(leaving, on_weights, [fields.weights], fields.range, trigger_mode="always_last", **QUIET)
 
 
-def stage_updates(render: Renderer, view: View, last: Result | None) -> tuple[Any, ...]:
-    """Tabs, the button's text, the result's HTML, and the result, which stays until the comparison changes."""
-    kind = view.settings.sheet
-    closed: dict[ComparisonKind, str] = {} if len(view.stack) > 1 else {"both": TWO_LORAS}
-    shown: tuple[Any, Any] = (gr.skip(), gr.skip())
+def stage_updates(render: Renderer, view: View, last: Result | None, blank: Blank | None = None) -> tuple[Any, ...]:
+    """Tabs, the button's text, the result's HTML, the result, which stays until the comparison changes, and the words
+    on an empty stage.
+
+    Where there is none yet, images may come while this is on its way: only other words are written.
+    """
+    kind, several = view.settings.sheet, len(view.stack) > 1
+    closed: dict[ComparisonKind, str] = {} if several else {"both": TWO_LORAS}
+    now, shown, kept = Blank(kind=kind, several=several), gr.skip(), gr.skip()
     # Two results that are compared stay until something else is shown.
-    if last is None or not (last.split or generate.is_about(last.kind, last.refs, view)):
-        shown = result.empty_result_html(render, kind, several=len(view.stack) > 1), None
-    return render("tabs", labels=LABELS, current=kind, closed=closed), _(MAKE[kind]), *shown
+    is_outdated = last is not None and not (last.split or generate.is_about(last.kind, last.refs, view))
+    if is_outdated or (last is None and now != blank):
+        shown = result.empty_result_html(render, kind, several=several)
+    if is_outdated:
+        kept = None
+    return render("tabs", labels=LABELS, current=kind, closed=closed), _(MAKE[kind]), shown, kept, now
 
 
 def store_settings(view: View, values: tuple[Any, ...]) -> tuple[Any, Any]:

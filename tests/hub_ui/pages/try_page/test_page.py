@@ -9,6 +9,7 @@ import pytest
 from connectors.errors import UsageError
 from hub_ui.pages.try_page import page
 from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, FormSource
+from hub_ui.pages.try_page.page import Blank
 from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
@@ -55,8 +56,17 @@ def test_two_loras_are_needed_to_compare_two() -> None:
 
 def test_a_result_stays_while_its_kind_of_sheet_is_looked_at() -> None:
     looked = View(page="try", settings=TrySettings(sheet="strip"))
-    assert page.stage_updates(Renderer(), looked, strip())[1:] == ("Make the weight sweep", gr.skip(), gr.skip())
+    assert page.stage_updates(Renderer(), looked, strip())[1:4] == ("Make the weight sweep", gr.skip(), gr.skip())
     assert page.stage_updates(Renderer(), ONE, strip())[3] is None
+
+
+def test_an_empty_stage_is_written_for_other_words_only_and_never_its_result() -> None:
+    """Images may come while a view is on its way, such as one of a weight that is moved as they are made."""
+    swept = replace(ONE, settings=TrySettings(sheet="strip"))
+    assert page.stage_updates(Renderer(), ONE, None, Blank())[2:] == (gr.skip(), gr.skip(), Blank())
+    words, kept, blank = page.stage_updates(Renderer(), swept, None, Blank())[2:]
+    assert (kept, blank) == (gr.skip(), Blank(kind="strip"))
+    assert "the base alone" in words
 
 
 def test_a_tile_comes_under_the_slider_and_gives_the_lora_its_weight() -> None:
