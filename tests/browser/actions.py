@@ -306,8 +306,9 @@ def choose_mature_images(visit: Visit) -> None:
 
 
 def load_again(visit: Visit) -> None:
+    """Wherever they are, the glossary included."""
     visit.page.reload()
-    expect(visit.page.locator("#search")).to_be_visible(timeout=places.WAIT)
+    expect(visit.page.locator("#search, dt").first).to_be_visible(timeout=places.WAIT)
     visit.page.wait_for_timeout(500)
 
 
