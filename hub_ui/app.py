@@ -180,8 +180,10 @@ def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> N
     def on_view(now: View, before: str) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html), and which LoRAs the Try page has to
         # have before it is shown. On the page itself nothing goes away that a person looks at.
-        awaited = now.stack_name if now.page == "try" and before != "try" else ""
-        nav = widgets_header.nav_html(render, now.page, stacked=len(now.stack), closed=header.closed, awaited=awaited)
+        nav = widgets_header.nav_html(
+            render, now.page, stacked=len(now.stack), closed=header.closed, stack=now.stack_name,
+            awaited=now.page == "try" and before != "try",
+        )  # fmt: skip
         return nav, now.text, now.query.sort, now.to_address(), now.page
 
     outputs = [header.nav, header.search, browse.sort, header.address, page]

@@ -88,11 +88,13 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
     )
 
 
-def nav_html(render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = (), awaited: str = "") -> str:
-    """`closed` pages have no link, because this user may not open them. The Try page is hidden until it shows the LoRAs
-    named `awaited` (View.stack_name).
+def nav_html(
+    render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = (), stack: str = "", awaited: bool = False
+) -> str:
+    """`closed` pages have no link, because this user may not open them. `stack` names the LoRAs of the Try page
+    (View.stack_name), which is hidden until it shows them where they are `awaited`.
     """
-    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed, awaited=awaited)
+    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed, stack=stack, awaited=awaited)
 
 
 def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:

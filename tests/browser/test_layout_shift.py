@@ -15,6 +15,7 @@ from hub_ui.demo.hubs.faults import Fault
 from hub_ui.pages.browse import detail
 from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.try_page import form
+from hub_ui.widgets import header
 from tests.browser import places
 from tests.browser.demo import whole_demo
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
@@ -25,6 +26,14 @@ GOOD = 0.1
 # Of one cause that was mended, so that the sum of several stays good.
 SMALL = 0.03
 BOX = "#search input, #search textarea"
+# However fast the machine is, an answer comes when what it moves does not count as moved by the click any more.
+LATE = """
+const send = window.fetch;
+window.fetch = async (address, options) => {
+  if (String(address.url ?? address).includes('/queue/join')) { await new Promise((done) => setTimeout(done, 800)); }
+  return send(address, options);
+};
+"""
 PASTED = "https://civitai.com/models/122431/detail-dial?modelVersionId=1224311"
 
 
@@ -34,6 +43,13 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.add_init_script(COUNT_SHIFTS)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def late(page: Page) -> Page:
+    """The same with a server that answers late."""
+    page.add_init_script(LATE)
+    return page
 
 
 def test_the_first_page_does_not_shift_while_it_fills(demo: str, page: Page) -> None:
@@ -136,3 +152,65 @@ def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> 
     expect(page.locator(".tiles img").first).to_be_visible(timeout=places.MAKING)
     come_to_rest(page)
     assert_still(page, GOOD)
+
+
+@pytest.mark.parametrize("page", [1440], indirect=True)
+@pytest.mark.parametrize("name", ["Try", "Library"])
+def test_the_panel_does_not_make_way_before_another_page_takes_the_place_of_the_list(
+    demo: str, late: Page, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    places.panel(late, demo)
+    # The panel is empty before the server says which page is shown.
+    slow_down(monkeypatch, header, "nav_html", 2.0)
+    come_to_rest(late)
+    forget_shifts(late)
+    late.get_by_role("link", name=name).click()
+    expect(late.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
+    assert_still(late, SMALL, by_itself=True)
+
+
+def test_from_download_and_try_to_the_finished_pair_nothing_moves_however_late_the_answers_are(
+    demo: str, late: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places.panel(late, demo)
+    slow_down(monkeypatch, header, "nav_html", 2.0)
+    come_to_rest(late)
+    forget_shifts(late)
+    late.get_by_role("button", name="Download & try").click()
+    expect(late.locator(".pair img.over")).to_be_visible(timeout=places.MAKING)
+    come_to_rest(late)
+    assert_still(late, SMALL, by_itself=True)
+
+
+def test_a_page_is_shown_at_the_click_and_not_for_ever_without_an_answer(demo: str, page: Page) -> None:
+    page.clock.install()
+    places.browse(page, demo)
+    page.evaluate("() => { window.fetch = () => new Promise(() => {}); }")
+    page.get_by_role("link", name="Library").click()
+    expect(page.locator("#page-library")).to_be_visible()
+    expect(page.locator("#page-browse")).to_be_hidden()
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#page-browse")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [1440], indirect=True)
+def test_a_filter_closes_the_panel_at_the_click(demo: str, late: Page) -> None:
+    places.panel(late, demo)
+    come_to_rest(late)
+    forget_shifts(late)
+    late.locator(".sentence .part").click()
+    expect(late.locator(".sentence .part")).to_have_count(0)
+    expect(late.locator(".card.ghost")).to_have_count(0)
+    come_to_rest(late)
+    assert_still(late, GOOD, by_itself=True)
+
+
+@pytest.mark.parametrize("page", [390], indirect=True)
+def test_on_a_phone_fields_that_come_with_a_tab_do_not_push_the_stage_away(demo: str, late: Page) -> None:
+    places.try_lora(late, demo)
+    late.evaluate("document.getElementById('tabs').scrollIntoView()")
+    come_to_rest(late)
+    forget_shifts(late)
+    late.get_by_role("tab", name="Weights").click()
+    expect(late.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
+    assert_still(late, SMALL, by_itself=True)

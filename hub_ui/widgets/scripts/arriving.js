@@ -15,11 +15,15 @@
     localStorage.setItem(READ, 'yes');
     putAway();
   });
-  // A link to another page than Browse must not show that one first, while the server reads the address.
-  const page = new URLSearchParams(location.search).get('view');
-  if (['try', 'library', 'train', 'settings'].includes(page)) {
-    rule('#page-browse { display: none !important; }').id = 'arriving';
-  }
+  // A link to another page than Browse must not show that one first, while the server reads the address. Of the Try page
+  // there are the places of what comes; of the others there is nothing yet. From here on nav.js says which page is shown.
+  window.hubUiPage = (address) => {
+    const page = new URLSearchParams(address).get('view');
+    return ['try', 'library', 'train', 'settings'].includes(page) ? page : 'browse';
+  };
+  const page = window.hubUiPage(location.search);
+  document.documentElement.dataset.page = ['browse', 'try'].includes(page) ? page : 'none';
+  document.documentElement.toggleAttribute('data-awaited', page === 'try');
   // Gradio (6.31) adds the header's parts one after the other, and each pushes the page down.
   const PARTS = ['#nav nav', '#search :is(input, textarea)', '#hubs .hub', '#sort input'];
   const PATIENCE = 20000;

@@ -137,12 +137,16 @@ const expect = (open) => {
   clearTimeout(patience);
   patience = setTimeout(giveUp, PANEL_PATIENCE);
 };
+// Another question closes it too.
+const CLOSING = ['#detail [data-act=close]', '[data-act=search]:is(#detail *, #grid *)', '#saved [data-act=open-search]',
+  '[data-act]:is(#facets *, #sentence *, .demo *)'].join();
 document.addEventListener('click', (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) { return; }
-  if (event.target.closest('#grid [data-act=open]')) {
+  const { target } = event;
+  if (target.closest('[data-act=open]:not(#detail *)')) {
     expect(true);
-    openPanel(event.target.closest('.card'));
-  } else if (event.target.closest('#detail [data-act=close]')) {
+    openPanel(target.closest('#grid .card'));
+  } else if (target.closest(CLOSING) && isOpen()) {
     expect(false);
     closePanel();
   }
@@ -155,10 +159,11 @@ const namesLora = (text) => {
   return Boolean(prefix) && (/^\S+:\/\//.test(text) || ['urn', 'air', ...hubs].includes(prefix.toLowerCase()));
 };
 document.addEventListener('keydown', (event) => {
-  const isSearch = event.key === 'Enter' && !event.isComposing && event.target.closest('#search');
-  if (!isSearch || !namesLora(event.target.value.trim())) { return; }
-  expect(true);
-  openPanel(null);
+  if (event.key !== 'Enter' || event.isComposing || !event.target.closest('#search')) { return; }
+  const opens = namesLora(event.target.value.trim());
+  if (!opens && !isOpen()) { return; }
+  expect(opens);
+  if (opens) { openPanel(null); } else { closePanel(); }
 }, true);
 document.addEventListener('hub-ui-not-opened', giveUp);
 // The browser would go back to a height at which other cards stand by now.

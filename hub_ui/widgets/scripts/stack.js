@@ -5,6 +5,8 @@ element.addEventListener('click', (event) => {
   moved = node && { ref: node.dataset.ref, by: node.dataset.by };
 });
 watch('value', () => {
+  // The form may come before the answer about the page (nav.js).
+  document.documentElement.removeAttribute('data-awaited');
   if (!moved) { return; }
   const [{ ref, by }, all] = [moved, [...element.querySelectorAll('[data-act=move]:not(:disabled)')]];
   moved = null;

@@ -50,12 +50,13 @@ def test_a_hub_that_is_left_alone_says_since_when_and_until_when() -> None:
     assert f'data-until="{status.until}" data-words="asked again in {{n}} s">asked again in 15 s</span>' in page
 
 
-def test_all_pages_but_the_current_one_are_hidden() -> None:
-    page = header.nav_html(Renderer(), "try")
-    assert "#page-browse, #page-library, #page-train, #page-settings { display: none !important; }" in page
-    assert "data-stack" not in page
+def test_the_current_page_is_named_also_where_it_has_no_link() -> None:
+    page = header.nav_html(Renderer(), "train", closed=("train",))
+    assert '<h1 class="visually-hidden" data-page="train">Train</h1>' in page
+    assert "aria-current" not in page
 
 
 def test_the_try_page_waits_for_the_form_of_its_loras() -> None:
-    page = header.nav_html(Renderer(), "try", stacked=1, awaited="-3f")
-    assert '#page-try:not(:has([data-stack="-3f"])) > * { animation: awaited 10s !important; }' in page
+    page = header.nav_html(Renderer(), "try", stacked=1, stack="-3f", awaited=True)
+    assert '#page-try:not(:has([data-stack="-3f"])) { animation: awaited 30s !important; }' in page
+    assert "awaited" not in header.nav_html(Renderer(), "try", stacked=1, stack="-3f")
