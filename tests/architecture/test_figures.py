@@ -5,15 +5,15 @@ from statistics import median
 
 import pytest
 
-from tests.architecture.figures import Figure, called_once, figures, is_participle, length, repetitions
+from tests.architecture.figures import called_once, figures, is_participle, length, repetitions
 from tests.architecture.sources import Source, read_sources
 
 SOURCES = read_sources()
 
 
-@pytest.mark.parametrize("figure", figures(SOURCES), ids=lambda figure: figure.name)
-def test_the_shipped_source_keeps_its_limits(figure: Figure) -> None:
-    assert figure.value <= figure.most, "\n".join(figure.found)
+def test_the_shipped_source_keeps_its_limits() -> None:
+    over = [figure for figure in figures(SOURCES) if figure.value > figure.most]
+    assert over == [], "\n".join("\n".join((str(figure), *figure.found)) for figure in over)
 
 
 def test_no_file_is_over_500_lines() -> None:

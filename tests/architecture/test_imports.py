@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -61,7 +62,12 @@ LAYERS = {
 }
 MAY_LOAD_HEAVY = ("hub_ui.generate", "hub_ui.cluster", "hub_ui.demo.build.train")
 SOURCES = read_sources()
-IMPORTS = [found for source in SOURCES for found in imports(source)]
+
+
+@cache
+def all_imports() -> list[Import]:
+    """Not read with this file, which every process does that runs tests."""
+    return [found for source in SOURCES for found in imports(source)]
 
 
 def layer(module: str) -> str | None:
@@ -69,7 +75,7 @@ def layer(module: str) -> str | None:
 
 
 def test_connectors_import_nothing_of_hub_ui() -> None:
-    assert [str(i) for i in IMPORTS if i.source.startswith("connectors") and i.package == "hub_ui"] == []
+    assert [str(i) for i in all_imports() if i.source.startswith("connectors") and i.package == "hub_ui"] == []
 
 
 def test_every_module_belongs_to_a_layer() -> None:
@@ -83,16 +89,16 @@ def test_imports_point_one_way() -> None:
         own, other = layer(found.source), layer(found.target)
         return own is not None and other is not None and own != other and LAYERS[other] >= LAYERS[own]
 
-    assert [str(i) for i in IMPORTS if wrong(i)] == []
+    assert [str(i) for i in all_imports() if wrong(i)] == []
 
 
 def test_torch_and_its_kin_are_imported_only_by_preview_and_training() -> None:
-    heavy = [i for i in IMPORTS if i.is_heavy and not i.typed]
+    heavy = [i for i in all_imports() if i.is_heavy and not i.typed]
     assert [str(i) for i in heavy if not i.source.startswith(MAY_LOAD_HEAVY)] == []
 
 
 def test_no_import_hides_in_a_function_but_of_torch_and_its_kin() -> None:
-    assert [str(i) for i in IMPORTS if i.inside and not i.is_heavy] == []
+    assert [str(i) for i in all_imports() if i.inside and not i.is_heavy] == []
 
 
 # Connectors are imported on first use.
@@ -123,7 +129,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     """Imports for type checkers count, because the modules of a circle can only be read together."""
     modules = {source.module for source in SOURCES}
     graph = {
-        module: {own for found in IMPORTS if found.source == module for own in _modules_of(found.target, modules)}
+        module: {own for found in all_imports() if found.source == module for own in _modules_of(found.target, modules)}
         - {module}
         for module in modules
     }
