@@ -122,6 +122,14 @@ def test_what_is_added_has_a_hash_and_no_file(page: Services) -> None:
             downloads(page).add(GATED)
 
 
+def test_what_its_hub_tells_no_hash_of_is_added_by_a_try_alone(page: Services) -> None:
+    private = Ref.parse(f"replicate:ada/{SECRET}")
+    with use_visitor(Visitor(id="ada", keys=dict(ADA))):
+        with pytest.raises(UsageError, match="tells no hash of the file"):
+            downloads(page).add(private)
+        assert page.downloads.holds(page.downloads.pull(private).ref)
+
+
 def test_an_open_file_is_linked_at_its_hub_and_another_here(page: Services, recorder: Recorder) -> None:
     recorder.forget()
     with use_visitor(Visitor(id="ada", keys=dict(ADA))):
