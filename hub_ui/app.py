@@ -51,7 +51,7 @@ from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 _SHEETS = ("style.css", "browse.css", "detail.css", "library.css", "try.css")
 STYLES = [Path(__file__).parent / "pages" / name for name in _SHEETS]
-HEAD_SCRIPTS = ("answers", "theme", "arriving", "keyboard", "terms", "drop")
+HEAD_SCRIPTS = ("event_stream", "theme", "arriving", "keyboard", "terms", "drop")
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
 # A queued event costs memory.

@@ -1,4 +1,4 @@
-"""What was begun on the page is answered, whenever the stream of answers ends."""
+"""Every event of the page gets its answer, whenever the event stream ends (widgets/scripts/event_stream.js)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 pytestmark = pytest.mark.browser
 
 TRY = "{}?view=try&lora=huggingface:hatbox/top-hat-tiny&prompt=a+hat"
-# As a slow network: the last word of a stream comes after the word that the next press has begun.
+# As on a slow network: `close_stream` comes after the response to the next event's post.
 LATE_END = """
 const ask = window.fetch;
 const waiting = [];
@@ -38,7 +38,7 @@ window.fetch = async (...asked) => {
 """
 
 
-def test_a_press_while_the_stream_of_answers_ends_is_answered(demo: str, page: Page) -> None:
+def test_a_press_while_the_event_stream_ends_is_answered(demo: str, page: Page) -> None:
     page.add_init_script(LATE_END)
     page.goto(TRY.format(demo))
     expect(page.locator(".layer output")).to_be_visible()

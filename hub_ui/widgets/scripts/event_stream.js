@@ -1,21 +1,23 @@
-// Gradio (6.31) closes the stream of answers whenever nothing is under way, and takes a stream for open until it has read
-// its last word. A press is answered by nobody if the word that it has begun overtakes that one, as on a busy computer or
-// behind a proxy. So a stream ends here only when all that has begun is done; until then the server is asked again.
-// It also takes a stream that it breaks off itself, as its page is left, for a lost server, and loads that page again
-// after two seconds: a server that needs longer for the next page would never show it. So that is an end as any other.
+// Two faults of Gradio's client (6.31) are made good here.
+// The server ends the event stream with `close_stream` when no event is pending. The client takes the stream for open until
+// it has read that message: an event that it posts meanwhile gets no answer if the response to the post comes first, as on a
+// busy computer or behind a proxy. So `close_stream` is passed on only when every posted event is complete. Until then the
+// stream is asked for again.
+// The client takes a stream that it aborts itself, because its page is left, for a lost server, and loads that page again
+// after two seconds: a next page that takes longer would never be shown. So an aborted stream ends as any other.
 (() => {
   const PATIENCE = 2000;
   const ask = window.fetch.bind(window);
-  const begun = new Set();
-  const done = new Set();
-  // Until Gradio has read a last word that was passed on: it then breaks off that request.
+  const posted = new Set();
+  const completed = new Set();
+  // Until the client has read a `close_stream` that was passed on: it then aborts that request.
   let ending = Promise.resolve();
   const addressOf = (asked) => String(asked[0]?.url ?? asked[0]);
-  const begin = async (asked) => {
+  const post = async (asked) => {
     const answer = await ask(...asked);
     if (answer.ok) {
       const { event_id: id } = await answer.clone().json();
-      if (!done.delete(id)) { begun.add(id); }
+      if (!completed.delete(id)) { posted.add(id); }
       await ending;
     }
     return answer;
@@ -31,7 +33,7 @@
       for (const message of messages) {
         const { msg, event_id: id } = JSON.parse(message.slice('data: '.length));
         if (msg === 'close_stream') { return message; }
-        if (msg === 'process_completed' && !begun.delete(id)) { done.add(id); }
+        if (msg === 'process_completed' && !posted.delete(id)) { completed.add(id); }
         pass(message);
       }
     }
@@ -47,11 +49,11 @@
     const copy = async (to) => {
       const pass = (message) => to.enqueue(encoder.encode(message + '\n\n'));
       let last = await read(first, pass);
-      // Once for each event: one that ended with no answer must not keep a stream open for good.
-      for (let open = [...begun]; last && open.length; open = [...begun].filter((id) => !open.includes(id))) {
+      // Once for each event: one that never gets an answer must not keep the stream open for ever.
+      for (let open = [...posted]; last && open.length; open = [...posted].filter((id) => !open.includes(id))) {
         last = await read(await ask(...asked), pass);
       }
-      begun.clear();
+      posted.clear();
       if (last) {
         ending = new Promise((go) => {
           asked[0].signal?.addEventListener('abort', go);
@@ -67,7 +69,7 @@
   };
   window.fetch = (...asked) => {
     const address = addressOf(asked);
-    if (address.includes('/gradio_api/queue/join')) { return begin(asked); }
+    if (address.includes('/gradio_api/queue/join')) { return post(asked); }
     return address.includes('/gradio_api/queue/data') ? follow(asked) : ask(...asked);
   };
 })();
