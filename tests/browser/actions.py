@@ -308,7 +308,7 @@ def choose_mature_images(visit: Visit) -> None:
 def load_again(visit: Visit) -> None:
     """Wherever they are, the glossary included."""
     visit.page.reload()
-    expect(visit.page.locator("#search, dt").first).to_be_visible(timeout=places.WAIT)
+    expect(visit.page.get_by_role("heading", level=1)).to_be_visible(timeout=places.WAIT)
     visit.page.wait_for_timeout(500)
 
 
