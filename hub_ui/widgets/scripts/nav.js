@@ -8,7 +8,7 @@ let patience = 0;
 const settle = () => {
   expected = '';
   clearTimeout(patience);
-  root.dataset.page = element.querySelector('h1').dataset.page;
+  root.dataset.page = element.querySelector('h1').dataset.name;
   root.removeAttribute('data-awaited');
 };
 // The Try page is awaited until its form is that of the address (try.css).
@@ -34,7 +34,7 @@ document.addEventListener('click', (event) => {
   if (node && !node.disabled && !event.ctrlKey && !event.metaKey && !event.shiftKey) { lead(node.dataset); }
 }, true);
 watch('value', () => {
-  if (!expected || element.querySelector('h1').dataset.page === expected) { settle(); }
+  if (!expected || element.querySelector('h1').dataset.name === expected) { settle(); }
 });
 // The browser's back and forward buttons: the page follows the address without being loaded again.
 addEventListener('popstate', () => {

@@ -52,7 +52,7 @@ def test_a_hub_that_is_left_alone_says_since_when_and_until_when() -> None:
 
 def test_the_current_page_is_named_also_where_it_has_no_link() -> None:
     page = header.nav_html(Renderer(), "train", closed=("train",))
-    assert '<h1 class="visually-hidden" data-page="train">Train</h1>' in page
+    assert '<h1 class="visually-hidden" data-name="train">Train</h1>' in page
     assert "aria-current" not in page
 
 
