@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -52,7 +52,9 @@ def test_a_press_while_the_event_stream_ends_is_answered(demo: str, page: Page) 
     expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
 
 
-def test_a_page_that_is_left_while_images_are_made_gives_way_to_a_slow_one(demo: str, page: Page) -> None:
+def test_a_page_that_is_left_while_images_are_made_gives_way_to_a_slow_one(demo: str, browser: Browser) -> None:
+    # Not watched: a stream that breaks is an error on the console of the page that is left.
+    page = browser.new_context().new_page()
     page.goto(TRY.format(demo))
     expect(page.locator(".layer output")).to_be_visible()
     page.locator("#form").get_by_label("Steps").fill("100")
@@ -61,6 +63,7 @@ def test_a_page_that_is_left_while_images_are_made_gives_way_to_a_slow_one(demo:
     page.route(re.compile(r"/\?view=library"), answer_late)
     page.goto(f"{demo}?view=library")
     expect(page.locator("#library-heading h2")).to_be_visible()
+    page.context.close()
 
 
 def answer_late(route: Route) -> None:

@@ -3,15 +3,20 @@
 // it has read that message: an event that it posts meanwhile gets no answer if the response to the post comes first, as on a
 // busy computer or behind a proxy. So `close_stream` is passed on only when every posted event is complete. Until then the
 // stream is asked for again.
-// The client takes a stream that it aborts itself, because its page is left, for a lost server, and loads that page again
-// after two seconds: a next page that takes longer would never be shown. So an aborted stream ends as any other.
+// The client takes a stream that breaks because its page is left for a lost server, and loads that page again after two
+// seconds: a next page that takes longer would never be shown. So such a stream ends as any other.
 (() => {
   const PATIENCE = 2000;
+  // How long a page that is left may be there until the next one is. Where that is a download, it stays.
+  const LEAVING = 30000;
+  const CLOSE = 'data: {"msg":"close_stream"}';
   const ask = window.fetch.bind(window);
   const posted = new Set();
   const completed = new Set();
   // Until the client has read a `close_stream` that was passed on: it then aborts that request.
   let ending = Promise.resolve();
+  let left = -LEAVING;
+  addEventListener('beforeunload', () => { left = performance.now(); });
   const addressOf = (asked) => String(asked[0]?.url ?? asked[0]);
   const post = async (asked) => {
     const answer = await ask(...asked);
@@ -39,15 +44,16 @@
     }
   };
   const follow = async (asked) => {
-    const isLeft = () => asked[0].signal?.aborted;
+    const isLeft = () => asked[0].signal?.aborted || performance.now() - left < LEAVING;
     const first = await ask(...asked).catch((error) => {
-      if (isLeft()) { return new Response(''); }
+      if (isLeft()) { return new Response(CLOSE + '\n\n'); }
       throw error;
     });
     if (!first.ok) { return first; }
     const encoder = new TextEncoder();
+    const passTo = (to) => (message) => to.enqueue(encoder.encode(message + '\n\n'));
     const copy = async (to) => {
-      const pass = (message) => to.enqueue(encoder.encode(message + '\n\n'));
+      const pass = passTo(to);
       let last = await read(first, pass);
       // Once for each event: one that never gets an answer must not keep the stream open for ever.
       for (let open = [...posted]; last && open.length; open = [...posted].filter((id) => !open.includes(id))) {
@@ -63,7 +69,11 @@
       }
       to.close();
     };
-    const end = (to, error) => { if (isLeft()) { to.close(); } else { to.error(error); } };
+    const end = (to, error) => {
+      if (!isLeft()) { to.error(error); return; }
+      passTo(to)(CLOSE);
+      to.close();
+    };
     const body = new ReadableStream({ start(to) { copy(to).catch((error) => end(to, error)); } });
     return new Response(body, { status: first.status, headers: first.headers });
   };
