@@ -238,8 +238,9 @@ def _connect_range(fields: Form) -> None:
             return (gr.skip(),) * 3
         return form.range_of(weights) if weights else (gr.skip(),) * 3
 
-    for field in fields.range:
-        field.input(on_range, fields.range, [fields.weights], trigger_mode="always_last", **QUIET)
+    # As one event: the answer to an earlier field could come after that to a later one.
+    typed = [field.input for field in fields.range]
+    gr.on(typed, on_range, fields.range, [fields.weights], trigger_mode="always_last", **QUIET)
     # Not while they are written: a range that is written meanwhile would be undone.
     leaving = [fields.weights.blur, fields.weights.submit]
     gr.on(leaving, on_weights, [fields.weights], fields.range, trigger_mode="always_last", **QUIET)
