@@ -39,7 +39,7 @@ def test_scripts_run_by_a_number_that_no_text_can_know(local: Visitor) -> None:
 
 
 def test_the_scripts_of_the_head_are_named_by_what_they_are(local: Visitor) -> None:
-    assert len(re.findall(r"'sha256-[\w+/]{43}='", local.get("").headers["content-security-policy"])) == 5
+    assert len(re.findall(r"'sha256-[\w+/]{43}='", local.get("").headers["content-security-policy"])) == 6
 
 
 def test_the_page_is_as_long_as_it_says(local: Visitor) -> None:
