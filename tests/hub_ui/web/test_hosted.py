@@ -40,7 +40,7 @@ CHANGES_ITS_OWN_VIEW = {
     "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
     "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
     "drop.upload > state", "dropped.act > state", "dropped.act > nothing",
-    "From.input > weights-of", "To.input > weights-of", "Images.input > weights-of",
+    "From.input To.input Images.input > weights-of",
     "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
 ESTIMATES = {
