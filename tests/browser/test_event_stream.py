@@ -36,6 +36,30 @@ window.fetch = async (...asked) => {
   return new Response(answer.body.pipeThrough(late), answer);
 };
 """
+# As where an event comes from a page that is left: its stream is a new one, which ends as HOW says.
+LATE_EVENT = """
+const ask = window.fetch;
+let isLeft = false;
+addEventListener('beforeunload', () => {
+  isLeft = true;
+  setTimeout(() => document.querySelector('#dice').click(), 500);
+});
+window.fetch = async (...asked) => {
+  const answer = await ask(...asked);
+  if (!isLeft || !String(asked[0].url ?? asked[0]).includes('/queue/data')) { return answer; }
+  return new Response(new ReadableStream({ start(to) { HOW } }), answer);
+};
+"""
+BROKEN = LATE_EVENT.replace("HOW", "to.error(new TypeError('network error'));")
+# What Gradio sends where the stream before it has ended and taken the session along.
+FORGOTTEN = LATE_EVENT.replace(
+    "HOW",
+    """
+    const message = { msg: 'unexpected_error', message: '404: Not Found', session_not_found: true, success: false };
+    to.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\n\n`));
+    to.close();
+    """,
+)
 
 
 def test_a_press_while_the_event_stream_ends_is_answered(demo: str, page: Page) -> None:
@@ -52,12 +76,21 @@ def test_a_press_while_the_event_stream_ends_is_answered(demo: str, page: Page) 
     expect(page.get_by_role("tab", name="Weights")).to_have_attribute("aria-selected", "true")
 
 
-def test_a_page_that_is_left_while_images_are_made_gives_way_to_a_slow_one(demo: str, browser: Browser) -> None:
+# Other steps, other images: none is in the cache.
+@pytest.mark.parametrize(
+    ("script", "steps"),
+    [("", "100"), (BROKEN, "99"), (FORGOTTEN, "98")],
+    ids=["which ends its stream", "which sends an event", "which sends an event of a session that is gone"],
+)
+def test_a_page_that_is_left_while_images_are_made_gives_way_to_a_slow_one(
+    script: str, steps: str, demo: str, browser: Browser
+) -> None:
     # Not watched: a stream that breaks is an error on the console of the page that is left.
     page = browser.new_context().new_page()
+    page.add_init_script(script)
     page.goto(TRY.format(demo))
     expect(page.locator(".layer output")).to_be_visible()
-    page.locator("#form").get_by_label("Steps").fill("100")
+    page.locator("#form").get_by_label("Steps").fill(steps)
     page.locator("#make").click()
     expect(page.locator("#stop")).to_be_visible()
     page.route(re.compile(r"/\?view=library"), answer_late)

@@ -3,8 +3,9 @@
 // it has read that message: an event that it posts meanwhile gets no answer if the response to the post comes first, as on a
 // busy computer or behind a proxy. So `close_stream` is passed on only when every posted event is complete. Until then the
 // stream is asked for again.
-// The client takes a stream that breaks because its page is left for a lost server, and loads that page again after two
-// seconds: a next page that takes longer would never be shown. So such a stream ends as any other.
+// The client takes a stream that breaks because its page is left for a lost server, and so it does with an event that comes
+// later and of whose session the server knows no more. It loads that page again after two seconds: a next page that takes
+// longer would never be shown. So such a stream ends as any other.
 (() => {
   const PATIENCE = 2000;
   // How long a page that is left may be there until the next one is. Where that is a download, it stays.
@@ -27,7 +28,7 @@
     }
     return answer;
   };
-  const read = async (answer, pass) => {
+  const read = async (answer, pass, isLeft) => {
     const [reader, decoder] = [answer.body.getReader(), new TextDecoder()];
     let text = '';
     for (;;) {
@@ -38,6 +39,7 @@
       for (const message of messages) {
         const { msg, event_id: id } = JSON.parse(message.slice('data: '.length));
         if (msg === 'close_stream') { return message; }
+        if (msg === 'unexpected_error' && isLeft()) { return CLOSE; }
         if (msg === 'process_completed' && !posted.delete(id)) { completed.add(id); }
         pass(message);
       }
@@ -54,10 +56,10 @@
     const passTo = (to) => (message) => to.enqueue(encoder.encode(message + '\n\n'));
     const copy = async (to) => {
       const pass = passTo(to);
-      let last = await read(first, pass);
+      let last = await read(first, pass, isLeft);
       // Once for each event: one that never gets an answer must not keep the stream open for ever.
       for (let open = [...posted]; last && open.length; open = [...posted].filter((id) => !open.includes(id))) {
-        last = await read(await ask(...asked), pass);
+        last = await read(await ask(...asked), pass, isLeft);
       }
       posted.clear();
       if (last) {
