@@ -99,11 +99,11 @@ def search_with_pause(
     timeout: float = TIMEOUT_SECONDS,
     queues: HubQueues | None = None,
 ) -> Iterator[Answer | None]:
-    """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
+    """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent."""
     queues = queues or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
-    end, pause_end = start + timeout, math.inf
+    end, pause_end = start + timeout, start + pause
     silent: dict[HubName, str] = {}
     for connector in connectors:
         if not query.may_ask(connector.name) or (cursors is not None and connector.name not in cursors):

@@ -92,7 +92,7 @@ class Lookup:
     def search_with_pause(
         self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
     ) -> Iterator[Answer | None]:
-        """The same, with a None `pause` seconds after the first answer if hubs are still to answer then."""
+        """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent."""
         self._quotas.spend("searches")
         self._metrics.count_search()
         steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,14 @@ def test_the_first_cards_wait_for_no_other_hub(hang: threading.Event) -> None:
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface"))
     first = next(iter(federation.search(hubs, Query(), timeout=60)))
     assert (first.hub, hang.is_set()) == ("huggingface", False)
+
+
+def test_a_pause_comes_before_the_first_answer_and_one_after_it(hang: threading.Event) -> None:
+    hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface", seconds=0.5))
+    steps = federation.search_with_pause(hubs, Query(), pause=0.1, timeout=60)
+    said = [answer and answer.hub for answer in itertools.islice(steps, 3)]
+    hang.set()
+    assert said == [None, "huggingface", None]
 
 
 def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:

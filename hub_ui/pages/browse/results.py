@@ -19,7 +19,9 @@ from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
 WAITING_CARDS = 4
-# How long the first answer waits for the others while there is nothing to show yet.
+# With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
+FEW_CARDS = 5
+# How long a few cards of the catalog wait for the hubs, and the first answer for the others if there are no cards yet.
 HOLD_SECONDS = 1.0
 # A page of the list has so many pages of a hub.
 PAGES_OF_HUBS = 2
@@ -37,7 +39,7 @@ class Results:
 
     `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
     lead to the hubs' next pages, and `failed` to the pages that hubs failed to give, "" being the first one.
-    `is_held`: there are answers, but no cards yet. `is_typed`: no hub was asked. The
+    `is_held`: there are answers, or a few cards, which are not shown yet. `is_typed`: no hub was asked. The
     first `since` cards were there before the last step. `turn` is the page's at that time (events.Turns).
     """
 
@@ -87,11 +89,11 @@ class Results:
 
 
 def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]:
-    """What the catalog has, then the list anew after each hub's answer. An empty one first waits for the others."""
+    """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
     hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
     now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
     found = read_list(services, query, now.page)
-    if found.ids or not hubs:
+    if len(found.ids) >= FEW_CARDS or not hubs:
         now = with_list(now, found, now.page)
     yield now
     yield from follow(services, now)
@@ -161,10 +163,14 @@ def follow(
             now = refresh(services, with_limit(now, error, cursors or {}), most)
             yield now
             return now
+        has_answer = False
         for answer in answers:
-            now = with_answer(services, now, answer, cursors or {}) if answer else replace(now, is_held=False)
-            if not now.is_held or not now.pending:
+            if answer is not None:
+                now, has_answer = with_answer(services, now, answer, cursors or {}), True
+            if answer is None or not now.is_held or not now.pending:
                 now = refresh(services, now, most)
+                # Without any card, the first answer still waits for the others.
+                now = replace(now, is_held=not (has_answer or now.ids))
             if now.pending:
                 yield now
     now = replace(now, note=note(services, now))

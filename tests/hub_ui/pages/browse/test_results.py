@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,9 +48,31 @@ def test_a_search_starts_with_every_hub_asked_and_ends_with_its_cards(built: Ser
 
 
 def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -> None:
-    list(results.search(built, Query()))
+    built.catalog.add([lora(number) for number in range(1, 7)])
     first, *_ = results.search(built, Query())
-    assert (len(first.ids), first.total, first.pending) == (2, 2, ("civitai",))
+    assert (len(first.ids), first.total, first.pending) == (6, 6, ("civitai",))
+
+
+def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(number, downloads=number) for number in range(1, 7)]
+    built.catalog.add([hub.loras[0]])
+    first, *_, last = results.search(built, Query(sort="downloads"))
+    assert (first.ids, first.is_held) == ((), True)
+    assert (titles(built, last), last.above) == (["Ink 6", "Ink 5", "Ink 4", "Ink 3", "Ink 2", "Ink 1"], 0)
+
+
+def test_a_few_cards_do_not_wait_longer_than_a_moment(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 0.0)
+    answering = threading.Event()
+    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(hub="civitai"))
+    built.catalog.add([lora(1)])
+    steps = results.search(built, Query())
+    first, second = next(steps), next(steps)
+    answering.set()
+    assert (first.ids, titles(built, second), second.pending) == ((), ["Ink 1"], ("civitai",))
+    assert titles(built, list(steps)[-1]) == ["Ink 1"]
 
 
 def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
