@@ -107,19 +107,25 @@ def find_visitor(visitors: Visitors, request: gr.Request | None) -> Visitor:
     return visitors.find(read_visitor(request.headers), address, peer)
 
 
+# After each event, Gradio (6.31) would sum up the last 10,000 for its monitoring page, which is closed here.
+_MONITORING = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(2**62)}
+
+
 @contextmanager
 def gradio_settings() -> Iterator[Path]:
-    """Gradio without analytics, loops that stay open, and an upload folder open to everyone on this computer."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
+    """Gradio without analytics and monitoring, loops that stay open, and an upload folder open to everyone here."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, _locks_without_loops():
         folder = Path(name).resolve()
-        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(folder))
+        settings = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
         try:
             yield folder
         finally:
-            os.environ.pop("GRADIO_TEMP_DIR")
-            if before is not None:
-                os.environ["GRADIO_TEMP_DIR"] = before
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,3 +83,19 @@ def test_a_page_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.Monke
     with gradio_settings(), gr.Blocks() as page:
         page.queue()
     assert made == []
+
+
+def test_a_page_sums_up_no_events_for_a_monitoring_page_that_is_closed() -> None:
+    with gradio_settings(), gr.Blocks() as page:
+        queue = page.queue()._queue
+    queue.events_recorded = 10_000
+    queue.compute_analytics_summary([{"function": "search", "status": "success", "process_time": 0.1}])
+    assert (queue.cached_event_analytics_summary, queue.ANALYTICS_MAX_EVENTS) == ({"functions": {}}, 1)
+
+
+def test_settings_of_gradio_are_as_before_when_the_page_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "/mine")
+    monkeypatch.delenv("GRADIO_ANALYTICS_MAX_EVENTS", raising=False)
+    with gradio_settings() as folder:
+        assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
+    assert (os.environ["GRADIO_TEMP_DIR"], os.environ.get("GRADIO_ANALYTICS_MAX_EVENTS")) == ("/mine", None)

@@ -66,7 +66,7 @@ def test_a_few_cards_do_not_wait_longer_than_a_moment(
 ) -> None:
     monkeypatch.setattr(results, "HOLD_SECONDS", 0.0)
     answering = threading.Event()
-    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(hub="civitai"))
+    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(hub="civitai", loras=()))
     built.catalog.add([lora(1)])
     steps = results.search(built, Query())
     first, second = next(steps), next(steps)
