@@ -58,6 +58,13 @@ def browse(page: Page, demo: Demo) -> None:
     page.wait_for_function(AT_REST)
     # What the files of the cards in view say comes a moment after them.
     expect(page.get_by_text("file says FLUX.1").first).to_be_visible()
+    # What was found later goes to its place.
+    late = page.locator(".news button")
+    if late.is_visible():
+        late.click()
+        expect(late).to_be_hidden()
+    page.mouse.move(0, 0)
+    page.wait_for_function(AT_REST)
 
 
 def sweep(page: Page, demo: Demo) -> None:

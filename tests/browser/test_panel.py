@@ -105,6 +105,18 @@ def test_a_description_without_a_break_does_not_hold_the_page_up(demo: Demo, pag
     expect(page.locator(".detail")).to_have_count(0)
 
 
+def test_beside_the_panel_the_summary_of_a_search_has_a_line_of_its_own(demo: Demo, page: Page) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{demo.url}?q=ink&base=tiny-shapes&open={PICTURES}")
+    expect(page.locator(".detail h2")).to_be_visible()
+    summary, saved, sort, grid = (
+        page.locator(name).evaluate("(node) => node.getBoundingClientRect().toJSON()")
+        for name in ("#sentence", "#saved", "#sort", "#grid")
+    )
+    assert summary["width"] == grid["width"]
+    assert saved["top"] == sort["top"] >= summary["bottom"]
+
+
 def test_what_stacking_has_done_is_told(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={PICTURES}")
     page.get_by_role("button", name="+ Stack", exact=True).click()
