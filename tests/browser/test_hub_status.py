@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from connectors.registry import HUBS
 from hub_ui.demo.hubs.faults import Fault
 from tests.browser.demo import Demo, whole_demo
 
@@ -55,3 +56,13 @@ def test_a_second_enter_does_not_end_the_search_of_the_first(demo: Demo, page: P
     expect(page.locator(".hub.good")).to_have_count(2)
     page.get_by_role("combobox", name="Search", exact=True).press("Enter")
     expect(page.locator(".hub.good")).to_have_count(3)
+
+
+def test_three_hubs_that_are_down_find_room_in_the_header(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(*(Fault(kind="status", status=503, hub=hub) for hub in HUBS))
+    page.goto(demo.url)
+    expect(page.locator(".hub.down")).to_have_count(3)
+    for width in (1440, 1361, 1101, 961, 821, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        expect(page.get_by_role("button", name="Retry Replicate")).to_be_in_viewport(ratio=1)

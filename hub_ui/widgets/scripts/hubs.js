@@ -9,7 +9,7 @@ const refresh = () => {
   }
   for (const node of element.querySelectorAll('[data-until]')) {
     const { until, words } = node.dataset;
-    const { hub } = node.parentElement.querySelector('[data-hub]').dataset;
+    const { hub } = node.closest('.hub').querySelector('[data-hub]').dataset;
     const key = `${hub} ${until}`;
     // Clocks differ: what counts is how long it was from the server's words on.
     if (!ends.has(key)) {
