@@ -77,26 +77,32 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, jou
     expect(task).to_contain_text("5.4 MB · in the library")
 
 
-def test_without_any_hub_the_list_and_its_images_are_still_there(journey: Page, tmp_path: Path) -> None:
+@pytest.fixture
+def page_and_hubs(tmp_path: Path) -> Iterator[tuple[str, ExitStack]]:
+    """The address of a page, and its hubs, which can be closed. The page is there until no browser has it open."""
     copytree(SAMPLES, tmp_path / "data", dirs_exist_ok=True)
-    with ExitStack() as stack:
-        hubs = ExitStack()
+    with ExitStack() as stack, ExitStack() as hubs:
         endpoints = hubs.enter_context(running_hubs(tmp_path / "data"))
         chosen = replace(demo_settings(tmp_path / "home", tmp_path / "loras", endpoints), read_headers=False)
-        url = stack.enter_context(app.serving(stack.enter_context(services.build(chosen))))
-        stack.callback(hubs.close)
-        first = journey.context.new_page()
-        first.goto(url)
-        expect(first.locator(".hub.good")).to_have_count(3)
-        expect(first.locator(".card.ghost")).to_have_count(0)
-        stop(first)
-        seen = first.evaluate(LOADED)
-        titles = first.locator(".card .title").all_inner_texts()
-        first.close()
-        hubs.close()
-        journey.goto(url)
-        expect(journey.locator(".hub.down")).to_have_count(3)
-        expect(journey.locator(".news .note")).to_contain_text("No hub answers")
-        assert sorted(journey.locator(".card .title").all_inner_texts())[:5] == sorted(titles)[:5]
-        journey.wait_for_function(f"(least) => ({LOADED})() >= least", arg=seen)
-        stop(journey)
+        yield stack.enter_context(app.serving(stack.enter_context(services.build(chosen)))), hubs
+
+
+def test_without_any_hub_the_list_and_its_images_are_still_there(
+    page_and_hubs: tuple[str, ExitStack], journey: Page
+) -> None:
+    url, hubs = page_and_hubs
+    first = journey.context.new_page()
+    first.goto(url)
+    expect(first.locator(".hub.good")).to_have_count(3)
+    expect(first.locator(".card.ghost")).to_have_count(0)
+    stop(first)
+    seen = first.evaluate(LOADED)
+    titles = first.locator(".card .title").all_inner_texts()
+    first.close()
+    hubs.close()
+    journey.goto(url)
+    expect(journey.locator(".hub.down")).to_have_count(3)
+    expect(journey.locator(".news .note")).to_contain_text("No hub answers")
+    assert sorted(journey.locator(".card .title").all_inner_texts())[:5] == sorted(titles)[:5]
+    journey.wait_for_function(f"(least) => ({LOADED})() >= least", arg=seen)
+    stop(journey)

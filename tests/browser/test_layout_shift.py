@@ -17,7 +17,7 @@ from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.try_page import form
 from hub_ui.widgets import header
 from tests.browser import places
-from tests.browser.demo import whole_demo
+from tests.browser.demo import Demo, whole_demo
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
 from tests.browser.places import come_to_rest
 
@@ -69,15 +69,21 @@ def slow_down(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, se
     monkeypatch.setattr(module, name, answer_late)
 
 
-def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(page: Page, tmp_path: Path) -> None:
-    with whole_demo(tmp_path) as demo:
-        demo.hubs.faults.add(*(
-            Fault(kind="latency", hub=hub, seconds=seconds)
-            for hub, seconds in (("civitai", 0.2), ("huggingface", 2.0), ("replicate", 3.0))
-        ))  # fmt: skip
-        places.browse(page, demo.url)
-        come_to_rest(page)
-        assert_still(page, SMALL)
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Demo]:
+    """With a catalog that has seen nothing yet. It is there until no browser has its page open."""
+    with whole_demo(tmp_path) as running:
+        yield running
+
+
+def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(fresh: Demo, page: Page) -> None:
+    fresh.hubs.faults.add(*(
+        Fault(kind="latency", hub=hub, seconds=seconds)
+        for hub, seconds in (("civitai", 0.2), ("huggingface", 2.0), ("replicate", 3.0))
+    ))  # fmt: skip
+    places.browse(page, fresh.url)
+    come_to_rest(page)
+    assert_still(page, SMALL)
 
 
 def test_a_list_that_gets_short_brings_its_end_without_a_shift(demo: str, page: Page) -> None:
