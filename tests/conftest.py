@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,11 @@ settings.load_profile("busy")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+    # Gradio (6.31) looks for a free port and takes it a moment later. So each process of a run looks elsewhere, and not
+    # where the programs look that tests start.
+    worker, server = os.environ.get("PYTEST_XDIST_WORKER"), sys.modules.get("gradio.http_server")
+    if worker and server:
+        vars(server)["INITIAL_PORT_VALUE"] = 7960 + 100 * int(worker.removeprefix("gw"))
 
 
 class OutsideWorld(AssertionError):
