@@ -53,7 +53,10 @@ def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -
     assert (len(first.ids), first.total, first.pending) == (6, 6, ("civitai",))
 
 
-def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(built: Services, hub: Hub) -> None:
+def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 60.0)
     hub.loras = [lora(number, downloads=number) for number in range(1, 7)]
     built.catalog.add([hub.loras[0]])
     first, *_, last = results.search(built, Query(sort="downloads"))
