@@ -143,7 +143,8 @@ def find_application(address: str) -> Any:
     from ray.serve.exceptions import RayServeException
 
     try:
-        return serve.get_app_handle(APP)
+        # Its options make its router, here and now: requests at once would make one each, and only the last is ended.
+        return serve.get_app_handle(APP).options()
     except RayServeException as error:
         raise HubUiError(
             _("The cluster at {address} has no workers. Start one: hub-ui worker --address {address}").format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,16 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         backend = ClusterBackend(address, on_placed=placements.add)
         yield Page(backend, placements, cluster)
         backend.close()
+
+
+def test_requests_at_once_share_one_router(page: Page) -> None:
+    asked = request(0, 1)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _number: page.backend.estimate(asked, comparison.single(asked)), range(8)))
+    from ray.serve._private.router import AsyncioRouter
+
+    # Each other one would go on asking Ray when the page has left the cluster.
+    assert [type(one) for one in gc.get_objects()].count(AsyncioRouter) == 1
 
 
 def test_a_killed_replica_loses_no_request_and_images_equal_those_of_this_process(page: Page) -> None:
