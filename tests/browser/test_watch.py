@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with whole_demo(tmp_path_factory.mktemp("watch")) as running:
-        running.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3.0))
+        running.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
         yield running
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
@@ -18,6 +19,7 @@ from hub_ui.demo.hubs.answers import html_answer, json_answer
 from hub_ui.demo.hubs.delivery import expiry_answer
 
 _HANG = 5.0
+_SECONDS_BETWEEN_LOOKS = 0.05
 KINDS = ("latency", "slow", "status", "cut", "truncated", "html", "ignore_range", "wrong_bytes", "etag", "expired")
 _OTHER_ETAG = b'"exchanged"'
 
@@ -55,15 +57,23 @@ class Faults:
     """The pending faults. Thread-safe."""
 
     _coming: list[Fault] = field(default_factory=list)
+    _clears: Counter[str | None] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, *faults: Fault) -> None:
         with self._lock:
             self._coming.extend(faults)
 
-    def clear(self) -> None:
+    def clear(self, hub: str | None = None) -> None:
+        """Removes the faults of this hub (None: all of them) and ends their latency."""
         with self._lock:
-            self._coming.clear()
+            self._coming[:] = [fault for fault in self._coming if hub not in (None, fault.hub)]
+            self._clears[hub] += 1
+
+    def clears(self, hub: str) -> int:
+        """How often the faults of this hub have been removed."""
+        with self._lock:
+            return self._clears[hub] + self._clears[None]
 
     def coming(self) -> tuple[Fault, ...]:
         with self._lock:
@@ -101,7 +111,7 @@ def _used(fault: Fault, hit: bool) -> Fault | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Faulty:
-    """Applies `faults` to the requests of an origin. `stopping` ends every wait at once."""
+    """Applies `faults` to the requests of an origin. `stopping` and the removal of the faults end every wait."""
 
     app: ASGIApp
     hub: str
@@ -112,9 +122,9 @@ class Faulty:
         if scope["type"] != "http" or scope["path"] == "/faults":
             await self.app(scope, receive, send)
             return
-        query = scope["query_string"].decode("latin-1")
+        query, clears = scope["query_string"].decode("latin-1"), self.faults.clears(self.hub)
         for fault in self.faults.take(self.hub, scope["path"] + (f"?{query}" if query else "")):
-            if fault.kind == "latency" and not await self._wait(fault.seconds, receive):
+            if fault.kind == "latency" and not await self._wait(fault.seconds, clears, receive):
                 return
             if (answer := _instead(fault, self.hub)) is not None:
                 await answer(scope, receive, send)
@@ -123,21 +133,26 @@ class Faulty:
         with suppress(ConnectionAbortedError, ClientDisconnect):
             await self.app(scope, receive, send)
 
-    async def _wait(self, seconds: float, receive: Receive) -> bool:
+    async def _wait(self, seconds: float, clears: int, receive: Receive) -> bool:
         """Whether the client is still connected. Only a hang checks, because the check consumes the request body."""
 
         async def disconnect() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        ends: list[asyncio.Task[Any]] = [asyncio.create_task(self.stopping.wait())]
+        async def clear() -> None:
+            while self.faults.clears(self.hub) == clears:
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+        cleared: asyncio.Task[Any] = asyncio.create_task(clear())
+        ends = [cleared, asyncio.create_task(self.stopping.wait())]
         if seconds >= _HANG:
             ends.append(asyncio.create_task(disconnect()))
         done, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in pending:
             end.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        return not done
+        return done <= {cleared}
 
 
 def _instead(fault: Fault, hub: str) -> Response | None:

@@ -1,6 +1,8 @@
 """Each fault as a client in another process asks for it, by HTTP, and as a test does, in process."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -90,6 +92,18 @@ def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(f"{hubs.civitai}/api/v1/enums", timeout=0.2)
     assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).status_code == 200
+
+
+def test_a_hang_ends_when_the_faults_of_its_hub_are_removed(hubs: HubEndpoints) -> None:
+    for hub in ("civitai", "replicate"):
+        ask_for(hubs, kind="latency", hub=hub, seconds=3600, times=1)
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(requests.get, f"{hubs.civitai}/api/v1/enums", timeout=30)
+        while len(hubs.faults.coming()) > 1:
+            time.sleep(0.01)
+        hubs.faults.clear("civitai")
+        assert waits.result().status_code == 200
+    assert [fault.hub for fault in hubs.faults.coming()] == ["replicate"]
 
 
 def test_faults_join_up(hubs: HubEndpoints) -> None:
