@@ -14,7 +14,7 @@ from hub_ui.demo.hubs.faults import Fault
 from tests.browser.demo import Demo, whole_demo
 
 pytestmark = pytest.mark.browser
-SLOW = Fault(kind="slow", hub="delivery", bytes_per_second=200_000)
+SLOW = Fault(kind="slow", hub="delivery", bytes_per_second=50_000)
 # 5.4 MB
 DIAL = "civitai:122431"
 LOCK = f"""version = 1

@@ -62,7 +62,7 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, jou
     closed.goto(f"{demo.url}?open={DIAL}")
     expect(closed.locator(".facts")).to_contain_text("the file itself")
     stop(closed)
-    demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=150_000))
+    demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=50_000))
     closed.get_by_role("button", name="Pull").click()
     expect(closed.locator("#pulling")).to_contain_text("of 5.4 MB")
     closed.close()

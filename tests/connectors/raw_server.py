@@ -48,6 +48,6 @@ def raw_server(pieces: Callable[[], Iterator[bytes]]) -> Iterator[RawServer]:
             # A listening socket that is only closed goes on waiting in accept.
             with suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
-            accepting.join(10)
+            accepting.join(30)
             for thread in threads:
-                thread.join(10)
+                thread.join(30)

@@ -54,7 +54,7 @@ class Hub:
     def _ask(self, what: str) -> None:
         self.asked.append(what)
         if self.gate is not None:
-            self.gate.wait(10)
+            self.gate.wait(30)
         if self.error is not None:
             raise self.error
 

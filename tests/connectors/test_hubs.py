@@ -88,7 +88,7 @@ def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
     assert isinstance(download, HttpDownload)
     assert download.url.startswith(hubs.delivery)
     assert dict(download.headers) == {}
-    answer = requests.get(download.url, timeout=10)
+    answer = requests.get(download.url, timeout=30)
     assert len(answer.content) == download.size
 
 

@@ -109,11 +109,11 @@ def test_an_upload_that_is_not_what_was_announced_is_refused(hubs: HubEndpoints,
     headers = {"Authorization": "Bearer hf_member"}
     lfs = f"{hubs.huggingface}/spaces/{space}.git/info/lfs/objects"
     asked = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 3}]}
-    (each,) = requests.post(f"{lfs}/batch", json=asked, headers=headers, timeout=5).json()["objects"]
+    (each,) = requests.post(f"{lfs}/batch", json=asked, headers=headers, timeout=30).json()["objects"]
     upload, verify = each["actions"]["upload"]["href"], each["actions"]["verify"]["href"]
-    assert requests.put(upload.replace("Signature=", "Signature=0"), data=b"abc", timeout=5).status_code == 403
-    assert requests.put(upload, data=b"abc", timeout=5).status_code == 200
-    assert requests.post(verify, json={"oid": "a" * 64, "size": 3}, headers=headers, timeout=5).status_code == 400
+    assert requests.put(upload.replace("Signature=", "Signature=0"), data=b"abc", timeout=30).status_code == 403
+    assert requests.put(upload, data=b"abc", timeout=30).status_code == 200
+    assert requests.post(verify, json={"oid": "a" * 64, "size": 3}, headers=headers, timeout=30).status_code == 400
 
 
 def test_variables_are_read_back_and_secrets_are_not(api: HfApi, space: str) -> None:
@@ -159,7 +159,7 @@ def test_only_a_key_that_may_write_changes_what_is_its_accounts(api: HfApi, spac
 def test_a_body_that_is_no_json_is_refused(hubs: HubEndpoints, space: str, path: str) -> None:
     headers = {"Authorization": "Bearer hf_member"}
     url = f"{hubs.huggingface}/api/spaces/{space}/{path}"
-    assert [requests.post(url, data=data, headers=headers, timeout=5).status_code for data in ("{", "[]", "{}")][
+    assert [requests.post(url, data=data, headers=headers, timeout=30).status_code for data in ("{", "[]", "{}")][
         :2
     ] == [
         400,

@@ -21,7 +21,7 @@ def recorded(recordings: Path) -> Iterator[HubEndpoints]:
 
 
 def get(url: str, **params: Any) -> Any:
-    answer = requests.get(url, params=params, headers=TOKEN, timeout=10)
+    answer = requests.get(url, params=params, headers=TOKEN, timeout=30)
     assert answer.status_code == 200, f"{url}: {answer.text[:200]}"
     return answer.json()
 
@@ -97,7 +97,7 @@ def test_every_replicate_model_is_listed_found_and_opened(recorded: HubEndpoints
         model = json.loads(path.read_text())
         name = f"{model['owner']}/{model['name']}"
         assert get(f"{recorded.replicate}/v1/models/{name}") == listed[name]
-        found = requests.request("QUERY", f"{recorded.replicate}/v1/models", data=name, headers=TOKEN, timeout=10)
+        found = requests.request("QUERY", f"{recorded.replicate}/v1/models", data=name, headers=TOKEN, timeout=30)
         assert name in {f"{each['owner']}/{each['name']}" for each in found.json()["results"]}
 
 

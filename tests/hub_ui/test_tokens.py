@@ -300,7 +300,7 @@ def test_the_page_does_not_have_it(tmp_path: Path) -> None:
             services.build(settings.from_environment(environ)) as built,
             serving(built, host="127.0.0.1", port=None, open_browser=False) as url,
         ):
-            answers = [requests.get(url + path, timeout=20) for path in ("", "config", "gradio_api/info")]
+            answers = [requests.get(url + path, timeout=30) for path in ("", "config", "gradio_api/info")]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert [hub for hub, key in KEYS.items() if any(places(answer.text, key) for answer in answers)] == []
 

@@ -46,7 +46,7 @@ def ask_for_a_file() -> None:
 def ask_by_huggingface_hub() -> None:
     for _ in range(3):
         with suppress(*REFUSED):
-            get_session().get(URL, timeout=5)
+            get_session().get(URL, timeout=30)
 
 
 CLIENTS: dict[str, Callable[[], None]] = {"file": ask_for_a_file, "huggingface_hub": ask_by_huggingface_hub}

@@ -55,14 +55,14 @@ def http(header_seconds: float) -> DirectHttp:
 def test_headers_that_never_end_are_a_timeout(head: bytes, piece: bytes) -> None:
     timed_out = pytest.raises(requests.RequestException, match="timed out")
     with raw_server(lambda: drip(head, piece)) as server, http(0.3) as direct, timed_out:
-        direct.get(server.url, timeout=20)
+        direct.get(server.url, timeout=30)
 
 
 @pytest.mark.timeout(30)
 def test_a_body_that_drips_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "ANSWER_SECONDS", 0.3)
     with raw_server(lambda: drip(HEAD + b"Content-Length: 100000\r\n\r\n", b" ")) as server, http(20) as direct:
-        answer = direct.get(server.url, timeout=20, stream=True)
+        answer = direct.get(server.url, timeout=30, stream=True)
         with pytest.raises(requests.Timeout):
             read_capped(answer, 1000_000)
 

@@ -257,7 +257,7 @@ def _headers(**headers: str) -> requests.Response:
 )
 def test_an_error_body_has_many_shapes(server: Hub, body: bytes, text: str) -> None:
     server.answers["/x"] = Answer(body=body)
-    assert detail_of(error_body(requests.get(f"{server.url}/x", timeout=5))) == text
+    assert detail_of(error_body(requests.get(f"{server.url}/x", timeout=30))) == text
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints
     assert pin(hub, Ref.parse("replicate:local/fog")) == ref
     assert flatten(hub.get(ref)).trigger_words == ("FGHRBR",)
     tar = f"{hubs.replicate}/local/fog/versions/{ref.version}/_weights"
-    assert requests.head(tar, allow_redirects=True, timeout=5).status_code == 200
+    assert requests.head(tar, allow_redirects=True, timeout=30).status_code == 200
 
 
 def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:

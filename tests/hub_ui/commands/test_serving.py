@@ -48,7 +48,7 @@ def stream(pipe: IO[str] | None) -> IO[str]:
 
 
 def status(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=20) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return int(answer.status)
 
 
@@ -70,7 +70,7 @@ def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
         assert found is not None, line
         assert status(found[1]) == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=30) == 0
         assert stream(process.stderr).read() == ""
     assert [path.name for path in (home / "demo").glob("run-*")] == []
 
@@ -81,7 +81,7 @@ def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
         assert found is not None
         assert status(found[1]) == 200
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=30) == 0
 
 
 def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, mo
     with running("serve") as process:
         assert f":{port}/" in first_line(process)
         # On another address of this computer than the usual one.
-        with urllib.request.urlopen(f"http://127.0.0.2:{port}/config", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/config", timeout=30) as answer:
             config = json.loads(answer.read())
     assert config["space_id"] is None
     assert (home / "hosted" / "catalog.sqlite").is_file()
@@ -128,5 +128,5 @@ def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
     with running("demo", "--no-browser", "--data", str(DATA)) as process:
         assert first_line(process).startswith("hub-ui demo: http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=30) == 0
         assert stream(process.stderr).read() == ""

@@ -47,13 +47,13 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
 
     def hold(_step: Step) -> None:
         entered.set()
-        leave.wait(10)
+        leave.wait(30)
 
     first = threading.Thread(
         target=studio.generate, args=(asked, comparison.single(asked)), kwargs={"on_progress": hold}
     )
     first.start()
-    entered.wait(10)
+    entered.wait(30)
     with pytest.raises(GenerationCancelled):
         studio.generate(
             asked, comparison.single(asked), on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True
@@ -96,19 +96,19 @@ def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base:
 
     def hold(_step: Step) -> None:
         entered.set()
-        leave.wait(10)
+        leave.wait(30)
 
     first = threading.Thread(
         target=lambda: made.append(studio.generate(asked, comparison.single(asked), on_progress=hold))
     )
     closing = threading.Thread(target=studio.close)
     first.start()
-    entered.wait(10)
+    entered.wait(30)
     closing.start()
     assert studio.estimate(asked, comparison.single(asked)).images == 1
     leave.set()
     for thread in (first, closing):
-        thread.join(10)
+        thread.join(30)
     assert (len(made), studio._loaded) == (1, None)
 
 

@@ -89,7 +89,7 @@ def host() -> Iterator[Host]:
             with suppress(ConnectionError):
                 self.wfile.write(answer.body[: answer.cut])
             if answer.stall is not None:
-                answer.stall.wait(20)
+                answer.stall.wait(30)
 
         def log_message(self, format: str, *args: object) -> None:
             pass

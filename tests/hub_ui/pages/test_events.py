@@ -45,7 +45,7 @@ def test_silent_work_can_be_stopped_between_two_beats() -> None:
     steps = run_in_thread(work, beat=0.01)
     assert next(steps) is None
     steps.close()
-    assert seen.wait(10)
+    assert seen.wait(30)
 
 
 def test_a_failure_of_the_work_is_raised_where_it_is_shown() -> None:
@@ -68,7 +68,7 @@ def test_closing_the_steps_asks_the_work_to_stop() -> None:
     steps = run_in_thread(work)
     next(steps)
     steps.close()
-    assert stopped.wait(5)
+    assert stopped.wait(30)
 
 
 def page(name: str) -> gr.Request:

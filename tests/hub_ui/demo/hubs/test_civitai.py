@@ -11,7 +11,7 @@ from hub_ui.demo.hubs.server import HubEndpoints
 
 
 def ask(hubs: HubEndpoints, path: str, **params: Any) -> requests.Response:
-    return requests.get(f"{hubs.civitai}/api/v1/{path}", params=params, allow_redirects=False, timeout=5)
+    return requests.get(f"{hubs.civitai}/api/v1/{path}", params=params, allow_redirects=False, timeout=30)
 
 
 def ids(hubs: HubEndpoints, **params: Any) -> list[int]:
@@ -65,7 +65,7 @@ def test_false_is_true_where_any_text_is(hubs: HubEndpoints) -> None:
 
 def test_pages_and_cursors_lead_to_the_end(hubs: HubEndpoints) -> None:
     page = ask(hubs, "models", limit=2, sort="Most Downloaded").json()
-    following = requests.get(page["metadata"]["nextPage"], timeout=5).json()
+    following = requests.get(page["metadata"]["nextPage"], timeout=30).json()
     assert [model["id"] for model in page["items"] + following["items"]] == [1004, 1003, 1001]
     assert following["metadata"] == {}
     second = ask(hubs, "models", limit=2, page=2, sort="Most Downloaded").json()
@@ -158,12 +158,12 @@ def test_a_hash_of_any_kind_and_case_finds_the_version(hubs: HubEndpoints) -> No
 def test_many_hashes_drop_the_misses_and_lose_the_host(hubs: HubEndpoints) -> None:
     sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
     url = f"{hubs.civitai}/api/v1/model-versions/by-hash"
-    (found,) = requests.post(url, json=["0" * 64, sha256], timeout=5).json()
+    (found,) = requests.post(url, json=["0" * 64, sha256], timeout=30).json()
     assert found["downloadUrl"] == "https://undefined/api/download/models/2001"
-    assert requests.post(f"{url}/ids", json=[sha256], timeout=5).json() == [
+    assert requests.post(f"{url}/ids", json=[sha256], timeout=30).json() == [
         {"modelVersionId": 2001, "modelId": 1001, "hash": sha256}
     ]
-    assert requests.post(url, json=["0"] * 101, timeout=5).status_code == 400
+    assert requests.post(url, json=["0"] * 101, timeout=30).status_code == 400
 
 
 def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> None:
@@ -194,7 +194,7 @@ DISABLED = "The creator of this asset has disabled downloads on this file"
 def download(hubs: HubEndpoints, path: str, token: str | None = None, **headers: str) -> requests.Response:
     sent = {"User-Agent": "loratool/1.0", **({"Authorization": f"Bearer {token}"} if token else {}), **headers}
     url = f"{hubs.civitai}/api/download/models/{path}"
-    return requests.get(url, headers=sent, allow_redirects=False, timeout=5)
+    return requests.get(url, headers=sent, allow_redirects=False, timeout=30)
 
 
 def test_a_download_is_sent_on_to_a_signed_address(hubs: HubEndpoints) -> None:
@@ -234,7 +234,7 @@ def test_who_asks_for_which_file_decides(
 
 def test_a_browser_is_sent_to_a_login_page_that_looks_like_success(hubs: HubEndpoints) -> None:
     url = f"{hubs.civitai}/api/download/models/2002"
-    answer = requests.get(url, headers=BROWSER, timeout=5)
+    answer = requests.get(url, headers=BROWSER, timeout=30)
     assert answer.status_code == 200
     assert "reason=download-auth" in answer.url
     assert answer.headers["content-type"].startswith("text/html")

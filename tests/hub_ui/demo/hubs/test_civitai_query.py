@@ -57,7 +57,7 @@ def test_a_list_asks_what_a_licence_permits(text: str, expected: bool) -> None:
 
 
 def images(hubs: HubEndpoints, **params: Any) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=5).json()[
+    items: list[dict[str, Any]] = requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=30).json()[
         "items"
     ]
     return items
@@ -112,16 +112,16 @@ def test_generation_data_is_null_wrapped_or_flat(hubs: HubEndpoints) -> None:
     ],
 )
 def test_what_means_nothing_is_refused(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
-    assert requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=5).status_code == status
+    assert requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=30).status_code == status
 
 
 def test_pages_that_are_numbered_stay_so(hubs: HubEndpoints) -> None:
-    metadata = requests.get(f"{hubs.civitai}/api/v1/images?limit=1&page=1", timeout=5).json()["metadata"]
+    metadata = requests.get(f"{hubs.civitai}/api/v1/images?limit=1&page=1", timeout=30).json()["metadata"]
     assert (metadata["currentPage"], metadata["pageSize"]) == (1, 1)
     assert metadata["nextPage"].endswith("/api/v1/images?limit=1&page=2")
 
 
 def test_pages_end_without_a_cursor(hubs: HubEndpoints) -> None:
-    first = requests.get(f"{hubs.civitai}/api/v1/images?limit=1", timeout=5).json()
-    last = requests.get(first["metadata"]["nextPage"], timeout=5).json()
+    first = requests.get(f"{hubs.civitai}/api/v1/images?limit=1", timeout=30).json()
+    last = requests.get(first["metadata"]["nextPage"], timeout=30).json()
     assert (first["metadata"]["nextCursor"], last["metadata"]) == ("1", {})

@@ -20,12 +20,12 @@ from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 
 @pytest.fixture
 def signed(hubs: HubEndpoints) -> str:
-    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=5)
+    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=30)
     return answer.headers["location"]
 
 
 def test_a_signed_address_gives_the_file_under_its_name(signed: str) -> None:
-    answer = requests.get(signed, timeout=5)
+    answer = requests.get(signed, timeout=30)
     assert answer.status_code == 200
     assert len(answer.content) == 1604
     assert answer.headers["content-disposition"] == 'attachment; filename="red.safetensors"'
@@ -45,42 +45,42 @@ def test_a_name_beyond_ascii_comes_in_utf8(tmp_path: Path) -> None:
     (tmp_path / "civitai_model_1.json").write_text(json.dumps(model))
     (tmp_path / "files.json").write_text(json.dumps({"civitai": {"3": {"text": "red"}}}))
     with running_hubs(tmp_path) as own:
-        sent = requests.get(f"{own.civitai}/api/download/models/2", timeout=5).headers["content-disposition"]
+        sent = requests.get(f"{own.civitai}/api/download/models/2", timeout=30).headers["content-disposition"]
     assert sent.encode("latin-1").decode() == 'attachment; filename="赤.bin"'
 
 
 def test_a_part_of_a_file_is_a_slice_of_it(signed: str) -> None:
-    whole = requests.get(signed, timeout=5).content
-    part = requests.get(signed, headers={"Range": "bytes=100-199"}, timeout=5)
+    whole = requests.get(signed, timeout=30).content
+    part = requests.get(signed, headers={"Range": "bytes=100-199"}, timeout=30)
     assert part.status_code == 206
     assert part.headers["content-range"] == "bytes 100-199/1604"
     assert part.content == whole[100:200]
 
 
 def test_a_part_beyond_the_end_is_refused(signed: str) -> None:
-    answer = requests.get(signed, headers={"Range": "bytes=5000-"}, timeout=5)
+    answer = requests.get(signed, headers={"Range": "bytes=5000-"}, timeout=30)
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */1604")
 
 
 def test_a_part_of_another_state_of_the_file_is_the_whole(signed: str) -> None:
-    etag = requests.head(signed, timeout=5).headers["etag"]
-    same = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": etag}, timeout=5)
-    other = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": '"other"'}, timeout=5)
+    etag = requests.head(signed, timeout=30).headers["etag"]
+    same = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": etag}, timeout=30)
+    other = requests.get(signed, headers={"Range": "bytes=0-9", "If-Range": '"other"'}, timeout=30)
     assert [same.status_code, other.status_code] == [206, 200]
 
 
 def test_a_head_has_the_length_and_no_body(signed: str) -> None:
-    answer = requests.head(signed, timeout=5)
+    answer = requests.head(signed, timeout=30)
     assert (answer.headers["content-length"], answer.content) == ("1604", b"")
 
 
 def test_a_changed_signature_is_refused(signed: str) -> None:
-    assert requests.get(signed + "0", timeout=5).status_code == 403
-    assert requests.get(signed.partition("?")[0], timeout=5).status_code == 403
+    assert requests.get(signed + "0", timeout=30).status_code == 403
+    assert requests.get(signed.partition("?")[0], timeout=30).status_code == 403
 
 
 def test_an_unknown_address_is_not_found(hubs: HubEndpoints) -> None:
-    assert requests.get(f"{hubs.delivery}/nothing", timeout=5).status_code == 404
+    assert requests.get(f"{hubs.delivery}/nothing", timeout=30).status_code == 404
 
 
 def test_a_client_that_leaves_a_large_file_leaves_no_trace(
@@ -88,7 +88,7 @@ def test_a_client_that_leaves_a_large_file_leaves_no_trace(
 ) -> None:
     url = f"{hubs.huggingface}/maker/big/resolve/main/big.safetensors"
     for _ in range(5):
-        with requests.get(url, stream=True, timeout=5) as answer:
+        with requests.get(url, stream=True, timeout=30) as answer:
             assert len(answer.raw.read(1000)) == 1000
     assert requests.get(f"{hubs.delivery}/faults", timeout=30).json() == []
     assert caplog.records == []
@@ -105,14 +105,14 @@ def test_a_signature_is_bound_to_path_and_time() -> None:
 
 def test_pictures_are_on_every_origin(hubs: HubEndpoints) -> None:
     for origin in (hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery):
-        answer = requests.get(f"{origin}/pictures/red.png", timeout=5)
+        answer = requests.get(f"{origin}/pictures/red.png", timeout=30)
         assert answer.headers["content-type"] == "image/png"
         assert Image.open(io.BytesIO(answer.content)).size == (64, 64)
 
 
 @pytest.mark.parametrize(("asked", "side"), [("original=true", 64), ("width=16", 16), ("width=450", 64)])
 def test_an_image_comes_in_the_width_that_was_asked_for(hubs: HubEndpoints, asked: str, side: int) -> None:
-    answer = requests.get(f"{hubs.civitai}/pictures/{asked}/red.png", timeout=5)
+    answer = requests.get(f"{hubs.civitai}/pictures/{asked}/red.png", timeout=30)
     assert Image.open(io.BytesIO(answer.content)).size == (side, side)
 
 
@@ -140,7 +140,7 @@ def test_only_pictures_are_served(hubs: HubEndpoints, name: str) -> None:
     request = requests.Request("GET", f"{hubs.civitai}/pictures/").prepare()
     request.url = f"{hubs.civitai}/pictures/{name}"
     with requests.Session() as session:
-        assert session.send(request, timeout=5).status_code == 404
+        assert session.send(request, timeout=30).status_code == 404
 
 
 def test_the_same_prompt_and_seed_give_the_same_picture() -> None:

@@ -14,70 +14,70 @@ from hub_ui.demo.hubs.server import HubEndpoints
 
 @pytest.fixture
 def signed(hubs: HubEndpoints) -> str:
-    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=5)
+    answer = requests.get(f"{hubs.civitai}/api/download/models/2001", allow_redirects=False, timeout=30)
     return answer.headers["location"]
 
 
 def ask_for(hubs: HubEndpoints, **fault: Any) -> requests.Response:
-    return requests.post(f"{hubs.delivery}/faults", json=fault, timeout=5)
+    return requests.post(f"{hubs.delivery}/faults", json=fault, timeout=30)
 
 
 def test_a_rate_limit_says_when_to_come_back(hubs: HubEndpoints) -> None:
     ask_for(hubs, kind="status", hub="huggingface", status=429, retry_after=7, times=1)
-    limited = requests.get(f"{hubs.huggingface}/api/models", timeout=5)
+    limited = requests.get(f"{hubs.huggingface}/api/models", timeout=30)
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
     assert limited.headers["ratelimit"] == '"api";r=0;t=7'
-    assert requests.get(f"{hubs.huggingface}/api/models", timeout=5).status_code == 200
+    assert requests.get(f"{hubs.huggingface}/api/models", timeout=30).status_code == 200
 
 
 def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
     ask_for(hubs, kind="status", hub="civitai", match=r"/models\?.*query=x")
-    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1&query=x", timeout=5).status_code == 500
-    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1", timeout=5).status_code == 200
-    assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=5).status_code == 200
+    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1&query=x", timeout=30).status_code == 500
+    assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1", timeout=30).status_code == 200
+    assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=30).status_code == 200
 
 
 def test_an_error_may_have_a_body_of_its_own(hubs: HubEndpoints) -> None:
     blocked = {"error": "Not in your region", "code": "REGION_BLOCKED"}
     ask_for(hubs, kind="status", hub="civitai", status=451, body=blocked)
-    answer = requests.get(f"{hubs.civitai}/api/v1/models", timeout=5)
+    answer = requests.get(f"{hubs.civitai}/api/v1/models", timeout=30)
     assert (answer.status_code, answer.json()) == (451, blocked)
 
 
 def test_a_cut_connection_stops_after_the_bytes_asked_for(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="cut", hub="delivery", after_bytes=700)
-    answer = requests.get(signed, stream=True, timeout=5)
+    answer = requests.get(signed, stream=True, timeout=30)
     assert answer.headers["content-length"] == "1604"
     assert len(answer.raw.read(700)) == 700
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        requests.get(signed, timeout=5)
+        requests.get(signed, timeout=30)
 
 
 def test_html_comes_instead_of_weights(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="html", hub="delivery")
-    answer = requests.get(signed, timeout=5)
+    answer = requests.get(signed, timeout=30)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_a_range_is_answered_with_everything(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="ignore_range", hub="delivery")
-    answer = requests.get(signed, headers={"Range": "bytes=100-"}, timeout=5)
+    answer = requests.get(signed, headers={"Range": "bytes=100-"}, timeout=30)
     assert (answer.status_code, len(answer.content)) == (200, 1604)
 
 
 def test_wrong_bytes_have_the_right_length(hubs: HubEndpoints, signed: str) -> None:
-    right = requests.get(signed, timeout=5).content
+    right = requests.get(signed, timeout=30).content
     ask_for(hubs, kind="wrong_bytes", hub="delivery")
-    wrong = requests.get(signed, timeout=5).content
+    wrong = requests.get(signed, timeout=30).content
     assert len(wrong) == len(right)
     assert wrong != right
 
 
 def test_an_expired_signature_is_refused(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="expired", hub="delivery", times=1)
-    assert requests.get(signed, timeout=5).status_code == 403
-    assert requests.get(signed, timeout=5).status_code == 200
+    assert requests.get(signed, timeout=30).status_code == 403
+    assert requests.get(signed, timeout=30).status_code == 200
 
 
 def test_latency_is_waited_out(hubs: HubEndpoints) -> None:
@@ -91,7 +91,7 @@ def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
     ask_for(hubs, kind="latency", hub="civitai", seconds=3600, times=1)
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(f"{hubs.civitai}/api/v1/enums", timeout=0.2)
-    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).status_code == 200
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).status_code == 200
 
 
 def test_a_hang_ends_when_the_faults_of_its_hub_are_removed(hubs: HubEndpoints) -> None:
@@ -116,17 +116,17 @@ def test_faults_join_up(hubs: HubEndpoints) -> None:
 @pytest.mark.parametrize("origin", ["huggingface", "civitai", "replicate", "delivery"])
 def test_faults_are_listed_and_taken_back_on_any_origin(hubs: HubEndpoints, origin: str) -> None:
     control = f"{getattr(hubs, origin)}/faults"
-    requests.post(control, json=[{"kind": "html"}, {"kind": "cut", "times": 2}], timeout=5)
-    assert [fault["kind"] for fault in requests.get(control, timeout=5).json()] == ["html", "cut"]
-    assert requests.delete(control, timeout=5).json() == []
-    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=5).headers["content-type"] == "application/json"
+    requests.post(control, json=[{"kind": "html"}, {"kind": "cut", "times": 2}], timeout=30)
+    assert [fault["kind"] for fault in requests.get(control, timeout=30).json()] == ["html", "cut"]
+    assert requests.delete(control, timeout=30).json() == []
+    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize(
     "fault", [{"kind": "flood"}, {"kind": "html", "match": "("}, {"kind": "html", "colour": 1}, []]
 )
 def test_a_fault_that_makes_no_sense_is_refused_or_nothing(hubs: HubEndpoints, fault: Any) -> None:
-    answer = requests.post(f"{hubs.delivery}/faults", json=fault, timeout=5)
+    answer = requests.post(f"{hubs.delivery}/faults", json=fault, timeout=30)
     assert answer.status_code == (200 if fault == [] else 400)
     assert hubs.faults.coming() == ()
 
@@ -145,26 +145,26 @@ def test_a_fault_with_a_number_hits_that_often_from_any_thread() -> None:
 
 def test_a_fault_may_let_some_requests_by(hubs: HubEndpoints) -> None:
     ask_for(hubs, kind="status", hub="civitai", skip=1, times=1)
-    statuses = [requests.get(f"{hubs.civitai}/api/v1/models", timeout=5).status_code for _ in range(3)]
+    statuses = [requests.get(f"{hubs.civitai}/api/v1/models", timeout=30).status_code for _ in range(3)]
     assert statuses == [200, 500, 200]
 
 
 def test_a_truncated_file_shows_no_sign_of_it(hubs: HubEndpoints, signed: str) -> None:
     ask_for(hubs, kind="truncated", hub="delivery", after_bytes=1000)
-    whole = requests.get(signed, timeout=5)
-    part = requests.get(signed, headers={"Range": "bytes=900-"}, timeout=5)
-    behind = requests.get(signed, headers={"Range": "bytes=1000-"}, timeout=5)
+    whole = requests.get(signed, timeout=30)
+    part = requests.get(signed, headers={"Range": "bytes=900-"}, timeout=30)
+    behind = requests.get(signed, headers={"Range": "bytes=1000-"}, timeout=30)
     assert (whole.status_code, len(whole.content)) == (200, 1000)
     assert (part.headers["content-range"], len(part.content)) == ("bytes 900-999/1000", 100)
     assert (behind.status_code, behind.headers["content-range"]) == (416, "bytes */1000")
 
 
 def test_an_exchanged_file_has_another_tag_and_comes_whole(hubs: HubEndpoints, signed: str) -> None:
-    before = requests.get(signed, timeout=5).headers["etag"]
+    before = requests.get(signed, timeout=30).headers["etag"]
     ask_for(hubs, kind="etag", hub="delivery")
-    answer = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": before}, timeout=5)
+    answer = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": before}, timeout=30)
     assert (answer.status_code, answer.headers["etag"]) == (200, '"exchanged"')
-    same = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": '"exchanged"'}, timeout=5)
+    same = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": '"exchanged"'}, timeout=30)
     assert same.status_code == 206
 
 

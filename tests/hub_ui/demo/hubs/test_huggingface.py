@@ -16,7 +16,7 @@ MEMBER, STRANGER = {"Authorization": "Bearer hf_member"}, {"Authorization": "Bea
 
 
 def ask(hubs: HubEndpoints, path: str, headers: dict[str, str] | None = None, **params: Any) -> requests.Response:
-    return requests.get(hubs.huggingface + path, params=params, headers=headers, allow_redirects=False, timeout=5)
+    return requests.get(hubs.huggingface + path, params=params, headers=headers, allow_redirects=False, timeout=30)
 
 
 def test_a_plain_list_item_has_the_short_fields(hubs: HubEndpoints) -> None:
@@ -49,7 +49,7 @@ def test_pages_are_linked_until_the_last(hubs: HubEndpoints) -> None:
     answer = ask(hubs, "/api/models", limit=2, filter="region:us")
     names = [item["id"] for item in answer.json()]
     while "next" in answer.links:
-        answer = requests.get(answer.links["next"]["url"], timeout=5)
+        answer = requests.get(answer.links["next"]["url"], timeout=30)
         names += [item["id"] for item in answer.json()]
     assert names == ["maker/big", "maker/closed", "maker/halted", "maker/history", "maker/red"]
 
@@ -72,13 +72,13 @@ def test_a_tree_takes_any_text(hubs: HubEndpoints, path: str) -> None:
 
 
 def test_weights_redirect_to_the_delivery_with_the_linked_headers(hubs: HubEndpoints) -> None:
-    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=5)
+    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=30)
     sha256 = answer.headers["x-linked-etag"].strip('"')
     assert answer.status_code == 302
     assert answer.headers["location"].startswith(hubs.delivery)
     assert (len(sha256), answer.headers["x-linked-size"]) == (64, "1604")
     assert len(answer.headers["x-repo-commit"]) == 40
-    assert requests.head(answer.headers["location"], timeout=5).headers["etag"] != f'"{sha256}"'
+    assert requests.head(answer.headers["location"], timeout=30).headers["etag"] != f'"{sha256}"'
 
 
 def test_a_small_file_is_sent_directly_under_its_git_name(hubs: HubEndpoints) -> None:
@@ -89,7 +89,7 @@ def test_a_small_file_is_sent_directly_under_its_git_name(hubs: HubEndpoints) ->
 
 def test_a_range_survives_the_redirect(hubs: HubEndpoints) -> None:
     url = f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors"
-    answer = requests.get(url, headers={"Range": "bytes=0-7"}, timeout=5)
+    answer = requests.get(url, headers={"Range": "bytes=0-7"}, timeout=30)
     assert (answer.status_code, int.from_bytes(answer.content, "little")) == (206, 568)
 
 
@@ -129,8 +129,8 @@ def test_an_anonymous_caller_is_told_nothing_of_a_missing_repository(hubs: HubEn
 
 def test_paths_are_looked_up_as_json_and_as_a_form(hubs: HubEndpoints) -> None:
     url = f"{hubs.huggingface}/api/models/maker/red/paths-info/main"
-    as_json = requests.post(url, json={"paths": ["config", "lora.safetensors"], "expand": True}, timeout=5).json()
-    as_form = requests.post(url, data={"paths": ["config", "lora.safetensors"], "expand": "true"}, timeout=5).json()
+    as_json = requests.post(url, json={"paths": ["config", "lora.safetensors"], "expand": True}, timeout=30).json()
+    as_form = requests.post(url, data={"paths": ["config", "lora.safetensors"], "expand": "true"}, timeout=30).json()
     assert as_json == as_form
     assert [entry["type"] for entry in as_json] == ["directory", "file"]
 
@@ -145,7 +145,7 @@ def test_a_tree_is_one_level_or_all_of_them(hubs: HubEndpoints) -> None:
 def test_a_tree_is_paged(hubs: HubEndpoints) -> None:
     answer = ask(hubs, "/api/models/maker/red/tree/main", limit=2)
     assert len(answer.json()) == 2
-    assert len(requests.get(answer.links["next"]["url"], timeout=5).json()) == 1
+    assert len(requests.get(answer.links["next"]["url"], timeout=30).json()) == 1
 
 
 def test_each_commit_has_its_own_files_and_card(hubs: HubEndpoints) -> None:
@@ -161,7 +161,7 @@ def test_placeholders_in_a_card_are_the_running_origins(hubs: HubEndpoints) -> N
 
 
 def test_no_answer_speaks_of_xet(hubs: HubEndpoints) -> None:
-    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=5)
+    answer = requests.head(f"{hubs.huggingface}/maker/red/resolve/main/lora.safetensors", timeout=30)
     assert not [name for name in answer.headers if "xet" in name.lower()]
 
 

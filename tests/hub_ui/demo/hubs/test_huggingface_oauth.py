@@ -22,13 +22,13 @@ ASKED = {
 def consent(hubs: HubEndpoints, **changed: str) -> dict[str, str]:
     """What the app hears, after a person has answered the page."""
     form = {**ASKED, "account": "hf_member", "answer": "yes", **changed}
-    answer = requests.post(f"{hubs.huggingface}/oauth/authorize", data=form, allow_redirects=False, timeout=5)
+    answer = requests.post(f"{hubs.huggingface}/oauth/authorize", data=form, allow_redirects=False, timeout=30)
     return {name: values[0] for name, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
 
 
 def exchange(hubs: HubEndpoints, code: str, *, app: tuple[str, str] = APP, back: str = BACK) -> requests.Response:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
-    return requests.post(f"{hubs.huggingface}/oauth/token", data=form, auth=app, timeout=5)
+    return requests.post(f"{hubs.huggingface}/oauth/token", data=form, auth=app, timeout=30)
 
 
 def token_of(hubs: HubEndpoints, **changed: str) -> dict[str, Any]:
@@ -37,13 +37,13 @@ def token_of(hubs: HubEndpoints, **changed: str) -> dict[str, Any]:
 
 def test_the_consent_page_says_what_the_app_wants_and_runs_nothing(hubs: HubEndpoints) -> None:
     asked = {**ASKED, "client_id": "<script>x</script>"}
-    page = requests.get(f"{hubs.huggingface}/oauth/authorize", params=asked, timeout=5).text
+    page = requests.get(f"{hubs.huggingface}/oauth/authorize", params=asked, timeout=30).text
     assert ("openid profile gated-repos" in page, "127.0.0.1:1" in page, "<script>" in page) == (True, True, False)
 
 
 def test_the_id_token_is_signed_with_the_published_key(hubs: HubEndpoints) -> None:
-    metadata = requests.get(f"{hubs.huggingface}/.well-known/openid-configuration", timeout=5).json()
-    keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=5).json())
+    metadata = requests.get(f"{hubs.huggingface}/.well-known/openid-configuration", timeout=30).json()
+    keys = KeySet.import_key_set(requests.get(metadata["jwks_uri"], timeout=30).json())
     claims = jwt.decode(token_of(hubs)["id_token"], key=keys, algorithms=["RS256"]).claims
     assert (claims["iss"], claims["aud"], claims["nonce"]) == (hubs.huggingface, "the-app", "n1")
     assert claims["preferred_username"] == "hf_member"
@@ -64,7 +64,7 @@ def test_a_code_counts_once_and_for_its_own_app_and_address(hubs: HubEndpoints) 
 
 def test_a_request_that_leads_nowhere_is_refused(hubs: HubEndpoints) -> None:
     asked = {**ASKED, "redirect_uri": "javascript:alert(1)"}
-    assert requests.get(f"{hubs.huggingface}/oauth/authorize", params=asked, timeout=5).status_code == 400
+    assert requests.get(f"{hubs.huggingface}/oauth/authorize", params=asked, timeout=30).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_a_gated_file_needs_the_account_and_the_scope(
 ) -> None:
     token = token_of(hubs, account=account, scope=scope)["access_token"]
     url = f"{hubs.huggingface}/maker/closed/resolve/main/lora.safetensors"
-    answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False, timeout=5)
+    answer = requests.get(url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False, timeout=30)
     assert answer.status_code == status
 
 
 def test_the_token_tells_whose_it_is(hubs: HubEndpoints) -> None:
     headers = {"Authorization": f"Bearer {token_of(hubs)['access_token']}"}
-    assert requests.get(f"{hubs.huggingface}/oauth/userinfo", headers=headers, timeout=5).json()["name"] == "Hf_Member"
-    assert requests.get(f"{hubs.huggingface}/api/whoami-v2", headers=headers, timeout=5).json()["name"] == "hf_member"
-    assert requests.get(f"{hubs.huggingface}/oauth/userinfo", timeout=5).status_code == 401
+    assert requests.get(f"{hubs.huggingface}/oauth/userinfo", headers=headers, timeout=30).json()["name"] == "Hf_Member"
+    assert requests.get(f"{hubs.huggingface}/api/whoami-v2", headers=headers, timeout=30).json()["name"] == "hf_member"
+    assert requests.get(f"{hubs.huggingface}/oauth/userinfo", timeout=30).status_code == 401

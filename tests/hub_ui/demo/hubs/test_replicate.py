@@ -16,14 +16,14 @@ VERSION = "a" * 64
 
 
 def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
-    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=TOKEN, timeout=5, **arguments)
+    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=TOKEN, timeout=30, **arguments)
 
 
 @pytest.mark.parametrize(
     "path", ["models", "models/maker/tuned", "account", "predictions", "trainings", "nothing/here"]
 )
 def test_every_call_needs_a_token(hubs: HubEndpoints, path: str) -> None:
-    answer = requests.get(f"{hubs.replicate}/v1/{path}", timeout=5)
+    answer = requests.get(f"{hubs.replicate}/v1/{path}", timeout=30)
     assert answer.status_code == (404 if path == "nothing/here" else 401)
     if answer.status_code == 401:
         assert answer.json()["title"] == "Unauthenticated"
@@ -32,7 +32,7 @@ def test_every_call_needs_a_token(hubs: HubEndpoints, path: str) -> None:
 
 def test_an_older_scheme_is_read_too(hubs: HubEndpoints) -> None:
     headers = {"Authorization": "Token r8_local"}
-    assert requests.get(f"{hubs.replicate}/v1/account", headers=headers, timeout=5).status_code == 200
+    assert requests.get(f"{hubs.replicate}/v1/account", headers=headers, timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize("text", ["red", '"red"'])
@@ -55,7 +55,7 @@ def test_a_readme_and_examples_are_there(hubs: HubEndpoints) -> None:
 
 @pytest.mark.parametrize("path", ["maker/tuned/_weights", f"maker/tuned/versions/{VERSION}/_weights"])
 def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints, path: str) -> None:
-    answer = requests.get(f"{hubs.replicate}/{path}", timeout=5)
+    answer = requests.get(f"{hubs.replicate}/{path}", timeout=30)
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as opened:
         (name,) = [name for name in opened.getnames() if name.endswith(".safetensors")]
         member = opened.extractfile(name)
@@ -64,27 +64,27 @@ def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints, path: str) -
 
 
 def test_a_tar_is_read_in_parts(hubs: HubEndpoints) -> None:
-    answer = requests.get(f"{hubs.replicate}/maker/tuned/_weights", headers={"Range": "bytes=0-511"}, timeout=5)
+    answer = requests.get(f"{hubs.replicate}/maker/tuned/_weights", headers={"Range": "bytes=0-511"}, timeout=30)
     assert (answer.status_code, len(answer.content)) == (206, 512)
 
 
 def test_a_training_s_weights_are_public_on_the_delivery(hubs: HubEndpoints) -> None:
     weights = call(hubs, "GET", "trainings/train123").json()["output"]["weights"]
     assert weights.startswith(hubs.delivery)
-    assert requests.head(weights, timeout=5).status_code == 200
+    assert requests.head(weights, timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize(
     "path", ["maker/nothing/_weights", "maker/trainer/_weights", f"maker/tuned/versions/{'f' * 64}/_weights"]
 )
 def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, path: str) -> None:
-    assert requests.get(f"{hubs.replicate}/{path}", timeout=5).status_code == 404
+    assert requests.get(f"{hubs.replicate}/{path}", timeout=30).status_code == 404
 
 
 def test_a_waited_for_prediction_is_done_at_once(hubs: HubEndpoints) -> None:
     url = f"{hubs.replicate}/v1/predictions"
     body = {"version": f"maker/tuned:{VERSION}", "input": {"prompt": "a house"}}
-    answer = requests.post(url, json=body, headers={**TOKEN, "Prefer": "wait"}, timeout=5)
+    answer = requests.post(url, json=body, headers={**TOKEN, "Prefer": "wait"}, timeout=30)
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
     assert answer.json()["output"][0].startswith(hubs.delivery)
 

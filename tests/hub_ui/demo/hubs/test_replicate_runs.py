@@ -122,7 +122,7 @@ TOKEN = {"Authorization": "Bearer r8_local"}
 
 
 def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
-    return requests.request(method, f"{hubs.replicate}/v1/files{path}", headers=TOKEN, timeout=5, **arguments)
+    return requests.request(method, f"{hubs.replicate}/v1/files{path}", headers=TOKEN, timeout=30, **arguments)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploa
 def test_its_bytes_need_the_key(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
     assert call(hubs, "GET", f"/{uploaded['id']}/download").content == b"PK\r\n\0end"
     url = f"{hubs.replicate}/v1/files/{uploaded['id']}/download"
-    assert requests.get(url, timeout=5).status_code == 401
+    assert requests.get(url, timeout=30).status_code == 401
 
 
 def test_files_are_listed_newest_first_and_deleted(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def own(data: Path) -> Iterator[HubEndpoints]:
 
 def call_of_replicate_making(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
     headers = {**TOKEN_REPLICATE_MAKING, **arguments.pop("headers", {})}
-    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=5, **arguments)
+    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=30, **arguments)
 
 
 def drawn(hubs: HubEndpoints, path: str = RUNNER, **inputs: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def drawn(hubs: HubEndpoints, path: str = RUNNER, **inputs: Any) -> dict[str, An
 
 
 def pixels(run: dict[str, Any]) -> bytes:
-    return Image.open(io.BytesIO(requests.get(run["output"][0], timeout=5).content)).convert("RGB").tobytes()
+    return Image.open(io.BytesIO(requests.get(run["output"][0], timeout=30).content)).convert("RGB").tobytes()
 
 
 def test_a_picture_shows_how_strong_the_lora_was(hubs: HubEndpoints) -> None:
@@ -280,8 +280,8 @@ def test_a_training_makes_a_version_that_runs_and_can_be_downloaded(own: HubEndp
     assert call_of_replicate_making(own, "GET", f"models/{name}").json()["latest_version"]["id"] == version
     assert call_of_replicate_making(own, "GET", f"models/{name}/versions").json()["results"][0]["id"] == version
     assert drawn(own, "predictions", version=version)["version"] == version
-    tar = requests.get(f"{own.replicate}/{name}/versions/{version}/_weights", timeout=5).content
-    assert tar == requests.get(output["weights"], timeout=5).content
+    tar = requests.get(f"{own.replicate}/{name}/versions/{version}/_weights", timeout=30).content
+    assert tar == requests.get(output["weights"], timeout=30).content
     assert rank_in(tar) == 4
 
 

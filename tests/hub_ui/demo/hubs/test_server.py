@@ -28,7 +28,7 @@ def test_every_origin_is_its_own_and_answers_at_once(data: Path) -> None:
     with running_hubs(data) as hubs:
         origins = {hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery}
         assert len(origins) == 4
-        assert requests.get(f"{hubs.huggingface}/api/models", timeout=5).status_code == 200
+        assert requests.get(f"{hubs.huggingface}/api/models", timeout=30).status_code == 200
 
 
 def test_a_given_port_is_taken_with_the_three_after_it(data: Path) -> None:
@@ -52,8 +52,8 @@ def test_a_taken_port_is_an_error(data: Path) -> None:
 
 def test_two_sets_of_hubs_run_side_by_side(data: Path, tmp_path: Path) -> None:
     with running_hubs(data) as full, running_hubs(tmp_path) as empty:
-        assert len(requests.get(f"{full.huggingface}/api/models", timeout=5).json()) == 5
-        assert requests.get(f"{empty.huggingface}/api/models", timeout=5).json() == []
+        assert len(requests.get(f"{full.huggingface}/api/models", timeout=30).json()) == 5
+        assert requests.get(f"{empty.huggingface}/api/models", timeout=30).json() == []
 
 
 @pytest.mark.timeout(30)
@@ -63,7 +63,7 @@ def test_a_stop_does_not_wait_for_a_request_that_hangs(data: Path) -> None:
         hanging = threading.Thread(target=_swallowed_get, args=(hubs.civitai,))
         hanging.start()
         time.sleep(0.2)
-    hanging.join(20)
+    hanging.join(30)
     assert not hanging.is_alive()
 
 
@@ -89,8 +89,8 @@ def test_what_stands_in_front_of_an_origin_sees_every_request_and_how_much_was_s
     recorder = Recorder()
     with running_hubs(data, around=recorder.around) as hubs:
         hubs.faults.add(Fault(kind="html", hub="replicate"))
-        requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=5)
-        page = requests.get(f"{hubs.replicate}/v1/models", timeout=5).content
+        requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=30)
+        page = requests.get(f"{hubs.replicate}/v1/models", timeout=30).content
     first, second = recorder.requests
     assert (first.origin, first.target, first.status) == ("huggingface", "/api/models?limit=1", 200)
     assert (second.origin, second.sent, second.ended) == ("replicate", len(page), True)

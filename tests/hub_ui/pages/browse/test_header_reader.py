@@ -77,7 +77,7 @@ def test_only_the_first_cards_are_read(built: Services, monkeypatch: pytest.Monk
 
 def test_a_hub_is_asked_for_two_headers_at_a_time(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     most, now, lock = 0, 0, threading.Lock()
-    two = threading.Barrier(2, timeout=10)
+    two = threading.Barrier(2, timeout=30)
 
     def counting() -> Facts:
         nonlocal most, now
@@ -135,7 +135,7 @@ def test_nothing_more_is_read_once_nobody_wants_it(built: Services, monkeypatch:
 
     def waiting() -> Facts:
         wanted.set()
-        go.wait(10)
+        go.wait(30)
         return RANK_4
 
     inspecting = Inspecting(built, monkeypatch, waiting)
