@@ -34,8 +34,11 @@ class Wire:
 
     upstream: str
     answers: MutableSequence[Answer] = field(default_factory=list)
+    # A connection each: one that is kept may end, for having been idle, while the next request is sent on it.
     _client: httpx2.AsyncClient = field(
-        default_factory=lambda: httpx2.AsyncClient(timeout=None, trust_env=False, limits=httpx2.Limits())
+        default_factory=lambda: httpx2.AsyncClient(
+            timeout=None, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
     )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
