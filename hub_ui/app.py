@@ -171,6 +171,11 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         settings.connect(pages.settings, services, render)
         connect_clicks(header, services, pages.browse, clickable)
         add_endpoints(app, services, generations)
+        # At each step of each event, Gradio (6.31) copies what the components have that ever were its outputs, to show
+        # progress on them, even if it is hidden: a third of the time that a page takes to load.
+        nowhere = gr.State(None)
+        for event in app.fns.values():
+            event.show_progress_on = [nowhere]
     return app
 
 

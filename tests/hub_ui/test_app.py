@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 import pytest
 
 from connectors.errors import BadRef
 from hub_ui.app import RunningEvents, apply_click
 from hub_ui.pages.view import StackedLora, View
+from tests.hub_ui.web.raw import served
 
 
 def test_opening_a_card_puts_it_into_the_view() -> None:
@@ -53,3 +56,11 @@ def test_the_iterator_of_an_event_may_be_deleted_twice() -> None:
     for _ in range(2):
         del events["a"]
     assert events == {"b": 2}
+
+
+def test_no_event_shows_its_progress_on_a_part_of_the_page(tmp_path: Path) -> None:
+    with served(tmp_path) as page:
+        config = page.config()
+    kinds = {part["id"]: part["type"] for part in config["components"]}
+    targets = [event["show_progress_on"] for event in config["dependencies"]]
+    assert {tuple(kinds[target] for target in each or ()) for each in targets} == {("state",)}
