@@ -22,10 +22,10 @@ from hub_ui.api import add_endpoints, answer_agents_in_json
 from hub_ui.arenas import limit_arenas
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import settings, train, visit
-from hub_ui.pages.browse import detail, page
+from hub_ui.pages.browse import detail, page, saved_searches
 from hub_ui.pages.browse.header_reader import HeaderReader
 from hub_ui.pages.browse.results import Results
-from hub_ui.pages.events import IN_ORDER, QUIET, build_closed_page, errors_as_messages, list_closed_pages
+from hub_ui.pages.events import IN_ORDER, QUIET, Listeners, build_closed_page, errors_as_messages, list_closed_pages
 from hub_ui.pages.library import bulk, downloads, own_file
 from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
@@ -146,29 +146,24 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
 
         # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made.
         connect_view(header, render, pages.browse)
+        connect_listeners(header, pages, drawer, services, render)
         if pages.library is not None:
-            library.connect(pages.library, drawer, services, render, address=header.address)
             bulk.connect(pages.library, drawer, services, render)
             own_file.connect(pages.library.own_file, drawer, services, render)
         page.connect(pages.browse, services, render, reader)
         detail.connect(pages.panel, drawer, services, render)
         try_page_page.connect(try_page, drawer, services, render, generations)
         dropped.connect(try_page, services, render)
-        if services.policy.allows("keep history"):
-            history.connect(try_page, services, render)
         detail.connect_examples(panel, try_page, services, render)
         clickable = [header.nav, header.hubs, pages.browse.grid, panel, drawer.drawer, try_page.dropped]
-        if pages.visit is not None and services.visitor_downloads is not None:
-            visit.connect(pages.visit, services.visitor_downloads, render)
+        if pages.visit is not None:
             clickable.append(pages.visit.list)
         if pages.train is not None:
-            train.connect(pages.train, services, render)
             clickable.append(pages.train.progress)
         downloads.connect(app, drawer, services, render, view=header.view, line=pages.panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, pages.browse.level]
         app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
-        settings.connect(pages.settings, services, render)
         connect_clicks(header, services, pages.browse, clickable)
         add_endpoints(app, services, generations)
         # At each step of each event, Gradio (6.31) copies what the components have that ever were its outputs, to show
@@ -177,6 +172,24 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         for event in app.fns.values():
             event.show_progress_on = [nowhere]
     return app
+
+
+def connect_listeners(
+    header: Header, pages: Pages, drawer: downloads.Downloads, services: Services, render: Renderer
+) -> None:
+    """The parts that are updated by one event, since at most one of them at a time has much to do."""
+    listeners = Listeners()
+    if pages.library is not None:
+        library.connect(pages.library, drawer, services, render, listeners, address=header.address)
+    if pages.visit is not None and services.visitor_downloads is not None:
+        visit.connect(pages.visit, services.visitor_downloads, render, listeners)
+    if services.policy.allows("keep history"):
+        history.connect(pages.try_page, services, render, listeners)
+    if pages.train is not None:
+        train.connect(pages.train, services, render, listeners)
+    settings.connect(pages.settings, services, render, listeners)
+    saved_searches.connect(pages.browse.saved, render, listeners, view=header.view, search=header.search)
+    listeners.connect(header.view.change)
 
 
 def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> None:

@@ -14,7 +14,7 @@ from hub_ui import saved_settings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import Keys, key_place
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.saved_settings import hide_password
 from hub_ui.services import Services
@@ -37,7 +37,7 @@ class SettingsPage:
         )
 
 
-def connect(page: SettingsPage, services: Services, render: Renderer) -> None:
+def connect(page: SettingsPage, services: Services, render: Renderer, listeners: Listeners) -> None:
     def on_view(now: View) -> Any:
         if now.page != "settings":
             return gr.skip()
@@ -47,7 +47,7 @@ def connect(page: SettingsPage, services: Services, render: Renderer) -> None:
         with errors_as_messages():
             return change(services, render, now, act_data(event))
 
-    page.view.change(on_view, [page.view], [page.settings], **QUIET)
+    listeners.add(on_view, [page.view], [page.settings])
     page.settings.act(on_act, [page.view], [page.settings, page.view, page.level], **QUIET)
 
 

@@ -11,7 +11,7 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order
 from hub_ui.i18n import N_, _
-from hub_ui.pages.events import QUIET, errors_as_messages, run_in_thread
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages, run_in_thread
 from hub_ui.pages.try_page.generate import progress_text
 from hub_ui.pages.view import View
 from hub_ui.services import Services
@@ -48,7 +48,7 @@ class TrainPage:
         self.fields: list[Any] = [self.images, self.destination, self.trigger, self.rank, self.steps]
 
 
-def connect(page: TrainPage, services: Services, render: Renderer) -> None:
+def connect(page: TrainPage, services: Services, render: Renderer, listeners: Listeners) -> None:
     trainer = Trainer(services)
 
     def on_view(now: View) -> Any:
@@ -67,7 +67,7 @@ def connect(page: TrainPage, services: Services, render: Renderer) -> None:
             yield from handle_click(trainer, render, act_data(event))
 
     outputs = [page.progress, page.under_way, page.start]
-    page.view.change(on_view, [page.view], [page.under_way], **QUIET)
+    listeners.add(on_view, [page.view], [page.under_way])
     page.look.click(on_look, page.fields, [page.said, page.start], **QUIET)
     page.start.click(on_start, page.fields, outputs, concurrency_limit=None, **QUIET)
     page.under_way.act(on_click, None, outputs, concurrency_limit=None, **QUIET)

@@ -8,7 +8,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.hosting.downloads import LOCK_PATH, VisitorDownloads
 from hub_ui.hosting.session_library import SessionEntry
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.widgets.render import Renderer, act_data, widget
 from hub_ui.widgets.visit import VisitItem, base_label, visit_html
@@ -20,7 +20,7 @@ class VisitPage:
         self.list = widget(elem_id="visit")
 
 
-def connect(page: VisitPage, downloads: VisitorDownloads, render: Renderer) -> None:
+def connect(page: VisitPage, downloads: VisitorDownloads, render: Renderer, listeners: Listeners) -> None:
     def on_view(now: View) -> Any:
         return list_html(downloads, render) if now.page == "library" else gr.skip()
 
@@ -32,7 +32,7 @@ def connect(page: VisitPage, downloads: VisitorDownloads, render: Renderer) -> N
             downloads.sessions.remove(Ref.parse(str(act.get("ref", ""))))
             return list_html(downloads, render)
 
-    page.view.change(on_view, [page.view], [page.list], **QUIET)
+    listeners.add(on_view, [page.view], [page.list])
     page.list.act(on_click, None, [page.list], **QUIET)
 
 

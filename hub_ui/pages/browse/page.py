@@ -174,7 +174,6 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
-    saved_searches.connect(page.saved, page.view, page.search, render)
 
 
 def connect_typing(

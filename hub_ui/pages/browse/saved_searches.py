@@ -11,7 +11,7 @@ from connectors.query import Query
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.pages.browse.completion import with_typed
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.widgets import query_summary
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
@@ -82,7 +82,9 @@ class SavedSearchMenu:
         self.kept = gr.BrowserState([], storage_key="hub-ui-searches", secret="hub-ui")
 
 
-def connect(menu: SavedSearchMenu, view: gr.State, search: gr.Textbox, render: Renderer) -> None:
+def connect(
+    menu: SavedSearchMenu, render: Renderer, listeners: Listeners, *, view: gr.State, search: gr.Textbox
+) -> None:
     def on_view(now: View, kept: object) -> str:
         return menu_html(render, now, SavedSearches.read(kept))
 
@@ -91,7 +93,7 @@ def connect(menu: SavedSearchMenu, view: gr.State, search: gr.Textbox, render: R
             then, searches = apply_act(with_typed(now, text), SavedSearches.read(kept), act_data(event))
             return then, searches.write(), menu_html(render, then, searches)
 
-    view.change(on_view, [view, menu.kept], [menu.menu], **QUIET)
+    listeners.add(on_view, [view, menu.kept], [menu.menu])
     outputs = [view, menu.kept, menu.menu]
     menu.menu.act(
         on_act, [view, search, menu.kept], outputs, js=read_script("typed_text"), concurrency_limit=None, **QUIET

@@ -13,7 +13,7 @@ from hub_ui import library_search
 from hub_ui.i18n import _
 from hub_ui.library.disk import reveal
 from hub_ui.library.pairs import with_halves
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
 from hub_ui.pages.library import entry, listing, lock_import, selection
 from hub_ui.pages.library.checks import check_updates, verify_files
 from hub_ui.pages.library.downloads import Downloads
@@ -87,7 +87,13 @@ class Change:
 
 
 def connect(
-    page: LibraryPage, downloads: Downloads, services: Services, render: Renderer, *, address: gr.Textbox
+    page: LibraryPage,
+    downloads: Downloads,
+    services: Services,
+    render: Renderer,
+    listeners: Listeners,
+    *,
+    address: gr.Textbox,
 ) -> None:
     """`address` is what the address bar is written from."""
     states = [page.view, page.results, page.selected, page.opened]
@@ -106,7 +112,7 @@ def connect(
     def on_new(now: View, results: CheckResults, selected: Selection, opened: OpenEntry) -> Any:
         return on_view(now, results, selected, opened, None)
 
-    page.view.change(on_view, [*states, page.shown], [*parts, page.shown], **QUIET)
+    listeners.add(on_view, [*states, page.shown], [*parts, page.shown])
     downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
     connect_clicks(page, downloads, services, render, address=address)
     checked = connect_checks(page, services, render)

@@ -14,7 +14,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
 from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.page import LABELS, TryPage
@@ -55,7 +55,7 @@ class Click:
     groups: int = MOST
 
 
-def connect(page: TryPage, services: Services, render: Renderer) -> None:
+def connect(page: TryPage, services: Services, render: Renderer, listeners: Listeners) -> None:
     """Rendered when the Try page opens and after each result. Visitors don't see each other's images."""
     cache = page.history.GRADIO_CACHE
     removed, groups = gr.State(""), gr.State(MOST)
@@ -71,7 +71,7 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
             click = Click(view=now, last=last, asked=asked, removed=removed, groups=groups)
             return apply_click(services, render, click, act_data(event), cache)
 
-    page.view.change(on_view, [page.view, groups], [page.history], **QUIET)
+    listeners.add(on_view, [page.view, groups], [page.history])
     page.kept.change(on_result, [groups], [page.history], **QUIET)
     outputs = [
         page.view, page.kept, page.result, page.order, page.shown, page.asked, page.history, removed, groups,

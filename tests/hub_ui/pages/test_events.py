@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 
 from connectors.errors import NotFound
-from hub_ui.pages.events import Turns, errors_as_messages, run_in_thread, while_current
+from hub_ui.pages.events import Listeners, Turns, errors_as_messages, run_in_thread, while_current
 
 
 def test_our_failures_become_a_message_to_the_person() -> None:
@@ -69,6 +69,18 @@ def test_closing_the_steps_asks_the_work_to_stop() -> None:
     next(steps)
     steps.close()
     assert stopped.wait(30)
+
+
+def test_the_updates_of_several_pages_are_one_event() -> None:
+    listeners = Listeners()
+    with gr.Blocks() as app:
+        view, one, two, three = (gr.State() for _ in range(4))
+        listeners.add(lambda now: f"one of {now}", [view], [one])
+        listeners.add(lambda now, before: (f"two of {now}", before), [view, two], [two, three])
+        listeners.connect(view.change)
+    [event] = app.fns.values()
+    assert event.outputs == [one, two, three]
+    assert event.fn("a", "a", "b") == ["one of a", "two of a", "b"]
 
 
 def page(name: str) -> gr.Request:

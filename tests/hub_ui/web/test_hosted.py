@@ -28,10 +28,10 @@ SEARCHES = {
     "demo.act > nothing", "sentence.act > nothing", "search.submit > state", "search.submit > nothing",
     "sort.input > state", "grid.act > state", "sort.input > nothing", "page.then > state",
     "completion.act > completion", "intro.act > state", "intro.act > nothing", "more.act > state",
-    "saved.act > state", "saved.act > nothing", "state.change > saved",
+    "saved.act > state", "saved.act > nothing",
 }  # fmt: skip
 OPENS = {"state.change > panel", "panel.act > state"}
-# A visitor's own library: what it lists for them alone, in memory.
+# A visitor's own library: what it lists for them alone, in memory. Its event updates settings and saved searches too.
 OWN_LIBRARY = {"state.change > visit", "visit.act > visit", "visit.act > state", "panel.act > panel"}
 CHANGES_ITS_OWN_VIEW = {
     "nav.act > state", "hubs.act > state", "drawer.act > state", "page.load > state", "state.change > nav",
@@ -53,7 +53,7 @@ ESTIMATES = {
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
 # How the page looks, and which images it shows; the rest is refused.
-SETTINGS = {"state.change > settings", "settings.act > settings"}
+SETTINGS = {"settings.act > settings"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
 # Named endpoints: they show what hubs have, and generate within the same bounds.
 ENDPOINTS = {"search > 1st", "show > 1st", "inspect > 1st", "try > 1st"}
