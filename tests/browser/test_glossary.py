@@ -53,6 +53,39 @@ def test_it_says_so_to_a_keyboard_and_escape_closes_nothing_else(page: Page, dem
     expect(page.locator(".detail")).to_have_count(0)
 
 
+# As Gradio does it, node by node: what the new text does not have goes away, and all words move by one place.
+UPDATE = """() => {
+  const terms = [...document.querySelectorAll('.detail .term')];
+  const texts = terms.map(({textContent, dataset}) => ({textContent, ...dataset}));
+  terms.slice(1).forEach((node, index) => {
+    node.removeAttribute('aria-describedby');
+    node.removeAttribute('aria-expanded');
+    const {textContent, ...data} = texts[index];
+    node.textContent = textContent;
+    Object.assign(node.dataset, data);
+  });
+  terms[0].remove();
+}"""
+
+
+def test_it_stays_with_its_word_when_the_panel_is_updated(page: Page, demo: str) -> None:
+    opened(page, demo)
+    term(page, "Rank").click()
+    page.evaluate(UPDATE)
+    expect(term(page, "Rank")).to_have_attribute("aria-describedby", "term-note")
+    expect(page.locator("[aria-describedby=term-note]")).to_have_count(1)
+    expect(page.locator(NOTE)).to_contain_text("How much a LoRA can hold")
+
+
+def test_it_goes_away_when_its_word_moves_and_not_by_any_scroll(page: Page, demo: str) -> None:
+    opened(page, demo)
+    term(page, "Rank").click()
+    page.evaluate("document.querySelector('#detail').dispatchEvent(new Event('scroll'))")
+    expect(page.locator(NOTE)).to_be_visible()
+    page.evaluate("document.querySelector('#detail').scrollTop = 200")
+    expect(page.locator(NOTE)).to_be_hidden()
+
+
 def test_on_a_tap_it_is_whole_on_the_screen(browser: Browser, demo: str) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 844}, has_touch=True)
     page = context.new_page()

@@ -13,12 +13,17 @@
   const link = document.createElement('a');
   link.target = '_blank';
   note.append(text, link);
+  // The word, what it is called, where it was when the note was placed, and the part of the page that it is in.
   let word = null;
+  let term = '';
+  let at = null;
+  let root = null;
   let isPinned = false;
   let timer = 0;
 
   const place = () => {
-    const { left, top, bottom } = word.getBoundingClientRect();
+    at = word.getBoundingClientRect();
+    const { left, top, bottom } = at;
     const screen = document.documentElement.clientWidth;
     const width = Math.min(WIDEST, screen - 2 * EDGE);
     note.style.width = `${width}px`;
@@ -27,11 +32,19 @@
     note.style.left = `${Math.max(EDGE, Math.min(left, screen - width - EDGE))}px`;
     note.style.top = `${Math.max(EDGE, fitsBelow ? bottom + GAP : top - GAP - height)}px`;
   };
+  const mark = () => {
+    word.setAttribute('aria-expanded', 'true');
+    word.setAttribute('aria-describedby', note.id);
+  };
+  const unmark = () => {
+    word.removeAttribute('aria-expanded');
+    word.removeAttribute('aria-describedby');
+  };
   const hide = () => {
     clearTimeout(timer);
     if (!word) { return; }
-    word.removeAttribute('aria-expanded');
-    word.removeAttribute('aria-describedby');
+    updates.disconnect();
+    unmark();
     if (note.isConnected) { note.hidePopover(); }
     word = null;
     isPinned = false;
@@ -49,9 +62,23 @@
     link.href = `glossary${theme}#${encodeURIComponent(word.dataset.term)}`;
     note.showPopover();
     place();
-    word.setAttribute('aria-expanded', 'true');
-    word.setAttribute('aria-describedby', note.id);
+    mark();
+    term = word.dataset.term;
+    root = word.closest('.html-container') || document.body;
+    updates.observe(root, { childList: true, subtree: true, attributeFilter: ['aria-describedby', 'data-term'] });
   };
+  // An update of that part takes the word's marks away, and may give its place to another word.
+  const follow = () => {
+    const same = `.term[data-term="${CSS.escape(term)}"]`;
+    const next = word.isConnected && word.matches(same) ? word : root.querySelector(same);
+    if (!next) { hide(); return; }
+    unmark();
+    word = next;
+    mark();
+    place();
+    updates.takeRecords();
+  };
+  const updates = new MutationObserver(follow);
   const wait = (what, time) => {
     clearTimeout(timer);
     timer = setTimeout(what, time);
@@ -103,6 +130,11 @@
     }
     hide();
   }, true);
-  document.addEventListener('scroll', (event) => { if (word && !note.contains(event.target)) { hide(); } }, true);
+  // What comes above the word may scroll its panel, without the word moving.
+  document.addEventListener('scroll', () => {
+    if (!word) { return; }
+    const { left, top } = word.getBoundingClientRect();
+    if (Math.hypot(left - at.left, top - at.top) > 1) { hide(); }
+  }, true);
   addEventListener('resize', hide);
 })();
