@@ -72,6 +72,15 @@ def test_loras_change_places_by_keyboard(demo: Demo, refs: tuple[Ref, ...], page
     assert titles(page) == [second, first, third]
 
 
+def test_the_page_stays_where_its_next_form_comes_before_the_header(
+    demo: Demo, refs: tuple[Ref, ...], page: Page
+) -> None:
+    opened(page, demo, str(refs[0]))
+    expect(page.locator("#nav [aria-current=page]")).to_contain_text("Try")
+    page.evaluate("document.querySelector('[data-stack]').dataset.stack = 'the-next'")
+    expect(page.locator("#form")).to_be_visible()
+
+
 def test_a_range_writes_the_weights_and_the_sweep_has_them(demo: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, demo, str(refs[0]), sheet="strip")
     name = titles(page)[0]

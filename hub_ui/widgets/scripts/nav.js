@@ -24,6 +24,9 @@ const isFilled = () => {
   const { loras } = element.querySelector('[data-loras]')?.dataset ?? {};
   return document.querySelector(`#page-try [data-stack="${loras}"]`) !== null;
 };
+// Once its form was there it is awaited no more: the next form may come before the header that goes with it.
+const release = () => { if (isFilled()) { element.querySelector('style').textContent = ''; } };
+document.addEventListener('hub-ui-stack', release);
 const lead = ({ act, page, query }) => {
   if (act === 'go') { show(page, isFilled()); }
   if (act === 'address') { show(window.hubUiPage(query), false); }
@@ -35,6 +38,7 @@ document.addEventListener('click', (event) => {
 }, true);
 watch('value', () => {
   if (!expected || element.querySelector('h1').dataset.name === expected) { settle(); }
+  release();
 });
 // The browser's back and forward buttons: the page follows the address without being loaded again.
 addEventListener('popstate', () => {

@@ -7,6 +7,7 @@ element.addEventListener('click', (event) => {
 watch('value', () => {
   // The form may come before the answer about the page (nav.js).
   document.documentElement.removeAttribute('data-awaited');
+  document.dispatchEvent(new CustomEvent('hub-ui-stack'));
   if (!moved) { return; }
   const [{ ref, by }, all] = [moved, [...element.querySelectorAll('[data-act=move]:not(:disabled)')]];
   moved = null;
