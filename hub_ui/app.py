@@ -166,8 +166,8 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
         connect_clicks(header, services, pages.browse, clickable)
         add_endpoints(app, services, generations)
-        # At each step of each event, Gradio (6.31) copies what the components have that ever were its outputs, to show
-        # progress on them, even if it is hidden: a third of the time that a page takes to load.
+        # At each step of an event, Gradio (6.31) copies all components that were an output of any event so far, to show
+        # progress on them, even if it is hidden. That was a quarter of the work of a page that loads.
         nowhere = gr.State(None)
         for event in app.fns.values():
             event.show_progress_on = [nowhere]

@@ -143,7 +143,8 @@ def find_application(address: str) -> Any:
     from ray.serve.exceptions import RayServeException
 
     try:
-        # Its options make its router, here and now: requests at once would make one each, and only the last is ended.
+        # `options` makes the handle's router now. Requests at the same time would make one each, and `shutdown` would
+        # end only the last.
         return serve.get_app_handle(APP).options()
     except RayServeException as error:
         raise HubUiError(

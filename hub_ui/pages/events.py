@@ -77,7 +77,7 @@ class Listeners:
         self._all.append(Listener(update=update, inputs=inputs, outputs=outputs))
 
     def connect(self, changed: Callable[..., Any]) -> None:
-        """Of all that were added until now."""
+        """Makes the event of all listeners that were added so far."""
 
         def on_change(*values: Any) -> list[Any]:
             left, updates = iter(values), list[Any]()

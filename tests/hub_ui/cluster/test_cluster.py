@@ -46,6 +46,7 @@ def test_requests_at_once_share_one_router(page: Page) -> None:
     asked = request(0, 1)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _number: page.backend.estimate(asked, comparison.single(asked)), range(8)))
+    # Ray reads its environment when it is imported, so the page has to be the first.
     from ray.serve._private.router import AsyncioRouter
 
     # Each other one would go on asking Ray when the page has left the cluster.
