@@ -14,7 +14,7 @@ from hub_ui import saved_settings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import Keys, key_place
-from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, Listeners, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.saved_settings import hide_password
 from hub_ui.services import Services
@@ -48,7 +48,7 @@ def connect(page: SettingsPage, services: Services, render: Renderer, listeners:
             return change(services, render, now, act_data(event))
 
     listeners.add(on_view, [page.view], [page.settings])
-    page.settings.act(on_act, [page.view], [page.settings, page.view, page.level], **QUIET)
+    page.settings.act(on_act, [page.view], [page.settings, page.view, page.level], **IN_ORDER)
 
 
 def change(services: Services, render: Renderer, view: View, act: dict[str, Any]) -> tuple[Any, Any, Any]:

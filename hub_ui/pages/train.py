@@ -19,6 +19,9 @@ from hub_ui.training import Trainer, price, training_set
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data, widget
 
+# No words about a price, and no button to start.
+OUTDATED = "() => ['', {__type__: 'update', visible: false}]"
+
 
 class TrainPage:
     """The components, in the order of the page."""
@@ -72,8 +75,8 @@ def connect(page: TrainPage, services: Services, render: Renderer, listeners: Li
     page.start.click(on_start, page.fields, outputs, concurrency_limit=None, **QUIET)
     page.under_way.act(on_click, None, outputs, concurrency_limit=None, **QUIET)
     # The price was for other values, so it must be computed again.
-    for field in page.fields:
-        field.change(lambda: ("", gr.update(visible=False)), None, [page.said, page.start], **QUIET)
+    changes = [field.change for field in page.fields]
+    gr.on(changes, None, None, [page.said, page.start], js=OUTDATED, **QUIET)
 
 
 def order_of(values: tuple[Any, ...]) -> tuple[Order, Path]:

@@ -33,7 +33,7 @@ def connect(page: VisitPage, downloads: VisitorDownloads, render: Renderer, list
             return list_html(downloads, render)
 
     listeners.add(on_view, [page.view], [page.list])
-    page.list.act(on_click, None, [page.list], **QUIET)
+    page.list.act(on_click, None, [page.list], trigger_mode="multiple", concurrency_limit=1, **QUIET)
 
 
 def list_html(downloads: VisitorDownloads, render: Renderer) -> str:

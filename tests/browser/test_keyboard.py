@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import places
 from tests.browser.conftest import Watch
+from tests.browser.held_events import all_held
 from tests.browser.journey import SCREEN
 
 pytestmark = pytest.mark.browser
@@ -74,17 +74,6 @@ def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(brow
     expect(browse.locator(CARD).first).to_be_focused()
 
 
-@contextmanager
-def slow_answer(page: Page) -> Iterator[None]:
-    """What is asked within comes to the server only afterwards."""
-    held: list[Route] = []
-    page.route("**/queue/join*", lambda route: held.append(route))
-    yield
-    for each in held:
-        each.continue_()
-    page.unroute("**/queue/join*")
-
-
 @pytest.mark.parametrize("before", ["hat", "nobody wrote this"])
 def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Page, before: str) -> None:
     """It has another first card than the one before, or that one had none."""
@@ -92,7 +81,7 @@ def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Pag
     browse.locator(BOX).fill(before)
     expect(browse.locator(".news")).to_contain_text("Press Enter")
     expect(browse.locator(CARD, has_text=shown)).to_have_count(0)
-    with slow_answer(browse):
+    with all_held(browse):
         browse.locator(BOX).fill("")
         browse.keyboard.press("ArrowDown")
         browse.wait_for_timeout(300)

@@ -23,6 +23,7 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.demo import Demo, served_demo
+from tests.browser.held_events import first_held
 from tests.hub_ui.generate.base_hub import HUGE, INDEX, text
 
 pytestmark = pytest.mark.browser
@@ -378,6 +379,18 @@ def test_a_number_that_makes_no_sense_is_told_with_a_way_out(
     make(page)
     expect(toast(page)).to_contain_text(said)
     expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_the_line_below_the_form_is_about_what_was_typed_last(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0]))
+    expect(page.locator("#estimate p")).to_be_visible()
+    with first_held(page, "a red circle"):
+        page.locator("#numbers").get_by_label("Steps", exact=True).fill("5")
+        page.locator("#numbers").get_by_label("Seed", exact=True).fill(str(10**18))
+        # Time for an answer that does not wait for the one before it.
+        page.wait_for_timeout(1000)
+    page.wait_for_timeout(1000)
+    expect(page.locator("#estimate .problem")).to_contain_text("Press ⟳")
 
 
 def test_markup_in_what_is_typed_stays_text(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:

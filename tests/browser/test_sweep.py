@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 from connectors.query import Query
 from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.held_events import first_held
 from tests.browser.journey import stop
 
 pytestmark = pytest.mark.browser
@@ -70,6 +72,14 @@ def test_loras_change_places_by_keyboard(demo: Demo, refs: tuple[Ref, ...], page
     page.keyboard.press("Enter")
     expect(page.locator(".layer b").nth(1)).to_have_text(first)
     assert titles(page) == [second, first, third]
+
+
+def test_each_of_two_weights_in_quick_succession_counts(demo: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, demo, f"{refs[0]}*1", f"{refs[1]}*1")
+    with first_held(page, "weigh"):
+        for at, weight in enumerate(("0.5", "0.25")):
+            page.locator(".layer input").nth(at).fill(weight)
+    expect(page).to_have_url(re.compile(r"\*0\.5&.*\*0\.25&"))
 
 
 def test_the_page_stays_where_its_next_form_comes_before_the_header(

@@ -18,7 +18,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
-from hub_ui.pages.events import QUIET, Turns, errors_as_messages, while_current
+from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page.compatibility import requirements
 from hub_ui.pages.try_page.page import TryPage
@@ -243,9 +243,9 @@ def connect_examples(panel: gr.HTML, page: TryPage, services: Services, render: 
         with errors_as_messages():
             return use_example(services, render, now, act_data(event))
 
-    panel.act(on_click, [page.view], [page.view, page.said], **QUIET)
+    panel.act(on_click, [page.view], [page.view, page.said], **IN_ORDER)
     # A note about one example does not belong to the next result.
-    page.make.click(lambda: "", None, [page.said], **QUIET)
+    page.make.click(None, None, [page.said], js="() => ''", **QUIET)
 
 
 def use_example(services: Services, render: Renderer, view: View, clicked: dict[str, Any]) -> tuple[Any, Any]:

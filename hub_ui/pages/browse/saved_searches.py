@@ -11,7 +11,7 @@ from connectors.query import Query
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.pages.browse.completion import with_typed
-from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, Listeners, errors_as_messages
 from hub_ui.pages.view import View
 from hub_ui.widgets import query_summary
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget
@@ -95,9 +95,7 @@ def connect(
 
     listeners.add(on_view, [view, menu.kept], [menu.menu])
     outputs = [view, menu.kept, menu.menu]
-    menu.menu.act(
-        on_act, [view, search, menu.kept], outputs, js=read_script("typed_text"), concurrency_limit=None, **QUIET
-    )
+    menu.menu.act(on_act, [view, search, menu.kept], outputs, js=read_script("typed_text"), **IN_ORDER)
 
 
 def apply_act(view: View, searches: SavedSearches, act: Mapping[str, Any]) -> tuple[View, SavedSearches]:

@@ -19,7 +19,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
 from hub_ui.pages.try_page.compatibility import suggest_base
 from hub_ui.pages.try_page.form import FormSource, find_record
 from hub_ui.pages.try_page.image_files import Original
@@ -106,7 +106,7 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
 
     page.drop.upload(on_drop, [page.view, page.drop], [page.view, page.dropped, page.plan], **QUIET)
     outputs = [page.view, page.order, page.shown, page.asked, page.dropped, page.plan]
-    page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **QUIET)
+    page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **IN_ORDER)
 
 
 def apply_click(

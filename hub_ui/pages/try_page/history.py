@@ -14,7 +14,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, Listeners, errors_as_messages
 from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.page import LABELS, TryPage
@@ -76,7 +76,7 @@ def connect(page: TryPage, services: Services, render: Renderer, listeners: List
     outputs = [
         page.view, page.kept, page.result, page.order, page.shown, page.asked, page.history, removed, groups,
     ]  # fmt: skip
-    page.history.act(on_click, [page.view, page.kept, page.asked, removed, groups], outputs, **QUIET)
+    page.history.act(on_click, [page.view, page.kept, page.asked, removed, groups], outputs, **IN_ORDER)
 
 
 def apply_click(services: Services, render: Renderer, click: Click, clicked: dict[str, Any], cache: str) -> Changes:

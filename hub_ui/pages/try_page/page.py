@@ -10,7 +10,7 @@ import gradio as gr
 from connectors.errors import HubUiError, UsageError
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import N_, _
-from hub_ui.pages.events import QUIET, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import compare, form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
@@ -63,6 +63,8 @@ class TryPage:
         self.view, self.order, self.shown, self.kept = view, order, gr.State(FormSource()), gr.State(None)
         # Raised where the same view is to be made once more: an unchanged view fires no `change`.
         self.asked, self.plan, self.blank = gr.State(0), gr.State(None), gr.State(Blank())
+        # The view that the form shows: its fields are filled in by then.
+        self.filled = gr.State(None)
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
@@ -92,13 +94,14 @@ def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
     def on_view(now: View, before: FormSource, last: Result | None, blank: Blank, weights: str) -> Any:
-        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last, blank))
+        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last, blank), now)
 
-    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank]
+    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank, page.filled]
     inputs = [page.view, page.shown, page.kept, page.blank, page.form.weights]
     filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
     _connect_generation(page, downloads, services, render, generations, filled)
-    _connect_clicks(page, services, render, filled)
+    _connect_clicks(page, services, render)
+    _connect_estimate(page, services, render)
 
 
 def run(steps: Iterator[Any]) -> Iterator[Any]:
@@ -184,7 +187,7 @@ def read_answer(view: View, base: str | None, clicked: dict[str, Any]) -> str:
     return "fetch" if clicked.get("subject") == generate.download_subject(view, base) else "ask"
 
 
-def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled: Any) -> None:
+def _connect_clicks(page: TryPage, services: Services, render: Renderer) -> None:
     view, kept, fields = page.view, page.kept, page.form.fields
 
     def on_click(now: View, event: gr.EventData) -> Any:
@@ -201,24 +204,32 @@ def _connect_clicks(page: TryPage, services: Services, render: Renderer, filled:
     def on_make(now: View, *values: Any) -> Any:
         return store_settings(now, values)
 
-    def on_fields(now: View, *values: Any) -> str:
-        return estimate_html(services, render, now, values)
-
     for clickable in (page.form.stack, page.form.chips, page.tabs):
-        clickable.act(on_click, [view], [view], **QUIET)
-    page.result.act(on_tile, [view, kept], [page.result, kept, view], **QUIET)
+        clickable.act(on_click, [view], [view], **IN_ORDER)
+    page.result.act(on_tile, [view, kept], [page.result, kept, view], **IN_ORDER)
     page.form.dice.click(lambda: random.randrange(LARGEST_DICE), None, [page.form.seed], **QUIET)
     _connect_range(page.form)
-    page.form.base.input(on_base, [view, *fields], [view], **QUIET)
+    page.form.base.input(on_base, [view, *fields], [view], **IN_ORDER)
     # The address has the current settings, so that the link and a reload name the same images.
-    page.make.click(on_make, [view, *fields], [view, page.shown], **QUIET)
+    page.make.click(on_make, [view, *fields], [view, page.shown], **IN_ORDER)
+
+
+def _connect_estimate(page: TryPage, services: Services, render: Renderer) -> None:
+    turns = Turns()
+
+    def on_fields(request: gr.Request, now: View, *values: Any) -> Any:
+        turn = turns.take(request)
+        estimate = estimate_html(services, render, now, values)
+        # The answer to an earlier field may come after that to a later one.
+        return estimate if turns.is_at(request, turn) else gr.skip()
+
     estimated = (
         page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
         page.form.weights, page.form.quality, page.form.clip_weights, page.form.blocks, page.form.image,
         page.form.strength,
     )  # fmt: skip
-    for asks in (filled.then, kept.change, *(field.change for field in estimated)):
-        asks(on_fields, [view, *fields], [page.estimate], trigger_mode="always_last", **QUIET)
+    changes = [page.filled.change, page.kept.change, *(field.change for field in estimated)]
+    gr.on(changes, on_fields, [page.view, *page.form.fields], [page.estimate], trigger_mode="always_last", **QUIET)
 
 
 def _connect_range(fields: Form) -> None:

@@ -44,11 +44,8 @@ CHANGES_ITS_OWN_VIEW = {
     "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
 ESTIMATES = {
-    "page.then > estimate", "state.change > estimate", "Seed.change > estimate", "Steps.change > estimate",
-    "Size.change > estimate", "weights-of.change > estimate",
-    "Clip weight.change > estimate", "Block weights.change > estimate", "start.change > estimate",
-    "Strength.change > estimate", "quality.change > estimate",
-    "rows.change > estimate", "Guidance.change > estimate", "place.change > estimate",
+    "state.change state.change Seed.change Steps.change Size.change rows.change Guidance.change place.change"
+    " weights-of.change quality.change Clip weight.change Block weights.change start.change Strength.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
