@@ -144,8 +144,10 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         pages = Pages(services, render, header)
         try_page, panel = pages.try_page, pages.panel.panel
 
-        # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made.
+        # The page that opens first of all: Gradio (6.31) starts events in the order in which they are made, and those
+        # of one click follow each other.
         connect_view(header, render, pages.browse)
+        connect_clicks(header, pages, drawer, services)
         connect_listeners(header, pages, drawer, services, render)
         if pages.library is not None:
             bulk.connect(pages.library, drawer, services, render)
@@ -155,16 +157,10 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         try_page_page.connect(try_page, drawer, services, render, generations)
         dropped.connect(try_page, services, render)
         detail.connect_examples(panel, try_page, services, render)
-        clickable = [header.nav, header.hubs, pages.browse.grid, panel, drawer.drawer, try_page.dropped]
-        if pages.visit is not None:
-            clickable.append(pages.visit.list)
-        if pages.train is not None:
-            clickable.append(pages.train.progress)
         downloads.connect(app, drawer, services, render, view=header.view, line=pages.panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, pages.browse.level]
         app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
-        connect_clicks(header, services, pages.browse, clickable)
         add_endpoints(app, services, generations)
         # At each step of an event, Gradio (6.31) copies all components that were an output of any event so far, to show
         # progress on them, even if it is hidden. That was a quarter of the work of a page that loads.
@@ -209,7 +205,7 @@ def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> N
     changed.then(None, [header.address], None, js=read_script("write_address"))
 
 
-def connect_clicks(header: Header, services: Services, browse: page.BrowsePage, clickable: Sequence[gr.HTML]) -> None:
+def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, services: Services) -> None:
     def on_click(view: View | None, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
         with errors_as_messages():
             # There is no view yet if somebody clicks before the address is read.
@@ -221,8 +217,15 @@ def connect_clicks(header: Header, services: Services, browse: page.BrowsePage, 
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
             return apply_click(now, act, services.generation.default_weight)
 
+    clickable = [
+        header.nav, header.hubs, pages.browse.grid, pages.panel.panel, drawer.drawer, pages.try_page.dropped,
+    ]  # fmt: skip
+    if pages.visit is not None:
+        clickable.append(pages.visit.list)
+    if pages.train is not None:
+        clickable.append(pages.train.progress)
     for component in clickable:
-        component.act(on_click, [header.view, browse.results], [header.view, header.order], **IN_ORDER)
+        component.act(on_click, [header.view, pages.browse.results], [header.view, header.order], **IN_ORDER)
 
 
 def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:

@@ -41,6 +41,12 @@ def focused_card(page: Page) -> int:
     return index
 
 
+def press(page: Page, key: str) -> int:
+    """The card that has the focus then."""
+    page.keyboard.press(key)
+    return focused_card(page)
+
+
 @pytest.fixture(scope="module")
 def opened(browser: Browser, demo: str) -> Iterator[Page]:
     """The first page, opened once for those who leave it as it was."""
@@ -90,14 +96,23 @@ def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Pag
 
 
 def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:
-    browse.locator(CARD).first.focus()
-    last = browse.locator(CARD).count() - 1
-    moved = []
-    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "End", "ArrowRight", "Home"):
-        browse.keyboard.press(key)
-        moved.append(focused_card(browse))
     wide = columns(browse)
-    assert moved == [1, 1 + wide, wide, 0, 0, last, last, 0]
+    browse.locator(CARD).first.focus()
+    moved = {key: press(browse, key) for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp")}
+    assert moved == {"ArrowRight": 1, "ArrowDown": 1 + wide, "ArrowLeft": wide, "ArrowUp": 0}
+    assert press(browse, "ArrowUp") == 0
+
+
+def test_the_last_card_of_a_whole_list_is_the_end(browse: Page) -> None:
+    shown = browse.locator(CARD).first.inner_text()
+    browse.locator(BOX).fill("hat")
+    expect(browse.locator(".news")).to_contain_text("Press Enter")
+    expect(browse.locator(CARD, has_text=shown)).to_have_count(0)
+    last = browse.locator(CARD).count() - 1
+    browse.locator(CARD).first.focus()
+    assert [press(browse, key) for key in ("End", "ArrowRight", "Home")] == [last, last, 0]
+    browse.locator(BOX).fill("")
+    expect(browse.locator(CARD).first).to_have_text(shown)
 
 
 def test_enter_opens_the_panel_with_the_focus_in_it_and_escape_goes_back_to_the_card(browse: Page) -> None:

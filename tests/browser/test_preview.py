@@ -393,6 +393,16 @@ def test_the_line_below_the_form_is_about_what_was_typed_last(stage: Demo, refs:
     expect(page.locator("#estimate .problem")).to_contain_text("Press ⟳")
 
 
+def test_the_address_has_the_settings_of_what_is_being_made(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
+    opened(page, address(stage, refs[0]))
+    page.locator("#numbers").get_by_label("Steps", exact=True).fill("499")
+    make(page)
+    expect(page.locator("#stop")).to_be_visible()
+    expect(page).to_have_url(re.compile("steps=499"))
+    page.locator("#stop").click()
+    expect(page.locator("#progress")).to_contain_text("Stopped")
+
+
 def test_markup_in_what_is_typed_stays_text(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     hostile = "<img src=x onerror=alert(1)> ${alert(2)} {{3*3}} `x` \u202eevil"
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))

@@ -64,3 +64,14 @@ def test_no_event_shows_its_progress_on_a_part_of_the_page(tmp_path: Path) -> No
     kinds = {part["id"]: part["type"] for part in config["components"]}
     targets = [event["show_progress_on"] for event in config["dependencies"]]
     assert {tuple(kinds[target] for target in each or ()) for each in targets} == {("state",)}
+
+
+def test_a_click_on_a_lora_changes_the_view_before_anything_else(tmp_path: Path) -> None:
+    with served(tmp_path) as page:
+        config = page.config()
+    names = {part["id"]: part["props"].get("elem_id") or part["type"] for part in config["components"]}
+    first: dict[str, list[str]] = {}
+    for event in config["dependencies"]:
+        for target, name in event["targets"]:
+            first.setdefault(f"{names.get(target)}.{name}", [names[each] for each in event["outputs"]])
+    assert [first[click] for click in ("grid.act", "panel.act")] == [["state", "state"]] * 2

@@ -63,8 +63,8 @@ class TryPage:
         self.view, self.order, self.shown, self.kept = view, order, gr.State(FormSource()), gr.State(None)
         # Raised where the same view is to be made once more: an unchanged view fires no `change`.
         self.asked, self.plan, self.blank = gr.State(0), gr.State(None), gr.State(Blank())
-        # The view that the form shows: its fields are filled in by then.
-        self.filled = gr.State(None)
+        # How often the form was filled in: its fields have their values by then.
+        self.fills = gr.State(0)
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
@@ -93,14 +93,16 @@ class TryPage:
 def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    def on_view(now: View, before: FormSource, last: Result | None, blank: Blank, weights: str) -> Any:
-        return (*form.show(services, render, now, before, weights), *stage_updates(render, now, last, blank), now)
+    def on_view(now: View, before: FormSource, last: Result | None, blank: Blank, fills: int, weights: str) -> Any:
+        filled = form.show(services, render, now, before, weights)
+        return (*filled, *stage_updates(render, now, last, blank), fills + 1)
 
-    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank, page.filled]
-    inputs = [page.view, page.shown, page.kept, page.blank, page.form.weights]
+    outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank, page.fills]
+    inputs = [page.view, page.shown, page.kept, page.blank, page.fills, page.form.weights]
     filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
-    _connect_generation(page, downloads, services, render, generations, filled)
+    # Before the generation: events of one click follow each other (Gradio 6.31), and the address waits for none.
     _connect_clicks(page, services, render)
+    _connect_generation(page, downloads, services, render, generations, filled)
     _connect_estimate(page, services, render)
 
 
@@ -223,12 +225,15 @@ def _connect_estimate(page: TryPage, services: Services, render: Renderer) -> No
         # The answer to an earlier field may come after that to a later one.
         return estimate if turns.is_at(request, turn) else gr.skip()
 
-    estimated = (
-        page.form.seed, page.form.steps, page.form.size, page.form.rows, page.form.guidance, page.form.place,
-        page.form.weights, page.form.quality, page.form.clip_weights, page.form.blocks, page.form.image,
-        page.form.strength,
+    # `change` would also fire when the form is filled in, with one event for each field. But a text box (Gradio 6.31)
+    # does not fire `input` for all that is put into it, and three fields are also written by a click.
+    typed = (page.form.steps, page.form.guidance, page.form.place, page.form.quality, page.form.strength)
+    written = (
+        page.form.seed, page.form.size, page.form.rows, page.form.weights, page.form.clip_weights, page.form.blocks,
+        page.form.image,
     )  # fmt: skip
-    changes = [page.filled.change, page.kept.change, *(field.change for field in estimated)]
+    changes = [page.fills.change, page.kept.change, *(field.input for field in typed)]
+    changes += [field.change for field in written]
     gr.on(changes, on_fields, [page.view, *page.form.fields], [page.estimate], trigger_mode="always_last", **QUIET)
 
 

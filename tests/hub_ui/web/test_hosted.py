@@ -44,8 +44,8 @@ CHANGES_ITS_OWN_VIEW = {
     "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
 ESTIMATES = {
-    "state.change state.change Seed.change Steps.change Size.change rows.change Guidance.change place.change"
-    " weights-of.change quality.change Clip weight.change Block weights.change start.change Strength.change > estimate",
+    "state.change state.change Steps.input Guidance.input place.input quality.input Strength.input Seed.change"
+    " Size.change rows.change weights-of.change Clip weight.change Block weights.change start.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
 GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
