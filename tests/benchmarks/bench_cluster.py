@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from tests.benchmarks.figures import Figure, report
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 
 LORAS = sorted((PACKAGED.parent / "loras").glob("*.safetensors"))
 REPLICAS, AT_ONCE, STEPS = 2, 4, 8
@@ -66,8 +66,7 @@ class Placements:
 @contextmanager
 def running_cluster(folder: Path, *arguments: str) -> Iterator[str]:
     """`hub-ui worker` as a program of its own. Yields the address of its cluster once its replicas are ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_run_of_ports())
     # Paths of Unix sockets, which Ray makes in its folder, may be about a hundred characters long.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
         worker = subprocess.Popen(

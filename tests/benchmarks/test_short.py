@@ -51,7 +51,7 @@ def test_visitors_at_once_are_timed_against_one_after_the_other() -> None:
 def test_search_while_typing_is_timed_in_a_browser() -> None:
     cards, counts = bench_page.figures(loras=60, words=("anime",))
     assert cards.name == "first cards after the last key, 60 LoRAs"
-    assert 0 < cards.ours <= counts.ours + 1
+    assert min(cards.ours, counts.ours) > 0
 
 
 def test_inspection_is_timed_against_parsing() -> None:

@@ -19,6 +19,7 @@ DOWNLOADS = """() => [...document.querySelectorAll('.card .figures .push')].map(
   const [, number, unit] = each.textContent.match(/([\\d.]+)([kM]?)/) || [null, '-1', ''];
   return Number(number) * ({k: 1e3, M: 1e6}[unit] || 1);
 })"""
+OPEN = re.compile("open=")
 TITLES = "() => [...document.querySelectorAll('.card .title')].map((each) => each.textContent.trim())"
 
 
@@ -130,6 +131,8 @@ CHOICES = """() => [...document.querySelectorAll('.facets .option')].map((option
 def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=outline")
     arrived(page)
+    # What the files' headers say is counted too, once they are read.
+    expect(page.locator(".card .figures", has_text=re.compile(r"^r4"))).to_have_count(2)
     choices = [(facet, value, number) for facet, value, number in page.evaluate(CHOICES) if number != "0"]
     assert {facet for facet, _, _ in choices} >= {"hubs", "kinds", "bases", "licenses", "access", "creators", "tags"}
     for facet, value, number in choices:
@@ -145,6 +148,7 @@ def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Pag
 def test_text_that_the_server_wrote_into_the_search_box_is_sent_with_no_click(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=outline")
     arrived(page)
+    expect(page.locator("#search input")).to_have_value("outline")
     sent = f"() => ({read_script('typed_text')})('view', document.querySelector('#search input').value)"
     assert page.evaluate(sent) == ["view", None]
     page.locator("#search input").fill("outline tag:icon")
@@ -242,14 +246,19 @@ def test_what_names_one_lora_opens_it_and_its_own_copied_ref_does_too(demo: Demo
         box.press("Enter")
         expect(page.locator(".detail h2"), text).to_contain_text(opened)
         expect(box, text).to_have_value("")
+        expect(page, text).to_have_url(OPEN)
         copied = page.locator(".detail .pin code").inner_text()
         page.get_by_role("button", name="Close").click()
         expect(page.locator(".detail"), text).to_have_count(0)
+        # With the address, the search box has been written for the last time.
+        expect(page, text).not_to_have_url(OPEN)
         box.fill(copied)
         box.press("Enter")
         expect(page.locator(".detail h2"), copied).to_contain_text(opened)
+        expect(page, copied).to_have_url(OPEN)
         page.get_by_role("button", name="Close").click()
         expect(page.locator(".detail"), text).to_have_count(0)
+        expect(page, copied).not_to_have_url(OPEN)
 
 
 def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_told(demo: Demo, page: Page) -> None:
@@ -259,9 +268,11 @@ def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_
     box.fill("no-such/thing-anywhere")
     box.press("Enter")
     expect(page.locator(".note")).to_contain_text("Nothing matches")
+    expect(page).to_have_url(re.compile("q=no-such"))
     box.fill("https://civitai.com/models/999999999")
     box.press("Enter")
     expect(page.locator(".detail .obstacle")).to_contain_text("Check the address, or search for its name.")
+    expect(page).to_have_url(OPEN)
     box.fill("https://example.org/some/page")
     box.press("Enter")
     expect(page.get_by_test_id("toast-body")).to_contain_text("names no LoRA. Paste its web address")

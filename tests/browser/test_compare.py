@@ -12,9 +12,9 @@ from connectors.ref import Ref
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts
+from tests.browser.places import MAKING
 
 pytestmark = pytest.mark.browser
-SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def made(page: Page, address: str) -> Page:
     expect(page.locator(".layer output")).to_have_count(1)
     expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("")
     page.locator("#make").click()
-    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=MAKING)
     return page
 
 
@@ -50,7 +50,7 @@ def test_other_weights_come_under_the_pair_without_moving_it(demo: Demo, ref: Re
     expect(page.locator(".tiles.row .slot")).to_have_count(4)
     forget_shifts(page)
     page.get_by_role("button", name="Show other weights").click()
-    expect(page.locator(".tiles.row img")).to_have_count(6, timeout=SECONDS)
+    expect(page.locator(".tiles.row img")).to_have_count(6, timeout=MAKING)
     assert_still(page, 0.1)
     expect(page.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
     # The pair's own two were not generated again.
@@ -69,7 +69,7 @@ def test_the_history_groups_a_request_and_makes_it_again(demo: Demo, ref: Ref, j
     journey.get_by_role("tab", name="Weights").click()
     expect(journey.locator("#make")).to_have_text("Make the weight sweep")
     journey.locator("#make").click()
-    expect(journey.locator(".tiles img")).to_have_count(5, timeout=SECONDS)
+    expect(journey.locator(".tiles img")).to_have_count(5, timeout=MAKING)
     stop(journey)
     group = journey.locator(".made").first
     expect(group.locator("small").first).to_contain_text("seed 31")
@@ -77,13 +77,13 @@ def test_the_history_groups_a_request_and_makes_it_again(demo: Demo, ref: Ref, j
     before = len(demo.services.history.entries())
     group.get_by_role("button", name="Make it again: Without / with").click()
     expect(journey.get_by_role("tab", name="Without / with")).to_have_attribute("aria-selected", "true")
-    expect(journey.locator(".tiles.row")).to_be_visible(timeout=SECONDS)
+    expect(journey.locator(".tiles.row")).to_be_visible(timeout=MAKING)
     assert len(demo.services.history.entries()) == before + 1
     # The same again is no row of its own.
     expect(journey.locator(".made").first.locator(".kind")).to_have_count(2)
     # And once more, though the address is the same.
     journey.locator(".made").first.get_by_role("button", name="Make it again: Without / with").click()
-    expect(journey.locator(".proof")).to_contain_text("from the cache", timeout=SECONDS)
+    expect(journey.locator(".proof")).to_contain_text("from the cache", timeout=MAKING)
 
 
 def test_what_is_removed_comes_back_by_undo(demo: Demo, ref: Ref, page: Page) -> None:

@@ -19,9 +19,9 @@ from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
 from tests.browser.layout import forget_shifts
+from tests.browser.places import MAKING, WAIT
 
 pytestmark = pytest.mark.browser
-SECONDS = 60_000
 ROBOT = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
 SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
 
@@ -51,13 +51,14 @@ def drop(page: Page, address: str, file: Path, media_type: str = "image/png") ->
 def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, journey: Page, tmp_path: Path) -> None:
     text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT)}"'
     drop(journey, demo.url, png(tmp_path / "robot.png", parameters=text))
-    expect(journey.locator(".dropped li.download")).to_have_count(1, timeout=SECONDS)
+    expect(journey.locator(".dropped li.download")).to_be_visible(timeout=WAIT)
+    expect(journey.locator("#page-try [data-stack]")).to_be_visible()
     # The Try page has taken the place of the other, as asked.
     forget_shifts(journey)
     stop(journey)
     expect(journey.locator(".dropped")).not_to_contain_text("by its name alone")
     journey.get_by_role("button", name="Make it again", exact=True).click()
-    expect(journey.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
+    expect(journey.locator(".pair .tag.left")).to_have_text("yours", timeout=MAKING)
     expect(journey.locator(".pair .tag.right")).to_have_text("made again")
     expect(journey.locator(".proof")).to_contain_text("seed 77")
     expect(journey).to_have_url(re.compile(r"lora=civitai.*\*0\.9"))
@@ -67,14 +68,15 @@ def test_an_image_of_a1111_is_made_again_from_any_page(demo: Demo, journey: Page
 def test_an_image_of_this_app_is_made_again_bit_for_bit(demo: Demo, page: Page, tmp_path: Path) -> None:
     page.goto(f"{demo.url}?view=try&steps=4&seed=5&prompt=a+red+circle&lora=huggingface:shapeworks/ink-outline-tiny")
     page.locator("#make").click()
-    with page.expect_download(timeout=SECONDS) as saved:
-        page.get_by_role("link", name="save PNG").click(timeout=SECONDS)
+    expect(page.get_by_role("link", name="save PNG")).to_be_visible(timeout=MAKING)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="save PNG").click()
     saved.value.save_as(tmp_path / "ours.png")
     later = page.context.new_page()
     drop(later, demo.url, tmp_path / "ours.png")
-    expect(later.locator(".dropped li.here")).to_have_count(1, timeout=SECONDS)
+    expect(later.locator(".dropped li.here")).to_have_count(1, timeout=WAIT)
     later.get_by_role("button", name="Make it again", exact=True).click()
-    expect(later.locator(".pair .tag.left")).to_have_text("yours", timeout=SECONDS)
+    expect(later.locator(".pair .tag.left")).to_have_text("yours", timeout=MAKING)
     same = """() => Promise.all([...document.querySelectorAll('.pair img')].map(async (image) => {
       await image.decode();
       const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
@@ -90,7 +92,7 @@ def test_a_jpeg_says_it_in_its_exif(demo: Demo, page: Page, tmp_path: Path) -> N
     exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + text.encode("utf-16-be")
     Image.new("RGB", (128, 128)).save(tmp_path / "photo.jpg", exif=exif)
     drop(page, demo.url, tmp_path / "photo.jpg", "image/jpeg")
-    expect(page.locator(".dropped li")).to_contain_text("0.5", timeout=SECONDS)
+    expect(page.locator(".dropped li")).to_contain_text("0.5", timeout=WAIT)
     expect(page.locator(".dropped li.missing")).to_have_count(0)
 
 
@@ -107,12 +109,12 @@ def test_a_graph_of_comfyui_is_read_and_what_is_missing_is_left_out(demo: Demo, 
         "11": {"class_type": "LoraLoader", "inputs": {"lora_name": "sks-robot.safetensors", "strength_model": 0.6}},
     }  # fmt: skip
     drop(page, f"{demo.url}?base=tiny-shapes", png(tmp_path / "comfy.png", prompt=json.dumps(graph)))
-    expect(page.locator(".dropped li.missing")).to_contain_text("zz-nowhere", timeout=SECONDS)
+    expect(page.locator(".dropped li.missing")).to_contain_text("zz-nowhere", timeout=WAIT)
     expect(page.get_by_role("link", name="Search for it")).to_have_attribute("href", "?q=zz-nowhere")
     page.get_by_text("Its settings in full").click()
     expect(page.locator(".dropped dl")).to_contain_text("a red square")
     page.get_by_role("button", name="Make it without it").click()
-    expect(page.locator(".pair .tag.right")).to_have_text("made again", timeout=SECONDS)
+    expect(page.locator(".pair .tag.right")).to_have_text("made again", timeout=MAKING)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_what_can_not_be_read_is_told_in_place(
     if data is not None:
         file.write_bytes(data)
     drop(page, demo.url, file)
-    expect(page.locator(".dropped .problem")).to_contain_text(said, timeout=SECONDS)
+    expect(page.locator(".dropped .problem")).to_contain_text(said, timeout=WAIT)
     page.get_by_role("button", name="Close").click()
     expect(page.locator(".dropped")).to_have_count(0)
 
@@ -136,7 +138,7 @@ def test_hostile_texts_in_an_image_stay_text(demo: Demo, page: Page, tmp_path: P
     name = re.sub("[<>:]", "", hostile)[:250]
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     drop(page, demo.url, png(tmp_path / "a.png", parameters=f"{hostile} <lora:{name}:1>\n{SETTINGS}"))
-    expect(page.locator(".dropped li")).to_have_count(1, timeout=SECONDS)
+    expect(page.locator(".dropped li")).to_have_count(1, timeout=WAIT)
     page.get_by_text("Its settings in full").click()
     expect(page.locator(".dropped dl")).to_contain_text("<img src=x onerror=alert(1)>")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

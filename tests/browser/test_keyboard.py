@@ -61,10 +61,15 @@ def opened(browser: Browser, demo: str) -> Iterator[Page]:
 
 @pytest.fixture
 def browse(opened: Page) -> Iterator[Page]:
-    """It, at its beginning and without a focus. It is left with all LoRAs and no panel."""
+    """It, at its beginning and without a focus. It is left with all LoRAs and no panel, and all that was typed has been
+    looked up.
+    """
+    question = opened.locator("#grid .cards").get_attribute("data-question") or ""
     opened.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     yield opened
     expect(opened.locator(BOX)).to_have_value("")
+    expect(opened.locator(".completions:not([data-text=''])")).to_have_count(0)
+    expect(opened.locator("#grid .cards")).to_have_attribute("data-question", question)
     expect(opened.locator(".detail")).to_have_count(0)
 
 
@@ -73,6 +78,7 @@ def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(brow
     expect(browse.locator(BOX)).to_be_focused()
     browse.keyboard.type("a/b")
     expect(browse.locator(BOX)).to_have_value("a/b")
+    expect(browse.locator(".completions")).to_have_attribute("data-text", "a/b")
     # Nothing is called so: the list of everything is back with an empty box.
     browse.locator(BOX).fill("")
     expect(browse.locator(CARD).first).to_be_visible()

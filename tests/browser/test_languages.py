@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.i18n import LANGUAGES
 from hub_ui.locales import get_language
-from tests.browser import axe
+from tests.browser import axe, places
 from tests.browser.demo import served_demo
 from tests.browser.layout import too_wide, unreachable
 from tests.browser.places import come_to_rest
@@ -103,12 +103,13 @@ def test_from_a_search_to_the_try_page_and_the_rest(opened: tuple[Page, str]) ->
     check(page, code)
     page.locator("#search textarea, #search input").fill("ink outline")
     page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=ink"))
     page.locator("#grid .card .hit", has_text="Ink").first.click()
     expect(page.locator("#detail .facts")).to_be_visible()
     expect(page.locator("#detail .state")).not_to_have_text(get_language(code).gettext("Reading the file's header…"))
     check(page, code)
     page.locator("#detail [data-act=try]").first.click()
-    expect(page.locator("#pair .pair img").first).to_be_visible()
+    expect(page.locator("#pair .pair img").first).to_be_visible(timeout=places.MAKING)
     check(page, code)
     for name in ("library", "train", "settings", "browse"):
         page.locator(f"#nav [data-page={name}]").click()
@@ -132,6 +133,8 @@ def test_what_only_a_hosted_page_has(browser: Browser, hosted: str, code: str) -
     expect(page.locator("#detail .obstacle")).to_be_visible()
     assert leftovers(page, english(code)) == []
     page.goto(f"{hosted}?open=huggingface:shapeworks/ink-outline-tiny")
+    # What was painted before the click may come after its answer.
+    expect(page.locator("#detail .facts")).to_contain_text(get_language(code).gettext("the file itself"))
     page.locator("#detail [data-act=add]").click()
     expect(page.locator("#detail [data-act=add]")).to_be_disabled()
     for name, part in (("library", ".visit-row"), ("settings", ".key")):

@@ -16,6 +16,7 @@ def test_what_moved_is_named_with_its_places(page: Page) -> None:
     page.set_content(f"<script>{COUNT_SHIFTS}</script>{BOXES}")
     assert_still(page, 0.01)
     page.evaluate("document.getElementById('gap').style.height = '300px'")
+    page.wait_for_function("shifts.length")
     with pytest.raises(AssertionError, match=r"shifted by 0\.04\d+, and may by 0\.03") as raised:
         assert_still(page, 0.03)
     assert "main#main > p.moved from 0,0 1440×100 to 0,300 1440×100" in str(raised.value)
@@ -25,6 +26,7 @@ def test_it_counts_from_the_last_look_on(page: Page) -> None:
     page.set_content(f"<script>{COUNT_SHIFTS}</script>{BOXES}")
     assert_still(page, 0.01)
     page.evaluate("document.getElementById('gap').style.height = '300px'")
+    page.wait_for_function("shifts.length")
     with pytest.raises(AssertionError):
         assert_still(page, 0.01)
     assert_still(page, 0.01)

@@ -68,6 +68,7 @@ def test_a_lora_is_searched_and_its_name_opens_it(demo: Demo, page: Page) -> Non
     again.close()
     page.get_by_role("button", name="Remove SDXL").click()
     expect(find).to_have_value("dial")
+    expect(page).to_have_url(re.compile("lq=dial$"))
     page.go_back()
     expect(find).to_have_value("dial base:sdxl")
     expect(page.get_by_role("button", name="Remove SDXL")).to_be_visible()
@@ -75,6 +76,7 @@ def test_a_lora_is_searched_and_its_name_opens_it(demo: Demo, page: Page) -> Non
     expect(find).to_have_value("dial")
     page.locator("#shelf").get_by_role("link", name="Detail Dial").click()
     expect(page.locator(".detail h2")).to_have_text("Detail Dial")
+    expect(page).to_have_url(re.compile("open="))
     page.go_back()
     expect(find).to_have_value("dial")
 

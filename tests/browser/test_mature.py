@@ -98,6 +98,8 @@ def test_a_video_plays_while_its_card_is_pointed_at_and_makes_no_sound(demo: Dem
     page.route("**/hub-video?*", lambda route: route.fulfill(body=body, content_type="video/webm"))
     card = card_of(page, "civitai:909090")
     expect(card.locator(".picture[data-video]")).to_be_visible()
+    # Each answer may paint the card anew.
+    expect(page.locator(".hub.good")).to_have_count(3)
     expect(card.locator("video")).to_have_count(0)
     card.hover()
     expect(card.locator("video")).to_have_js_property("paused", False)
@@ -120,6 +122,7 @@ def test_a_creator_on_a_card_leads_to_all_of_theirs_and_opens_nothing(demo: Demo
     expect(page.locator(".hub.good")).to_have_count(3)
     # What was known first has no creator, and what the hubs add waits behind a line.
     page.reload()
+    expect(page.locator(".hub.good")).to_have_count(3)
     creator = page.locator(".card .creator a").first
     name = creator.inner_text()
     creator.click()

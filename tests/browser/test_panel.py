@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from shutil import copytree
 
 import pytest
@@ -18,6 +19,11 @@ from tests.browser.demo import Demo, served_demo
 pytestmark = pytest.mark.browser
 GATED, EARLY, MATURE = "huggingface:hollowpine/court-astronomer", "civitai:731905", "civitai:266790"
 PICTURES = "huggingface:shapeworks/ink-outline-tiny"
+# The strip of pictures has come to rest at one of them.
+RESTS_AT = """(at) => {
+  const strip = document.querySelector('.strip');
+  return Math.abs(strip.scrollLeft - at * strip.clientWidth) < 1;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +51,15 @@ def test_pictures_are_stepped_through_and_one_is_shown_large(demo: Demo, page: P
     expect(number).to_have_text("1")
     page.get_by_role("button", name="Next image").click()
     expect(number).to_have_text("2")
+    page.wait_for_function(RESTS_AT, arg=1)
     page.locator(".strip").hover()
     page.mouse.wheel(0, 100)
     expect(number).to_have_text("3")
+    page.wait_for_function(RESTS_AT, arg=2)
     page.locator(".strip").focus()
     page.keyboard.press("ArrowLeft")
     expect(number).to_have_text("2")
+    page.wait_for_function(RESTS_AT, arg=1)
     page.locator(".strip figure").nth(1).click()
     large = page.locator(".lightbox img")
     expect(large).to_have_attribute("src", page.locator(".strip img").nth(1).get_attribute("data-full") or "")
@@ -109,9 +118,10 @@ def test_beside_the_panel_the_summary_of_a_search_has_a_line_of_its_own(demo: De
     page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{demo.url}?q=ink&base=tiny-shapes&open={PICTURES}")
     expect(page.locator(".detail h2")).to_be_visible()
-    summary, saved, sort, grid = (
-        page.locator(name).evaluate("(node) => node.getBoundingClientRect().toJSON()")
-        for name in ("#sentence", "#saved", "#sort", "#grid")
+    expect(page.locator(".sentence .part")).to_have_count(2)
+    # All of one moment: what the summary says grows while hubs answer.
+    summary, saved, sort, grid = page.locator("#sentence, #saved, #sort, #grid").evaluate_all(
+        "(nodes) => nodes.map((node) => node.getBoundingClientRect().toJSON())"
     )
     assert summary["width"] == grid["width"]
     assert saved["top"] == sort["top"] >= summary["bottom"]
@@ -139,6 +149,8 @@ def test_a_link_to_another_page_does_not_show_browse_first(demo: Demo, page: Pag
 
 def test_the_heart_is_there_in_another_tab_too(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={PICTURES}")
+    # What was painted before the click may come after its answer.
+    expect(page.locator(".detail .facts")).to_contain_text("the file itself")
     heart = page.get_by_role("button", name="Favourite")
     heart.click()
     expect(heart).to_have_attribute("aria-pressed", "true")
@@ -154,9 +166,14 @@ def test_the_heart_is_there_in_another_tab_too(demo: Demo, page: Page) -> None:
 def test_a_link_to_this_lora_alone_is_shared(demo: Demo, browser: Browser) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
+    page.clock.install()
     page.goto(f"{demo.url}?q=ink&sort=likes&open={PICTURES}")
+    expect(page.get_by_role("button", name="Share")).to_be_visible()
+    # It is said for two seconds.
+    page.clock.pause_at(datetime.now() + timedelta(minutes=1))
     page.get_by_role("button", name="Share").click()
     expect(page.locator(".head .done")).to_have_text("Link copied")
+    page.clock.resume()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link == f"{demo.url}?open=huggingface%3Ashapeworks/ink-outline-tiny"
     other = context.new_page()

@@ -94,7 +94,8 @@ def space_like_run(hubs: HubEndpoints, folder: Path) -> Iterator[Space]:
         yield Space(url=f"http://127.0.0.1:{port}/", folder=app, said=said)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        # What runs has 30 s to be done, and then its threads as many.
+        process.communicate(timeout=120)
 
 
 def space_environment(hubs: HubEndpoints, home: Path, port: int) -> dict[str, str]:

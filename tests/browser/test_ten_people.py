@@ -56,6 +56,8 @@ def test_nine_searches_are_answered_while_the_tenth_persons_images_are_made(peop
     expect(maker.locator(".proof")).to_contain_text("tensors applied", timeout=places.MAKING)
     maker.get_by_role("spinbutton", name="Steps").fill(str(STEPS))
     maker.get_by_role("spinbutton", name="Seed").fill("5")
+    # Sixteen times the work, which outlasts nine searches on every machine.
+    maker.locator("#numbers").get_by_label("Size", exact=True).fill("256 x 256")
     maker.locator("#make").click()
     expect(maker.locator(".progress .left")).to_be_visible(timeout=places.WAIT)
     for page, word in zip(searchers, WORDS[1:], strict=True):
@@ -65,6 +67,7 @@ def test_nine_searches_are_answered_while_the_tenth_persons_images_are_made(peop
         expect(page.locator(".card .title", has_text=re.compile(word, re.IGNORECASE)).first).to_be_visible()
     expect(maker.locator(".progress .left")).to_be_visible()
     maker.get_by_role("button", name="Stop").click()
+    expect(maker.locator("#progress")).to_contain_text("Stopped", timeout=places.WAIT)
 
 
 def test_each_sees_their_own_search_and_their_own_stack(people: list[Page]) -> None:

@@ -39,7 +39,7 @@ def running_canary(addresses: Sequence[str] = ("127.0.0.1", "::1"), port: int = 
 
     def talk(connection: socket.socket) -> None:
         here, data = str(connection.getsockname()[0]), b""
-        connection.settimeout(5)
+        connection.settimeout(20)
         with connection:
             with suppress(OSError):
                 data = connection.recv(65_536)

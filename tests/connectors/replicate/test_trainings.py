@@ -1,4 +1,4 @@
-"""On the local hub, which trains in a fifth of a second."""
+"""On the local hub, which trains in a fifth of a second unless a test needs it to take longer."""
 
 from __future__ import annotations
 
@@ -86,16 +86,25 @@ def test_what_is_sent_is_what_was_ordered(hubs: HubEndpoints) -> None:
     assert (run.version, terms_of(run).steps) == (TRAINER_VERSION, 100)
 
 
-def test_progress_is_heard_on_the_way(hubs: HubEndpoints) -> None:
-    runs, heard = _runs(hubs), list[float]()
-    started = start_training(runs, _order(), _zip())
-    runs.follow(started, on_progress=lambda run: heard.append(run.progress or 0.0))
+def test_progress_is_heard_on_the_way() -> None:
+    # Long enough to be looked at on its way, however slow the machine.
+    with running_hubs(DATA, run_seconds=4) as hubs:
+        runs, heard = _runs(hubs), list[float]()
+        started = start_training(runs, _order(), _zip())
+        runs.follow(started, on_progress=lambda run: heard.append(run.progress or 0.0))
     assert heard == sorted(heard)
     assert any(0 < progress < 1 for progress in heard)
 
 
-def test_a_cancelled_training_makes_nothing(hubs: HubEndpoints) -> None:
-    runs = _runs(hubs)
+@pytest.fixture
+def lasting() -> Iterator[HubEndpoints]:
+    """These train for longer than any test takes."""
+    with running_hubs(DATA, run_seconds=600) as running:
+        yield running
+
+
+def test_a_cancelled_training_makes_nothing(lasting: HubEndpoints) -> None:
+    runs = _runs(lasting)
     ended = runs.follow(start_training(runs, _order(), _zip()), is_cancelled=lambda: True)
     assert (ended.status, parse.lora_of_training(ended.data)) == ("canceled", None)
     with pytest.raises(HubUiError, match="was cancelled"):

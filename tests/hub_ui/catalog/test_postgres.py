@@ -34,7 +34,7 @@ from tests.hub_ui.catalog.builders import lora
 number = int(sys.argv[3])
 with Catalog.open(Path(sys.argv[1]), sys.argv[2]) as opened:
     opened.add([lora(number)])
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while (found := opened.search(Query(text="ink")).total) < 4 and time.monotonic() < until:
         time.sleep(0.02)
     print(found)
@@ -63,7 +63,7 @@ def test_four_processes_find_what_each_has_added(tmp_path: Path, address: str) -
         )
         for number in (1, 2, 3, 4)
     ]
-    said = [process.communicate(timeout=120) for process in running]
+    said = [process.communicate(timeout=240) for process in running]
     assert [(out.decode().strip(), errors.decode()) for out, errors in said] == [("4", "")] * 4
 
 

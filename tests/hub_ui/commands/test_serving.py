@@ -17,6 +17,7 @@ from typing import IO
 import pytest
 
 from hub_ui import cli
+from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "tests" / "contract" / "data"
@@ -85,8 +86,7 @@ def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
 
 
 def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_run_of_ports()
     monkeypatch.setenv("SPACE_ID", "ada/loras")
     monkeypatch.setenv("GRADIO_SERVER_PORT", str(port))
     with running("serve") as process:

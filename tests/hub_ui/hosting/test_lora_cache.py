@@ -22,6 +22,7 @@ from hub_ui.library.download.progress import PullCancelled
 from tests.connectors import serving
 from tests.connectors.serving import Answer, Asked, Hub
 from tests.hub_ui.library.building import QUICK, sha256, weights
+from tests.hub_ui.library.queueing import eventually
 
 HOUR = 3600.0
 FILES = {number: weights(1000, bytes([number])) for number in range(1, 9)}
@@ -41,6 +42,20 @@ def hub() -> Iterator[Hub]:
         for number, data in FILES.items():
             hub.answers[f"/{number}"] = Answer(body=data)
         yield hub
+
+
+@pytest.fixture
+def held(hub: Hub) -> Iterator[threading.Event]:
+    """The first two files come once it is set."""
+    go_on = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        go_on.wait(60)
+        return Answer(body=FILES[int(asked.path[1:])])
+
+    hub.answers["/1"] = hub.answers["/2"] = answer
+    yield go_on
+    go_on.set()
 
 
 @pytest.fixture
@@ -139,10 +154,7 @@ def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, fo
     assert len(kept(folder)) == 3
 
 
-def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: Path) -> None:
-    slow = {1: Answer(body=FILES[1], after=0.5), 2: Answer(body=FILES[2], after=0.5)}
-    for number, answer in slow.items():
-        hub.answers[f"/{number}"] = answer
+def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: Path, held: threading.Event) -> None:
     made = cache(folder, most=2 * SIZE + 500)
     results: list[object] = []
 
@@ -155,22 +167,23 @@ def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: 
     threads = [threading.Thread(target=fetch, args=(number,)) for number in (1, 2, 1)]
     for thread in threads:
         thread.start()
-    time.sleep(0.2)
+    eventually(lambda: {asked.path for asked in hub.asked} == {"/1", "/2"})
     fetch(3)
+    held.set()
     for thread in threads:
         thread.join()
     assert results == ["There is no room", SIZE, SIZE, SIZE]
     assert (kept(folder), len([asked for asked in hub.asked if asked.path == "/1"])) == ({1, 2}, 1)
 
 
-def test_more_downloads_at_once_than_allowed_meet_a_sentence(hub: Hub, folder: Path) -> None:
-    hub.answers["/1"] = Answer(body=FILES[1], after=0.5)
+def test_more_downloads_at_once_than_allowed_meet_a_sentence(hub: Hub, folder: Path, held: threading.Event) -> None:
     made = cache(folder, at_once=1)
     thread = threading.Thread(target=made.fetch, args=(found(hub, 1),))
     thread.start()
-    time.sleep(0.2)
+    eventually(lambda: hub.asked)
     with pytest.raises(HubUiError, match="Many LoRAs are being fetched"):
         made.fetch(found(hub, 2))
+    held.set()
     thread.join()
 
 

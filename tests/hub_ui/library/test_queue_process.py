@@ -64,7 +64,8 @@ def started(hubs: HubEndpoints, home: Path) -> subprocess.Popen[str]:
 def test_the_queue_of_a_killed_process_is_resumed_and_fetches_no_complete_file_again(
     hubs: HubEndpoints, home: Path
 ) -> None:
-    hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=4_000_000))
+    for match, rate in (("/model/1[12]/", 4_000_000), ("/model/1[34]/", 40_000)):
+        hubs.faults.add(Fault(kind="slow", hub="delivery", match=match, bytes_per_second=rate))
     queue = Queue(home / "queue.sqlite", Pulls())
     for ref in REFS:
         queue.add(ref)

@@ -55,7 +55,8 @@ def send(page: Visitor, *headers: str, megabytes: int) -> tuple[int, str, int]:
         chunked = any("chunked" in header for header in headers)
         with suppress(OSError):
             for piece in [HEAD, *[bytes(MB)] * megabytes]:
-                if select.select([connection], [], [], 0.05)[0]:
+                # Three megabytes are too much for all that is tried here: then the answer is on its way.
+                if select.select([connection], [], [], 0.05 if sent < 3 else 30)[0]:
                     break
                 connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
                 sent += len(piece) // MB

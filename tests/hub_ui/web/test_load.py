@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.hub_ui.web.raw import SECONDS, Visitor, served
+from tests.hub_ui.web.raw import Visitor, served
 
 VISITORS = 60
 # A card of another hub, or the line above the list that offers it: cards that are shown already keep their places.
@@ -55,7 +55,7 @@ def sees_cards(visitor: Visitor, show: int, search: int, everybody: threading.Ba
     joined = visitor.join(search, [None, None]).json()["event_id"]
     for message in visitor.messages():
         if message.get("event_id") == joined and SEEN.search(json.dumps(message)):
-            everybody.wait(SECONDS)
+            everybody.wait(300)
             return True
     return False
 

@@ -114,7 +114,7 @@ def test_an_upload_whose_name_has_spaces_and_accents_is_its_own(tmp_path: Path) 
 @pytest.mark.filterwarnings("ignore:unclosed file .*small.png:ResourceWarning")
 def test_what_was_uploaded_is_taken(local: Visitor) -> None:
     path = local.upload("small.png", png())
-    event = next(event for event in local.events() if event.name == "Seed.change")
+    event = next(event for event in local.events() if "control" in event.inputs)
     url = f"{local.url}gradio_api/file={path}"
     file = {"path": path, "url": url, "orig_name": "small.png", "meta": META}
     data = [file if name == "control" else None for name in event.inputs]

@@ -57,7 +57,8 @@ def test_what_runs_is_done_before_the_page_ends_and_nothing_new_begins(
         visitor = Visitor(url=found[0], services=cast(Any, None))
         visitor.look_at(f"view=try&lora={REF}")
         event = visitor.event("make.click > progress")
-        told = messages(visitor, event, Steps=24)
+        # So many that all that is looked at meanwhile comes before the last one.
+        told = messages(visitor, event, Steps=120)
         assert any("data:image/png" in text for text in told)
         process.send_signal(signal.SIGTERM)
         while (ready := visitor.get("ready")).status_code == 200:

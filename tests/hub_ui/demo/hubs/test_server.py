@@ -59,10 +59,11 @@ def test_two_sets_of_hubs_run_side_by_side(data: Path, tmp_path: Path) -> None:
 @pytest.mark.timeout(30)
 def test_a_stop_does_not_wait_for_a_request_that_hangs(data: Path) -> None:
     with running_hubs(data) as hubs:
-        hubs.faults.add(Fault(kind="latency", seconds=3600))
+        hubs.faults.add(Fault(kind="latency", seconds=3600, times=1))
         hanging = threading.Thread(target=_swallowed_get, args=(hubs.civitai,))
         hanging.start()
-        time.sleep(0.2)
+        while hubs.faults.coming():
+            time.sleep(0.01)
     hanging.join(30)
     assert not hanging.is_alive()
 

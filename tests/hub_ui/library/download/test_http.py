@@ -140,10 +140,11 @@ def test_several_connections_bring_one_file(hub: Host, tmp_path: Path, file: Htt
 
 
 class Slowly(Ranged):
-    """Slow enough that one connection is not left alone."""
+    """The first bytes come so late that one connection is not left alone."""
 
     def answer(self, headers: dict[str, str]) -> Answer:  # type: ignore[override]
-        return replace(super().answer(headers), seconds=0.15)
+        is_first = headers.get("Range", "").startswith("bytes=0-")
+        return replace(super().answer(headers), seconds=3.0 if is_first else 0.0)
 
 
 def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Host, tmp_path: Path, file: HttpDownload) -> None:

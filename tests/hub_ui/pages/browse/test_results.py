@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,7 +91,8 @@ def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_as
     hub.error = DOWN
     for _ in range(6):
         last = list(results.search(built, Query()))[-1]
-    assert (hub.asked.count("search"), last.statuses[0].again) == (6, "asked again in 15 s")
+    assert hub.asked.count("search") == 6
+    assert re.fullmatch(r"asked again in \d+ s", last.statuses[0].again)
     assert last.statuses[0].title.startswith("CivitAI has failed several times in a row, so it is not asked just now.")
     hub.error = None
     last = list(results.retry(built, last, "civitai"))[-1]
@@ -107,9 +109,8 @@ def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
         list(results.search(hosted, Query()))
         last = list(results.search(hosted, Query(text="Ink 1")))[-1]
     assert (hub.asked, other.asked, len(last.ids)) == (["search"], ["search", "search"], 1)
-    assert last.note == (
-        "CivitAI has been asked as often as it allows. What was seen before is shown; it is asked again in 30 seconds."
-    )
+    asked_often = "CivitAI has been asked as often as it allows. What was seen before is shown; it is asked again in "
+    assert re.fullmatch(re.escape(asked_often) + r"\d+ seconds\.", last.note)
 
 
 def test_visitors_who_search_the_same_cost_the_hub_one_request(

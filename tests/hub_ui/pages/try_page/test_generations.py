@@ -63,7 +63,7 @@ def finish(generations: Generations) -> str:
 def test_whoever_follows_later_gets_the_last_step_and_the_result(generations: Generations) -> None:
     work = Held()
     id_ = generations.start(PAIR, work)
-    left = generations.follow(id_, beat=10)
+    left = generations.follow(id_, beat=60)
     assert next(left) == "half"
     left.close()
     again = generations.follow(id_, beat=BEAT)
@@ -75,10 +75,18 @@ def test_whoever_follows_later_gets_the_last_step_and_the_result(generations: Ge
 @pytest.mark.timeout(30)
 def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(generations: Generations) -> None:
     go_on = threading.Event()
-    id_ = generations.start(PAIR, lambda report, is_cancelled: (go_on.wait(60), RESULT)[1])
+
+    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Result:
+        report("half")
+        go_on.wait(60)
+        return RESULT
+
+    id_ = generations.start(PAIR, work)
+    steps = generations.follow(id_, beat=600)
+    assert next(steps) == "half"
     threading.Timer(0.2, generations.stop, [id_, "Stopped."]).start()
     try:
-        assert list(generations.follow(id_, beat=600)) == [Stopped(text="Stopped.")]
+        assert list(steps) == [Stopped(text="Stopped.")]
     finally:
         go_on.set()
 
@@ -171,8 +179,7 @@ def test_the_page_answers_before_images_are_made(generations: Generations) -> No
     def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     id_ = generations.start(PAIR, work)
-    assert ([*generations.follow(id_, beat=BEAT)][-1:], os.getpriority(os.PRIO_PROCESS, threading.get_native_id())) == (
-        [10],
-        0,
-    )
+    assert [*generations.follow(id_, beat=BEAT)][-1:] == [10]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
