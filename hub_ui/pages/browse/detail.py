@@ -62,18 +62,19 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
         with errors_as_messages():
             return requested + 1 if pull(services, act_data(event)) else gr.skip()
 
-    def on_favorite(now: View, event: gr.EventData) -> Any:
-        with errors_as_messages():
-            ref = switch_favorite(services, act_data(event))
-            return (ref and now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+    def paint_again(now: View, request: gr.Request) -> Any:
+        """The open LoRA, unless another one was opened meanwhile."""
+        turn = turns.now(request)
+        html = catalog_html(services, render, now, Ref.parse(now.open)) if now.open else ""
+        return html if html and turns.is_at(request, turn) else gr.skip()
 
-    def on_add(now: View, event: gr.EventData) -> Any:
+    def on_favorite(now: View, request: gr.Request, event: gr.EventData) -> Any:
         with errors_as_messages():
-            is_added = add(services, act_data(event))
-            return (is_added and now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+            return paint_again(now, request) if switch_favorite(services, act_data(event)) else gr.skip()
 
-    def on_arrived(now: View) -> Any:
-        return (now.open and catalog_html(services, render, now, Ref.parse(now.open))) or gr.skip()
+    def on_add(now: View, request: gr.Request, event: gr.EventData) -> Any:
+        with errors_as_messages():
+            return paint_again(now, request) if add(services, act_data(event)) else gr.skip()
 
     # "multiple": opening another LoRA does not wait for a slow hub or file.
     opening: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
@@ -83,7 +84,7 @@ def connect(page: DetailPanel, downloads: Downloads, services: Services, render:
         page.panel.act(on_add, [view], [page.panel], trigger_mode="multiple", **QUIET)
     if services.policy.allows("annotate"):
         page.panel.act(on_favorite, [view], [page.panel], trigger_mode="multiple", **QUIET)
-    downloads.arrived.change(on_arrived, [view], [page.panel], **QUIET)
+    downloads.arrived.change(paint_again, [view], [page.panel], **QUIET)
 
 
 def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:

@@ -161,16 +161,19 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(completion.with_typed(now, text), sort)
 
-    def on_text(now: View, text: str) -> tuple[View, str]:
+    def on_text(now: View, text: str, request: gr.Request) -> tuple[Any, Any]:
+        turn = turns.take(request)
         with errors_as_messages():
             then = submit(services, now, text)
-            return then, then.text
+        # A hub that does not answer about a name must not take back the search that came after it.
+        return (then, then.text) if turns.is_at(request, turn) else (gr.skip(), gr.skip())
 
+    turns = Turns()
     with_text: dict[str, Any] = {"js": read_script("typed_text"), **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, text, text, concurrency_limit=None, **QUIET)
+    submitted = page.search.submit(on_text, text, text, trigger_mode="multiple", concurrency_limit=None, **QUIET)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)

@@ -31,6 +31,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # The parts of Shown that Gradio keeps from one click to the next.
 STATES = ("view", "results", "selected", "opened")
 CHECKS: Mapping[str, Callable[..., Iterator[Any]]] = {"verify": verify_files, "outdated": check_updates}
+# One after the other: each starts from what the one before it has left.
+IN_TURN: dict[str, Any] = {"concurrency_id": "library", "concurrency_limit": 1, **QUIET}
 # What bulk.py does.
 PANELS = ("duplicates", "collections", "changes", "rules")
 Paints = Literal["all", "selection", "entry", "nothing"]
@@ -113,12 +115,12 @@ def connect(
         return on_view(now, results, selected, opened, None)
 
     listeners.add(on_view, [*states, page.shown], [*parts, page.shown])
-    downloads.arrived.change(on_new, states, [*parts, page.shown], **QUIET)
+    downloads.arrived.change(on_new, states, [*parts, page.shown], **IN_TURN)
     connect_clicks(page, downloads, services, render, address=address)
     checked = connect_checks(page, services, render)
     imported = lock_import.connect(page.lock, downloads, services, render)
     for event in (checked, imported):
-        event.then(on_new, states, [*parts, page.shown], **QUIET)
+        event.then(on_new, states, [*parts, page.shown], **IN_TURN)
 
 
 def connect_clicks(
@@ -154,10 +156,9 @@ def connect_clicks(
             )
 
     outputs = [*states, *parts, page.shown, address, page.lock.box, downloads.requested]
-    # One after the other: each starts from what the one before it has left. "multiple": none is dropped.
-    in_turn: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_id": "library", "concurrency_limit": 1, **QUIET}
     for clickable in parts:
-        clicked = clickable.act(on_act, [*states, downloads.requested], outputs, **in_turn)
+        # "multiple": none is dropped.
+        clicked = clickable.act(on_act, [*states, downloads.requested], outputs, trigger_mode="multiple", **IN_TURN)
         clicked.then(None, [address], None, js=read_script("write_address"))
 
 
