@@ -40,6 +40,7 @@ from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, middleware, own_names
 from hub_ui.web.request_log import RequestLog
+from hub_ui.web.server import patient_launch
 from hub_ui.web.sessions import PlainSessions
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visit import VisitRoutes
@@ -317,7 +318,7 @@ def serving(
         routes += page_routes(services, render, generations)
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
-        with redirect_stdout(io.StringIO()):
+        with redirect_stdout(io.StringIO()), patient_launch():
             _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
                 server_name=host,
                 server_port=port or None,

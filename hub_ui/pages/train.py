@@ -52,17 +52,20 @@ class TrainPage:
 
 
 def connect(page: TrainPage, services: Services, render: Renderer, listeners: Listeners) -> None:
-    trainer = Trainer(services)
+    trainer, looked = Trainer(services), gr.State(())
 
     def on_view(now: View) -> Any:
         return list_html(trainer, render) if now.page == "train" else gr.skip()
 
     def on_look(*values: Any) -> Any:
         with errors_as_messages():
-            return check_images(trainer, render, values)
+            return *check_images(trainer, render, values), values
 
-    def on_start(*values: Any) -> Iterator[Any]:
+    def on_start(looked: tuple[Any, ...], *values: Any) -> Iterator[Any]:
         with errors_as_messages():
+            # The answer about the price may come after another value is typed.
+            if values != looked:
+                raise UsageError(_("The price was for other values. Look at the images and the price again."))
             yield from start_training(trainer, render, values)
 
     def on_click(event: gr.EventData) -> Iterator[Any]:
@@ -71,8 +74,8 @@ def connect(page: TrainPage, services: Services, render: Renderer, listeners: Li
 
     outputs = [page.progress, page.under_way, page.start]
     listeners.add(on_view, [page.view], [page.under_way])
-    page.look.click(on_look, page.fields, [page.said, page.start], **QUIET)
-    page.start.click(on_start, page.fields, outputs, concurrency_limit=None, **QUIET)
+    page.look.click(on_look, page.fields, [page.said, page.start, looked], **QUIET)
+    page.start.click(on_start, [looked, *page.fields], outputs, concurrency_limit=None, **QUIET)
     page.under_way.act(on_click, None, outputs, concurrency_limit=None, **QUIET)
     # The price was for other values, so it must be computed again.
     changes = [field.change for field in page.fields]

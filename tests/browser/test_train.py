@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests.browser.held_events import first_held
+
 pytestmark = pytest.mark.browser
 
 
@@ -37,3 +39,16 @@ def test_a_price_is_gone_once_it_is_outdated_and_a_training_ends_with_a_lora(pag
     page.locator("#train-look").click()
     page.locator("#train-start").click()
     expect(page.locator("#train-progress")).to_contain_text("local/boat")
+
+
+def test_a_training_is_not_begun_with_values_whose_price_was_not_told(page: Page, demo: str) -> None:
+    page.goto(f"{demo}?view=train")
+    page.locator("#train-pictures input[type=file]").set_input_files(zipped_images())
+    expect(page.locator("#train-pictures")).to_contain_text("boats.zip")
+    page.get_by_label("Where to").fill("local/boat")
+    page.get_by_label("Trigger word").fill("BOATX")
+    with first_held(page, "BOATX"):
+        page.locator("#train-look").click()
+        page.locator("#train-form").get_by_label("Rank").fill("8")
+    page.locator("#train-start").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("The price was for other values.")

@@ -85,7 +85,8 @@ class Runs:
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
             self.made[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
-        return self.get(run_id) or data
+        # Nobody waits for the others: their clients are told of the beginning, however long that took.
+        return (self.get(run_id) or data) if finished else data
 
     def get(self, run_id: str) -> Json | None:
         with self._lock:

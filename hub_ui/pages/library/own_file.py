@@ -102,7 +102,8 @@ def connect(part: OwnFilePart, downloads: Downloads, services: Services, render:
     part.button.upload(on_upload, [part.button, part.view], uploaded, **QUIET)
     # What is kept shows in the list as a download does that has arrived.
     outputs = [part.view, part.panel, part.file, downloads.arrived]
-    part.panel.act(on_act, [part.file, part.view, downloads.arrived], outputs, **QUIET)
+    clicked = [part.file, part.view, downloads.arrived]
+    part.panel.act(on_act, clicked, outputs, trigger_mode="multiple", concurrency_limit=1, **QUIET)
 
 
 def read_file(services: Services, path: Path) -> OwnFile:
