@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import axe, places
+from tests.browser.held_events import all_held
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +35,17 @@ def test_what_is_typed_is_looked_up_without_asking_a_hub(box: Locator, page: Pag
     box.press("Enter")
     expect(page).to_have_url(re.compile("q=outline"))
     expect(page.locator(".news")).to_have_text("")
+
+
+def test_what_is_typed_stays_when_an_earlier_click_is_answered(box: Locator, page: Page) -> None:
+    page.locator(".card .hit").first.click()
+    expect(page).to_have_url(re.compile("open="))
+    with all_held(page):
+        page.get_by_role("button", name="Close", exact=True).click()
+        box.fill("outline")
+    expect(page).not_to_have_url(re.compile("open="))
+    expect(page.locator(".sentence")).to_contain_text("that mention outline")
+    expect(box).to_have_value("outline")
 
 
 def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: Locator, page: Page) -> None:

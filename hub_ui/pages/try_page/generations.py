@@ -142,7 +142,8 @@ class Generations:
         while made is not None and not made.stop.is_set():
             made.seen = self._clock()
             with made.changed:
-                if made.count == count and made.outcome is None:
+                # A stop that came before this is told to nobody who waits afterwards.
+                if made.count == count and made.outcome is None and not made.stop.is_set():
                     made.changed.wait(beat)
                 step, outcome, new = made.step, made.outcome, made.count != count
                 count = made.count
