@@ -20,6 +20,7 @@ from hub_ui.pages.browse import completion, saved_searches
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
+from hub_ui.pages.browse.newest import Newest
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.browse.window import Window, Windows
 from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
@@ -71,7 +72,7 @@ class BrowsePage:
                 )
             self.grid = widget(elem_id="grid", script=read_script("grid"))
             self.more = widget(elem_id="more", script=read_script("more"))
-        self.results = gr.State(None)
+        self.results, self.newest = gr.State(None), gr.State(Newest())
         # The secret only keeps the value readable after a restart; nothing secret is kept.
         self.level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
 
@@ -83,13 +84,18 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     def show(results: Results, request: gr.Request) -> tuple[Any, ...]:
         return paint(services, render, results, windows.get(request))
 
-    def current(steps: Callable[[int], Iterator[Results]], request: gr.Request) -> Iterator[Any]:
+    def current(steps: Callable[[int], Iterator[Results]], newest: Newest, request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
         turn, painter = turns.take(request), Painter(services, render)
-        painted = (painter.paint(results, windows.get(request)) for results in steps(turn))
-        yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
-    def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
+        def paint_step(results: Results) -> tuple[Any, ...]:
+            newest.put(results)
+            return painter.paint(results, windows.get(request))
+
+        yield from while_current(map(paint_step, steps(turn)), lambda: turns.is_at(request, turn), NO_UPDATE)
+
+    def on_view(now: View, newest: Newest, request: gr.Request) -> Iterator[Any]:
+        shown = newest.results
         with errors_as_messages():
             if shown is not None and shown.query == now.query and not shown.is_typed:
                 # A base may have been loaded on the Try page.
@@ -97,18 +103,18 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
             else:
                 windows.put(request, Window())
-                yield from current(lambda turn: searching.search(services, now.query, turn), request)
+                yield from current(lambda turn: search(services, newest, now.query, turn), newest, request)
 
-    def on_list(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_list(newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+        shown, act = newest.results, act_data(event)
         with errors_as_messages():
-            act = act_data(event)
             windows.put(request, Window.of(act) or windows.get(request))
             step = {"more": searching.more, "relist": searching.relist}.get(act.get("act", ""))
             if shown is not None and step is not None:
-                yield from current(lambda turn: step(services, shown, turn), request)
+                yield from current(lambda turn: step(services, shown, turn), newest, request)
             elif shown is not None and act.get("act") == "retry":
                 hub = str(act.get("hub", ""))
-                yield from current(lambda turn: searching.retry(services, shown, hub, turn), request)
+                yield from current(lambda turn: searching.retry(services, shown, hub, turn), newest, request)
             elif shown is not None and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
                 yield gr.skip(), grid_html(services, render, shown, windows.get(request)), *NO_UPDATE[2:]
@@ -118,8 +124,8 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
     # scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
-    searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
-    changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
+    searched = page.view.change(on_view, [page.view, page.newest], outputs, **at_once)
+    changed = [widget.act(on_list, [page.newest], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
     connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -137,14 +143,14 @@ def connect_headers(
 ) -> None:
     """After each of `events`, the headers of the newest cards are read."""
 
-    def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
+    def on_headers(newest: Newest, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(
-            services, reader, shown, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
+            services, reader, newest, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
         )
 
     # "always_last": cards that arrive during a reading are read right after it.
     for event in events:
-        event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
+        event.then(on_headers, [page.newest], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
 def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
@@ -189,7 +195,8 @@ def connect_typing(
 ) -> None:
     """What is typed into the search box is looked up in the catalog, and suggestions stand below it."""
 
-    def on_typed(now: View, shown: Results | None, request: gr.Request, event: gr.EventData) -> Any:
+    def on_typed(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Any:
+        shown = newest.results
         act = {name: str(value) for name, value in act_data(event).items()}
         typing = type_text(services, now, act.get("before", ""), act.get("after", ""))
         popup = render("completion", number=act.get("number", ""), **vars(typing))
@@ -201,22 +208,36 @@ def connect_typing(
         if not turns.is_at(request, turn) or (typing.suggestions and not found.ids):
             return popup, *NO_UPDATE
         windows.put(request, Window())
-        return popup, *paint(services, render, replace(found, turn=turns.take(request)), Window())
+        found = replace(found, turn=turns.take(request))
+        newest.put(found)
+        return popup, *paint(services, render, found, Window())
 
     # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
     looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
-    page.completion.act(on_typed, [page.view, page.results], [page.completion, *outputs], **looked_up)
+    page.completion.act(on_typed, [page.view, page.newest], [page.completion, *outputs], **looked_up)
+
+
+def search(services: Services, newest: Newest, query: Query, turn: int) -> Iterator[Results]:
+    """The steps of a search, whose query is the newest from now on, not only from its first step on."""
+    before, begun = newest.results, searching.begin(services, query, turn)
+    newest.put(begun)
+    try:
+        yield from searching.search(services, query, turn)
+    finally:
+        # Where it ended before its first step.
+        newest.replace(begun, before)
 
 
 def show_headers(
     services: Services,
     reader: HeaderReader,
-    shown: Results | None,
+    newest: Newest,
     is_at: Callable[[int], bool],
     show: Callable[[Results], Any],
 ) -> Iterator[Any]:
     """Updates of the list as the headers of its newest cards are read: what they say is found and counted too."""
     yield NO_UPDATE
+    shown = newest.results
     if shown is None:
         return
 
@@ -225,10 +246,15 @@ def show_headers(
 
     # A short list is gone on with at once: before the headers of its first cards are read.
     first = max(0, shown.since - MOST_CARDS)
-    newest = searching.read_cards(services, shown, range(first, shown.since + MOST_CARDS))
-    known = reader.read([*newest.values()], is_cancelled=lambda: not is_current())
-    steps = (show(searching.refresh(services, shown)) for _ in known)
-    yield from while_current(steps, is_current, NO_UPDATE)
+    cards = searching.read_cards(services, shown, range(first, shown.since + MOST_CARDS))
+    for _known in reader.read([*cards.values()], is_cancelled=lambda: not is_current()):
+        # A search that is under way goes on from its own cards.
+        while (now := newest.results) is not None and is_current() and not now.pending:
+            if newest.replace(now, searching.refresh(services, now)):
+                break
+        if is_current():
+            yield from newest.paint(show)
+    yield NO_UPDATE
 
 
 class Painter:
