@@ -1,7 +1,7 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,27 +105,32 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 windows.put(request, Window())
                 yield from current(lambda turn: search(services, newest, now.query, turn), newest, request)
 
-    def on_list(newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_list(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         shown, act = newest.results, act_data(event)
         with errors_as_messages():
             windows.put(request, Window.of(act) or windows.get(request))
-            step = {"more": searching.more, "relist": searching.relist}.get(act.get("act", ""))
-            if shown is not None and step is not None:
-                yield from current(lambda turn: step(services, shown, turn), newest, request)
-            elif shown is not None and act.get("act") == "retry":
-                hub = str(act.get("hub", ""))
-                yield from current(lambda turn: searching.retry(services, shown, hub, turn), newest, request)
-            elif shown is not None and act.get("act") == "window":
+            # Where another query was asked for, its search must not lose its turn to this list.
+            is_asked = shown is not None and (shown.is_typed or shown.query == now.query)
+            steps = list_steps(services, shown, act) if shown is not None and is_asked else None
+            if steps is not None:
+                yield from current(steps, newest, request)
+                return
+            if is_asked and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
-                yield gr.skip(), grid_html(services, render, shown, windows.get(request)), *NO_UPDATE[2:]
-            else:
-                yield NO_UPDATE
+                cards_at = windows.get(request)
+                yield from newest.paint(
+                    lambda shown: (gr.skip(), grid_html(services, render, shown, cards_at), *NO_UPDATE[2:])
+                )
+            yield NO_UPDATE
 
     # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
     # scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.newest], outputs, **at_once)
-    changed = [widget.act(on_list, [page.newest], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
+    changed = [
+        widget.act(on_list, [page.view, page.newest], outputs, **at_once)
+        for widget in (page.grid, page.more, page.hubs)
+    ]
     connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -226,6 +231,18 @@ def search(services: Services, newest: Newest, query: Query, turn: int) -> Itera
     finally:
         # Where it ended before its first step.
         newest.replace(begun, before)
+
+
+def list_steps(services: Services, shown: Results, act: Mapping[str, Any]) -> Callable[[int], Iterator[Results]] | None:
+    """What a click that asks for another list of the same query does, with the turn that it takes; else None."""
+    match act.get("act"):
+        case "more":
+            return lambda turn: searching.more(services, shown, turn)
+        case "relist":
+            return lambda turn: searching.relist(services, shown, turn)
+        case "retry":
+            return lambda turn: searching.retry(services, shown, str(act.get("hub", "")), turn)
+    return None
 
 
 def show_headers(
