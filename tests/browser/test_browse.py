@@ -307,6 +307,22 @@ def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_
     expect(page.get_by_test_id("toast-body")).to_contain_text("names no LoRA. Paste its web address")
 
 
+def test_a_name_that_hubs_are_slow_to_know_takes_back_no_click(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    demo.hubs.faults.add(Fault(kind="latency", match="no-such", seconds=3600.0))
+    box = page.get_by_role("combobox", name="Search")
+    box.fill("no-such/thing-anywhere")
+    box.press("Enter")
+    page.locator(".card .hit").first.click()
+    expect(page).to_have_url(OPEN)
+    expect(page.locator(".detail .actions")).to_be_visible()
+    demo.hubs.faults.clear()
+    page.wait_for_timeout(2000)
+    expect(page).to_have_url(OPEN)
+    expect(page.locator(".detail .actions")).to_be_visible()
+
+
 def test_no_number_of_a_card_is_cut_off(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     expect(page.locator(".hub.good")).to_have_count(3)

@@ -1,5 +1,6 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -158,6 +159,16 @@ def connect_headers(
         event.then(on_headers, [page.newest], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnteredName:
+    """OWNER/NAME, the view at Enter, and the one that follows, once hubs have said whether they know it."""
+
+    text: str
+    before: View
+    number: int
+    then: View | None = None
+
+
 def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
     """Text, filters and order make a new query.
 
@@ -172,21 +183,34 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(completion.with_typed(now, text), sort)
 
-    def on_text(now: View, text: str, request: gr.Request) -> tuple[Any, Any]:
-        turn = turns.take(request)
+    def on_text(now: View, text: str) -> tuple[Any, Any, Any]:
+        if is_name(text or ""):
+            return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
             then = submit(services, now, text)
-        # A hub that does not answer about a name must not take back the search that came after it.
-        return (then, then.text) if turns.is_at(request, turn) else (gr.skip(), gr.skip())
+            return then, then.text, gr.skip()
 
-    turns = Turns()
+    def on_name(name: EnteredName) -> EnteredName:
+        with errors_as_messages():
+            return replace(name, then=submit(services, name.before, name.text))
+
+    def on_answer(now: View, name: EnteredName) -> tuple[Any, Any]:
+        if name.then is None or now != name.before:
+            # Clicks that came after Enter stay as they are.
+            return gr.skip(), gr.skip()
+        return name.then, name.then.text
+
+    numbers, entered, answered = itertools.count(), gr.State(None), gr.State(None)
     with_text: dict[str, Any] = {"js": read_script("typed_text"), **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, text, text, trigger_mode="multiple", concurrency_limit=None, **QUIET)
+    submitted = page.search.submit(on_text, text, [*text, entered], **IN_ORDER)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
+    # A hub that is slow to say whether it knows a name holds up no other event.
+    entered.change(on_name, [entered], [answered], trigger_mode="multiple", concurrency_limit=None, **QUIET)
+    answered.change(on_answer, [page.view, answered], text, **IN_ORDER)
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
 
 
@@ -438,6 +462,11 @@ def submit(services: Services, view: View, text: str) -> View:
     if ref is None:
         return view.with_text(text)
     return replace(view, page="browse", open=str(ref))
+
+
+def is_name(text: str) -> bool:
+    """Whether hubs have to be asked what `text` is."""
+    return is_bare(text) and not is_filter(text)
 
 
 def parse_name(services: Services, text: str) -> Ref | None:
