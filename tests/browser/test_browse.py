@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from connectors.query import Query
+from hub_ui.catalog.search import Listing
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.pages.browse import results
+from hub_ui.services import Services
 from hub_ui.widgets.render import read_script
 from tests.browser.demo import Demo, whole_demo
 
@@ -147,6 +152,30 @@ def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Pag
         expect(page.locator(".sentence .part")).to_have_count(1)
 
 
+def test_a_list_that_goes_on_at_that_moment_does_not_end_the_search_for_a_filter(
+    demo: Demo, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    is_begun, may_go_on, read_list = threading.Event(), threading.Event(), results.read_list
+
+    def read_late(services: Services, query: Query, limit: int) -> Listing:
+        if query.kinds:
+            is_begun.set()
+            may_go_on.wait(60)
+        return read_list(services, query, limit)
+
+    monkeypatch.setattr(results, "read_list", read_late)
+    page.locator(".facets .option[data-facet=kinds][data-value=style]").click()
+    assert is_begun.wait(60)
+    with page.expect_response("**/queue/join*"):
+        page.evaluate("document.dispatchEvent(new CustomEvent('hub-ui-cards', { detail: { act: 'more' } }))")
+    page.wait_for_timeout(500)
+    may_go_on.set()
+    expect(page).to_have_url(re.compile("kind=style"))
+    expect(page.locator(".sentence .part")).to_contain_text("styles")
+
+
 def test_text_that_the_server_wrote_into_the_search_box_is_sent_with_no_click(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=outline")
     arrived(page)
@@ -278,6 +307,22 @@ def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_
     box.fill("https://example.org/some/page")
     box.press("Enter")
     expect(page.get_by_test_id("toast-body")).to_contain_text("names no LoRA. Paste its web address")
+
+
+def test_a_name_that_hubs_are_slow_to_know_takes_back_no_click(demo: Demo, page: Page) -> None:
+    page.goto(demo.url)
+    arrived(page)
+    demo.hubs.faults.add(Fault(kind="latency", match="no-such", seconds=3600.0))
+    box = page.get_by_role("combobox", name="Search")
+    box.fill("no-such/thing-anywhere")
+    box.press("Enter")
+    page.locator(".card .hit").first.click()
+    expect(page).to_have_url(OPEN)
+    expect(page.locator(".detail .actions")).to_be_visible()
+    demo.hubs.faults.clear()
+    page.wait_for_timeout(2000)
+    expect(page).to_have_url(OPEN)
+    expect(page.locator(".detail .actions")).to_be_visible()
 
 
 def test_no_number_of_a_card_is_cut_off(demo: Demo, page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,6 +14,7 @@ from hub_ui.demo.hubs.faults import Fault
 from tests.browser.demo import Demo, whole_demo
 
 pytestmark = pytest.mark.browser
+RANK = re.compile(r"^r\d")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,32 @@ def test_a_second_enter_does_not_end_the_search_of_the_first(demo: Demo, page: P
         page.get_by_role("combobox", name="Search", exact=True).press("Enter")
     demo.hubs.faults.clear()
     expect(page.locator(".hub.good")).to_have_count(3)
+
+
+# Whether a hub that had answered is asked again.
+WATCH_HUBS = """() => new MutationObserver(() => {
+  if (document.querySelector('#hubs .hub.asked')) { window.isAskedAgain = true; }
+}).observe(document.querySelector('#hubs'), { childList: true, subtree: true, attributes: true })"""
+
+
+def test_headers_that_were_read_while_a_hub_was_asked_take_back_nothing_of_its_answer(demo: Demo, page: Page) -> None:
+    demo.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
+    reading = Fault(kind="latency", hub="huggingface", match=r"/resolve/.*\.safetensors", seconds=3600.0, times=1)
+    demo.hubs.faults.add(reading, replace(reading, times=None))
+    page.goto(demo.url)
+    expect(page.locator(".hub.good")).to_have_count(2)
+    page.locator(".card .hit[data-ref^=replicate]").first.click()
+    expect(page.locator(".detail h2")).to_be_visible()
+    while reading in demo.hubs.faults.coming():
+        page.wait_for_timeout(100)
+    demo.hubs.faults.clear("civitai")
+    expect(page.locator(".hub.good")).to_have_count(3)
+    page.evaluate(WATCH_HUBS)
+    demo.hubs.faults.clear("huggingface")
+    read = page.locator(".card", has=page.locator(".hit[data-ref^=huggingface]")).locator(".figures", has_text=RANK)
+    expect(read.first).to_be_visible()
+    expect(page.locator(".hub.good")).to_have_count(3)
+    assert page.evaluate("window.isAskedAgain") is None
 
 
 def test_three_hubs_that_are_down_find_room_in_the_header(demo: Demo, page: Page) -> None:

@@ -13,6 +13,7 @@ from connectors.query import Query
 from connectors.record import Lora
 from tests.benchmarks.made_up_loras import made_up_loras
 from tests.browser.demo import Demo, whole_demo
+from tests.browser.held_events import first_held
 from tests.browser.layout import COUNT_SHIFTS, forget_shifts, shifts
 
 pytestmark = pytest.mark.browser
@@ -91,6 +92,12 @@ def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(listed
     assert most < MOST_CARDS
     assert heap < MOST_BYTES
     assert moved.total < 0.1, moved.lines
+
+
+def test_cards_that_do_not_come_are_asked_for_again(listed: Page) -> None:
+    with first_held(listed, '"act":"more"'):
+        listed.mouse.wheel(0, 20_000)
+        listed.wait_for_function(f"{LOADED} > 60")
 
 
 def test_cards_stand_in_the_order_of_the_list_and_keep_their_places_when_others_come_and_go(listed: Page) -> None:

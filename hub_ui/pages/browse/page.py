@@ -1,7 +1,8 @@
 """The Browse page: search box, filters, the query summary, and the grid of results."""
 
+import itertools
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from hub_ui.pages.browse import completion, saved_searches
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
+from hub_ui.pages.browse.newest import Newest
 from hub_ui.pages.browse.results import Results
 from hub_ui.pages.browse.window import Window, Windows
 from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
@@ -71,7 +73,7 @@ class BrowsePage:
                 )
             self.grid = widget(elem_id="grid", script=read_script("grid"))
             self.more = widget(elem_id="more", script=read_script("more"))
-        self.results = gr.State(None)
+        self.results, self.newest = gr.State(None), gr.State(Newest())
         # The secret only keeps the value readable after a restart; nothing secret is kept.
         self.level = gr.BrowserState("", storage_key="hub-ui-mature", secret="hub-ui")
 
@@ -83,13 +85,18 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
     def show(results: Results, request: gr.Request) -> tuple[Any, ...]:
         return paint(services, render, results, windows.get(request))
 
-    def current(steps: Callable[[int], Iterator[Results]], request: gr.Request) -> Iterator[Any]:
+    def current(steps: Callable[[int], Iterator[Results]], newest: Newest, request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
         turn, painter = turns.take(request), Painter(services, render)
-        painted = (painter.paint(results, windows.get(request)) for results in steps(turn))
-        yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
-    def on_view(now: View, shown: Results | None, request: gr.Request) -> Iterator[Any]:
+        def paint_step(results: Results) -> tuple[Any, ...]:
+            newest.put(results)
+            return painter.paint(results, windows.get(request))
+
+        yield from while_current(map(paint_step, steps(turn)), lambda: turns.is_at(request, turn), NO_UPDATE)
+
+    def on_view(now: View, newest: Newest, request: gr.Request) -> Iterator[Any]:
+        shown = newest.results
         with errors_as_messages():
             if shown is not None and shown.query == now.query and not shown.is_typed:
                 # A base may have been loaded on the Try page.
@@ -97,29 +104,34 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
             else:
                 windows.put(request, Window())
-                yield from current(lambda turn: searching.search(services, now.query, turn), request)
+                yield from current(lambda turn: search(services, newest, now.query, turn), newest, request)
 
-    def on_list(shown: Results | None, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+    def on_list(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
+        shown, act = newest.results, act_data(event)
         with errors_as_messages():
-            act = act_data(event)
             windows.put(request, Window.of(act) or windows.get(request))
-            step = {"more": searching.more, "relist": searching.relist}.get(act.get("act", ""))
-            if shown is not None and step is not None:
-                yield from current(lambda turn: step(services, shown, turn), request)
-            elif shown is not None and act.get("act") == "retry":
-                hub = str(act.get("hub", ""))
-                yield from current(lambda turn: searching.retry(services, shown, hub, turn), request)
-            elif shown is not None and act.get("act") == "window":
+            # Where another query was asked for, its search must not lose its turn to this list.
+            is_asked = shown is not None and (shown.is_typed or shown.query == now.query)
+            steps = list_steps(services, shown, act) if shown is not None and is_asked else None
+            if steps is not None:
+                yield from current(steps, newest, request)
+                return
+            if is_asked and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
-                yield gr.skip(), grid_html(services, render, shown, windows.get(request)), *NO_UPDATE[2:]
-            else:
-                yield NO_UPDATE
+                cards_at = windows.get(request)
+                yield from newest.paint(
+                    lambda shown: (gr.skip(), grid_html(services, render, shown, cards_at), *NO_UPDATE[2:])
+                )
+            yield NO_UPDATE
 
     # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
     # scrolls on while the hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
-    searched = page.view.change(on_view, [page.view, page.results], outputs, **at_once)
-    changed = [widget.act(on_list, [page.results], outputs, **at_once) for widget in (page.grid, page.more, page.hubs)]
+    searched = page.view.change(on_view, [page.view, page.newest], outputs, **at_once)
+    changed = [
+        widget.act(on_list, [page.view, page.newest], outputs, **at_once)
+        for widget in (page.grid, page.more, page.hubs)
+    ]
     connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -137,14 +149,24 @@ def connect_headers(
 ) -> None:
     """After each of `events`, the headers of the newest cards are read."""
 
-    def on_headers(shown: Results | None, request: gr.Request) -> Iterator[Any]:
+    def on_headers(newest: Newest, request: gr.Request) -> Iterator[Any]:
         yield from show_headers(
-            services, reader, shown, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
+            services, reader, newest, lambda turn: turns.is_at(request, turn), lambda now: show(now, request)
         )
 
     # "always_last": cards that arrive during a reading are read right after it.
     for event in events:
-        event.then(on_headers, [page.results], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
+        event.then(on_headers, [page.newest], outputs, trigger_mode="always_last", concurrency_limit=8, **QUIET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnteredName:
+    """OWNER/NAME, the view at Enter, and the one that follows, once hubs have said whether they know it."""
+
+    text: str
+    before: View
+    number: int
+    then: View | None = None
 
 
 def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
@@ -161,21 +183,34 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(completion.with_typed(now, text), sort)
 
-    def on_text(now: View, text: str, request: gr.Request) -> tuple[Any, Any]:
-        turn = turns.take(request)
+    def on_text(now: View, text: str) -> tuple[Any, Any, Any]:
+        if is_name(text or ""):
+            return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
             then = submit(services, now, text)
-        # A hub that does not answer about a name must not take back the search that came after it.
-        return (then, then.text) if turns.is_at(request, turn) else (gr.skip(), gr.skip())
+            return then, then.text, gr.skip()
 
-    turns = Turns()
+    def on_name(name: EnteredName) -> EnteredName:
+        with errors_as_messages():
+            return replace(name, then=submit(services, name.before, name.text))
+
+    def on_answer(now: View, name: EnteredName) -> tuple[Any, Any]:
+        if name.then is None or now != name.before:
+            # Clicks that came after Enter stay as they are.
+            return gr.skip(), gr.skip()
+        return name.then, name.then.text
+
+    numbers, entered, answered = itertools.count(), gr.State(None), gr.State(None)
     with_text: dict[str, Any] = {"js": read_script("typed_text"), **IN_ORDER}
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, text, text, trigger_mode="multiple", concurrency_limit=None, **QUIET)
+    submitted = page.search.submit(on_text, text, [*text, entered], **IN_ORDER)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
+    # A hub that is slow to say whether it knows a name holds up no other event.
+    entered.change(on_name, [entered], [answered], trigger_mode="multiple", concurrency_limit=None, **QUIET)
+    answered.change(on_answer, [page.view, answered], text, **IN_ORDER)
     page.sort.input(on_sort, [page.view, page.search, page.sort], [page.view], **with_text)
 
 
@@ -189,7 +224,8 @@ def connect_typing(
 ) -> None:
     """What is typed into the search box is looked up in the catalog, and suggestions stand below it."""
 
-    def on_typed(now: View, shown: Results | None, request: gr.Request, event: gr.EventData) -> Any:
+    def on_typed(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Any:
+        shown = newest.results
         act = {name: str(value) for name, value in act_data(event).items()}
         typing = type_text(services, now, act.get("before", ""), act.get("after", ""))
         popup = render("completion", number=act.get("number", ""), **vars(typing))
@@ -201,22 +237,48 @@ def connect_typing(
         if not turns.is_at(request, turn) or (typing.suggestions and not found.ids):
             return popup, *NO_UPDATE
         windows.put(request, Window())
-        return popup, *paint(services, render, replace(found, turn=turns.take(request)), Window())
+        found = replace(found, turn=turns.take(request))
+        newest.put(found)
+        return popup, *paint(services, render, found, Window())
 
     # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
     looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
-    page.completion.act(on_typed, [page.view, page.results], [page.completion, *outputs], **looked_up)
+    page.completion.act(on_typed, [page.view, page.newest], [page.completion, *outputs], **looked_up)
+
+
+def search(services: Services, newest: Newest, query: Query, turn: int) -> Iterator[Results]:
+    """The steps of a search, whose query is the newest from now on, not only from its first step on."""
+    before, begun = newest.results, searching.begin(services, query, turn)
+    newest.put(begun)
+    try:
+        yield from searching.search(services, query, turn)
+    finally:
+        # Where it ended before its first step.
+        newest.replace(begun, before)
+
+
+def list_steps(services: Services, shown: Results, act: Mapping[str, Any]) -> Callable[[int], Iterator[Results]] | None:
+    """What a click that asks for another list of the same query does, with the turn that it takes; else None."""
+    match act.get("act"):
+        case "more":
+            return lambda turn: searching.more(services, shown, turn)
+        case "relist":
+            return lambda turn: searching.relist(services, shown, turn)
+        case "retry":
+            return lambda turn: searching.retry(services, shown, str(act.get("hub", "")), turn)
+    return None
 
 
 def show_headers(
     services: Services,
     reader: HeaderReader,
-    shown: Results | None,
+    newest: Newest,
     is_at: Callable[[int], bool],
     show: Callable[[Results], Any],
 ) -> Iterator[Any]:
     """Updates of the list as the headers of its newest cards are read: what they say is found and counted too."""
     yield NO_UPDATE
+    shown = newest.results
     if shown is None:
         return
 
@@ -225,10 +287,15 @@ def show_headers(
 
     # A short list is gone on with at once: before the headers of its first cards are read.
     first = max(0, shown.since - MOST_CARDS)
-    newest = searching.read_cards(services, shown, range(first, shown.since + MOST_CARDS))
-    known = reader.read([*newest.values()], is_cancelled=lambda: not is_current())
-    steps = (show(searching.refresh(services, shown)) for _ in known)
-    yield from while_current(steps, is_current, NO_UPDATE)
+    cards = searching.read_cards(services, shown, range(first, shown.since + MOST_CARDS))
+    for _known in reader.read([*cards.values()], is_cancelled=lambda: not is_current()):
+        # A search that is under way goes on from its own cards.
+        while (now := newest.results) is not None and is_current() and not now.pending:
+            if newest.replace(now, searching.refresh(services, now)):
+                break
+        if is_current():
+            yield from newest.paint(show)
+    yield NO_UPDATE
 
 
 class Painter:
@@ -395,6 +462,11 @@ def submit(services: Services, view: View, text: str) -> View:
     if ref is None:
         return view.with_text(text)
     return replace(view, page="browse", open=str(ref))
+
+
+def is_name(text: str) -> bool:
+    """Whether hubs have to be asked what `text` is."""
+    return is_bare(text) and not is_filter(text)
 
 
 def parse_name(services: Services, text: str) -> Ref | None:

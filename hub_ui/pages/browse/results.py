@@ -88,12 +88,17 @@ class Results:
         return self.below > 0 or bool(self.cursors and not self.pending)
 
 
+def begin(services: Services, query: Query, turn: int = 0) -> Results:
+    """A search that has shown nothing yet."""
+    hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
+    return Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
+
+
 def search(services: Services, query: Query, turn: int = 0) -> Iterator[Results]:
     """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
-    hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
-    now = Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs), turn=turn)
+    now = begin(services, query, turn)
     found = read_list(services, query, now.page)
-    if len(found.ids) >= FEW_CARDS or not hubs:
+    if len(found.ids) >= FEW_CARDS or not now.pending:
         now = with_list(now, found, now.page)
     yield now
     yield from follow(services, now)

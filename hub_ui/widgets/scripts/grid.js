@@ -194,7 +194,11 @@ const focused = () => {
   const active = document.activeElement?.closest('#grid .card');
   return active ? active.dataset.at : '';
 };
+let later = 0;
 const ask = (act, first, last) => {
+  // Without an answer, they are asked for again.
+  clearTimeout(later);
+  later = setTimeout(look, PATIENCE + 100);
   document.dispatchEvent(new CustomEvent('hub-ui-cards', { detail: { act, first, last, focused: focused() } }));
 };
 const look = () => {
