@@ -161,7 +161,10 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         downloads.connect(app, drawer, services, render, view=header.view, line=pages.panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, pages.browse.level]
-        app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
+        outputs = [header.view, header.order, header.address]
+        loaded = app.load(load_view, inputs, outputs, js=try_page_page.READ_GENERATION, **QUIET)
+        # Before the first click, which is a step of its own in the browser's history.
+        loaded.then(None, [header.address], None, js=read_script("write_address"))
         add_endpoints(app, services, generations)
         # At each step of an event, Gradio (6.31) copies all components that were an output of any event so far, to show
         # progress on them, even if it is hidden. That was a quarter of the work of a page that loads.
@@ -190,20 +193,26 @@ def connect_listeners(
 
 
 def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> None:
-    page = gr.State("")
+    shown = gr.State(None)
 
-    def on_view(now: View, before: str) -> Any:
+    def on_view(now: View, last: View | None) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html), and which LoRAs the Try page has to
         # have before it is shown. On the page itself nothing goes away that a person looks at.
         nav = widgets_header.nav_html(
             render, now.page, stacked=len(now.stack), closed=header.closed, stack=now.stack_name,
-            awaited=now.page == "try" and before != "try",
+            awaited=now.page == "try" and (last is None or last.page != "try"),
         )  # fmt: skip
-        return nav, now.text, now.query.sort, now.to_address(), now.page
+        return nav, search_text(now, last), now.query.sort, now.to_address(), now
 
-    outputs = [header.nav, header.search, browse.sort, header.address, page]
-    changed = header.view.change(on_view, [header.view, page], outputs, **QUIET)
+    outputs = [header.nav, header.search, browse.sort, header.address, shown]
+    changed = header.view.change(on_view, [header.view, shown], outputs, **QUIET)
     changed.then(None, [header.address], None, js=read_script("write_address"))
+
+
+def search_text(view: View, last: View | None) -> Any:
+    """The search box's text. Where it has not changed, what is typed meanwhile stays."""
+    before = (last.text, last.page, last.visit) if last else ("", view.page, view.visit)
+    return gr.skip() if (view.text, view.page, view.visit) == before else view.text
 
 
 def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, services: Services) -> None:
@@ -229,9 +238,12 @@ def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, se
         component.act(on_click, [header.view, pages.browse.results], [header.view, header.order], **IN_ORDER)
 
 
-def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
-    """`level` of mature images is what this browser chose before; an address that names one has its way."""
-    return View.from_address(str(request.url.query) if request else "", level), generation or ""
+def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str, str]:
+    """The view, the generation and the address. `level` of mature images is what this browser chose before; an address
+    that names one has its way.
+    """
+    view = View.from_address(str(request.url.query) if request else "", level)
+    return view, generation or "", view.to_address()
 
 
 def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
