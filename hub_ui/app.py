@@ -31,6 +31,7 @@ from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
 from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
@@ -140,7 +141,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
     app.space_id = None
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
-        header = Header(services, render, gr.State(None), gr.State(False))
+        header = Header(services, render, gr.State(None), gr.State(None))
         drawer = downloads.Downloads(header.downloads)
         pages = Pages(services, render, header)
         try_page, panel = pages.try_page, pages.panel.panel
@@ -216,7 +217,7 @@ def search_text(view: View, last: View | None) -> Any:
 
 
 def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, services: Services) -> None:
-    def on_click(view: View | None, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
+    def on_click(view: View | None, shown: Results | None, asked: int, event: gr.EventData) -> tuple[Any, ...]:
         with errors_as_messages():
             # There is no view yet if somebody clicks before the address is read.
             now, act = view or View(), act_data(event)
@@ -225,7 +226,8 @@ def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, se
                 now = replace(now, query=shown.query)
             if act.get("act") == "stack":
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
-            return apply_click(now, act, services.generation.default_weight)
+            then, order = apply_click(now, act, services.generation.default_weight)
+            return then, asked + 1 if isinstance(order, Order) and then == view else gr.skip(), order
 
     clickable = [
         header.nav, header.hubs, pages.browse.grid, pages.panel.panel, drawer.drawer, pages.try_page.dropped,
@@ -234,20 +236,22 @@ def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, se
         clickable.append(pages.visit.list)
     if pages.train is not None:
         clickable.append(pages.train.progress)
+    asked = pages.try_page.asked
+    inputs, outputs = [header.view, pages.browse.results, asked], [header.view, asked, header.order]
     for component in clickable:
-        component.act(on_click, [header.view, pages.browse.results], [header.view, header.order], **IN_ORDER)
+        component.act(on_click, inputs, outputs, **IN_ORDER)
 
 
-def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str, str]:
-    """The view, the generation and the address. `level` of mature images is what this browser chose before; an address
-    that names one has its way.
+def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, Any, str]:
+    """The view, an Order to resume the generation, and the address. `level` of mature images is what this browser chose
+    before; an address that names one has its way.
     """
     view = View.from_address(str(request.url.query) if request else "", level)
-    return view, generation or "", view.to_address()
+    return view, Order(resumes=generation) if generation else gr.skip(), view.to_address()
 
 
 def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
-    """The view after a click in the frame, and whether a pair is ordered. `usual` gives a LoRA's own weight."""
+    """The view after a click in the frame, and an Order of images. `usual` gives a LoRA's own weight."""
     name = act.get("act")
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
@@ -264,7 +268,8 @@ def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] =
     if name == "open":
         return replace(view, page="browse", open=str(ref)), gr.skip()
     if name == "try":
-        return view.try_lora(str(ref), usual(ref)), True
+        tried = view.try_lora(str(ref), usual(ref))
+        return tried, Order.of(tried)
     return view.with_lora(str(ref), usual(ref)), gr.skip()
 
 

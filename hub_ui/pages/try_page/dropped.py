@@ -23,6 +23,7 @@ from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
 from hub_ui.pages.try_page.compatibility import suggest_base
 from hub_ui.pages.try_page.form import FormSource, find_record
 from hub_ui.pages.try_page.image_files import Original
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import TryPage
 from hub_ui.pages.view import (
     LARGEST_SEED,
@@ -105,14 +106,14 @@ def connect(page: TryPage, services: Services, render: Renderer) -> None:
             return apply_click(render, now, dropped, asked, act_data(event))
 
     page.drop.upload(on_drop, [page.view, page.drop], [page.view, page.dropped, page.plan], **QUIET)
-    outputs = [page.view, page.order, page.shown, page.asked, page.dropped, page.plan]
+    outputs = [page.view, page.shown, page.asked, page.order, page.dropped, page.plan]
     page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **IN_ORDER)
 
 
 def apply_click(
     render: Renderer, view: View, dropped: DroppedImage | None, asked: int, clicked: dict[str, Any]
 ) -> tuple[Any, ...]:
-    """View, order, form's source, count of requests, the plan's HTML, and the plan."""
+    """View, form's source, count of requests, order, the plan's HTML, and the plan."""
     name = clicked.get("act")
     if name == "forget-image":
         return (*(gr.skip(),) * 4, "", None)
@@ -121,9 +122,9 @@ def apply_click(
     then = dropped.view(view)
     # The form is filled in anew, whatever was typed meanwhile.
     filled = FormSource()
-    order: Any = False if name == "fill" else (True if dropped.is_sheet else dropped.original)
+    order = Order.of(then, None if dropped.is_sheet else dropped.original) if name == "make-again" else None
     folded = render("dropped", problem="", folded=True, dropped=dropped)
-    return then, order, filled, asked + 1 if then == view else gr.skip(), folded, gr.skip()
+    return then, filled, asked + 1 if then == view else gr.skip(), order, folded, gr.skip()
 
 
 def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:

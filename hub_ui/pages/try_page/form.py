@@ -211,6 +211,11 @@ class FormSource:
     refs: tuple[str, ...] = ()
     settings: TrySettings | None = None
 
+    @property
+    def name(self) -> str:
+        """Tells it from others, on the page too."""
+        return f"{hash(self):x}"
+
     @staticmethod
     def of(view: View) -> FormSource:
         """Only what fills fields: a click on a tab must not undo the user's input."""

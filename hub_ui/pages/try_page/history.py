@@ -17,6 +17,7 @@ from hub_ui.images.provenance import Provenance
 from hub_ui.pages.events import IN_ORDER, QUIET, Listeners, errors_as_messages
 from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
@@ -36,9 +37,9 @@ class Changes(NamedTuple):
     view: Any = SAME
     kept: Any = SAME
     result: Any = SAME
-    order: Any = SAME
     shown: Any = SAME
     asked: Any = SAME
+    order: Any = SAME
     history: Any = SAME
     removed: Any = SAME
     groups: Any = SAME
@@ -74,7 +75,7 @@ def connect(page: TryPage, services: Services, render: Renderer, listeners: List
     listeners.add(on_view, [page.view, groups], [page.history])
     page.kept.change(on_result, [groups], [page.history], **QUIET)
     outputs = [
-        page.view, page.kept, page.result, page.order, page.shown, page.asked, page.history, removed, groups,
+        page.view, page.kept, page.result, page.shown, page.asked, page.order, page.history, removed, groups,
     ]  # fmt: skip
     page.history.act(on_click, [page.view, page.kept, page.asked, removed, groups], outputs, **IN_ORDER)
 
@@ -101,7 +102,8 @@ def apply_click(services: Services, render: Renderer, click: Click, clicked: dic
     then = view_of_result(click.view, made)
     if name == "rerun":
         # The form is filled in anew, whatever was typed meanwhile.
-        return Changes(view=then, order=True, shown=FormSource(), asked=click.asked + 1 if then == click.view else SAME)
+        asked = click.asked + 1 if then == click.view else SAME
+        return Changes(view=then, shown=FormSource(), asked=asked, order=Order.of(then))
     shown = generate.finish(services, image_files.result_of(made, cache), then)
     return Changes(view=then, kept=shown, result=result.result_html(render, shown))
 

@@ -48,7 +48,7 @@ ESTIMATES = {
     " Size.change rows.change weights-of.change Clip weight.change Block weights.change start.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
-GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
+GENERATES = {"state.change > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
 # How the page looks, and which images it shows; the rest is refused.
 SETTINGS = {"settings.act > settings"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
