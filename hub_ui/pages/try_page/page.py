@@ -94,19 +94,19 @@ def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
     def on_view(
-        order: Order | None, now: View, before: FormSource, last: Result | None, blank: Blank, fills: int, weights: str
+        order: Order | None, now: View, before: FormSource, last: Result | None, blank: Blank, fills: int, *fields: Any
     ) -> Any:
         due = order if order is not None and order.is_due(now) else None
         # Who has ordered images may be on another page by now.
         at = replace(now, page="try") if due is not None and not due.resumes else now
         name = FormSource.of(now).name
-        updates = *form.show(services, render, at, before, weights), *stage_updates(render, now, last, blank)
+        updates = *form.show(services, render, at, before, *fields), *stage_updates(render, now, last, blank)
         filled = name if at.page == "try" else gr.skip()
         return (*updates, fills + 1, filled, f"{due.number} {name}" if due is not None else gr.skip())
 
     outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank, page.fills]
     # The order first, which a click writes last: with it comes all that belongs to it.
-    inputs = [page.order, page.view, page.shown, page.kept, page.blank, page.fills, page.form.weights]
+    inputs = [page.order, page.view, page.shown, page.kept, page.blank, page.fills, page.form.weights, page.form.base]
     changes = [page.view.change, page.asked.change]
     gr.on(changes, on_view, inputs, [*outputs, page.filled, page.due], **QUIET)
     # Before the generation: events of one click follow each other (Gradio 6.31), and the address waits for none.
