@@ -39,7 +39,7 @@ CHANGES_ITS_OWN_VIEW = {
     "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
     "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
     "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
-    "drop.upload > state", "dropped.act > state", "dropped.act > nothing",
+    "drop.upload > state", "drop.upload > dropped", "dropped.act > state", "dropped.act > nothing",
     "From.input To.input Images.input > weights-of",
     "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
