@@ -185,7 +185,7 @@ def connect_listeners(
     if pages.visit is not None and services.visitor_downloads is not None:
         visit.connect(pages.visit, services.visitor_downloads, render, listeners)
     if services.policy.allows("keep history"):
-        history.connect(pages.try_page, services, render, listeners)
+        history.connect(pages.try_page, services, render)
     if pages.train is not None:
         train.connect(pages.train, services, render, listeners)
     settings.connect(pages.settings, services, render, listeners)

@@ -14,7 +14,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.events import IN_ORDER, QUIET, Listeners, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
 from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.orders import Order
@@ -56,24 +56,22 @@ class Click:
     groups: int = MOST
 
 
-def connect(page: TryPage, services: Services, render: Renderer, listeners: Listeners) -> None:
+def connect(page: TryPage, services: Services, render: Renderer) -> None:
     """Rendered when the Try page opens and after each result. Visitors don't see each other's images."""
     cache = page.history.GRADIO_CACHE
     removed, groups = gr.State(""), gr.State(MOST)
 
-    def on_view(now: View, many: int) -> Any:
+    def on_change(now: View, many: int) -> Any:
         return history_html(services, render, cache, groups=many) if now.page == "try" else gr.skip()
-
-    def on_result(many: int) -> Any:
-        return history_html(services, render, cache, groups=many)
 
     def on_click(now: View, last: Result | None, asked: int, removed: str, groups: int, event: gr.EventData) -> Changes:
         with errors_as_messages():
             click = Click(view=now, last=last, asked=asked, removed=removed, groups=groups)
             return apply_click(services, render, click, act_data(event), cache)
 
-    listeners.add(on_view, [page.view, groups], [page.history])
-    page.kept.change(on_result, [groups], [page.history], **QUIET)
+    # As one event: the answer about a view could come after that about a newer result.
+    changes = [page.view.change, page.kept.change]
+    gr.on(changes, on_change, [page.view, groups], [page.history], trigger_mode="always_last", **QUIET)
     outputs = [
         page.view, page.kept, page.result, page.shown, page.asked, page.order, page.history, removed, groups,
     ]  # fmt: skip

@@ -21,6 +21,7 @@ from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Difference
 from tests.hub_ui.generate.making import adapter, job, made, report
 from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.raw import served
 
 
 def click(built: Services, cache: Path, clicked: dict[str, str], **found: Any) -> Changes:
@@ -69,6 +70,17 @@ def test_the_history_has_pages(built: Services, tmp_path: Path) -> None:
     assert (html.count('data-act="again"'), 'data-act="more-history"' in html) == (12, True)
     more = click(built, tmp_path, {"act": "more-history"})
     assert (more.history.count('data-act="again"'), "more-history" in more.history) == (14, False)
+
+
+def test_views_and_results_write_the_history_one_after_the_other(tmp_path: Path) -> None:
+    with served(tmp_path) as page:
+        config = page.config()
+    [history_] = [part["id"] for part in config["components"] if part["props"].get("elem_id") == "history"]
+    writing = [event for event in config["dependencies"] if history_ in event["outputs"]]
+    assert [(len(event["targets"]), event["trigger_mode"]) for event in writing] == [
+        (2, "always_last"),
+        (1, "multiple"),
+    ]
 
 
 def test_what_is_removed_comes_back(built: Services, tmp_path: Path) -> None:
