@@ -31,6 +31,7 @@ from hub_ui.pages.library import page as library
 from hub_ui.pages.try_page import dropped, history
 from hub_ui.pages.try_page import page as try_page_page
 from hub_ui.pages.try_page.generations import Generations
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.view import View
 from hub_ui.services import Services
 from hub_ui.web.glossary import GlossaryPage
@@ -140,7 +141,7 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
     app.space_id = None
     with app:
         # Empty until the address is read: an unchanged value would not fire `change`.
-        header = Header(services, render, gr.State(None), gr.State(False))
+        header = Header(services, render, gr.State(None), gr.State(None))
         drawer = downloads.Downloads(header.downloads)
         pages = Pages(services, render, header)
         try_page, panel = pages.try_page, pages.panel.panel
@@ -161,7 +162,10 @@ def build_app(services: Services, reader: HeaderReader, render: Renderer, genera
         downloads.connect(app, drawer, services, render, view=header.view, line=pages.panel.download)
         # The id of this tab's generation before a reload comes from the browser's own storage.
         inputs = [try_page.generation, pages.browse.level]
-        app.load(load_view, inputs, [header.view, header.order], js=try_page_page.READ_GENERATION, **QUIET)
+        outputs = [header.view, header.order, header.address]
+        loaded = app.load(load_view, inputs, outputs, js=try_page_page.READ_GENERATION, **QUIET)
+        # Before the first click, which is a step of its own in the browser's history.
+        loaded.then(None, [header.address], None, js=read_script("write_address"))
         add_endpoints(app, services, generations)
         # At each step of an event, Gradio (6.31) copies all components that were an output of any event so far, to show
         # progress on them, even if it is hidden. That was a quarter of the work of a page that loads.
@@ -181,7 +185,7 @@ def connect_listeners(
     if pages.visit is not None and services.visitor_downloads is not None:
         visit.connect(pages.visit, services.visitor_downloads, render, listeners)
     if services.policy.allows("keep history"):
-        history.connect(pages.try_page, services, render, listeners)
+        history.connect(pages.try_page, services, render)
     if pages.train is not None:
         train.connect(pages.train, services, render, listeners)
     settings.connect(pages.settings, services, render, listeners)
@@ -190,24 +194,30 @@ def connect_listeners(
 
 
 def connect_view(header: Header, render: Renderer, browse: page.BrowsePage) -> None:
-    page = gr.State("")
+    shown = gr.State(None)
 
-    def on_view(now: View, before: str) -> Any:
+    def on_view(now: View, last: View | None) -> Any:
         # The nav also says which page stands open (widgets/templates/nav.html), and which LoRAs the Try page has to
         # have before it is shown. On the page itself nothing goes away that a person looks at.
         nav = widgets_header.nav_html(
             render, now.page, stacked=len(now.stack), closed=header.closed, stack=now.stack_name,
-            awaited=now.page == "try" and before != "try",
+            awaited=now.page == "try" and (last is None or last.page != "try"),
         )  # fmt: skip
-        return nav, now.text, now.query.sort, now.to_address(), now.page
+        return nav, search_text(now, last), now.query.sort, now.to_address(), now
 
-    outputs = [header.nav, header.search, browse.sort, header.address, page]
-    changed = header.view.change(on_view, [header.view, page], outputs, **QUIET)
+    outputs = [header.nav, header.search, browse.sort, header.address, shown]
+    changed = header.view.change(on_view, [header.view, shown], outputs, **QUIET)
     changed.then(None, [header.address], None, js=read_script("write_address"))
 
 
+def search_text(view: View, last: View | None) -> Any:
+    """The search box's text. Where it has not changed, what is typed meanwhile stays."""
+    before = (last.text, last.page, last.visit) if last else ("", view.page, view.visit)
+    return gr.skip() if (view.text, view.page, view.visit) == before else view.text
+
+
 def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, services: Services) -> None:
-    def on_click(view: View | None, shown: Results | None, event: gr.EventData) -> tuple[Any, Any]:
+    def on_click(view: View | None, shown: Results | None, asked: int, event: gr.EventData) -> tuple[Any, ...]:
         with errors_as_messages():
             # There is no view yet if somebody clicks before the address is read.
             now, act = view or View(), act_data(event)
@@ -216,7 +226,8 @@ def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, se
                 now = replace(now, query=shown.query)
             if act.get("act") == "stack":
                 gr.Info(stack_message(services, now, Ref.parse(str(act.get("ref", "")))), duration=6)
-            return apply_click(now, act, services.generation.default_weight)
+            then, order = apply_click(now, act, services.generation.default_weight)
+            return then, asked + 1 if isinstance(order, Order) and then == view else gr.skip(), order
 
     clickable = [
         header.nav, header.hubs, pages.browse.grid, pages.panel.panel, drawer.drawer, pages.try_page.dropped,
@@ -225,17 +236,22 @@ def connect_clicks(header: Header, pages: Pages, drawer: downloads.Downloads, se
         clickable.append(pages.visit.list)
     if pages.train is not None:
         clickable.append(pages.train.progress)
+    asked = pages.try_page.asked
+    inputs, outputs = [header.view, pages.browse.results, asked], [header.view, asked, header.order]
     for component in clickable:
-        component.act(on_click, [header.view, pages.browse.results], [header.view, header.order], **IN_ORDER)
+        component.act(on_click, inputs, outputs, **IN_ORDER)
 
 
-def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, str]:
-    """`level` of mature images is what this browser chose before; an address that names one has its way."""
-    return View.from_address(str(request.url.query) if request else "", level), generation or ""
+def load_view(generation: str, level: object, request: gr.Request) -> tuple[View, Any, str]:
+    """The view, an Order to resume the generation, and the address. `level` of mature images is what this browser chose
+    before; an address that names one has its way.
+    """
+    view = View.from_address(str(request.url.query) if request else "", level)
+    return view, Order(resumes=generation) if generation else gr.skip(), view.to_address()
 
 
 def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] = lambda _ref: 1.0) -> tuple[Any, Any]:
-    """The view after a click in the frame, and whether a pair is ordered. `usual` gives a LoRA's own weight."""
+    """The view after a click in the frame, and an Order of images. `usual` gives a LoRA's own weight."""
     name = act.get("act")
     if name == "go":
         return replace(view, page=View.from_address(f"view={act.get('page', '')}").page, open=""), gr.skip()
@@ -252,7 +268,8 @@ def apply_click(view: View, act: dict[str, Any], usual: Callable[[Ref], float] =
     if name == "open":
         return replace(view, page="browse", open=str(ref)), gr.skip()
     if name == "try":
-        return view.try_lora(str(ref), usual(ref)), True
+        tried = view.try_lora(str(ref), usual(ref))
+        return tried, Order.of(tried)
     return view.with_lora(str(ref), usual(ref)), gr.skip()
 
 

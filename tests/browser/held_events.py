@@ -12,10 +12,14 @@ TRIES = 300
 
 
 @contextmanager
-def all_held(page: Page) -> Iterator[None]:
-    """What is asked within comes to the server only afterwards."""
+def all_held(page: Page, text: str = "") -> Iterator[None]:
+    """What is asked within, with this text, comes to the server only afterwards."""
     held: list[Route] = []
-    page.route(JOIN, lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route) if text in (route.request.post_data or "") else route.continue_()
+
+    page.route(JOIN, hold)
     yield
     for each in held:
         each.continue_()

@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Page, expect
 
+from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
 from hub_ui.library.identify import digests
@@ -131,6 +132,28 @@ def test_what_can_not_be_read_is_told_in_place(
     expect(page.locator(".dropped .problem")).to_contain_text(said, timeout=WAIT)
     page.get_by_role("button", name="Close").click()
     expect(page.locator(".dropped")).to_have_count(0)
+
+
+def test_an_image_that_is_dropped_while_another_is_read_counts(demo: Demo, page: Page, tmp_path: Path) -> None:
+    slow = f'a robot <lora:nowhere:1>\n{SETTINGS}, Lora hashes: "nowhere: 0123456789ab"'
+    page.goto(demo.url)
+    expect(page.locator(".hub.good")).to_have_count(3)
+    demo.hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3600.0))
+    try:
+        first = png(tmp_path / "slow.png", parameters=slow)
+        places.drop(page, first.name, first.read_bytes(), "image/png")
+        expect(page.locator("#dropped")).to_contain_text("Looking for what it was made with", timeout=WAIT)
+        second = png(tmp_path / "second.png", parameters=f"a green boat\n{SETTINGS}")
+        places.drop(page, second.name, second.read_bytes(), "image/png")
+        expect(page.locator(".dropped")).to_contain_text("second.png", timeout=WAIT)
+        page.locator("#nav").get_by_text("Browse").click()
+        expect(page).not_to_have_url(re.compile("view=try"))
+    finally:
+        demo.hubs.faults.clear()
+    # Time for the answer about the first one.
+    page.wait_for_timeout(2000)
+    expect(page.locator(".dropped")).to_contain_text("second.png")
+    expect(page.locator("#nav [aria-current=page]")).to_contain_text("Browse")
 
 
 def test_hostile_texts_in_an_image_stay_text(demo: Demo, page: Page, tmp_path: Path) -> None:

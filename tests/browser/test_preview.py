@@ -27,7 +27,7 @@ from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import places
 from tests.browser.demo import Demo, served_demo
-from tests.browser.held_events import first_held
+from tests.browser.held_events import all_held, first_held
 from tests.hub_ui.generate.base_hub import HUGE, INDEX, text
 
 pytestmark = pytest.mark.browser
@@ -130,6 +130,15 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             yield
         finally:
             go.set()
+
+
+def opening(stage: Demo, ref: Ref) -> str:
+    """Its panel beside the LoRAs of its base."""
+    return f"{stage.url}?base=tiny-shapes&open={str(ref).replace('#', '%23')}"
+
+
+def download_and_try(page: Page) -> None:
+    page.locator(".actions").get_by_role("button", name=re.compile("try", re.IGNORECASE)).first.click()
 
 
 def make(page: Page) -> None:
@@ -257,6 +266,62 @@ def test_on_a_phone_what_is_made_comes_into_view(stage: Demo, refs: tuple[Ref, .
     page.locator(".actions").get_by_role("button", name=re.compile("try", re.IGNORECASE)).first.click()
     expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
     expect(page.locator(".pair")).to_be_in_viewport(ratio=0.9)
+
+
+def test_what_is_ordered_while_other_images_are_made_is_made_too(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(stage.services.history.entries())
+    page.goto(opening(stage, refs[0]))
+    with held(monkeypatch):
+        download_and_try(page)
+        expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+        page.locator("#nav").get_by_text("Browse").click()
+        page.locator(f'.card .hit[data-ref^="{refs[1].lora}"]').first.click()
+        download_and_try(page)
+        # The page is about the newest.
+        expect(page.locator("#progress")).to_contain_text("Waiting for another image", timeout=SECONDS)
+        page.get_by_role("tab", name="Weights").click()
+        page.get_by_role("tab", name="Without / with").click()
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#stop")).to_be_hidden()
+    made = stage.services.history.entries()[: -before or None]
+    assert [entry.provenance.loras[0].ref.lora for entry in made] == [refs[1].lora, refs[0].lora]
+    expect(page.locator(".made").nth(1)).to_contain_text(made[1].provenance.loras[0].title)
+
+
+def test_images_are_ordered_with_the_form_that_was_filled_in_for_them(
+    stage: Demo, refs: tuple[Ref, ...], page: Page
+) -> None:
+    # Events that bring a form.
+    with all_held(page, "the base's own"):
+        page.goto(opening(stage, refs[0]))
+        download_and_try(page)
+        expect(page.locator(".layer output")).to_be_visible()
+        expect(page.get_by_label("Prompt", exact=True)).not_to_have_value("")
+        prompt = page.get_by_label("Prompt", exact=True).input_value()
+        # Time for an event that would come with the form as it was before.
+        page.wait_for_timeout(1000)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    assert stage.services.history.entries()[0].provenance.typed == prompt
+
+
+def test_two_clicks_order_the_same_images_once(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(stage.services.history.entries())
+    page.goto(opening(stage, refs[2]))
+    with held(monkeypatch):
+        expect(page.locator(".actions")).to_be_visible()
+        page.locator(".actions [data-act=try]").evaluate("(button) => { button.click(); button.click(); }")
+        expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".pair img.over")).to_be_visible(timeout=SECONDS)
+    page.get_by_role("tab", name="Weights").click()
+    expect(page.locator("#make")).to_have_text("Make the weight sweep")
+    # Time for an order that was left.
+    page.wait_for_timeout(1000)
+    expect(page.locator("#progress")).to_have_text("")
+    assert len(stage.services.history.entries()) == before + 1
 
 
 def test_a_long_trigger_word_stays_within_the_form(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:

@@ -18,7 +18,7 @@ def test_opening_a_card_puts_it_into_the_view() -> None:
 
 def test_download_and_try_goes_to_the_try_page_and_orders_a_pair() -> None:
     view, ordered = apply_click(View(open="civitai:1@2"), {"act": "try", "ref": "civitai:1@2"})
-    assert (view, ordered) == (View(page="try", stack=(StackedLora(ref="civitai:1@2"),)), True)
+    assert (view, ordered.refs) == (View(page="try", stack=(StackedLora(ref="civitai:1@2"),)), ("civitai:1@2",))
 
 
 def test_a_lora_is_tried_at_the_weight_it_is_meant_for() -> None:
@@ -74,4 +74,4 @@ def test_a_click_on_a_lora_changes_the_view_before_anything_else(tmp_path: Path)
     for event in config["dependencies"]:
         for target, name in event["targets"]:
             first.setdefault(f"{names.get(target)}.{name}", [names[each] for each in event["outputs"]])
-    assert [first[click] for click in ("grid.act", "panel.act")] == [["state", "state"]] * 2
+    assert [first[click] for click in ("grid.act", "panel.act")] == [["state"] * 3] * 2

@@ -19,10 +19,11 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
-from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.try_page.compatibility import suggest_base
 from hub_ui.pages.try_page.form import FormSource, find_record
 from hub_ui.pages.try_page.image_files import Original
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import TryPage
 from hub_ui.pages.view import (
     LARGEST_SEED,
@@ -87,32 +88,40 @@ class DroppedImage:
 def connect(page: TryPage, services: Services, render: Renderer) -> None:
     cache = page.result.GRADIO_CACHE
 
-    def on_drop(now: View, file: str | None) -> Iterator[Any]:
-        if not file:
-            yield (gr.skip(),) * 3
-            return
-        looking = result.progress_html(render, _("Looking for what it was made with…"), None)
-        yield replace(now, page="try", open=""), looking, None
-        try:
-            dropped = read_dropped(services, Path(file), cache)
-        except HubUiError as error:
-            yield gr.skip(), render("dropped", problem=error.message), None
-            return
-        yield gr.skip(), render("dropped", problem="", folded=False, dropped=dropped), dropped
+    turns = Turns()
+
+    def on_drop(request: gr.Request, file: str | None) -> Iterator[Any]:
+        turn, steps = turns.take(request), describe_drop(services, render, file, cache)
+        yield from while_current(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
 
     def on_click(now: View, dropped: DroppedImage | None, asked: int, event: gr.EventData) -> Any:
         with errors_as_messages():
             return apply_click(render, now, dropped, asked, act_data(event))
 
-    page.drop.upload(on_drop, [page.view, page.drop], [page.view, page.dropped, page.plan], **QUIET)
-    outputs = [page.view, page.order, page.shown, page.asked, page.dropped, page.plan]
+    # The view first, and by itself: what is clicked while the file is read stays.
+    page.drop.upload(lambda now: replace(now or View(), page="try", open=""), [page.view], [page.view], **IN_ORDER)
+    page.drop.upload(on_drop, [page.drop], [page.dropped, page.plan], trigger_mode="multiple", **QUIET)
+    outputs = [page.view, page.shown, page.asked, page.order, page.dropped, page.plan]
     page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **IN_ORDER)
+
+
+def describe_drop(services: Services, render: Renderer, file: str | None, cache: str) -> Iterator[tuple[Any, Any]]:
+    """The plan's HTML, and the plan."""
+    if not file:
+        return
+    yield result.progress_html(render, _("Looking for what it was made with…"), None), None
+    try:
+        dropped = read_dropped(services, Path(file), cache)
+    except HubUiError as error:
+        yield render("dropped", problem=error.message), None
+        return
+    yield render("dropped", problem="", folded=False, dropped=dropped), dropped
 
 
 def apply_click(
     render: Renderer, view: View, dropped: DroppedImage | None, asked: int, clicked: dict[str, Any]
 ) -> tuple[Any, ...]:
-    """View, order, form's source, count of requests, the plan's HTML, and the plan."""
+    """View, form's source, count of requests, order, the plan's HTML, and the plan."""
     name = clicked.get("act")
     if name == "forget-image":
         return (*(gr.skip(),) * 4, "", None)
@@ -121,9 +130,9 @@ def apply_click(
     then = dropped.view(view)
     # The form is filled in anew, whatever was typed meanwhile.
     filled = FormSource()
-    order: Any = False if name == "fill" else (True if dropped.is_sheet else dropped.original)
+    order = Order.of(then, None if dropped.is_sheet else dropped.original) if name == "make-again" else None
     folded = render("dropped", problem="", folded=True, dropped=dropped)
-    return then, order, filled, asked + 1 if then == view else gr.skip(), folded, gr.skip()
+    return then, filled, asked + 1 if then == view else gr.skip(), order, folded, gr.skip()
 
 
 def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:

@@ -211,6 +211,11 @@ class FormSource:
     refs: tuple[str, ...] = ()
     settings: TrySettings | None = None
 
+    @property
+    def name(self) -> str:
+        """Tells it from others, on the page too."""
+        return f"{hash(self):x}"
+
     @staticmethod
     def of(view: View) -> FormSource:
         """Only what fills fields: a click on a tab must not undo the user's input."""
@@ -218,8 +223,12 @@ class FormSource:
         return FormSource(refs=tuple(s.ref for s in view.stack), settings=typed)
 
 
-def show(services: Services, render: Renderer, view: View, before: FormSource, weights: str = "") -> tuple[Any, ...]:
-    """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source. `weights` stand in their field."""
+def show(
+    services: Services, render: Renderer, view: View, before: FormSource, weights: str = "", base_now: str | None = ""
+) -> tuple[Any, ...]:
+    """Updates of `Form.outputs` for the LoRAs of `view`, and the form's new source. `weights` and `base_now` stand in
+    their fields.
+    """
     if view.page != "try":
         return (gr.skip(),) * 23
     settings, now = view.settings, FormSource.of(view)
@@ -234,7 +243,8 @@ def show(services: Services, render: Renderer, view: View, before: FormSource, w
     return (
         render("stack", layers=items, most=MOST_LORAS, name=view.stack_name),
         render("trigger_chips", words=words_, used=settings.use_trigger_words),
-        *base_choice(services, render, settings, records),
+        # A base that is chosen while this is on its way stays.
+        *base_choice(services, render, settings, records, changed=changed or not base_now),
         field_update("\n".join(settings.prompts), changed, visible=settings.sheet == "grid"),
         # The user's choice stays while nothing else changes.
         field_update(place, changed or not can_run_there, visible=can_run_there),
@@ -365,12 +375,12 @@ def stack_item(
 
 
 def base_choice(
-    services: Services, render: Renderer, settings: TrySettings, records: Sequence[Record | None]
+    services: Services, render: Renderer, settings: TrySettings, records: Sequence[Record | None], *, changed: bool
 ) -> tuple[Any, str]:
-    """The bases to choose from, and a line about the chosen one."""
+    """The bases to choose from, the chosen one if the form has `changed`, and a line about it."""
     first = next((record for record in records if record is not None), None)
     if first is None:
-        return gr.update(choices=[], value=settings.base), ""
+        return field_update(settings.base, changed, choices=[]), ""
     try:
         choice = choose_base(services, first, settings.base or None)
     except HubUiError as error:
@@ -378,14 +388,13 @@ def base_choice(
         unfit = bool(compatibility_problem(services, first))
         choices = [] if unfit else _choices(services, first.architecture)
         line = _("No base model for this LoRA here") if unfit else error.message
-        return gr.update(choices=choices, value=settings.base), render("base", line=line, problem=True)
+        return field_update(settings.base, changed, choices=choices), render("base", line=line, problem=True)
     steps, disk = _("{n} steps").format(n=choice.steps), _("{n} GB on disk").format(n=f"{choice.gigabytes:g}")
     # The size of a user's own base is unknown.
     known = base_models.base_by_id(choice.id) is not None
     line = format.join(steps, f"{choice.width} × {choice.height}", disk if known else "")
-    return gr.update(choices=_choices(services, choice.architecture), value=choice.id), render(
-        "base", line=line, problem=False
-    )
+    update = field_update(choice.id, changed, choices=_choices(services, choice.architecture))
+    return update, render("base", line=line, problem=False)
 
 
 def _choices(services: Services, architecture: str | None) -> list[tuple[str, str]]:

@@ -123,14 +123,13 @@ class TryOrder:
 
 
 class Updates(NamedTuple):
-    """Updates of the event's outputs, in order. `order` False: it is running, and must not start again."""
+    """Updates of the event's outputs, in order."""
 
     progress: Any = SAME
     result: Any = SAME
     kept: Any = SAME
     question: Any = SAME
     stop: Any = SAME
-    order: Any = SAME
     generation: Any = SAME
     requested: Any = SAME
 
@@ -156,7 +155,7 @@ def generate(
     if not order.view.refs and order.original is None:
         raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Download & try”."))
     # The button for stopping comes with the id of what it stops.
-    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", order=False)
+    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="")
     fetches = PendingDownloads()
     if order.settings.place == "local":
         check_bases(services, order.view.refs, order.settings.base)
@@ -249,7 +248,6 @@ def with_files(
 def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:
     """This tab's generation from before a reload, if it is about the LoRAs of the address."""
     found = generations.find(id_)
-    yield Updates(order=False)
     if found is not None and is_about(found.kind, found.refs, view):
         yield from _follow(render, generations, id_, download_subject(view, view.settings.base))
 
@@ -300,7 +298,7 @@ def stop(services: Services, render: Renderer, generations: Generations, id_: st
     generations.stop(id_, text)
     for task in alone:
         services.queue.pause(task) if may_resume else services.queue.cancel(task)
-    return Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="", order=False)
+    return Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="")
 
 
 def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
@@ -308,7 +306,7 @@ def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from steps
     except HubUiError:
-        yield Updates(progress="", question="", stop=HIDE, generation="", order=False)
+        yield Updates(progress="", question="", stop=HIDE, generation="")
         raise
 
 

@@ -14,9 +14,10 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.events import IN_ORDER, QUIET, Listeners, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
 from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.pages.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
@@ -36,9 +37,9 @@ class Changes(NamedTuple):
     view: Any = SAME
     kept: Any = SAME
     result: Any = SAME
-    order: Any = SAME
     shown: Any = SAME
     asked: Any = SAME
+    order: Any = SAME
     history: Any = SAME
     removed: Any = SAME
     groups: Any = SAME
@@ -55,26 +56,24 @@ class Click:
     groups: int = MOST
 
 
-def connect(page: TryPage, services: Services, render: Renderer, listeners: Listeners) -> None:
+def connect(page: TryPage, services: Services, render: Renderer) -> None:
     """Rendered when the Try page opens and after each result. Visitors don't see each other's images."""
     cache = page.history.GRADIO_CACHE
     removed, groups = gr.State(""), gr.State(MOST)
 
-    def on_view(now: View, many: int) -> Any:
+    def on_change(now: View, many: int) -> Any:
         return history_html(services, render, cache, groups=many) if now.page == "try" else gr.skip()
-
-    def on_result(many: int) -> Any:
-        return history_html(services, render, cache, groups=many)
 
     def on_click(now: View, last: Result | None, asked: int, removed: str, groups: int, event: gr.EventData) -> Changes:
         with errors_as_messages():
             click = Click(view=now, last=last, asked=asked, removed=removed, groups=groups)
             return apply_click(services, render, click, act_data(event), cache)
 
-    listeners.add(on_view, [page.view, groups], [page.history])
-    page.kept.change(on_result, [groups], [page.history], **QUIET)
+    # As one event: the answer about a view could come after that about a newer result.
+    changes = [page.view.change, page.kept.change]
+    gr.on(changes, on_change, [page.view, groups], [page.history], trigger_mode="always_last", **QUIET)
     outputs = [
-        page.view, page.kept, page.result, page.order, page.shown, page.asked, page.history, removed, groups,
+        page.view, page.kept, page.result, page.shown, page.asked, page.order, page.history, removed, groups,
     ]  # fmt: skip
     page.history.act(on_click, [page.view, page.kept, page.asked, removed, groups], outputs, **IN_ORDER)
 
@@ -101,7 +100,8 @@ def apply_click(services: Services, render: Renderer, click: Click, clicked: dic
     then = view_of_result(click.view, made)
     if name == "rerun":
         # The form is filled in anew, whatever was typed meanwhile.
-        return Changes(view=then, order=True, shown=FormSource(), asked=click.asked + 1 if then == click.view else SAME)
+        asked = click.asked + 1 if then == click.view else SAME
+        return Changes(view=then, shown=FormSource(), asked=asked, order=Order.of(then))
     shown = generate.finish(services, image_files.result_of(made, cache), then)
     return Changes(view=then, kept=shown, result=result.result_html(render, shown))
 

@@ -10,12 +10,12 @@ import gradio as gr
 from connectors.errors import HubUiError, UsageError
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import N_, _
-from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages
+from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.try_page import compare, form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
-from hub_ui.pages.try_page.image_files import Original
+from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.view import View, sheet_kind, weights_of
 from hub_ui.services import Services
 from hub_ui.widgets import result
@@ -53,9 +53,8 @@ class Blank:
 
 
 class TryPage:
-    """The components. `order` is true right after "Download & try", which then generates without another click.
-
-    After loading it is the id of this tab's earlier generation, or empty. `shown` is the form's source, `kept` the
+    """The components. `order` is the last Order, such as that of "Download & try"; `due` changes when the form has the
+    values for it. `shown` is the form's source, `filled` its name, which the page sends with the form. `kept` is the
     Result, `blank` what the stage said last where there is none.
     """
 
@@ -64,7 +63,7 @@ class TryPage:
         # Raised where the same view is to be made once more: an unchanged view fires no `change`.
         self.asked, self.plan, self.blank = gr.State(0), gr.State(None), gr.State(Blank())
         # How often the form was filled in: its fields have their values by then.
-        self.fills = gr.State(0)
+        self.fills, self.due = gr.State(0), gr.State("")
         with gr.Column(elem_id="form"):
             self.form = Form()
             with gr.Row(elem_id="buttons"):
@@ -83,39 +82,52 @@ class TryPage:
             self.question = widget(elem_id="question")
             self.result = widget(lambda: result.empty_result_html(render), elem_id="pair")
             self.generation = gr.Textbox(visible="hidden", elem_id="generation")
+            self.filled = gr.Textbox(visible="hidden", elem_id="filled")
         self.history = widget(elem_id="history")
         # In the order of `generate.Updates`.
         self.generation_outputs: list[Any] = [
-            self.progress, self.result, self.kept, self.question, self.stop, self.order, self.generation,
+            self.progress, self.result, self.kept, self.question, self.stop, self.generation,
         ]  # fmt: skip
 
 
 def connect(
     page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
-    def on_view(now: View, before: FormSource, last: Result | None, blank: Blank, fills: int, weights: str) -> Any:
-        filled = form.show(services, render, now, before, weights)
-        return (*filled, *stage_updates(render, now, last, blank), fills + 1)
+    def on_view(
+        order: Order | None, now: View, before: FormSource, last: Result | None, blank: Blank, fills: int, *fields: Any
+    ) -> Any:
+        due = order if order is not None and order.is_due(now) else None
+        # Who has ordered images may be on another page by now.
+        at = replace(now, page="try") if due is not None and not due.resumes else now
+        name = FormSource.of(now).name
+        updates = *form.show(services, render, at, before, *fields), *stage_updates(render, now, last, blank)
+        filled = name if at.page == "try" else gr.skip()
+        return (*updates, fills + 1, filled, f"{due.number} {name}" if due is not None else gr.skip())
 
     outputs = [*page.form.outputs, page.shown, page.tabs, page.make, page.result, page.kept, page.blank, page.fills]
-    inputs = [page.view, page.shown, page.kept, page.blank, page.fills, page.form.weights]
-    filled = gr.on([page.view.change, page.asked.change], on_view, inputs, outputs, **QUIET)
+    # The order first, which a click writes last: with it comes all that belongs to it.
+    inputs = [page.order, page.view, page.shown, page.kept, page.blank, page.fills, page.form.weights, page.form.base]
+    changes = [page.view.change, page.asked.change]
+    gr.on(changes, on_view, inputs, [*outputs, page.filled, page.due], **QUIET)
     # Before the generation: events of one click follow each other (Gradio 6.31), and the address waits for none.
     _connect_clicks(page, services, render)
-    _connect_generation(page, downloads, services, render, generations, filled)
+    _connect_generation(page, downloads, services, render, generations)
     _connect_estimate(page, services, render)
 
 
-def run(steps: Iterator[Any]) -> Iterator[Any]:
+def run(turns: Turns, request: gr.Request, steps: Iterator[Any]) -> Iterator[Any]:
+    """Only the newest generation of a page updates it: an older one goes on, and comes into the history."""
+    turn = turns.take(request)
     with errors_as_messages():
-        yield from generate.clear_on_error(steps)
+        shown = generate.clear_on_error(steps)
+        yield from while_current(shown, lambda: turns.is_at(request, turn), generate.Updates())
 
 
 def _connect_generation(
-    page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations, filled: Any
+    page: TryPage, downloads: Downloads, services: Services, render: Renderer, generations: Generations
 ) -> None:
     """Starts by "Download & try", the button, or a confirmed download; resumes after a reload."""
-    view, agreed = page.view, gr.State("")
+    view, agreed, turns = page.view, gr.State(""), Turns()
 
     def start(request: gr.Request, now: View, requested: int, values: tuple[Any, ...], **more: Any) -> Iterator[Any]:
         order = generate.TryOrder(view=now, filled=form.read_form(now, values), **more)
@@ -125,18 +137,19 @@ def _connect_generation(
         )
 
     def on_order(
-        request: gr.Request, now: View, order: bool | str | Original, requested: int, *values: Any
+        request: gr.Request, now: View, order: Order | None, filled: str, requested: int, *values: Any
     ) -> Iterator[Any]:
-        if isinstance(order, str):
-            yield from run(generate.resume(render, generations, now, order))
-        elif order:
-            original = order if isinstance(order, Original) else None
-            yield from run(start(request, now, requested, values, original=original))
-        else:
+        # The form that comes with it may be that of another view, on its way since before the click.
+        is_ready = order is not None and (order.resumes or filled == FormSource.of(now).name)
+        if order is None or not is_ready or not order.is_due(now) or not order.claim():
             yield generate.Updates()
+        elif order.resumes:
+            yield from run(turns, request, generate.resume(render, generations, now, order.resumes))
+        else:
+            yield from run(turns, request, start(request, now, requested, values, original=order.original))
 
     def on_make(request: gr.Request, now: View, requested: int, *values: Any) -> Iterator[Any]:
-        yield from run(start(request, now, requested, values))
+        yield from run(turns, request, start(request, now, requested, values))
 
     def on_answer(now: View, base: str | None, event: gr.EventData) -> tuple[str, str]:
         return "", read_answer(now, base, act_data(event))
@@ -147,21 +160,21 @@ def _connect_generation(
         is_again = dropped is not None and not dropped.is_sheet and dropped.view(now).stack == now.stack
         original = dropped.original if is_again else None
         steps = start(request, now, requested, values, may_fetch=answer == "fetch", original=original)
-        yield from run(steps) if answer else [generate.Updates()]
+        yield from run(turns, request, steps) if answer else [generate.Updates()]
 
     outputs = [*page.generation_outputs, downloads.requested]
     inputs = [downloads.requested, *page.form.fields]
     # Generations queue for the engine: a waiting one must not block other pages.
     at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    filled.then(on_order, [view, page.order, *inputs], outputs, **at_once)
+    page.due.change(on_order, [view, page.order, page.filled, *inputs], outputs, trigger_mode="multiple", **at_once)
     page.make.click(on_make, [view, *inputs], outputs, **at_once)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
     answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
-    _connect_strip_and_stop(page, services, render, generations, outputs, at_once)
+    _connect_strip_and_stop(page, services, render, generations, turns, outputs, at_once)
 
 
 def _connect_strip_and_stop(
-    page: TryPage, services: Services, render: Renderer, generations: Generations, outputs: list[Any],
+    page: TryPage, services: Services, render: Renderer, generations: Generations, turns: Turns, outputs: list[Any],
     options: dict[str, Any],
 ) -> None:  # fmt: skip
     """The row of other weights under a pair, and the button that stops what is under way."""
@@ -171,7 +184,8 @@ def _connect_strip_and_stop(
             yield generate.Updates()
             return
         cache, session = page.result.GRADIO_CACHE, request.session_hash or ""
-        yield from run(generate.add_weights(services, render, generations, last, cache=cache, page=session))
+        steps = generate.add_weights(services, render, generations, last, cache=cache, page=session)
+        yield from run(turns, request, steps)
 
     def on_stop(id_: str) -> Any:
         with errors_as_messages():

@@ -39,7 +39,7 @@ CHANGES_ITS_OWN_VIEW = {
     "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
     "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
     "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
-    "drop.upload > state", "dropped.act > state", "dropped.act > nothing",
+    "drop.upload > state", "drop.upload > dropped", "dropped.act > state", "dropped.act > nothing",
     "From.input To.input Images.input > weights-of",
     "weights-of.blur weights-of.submit > From",
 }  # fmt: skip
@@ -48,7 +48,7 @@ ESTIMATES = {
     " Size.change rows.change weights-of.change Clip weight.change Block weights.change start.change > estimate",
 }  # fmt: skip
 # Within policy.py's bounds, without keys, on the bases of the list.
-GENERATES = {"page.then > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
+GENERATES = {"state.change > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
 # How the page looks, and which images it shows; the rest is refused.
 SETTINGS = {"settings.act > settings"}
 STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}

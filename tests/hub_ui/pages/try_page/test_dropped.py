@@ -82,19 +82,19 @@ def test_what_is_not_found_is_left_out_and_named(known: Services, tmp_path: Path
 
 
 def test_to_make_it_again_fills_the_form_anew_and_orders_one_image(plan: DroppedImage) -> None:
-    view, order, filled, asked, html, _ = dropped.apply_click(Renderer(), View(), plan, 0, {"act": "make-again"})
+    view, filled, asked, order, html, _ = dropped.apply_click(Renderer(), View(), plan, 0, {"act": "make-again"})
     assert (view.page, view.settings, [s.weight for s in view.stack]) == ("try", plan.settings, [0.7])
-    assert (order, filled.refs, asked) == (plan.original, (), gr.skip())
+    assert (order.original, filled.refs, asked) == (plan.original, (), gr.skip())
     assert html.startswith("\n<details") or "<details class" in html
 
 
 def test_the_same_image_again_is_asked_for_once_more(plan: DroppedImage) -> None:
     same = plan.view(View())
-    assert dropped.apply_click(Renderer(), same, plan, 3, {"act": "make-again"})[3] == 4
+    assert dropped.apply_click(Renderer(), same, plan, 3, {"act": "make-again"})[2] == 4
 
 
 def test_to_fill_in_the_form_orders_nothing(plan: DroppedImage) -> None:
-    assert dropped.apply_click(Renderer(), View(), plan, 0, {"act": "fill"})[1] is False
+    assert dropped.apply_click(Renderer(), View(), plan, 0, {"act": "fill"})[3] is None
 
 
 @pytest.mark.parametrize("clicked", [{"act": "make-again"}, {"act": "other"}, {}])
@@ -117,7 +117,7 @@ def test_a_whole_comparison_of_ours_comes_back_as_one(known: Services, tmp_path:
     png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
     plan = dropped.read_dropped(known, tmp_path / "a.png", str(tmp_path))
     assert (plan.is_sheet, plan.settings.sheet, plan.settings.weights) == (True, "strip", (0.0, 0.5, 1.0))
-    assert dropped.apply_click(Renderer(), View(), plan, 0, {"act": "make-again"})[1] is True
+    assert dropped.apply_click(Renderer(), View(), plan, 0, {"act": "make-again"})[3].original is None
 
 
 def test_a_file_of_somebodys_disk_is_not_found_and_nothing_else_is_lost(known: Services, tmp_path: Path) -> None:

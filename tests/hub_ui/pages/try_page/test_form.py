@@ -66,6 +66,16 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
     assert "No base model for this LoRA here" in painted[LINE]
 
 
+def test_a_base_that_is_chosen_while_the_form_is_on_its_way_stays(built: Services) -> None:
+    looked = view("civitai:2", sheet="strip")
+    same = form.show(built, Renderer(), looked, FormSource.of(looked), "", "maker/own")[BASE]
+    assert ("choices" in same, "value" in same) == (True, False)
+    # None stands there where its LoRA could not be looked up before.
+    assert form.show(built, Renderer(), looked, FormSource.of(looked), "", "")[BASE]["value"] == "tiny-shapes"
+    other = form.show(built, Renderer(), looked, FormSource.of(view("civitai:1")), "", "flux.1-dev")[BASE]
+    assert other["value"] == "tiny-shapes"
+
+
 def test_on_another_page_nothing_is_painted(built: Services) -> None:
     assert show(built, View()) == (gr.skip(),) * 23
 

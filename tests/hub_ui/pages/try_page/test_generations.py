@@ -91,6 +91,34 @@ def test_whoever_follows_learns_of_a_stop_without_waiting_for_the_next_step(gene
         go_on.set()
 
 
+@pytest.mark.timeout(30)
+def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time: list[float]) -> None:
+    stopping: list[str] = []
+
+    def clock() -> float:
+        # A follower asks for the time right before it waits.
+        for id_ in stopping:
+            stopping.remove(id_)
+            generations.stop(id_, "Stopped.")
+        return time[0]
+
+    def work(report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Result:
+        report("half")
+        go_on.wait(60)
+        return RESULT
+
+    generations, go_on = Generations(clock=clock), threading.Event()
+    try:
+        id_ = generations.start(PAIR, work)
+        steps = generations.follow(id_, beat=600)
+        assert next(steps) == "half"
+        stopping.append(id_)
+        assert list(steps) == [Stopped(text="Stopped.")]
+    finally:
+        go_on.set()
+        generations.close()
+
+
 def test_a_result_is_there_more_than_once_and_a_failure_is_told_once(generations: Generations) -> None:
     id_ = finish(generations)
     assert list(generations.follow(id_, beat=BEAT)) == [RESULT]

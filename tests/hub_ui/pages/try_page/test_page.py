@@ -7,7 +7,8 @@ import gradio as gr
 import pytest
 
 from connectors.errors import UsageError
-from hub_ui.pages.try_page import page
+from hub_ui.pages.events import Turns
+from hub_ui.pages.try_page import generate, page
 from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, FormSource
 from hub_ui.pages.try_page.page import Blank
 from hub_ui.pages.view import StackedLora, TrySettings, View
@@ -20,6 +21,10 @@ ONE = View(page="try", stack=(StackedLora(ref="civitai:1"),))
 
 # The fields after the control image, as nobody filled them in.
 USUAL = ("", None, "balanced", "", "", None, 0.6)
+
+
+def request(session: str) -> gr.Request:
+    return gr.Request(session_hash=session)
 
 
 def strip(**fields: Any) -> Result:
@@ -158,6 +163,19 @@ def test_a_shown_weight_of_a_row_is_used_when_it_is_asked_for() -> None:
     row = strip(kind="pair", offered=(0.0, 0.6, 1.2), right=1)
     assert page.select_tile(Renderer(), ONE, row, {"act": "tile", "index": "2"})[2] == gr.skip()
     assert page.select_tile(Renderer(), ONE, row, {"act": "use-weight"})[2].stack[0].weight == 0.6
+
+
+def test_only_the_newest_generation_updates_the_page_and_its_last_step_is_not_repeated() -> None:
+    turns, visitor, other = Turns(), request("a"), request("b")
+    first, theirs = (
+        page.run(turns, who, iter([generate.Updates(progress=str(n)) for n in range(3)])) for who in (visitor, other)
+    )
+    assert [next(first).progress, next(theirs).progress] == ["0", "0"]
+    second = page.run(turns, visitor, iter([generate.Updates(progress="newest")]))
+    # Gradio repeats what came last when an event ends.
+    assert [step.progress for step in second] == ["newest", gr.skip()]
+    assert list(first) == [generate.Updates()]
+    assert [step.progress for step in theirs] == ["1", "2", gr.skip()]
 
 
 def test_two_compared_results_stay_while_tabs_and_weights_change() -> None:
