@@ -48,6 +48,18 @@ def test_what_is_typed_stays_when_an_earlier_click_is_answered(box: Locator, pag
     expect(box).to_have_value("outline")
 
 
+def test_enter_asks_the_hubs_for_a_text_that_was_typed_over_and_back(box: Locator, page: Page) -> None:
+    box.press_sequentially("outline")
+    box.press("Enter")
+    expect(page).to_have_url(re.compile("q=outline"))
+    box.press_sequentially("s")
+    expect(page.locator(".sentence")).to_contain_text("that mentions outlines")
+    box.press("Backspace")
+    expect(page.locator(".news")).to_have_text("Seen so far. Press Enter to ask the hubs too.")
+    box.press("Enter")
+    expect(page.locator(".news")).to_have_text("")
+
+
 def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: Locator, page: Page) -> None:
     box.press_sequentially("outline")
     expect(page.locator(".sentence")).to_contain_text("that mention outline")

@@ -4,7 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
+from connectors.query import Query
 from hub_ui.pages.browse.results import Results
+from hub_ui.pages.view import View
 
 
 class Newest:
@@ -12,6 +14,7 @@ class Newest:
 
     def __init__(self) -> None:
         self._results: Results | None = None
+        self._asked: tuple[Query, int] | None = None
         self._lock = threading.Lock()
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
@@ -22,6 +25,12 @@ class Newest:
     def results(self) -> Results | None:
         with self._lock:
             return self._results
+
+    def is_asked(self, view: View) -> bool:
+        """Whether the view asks for another list than the one before, or for that list once more."""
+        with self._lock:
+            before, self._asked = self._asked, (view.query, view.visit)
+            return before != self._asked
 
     def put(self, results: Results) -> None:
         """Unless those of a later turn are there."""

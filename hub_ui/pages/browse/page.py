@@ -96,9 +96,10 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
         yield from while_current(map(paint_step, steps(turn)), lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, newest: Newest, request: gr.Request) -> Iterator[Any]:
-        shown = newest.results
+        shown, is_new = newest.results, newest.is_asked(now)
         with errors_as_messages():
-            if shown is not None and shown.query == now.query and not shown.is_typed:
+            # What is typed stays where only something else has changed.
+            if shown is not None and not is_new and (shown.is_typed or shown.query == now.query):
                 # A base may have been loaded on the Try page.
                 loaded = now.page == "browse" and loaded_base(services) is not None
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
@@ -183,11 +184,14 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(completion.with_typed(now, text), sort)
 
-    def on_text(now: View, text: str) -> tuple[Any, Any, Any]:
+    def on_text(now: View, text: str, newest: Newest) -> tuple[Any, Any, Any]:
         if is_name(text or ""):
             return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
             then = submit(services, now, text)
+            if then == now and newest.results is not None and newest.results.is_typed:
+                # An unchanged view would leave the list of what was typed.
+                then = replace(then, visit=then.visit + 1)
             return then, then.text, gr.skip()
 
     def on_name(name: EnteredName) -> EnteredName:
@@ -205,7 +209,7 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, text, [*text, entered], **IN_ORDER)
+    submitted = page.search.submit(on_text, [*text, page.newest], [*text, entered], **IN_ORDER)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     # A hub that is slow to say whether it knows a name holds up no other event.
