@@ -4,14 +4,21 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
+from connectors.query import Query
+from hub_ui.pages.browse import results
 from hub_ui.pages.browse.results import Results
+from hub_ui.services import Services
 
 
 class Newest:
-    """Those of one page, as the value of a State that is no output: freed with the page. Thread-safe."""
+    """Those of one page, as the value of a State that is no output: freed with the page. Thread-safe.
+
+    With how often Enter was pressed in the search box, so that what was typed before it is known from what came after.
+    """
 
     def __init__(self) -> None:
         self._results: Results | None = None
+        self._enters = 0
         self._lock = threading.Lock()
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
@@ -23,11 +30,20 @@ class Newest:
         with self._lock:
             return self._results
 
-    def put(self, results: Results) -> None:
+    def count_enter(self) -> None:
+        with self._lock:
+            self._enters += 1
+
+    def is_entered(self, enters: str) -> bool:
+        """Whether Enter was pressed since the page had counted so many."""
+        with self._lock:
+            return enters.isascii() and enters.isdigit() and len(enters) < 9 and int(enters) < self._enters
+
+    def put(self, now: Results) -> None:
         """Unless those of a later turn are there."""
         with self._lock:
-            if self._results is None or results.turn >= self._results.turn:
-                self._results = results
+            if self._results is None or now.turn >= self._results.turn:
+                self._results = now
 
     def replace(self, before: Results, now: Results | None) -> bool:
         """Whether `before` still were the newest."""
@@ -36,6 +52,16 @@ class Newest:
             if is_newest:
                 self._results = now
             return is_newest
+
+    def search(self, services: Services, query: Query, turn: int) -> Iterator[Results]:
+        """The steps of a search, whose query is the newest from now on, not only from its first step on."""
+        before, begun = self.results, results.begin(services, query, turn)
+        self.put(begun)
+        try:
+            yield from results.search(services, query, turn)
+        finally:
+            # Where it ended before its first step.
+            self.replace(begun, before)
 
     def paint(self, paint: Callable[[Results], Any]) -> Iterator[Any]:
         """Updates of the page, until what was sent last is the newest: of two events, the older one may send last."""

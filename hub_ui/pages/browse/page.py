@@ -43,6 +43,8 @@ SORTS: tuple[tuple[str, str], ...] = (
 # The bundled bases: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
 LONGEST_TEXT = 1000
+# For completion.js, which sends it with each text.
+COUNT_ENTER = "(...values) => { window.hubUiEnters = (window.hubUiEnters || 0) + 1; return values; }"
 # Of the list and what stands around it.
 NO_UPDATE = (gr.skip(),) * 6
 
@@ -104,7 +106,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
             else:
                 windows.put(request, Window())
-                yield from current(lambda turn: search(services, newest, now.query, turn), newest, request)
+                yield from current(lambda turn: newest.search(services, now.query, turn), newest, request)
 
     def on_list(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         shown, act = newest.results, act_data(event)
@@ -172,8 +174,7 @@ class EnteredName:
 def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
     """Text, filters and order make a new query.
 
-    None of them has Gradio's `cancels`: a second Enter, whose query is the same, would end the search of the first, and
-    no other would follow. A search whose turn is over (events.Turns) ends by itself.
+    None of them has Gradio's `cancels`: a second Enter with the same query would end the search of the first for good.
     """
 
     def on_facets(now: View, text: str | None, event: gr.EventData) -> tuple[View, Any]:
@@ -183,7 +184,8 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     def on_sort(now: View, text: str | None, sort: str) -> View:
         return with_sort(completion.with_typed(now, text), sort)
 
-    def on_text(now: View, text: str) -> tuple[Any, Any, Any]:
+    def on_text(now: View, text: str, newest: Newest) -> tuple[Any, Any, Any]:
+        newest.count_enter()
         if is_name(text or ""):
             return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
@@ -205,7 +207,7 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, text, [*text, entered], **IN_ORDER)
+    submitted = page.search.submit(on_text, [*text, page.newest], [*text, entered], js=COUNT_ENTER, **IN_ORDER)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     # A hub that is slow to say whether it knows a name holds up no other event.
@@ -234,7 +236,8 @@ def connect_typing(
         turn = turns.now(request)
         found = searching.look(services, typing.query, shown)
         # Enter may have been pressed meanwhile. The beginning of a filter's name is hardly ever a word to search for.
-        if not turns.is_at(request, turn) or (typing.suggestions and not found.ids):
+        is_late = newest.is_entered(act.get("enters", "")) or not turns.is_at(request, turn)
+        if is_late or (typing.suggestions and not found.ids):
             return popup, *NO_UPDATE
         windows.put(request, Window())
         found = replace(found, turn=turns.take(request))
@@ -244,17 +247,6 @@ def connect_typing(
     # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
     looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     page.completion.act(on_typed, [page.view, page.newest], [page.completion, *outputs], **looked_up)
-
-
-def search(services: Services, newest: Newest, query: Query, turn: int) -> Iterator[Results]:
-    """The steps of a search, whose query is the newest from now on, not only from its first step on."""
-    before, begun = newest.results, searching.begin(services, query, turn)
-    newest.put(begun)
-    try:
-        yield from searching.search(services, query, turn)
-    finally:
-        # Where it ended before its first step.
-        newest.replace(begun, before)
 
 
 def list_steps(services: Services, shown: Results, act: Mapping[str, Any]) -> Callable[[int], Iterator[Results]] | None:

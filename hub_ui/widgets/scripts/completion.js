@@ -48,6 +48,7 @@ const send = () => {
   sent = { at: performance.now(), number: String(number), text: input.value };
   trigger('act', {
     act: 'typed', number: sent.number, before: input.value.slice(0, at), after: input.value.slice(at),
+    enters: window.hubUiEnters || 0,
   });
 };
 const receive = () => {
