@@ -89,13 +89,9 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 
     def current(steps: Callable[[int], Iterator[Results]], newest: Newest, request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
-        turn, painter = turns.take(request), Painter(services, render)
-
-        def paint_step(results: Results) -> tuple[Any, ...]:
-            newest.put(results)
-            return painter.paint(results, windows.get(request))
-
-        yield from while_current(map(paint_step, steps(turn)), lambda: turns.is_at(request, turn), NO_UPDATE)
+        turn, painter = turns.take(request), Painter(services, render, newest)
+        painted = (painter.paint(results, windows.get(request)) for results in steps(turn))
+        yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, newest: Newest, request: gr.Request) -> Iterator[Any]:
         shown = newest.results
@@ -120,20 +116,16 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 return
             if is_asked and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
-                cards_at = windows.get(request)
                 yield from newest.paint(
-                    lambda shown: (gr.skip(), grid_html(services, render, shown, cards_at), *NO_UPDATE[2:])
+                    lambda now: (gr.skip(), grid_html(services, render, now, windows.get(request)), *NO_UPDATE[2:])
                 )
             yield NO_UPDATE
 
-    # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
-    # scrolls on while the hubs are asked for more.
+    # "multiple": a new query does not wait for the one before, and a person scrolls on while hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.newest], outputs, **at_once)
-    changed = [
-        widget.act(on_list, [page.view, page.newest], outputs, **at_once)
-        for widget in (page.grid, page.more, page.hubs)
-    ]
+    lists = (page.grid, page.more, page.hubs)
+    changed = [widget.act(on_list, [page.view, page.newest], outputs, **at_once) for widget in lists]
     connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -295,12 +287,14 @@ class Painter:
     take most of the time.
     """
 
-    def __init__(self, services: Services, render: Renderer) -> None:
+    def __init__(self, services: Services, render: Renderer, newest: Newest) -> None:
         self._services = services
         self._render = render
+        self._newest = newest
         self._painted: tuple[Any, ...] = ()
 
     def paint(self, results: Results, window: Window) -> tuple[Any, ...]:
+        self._newest.put(results)
         change = self._services.catalog.change()
         now = (results.ids, counts(results), results.note, results.facets, results.is_held, window, change)
         is_same, self._painted = now == self._painted, now
