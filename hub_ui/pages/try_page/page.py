@@ -164,9 +164,12 @@ def _connect_generation(
 
     outputs = [*page.generation_outputs, downloads.requested]
     inputs = [downloads.requested, *page.form.fields]
-    # Generations queue for the engine: a waiting one must not block other pages.
-    at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    page.due.change(on_order, [view, page.order, page.filled, *inputs], outputs, trigger_mode="multiple", **at_once)
+    # Generations queue for the engine: a waiting one must not block other pages. Nor is a click lost because the answer
+    # to the one before is still on its way; of two for the same images, the second follows those of the first.
+    at_once: dict[str, Any] = {
+        "trigger_mode": "multiple", "concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET,
+    }  # fmt: skip
+    page.due.change(on_order, [view, page.order, page.filled, *inputs], outputs, **at_once)
     page.make.click(on_make, [view, *inputs], outputs, **at_once)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
     answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
