@@ -236,6 +236,37 @@ def test_stop_ends_the_drawing_within_a_step(
     expect(page.locator(".pair img.over")).to_be_visible()
 
 
+def test_a_click_while_stop_is_on_its_way_counts(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, address(stage, refs[0], steps=500, seed=23))
+    with held(monkeypatch):
+        make(page)
+        expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+        # The click on Stop brings it, and no other.
+        with first_held(page, page.locator("#generation textarea").input_value()):
+            page.get_by_role("button", name="Stop").click()
+            page.get_by_role("spinbutton", name="Steps").fill("2")
+            page.get_by_role("spinbutton", name="Seed").fill("25")
+            make(page)
+            expect(page.locator("#progress")).to_contain_text("Waiting for another image", timeout=SECONDS)
+        expect(page.locator("#progress")).to_contain_text("Waiting for another image")
+    expect(page.locator(".proof")).to_contain_text("seed 25", timeout=SECONDS)
+
+
+def test_two_clicks_on_the_button_make_the_images_once(
+    stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(page, address(stage, refs[0], seed=24))
+    before = len(stage.services.history.entries())
+    with held(monkeypatch):
+        page.locator("#make").dblclick()
+        expect(page.locator(".progress .left")).to_be_visible(timeout=SECONDS)
+    expect(page.locator(".proof")).to_contain_text("seed 24", timeout=SECONDS)
+    expect(page.locator("#stop")).to_be_hidden()
+    assert len(stage.services.history.entries()) == before + 1
+
+
 @pytest.fixture
 def unwatched(browser: Browser) -> Iterator[Page]:
     """A page that may be left while it listens for the next step, which is an error on its console."""

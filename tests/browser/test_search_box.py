@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import axe, places
-from tests.browser.held_events import all_held
+from tests.browser.held_events import all_held, first_held
 
 pytestmark = pytest.mark.browser
 
@@ -69,6 +69,30 @@ def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: L
     expect(page).to_have_url(re.compile("q=outline.*open="))
     expect(page.locator(".sentence b")).to_have_text(number)
     expect(box).to_have_value("outline")
+
+
+def test_what_was_typed_before_enter_is_looked_up_no_more(box: Locator, page: Page) -> None:
+    number = page.locator(".sentence b").inner_text()
+    with first_held(page, '"act":"typed"'):
+        with page.expect_request(lambda request: '"act":"typed"' in (request.post_data or "")):
+            box.fill("civitai:122431")
+        box.press("Enter")
+        expect(page.locator(".detail .actions")).to_be_visible()
+        expect(box).to_have_value("")
+    page.wait_for_timeout(1500)
+    expect(page.locator(".news")).to_have_text("")
+    expect(page.locator(".sentence b")).to_have_text(number)
+
+
+def test_an_answer_that_is_overtaken_leaves_the_suggestions_of_the_next_text(box: Locator, page: Page) -> None:
+    with first_held(page, '"act":"typed"'):
+        with page.expect_request(lambda request: '"act":"typed"' in (request.post_data or "")):
+            box.press_sequentially("ba")
+        box.fill("kin")
+        # After a while, it is sent without the answer to the one before.
+        expect(options(page)).to_have_text(["kind: What it is made for"])
+    page.wait_for_timeout(1500)
+    expect(options(page)).to_have_text(["kind: What it is made for"])
 
 
 def test_by_keyboard_a_key_and_then_its_value_are_taken(box: Locator, page: Page) -> None:

@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -21,8 +22,7 @@ from hub_ui.pages.browse import completion, saved_searches
 from hub_ui.pages.browse import results as searching
 from hub_ui.pages.browse.completion import Suggestion
 from hub_ui.pages.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
-from hub_ui.pages.browse.newest import Newest
-from hub_ui.pages.browse.results import Results
+from hub_ui.pages.browse.results import Newest, Results
 from hub_ui.pages.browse.window import Window, Windows
 from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
 from hub_ui.pages.try_page.compatibility import requirements
@@ -43,6 +43,8 @@ SORTS: tuple[tuple[str, str], ...] = (
 # The bundled bases: hub_ui/generate/base_models/table.py.
 DEMO_BASE = "tiny-shapes"
 LONGEST_TEXT = 1000
+# For completion.js, which sends it with each text.
+COUNT_ENTER = "(...values) => { window.hubUiEnters = (window.hubUiEnters || 0) + 1; return values; }"
 # Of the list and what stands around it.
 NO_UPDATE = (gr.skip(),) * 6
 
@@ -87,13 +89,9 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
 
     def current(steps: Callable[[int], Iterator[Results]], newest: Newest, request: gr.Request) -> Iterator[Any]:
         """Paints the steps of a search for as long as nothing else is asked on this page."""
-        turn, painter = turns.take(request), Painter(services, render)
-
-        def paint_step(results: Results) -> tuple[Any, ...]:
-            newest.put(results)
-            return painter.paint(results, windows.get(request))
-
-        yield from while_current(map(paint_step, steps(turn)), lambda: turns.is_at(request, turn), NO_UPDATE)
+        turn, painter = turns.take(request), Painter(services, render, newest)
+        painted = (painter.paint(results, windows.get(request)) for results in steps(turn))
+        yield from while_current(painted, lambda: turns.is_at(request, turn), NO_UPDATE)
 
     def on_view(now: View, newest: Newest, request: gr.Request) -> Iterator[Any]:
         shown, is_new = newest.results, newest.is_asked(now)
@@ -105,7 +103,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
             else:
                 windows.put(request, Window())
-                yield from current(lambda turn: search(services, newest, now.query, turn), newest, request)
+                yield from current(lambda turn: newest.search(services, now.query, turn), newest, request)
 
     def on_list(now: View, newest: Newest, request: gr.Request, event: gr.EventData) -> Iterator[Any]:
         shown, act = newest.results, act_data(event)
@@ -119,20 +117,15 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
                 return
             if is_asked and act.get("act") == "window":
                 # Whatever runs on this page goes on, and paints the same cards from now on.
-                cards_at = windows.get(request)
-                yield from newest.paint(
-                    lambda shown: (gr.skip(), grid_html(services, render, shown, cards_at), *NO_UPDATE[2:])
-                )
+                grid = partial(grid_html, services, render, window=windows.get(request))
+                yield from newest.paint(lambda now: (gr.skip(), grid(now), *NO_UPDATE[2:]))
             yield NO_UPDATE
 
-    # "multiple": a new query does not wait for the search of the one before, which a hub may delay. And a person
-    # scrolls on while the hubs are asked for more.
+    # "multiple": a new query does not wait for the one before, and a person scrolls on while hubs are asked for more.
     at_once: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     searched = page.view.change(on_view, [page.view, page.newest], outputs, **at_once)
-    changed = [
-        widget.act(on_list, [page.view, page.newest], outputs, **at_once)
-        for widget in (page.grid, page.more, page.hubs)
-    ]
+    lists = (page.grid, page.more, page.hubs)
+    changed = [widget.act(on_list, [page.view, page.newest], outputs, **at_once) for widget in lists]
     connect_query(page, services, render)
     connect_typing(page, services, render, turns, windows, outputs)
     if services.settings.read_headers:
@@ -173,8 +166,7 @@ class EnteredName:
 def connect_query(page: BrowsePage, services: Services, render: Renderer) -> None:
     """Text, filters and order make a new query.
 
-    None of them has Gradio's `cancels`: a second Enter, whose query is the same, would end the search of the first, and
-    no other would follow. A search whose turn is over (events.Turns) ends by itself.
+    None of them has Gradio's `cancels`: a second Enter with the same query would end the search of the first for good.
     """
 
     def on_facets(now: View, text: str | None, event: gr.EventData) -> tuple[View, Any]:
@@ -185,6 +177,7 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
         return with_sort(completion.with_typed(now, text), sort)
 
     def on_text(now: View, text: str, newest: Newest) -> tuple[Any, Any, Any]:
+        newest.count_enter()
         if is_name(text or ""):
             return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
@@ -209,7 +202,7 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
     for clickable in (page.facets, page.sentence, page.intro):
         clickable.act(on_facets, [page.view, page.search], [page.view, page.level], **with_text)
     text = [page.view, page.search]
-    submitted = page.search.submit(on_text, [*text, page.newest], [*text, entered], **IN_ORDER)
+    submitted = page.search.submit(on_text, [*text, page.newest], [*text, entered], js=COUNT_ENTER, **IN_ORDER)
     # The panel was opened for the address that could not be read.
     submitted.failure(None, None, None, js="() => document.dispatchEvent(new CustomEvent('hub-ui-not-opened'))")
     # A hub that is slow to say whether it knows a name holds up no other event.
@@ -238,7 +231,8 @@ def connect_typing(
         turn = turns.now(request)
         found = searching.look(services, typing.query, shown)
         # Enter may have been pressed meanwhile. The beginning of a filter's name is hardly ever a word to search for.
-        if not turns.is_at(request, turn) or (typing.suggestions and not found.ids):
+        is_late = newest.is_entered(act.get("enters", "")) or not turns.is_at(request, turn)
+        if is_late or (typing.suggestions and not found.ids):
             return popup, *NO_UPDATE
         windows.put(request, Window())
         found = replace(found, turn=turns.take(request))
@@ -248,17 +242,6 @@ def connect_typing(
     # The script sends one text after the other; Gradio (6.31) would drop those that are typed meanwhile.
     looked_up: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": None, **QUIET}
     page.completion.act(on_typed, [page.view, page.newest], [page.completion, *outputs], **looked_up)
-
-
-def search(services: Services, newest: Newest, query: Query, turn: int) -> Iterator[Results]:
-    """The steps of a search, whose query is the newest from now on, not only from its first step on."""
-    before, begun = newest.results, searching.begin(services, query, turn)
-    newest.put(begun)
-    try:
-        yield from searching.search(services, query, turn)
-    finally:
-        # Where it ended before its first step.
-        newest.replace(begun, before)
 
 
 def list_steps(services: Services, shown: Results, act: Mapping[str, Any]) -> Callable[[int], Iterator[Results]] | None:
@@ -307,12 +290,14 @@ class Painter:
     take most of the time.
     """
 
-    def __init__(self, services: Services, render: Renderer) -> None:
+    def __init__(self, services: Services, render: Renderer, newest: Newest) -> None:
         self._services = services
         self._render = render
+        self._newest = newest
         self._painted: tuple[Any, ...] = ()
 
     def paint(self, results: Results, window: Window) -> tuple[Any, ...]:
+        self._newest.put(results)
         change = self._services.catalog.change()
         now = (results.ids, counts(results), results.note, results.facets, results.is_held, window, change)
         is_same, self._painted = now == self._painted, now

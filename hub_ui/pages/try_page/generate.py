@@ -118,6 +118,11 @@ class TryOrder:
         return self.filled.settings
 
     @property
+    def inputs(self) -> tuple[object, ...]:
+        """What its images depend on. The view's own settings are those of the form, or will be."""
+        return self.view.stack, self.filled, self.may_fetch, self.original
+
+    @property
     def subject(self) -> str:
         return download_subject(self.view, self.settings.base)
 
@@ -154,8 +159,8 @@ def generate(
     """
     if not order.view.refs and order.original is None:
         raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Download & try”."))
-    # The button for stopping comes with the id of what it stops.
-    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="")
+    # The button for stopping comes with the id of what it stops; until then it would stop the one before.
+    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", stop=HIDE)
     fetches = PendingDownloads()
     if order.settings.place == "local":
         check_bases(services, order.view.refs, order.settings.base)
@@ -171,7 +176,7 @@ def generate(
         wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
         return make_result(services, order, cache, on_progress, is_cancelled)
 
-    id_ = generations.start(subject, work, page=page)
+    id_ = generations.start(subject, work, page=page, inputs=order.inputs)
     if fetches.tasks:
         yield Updates(requested=requested + 1)
     yield from _follow(render, generations, id_, order.subject)
@@ -221,8 +226,9 @@ def add_weights(
         made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
         return image_files.with_weights(shown, made, cache)
 
-    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="")
-    id_ = generations.start(GenerationSubject(kind=shown.kind, refs=shown.refs), work, page=page)
+    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", stop=HIDE)
+    subject = GenerationSubject(kind=shown.kind, refs=shown.refs)
+    id_ = generations.start(subject, work, page=page, inputs=(shown.request, missing, shown.varied))
     yield from _follow(render, generations, id_, "")
 
 

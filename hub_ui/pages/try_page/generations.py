@@ -47,10 +47,11 @@ class GenerationSubject:
 
 @dataclass(kw_only=True, eq=False)
 class _Generation:
-    """`page` is the session that started it, `seen` the last look, `step` the last of `count` steps."""
+    """`page` is the session that started it with `inputs`, `seen` the last look, `step` the last of `count` steps."""
 
     id: str
     page: str
+    inputs: object
     subject: GenerationSubject
     seen: float
     step: Any = None
@@ -85,10 +86,13 @@ class Generations:
         self._kept: dict[str, _Generation] = {}
         self._threads: list[threading.Thread] = []
 
-    def start(self, subject: GenerationSubject, work: Work, *, page: str = "") -> str:
-        """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run."""
+    def start(self, subject: GenerationSubject, work: Work, *, page: str = "", inputs: object = None) -> str:
+        """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run.
+
+        While the same page has one with equal `inputs` under way, it returns the id of that one and starts none.
+        """
         self._check()
-        made = _Generation(id=secrets.token_urlsafe(24), page=page, subject=subject, seen=self._clock())
+        made = _Generation(id=secrets.token_urlsafe(24), page=page, inputs=inputs, subject=subject, seen=self._clock())
 
         def put(step: Any) -> None:
             with made.changed:
@@ -105,6 +109,9 @@ class Generations:
 
         with self._lock:
             self._prune()
+            same = self._find_same(page, inputs)
+            if same is not None:
+                return same.id
             if self.running() >= self._most:
                 raise UsageError(
                     _("{most_running} others wait for their images here. Try again in a few minutes.").format(
@@ -119,6 +126,10 @@ class Generations:
             self._threads.append(thread)
             thread.start()
         return made.id
+
+    def _find_same(self, page: str, inputs: object) -> _Generation | None:
+        unfinished = (made for made in self._kept.values() if made.outcome is None and inputs is not None)
+        return next((made for made in unfinished if (made.page, made.inputs) == (page, inputs)), None)
 
     def running(self, page: str | None = None) -> int:
         """How many are not done yet, of one session or of all."""

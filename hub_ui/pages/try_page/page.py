@@ -41,6 +41,11 @@ MAKE: dict[ComparisonKind, str] = {
 # The id stays in this tab, which finds its images after a reload; a shared link has none. The event's other inputs stay
 # as they are.
 READ_GENERATION = "(_, ...others) => [sessionStorage.getItem('hub-ui-generation') || '', ...others]"
+# Generations queue for the engine: a waiting one must not block other pages. Nor is a click lost because the answer to
+# the one before is still on its way; of two for the same images, the second follows those of the first.
+AT_ONCE: dict[str, Any] = {
+    "trigger_mode": "multiple", "concurrency_id": Generations.concurrency_id, "concurrency_limit": None, **QUIET,
+}  # fmt: skip
 TWO_LORAS = N_("Two LoRAs are compared here: add another one.")
 
 
@@ -164,19 +169,16 @@ def _connect_generation(
 
     outputs = [*page.generation_outputs, downloads.requested]
     inputs = [downloads.requested, *page.form.fields]
-    # Generations queue for the engine: a waiting one must not block other pages.
-    at_once: dict[str, Any] = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None, **QUIET}
-    page.due.change(on_order, [view, page.order, page.filled, *inputs], outputs, trigger_mode="multiple", **at_once)
-    page.make.click(on_make, [view, *inputs], outputs, **at_once)
+    page.due.change(on_order, [view, page.order, page.filled, *inputs], outputs, **AT_ONCE)
+    page.make.click(on_make, [view, *inputs], outputs, **AT_ONCE)
     answer = page.question.act(on_answer, [view, page.form.base], [page.question, agreed], **QUIET)
-    answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **at_once)
-    _connect_strip_and_stop(page, services, render, generations, turns, outputs, at_once)
+    answer.success(on_agree, [view, agreed, page.plan, *inputs], outputs, **AT_ONCE)
+    _connect_strip_and_stop(page, services, render, generations, turns, outputs)
 
 
 def _connect_strip_and_stop(
-    page: TryPage, services: Services, render: Renderer, generations: Generations, turns: Turns, outputs: list[Any],
-    options: dict[str, Any],
-) -> None:  # fmt: skip
+    page: TryPage, services: Services, render: Renderer, generations: Generations, turns: Turns, outputs: list[Any]
+) -> None:
     """The row of other weights under a pair, and the button that stops what is under way."""
 
     def on_strip(request: gr.Request, last: Result | None, event: gr.EventData) -> Iterator[Any]:
@@ -191,7 +193,7 @@ def _connect_strip_and_stop(
         with errors_as_messages():
             return generate.stop(services, render, generations, id_)
 
-    page.result.act(on_strip, [page.kept], outputs, **options)
+    page.result.act(on_strip, [page.kept], outputs, **AT_ONCE)
     page.stop.click(on_stop, [page.generation], outputs, **QUIET)
     page.generation.change(None, [page.generation], None, js=read_script("keep_generation"))
 

@@ -11,6 +11,7 @@ let isClosed = true;
 let timer = 0;
 let number = 0;
 let sent = null;
+let received = 0;
 
 const isOpen = () => {
   const list = element.querySelector('.completions:has(li)') || element.querySelector('.completions:has(.problem)');
@@ -48,11 +49,16 @@ const send = () => {
   sent = { at: performance.now(), number: String(number), text: input.value };
   trigger('act', {
     act: 'typed', number: sent.number, before: input.value.slice(0, at), after: input.value.slice(at),
+    enters: window.hubUiEnters || 0,
   });
 };
 const receive = () => {
   refresh();
-  if (!sent || element.querySelector('.completions')?.dataset.number !== sent.number) { return; }
+  const answered = element.querySelector('.completions')?.dataset.number;
+  // One that came later than it was waited for took the place of the next one.
+  if (!sent && Number(answered) < received && !isClosed) { send(); }
+  received = Math.max(received, Number(answered) || 0);
+  if (!sent || answered !== sent.number) { return; }
   const isStale = sent.text !== box().value && !isClosed;
   sent = null;
   clearTimeout(timer);

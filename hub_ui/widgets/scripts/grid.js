@@ -294,6 +294,12 @@ const play = (of) => {
   picture.append(video);
   video.play().catch(() => {});
 };
+// A list that is painted anew has no video.
+const playAgain = () => {
+  if (!playing || playing.querySelector('video')) { return; }
+  playing = null;
+  play(element.querySelector('.card:hover') || element.querySelector('.card:has(:focus-visible)'));
+};
 const pointed = (event) => {
   const of = event.target.closest('.card');
   if (event.type === 'pointerover' ? event.pointerType === 'mouse' : event.target.matches(':focus-visible')) { play(of); }
@@ -318,6 +324,7 @@ watch('value', () => {
   asked = '';
   layOut();
   unblur();
+  playAgain();
   reach();
   lookSoon();
 });

@@ -3,8 +3,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from connectors.query import Query
-from hub_ui.pages.browse.newest import Newest
-from hub_ui.pages.browse.results import Results
+from hub_ui.pages.browse.results import Newest, Results
 
 
 def results(turn: int = 1, *, is_held: bool = False) -> Results:

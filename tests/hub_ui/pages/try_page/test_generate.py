@@ -167,10 +167,9 @@ def generations() -> Iterator[Generations]:
     made.close()
 
 
-def start(built: Services, generations: Generations) -> Iterator[Any]:
-    return generate.generate(
-        built, Renderer(), generations, TryOrder(view=TINY_GENERATE, filled=FILLED_TINY), requested=3, cache=""
-    )
+def start(built: Services, generations: Generations, page: str = "") -> Iterator[Any]:
+    order = TryOrder(view=TINY_GENERATE, filled=FILLED_TINY)
+    return generate.generate(built, Renderer(), generations, order, requested=3, cache="", page=page)
 
 
 def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears_of_it(
@@ -211,7 +210,7 @@ def test_stopping_leaves_a_download_that_somebody_else_waits_for(
     queued: Services, generations: Generations, pulls: Pulls
 ) -> None:
     pulls.held.set()
-    first, second = start(queued, generations), start(queued, generations)
+    first, second = start(queued, generations, "a"), start(queued, generations, "b")
     mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
     said = generate.stop(queued, Renderer(), generations, mine)[0]
     assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)

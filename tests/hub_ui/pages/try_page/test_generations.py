@@ -161,6 +161,25 @@ def test_only_so_many_run_or_wait(generations: Generations) -> None:
         generations.start(PAIR, Held())
 
 
+def test_what_a_page_has_under_way_is_not_started_again(generations: Generations) -> None:
+    work = Held()
+    first = generations.start(PAIR, work, page="a", inputs="a boat")
+    assert generations.start(PAIR, Held(), page="a", inputs="a boat") == first
+    others = [
+        generations.start(PAIR, Held(), page=page, inputs=inputs) for page, inputs in (("a", "a cat"), ("b", "a boat"))
+    ]
+    assert first not in others
+    work.go.set()
+    assert list(generations.follow(first, beat=BEAT))[-1] == RESULT
+    assert generations.start(PAIR, Held(), page="a", inputs="a boat") != first
+
+
+def test_what_was_stopped_starts_again(generations: Generations) -> None:
+    first = generations.start(PAIR, Held(), page="a", inputs="a boat")
+    generations.stop(first)
+    assert generations.start(PAIR, Held(), page="a", inputs="a boat") != first
+
+
 def test_what_runs_is_counted_for_all_pages_and_for_one(generations: Generations) -> None:
     for page in ("a", "b", "b"):
         generations.start(PAIR, Held(), page=page)
