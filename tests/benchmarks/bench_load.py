@@ -33,7 +33,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 from tests.benchmarks.figures import Figure, report
-from tests.hub_ui.web.raw import OnStep, Visitor, ignore
+from tests.hub_ui.web.raw import STATES, OnStep, Visitor, ignore
 
 VISITORS = 100
 SECONDS = 180.0
@@ -134,7 +134,7 @@ def visit(
 
 def search(visitor: Visitor, numbers: dict[str, int], act: dict[str, Any], on_step: OnStep = ignore) -> str:
     for event in ("nav.act > state", "state.change > state"):
-        if said := visitor.ask(numbers[event], [None, None], act, on_step=on_step).said:
+        if said := visitor.ask(numbers[event], STATES, act, on_step=on_step).said:
             return said
     return ""
 
@@ -147,7 +147,7 @@ def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str, on_step: OnSt
         on_step(message)
 
     for event in ("nav.act > state", "state.change > panel"):
-        if said := visitor.ask(numbers[event], [None, None], act, on_step=hear).said:
+        if said := visitor.ask(numbers[event], STATES, act, on_step=hear).said:
             return said
     return "" if any(PANEL in text for text in told) else f"nothing of {ref} is shown"
 

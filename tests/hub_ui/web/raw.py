@@ -19,6 +19,8 @@ from hub_ui.services import Services
 from tests.hub_ui.library.shared_hubs import CONTRACT
 
 SECONDS = 60
+# What is sent in place of a State is not read, nor is one value too many.
+STATES = [None] * 4
 OnStep: TypeAlias = Callable[[dict[str, Any]], None]
 
 
@@ -127,7 +129,7 @@ class Visitor:
 
     def open(self, number: int, address: str) -> None:
         """Hears the stream to its end: Gradio (6.31) cancels whatever is asked just after one that is left early."""
-        self.join(number, [None, None], {"act": "address", "query": address})
+        self.join(number, STATES, {"act": "address", "query": address})
         for _ in self.messages():
             pass
 

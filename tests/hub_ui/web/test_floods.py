@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub_ui.hosting.limits import Limits
-from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.raw import STATES, Visitor, served
 
 MB = 1_000_000
 LIMITS = Limits(
@@ -117,7 +117,7 @@ def open_one(tab: Visitor, numbers: dict[str, int], ref: str) -> str:
     for event in ("nav.act > state", "state.change > panel"):
         answer = tab.ask(
             numbers[event],
-            [None, None],
+            STATES,
             {"act": "open", "ref": ref},
             on_step=lambda step: told.append(json.dumps(step)),
         )

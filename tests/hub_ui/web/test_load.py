@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.raw import STATES, Visitor, served
 
 VISITORS = 60
 # A card of another hub, or the line above the list that offers it: cards that are shown already keep their places.
@@ -52,7 +52,7 @@ def hanging(home: Path) -> Iterator[tuple[Visitor, Hanging]]:
 def sees_cards(visitor: Visitor, show: int, search: int, everybody: threading.Barrier) -> bool:
     """Whether a search brings what another hub has, before it has ended. Nobody leaves before all have seen it."""
     visitor.open(show, "")
-    joined = visitor.join(search, [None, None]).json()["event_id"]
+    joined = visitor.join(search, STATES).json()["event_id"]
     for message in visitor.messages():
         if message.get("event_id") == joined and SEEN.search(json.dumps(message)):
             everybody.wait(300)
@@ -82,7 +82,7 @@ def browse(visitor: Visitor, numbers: dict[str, int]) -> list[str]:
     for address in ("", "q=red", "open=civitai%3A1001", "view=try&lora=civitai%3A1001"):
         act = {"act": "address", "query": address}
         for what in ("nav.act > state", "state.change > state", "state.change > panel"):
-            answer = visitor.ask(numbers[what], [None, None], act, on_step=lambda step: shown.append(json.dumps(step)))
+            answer = visitor.ask(numbers[what], STATES, act, on_step=lambda step: shown.append(json.dumps(step)))
             said.append(answer.said)
     if not any("<h2 dir=" in text for text in shown):
         said.append("no LoRA was shown")

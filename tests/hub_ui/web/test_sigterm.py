@@ -37,7 +37,7 @@ def test_a_page_that_generates_ends_when_it_is_told_to(home: Path, monkeypatch: 
         told = messages(visitor, visitor.event("make.click > progress"))
         assert any("data:image/png" in text for text in told)
         process.send_signal(signal.SIGTERM)
-        assert "hub-ui was stopped before this was done. Start it again in a minute." in list(told)[-1]
+        assert any("hub-ui was stopped before this was done. Start it again in a minute." in text for text in told)
         assert (process.wait(timeout=MOST_SECONDS), stream(process.stderr).read()) == (0, "")
     library = home / "demo" / "loras"
     assert (len(list(library.rglob("*.safetensors"))), list(library.rglob("*.part"))) == (1, [])
@@ -68,6 +68,6 @@ def test_what_runs_is_done_before_the_page_ends_and_nothing_new_begins(
         other.look_at(f"view=try&lora={REF}")
         assert any("hub-ui is being stopped here" in text for text in messages(other, event))
         # The page has the image, and not the sentence of one that was ended.
-        last = list(told)[-1]
-        assert ("was stopped" in last, "data-act='tile'" in last or 'data-act="tile"' in last) == (False, True)
+        rest = " ".join(told)
+        assert ("was stopped" in rest, "data-act='tile'" in rest or 'data-act="tile"' in rest) == (False, True)
         assert (process.wait(timeout=MOST_SECONDS), stream(process.stderr).read()) == (0, "")
