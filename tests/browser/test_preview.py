@@ -257,7 +257,7 @@ def test_a_click_while_stop_is_on_its_way_counts(
 def test_two_clicks_on_the_button_make_the_images_once(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened(page, address(stage, refs[0], seed=24))
+    opened(page, address(stage, refs[0], seed=24, steps=20))
     before = len(stage.services.history.entries())
     with held(monkeypatch):
         page.locator("#make").dblclick()
