@@ -97,7 +97,7 @@ def connect(page: BrowsePage, services: Services, render: Renderer, reader: Head
         shown, is_new = newest.results, newest.is_asked(now)
         with errors_as_messages():
             # What is typed stays where only something else has changed.
-            if shown is not None and not is_new and (shown.is_typed or shown.query == now.query):
+            if shown is not None and (not is_new if shown.is_typed else shown.query == now.query):
                 # A base may have been loaded on the Try page.
                 loaded = now.page == "browse" and loaded_base(services) is not None
                 yield *NO_UPDATE[:4], filters_html(services, render, shown) if loaded else gr.skip(), NO_UPDATE[5]
