@@ -182,14 +182,15 @@ def connect_query(page: BrowsePage, services: Services, render: Renderer) -> Non
             return gr.skip(), gr.skip(), EnteredName(text=text, before=now, number=next(numbers))
         with errors_as_messages():
             then = submit(services, now, text)
-            if then == now and newest.results is not None and newest.results.is_typed:
-                # An unchanged view would leave the list of what was typed.
+            if newest.results is not None and newest.results.is_typed:
+                # With the same query, the list of what was typed would stay.
                 then = replace(then, visit=then.visit + 1)
             return then, then.text, gr.skip()
 
     def on_name(name: EnteredName) -> EnteredName:
         with errors_as_messages():
-            return replace(name, then=submit(services, name.before, name.text))
+            then = submit(services, name.before, name.text)
+            return replace(name, then=replace(then, visit=then.visit + 1))
 
     def on_answer(now: View, name: EnteredName) -> tuple[Any, Any]:
         if name.then is None or now != name.before:
