@@ -1,4 +1,4 @@
-"""Middleware of a page: host names, languages, queue polling, and sessions.
+"""Middleware of a page: host names, languages, queue polling, event streams, and sessions.
 
 Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin header).
 """
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 from gradio.queueing import Queue
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -147,6 +148,26 @@ class QueuePolling:
 
 
 @dataclass(frozen=True)
+class EventStream:
+    """ASGI middleware: a stream of a session that is gone has an end.
+
+    Gradio (6.31) writes into the stream that the session is gone, then raises an error: a traceback in the log, and a
+    broken answer for the browser. It forgets a session when its page is left, and a page may still ask for it then.
+    """
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            # Starlette raises it from the error of a route whose answer has begun.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@dataclass(frozen=True)
 class RequestLanguage:
     """ASGI middleware: the page itself, and what else is answered at once, in the language of the request."""
 
@@ -234,5 +255,6 @@ def middleware(
         Middleware(RequestLanguage),
         Middleware(RequestCheck, rules=rules),
         Middleware(QueuePolling, queue=app._queue),
+        Middleware(EventStream),
     ]
     return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.settings import from_environment
-from hub_ui.web.middleware import AllowedHosts, QueuePolling
+from hub_ui.web.middleware import AllowedHosts, EventStream, QueuePolling
 from hub_ui.web.refused import Refused
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_requests import rules
@@ -148,6 +148,19 @@ def test_what_is_no_request_wakes_nobody() -> None:
     queue = gr.Blocks().queue()._queue
     asyncio.run(QueuePolling(nothing, queue=queue)({"type": "lifespan"}, receive, send))
     assert queue.sleep_when_free == 0.2
+
+
+def test_the_stream_of_a_session_that_is_gone_has_an_end(local: Visitor) -> None:
+    messages = list(local.messages())
+    assert [(message["msg"], message["session_not_found"]) for message in messages] == [("unexpected_error", True)]
+
+
+def test_another_error_of_a_stream_goes_on() -> None:
+    async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("the program is at fault")
+
+    with pytest.raises(RuntimeError, match="the program is at fault"):
+        asyncio.run(EventStream(break_down)({"type": "http"}, receive, send))
 
 
 @pytest.mark.parametrize(
