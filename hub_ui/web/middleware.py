@@ -158,11 +158,19 @@ class EventStream:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def reply(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
-        except RuntimeError as error:
-            # Starlette raises it from the error of a route whose answer has begun.
-            if not isinstance(error.__cause__, HTTPException):
+            await self.app(scope, receive, reply)
+        except (KeyError, RuntimeError) as error:
+            # The session is missed before the stream waits, from which Starlette makes a RuntimeError, or after that.
+            is_missed = isinstance(error, KeyError) or isinstance(error.__cause__, HTTPException)
+            if not (is_missed and has_begun and scope["path"] == "/gradio_api/queue/data"):
                 raise
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,12 +156,27 @@ def test_the_stream_of_a_session_that_is_gone_has_an_end(local: Visitor) -> None
     assert [(message["msg"], message["session_not_found"]) for message in messages] == [("unexpected_error", True)]
 
 
-def test_another_error_of_a_stream_goes_on() -> None:
-    async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("the program is at fault")
+@pytest.mark.parametrize(
+    ("path", "error", "number"),
+    [
+        ("/gradio_api/queue/data", KeyError("session"), 2),
+        ("/gradio_api/queue/data", RuntimeError("the program is at fault"), 1),
+        ("/gradio_api/queue/join", KeyError("session"), 1),
+    ],
+)
+def test_a_stream_ends_as_one_only_where_its_session_is_missed(path: str, error: Exception, number: int) -> None:
+    messages: list[Message] = []
 
-    with pytest.raises(RuntimeError, match="the program is at fault"):
-        asyncio.run(EventStream(break_down)({"type": "http"}, receive, send))
+    async def break_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    async def note(message: Message) -> None:
+        messages.append(message)
+
+    with nullcontext() if number == 2 else pytest.raises(type(error)):
+        asyncio.run(EventStream(break_off)({"type": "http", "path": path}, receive, note))
+    assert len(messages) == number
 
 
 @pytest.mark.parametrize(
