@@ -26,7 +26,7 @@ QUIET_WHEN_LEFT = """
 addEventListener('beforeunload', () => {
   const {error} = console;
   console.error = () => {};
-  setTimeout(() => { console.error = error; }, 10000);
+  setTimeout(() => { console.error = error; }, 30000);
 });
 """
 

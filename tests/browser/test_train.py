@@ -24,12 +24,16 @@ def zipped_images() -> FilePayload:
     return {"name": "boats.zip", "mimeType": "application/zip", "buffer": file.getvalue()}
 
 
-def test_a_price_is_gone_once_it_is_outdated_and_a_training_ends_with_a_lora(page: Page, demo: str) -> None:
+def fill_in(page: Page, demo: str) -> None:
     page.goto(f"{demo}?view=train")
     page.locator("#train-pictures input[type=file]").set_input_files(zipped_images())
     expect(page.locator("#train-pictures")).to_contain_text("boats.zip")
     page.get_by_label("Where to").fill("local/boat")
     page.get_by_label("Trigger word").fill("BOATX")
+
+
+def test_a_price_is_gone_once_it_is_outdated_and_a_training_ends_with_a_lora(page: Page, demo: str) -> None:
+    fill_in(page, demo)
     page.locator("#train-look").click()
     expect(page.locator("#train-said")).to_contain_text("3 images, 0 with a caption")
     expect(page.locator("#train-start")).to_be_visible()
@@ -42,11 +46,7 @@ def test_a_price_is_gone_once_it_is_outdated_and_a_training_ends_with_a_lora(pag
 
 
 def test_a_training_is_not_begun_with_values_whose_price_was_not_told(page: Page, demo: str) -> None:
-    page.goto(f"{demo}?view=train")
-    page.locator("#train-pictures input[type=file]").set_input_files(zipped_images())
-    expect(page.locator("#train-pictures")).to_contain_text("boats.zip")
-    page.get_by_label("Where to").fill("local/boat")
-    page.get_by_label("Trigger word").fill("BOATX")
+    fill_in(page, demo)
     with first_held(page, "BOATX"):
         page.locator("#train-look").click()
         page.locator("#train-form").get_by_label("Rank").fill("8")
