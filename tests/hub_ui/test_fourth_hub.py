@@ -13,8 +13,8 @@ from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services
-from hub_ui.pages.browse import detail, page, results
-from hub_ui.pages.browse import page as browse_page
+from hub_ui.pages.browse import detail, painter, results
+from hub_ui.pages.browse.query_input import submit
 from hub_ui.pages.browse.window import Window
 from hub_ui.pages.settings import settings_view
 from hub_ui.pages.view import View
@@ -58,17 +58,17 @@ def built(server: serving.Hub, home: Path) -> Iterator[Services]:
 @pytest.mark.parametrize("text", ["examplehub:ink-lines", "EH:ink-lines", "https://examplehub.invalid/l/ink-lines"])
 def test_its_refs_are_read(built: Services, text: str) -> None:
     assert str(Ref.parse(text)) == "examplehub:ink-lines"
-    assert browse_page.submit(built, View(), text).open == "examplehub:ink-lines"
+    assert submit(built, View(), text).open == "examplehub:ink-lines"
 
 
 def test_a_ref_that_names_nothing_there_is_told_with_an_example(built: Services) -> None:
     with pytest.raises(BadRef, match="examplehub:SLUG"):
-        browse_page.submit(built, View(), "examplehub:9")
+        submit(built, View(), "examplehub:9")
 
 
 def test_the_page_shows_its_card_its_filter_and_its_state(built: Services) -> None:
     *_, last = results.search(built, Query(hubs=("examplehub",)))
-    _, cards, _, sentence, filters, states = page.paint(built, Renderer(), last, Window())
+    _, cards, _, sentence, filters, states = painter.paint(built, Renderer(), last, Window())
     shown = results.read_cards(built, last, range(9))
     assert [str(record.ref) for record in shown.values()] == [FILE]
     assert 'class="mark EX"' in cards

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,12 +10,10 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.generate.base_models import choose_base
-from hub_ui.pages.browse.page import apply_filter, loaded_base, submit, type_text, with_sort
+from hub_ui.pages.browse.query_input import apply_filter, submit, type_text, with_sort
 from hub_ui.pages.view import PAGE_SIZE, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.widgets.facets import LoadedBase
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -147,15 +143,3 @@ def test_a_quick_filter_excludes_until_a_second_click() -> None:
         apply_filter(View(), act | {"value": "nonsense"})
     with pytest.raises(BadQuery):
         apply_filter(View(), act | {"facet": "x y"})
-
-
-def test_the_base_in_memory_is_one_that_loras_can_be_found_for(
-    built: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert loaded_base(built) is None
-    tiny = choose_base(None, None, "tiny-shapes")
-    monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=tiny))
-    assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
-    monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
-    assert loaded_base(built) is None
-    monkeypatch.setattr(built.generation.local, "_loaded", None)
