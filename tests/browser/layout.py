@@ -123,10 +123,28 @@ OVERLAPS = (
 )
 
 # To run before a page loads. Shifts right after a click count too: what was clicked must not jump away either. What
-# moved is named at once: an element that is gone later has no name any more.
+# moved is named at once: an element that is gone later has no name any more. Chromium takes what moves half a second
+# after a click for an answer to it. A busy computer may need longer to draw the page anew, so its next frames are an
+# answer too.
 COUNT_SHIFTS = """
 window.shifts = [];
 (() => {
+  const FRAMES = 10;
+  // Frames that start by this time are an answer to the last click or key.
+  let answered = -1;
+  let turn = 0;
+  const count = (own, left) => {
+    if (own !== turn) { return; }
+    if (left) { requestAnimationFrame(() => count(own, left - 1)); } else { answered = performance.now(); }
+  };
+  for (const kind of ['keydown', 'pointerdown', 'click']) {
+    addEventListener(kind, (event) => {
+      if (!event.isTrusted) { return; }
+      answered = Infinity;
+      turn += 1;
+      count(turn, FRAMES);
+    }, true);
+  }
   const names = (node) => [...node.classList].filter((name) => !name.startsWith('svelte-')).map((name) => '.' + name);
   const step = (node) => node.localName + (node.id ? '#' + node.id : names(node).join(''));
   const selector = (node) => {
@@ -142,7 +160,7 @@ window.shifts = [];
     ? `${Math.round(box.x)},${Math.round(box.y)} ${Math.round(box.width)}×${Math.round(box.height)}` : 'nowhere';
   const read = (entry) => ({
     value: entry.value,
-    own: !entry.hadRecentInput,
+    own: !entry.hadRecentInput && entry.startTime > answered,
     line: `${entry.value.toFixed(4)} after ${Math.round(entry.startTime)} ms: `
       + entry.sources.map((each) =>
         `${selector(each.node)} from ${place(each.previousRect)} to ${place(each.currentRect)}`).join('; '),
