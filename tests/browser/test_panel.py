@@ -25,6 +25,12 @@ RESTS_AT = """(at) => {
   return Math.abs(strip.scrollLeft - at * strip.clientWidth) < 1;
 }"""
 
+# The list gets another width while the strip moves.
+NARROW_LATER = """document.querySelector('#detail').addEventListener('scroll', () => {
+  document.querySelector('#grid').style.width = '700px';
+  requestAnimationFrame(() => requestAnimationFrame(() => { window.isNarrow = true; }));
+}, { capture: true, once: true })"""
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
@@ -68,6 +74,17 @@ def test_pictures_are_stepped_through_and_one_is_shown_large(demo: Demo, page: P
     page.keyboard.press("Escape")
     expect(page.locator(".lightbox")).to_be_hidden()
     expect(page.locator(".detail")).to_be_visible()
+
+
+def test_an_image_that_is_stepped_to_stays_when_the_list_is_laid_out_meanwhile(demo: Demo, page: Page) -> None:
+    page.goto(f"{demo.url}?open={PICTURES}")
+    expect(page.locator(".counted b")).to_have_text("1")
+    expect(page.locator(".hub.good")).to_have_count(3)
+    page.evaluate(NARROW_LATER)
+    page.get_by_role("button", name="Next image").click()
+    page.wait_for_function("window.isNarrow")
+    expect(page.locator(".counted b")).to_have_text("2")
+    page.wait_for_function(RESTS_AT, arg=1)
 
 
 def test_every_picture_comes_from_the_page_itself(demo: Demo, page: Page) -> None:

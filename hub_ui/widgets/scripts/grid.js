@@ -39,9 +39,11 @@ const measure = () => {
 const setColumns = () => {
   element.style.removeProperty('--columns');
   if (isPhone.matches || !isOpen()) { return; }
-  root.removeAttribute('data-panel');
+  // The panel stays, only its room is taken away: an image that is just being stepped to would go back.
+  const results = element.closest('#results');
+  results.style.marginRight = '0';
   measure();
-  root.setAttribute('data-panel', '');
+  results.style.removeProperty('margin-right');
   const { width, gap } = shape;
   const fitting = Math.floor((box().clientWidth + gap) / (width + gap));
   if (fitting > 1) { element.style.setProperty('--columns', `repeat(${fitting}, ${width}px)`); }
