@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.pages.browse import detail
 from hub_ui.pages.browse import page as browse_page
@@ -145,6 +146,20 @@ def test_the_panel_opens_and_closes_at_the_click_and_nothing_moves_after_it(demo
     page.get_by_role("button", name="Close", exact=True).click()
     expect(page.locator(".detail")).to_have_count(0)
     assert_still(page, GOOD, by_itself=True)
+
+
+def test_the_list_of_the_library_makes_way_at_the_click_however_late_the_answer_is(fresh: Demo, late: Page) -> None:
+    fresh.services.downloads.pull(Ref.parse("civitai:122431"))
+    late.goto(fresh.url + "?view=library")
+    expect(late.get_by_role("button", name="Edit Detail Dial")).to_be_visible()
+    come_to_rest(late)
+    forget_shifts(late)
+    late.get_by_role("button", name="Edit Detail Dial").click()
+    expect(late.locator("#entry .entry")).to_be_focused()
+    late.locator("#entry").get_by_role("button", name="Close").click()
+    expect(late.locator("#entry .entry")).to_have_count(0)
+    expect(late.get_by_role("button", name="Edit Detail Dial")).to_be_focused()
+    assert_still(late, SMALL, by_itself=True)
 
 
 def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> None:

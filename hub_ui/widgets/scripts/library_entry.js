@@ -1,6 +1,27 @@
 // A note is saved when the field is left, or by its button. What is typed stays until the server has said that it is kept.
 let shown = '';
 let opener = '';
+
+// The list makes way at the click, not when the server answers: what moves then moves because of the click.
+const PATIENCE = 30000;
+const root = element.closest('#page-library');
+let expected = null;
+let patience = 0;
+const follow = () => {
+  const isOpen = element.querySelector('.entry') !== null;
+  if (expected !== null && expected !== isOpen) { return; }
+  expected = null;
+  root.toggleAttribute('data-entry', isOpen);
+};
+document.addEventListener('click', (event) => {
+  const edit = event.target.closest('#shelf [data-act=edit]');
+  if (!edit && !event.target.closest('#entry [data-act=edit-close]')) { return; }
+  expected = edit !== null && edit.getAttribute('aria-expanded') !== 'true';
+  root.toggleAttribute('data-entry', expected);
+  clearTimeout(patience);
+  patience = setTimeout(() => { expected = null; follow(); }, PATIENCE);
+}, true);
+
 const area = () => element.querySelector('textarea');
 const status = () => element.querySelector('.saving [role=status]');
 const say = (what) => { status().textContent = status().dataset[what]; };
@@ -30,6 +51,7 @@ addEventListener('beforeunload', (event) => {
 });
 // Gradio patches elements by position: fields of another entry keep what was typed, unless they are set.
 watch('value', () => {
+  follow();
   const panel = element.querySelector('.entry');
   const ref = panel ? panel.dataset.ref : '';
   for (const row of document.querySelectorAll('#shelf .row')) {
