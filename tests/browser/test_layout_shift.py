@@ -127,7 +127,7 @@ def test_the_try_page_is_shown_with_its_lora_however_late_the_form_is(
     come_to_rest(page)
     forget_shifts(page)
     page.locator(".detail").get_by_role("button", name="+ Stack").click()
-    page.get_by_role("button", name="Close", exact=True).click()
+    page.locator(".detail").get_by_role("button", name="Close").click()
     page.get_by_role("link", name="Try").click()
     expect(page.locator(".layer")).to_be_visible()
     expect(page.locator("#estimate p")).to_be_visible()
@@ -143,7 +143,7 @@ def test_the_panel_opens_and_closes_at_the_click_and_nothing_moves_after_it(demo
     expect(page.locator(".detail .actions")).to_be_visible()
     come_to_rest(page)
     assert_still(page, GOOD, by_itself=True)
-    page.get_by_role("button", name="Close", exact=True).click()
+    page.locator(".detail").get_by_role("button", name="Close").click()
     expect(page.locator(".detail")).to_have_count(0)
     assert_still(page, GOOD, by_itself=True)
 

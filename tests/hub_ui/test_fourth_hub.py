@@ -14,8 +14,8 @@ from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services
 from hub_ui.pages.browse import detail, painter, results
-from hub_ui.pages.browse.query_input import submit
-from hub_ui.pages.browse.window import Window
+from hub_ui.pages.browse.page import submit
+from hub_ui.pages.browse.painter import Window
 from hub_ui.pages.settings import settings_view
 from hub_ui.pages.view import View
 from hub_ui.services import Services

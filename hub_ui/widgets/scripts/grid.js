@@ -1,4 +1,4 @@
-// The list may have thousands of cards, of which the page has those around the screen (hub_ui/pages/browse/window.py).
+// The list may have thousands of cards, of which the page has those around the screen (hub_ui/pages/browse/painter.py).
 // Here is kept the room of all the others, so that the scroll bar is true and no card moves; and when the panel opens
 // beside the cards, fewer stand in a row, and the one that was clicked stays where it is.
 const root = element.closest('#page-browse');

@@ -10,7 +10,7 @@ from connectors.connector import Connector
 from connectors.errors import BadQuery, BadRef, HubDown
 from connectors.query import Query
 from hub_ui import services
-from hub_ui.pages.browse.query_input import apply_filter, submit, type_text, with_sort
+from hub_ui.pages.browse.page import apply_filter, submit, type_text, with_sort
 from hub_ui.pages.view import PAGE_SIZE, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
