@@ -8,7 +8,8 @@ element.addEventListener('change', (event) => {
   if (!event.target.matches('[data-language]')) { return; }
   const age = event.target.value ? YEAR : 0;
   document.cookie = `${name()}=${event.target.value}; path=/; max-age=${age}; samesite=lax`;
-  location.reload();
+  // Chromium keeps a cookie a moment later, for which a look at it waits and a reload does not.
+  if (chosen() === event.target.value) { location.reload(); } else { showChosen(); }
 });
 watch('value', showChosen);
 showChosen();
