@@ -8,7 +8,7 @@ element.addEventListener('change', (event) => {
   if (!event.target.matches('[data-language]')) { return; }
   const age = event.target.value ? YEAR : 0;
   document.cookie = `${name()}=${event.target.value}; path=/; max-age=${age}; samesite=lax`;
-  // Chromium keeps a cookie a moment later, for which a look at it waits and a reload does not.
+  // Seen in Chromium 156: a reload may still send the cookie as it was. It does not once the cookie was read.
   if (chosen() === event.target.value) { location.reload(); } else { showChosen(); }
 });
 watch('value', showChosen);
