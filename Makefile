@@ -7,9 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 25
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
-.PHONY: run test lint bench gpu fuzz chaos leaks accuracy shots words clean
+.PHONY: run test journeys exact cluster tools lint bench gpu fuzz chaos leaks accuracy shots words clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -17,7 +18,13 @@ run: $(VENV)/has-run
 test: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.axe
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 25 $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# What `make test` leaves out, by tests/suites.py.
+journeys exact cluster tools: $(VENV)/has-test
+	$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.axe
+	$(PYTEST) --suite $@ $(ARGS)
 
 lint: $(VENV)/has-test
 	$(BIN)/ruff check .

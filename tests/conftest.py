@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.long_files import LONG_FILES
+from tests.suites import ROOT, SUITES, belongs
 
 # Some libraries read these once, when they are imported, so they go before any test module is.
 OUTSIDE = (
@@ -39,19 +39,44 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Networks this small lose more by sharing work between threads than they win, and threads that wait for each other on a
 # busy machine take ten times as long as one alone. Programs that tests start have it too.
 os.environ["OMP_NUM_THREADS"] = "1"
-# A busy machine is slow at making examples, too, and that is no fault of a test.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FILES)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--suite", action="append", default=[], choices=list(SUITES), help="run this suite of tests/suites.py, whole"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, suite in SUITES.items():
+        config.addinivalue_line("markers", f"{name}: {suite.about}; `make test` leaves it out")
+    # Where Hypothesis draws anew, it may find a fault that is older than the change, so only `make fuzz` does it,
+    # and not in CI. A busy machine is slow at making examples, too, and that is no fault of a test.
+    is_fixed = "fuzz" not in config.getoption("suite") or "CI" in os.environ
+    settings.register_profile(
+        "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=is_fixed
+    )
+    settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # A file that is named is run whole, whatever suite its tests are of.
+    if all((config.invocation_params.dir / argument).is_dir() for argument in config.args):
+        asked = config.getoption("suite")
+        chosen = [each for each in items if belongs(_path(each), {mark.name for mark in each.iter_markers()}, asked)]
+        kept = set(chosen)
+        config.hook.pytest_deselected(items=[each for each in items if each not in kept])
+        items[:] = chosen
     # Gradio (6.31) looks for a free port and takes it a moment later. So each process of a run looks elsewhere, and not
     # where the programs look that tests start.
     worker, server = os.environ.get("PYTEST_XDIST_WORKER"), sys.modules.get("gradio.http_server")
     if worker and server:
         vars(server)["INITIAL_PORT_VALUE"] = 7960 + 100 * int(worker.removeprefix("gw"))
+
+
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(ROOT).as_posix()
 
 
 class OutsideWorld(AssertionError):

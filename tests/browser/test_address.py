@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.held_events import first_held
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 # The event that writes the header, as Gradio names it.
 HEADER = """() => {
   const nav = window.gradio_config.components.find((each) => each.props.elem_id === 'nav').id;

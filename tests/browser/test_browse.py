@@ -121,6 +121,7 @@ def test_without_any_hub_the_list_is_the_same_and_says_how_old_it_is(demo: Demo,
     assert (again.evaluate(TITLES), total(again)) == (titles, number)
 
 
+@pytest.mark.journeys
 def test_a_hub_that_is_down_says_so_beside_its_name_and_nowhere_else(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(Fault(kind="status", hub="civitai", match="/api/v1/models"))
     page.goto(demo.url)
@@ -133,6 +134,7 @@ CHOICES = """() => [...document.querySelectorAll('.facets .option')].map((option
   [option.dataset.facet, option.dataset.value, option.querySelector('b').textContent]).filter(([, , n]) => n)"""
 
 
+@pytest.mark.journeys
 def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=outline")
     arrived(page)
@@ -152,6 +154,7 @@ def test_a_filters_number_is_the_number_of_cards_it_brings(demo: Demo, page: Pag
         expect(page.locator(".sentence .part")).to_have_count(1)
 
 
+@pytest.mark.journeys
 def test_a_list_that_goes_on_at_that_moment_does_not_end_the_search_for_a_filter(
     demo: Demo, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +179,7 @@ def test_a_list_that_goes_on_at_that_moment_does_not_end_the_search_for_a_filter
     expect(page.locator(".sentence .part")).to_contain_text("styles")
 
 
+@pytest.mark.journeys
 def test_text_that_the_server_wrote_into_the_search_box_is_sent_with_no_click(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=outline")
     arrived(page)
@@ -187,6 +191,7 @@ def test_text_that_the_server_wrote_into_the_search_box_is_sent_with_no_click(de
     assert page.evaluate(sent) == ["view", None]
 
 
+@pytest.mark.journeys
 def test_a_press_counts_for_the_filter_that_was_pressed(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     arrived(page)
@@ -201,7 +206,10 @@ def test_a_press_counts_for_the_filter_that_was_pressed(demo: Demo, page: Page) 
     expect(page.locator(".sentence .part")).to_contain_text("styles")
 
 
-@pytest.mark.parametrize(("width", "columns"), [(1440, 4), (1024, 2), (390, 2)])
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [(1440, 4), pytest.param(1024, 2, marks=pytest.mark.journeys), pytest.param(390, 2, marks=pytest.mark.journeys)],
+)
 def test_a_clicked_card_keeps_its_place_when_the_panel_opens_and_closes(
     demo: Demo, page: Page, width: int, columns: int
 ) -> None:
@@ -240,6 +248,7 @@ SEEN_CARD = """(column) => {
 COLUMNS = "[...new Set([...document.querySelectorAll('.card')].map((each) => each.offsetLeft))]"
 
 
+@pytest.mark.journeys
 def test_the_room_beside_an_address_that_opens_a_panel_is_there_from_the_start(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?open=civitai:122431")
     arrived(page)
@@ -250,6 +259,7 @@ def test_the_room_beside_an_address_that_opens_a_panel_is_there_from_the_start(d
     expect(page.locator(".detail .actions")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_what_this_is_is_said_until_it_was_read(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     arrived(page)
@@ -309,6 +319,7 @@ def test_a_name_that_no_hub_has_is_searched_for_and_an_address_that_none_has_is_
     expect(page.get_by_test_id("toast-body")).to_contain_text("names no LoRA. Paste its web address")
 
 
+@pytest.mark.journeys
 def test_a_name_that_hubs_are_slow_to_know_takes_back_no_click(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     arrived(page)
@@ -325,6 +336,7 @@ def test_a_name_that_hubs_are_slow_to_know_takes_back_no_click(demo: Demo, page:
     expect(page.locator(".detail .actions")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_no_number_of_a_card_is_cut_off(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     expect(page.locator(".hub.good")).to_have_count(3)

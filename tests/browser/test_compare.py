@@ -43,6 +43,7 @@ def made(page: Page, address: str) -> Page:
     return page
 
 
+@pytest.mark.journeys
 def test_other_weights_come_under_the_pair_without_moving_it(demo: Demo, ref: Ref, page: Page) -> None:
     page.add_init_script(COUNT_SHIFTS)
     made(page, address(demo, ref))
@@ -86,6 +87,7 @@ def test_the_history_groups_a_request_and_makes_it_again(demo: Demo, ref: Ref, j
     expect(journey.locator(".proof")).to_contain_text("from the cache", timeout=MAKING)
 
 
+@pytest.mark.journeys
 def test_what_is_removed_comes_back_by_undo(demo: Demo, ref: Ref, page: Page) -> None:
     made(page, address(demo, ref, seed=41))
     rows = page.locator(".past")

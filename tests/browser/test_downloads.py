@@ -86,6 +86,7 @@ def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Pa
     expect(page.locator("#shelf")).to_contain_text("Detail Dial")
 
 
+@pytest.mark.journeys
 def test_the_line_in_the_panel_has_room_for_its_bar_and_its_buttons(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(replace(SLOW, bytes_per_second=20_000))
     pull(page, demo)
@@ -128,6 +129,7 @@ def events(addresses: list[str]) -> int:
     return sum("/queue/" in address for address in addresses)
 
 
+@pytest.mark.journeys
 def test_a_page_asks_for_news_only_while_something_runs(demo: Demo, page: Page) -> None:
     asked: list[str] = []
     ended: list[str] = []
@@ -164,6 +166,7 @@ def test_a_lock_file_is_taken_over(demo: Demo, page: Page) -> None:
     assert library.lock_text() == lock
 
 
+@pytest.mark.journeys
 def test_stop_on_the_try_page_pauses_its_own_download_and_no_other(demo: Demo, page: Page) -> None:
     # The smaller of the two has 471 kB, and has to last until the page is told to stop.
     demo.hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=5_000))
@@ -178,6 +181,7 @@ def test_stop_on_the_try_page_pauses_its_own_download_and_no_other(demo: Demo, p
     expect(drawer.locator(".task").filter(has_text="Dial")).to_contain_text("kB/s")
 
 
+@pytest.mark.journeys
 def test_an_uploaded_lock_file_is_shown_as_a_list_first(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?view=library")
     page.get_by_role("button", name="Import a lock").click()

@@ -87,6 +87,7 @@ def test_an_image_of_this_app_is_made_again_bit_for_bit(demo: Demo, page: Page, 
     assert later.evaluate(same) is True
 
 
+@pytest.mark.journeys
 def test_a_jpeg_says_it_in_its_exif(demo: Demo, page: Page, tmp_path: Path) -> None:
     text = f'a robot <lora:robot:0.5>\n{SETTINGS}, Lora hashes: "robot: {digests(ROBOT).sha256[:10]}"'
     exif = Image.Exif()
@@ -97,6 +98,7 @@ def test_a_jpeg_says_it_in_its_exif(demo: Demo, page: Page, tmp_path: Path) -> N
     expect(page.locator(".dropped li.missing")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_a_graph_of_comfyui_is_read_and_what_is_missing_is_left_out(demo: Demo, page: Page, tmp_path: Path) -> None:
     graph = {
         "3": {"class_type": "KSampler", "inputs": {
@@ -134,6 +136,7 @@ def test_what_can_not_be_read_is_told_in_place(
     expect(page.locator(".dropped")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_an_image_that_is_dropped_while_another_is_read_counts(demo: Demo, page: Page, tmp_path: Path) -> None:
     slow = f'a robot <lora:nowhere:1>\n{SETTINGS}, Lora hashes: "nowhere: 0123456789ab"'
     page.goto(demo.url)
@@ -156,6 +159,7 @@ def test_an_image_that_is_dropped_while_another_is_read_counts(demo: Demo, page:
     expect(page.locator("#nav [aria-current=page]")).to_contain_text("Browse")
 
 
+@pytest.mark.journeys
 def test_hostile_texts_in_an_image_stay_text(demo: Demo, page: Page, tmp_path: Path) -> None:
     hostile = "<img src=x onerror=alert(1)> ${alert(2)} {{3*3}} `x` \u202eevil " + "x" * 3_000
     name = re.sub("[<>:]", "", hostile)[:250]

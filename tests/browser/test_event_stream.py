@@ -77,6 +77,7 @@ def test_a_press_while_the_event_stream_ends_is_answered(demo: str, page: Page) 
 
 
 # Other steps, other images: none is in the cache.
+@pytest.mark.journeys
 @pytest.mark.parametrize(
     ("script", "steps"),
     [("", "100"), (BROKEN, "99"), (FORGOTTEN, "98")],

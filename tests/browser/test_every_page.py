@@ -36,15 +36,17 @@ def resize(page: Page, width: int) -> None:
     come_to_rest(page)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.journeys)])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.journeys)])
 def test_axe_finds_nothing_serious(place: Page, width: int, theme: str) -> None:
     resize(place, width)
     place.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
     assert axe.violations(place, colours_only=theme == "dark") == []
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390])
+@pytest.mark.parametrize(
+    "width", [pytest.param(1440, marks=pytest.mark.journeys), pytest.param(1024, marks=pytest.mark.journeys), 390]
+)
 def test_every_control_can_be_reached_and_nothing_is_too_wide(place: Page, width: int) -> None:
     resize(place, width)
     assert unreachable(place) == []

@@ -22,11 +22,13 @@ def test_a_file_that_contradicts_its_hub_is_flagged_on_its_card_and_told_in_its_
     expect(architecture.locator(".source")).to_have_text("the file itself")
 
 
+@pytest.mark.journeys
 def test_the_files_of_a_short_list_are_read_though_it_is_gone_on_with_at_once(demo: str, page: Page) -> None:
     page.goto(demo + "?base=sdxl&base=flux1")
     expect(page.locator(".card", has_text="Paper Theatre").locator(".flag")).to_have_text("file says FLUX.1")
 
 
+@pytest.mark.journeys
 def test_a_language_models_lora_is_refused_with_what_it_is(demo: str, page: Page) -> None:
     page.goto(demo + "?open=huggingface:plainspoken/recipe-rewriter-lora")
     expect(page.locator(".detail .obstacle")).to_contain_text("a LoRA for a language model")
@@ -44,6 +46,7 @@ def test_ranks_arrive_without_moving_the_page_or_taking_the_focus(demo: str, pag
     assert page.evaluate("scrollY") == 300
 
 
+@pytest.mark.journeys
 def test_opening_a_card_changes_nothing_in_the_list(demo: str, page: Page) -> None:
     page.goto(demo + "?hub=civitai")
     expect(page.locator(".hub.good")).to_have_count(1)

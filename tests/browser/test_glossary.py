@@ -36,6 +36,7 @@ def test_a_word_says_what_it_means_when_it_is_pointed_at(page: Page, demo: str) 
     expect(page.locator(NOTE)).to_be_hidden()
 
 
+@pytest.mark.journeys
 def test_it_says_so_to_a_keyboard_and_escape_closes_nothing_else(page: Page, demo: str) -> None:
     opened(page, demo)
     term(page, "Architecture").focus()
@@ -68,6 +69,7 @@ UPDATE = """() => {
 }"""
 
 
+@pytest.mark.journeys
 def test_it_stays_with_its_word_when_the_panel_is_updated(page: Page, demo: str) -> None:
     opened(page, demo)
     term(page, "Rank").click()
@@ -77,6 +79,7 @@ def test_it_stays_with_its_word_when_the_panel_is_updated(page: Page, demo: str)
     expect(page.locator(NOTE)).to_contain_text("How much a LoRA can hold")
 
 
+@pytest.mark.journeys
 def test_it_goes_away_when_its_word_moves_and_not_by_any_scroll(page: Page, demo: str) -> None:
     opened(page, demo)
     term(page, "Rank").click()
@@ -103,6 +106,7 @@ def test_on_a_tap_it_is_whole_on_the_screen(browser: Browser, demo: str) -> None
     context.close()
 
 
+@pytest.mark.journeys
 def test_the_whole_glossary_is_one_click_further(page: Page, demo: str) -> None:
     opened(page, demo)
     term(page, "Alpha").click()

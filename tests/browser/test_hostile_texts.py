@@ -67,6 +67,7 @@ def expect_whole(page: Page, containers: str) -> None:
     assert faults == {width: [] for width in WIDTHS}
 
 
+@pytest.mark.journeys
 def test_in_cards_and_filters(hostile: Demo, page: Page) -> None:
     page.goto(f"{hostile.url}?hub=civitai&sort=newest&nsfw=explicit")
     expect(page.locator(".hub.good")).to_have_count(1)
@@ -83,6 +84,7 @@ def test_in_the_panel(hostile: Demo, page: Page) -> None:
     expect_whole(page, ".detail")
 
 
+@pytest.mark.journeys
 def test_in_the_library_and_names_of_collections(hostile: Demo, page: Page) -> None:
     page.goto(f"{hostile.url}?view=library")
     expect(page.locator("#shelf .row").first).to_be_visible()
@@ -95,6 +97,7 @@ def test_in_the_library_and_names_of_collections(hostile: Demo, page: Page) -> N
     expect_whole(page, ".bulk-panel")
 
 
+@pytest.mark.journeys
 def test_in_the_metadata_of_dropped_images(hostile: Demo, page: Page) -> None:
     page.goto(f"{hostile.url}?view=try")
     expect(page.locator("#make")).to_be_visible()
@@ -107,6 +110,7 @@ def test_in_the_metadata_of_dropped_images(hostile: Demo, page: Page) -> None:
         expect_whole(page, ".dropped")
 
 
+@pytest.mark.journeys
 def test_in_the_names_and_metadata_of_dropped_lora_files(hostile: Demo, page: Page) -> None:
     page.goto(f"{hostile.url}?view=library")
     expect(page.locator("#shelf .row").first).to_be_visible()
@@ -119,6 +123,7 @@ def test_in_the_names_and_metadata_of_dropped_lora_files(hostile: Demo, page: Pa
     expect_whole(page, ".own-file, #shelf .row")
 
 
+@pytest.mark.journeys
 def test_in_the_stack_and_the_form_of_the_try_page(hostile: Demo, page: Page) -> None:
     loras = [("lora", str(ref)) for ref in (*REFS[:3], *REFS[-4:])]
     asked = [("view", "try"), *loras, ("prompt", " ".join(TEXTS[:52]))]
@@ -127,6 +132,7 @@ def test_in_the_stack_and_the_form_of_the_try_page(hostile: Demo, page: Page) ->
     expect_whole(page, ".layer, #page-try")
 
 
+@pytest.mark.journeys
 def test_in_the_search_box(hostile: Demo, page: Page) -> None:
     page.goto(hostile.url)
     expect(page.locator(".hub.good")).to_have_count(3)
@@ -137,6 +143,7 @@ def test_in_the_search_box(hostile: Demo, page: Page) -> None:
     expect_whole(page, ".sentence, #search")
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("start", range(0, 60, 15))
 def test_in_the_address(hostile: Demo, page: Page, start: int) -> None:
     """Each text stands for another part of the view."""

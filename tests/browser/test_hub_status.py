@@ -50,6 +50,7 @@ def test_a_hub_that_is_down_says_since_when_and_is_asked_again_in_place(demo: De
     expect(page.locator(".more")).not_to_contain_text("again")
 
 
+@pytest.mark.journeys
 def test_a_hub_that_is_asked_too_often_counts_down_and_is_asked_again_by_itself(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(Fault(kind="status", status=429, retry_after=600, hub="civitai", match="/api/v1/models"))
     page.clock.install()
@@ -60,6 +61,7 @@ def test_a_hub_that_is_asked_too_often_counts_down_and_is_asked_again_by_itself(
     expect(page.locator(".hub.good")).to_have_count(3)
 
 
+@pytest.mark.journeys
 def test_a_second_enter_does_not_end_the_search_of_the_first(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(Fault(kind="latency", hub="civitai", match="/api/v1/models", seconds=3600.0))
     page.goto(demo.url)
@@ -99,6 +101,7 @@ def test_headers_that_were_read_while_a_hub_was_asked_take_back_nothing_of_its_a
     assert page.evaluate("window.isAskedAgain") is None
 
 
+@pytest.mark.journeys
 def test_three_hubs_that_are_down_find_room_in_the_header(demo: Demo, page: Page) -> None:
     demo.hubs.faults.add(*(Fault(kind="status", status=503, hub=hub) for hub in HUBS))
     page.goto(demo.url)

@@ -1,4 +1,4 @@
-"""A list of a hundred thousand LoRAs in a real browser: scrolled far, it stays light, in order and in its place."""
+"""A list of three thousand LoRAs in a real browser: scrolled far, it stays light, in order and in its place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.browser.held_events import first_held
 from tests.browser.layout import COUNT_SHIFTS, forget_shifts, shifts
 
 pytestmark = pytest.mark.browser
-LORAS = 100_000
+LORAS = 3_000
 SCROLLED = 2_000
 MOST_CARDS = 400
 MOST_BYTES = 300_000_000
@@ -81,6 +81,7 @@ def memory(page: Page) -> dict[str, float]:
     return {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
 
 
+@pytest.mark.journeys
 def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(listed: Page) -> None:
     forget_shifts(listed)
     most = scroll(listed, SCROLLED)
@@ -94,6 +95,7 @@ def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(listed
     assert moved.total < 0.1, moved.lines
 
 
+@pytest.mark.journeys
 def test_cards_that_do_not_come_are_asked_for_again(listed: Page) -> None:
     with first_held(listed, '"act":"more"'):
         listed.mouse.wheel(0, 20_000)
@@ -116,6 +118,7 @@ def test_cards_stand_in_the_order_of_the_list_and_keep_their_places_when_others_
     listed.wait_for_function(f"JSON.stringify(({SEEN})()) === JSON.stringify({before})")
 
 
+@pytest.mark.journeys
 def test_by_keyboard_the_list_goes_on_past_what_the_page_has(listed: Page) -> None:
     listed.locator(CARD).first.focus()
     for _ in range(4):
@@ -133,6 +136,7 @@ def test_by_keyboard_the_list_goes_on_past_what_the_page_has(listed: Page) -> No
     listed.wait_for_function(f"{FOCUSED} === 6")
 
 
+@pytest.mark.journeys
 def test_a_card_keeps_the_focus_though_it_is_far_from_the_screen(listed: Page) -> None:
     listed.locator(CARD).nth(3).focus()
     scroll(listed, 420)
@@ -145,6 +149,7 @@ def test_a_card_keeps_the_focus_though_it_is_far_from_the_screen(listed: Page) -
     assert listed.evaluate("scrollY") < 1000
 
 
+@pytest.mark.journeys
 def test_a_lora_that_was_opened_far_down_is_left_in_the_same_place(listed: Page) -> None:
     scroll(listed, 300)
     settled(listed)
@@ -160,6 +165,7 @@ def test_a_lora_that_was_opened_far_down_is_left_in_the_same_place(listed: Page)
     assert listed.evaluate(LOADED) >= 300
 
 
+@pytest.mark.journeys
 def test_the_end_of_a_list_says_so(demo: Demo, page: Page) -> None:
     page.goto(demo.url + "?q=creator:creator5")
     expect(page.locator(".hub.good")).to_have_count(3)

@@ -81,6 +81,7 @@ def test_filters_an_order_and_a_typed_token_narrow_one_list(demo: str, journey: 
     expect(journey.locator(".sentence .part")).to_have_count(1)
 
 
+@pytest.mark.journeys
 def test_a_pasted_address_opens_its_lora(demo: str, journey: Page) -> None:
     journey.goto(demo)
     arrive(journey)
@@ -106,6 +107,7 @@ def test_a_strip_of_weights_and_the_weight_that_is_chosen_from_it(demo: str, jou
     expect(journey.locator(".tiles button").nth(2)).to_have_attribute("aria-current", "true")
 
 
+@pytest.mark.journeys
 def test_two_loras_in_a_stack_make_one_pair(demo: str, journey: Page) -> None:
     journey.goto(f"{demo}?base=tiny-shapes")
     arrive(journey)
@@ -146,6 +148,7 @@ def test_a_word_that_nothing_has_is_taken_back_with_one_click(demo: str, journey
     expect(journey.locator(".card .hit").first).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_going_back_closes_what_was_opened(demo: str, journey: Page) -> None:
     journey.goto(demo)
     journey.locator(".card .hit").first.click()

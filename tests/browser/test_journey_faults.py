@@ -40,7 +40,9 @@ def demo(whole: Demo) -> Iterator[Demo]:
     whole.hubs.faults.clear()
 
 
-@pytest.mark.parametrize("hub", LABELS)
+@pytest.mark.parametrize(
+    "hub", ["civitai", *(pytest.param(hub, marks=pytest.mark.journeys) for hub in ("huggingface", "replicate"))]
+)
 def test_while_one_hub_is_down_the_others_are_searched_and_it_says_so(demo: Demo, journey: Page, hub: str) -> None:
     demo.hubs.faults.add(Fault(kind="status", status=503, hub=hub))
     journey.goto(demo.url)
@@ -50,6 +52,7 @@ def test_while_one_hub_is_down_the_others_are_searched_and_it_says_so(demo: Demo
     stop(journey)
 
 
+@pytest.mark.journeys
 def test_a_filter_that_is_chosen_while_hubs_still_answer_counts(demo: Demo, journey: Page) -> None:
     journey.goto(demo.url)
     expect(journey.locator(".hub.good")).to_have_count(3)
@@ -89,6 +92,7 @@ def page_and_hubs(tmp_path: Path) -> Iterator[tuple[str, ExitStack]]:
         yield stack.enter_context(app.serving(stack.enter_context(services.build(chosen)))), hubs
 
 
+@pytest.mark.journeys
 def test_without_any_hub_the_list_and_its_images_are_still_there(
     page_and_hubs: tuple[str, ExitStack], journey: Page
 ) -> None:

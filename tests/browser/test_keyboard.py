@@ -86,6 +86,7 @@ def test_slash_goes_to_the_search_box_and_down_from_there_to_the_first_card(brow
     expect(browse.locator(CARD).first).to_be_focused()
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("before", ["hat", "nobody wrote this"])
 def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Page, before: str) -> None:
     """It has another first card than the one before, or that one had none."""
@@ -101,6 +102,7 @@ def test_down_goes_to_the_first_card_of_a_list_that_is_still_to_come(browse: Pag
     expect(browse.locator(CARD).first).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:
     wide = columns(browse)
     browse.locator(CARD).first.focus()
@@ -109,6 +111,7 @@ def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> No
     assert press(browse, "ArrowUp") == 0
 
 
+@pytest.mark.journeys
 def test_the_last_card_of_a_whole_list_is_the_end(browse: Page) -> None:
     shown = browse.locator(CARD).first.inner_text()
     browse.locator(BOX).fill("hat")
@@ -133,6 +136,7 @@ def test_enter_opens_the_panel_with_the_focus_in_it_and_escape_goes_back_to_the_
     expect(browse.locator(CARD).nth(1)).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_the_focus_enters_and_leaves_the_panel_by_mouse_too(browse: Page) -> None:
     browse.locator(CARD).nth(2).click()
     expect(browse.locator(".detail")).to_be_focused()
@@ -140,6 +144,7 @@ def test_the_focus_enters_and_leaves_the_panel_by_mouse_too(browse: Page) -> Non
     expect(browse.locator(CARD).nth(2)).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_no_card_lies_under_the_panel(browse: Page) -> None:
     browse.locator(CARD).first.click()
     expect(browse.locator(".detail")).to_be_focused()
@@ -165,7 +170,7 @@ def test_skip_links_lead_past_the_header_and_past_the_filters(demo: str, page: P
     expect(page.locator(CARD).first).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.journeys)])
 def test_every_stop_of_the_tab_key_can_be_seen(demo: str, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     places.browse(page, demo)
@@ -176,6 +181,7 @@ def test_every_stop_of_the_tab_key_can_be_seen(demo: str, page: Page, width: int
     assert [found for found in hidden if found] == []
 
 
+@pytest.mark.journeys
 def test_the_focus_ring_of_a_card_goes_around_its_picture(browse: Page) -> None:
     browse.locator(BOX).focus()
     browse.keyboard.press("ArrowDown")
@@ -184,6 +190,7 @@ def test_the_focus_ring_of_a_card_goes_around_its_picture(browse: Page) -> None:
     assert browse.locator(CARD).first.evaluate(ring) == ["solid", height]
 
 
+@pytest.mark.journeys
 def test_a_filter_keeps_the_focus_when_the_filters_are_painted_anew(demo: str, page: Page) -> None:
     places.browse(page, demo)
     page.get_by_role("checkbox", name=re.compile("^Tool")).focus()
@@ -193,6 +200,7 @@ def test_a_filter_keeps_the_focus_when_the_filters_are_painted_anew(demo: str, p
     expect(page.get_by_role("checkbox", name=re.compile("^Tool"))).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_arrows_move_between_the_kinds_of_comparison(demo: str, page: Page) -> None:
     places.try_empty(page, demo)
     page.get_by_role("tab", name="Without / with").focus()
@@ -203,6 +211,7 @@ def test_arrows_move_between_the_kinds_of_comparison(demo: str, page: Page) -> N
     expect(page.get_by_role("tab", name="Grid")).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_a_card_opens_in_a_new_tab_and_leaves_this_page_as_it_is(demo: str, page: Page) -> None:
     places.browse(page, demo)
     title = page.locator(CARD).first.inner_text()
@@ -215,6 +224,7 @@ def test_a_card_opens_in_a_new_tab_and_leaves_this_page_as_it_is(demo: str, page
     expect(page.locator(".detail")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_on_a_phone_nothing_under_the_open_panel_can_be_reached(demo: str, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     places.panel(page, demo)
@@ -225,7 +235,7 @@ def test_on_a_phone_nothing_under_the_open_panel_can_be_reached(demo: str, page:
     expect(page.locator(CARD).first).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.journeys)])
 def test_escape_closes_the_drawer_and_goes_back_to_its_button(demo: str, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     places.drawer(page, demo)
@@ -235,6 +245,7 @@ def test_escape_closes_the_drawer_and_goes_back_to_its_button(demo: str, page: P
     expect(page.locator("#downloads button")).to_be_focused()
 
 
+@pytest.mark.journeys
 def test_escape_closes_what_lies_on_top_first(demo: str, page: Page) -> None:
     places.panel(page, demo)
     page.locator("#downloads button").click()

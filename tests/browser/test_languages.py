@@ -97,6 +97,7 @@ def check(page: Page, code: str) -> None:
     assert axe.violations(page) == []
 
 
+@pytest.mark.journeys
 def test_from_a_search_to_the_try_page_and_the_rest(opened: tuple[Page, str]) -> None:
     page, code = opened
     assert page.evaluate("[document.documentElement.lang, navigator.language]") == [code, code]
@@ -125,6 +126,7 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield demo.url
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("code", OTHERS)
 def test_what_only_a_hosted_page_has(browser: Browser, hosted: str, code: str) -> None:
     context = browser.new_context(locale=code, viewport={"width": 1440, "height": 900}, reduced_motion="reduce")

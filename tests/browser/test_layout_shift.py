@@ -38,7 +38,7 @@ window.fetch = async (address, options) => {
 PASTED = "https://civitai.com/models/122431/detail-dial?modelVersionId=1224311"
 
 
-@pytest.fixture(params=[1440, 390])
+@pytest.fixture(params=[1440, pytest.param(390, marks=pytest.mark.journeys)])
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": request.param, "height": 844})
     context.add_init_script(COUNT_SHIFTS)
@@ -77,6 +77,7 @@ def fresh(tmp_path: Path) -> Iterator[Demo]:
         yield running
 
 
+@pytest.mark.journeys
 def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(fresh: Demo, page: Page) -> None:
     fresh.hubs.faults.add(*(
         Fault(kind="latency", hub=hub, seconds=seconds)
@@ -87,6 +88,7 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(f
     assert_still(page, SMALL)
 
 
+@pytest.mark.journeys
 def test_a_list_that_gets_short_brings_its_end_without_a_shift(demo: str, page: Page) -> None:
     places.browse(page, demo)
     come_to_rest(page)
@@ -97,6 +99,7 @@ def test_a_list_that_gets_short_brings_its_end_without_a_shift(demo: str, page: 
     assert_still(page, SMALL)
 
 
+@pytest.mark.journeys
 def test_a_pasted_address_has_the_panels_column_at_once_however_late_the_answer_is(
     demo: str, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_pasted_address_has_the_panels_column_at_once_however_late_the_answer_
     assert_still(page, SMALL, by_itself=True)
 
 
+@pytest.mark.journeys
 def test_an_address_that_names_no_lora_takes_no_room_from_the_list(demo: str, page: Page) -> None:
     places.browse(page, demo)
     page.locator(BOX).fill("https://example.org/models/1")
@@ -119,6 +123,7 @@ def test_an_address_that_names_no_lora_takes_no_room_from_the_list(demo: str, pa
     expect(page.locator("#page-browse[data-panel]")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_the_try_page_is_shown_with_its_lora_however_late_the_form_is(
     demo: str, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +153,7 @@ def test_the_panel_opens_and_closes_at_the_click_and_nothing_moves_after_it(demo
     assert_still(page, GOOD, by_itself=True)
 
 
+@pytest.mark.journeys
 def test_the_list_of_the_library_makes_way_at_the_click_however_late_the_answer_is(fresh: Demo, late: Page) -> None:
     fresh.services.downloads.pull(Ref.parse("civitai:122431"))
     late.goto(fresh.url + "?view=library")
@@ -162,6 +168,7 @@ def test_the_list_of_the_library_makes_way_at_the_click_however_late_the_answer_
     assert_still(late, SMALL, by_itself=True)
 
 
+@pytest.mark.journeys
 def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> None:
     places.try_lora(page, demo)
     page.get_by_role("tab", name="Weights").click()
@@ -175,6 +182,7 @@ def test_a_strip_comes_without_pushing_the_page_about(demo: str, page: Page) -> 
     assert_still(page, GOOD)
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("page", [1440], indirect=True)
 @pytest.mark.parametrize("name", ["Try", "Library"])
 def test_the_panel_does_not_make_way_before_another_page_takes_the_place_of_the_list(
@@ -190,6 +198,7 @@ def test_the_panel_does_not_make_way_before_another_page_takes_the_place_of_the_
     assert_still(late, SMALL, by_itself=True)
 
 
+@pytest.mark.journeys
 def test_from_download_and_try_to_the_finished_pair_nothing_moves_however_late_the_answers_are(
     demo: str, late: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +212,7 @@ def test_from_download_and_try_to_the_finished_pair_nothing_moves_however_late_t
     assert_still(late, SMALL, by_itself=True)
 
 
+@pytest.mark.journeys
 def test_a_page_is_shown_at_the_click_and_not_for_ever_without_an_answer(demo: str, page: Page) -> None:
     page.clock.install()
     places.browse(page, demo)
@@ -214,6 +224,7 @@ def test_a_page_is_shown_at_the_click_and_not_for_ever_without_an_answer(demo: s
     expect(page.locator("#page-browse")).to_be_visible()
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("page", [1440], indirect=True)
 def test_a_filter_closes_the_panel_at_the_click(demo: str, late: Page) -> None:
     places.panel(late, demo)
@@ -226,6 +237,7 @@ def test_a_filter_closes_the_panel_at_the_click(demo: str, late: Page) -> None:
     assert_still(late, GOOD, by_itself=True)
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize("page", [390], indirect=True)
 def test_on_a_phone_fields_that_come_with_a_tab_do_not_push_the_stage_away(demo: str, late: Page) -> None:
     places.try_lora(late, demo)

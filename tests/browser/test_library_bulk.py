@@ -71,6 +71,7 @@ def test_files_are_moved_after_a_dry_run_and_moved_back(demo: Demo, page: Page) 
     assert not moved.exists()
 
 
+@pytest.mark.journeys
 def test_a_collection_downloads_as_the_lock_file_of_its_loras(demo: Demo, journey: Page) -> None:
     journey.goto(demo.url + "?view=library")
     choose(journey, "Snowfall", "SKS Robot")
@@ -107,6 +108,7 @@ def test_a_file_that_is_dropped_is_shown_kept_and_tried(demo: Demo, page: Page) 
     expect(page.locator("#page-try")).to_contain_text("Snowfall")
 
 
+@pytest.mark.journeys
 def test_a_pickle_in_disguise_is_refused_in_a_sentence(demo: Demo, page: Page) -> None:
     drop(page, "x.safetensors", b"\x80\x04\x95" + b"a" * 200)
     expect(page.locator(".own-file .problem")).to_contain_text("This is a Python pickle")

@@ -89,6 +89,7 @@ def test_all_settings_are_there_and_go_to_the_try_page(demo: Demo, journey: Page
     expect(journey.get_by_label("Prompt", exact=True)).to_have_value(prompt)
 
 
+@pytest.mark.journeys
 def test_a_setting_is_copied_and_explained(demo: Demo, browser: Browser) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
@@ -105,6 +106,7 @@ def test_a_setting_is_copied_and_explained(demo: Demo, browser: Browser) -> None
     context.close()
 
 
+@pytest.mark.journeys
 def test_focus_stays_in_it_and_goes_back_to_where_it_came_from(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={TINY}")
     expect(page.locator(".detail .facts")).to_be_visible()
@@ -121,6 +123,7 @@ def test_focus_stays_in_it_and_goes_back_to_where_it_came_from(demo: Demo, page:
     expect(page.locator(".detail")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_a_prompt_of_any_length_and_hostile_text_break_nothing(demo: Demo, page: Page) -> None:
     params = {"seed": HOSTILE, "negativePrompt": HOSTILE * 20, "Some setting": "x" * 5000, "Model": HOSTILE}
     example = Example(
@@ -187,6 +190,7 @@ def paused(page: Page) -> bool:
     return bool(page.evaluate("document.querySelector('.strip video').paused"))
 
 
+@pytest.mark.journeys
 def test_a_video_plays_while_it_is_pointed_at_and_never_by_itself(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={WITH_VIDEO}")
     expect(page.locator(".strip video")).to_be_visible()
@@ -203,6 +207,7 @@ def test_a_video_plays_while_it_is_pointed_at_and_never_by_itself(demo: Demo, pa
     assert page.evaluate("document.querySelector('.lightbox video').paused")
 
 
+@pytest.mark.journeys
 def test_who_asks_for_less_motion_gets_a_video_by_a_press_only(demo: Demo, browser: Browser) -> None:
     context = browser.new_context(reduced_motion="reduce", viewport={"width": 1440, "height": 900})
     page = context.new_page()

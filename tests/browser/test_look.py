@@ -14,6 +14,7 @@ def test_a_chosen_filter_is_filled(demo: str, page: Page) -> None:
     expect(box).to_have_css("background-color", "rgb(58, 91, 217)")
 
 
+@pytest.mark.journeys
 @pytest.mark.parametrize(
     ("theme", "ink", "scheme"), [("light", "rgb(28, 29, 31)", "normal"), ("dark", "rgb(236, 238, 241)", "dark")]
 )
@@ -26,6 +27,7 @@ def test_titles_stay_readable_and_scroll_bars_follow_the_theme_whatever_the_card
     expect(page.locator("html")).to_have_css("color-scheme", scheme)
 
 
+@pytest.mark.journeys
 def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page) -> None:
     page.goto(f"{demo}?view=try&__theme=light")
     expect(page.locator(".hub.good")).to_have_count(3)
@@ -36,6 +38,7 @@ def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page) ->
         assert max(ends) <= page.evaluate("document.documentElement.clientWidth")
 
 
+@pytest.mark.journeys
 def test_a_long_path_leaves_room_for_its_name_on_a_phone(demo: str, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{demo}?view=settings&__theme=light")

@@ -108,6 +108,7 @@ def test_a_video_plays_while_its_card_is_pointed_at_and_makes_no_sound(demo: Dem
     expect(card.locator("video")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_no_video_plays_for_those_who_ask_for_less_motion(demo: Demo, page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(demo.url + "?q=moving")
@@ -117,6 +118,7 @@ def test_no_video_plays_for_those_who_ask_for_less_motion(demo: Demo, page: Page
     expect(card.locator("video")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_a_creator_on_a_card_leads_to_all_of_theirs_and_opens_nothing(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     expect(page.locator(".hub.good")).to_have_count(3)

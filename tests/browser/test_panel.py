@@ -43,7 +43,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield running
 
 
-@pytest.mark.parametrize("ref", [GATED, EARLY])
+@pytest.mark.parametrize("ref", [GATED, pytest.param(EARLY, marks=pytest.mark.journeys)])
 def test_what_the_key_is_granted_is_downloaded_in_the_page(demo: Demo, page: Page, ref: str) -> None:
     page.goto(f"{demo.url}?open={ref}")
     expect(page.locator(".detail .caution")).to_contain_text("It opens for you")
@@ -76,6 +76,7 @@ def test_pictures_are_stepped_through_and_one_is_shown_large(demo: Demo, page: P
     expect(page.locator(".detail")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_an_image_that_is_stepped_to_stays_when_the_list_is_laid_out_meanwhile(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={PICTURES}")
     expect(page.locator(".counted b")).to_have_text("1")
@@ -97,6 +98,7 @@ def test_every_picture_comes_from_the_page_itself(demo: Demo, page: Page) -> Non
     assert [url for url in asked if not url.startswith((demo.url, "data:"))] == []
 
 
+@pytest.mark.journeys
 def test_a_mature_picture_is_shown_when_asked_for_and_the_choice_holds_in_a_new_tab(demo: Demo, page: Page) -> None:
     page.goto(demo.url)
     expect(page.locator(".hub.good")).to_have_count(3)
@@ -116,6 +118,7 @@ def test_a_mature_picture_is_shown_when_asked_for_and_the_choice_holds_in_a_new_
     expect(third.locator(".strip .blurred")).to_have_css("filter", "none")
 
 
+@pytest.mark.journeys
 def test_a_description_without_a_break_does_not_hold_the_page_up(demo: Demo, page: Page) -> None:
     endless = Lora(
         ref=Ref.parse("civitai:404404"), title="Two  spaces " + "T" * 90_000, url="https://civitai.com/models/404404",
@@ -131,6 +134,7 @@ def test_a_description_without_a_break_does_not_hold_the_page_up(demo: Demo, pag
     expect(page.locator(".detail")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_beside_the_panel_the_summary_of_a_search_has_a_line_of_its_own(demo: Demo, page: Page) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{demo.url}?q=ink&base=tiny-shapes&open={PICTURES}")
@@ -144,12 +148,14 @@ def test_beside_the_panel_the_summary_of_a_search_has_a_line_of_its_own(demo: De
     assert saved["top"] == sort["top"] >= summary["bottom"]
 
 
+@pytest.mark.journeys
 def test_what_stacking_has_done_is_told(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={PICTURES}")
     page.get_by_role("button", name="+ Stack", exact=True).click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("“ink-outline-tiny” is on the Try page now.")
 
 
+@pytest.mark.journeys
 def test_a_link_to_another_page_does_not_show_browse_first(demo: Demo, page: Page) -> None:
     page.add_init_script(
         """addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
@@ -180,6 +186,7 @@ def test_the_heart_is_there_in_another_tab_too(demo: Demo, page: Page) -> None:
     expect(again).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.journeys
 def test_a_link_to_this_lora_alone_is_shared(demo: Demo, browser: Browser) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()

@@ -161,6 +161,7 @@ def test_a_strip_shows_a_picture_for_each_weight(stage: Demo, refs: tuple[Ref, .
     expect(page.locator(".proof b")).to_have_text(re.compile(r"^(\d+) of \1 tensors applied$"))
 
 
+@pytest.mark.journeys
 def test_the_second_of_two_loras_is_varied_and_named(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     page.set_viewport_size({"width": 1024, "height": 900})
     opened(page, address(stage, *refs[:2], sheet="strip", weights="0,0.3,0.6,0.9,1.2"))
@@ -181,6 +182,7 @@ def test_two_loras_are_seen_alone_and_together(stage: Demo, refs: tuple[Ref, ...
     assert len({picture.get_attribute("src") for picture in page.locator(".tiles img").all()}) == 4
 
 
+@pytest.mark.journeys
 def test_a_grid_has_a_row_for_each_prompt(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, address(stage, refs[0], sheet="grid", row="a blue cat"))
     make(page)
@@ -188,6 +190,7 @@ def test_a_grid_has_a_row_for_each_prompt(stage: Demo, refs: tuple[Ref, ...], pa
     expect(page.locator(".sheet td img")).to_have_count(6)
 
 
+@pytest.mark.journeys
 def test_the_trigger_words_make_a_pair(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, address(stage, refs[0], sheet="trigger"))
     make(page)
@@ -213,6 +216,7 @@ def test_a_saved_picture_says_how_it_was_made(stage: Demo, refs: tuple[Ref, ...]
     assert b"Steps: 4" in Path(saved.value.path()).read_bytes()
 
 
+@pytest.mark.journeys
 def test_the_settings_of_an_example_are_taken_over(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     page.goto(f"{stage.url}?open={str(refs[0]).replace('#', '%23')}")
     page.locator(".strip figure").first.hover()
@@ -236,6 +240,7 @@ def test_stop_ends_the_drawing_within_a_step(
     expect(page.locator(".pair img.over")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_a_click_while_stop_is_on_its_way_counts(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +259,7 @@ def test_a_click_while_stop_is_on_its_way_counts(
     expect(page.locator(".proof")).to_contain_text("seed 25", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_two_clicks_on_the_button_make_the_images_once(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +297,7 @@ def test_a_page_that_is_loaded_again_in_a_preview_ends_in_the_pair(
     expect(page.locator(".proof")).to_contain_text("seed 61", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_on_a_phone_what_is_made_comes_into_view(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{stage.url}?open={str(refs[1]).replace('#', '%23')}")
@@ -321,6 +328,7 @@ def test_what_is_ordered_while_other_images_are_made_is_made_too(
     expect(page.locator(".made").nth(1)).to_contain_text(made[1].provenance.loras[0].title)
 
 
+@pytest.mark.journeys
 def test_images_are_ordered_with_the_form_that_was_filled_in_for_them(
     stage: Demo, refs: tuple[Ref, ...], page: Page
 ) -> None:
@@ -337,6 +345,7 @@ def test_images_are_ordered_with_the_form_that_was_filled_in_for_them(
     assert stage.services.history.entries()[0].provenance.typed == prompt
 
 
+@pytest.mark.journeys
 def test_two_clicks_order_the_same_images_once(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +364,7 @@ def test_two_clicks_order_the_same_images_once(
     assert len(stage.services.history.entries()) == before + 1
 
 
+@pytest.mark.journeys
 def test_a_long_trigger_word_stays_within_the_form(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, address(stage, refs[0]))
     page.locator("#chips mark").first.evaluate("(mark) => { mark.textContent = 'x'.repeat(300); }")
@@ -364,6 +374,7 @@ def test_a_long_trigger_word_stays_within_the_form(stage: Demo, refs: tuple[Ref,
     assert chip["x"] + chip["width"] <= form["x"] + form["width"]
 
 
+@pytest.mark.journeys
 def test_what_was_found_again_can_be_stopped(
     stage: Demo, refs: tuple[Ref, ...], unwatched: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +388,7 @@ def test_what_was_found_again_can_be_stopped(
     expect(page.locator("#stop")).to_be_hidden()
 
 
+@pytest.mark.journeys
 def test_another_visitor_with_the_same_link_sees_nothing_of_it(
     hosted: Demo, refs: tuple[Ref, ...], page: Page, unwatched: Page
 ) -> None:
@@ -390,6 +402,7 @@ def test_another_visitor_with_the_same_link_sees_nothing_of_it(
     expect(mine.locator(".proof")).to_contain_text("seed 63", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     page.goto(address(stage, refs[0], on="sdxl-1.0"))
     expect(page.locator("#base")).to_contain_text("no part of it would fit")
@@ -397,6 +410,7 @@ def test_a_base_of_another_architecture_is_refused(stage: Demo, refs: tuple[Ref,
     expect(toast(page)).to_contain_text("Choose a base of the same architecture")
 
 
+@pytest.mark.journeys
 def test_a_file_that_is_no_lora_is_refused(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     with swapped(stage, refs[2], {"encoder.conv_in.weight": torch.ones(4, 3, 3, 3)}):
         opened(page, address(stage, refs[2], seed=31))
@@ -404,6 +418,7 @@ def test_a_file_that_is_no_lora_is_refused(stage: Demo, refs: tuple[Ref, ...], p
         expect(toast(page)).to_contain_text("no LoRA", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_weights_that_fit_nothing_are_named(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     half = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": torch.ones(4, 8)}
     with swapped(stage, refs[2], half):
@@ -412,6 +427,7 @@ def test_weights_that_fit_nothing_are_named(stage: Demo, refs: tuple[Ref, ...], 
         expect(toast(page)).to_contain_text("other half is missing", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_a_base_without_its_weights_says_so(stage: Demo, refs: tuple[Ref, ...], page: Page, tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     opened(page, address(stage, refs[0], on=str(tmp_path)))
@@ -425,6 +441,7 @@ def test_a_gated_base_says_how_to_get_access(stage: Demo, refs: tuple[Ref, ...],
     expect(toast(page)).to_contain_text("HF_TOKEN", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_too_little_memory_says_what_would_fit(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -461,6 +478,7 @@ def test_two_pages_at_once_take_turns_and_each_gets_its_own(
     expect(other.locator(".proof")).to_contain_text("seed 52", timeout=SECONDS)
 
 
+@pytest.mark.journeys
 def test_who_waits_may_stop_without_disturbing_the_other(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -502,9 +520,13 @@ def test_back_and_forward_fill_the_form_in_again(stage: Demo, refs: tuple[Ref, .
 
 @pytest.mark.parametrize(
     ("field", "typed", "said"),
-    [("Steps", "0", "between 1 and 500 steps"), ("Size", "99999x1", "up to 4096 pixels"), ("Size", "big", "1024 x 768"),
-     ("Seed", str(10**18), "Press ⟳")],
-)  # fmt: skip
+    [
+        ("Steps", "0", "between 1 and 500 steps"),
+        pytest.param("Size", "99999x1", "up to 4096 pixels", marks=pytest.mark.journeys),
+        pytest.param("Size", "big", "1024 x 768", marks=pytest.mark.journeys),
+        pytest.param("Seed", str(10**18), "Press ⟳", marks=pytest.mark.journeys),
+    ],
+)
 def test_a_number_that_makes_no_sense_is_told_with_a_way_out(
     stage: Demo, refs: tuple[Ref, ...], page: Page, field: str, typed: str, said: str
 ) -> None:
@@ -516,6 +538,7 @@ def test_a_number_that_makes_no_sense_is_told_with_a_way_out(
     expect(page.locator("#stop")).to_be_hidden()
 
 
+@pytest.mark.journeys
 def test_the_line_below_the_form_is_about_what_was_typed_last(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     opened(page, address(stage, refs[0]))
     expect(page.locator("#estimate p")).to_be_visible()
@@ -528,6 +551,7 @@ def test_the_line_below_the_form_is_about_what_was_typed_last(stage: Demo, refs:
     expect(page.locator("#estimate .problem")).to_contain_text("Press ⟳")
 
 
+@pytest.mark.journeys
 def test_the_address_has_the_settings_of_what_is_being_made(
     stage: Demo, refs: tuple[Ref, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -541,6 +565,7 @@ def test_the_address_has_the_settings_of_what_is_being_made(
         expect(page.locator("#progress")).to_contain_text("Stopped")
 
 
+@pytest.mark.journeys
 def test_markup_in_what_is_typed_stays_text(stage: Demo, refs: tuple[Ref, ...], page: Page) -> None:
     hostile = "<img src=x onerror=alert(1)> ${alert(2)} {{3*3}} `x` \u202eevil"
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
@@ -551,6 +576,7 @@ def test_markup_in_what_is_typed_stays_text(stage: Demo, refs: tuple[Ref, ...], 
     expect(page.get_by_label("Prompt", exact=True)).to_have_value(hostile)
 
 
+@pytest.mark.journeys
 def test_strangers_get_no_history_and_no_folder_of_this_machine(
     hosted: Demo, refs: tuple[Ref, ...], page: Page
 ) -> None:

@@ -41,6 +41,7 @@ def test_a_search_is_saved_found_after_a_reload_opened_and_removed(demo: str, pa
     expect(page.locator(".saved .badge")).to_have_text("1")
 
 
+@pytest.mark.journeys
 def test_a_quick_filter_is_a_part_of_the_search_and_of_the_address(demo: str, page: Page) -> None:
     page.goto(demo)
     expect(page.locator(".hub.good")).to_have_count(3)

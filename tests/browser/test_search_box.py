@@ -37,6 +37,7 @@ def test_what_is_typed_is_looked_up_without_asking_a_hub(box: Locator, page: Pag
     expect(page.locator(".news")).to_have_text("")
 
 
+@pytest.mark.journeys
 def test_what_is_typed_stays_when_an_earlier_click_is_answered(box: Locator, page: Page) -> None:
     page.locator(".card .hit").first.click()
     expect(page).to_have_url(re.compile("open="))
@@ -48,6 +49,7 @@ def test_what_is_typed_stays_when_an_earlier_click_is_answered(box: Locator, pag
     expect(box).to_have_value("outline")
 
 
+@pytest.mark.journeys
 def test_enter_asks_the_hubs_for_a_text_that_was_typed_over_and_back(box: Locator, page: Page) -> None:
     box.press_sequentially("outline")
     box.press("Enter")
@@ -60,6 +62,7 @@ def test_enter_asks_the_hubs_for_a_text_that_was_typed_over_and_back(box: Locato
     expect(page.locator(".news")).to_have_text("")
 
 
+@pytest.mark.journeys
 def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: Locator, page: Page) -> None:
     box.press_sequentially("outline")
     expect(page.locator(".sentence")).to_contain_text("that mention outline")
@@ -71,6 +74,7 @@ def test_a_card_of_the_list_that_came_while_typing_opens_beside_that_list(box: L
     expect(box).to_have_value("outline")
 
 
+@pytest.mark.journeys
 def test_what_was_typed_before_enter_is_looked_up_no_more(box: Locator, page: Page) -> None:
     number = page.locator(".sentence b").inner_text()
     with first_held(page, '"act":"typed"'):
@@ -84,6 +88,7 @@ def test_what_was_typed_before_enter_is_looked_up_no_more(box: Locator, page: Pa
     expect(page.locator(".sentence b")).to_have_text(number)
 
 
+@pytest.mark.journeys
 def test_an_answer_that_is_overtaken_leaves_the_suggestions_of_the_next_text(box: Locator, page: Page) -> None:
     with first_held(page, '"act":"typed"'):
         with page.expect_request(lambda request: '"act":"typed"' in (request.post_data or "")):
@@ -117,6 +122,7 @@ def test_by_keyboard_a_key_and_then_its_value_are_taken(box: Locator, page: Page
     expect(page).to_have_url(re.compile("kind=style"))
 
 
+@pytest.mark.journeys
 def test_by_mouse_a_suggestion_is_taken_and_the_box_keeps_the_focus(box: Locator, page: Page) -> None:
     box.press_sequentially("outline hub:")
     options(page).filter(has_text="huggingface").click()
@@ -125,6 +131,7 @@ def test_by_mouse_a_suggestion_is_taken_and_the_box_keeps_the_focus(box: Locator
     expect(page.get_by_role("button", name="Remove Hugging Face")).to_be_visible()
 
 
+@pytest.mark.journeys
 def test_escape_puts_the_suggestions_away_and_nothing_else(box: Locator, page: Page) -> None:
     box.press_sequentially("kin")
     expect(options(page)).to_have_count(1)
@@ -141,7 +148,7 @@ def test_a_filter_that_is_wrong_says_so_below_the_box_and_the_list_goes_without_
     expect(page.get_by_test_id("toast-body")).to_contain_text("“high” is no range for rank.")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.journeys)])
 def test_axe_finds_nothing_serious_while_suggestions_are_open(box: Locator, page: Page, theme: str) -> None:
     page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
     box.press_sequentially("kind:")
@@ -162,6 +169,7 @@ def test_each_part_of_the_query_has_a_chip_that_takes_it_away(demo: str, page: P
     expect(page.locator("#search input")).to_have_value("")
 
 
+@pytest.mark.journeys
 def test_a_bar_of_the_histogram_sets_a_range_and_takes_it_away_again(demo: str, page: Page) -> None:
     places.browse(page, demo)
     bar = page.get_by_role("button", name=re.compile("^8, rank 5 to 8: "))

@@ -131,6 +131,7 @@ def test_a_theme_is_remembered_by_the_browser(url: str, page: Page) -> None:
     expect(page.get_by_label("Theme")).to_have_value("dark")
 
 
+@pytest.mark.journeys
 def test_the_level_of_mature_images_is_that_of_the_filters(url: str, page: Page) -> None:
     settings(page, url)
     level(page).select_option("explicit")
@@ -139,6 +140,7 @@ def test_the_level_of_mature_images_is_that_of_the_filters(url: str, page: Page)
     expect(page).to_have_url(re.compile("nsfw=explicit"))
 
 
+@pytest.mark.journeys
 def test_an_address_that_is_none_is_refused_beside_the_form(url: str, page: Page) -> None:
     settings(page, url)
     page.get_by_label("Address of CivitAI").fill("civitai.red")

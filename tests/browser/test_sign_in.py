@@ -21,7 +21,7 @@ from tests.browser.conftest import Watch
 from tests.browser.journey import SCREEN
 from tests.browser.layout import too_wide
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 REPO = "hatbox/top-hat-tiny"
 LORA = f"huggingface:{REPO}"
 APP = {"CLIENT_ID": "the-space", "CLIENT_SECRET": "its-secret", "SCOPES": "openid profile gated-repos"}

@@ -22,7 +22,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.browser import places
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 NAME = "local/loras"
 KEY = "hf_owner_of_the_space"
 

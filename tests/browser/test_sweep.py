@@ -15,7 +15,7 @@ from tests.browser.demo import Demo, whole_demo
 from tests.browser.held_events import first_held
 from tests.browser.journey import stop
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 SECONDS = places.MAKING
 
 

@@ -12,7 +12,7 @@ from tests.browser import places
 from tests.browser.conftest import Watch
 from tests.browser.journey import SCREEN
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 BOX = "#search input, #search textarea"
 # Of the demo's own LoRAs: one for each person.
 WORDS = ("robot", "hat", "neon", "outline", "zog", "snowfall", "slider", "left", "sks", "night")

@@ -45,6 +45,7 @@ def test_a_price_is_gone_once_it_is_outdated_and_a_training_ends_with_a_lora(pag
     expect(page.locator("#train-progress")).to_contain_text("local/boat")
 
 
+@pytest.mark.journeys
 def test_a_training_is_not_begun_with_values_whose_price_was_not_told(page: Page, demo: str) -> None:
     fill_in(page, demo)
     with first_held(page, "BOATX"):

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.two_visitors import each_once, play
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.journeys]
 
 
 def test_nothing_of_one_visitor_reaches_the_other_a_log_or_a_file(browser: Browser, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def download(page: Page, link: Locator) -> Download:
     return found.value
 
 
+@pytest.mark.journeys
 def test_an_open_file_comes_from_its_hub_and_is_the_one_that_is_shown(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={OPEN}")
     link = file_link(page)
@@ -87,6 +88,7 @@ def test_what_is_added_is_listed_for_this_visitor_and_goes_home_as_a_lock(
     expect(page.locator(".visit-row")).to_have_count(0)
 
 
+@pytest.mark.journeys
 def test_the_limit_of_images_is_said_in_a_sentence(demo: Demo, page: Page) -> None:
     page.goto(f"{demo.url}?open={OPEN}")
     page.get_by_role("button", name="Download & try").first.click()

@@ -29,6 +29,7 @@ def watched(browser: Browser) -> Iterator[tuple[Page, Watch]]:
     context.close()
 
 
+@pytest.mark.journeys
 def test_a_page_may_be_left_in_the_middle_of_an_answer(slow: Demo, watched: tuple[Page, Watch]) -> None:
     page, watch = watched
     for _ in range(2):

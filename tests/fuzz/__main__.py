@@ -1,7 +1,8 @@
 """`python -m tests.fuzz`: damaged headers and damaged answers by the thousand, and whether each ends as it should.
 
 Every case ends in a record or in one of our errors, within a moment and within 200 MB for the whole process. What does
-not is written to fuzz-failures/, as small as it gets, and `--replay FILE` reads it again.
+not is written to fuzz-failures/, as small as it gets, and `--replay FILE` reads it again. Then come all tests that
+draw what they try.
 """
 
 from __future__ import annotations
@@ -36,7 +37,14 @@ def main(arguments: list[str]) -> int:
         fuzz("answer bombs", seed, answers.BOMBS),
         fuzz("answers", seed, asked.answers),
     ]
-    return 0 if all(tally.good for tally in tallies) else 1
+    good = tests()
+    return 0 if good and all(tally.good for tally in tallies) else 1
+
+
+def tests() -> bool:
+    """Those that draw what they try, with seeds of this run; in CI with the usual ones."""
+    command = [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", "--suite", "fuzz"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""The fuzzing in short: a few thousand cases of `make fuzz`, and whatever Hypothesis thinks of."""
+"""The fuzzing in short: a few hundred cases of `make fuzz`, and whatever Hypothesis thinks of."""
 
 from __future__ import annotations
 
@@ -52,28 +52,31 @@ def ends_well(read: Read, case: Any) -> None:
         raise outcome
 
 
-def test_damaged_headers_end_in_facts_or_an_error_of_ours_in_little_memory() -> None:
-    tally = fuzz("headers", 1, 1_500)
+def test_damaged_headers_end_in_facts_or_an_error_of_ours() -> None:
+    tally = fuzz("headers", 1, 300)
     assert tally.faults == []
-    assert tally.memory < 200 * 2**20
     assert tally.outcomes.keys() == {"record", "BadHeader", "NotWeights"}
-    assert tally.outcomes["record"] > 300
+    assert tally.outcomes["record"] > 60
 
 
-def test_damaged_answers_end_in_records_or_an_error_of_ours_in_little_memory() -> None:
-    tally = fuzz("answers", 1, 600)
+def test_damaged_answers_end_in_records_or_an_error_of_ours() -> None:
+    tally = fuzz("answers", 1, 120)
     assert tally.faults == []
-    assert tally.memory < 200 * 2**20
-    assert tally.outcomes["record"] > 150
+    assert tally.outcomes["record"] > 30
 
 
-@pytest.mark.parametrize(("what", "count"), [("bombs", len(headers.BOMBS)), ("answer bombs", answers.BOMBS)])
-def test_nothing_made_to_fill_memory_does(what: What, count: int) -> None:
+@pytest.mark.fuzz
+@pytest.mark.parametrize(
+    ("what", "count"),
+    [("headers", 1_500), ("answers", 600), ("bombs", len(headers.BOMBS)), ("answer bombs", answers.BOMBS)],
+)
+def test_nothing_fills_memory(what: What, count: int) -> None:
     tally = fuzz(what, 1, count)
     assert tally.faults == []
     assert tally.memory < 200 * 2**20
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300, deadline=None)
 @given(
     start=st.binary(min_size=8, max_size=8) | st.integers(0, 300).map(lambda n: n.to_bytes(8, "little")),
@@ -84,12 +87,14 @@ def test_any_bytes(start: bytes, rest: bytes) -> None:
     ends_well(headers.outcome, Damaged(data=start + rest, size=8 + len(rest)))
 
 
+@pytest.mark.fuzz
 @settings(max_examples=300, deadline=None)
 @given(document=JSON | st.dictionaries(NAMES, JSON, max_size=4), seed=st.integers(0, 2**32))
 def test_any_json_as_a_header(document: Any, seed: int) -> None:
     ends_well(headers.outcome, headers.whole(written(Random(seed), document)))
 
 
+@pytest.mark.fuzz
 @settings(max_examples=500, deadline=None)
 @given(tensors=st.dictionaries(NAMES, TENSORS, max_size=6), metadata=METADATA, fill=st.binary(min_size=1, max_size=4))
 def test_any_tensors_and_metadata(tensors: dict[str, Any], metadata: dict[str, str], fill: bytes) -> None:
@@ -97,6 +102,7 @@ def test_any_tensors_and_metadata(tensors: dict[str, Any], metadata: dict[str, s
     ends_well(headers.outcome, file)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", answers.KINDS)
 @settings(max_examples=25, deadline=None)
 @given(document=JSON)
