@@ -330,13 +330,15 @@ def serving(
         )
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
+        # It makes a new queue, which the checks poll: so before them.
+        app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
         routes += page_routes(services, render, generations)
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()), patient_launch():
-            _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
+            _, url, _ = app.launch(
                 server_name=host,
                 server_port=port or None,
                 inbrowser=open_browser,
