@@ -39,7 +39,7 @@ from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
-from hub_ui.web.middleware import AllowedHosts, middleware, own_names
+from hub_ui.web.middleware import AllowedHosts, HostCheck, middleware, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import patient_launch
 from hub_ui.web.sessions import PlainSessions
@@ -330,13 +330,15 @@ def serving(
         )
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
+        # It makes a new queue, which the checks poll: so before them.
+        app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
         routes += page_routes(services, render, generations)
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()), patient_launch():
-            _, url, _ = app.queue(default_concurrency_limit=8, max_size=MOST_WAITING).launch(
+            _, url, _ = app.launch(
                 server_name=host,
                 server_port=port or None,
                 inbrowser=open_browser,
@@ -368,13 +370,16 @@ def build_checks(
 ) -> list[Middleware]:
     """What stands between the network and the page, the outermost first. `head` are the page's own scripts."""
     checks = middleware(
-        app, hosts=allowed_hosts(services, host), limits=services.policy.limits, folder=folder,
+        app, limits=services.policy.limits, folder=folder,
         generations=generations, agents=agents, spend=lambda size: services.quotas.spend("uploads", size),
     )  # fmt: skip
-    if services.settings.hosted:
+    hosted = services.settings.hosted
+    if hosted:
         checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
     headers = Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head)
-    return [headers, Middleware(RequestLog), *checks]
+    # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
+    hosts = Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted)
+    return [headers, Middleware(RequestLog), hosts, *checks]
 
 
 def page_routes(services: Services, render: Renderer, generations: Generations) -> list[BaseRoute]:
@@ -417,9 +422,8 @@ def image_routes(services: Services, render: Renderer, folder: Path, closing: Ex
     return [*hub_images.routes(), local_images.route(), GeneratedImages(folder=folder).route()]
 
 
-def allowed_hosts(services: Services, host: str) -> AllowedHosts | None:
-    """None: a hosted page answers to every name until its owner names some."""
+def allowed_hosts(services: Services, host: str) -> AllowedHosts:
+    """A hosted page answers to every name until its owner names some."""
     named = services.settings.allowed_hosts
-    return (
-        None if services.settings.hosted and not named else AllowedHosts(names=named, own=own_names() | {host.lower()})
-    )
+    every = services.settings.hosted and not named
+    return AllowedHosts(names=named, own=own_names() | {host.lower()}, every=every)

@@ -1,6 +1,7 @@
 """Middleware of a page: host names, languages, queue polling, event streams, and sessions.
 
-Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin header).
+Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin and
+Sec-Fetch-Site).
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 from hub_ui.policy import WebLimits
 from hub_ui.web.refused import Refused
-from hub_ui.web.requests import PendingRequests, RequestCheck, RequestRules
+from hub_ui.web.requests import PendingRequests, RequestCheck, RequestRules, path_of
 from hub_ui.web.sessions import Sessions
 from hub_ui.web.uploads import Uploads
 from hub_ui.widgets.blocks import read_language
@@ -31,7 +32,9 @@ from hub_ui.widgets.blocks import read_language
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
-_OTHER_SITES = ("cross-site", "same-site")
+_OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
+# What other sites may lead to; the last is where Hugging Face brings back who has signed in.
+_PAGES = ("/", "/glossary", "/login/callback")
 # Including open pages: those unused for longest go first.
 MOST = 1000
 # Seconds between two polls. Gradio's default (6.31) applies while the page is in use.
@@ -42,23 +45,25 @@ IDLE_SECONDS = 0.2
 @dataclass(frozen=True, kw_only=True)
 class AllowedHosts:
     """`names` are set by the owner, `own` are this computer's. IP addresses always pass: no other site has ours as
-    host.
+    host. `every`: so do all names, as of a page for everybody.
     """
 
     names: frozenset[str] = frozenset()
     own: frozenset[str] = field(default_factory=lambda: own_names())
+    every: bool = False
 
     def check(self, headers: Headers) -> None:
         """Raises Refused for a foreign host name, and for requests from other web sites' pages."""
         name, port = host_of(f"//{headers.get('host', '')}")
-        if name not in self.names and name not in self.own and not is_ip_address(name):
+        if not self.every and name not in self.names and name not in self.own and not is_ip_address(name):
             raise Refused(
                 f"hub-ui does not answer to the name “{name[:100]}”. If that is a name of this computer, start hub-ui "
                 f"with {VARIABLE}={name[:100]} in its environment.",
                 403,
             )
         origin = headers.get("origin")
-        if origin is None:
+        # What browsers say themselves holds behind a proxy that changes the Host too.
+        if origin is None or headers.get("sec-fetch-site") in _OWN_SITE:
             return
         scheme, _, rest = origin.partition("://")
         asking, asking_port = host_of(f"//{rest}")
@@ -75,28 +80,32 @@ class AllowedHosts:
 
 @dataclass(frozen=True)
 class HostCheck:
-    """ASGI middleware that checks every route, including Gradio's."""
+    """ASGI middleware that checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
+
+    `frames`: whether links of other sites may open the page in a frame of theirs too.
+    """
 
     app: ASGIApp
     hosts: AllowedHosts
+    frames: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
                 self.hosts.check(headers)
-                if headers.get("sec-fetch-site") in _OTHER_SITES and not is_visit(scope, headers):
+                if headers.get("sec-fetch-site") in _OTHER_SITES and not self.is_visit(scope, headers):
                     raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
             except Refused as refused:
                 await refused.response()(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
-
-def is_visit(scope: Scope, headers: Headers) -> bool:
-    """Whether a person follows a link to the page, as other sites may have one."""
-    goes = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return goes and scope["method"] == "GET" and not str(scope["path"]).startswith("/gradio_api/")
+    def is_visit(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a person follows a link to a page, as other sites may have one, or comes back from signing in."""
+        places = ("document", "frame", "iframe") if self.frames else ("document",)
+        goes = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in places
+        return goes and scope["method"] == "GET" and path_of(scope) in _PAGES
 
 
 def own_names() -> frozenset[str]:
@@ -225,14 +234,13 @@ class Running(Protocol):
 def middleware(
     app: gr.Blocks,
     *,
-    hosts: AllowedHosts | None,
     limits: WebLimits,
     folder: Path,
     generations: Running,
     spend: Callable[[int], None],
     agents: bool = False,
 ) -> list[Middleware]:
-    """`hosts` None allows every name. `folder` is Gradio's upload folder, and `spend` counts the bytes of uploads.
+    """`folder` is Gradio's upload folder, and `spend` counts the bytes of uploads.
 
     `agents`: whether MCP is on.
     """
@@ -259,10 +267,9 @@ def middleware(
         },
         agents=agents,
     )
-    checks = [
+    return [
         Middleware(RequestLanguage),
         Middleware(RequestCheck, rules=rules),
         Middleware(QueuePolling, queue=app._queue),
         Middleware(EventStream),
     ]
-    return checks if hosts is None else [Middleware(HostCheck, hosts=hosts), *checks]

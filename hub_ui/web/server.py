@@ -1,17 +1,30 @@
-"""The server of the page, which starts on a slow computer too."""
+"""The server of the page: it starts on a slow computer too, and lets no other site's page read its answers."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from gradio import http_server
 from gradio.exceptions import ServerFailedToStartError
+from gradio.route_utils import CustomCORSMiddleware
+from starlette.applications import Starlette
+from uvicorn import Config
 
 MOST_SECONDS = 120.0
 
 
 class PatientServer(http_server.Server):
-    """Gradio (6.31) takes a port for another program's if its server does not run on it after five seconds."""
+    """Gradio (6.31) takes a port for another program's if its server does not run on it after five seconds.
+
+    It would also let every site read what a page on the internet answers, with the visitor's cookies (CORS).
+    """
+
+    def __init__(self, config: Config, **more: Any) -> None:
+        app = config.app
+        if isinstance(app, Starlette):
+            app.user_middleware = [each for each in app.user_middleware if each.cls is not CustomCORSMiddleware]
+        super().__init__(config, **more)
 
     def run_in_thread(self) -> None:
         """Raises ServerFailedToStartError where the port is not free."""

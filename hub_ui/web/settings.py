@@ -101,7 +101,7 @@ class SettingsRoutes:
 async def answer(request: Request, change: Callable[[Mapping[str, Any]], str]) -> Response:
     """Only the page's own script is listened to. Where it comes from is checked before (middleware.py)."""
     headers = {"Cache-Control": "no-store"}
-    if request.headers.get(HEADER) != VALUE or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+    if request.headers.get(HEADER) != VALUE:
         return JSONResponse({"detail": _("This is no request of the page. Load the page again.")}, 403, headers)
     try:
         values = await request.json()

@@ -13,7 +13,7 @@ from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, Us
 from connectors.ref import Ref
 from hub_ui.hosting.delivery import Delivery, deliver
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads
-from hub_ui.i18n import _, language
+from hub_ui.i18n import language
 from hub_ui.widgets.render import Renderer
 
 HEADERS = {
@@ -40,9 +40,6 @@ class VisitRoutes:
     async def answer_file(self, request: Request) -> Response:
         """The file, or a page that says why not: the link opens in a tab of its own."""
         try:
-            # Another site's page could use up what the visitor may download.
-            if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-                raise UsageError(_("Another web page asked for this file. Open the LoRA here, and press Download."))
             found = await run_in_threadpool(deliver, self.downloads, Ref.parse(request.query_params.get("ref", "")))
         except HubUiError as error:
             status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)

@@ -1,4 +1,4 @@
-"""Local mode against other web sites: whatever their pages make a browser send, on any route, changes nothing."""
+"""Other web sites: whatever their pages make a browser send, on any route, changes nothing and tells nothing."""
 
 from __future__ import annotations
 
@@ -71,11 +71,14 @@ ASKS = [
     ask("POST", "gradio_api/mcp", data='{"jsonrpc": "2.0", "id": 1, "method": "initialize"}', headers=TEXT),
     ask("PUT", "settings/keys", json=KEY), ask("DELETE", "settings/keys"), ask("PATCH", "config"),
 ]  # fmt: skip
-# What browsers send for pages of other sites, and for names of other sites that lead here (rebinding).
-SITES = {
+# What browsers send for names of other sites that lead here. A hosted page answers to every name.
+REBINDING = {
     "rebinding": {"Host": "evil.example"},
     "rebinding, its own origin": {"Host": "evil.example:7860", "Origin": "http://evil.example:7860"},
     "rebinding, behind a name of ours": {"Host": "localhost.evil.example", "X-Forwarded-Host": "localhost"},
+}
+# What they send for pages of other sites.
+SITES = {
     "another site": {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"},
     "another site, an old browser": {"Origin": "https://evil.example", "Referer": "https://evil.example/"},
     "a sandboxed frame": {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
@@ -84,8 +87,16 @@ SITES = {
     "another port of the same name": {"Origin": "http://127.0.0.1:9999"},
     "another scheme": {"Origin": "https://127.0.0.1"},
     "an image or script without an origin": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+    "leave that a script asks first": {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
     "an image on another port": {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    "a frame": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    "another Space": {"Origin": "https://evil.hf.space", "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
+    "a form": {
+        "Origin": "https://evil.example",
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    },
+    "an embedded object": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "object"},
 }
 
 
@@ -97,6 +108,12 @@ def recorder() -> Recorder:
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
     with served(tmp_path_factory.mktemp("local"), around=recorder.around) as visitor:
+        yield visitor
+
+
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[Visitor]:
+    with served(tmp_path_factory.mktemp("hosted"), hosted=True, around=recorder.around) as visitor:
         yield visitor
 
 
@@ -113,34 +130,104 @@ def state(page: Visitor) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("site", SITES)
-def test_no_route_answers_a_page_of_another_site(page: Visitor, recorder: Recorder, site: str) -> None:
-    before = state(page)
-    recorder.forget()
+def statuses(page: Visitor, site: dict[str, str]) -> dict[str, int]:
     answers = {}
     for asked in ASKS:
-        headers = {**asked.more.get("headers", {}), **SITES[site]}
-        more = {**asked.more, "headers": headers}
+        more = {**asked.more, "headers": {**asked.more.get("headers", {}), **site}}
         with requests.request(
             asked.method, page.url + asked.path, timeout=30, allow_redirects=False, stream=True, **more
         ) as answer:
             answers[f"{asked.method} {asked.path}"] = answer.status_code
-    assert {asked: status for asked, status in answers.items() if status != 403} == {}
+    return answers
+
+
+@pytest.mark.parametrize("mode", ["page", "hosted"])
+@pytest.mark.parametrize("site", SITES)
+def test_no_route_answers_a_page_of_another_site(
+    mode: str, site: str, recorder: Recorder, request: pytest.FixtureRequest
+) -> None:
+    page = request.getfixturevalue(mode)
+    before = state(page)
+    recorder.forget()
+    assert {asked: status for asked, status in statuses(page, SITES[site]).items() if status != 403} == {}
     assert state(page) == before
     assert recorder.requests == ()
 
 
-def test_a_link_on_another_site_leads_to_the_page_alone(page: Visitor) -> None:
-    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    linked = replace(page, headers=visit)
-    assert linked.get("?view=library").status_code == 200
-    assert linked.get("gradio_api/queue/data?session_hash=x").status_code == 403
-    assert linked.post("", data={"view": "library"}).status_code == 403
+@pytest.mark.parametrize("site", REBINDING)
+def test_no_route_answers_to_the_name_of_another_site(page: Visitor, site: str) -> None:
+    assert {asked: status for asked, status in statuses(page, REBINDING[site]).items() if status != 403} == {}
 
 
-def test_the_page_itself_and_programs_are_answered(page: Visitor) -> None:
+VISIT = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+FRAME = {**VISIT, "Sec-Fetch-Dest": "iframe"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "local", "shared"),
+    [
+        (VISIT, "?view=library", 200, 200),
+        (VISIT, "glossary", 200, 200),
+        (FRAME, "", 403, 200),
+        ({**FRAME, "Sec-Fetch-Site": "same-site"}, "", 403, 200),
+        # There is no signing in here, so it leads nowhere.
+        (VISIT, "login/callback?code=x", 404, 404),
+        (VISIT, "logout", 403, 403),
+        (FRAME, "logout", 403, 403),
+        (VISIT, "login/huggingface", 403, 403),
+        (VISIT, "visit/loras.lock", 403, 403),
+        (VISIT, "visit/file?ref=civitai:1001", 403, 403),
+        (VISIT, "gradio_api/queue/data?session_hash=x", 403, 403),
+        (VISIT, "config", 403, 403),
+    ],
+)
+def test_a_link_on_another_site_leads_to_a_page_alone(
+    page: Visitor, hosted: Visitor, headers: dict[str, str], path: str, local: int, shared: int
+) -> None:
+    answers = [replace(each, headers=headers).get(path, allow_redirects=False) for each in (page, hosted)]
+    assert [answer.status_code for answer in answers] == [local, shared]
+
+
+def test_a_page_in_a_frame_of_hugging_face_asks_as_itself(hosted: Visitor) -> None:
+    own = {"Host": "ada-loras.hf.space", "Origin": "https://ada-loras.hf.space", "Sec-Fetch-Site": "same-origin"}
+    framed = replace(hosted, headers={**own, "Sec-Fetch-Mode": "cors"}, session=uuid4().hex)
+    answer = framed.post("gradio_api/call/search", json={"data": ["ink"]})
+    assert (answer.status_code, [name for name in answer.headers if name.startswith("access-control")]) == (200, [])
+
+
+def test_no_site_is_let_read_an_answer(hosted: Visitor) -> None:
+    evil = {"Host": "ada-loras.hf.space", "Origin": "https://evil.example"}
+    asking = {**evil, "Access-Control-Request-Method": "POST"}
+    answers = [replace(hosted, headers=evil).get("config")]
+    answers.append(requests.options(f"{hosted.url}gradio_api/queue/join", headers=asking, timeout=30))
+    found = [(answer.status_code, "Access-Control-Allow-Origin" in answer.headers) for answer in answers]
+    assert found == [(403, False), (403, False)]
+
+
+def test_a_request_from_elsewhere_makes_nobody_a_visitor(hosted: Visitor) -> None:
+    answer = replace(hosted, headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}).get("")
+    assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+
+
+@pytest.mark.parametrize("mode", ["page", "hosted"])
+def test_the_page_itself_and_programs_are_answered(mode: str, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(mode)
     own = {"Origin": page.url.rstrip("/"), "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"}
-    for headers in (own, {}, {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}):
+    # What other programs bring that use a browser's way to ask.
+    node = {"Sec-Fetch-Mode": "cors"}
+    for headers in (own, {}, node, {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}):
         asking = replace(page, headers=headers, session=uuid4().hex)
         assert asking.get("config").status_code == 200
         assert asking.post("gradio_api/call/search", json={"data": ["ink"]}).status_code == 200
+
+
+def test_an_old_browser_on_a_shared_page_asks_by_its_origin(hosted: Visitor) -> None:
+    """Also behind a proxy that is asked by https, and keeps the name."""
+    own = replace(hosted, headers={"Host": "ada-loras.hf.space", "Origin": "https://ada-loras.hf.space"})
+    assert own.get("config").status_code == 200
+
+
+def test_browsers_say_that_a_page_asks_behind_a_proxy_that_changes_the_name(hosted: Visitor) -> None:
+    own = {"Host": "127.0.0.1:7860", "Origin": "https://loras.example", "Sec-Fetch-Site": "same-origin"}
+    assert replace(hosted, headers=own).get("config").status_code == 200
+    assert replace(hosted, headers={**own, "Sec-Fetch-Site": "cross-site"}).get("config").status_code == 403

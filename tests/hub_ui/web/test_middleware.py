@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -143,6 +145,19 @@ def test_the_queue_looks_often_only_while_somebody_asks() -> None:
         return asked
 
     assert (idle, asyncio.run(ask_and_wait()), queue.sleep_when_free) == (0.2, 0.001, 0.2)
+
+
+def test_the_queue_that_is_polled_is_the_one_that_runs(tmp_path: Path) -> None:
+    with served(tmp_path) as visitor:
+        [page] = [page for page in gr.Blocks.get_instances() if getattr(page, "local_url", "") == visitor.url]
+        polling: Any = page.server_app.middleware_stack
+        while not isinstance(polling, QueuePolling):
+            polling = polling.app
+        polling.in_use = 0.05
+        assert visitor.get("health").status_code == 200
+        while page._queue.sleep_when_free != 0.2:
+            assert polling.queue is page._queue
+            time.sleep(0.01)
 
 
 def test_what_is_no_request_wakes_nobody() -> None:

@@ -99,11 +99,6 @@ def test_what_names_no_file_of_a_hub_is_refused_in_a_sentence(page: Page, ref: s
     assert (answer.status_code >= 400, "<h1>Not downloaded</h1>" in answer.text) == (True, True)
 
 
-def test_another_sites_page_can_not_use_up_what_a_visitor_may_download(page: Page) -> None:
-    answer = page.file(page.visit(), OPEN, Sec_Fetch_Site="cross-site")
-    assert (answer.status_code, "Another web page asked" in answer.text) == (400, True)
-
-
 def test_the_bytes_of_an_hour_end_with_a_sentence(page: Page) -> None:
     visit = page.visit()
     with use_visitor(page.services.visitors.get(visit.cookies[COOKIE])):
