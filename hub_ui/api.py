@@ -3,19 +3,28 @@
 Their answers are the documents of the command line. The page's own events are private, and no part of them.
 """
 
+import functools
+import inspect
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import gradio as gr
 import gradio.events
+import msgspec
+from gradio.utils import get_function_description
 
-from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError
+from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError, suggestion
+from connectors.query import Sort
+from connectors.record import Kind, Nsfw
 from connectors.ref import Ref
+from connectors.registry import HUBS
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
@@ -25,7 +34,14 @@ from hub_ui.pages.try_page.generate import IsCancelled, check_bases, enqueue, wa
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.services import Services
 
+if TYPE_CHECKING:
+    Hub = str
+else:
+    Hub = Literal[tuple(HUBS)]
 MOST_RESULTS = 200
+# The hubs are asked for what is left out, too.
+MOST_LEFT_OUT = 1_000
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
 
@@ -41,6 +57,110 @@ def plain_errors() -> Iterator[None]:
         raise gr.Error(error.message, print_exception=False) from error
 
 
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """One argument of an endpoint. `hint` is its type, and `about` what the docstring says of it."""
+
+    name: str
+    hint: Any
+    about: str
+    default: Any
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As JSON schema. gradio_client's `view_api` shows the key that Gradio has added to it."""
+        return {**msgspec.json.schema(self.hint), "additional_description": self.about}
+
+    def check(self, value: Any) -> None:
+        """Raises UsageError for a value of another type."""
+        try:
+            msgspec.convert(value, self.hint)
+        except msgspec.ValidationError as error:
+            given = value if isinstance(value, list) else [value]
+            wrong = next((each for each in given if each not in choices(self.hint)), value)
+            near = suggestion(wrong, choices(self.hint)) if isinstance(wrong, str) else ""
+            raise UsageError(
+                f"“{self.name}” can't be {json.dumps(value)[:60]}.{near} It has to be {words(self.hint)}."
+            ) from error
+
+
+def arguments_of(function: Callable[..., Any]) -> dict[str, Argument]:
+    hints = get_type_hints(function, include_extras=True)
+    _, about, _ = get_function_description(function)
+    return {
+        name: Argument(name=name, hint=hints[name], about=about[name], default=given.default)
+        for name, given in inspect.signature(function).parameters.items()
+        if about.get(name)
+    }
+
+
+def words(hint: Any) -> str:
+    """What a value of this type is: "one of safe, soft", "a whole number from 1 to 200"."""
+    inner = get_args(hint)
+    if get_origin(hint) is Annotated:
+        return f"{words(inner[0])} from {inner[1].ge:,} to {inner[1].le:,}"
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(inner)}"
+    if get_origin(hint) is list:
+        return f"a list of {words(inner[0])}"
+    if inner:
+        return " or ".join("a list of such" if get_args(part)[:1] == inner[:1] else words(part) for part in inner)
+    return _WORDS[hint]
+
+
+def choices(hint: Any) -> tuple[str, ...]:
+    """The values that a type names one by one."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(dict.fromkeys(choice for part in get_args(hint) for choice in choices(part)))
+
+
+def read_call(endpoints: Mapping[str, Callable[..., Any]], name: str, body: Any, by_name: bool = True) -> Any:
+    """The body of a request to an endpoint: an object of its arguments, or one whose `data` has them in order.
+
+    Raises UsageError where Gradio (6.31) answers with an error of the server, or with one that is empty.
+    """
+    known = arguments_of(endpoints[name])
+    listed = ", ".join(known)
+    values: Any = body if by_name else body.get("data") if isinstance(body, dict) else None
+    if by_name and not isinstance(values, dict):
+        raise UsageError(f"/{name} takes a JSON object of its arguments: {listed}.")
+    if not by_name and (not isinstance(values, list) or len(values) > len(known)):
+        raise UsageError(
+            f"/{name} takes a JSON object whose “data” is a list of its arguments, in this order: {listed}."
+        )
+    given = values if isinstance(values, dict) else dict(zip(known, values, strict=False))
+    for key in given:
+        if key not in known:
+            raise UsageError(f"/{name} has no argument “{key[:40]}”.{suggestion(key, known)} It has: {listed}.")
+    for argument in known.values():
+        if argument.name in given:
+            argument.check(given[argument.name])
+        elif argument.default is inspect.Parameter.empty:
+            raise UsageError(f"/{name} needs the argument “{argument.name}”, {words(argument.hint)}: {argument.about}")
+    if by_name:
+        return given
+    session = body.get("session_hash")
+    if not isinstance(session, str | None):
+        raise UsageError("“session_hash” has to be text. It can be left out.")
+    return {"data": [given.get(each.name, each.default) for each in known.values()], "session_hash": session}
+
+
+def with_checks(function: Callable[..., Any]) -> Callable[..., Any]:
+    """With errors as Gradio's, also for values of other types: clients that call by position reach no other check."""
+    known = arguments_of(function)
+
+    @functools.wraps(function)
+    def call(*values: Any) -> Any:
+        with plain_errors():
+            # Gradio adds the request, which is no argument.
+            for argument, value in zip(known.values(), values, strict=False):
+                argument.check(value)
+            return function(*values)
+
+    return call
+
+
 class Endpoints:
     """The functions behind the endpoints. Their docstrings are what clients and agents read."""
 
@@ -53,40 +173,37 @@ class Endpoints:
     def search(
         self,
         text: str = "",
-        hubs: list[str] | None = None,
-        bases: list[str] | None = None,
-        kinds: list[str] | None = None,
-        sort: str = "relevance",
-        nsfw: str = "soft",
-        limit: int = 20,
+        hubs: Hub | list[Hub] | None = None,
+        bases: str | list[str] | None = None,
+        kinds: Kind | list[Kind] | None = None,
+        sort: Sort = "relevance",
+        nsfw: Nsfw = "soft",
+        limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_RESULTS)] = 20,
         offline: bool = False,
+        offset: Annotated[int, msgspec.Meta(ge=0, le=MOST_LEFT_OUT)] = 0,
     ) -> dict[str, Any]:
         """Searches LoRAs for image and video models on Hugging Face, CivitAI and Replicate in one list.
 
         Args:
-            text: Words and filters, such as "ink rank:>=16 -anime"; empty lists everything.
+            text: Words and filters, such as "ink rank:>=16 license:sell -anime"; empty lists everything. license: takes
+                sell (the LoRA may be sold), sell_images, run_as_service, merge, no_credit, or a licence's name.
             hubs: Only these hubs: civitai, huggingface, replicate.
             bases: Only LoRAs for these base models or architectures, such as sdxl, pony or flux1.
             kinds: Only these kinds: character, style, concept, control, tool.
             sort: relevance, downloads, likes or newest.
             nsfw: At most safe, soft (also what nobody rated), mature or explicit.
-            limit: The number of results in all, at most 200.
+            limit: The number of results, at most 200.
             offline: Whether to search only what was seen before, and to ask no hub.
+            offset: How many results to leave out: those of the pages before.
 
         Returns:
-            {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere.
+            {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere, and
+            its `permissions` say what the licence allows.
         """
-        with plain_errors():
-            query = documents.query_of(
-                text,
-                hubs=hubs or (),
-                bases=bases or (),
-                kinds=kinds or (),
-                sort=sort,
-                nsfw=nsfw,
-                limit=min(limit, MOST_RESULTS),
-            )
-            return without_paths(documents.search(self._services, query, offline=offline).to_json())
+        query = documents.query_of(
+            text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
+        )
+        return without_paths(documents.search(self._services, query, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
         """Tells everything known about one LoRA: its versions, files, examples, and the source of every claim.
@@ -97,8 +214,7 @@ class Endpoints:
         Returns:
             A record with its versions.
         """
-        with plain_errors():
-            return without_paths(documents.show(self._services, Ref.parse(ref)).to_json())
+        return without_paths(documents.show(self._services, Ref.parse(ref)).to_json())
 
     def inspect(self, source: str) -> dict[str, Any]:
         """Tells what a weight file proves by its own header: architecture, rank, algorithm. Reads no more than that.
@@ -109,18 +225,17 @@ class Endpoints:
         Returns:
             The facts of the file.
         """
-        with plain_errors():
-            self._services.quotas.spend("opens")
-            try:
-                return self._services.lookup.inspect(Ref.parse(source)).to_json()
-            except BadRef:
-                path = Path(source)
-                is_address = source.lower().startswith(("http://", "https://"))
-                if not is_address and not path.is_absolute():
-                    raise
-            # Visitors must reach neither this computer's files nor its network.
-            self._services.policy.check("open paths")
-            return (inspect_url(source) if is_address else inspect_path(path)).to_json()
+        self._services.quotas.spend("opens")
+        try:
+            return self._services.lookup.inspect(Ref.parse(source)).to_json()
+        except BadRef:
+            path = Path(source)
+            is_address = source.lower().startswith(("http://", "https://"))
+            if not is_address and not path.is_absolute():
+                raise
+        # Visitors must reach neither this computer's files nor its network.
+        self._services.policy.check("open paths")
+        return (inspect_url(source) if is_address else inspect_path(path)).to_json()
 
     def pull(self, ref: str) -> dict[str, Any]:
         """Downloads a LoRA's file into the library of the server, and pins it in the lock file.
@@ -131,16 +246,15 @@ class Endpoints:
         Returns:
             The entry of the lock file; `file_path` is where the file is on the server.
         """
-        with plain_errors():
-            self._services.policy.check("pull")
-            entry = self._services.downloads.pull(Ref.parse(ref))
-            return without_paths(documents.entry_json(self._services, entry))
+        self._services.policy.check("pull")
+        entry = self._services.downloads.pull(Ref.parse(ref))
+        return without_paths(documents.entry_json(self._services, entry))
 
     def try_loras(
         self,
-        refs: list[str],
+        refs: str | list[str],
         prompt: str,
-        weights: list[float] | None = None,
+        weights: float | list[float] | None = None,
         negative: str = "",
         base: str | None = None,
         seed: int | None = None,
@@ -170,21 +284,20 @@ class Endpoints:
             The image, as a PNG that contains how it was made
             The report: seed, size, base, weights and notes
         """
-        with plain_errors():
-            loras = [Ref.parse(ref) for ref in refs]
-            fields = {
-                "prompt": prompt,
-                "negative": negative,
-                "base": base,
-                "seed": random.randrange(_LARGEST_SEED) if seed is None else seed,
-                "steps": steps,
-                "guidance": guidance,
-                "width": width,
-                "height": height,
-                "may_fetch": fetch,
-            }
-            session = (request.session_hash if request else None) or ""
-            return self._try(loras, weights or (), fields, session)
+        loras = [Ref.parse(ref) for ref in several(refs)]
+        fields = {
+            "prompt": prompt,
+            "negative": negative,
+            "base": base,
+            "seed": random.randrange(_LARGEST_SEED) if seed is None else seed,
+            "steps": steps,
+            "guidance": guidance,
+            "width": width,
+            "height": height,
+            "may_fetch": fetch,
+        }
+        session = (request.session_hash if request else None) or ""
+        return self._try(loras, several(weights), fields, session)
 
     def _try(
         self, loras: Sequence[Ref], weights: Sequence[float], fields: dict[str, Any], session: str
@@ -220,6 +333,11 @@ class Endpoints:
         raise UsageError("This generation was stopped. Ask for it again.")
 
 
+def several(value: Any) -> Sequence[Any]:
+    """The values of an argument that takes one or a list."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def without_paths(document: dict[str, Any]) -> dict[str, Any]:
     """gradio_client takes a dictionary with a `path` for a file that it should fetch, so the name gets longer."""
 
@@ -246,7 +364,17 @@ def add_endpoints(app: gr.Blocks, services: Services, generations: Generations) 
     for name, function in endpoints.items():
         # Generations wait in the engine's own queue, and count as those of the page do.
         own = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None} if name == "try" else {}
-        gradio.events.api(function, api_name=name, **own)
+        gradio.events.api(with_checks(function), api_name=name, **own)
+        inputs = next(reversed(app.fns.values())).inputs
+        for component, argument in zip(inputs, arguments_of(function).values(), strict=True):
+            component._api_info = argument.schema  # type: ignore[union-attr]
+
+
+def functions_of(app: gr.Blocks) -> dict[str, Callable[..., Any]]:
+    """Of the named endpoints."""
+    return {
+        str(event.api_name): event.fn for event in app.fns.values() if event.api_visibility == "public" and event.fn
+    }
 
 
 def answer_agents_in_json(app: gr.Blocks) -> None:
@@ -263,6 +391,34 @@ def answer_agents_in_json(app: gr.Blocks) -> None:
     server.postprocess_output_data = postprocess  # type: ignore[method-assign]
     endpoints = server.tool_to_endpoint.values()
     server.tool_to_endpoint = {server.tool_prefix + name.removeprefix("/"): name for name in endpoints}
+    for endpoint in server.api_info["named_endpoints"].values():
+        for parameter in endpoint["parameters"]:
+            # Its description stands beside it.
+            parameter["type"] = {k: v for k, v in parameter["type"].items() if k != "additional_description"}
+    handlers = server.mcp_server.request_handlers
+    handlers[server.types.CallToolRequest] = tool_call_handler(app, handlers[server.types.CallToolRequest])
+
+
+def tool_call_handler(app: gr.Blocks, answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """`answer` for calls with arguments that can be read; what it answers is there as JSON too, not only as text."""
+    server, functions = app.mcp_server_obj, functions_of(app)
+    assert server is not None
+    types = server.types
+
+    async def check_and_answer(request: Any) -> Any:
+        tool, given = request.params.name, request.params.arguments or {}
+        try:
+            if tool in server.tool_to_endpoint:
+                read_call(functions, server.tool_to_endpoint[tool].removeprefix("/"), given)
+        except UsageError as error:
+            text = types.TextContent(type="text", text=error.message)
+            return types.ServerResult(types.CallToolResult(content=[text], isError=True))
+        result = await answer(request)
+        if not result.root.isError:
+            result.root.structuredContent = json.loads(result.root.content[-1].text)
+        return result
+
+    return check_and_answer
 
 
 def is_file(value: Any) -> bool:

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from connectors.errors import HubUiError, NotFound
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.api import add_endpoints, answer_agents_in_json
+from hub_ui.api import add_endpoints, answer_agents_in_json, functions_of, read_call
 from hub_ui.arenas import limit_arenas
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import settings, train, visit
@@ -372,6 +372,7 @@ def build_checks(
     checks = middleware(
         app, limits=services.policy.limits, folder=folder,
         generations=generations, agents=agents, spend=lambda size: services.quotas.spend("uploads", size),
+        read_call=partial(read_call, functions_of(app)),
     )  # fmt: skip
     hosted = services.settings.hosted
     if hosted:

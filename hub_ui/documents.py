@@ -59,8 +59,9 @@ class Found:
         return {"results": [record.to_json() for record in self.records], "failures": failures}
 
 
-def search(services: Services, query: Query, *, offline: bool = False) -> Found:
-    """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer.
+def search(services: Services, query: Query, *, offline: bool = False, offset: int = 0) -> Found:
+    """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer from
+    `offset` on.
 
     Facts from file headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was
     found for a base model that nobody knows, and LimitReached.
@@ -69,13 +70,13 @@ def search(services: Services, query: Query, *, offline: bool = False) -> Found:
     answer = SearchResults()
     if not offline:
         services.metrics.count_search()
-        answer = federation.collect(services.connectors, query)
+        answer = federation.collect(services.connectors, replace(query, limit=offset + query.limit))
         services.catalog.add(answer.loras, found_by=query.words)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()
     records = []
-    for record in services.catalog.search(query, installed=installed, favorites=favorites).records:
+    for record in services.catalog.search(query, offset=offset, installed=installed, favorites=favorites).records:
         facts = services.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     unknown = _unknown_bases(services.catalog, query.bases)

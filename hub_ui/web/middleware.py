@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import gradio as gr
@@ -238,11 +238,12 @@ def middleware(
     folder: Path,
     generations: Running,
     spend: Callable[[int], None],
+    read_call: Callable[[str, Any, bool], Any],
     agents: bool = False,
 ) -> list[Middleware]:
     """`folder` is Gradio's upload folder, and `spend` counts the bytes of uploads.
 
-    `agents`: whether MCP is on.
+    `read_call` is that of RequestRules. `agents`: whether MCP is on.
     """
     app.state_session_capacity = MOST
 
@@ -265,6 +266,8 @@ def middleware(
         endpoints={
             str(event.api_name): number for number, event in app.fns.items() if event.api_visibility == "public"
         },
+        read_call=read_call,
+        is_open=lambda id: any(id in events for events in [*app._queue.pending_event_ids_session.values()]),
         agents=agents,
     )
     return [

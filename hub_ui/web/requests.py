@@ -19,6 +19,7 @@ from PIL import Image
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.errors import UsageError
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
 from hub_ui.web.refused import Refused
@@ -31,7 +32,10 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _JSON_ROUTES = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOAD_ROUTE = "/gradio_api/upload"
 # `/gradio_api/run` stays closed: its body may name any event of the page.
-_CALL = re.compile(r"/gradio_api/call/(?:v2/)?([a-z]+)")
+_CALL = re.compile(r"/gradio_api/call/(v2/)?([a-z]+)")
+_ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
+# Gradio (6.31) reads one range.
+_FILE_ROUTE = "/gradio_api/file="
 _AGENTS_ROUTE = "/gradio_api/mcp"
 # See web/settings.py.
 KEYS_ROUTE, SETTINGS_ROUTE = "/settings/keys", "/settings/values"
@@ -108,7 +112,8 @@ class RequestRules:
     """`uploaded` tests for an uploaded file; `waiting` counts for a session.
 
     `generates`: whether an event's number makes images. `forget_sessions` is called with every event. `endpoints` are
-    the numbers of the named ones; `agents`: whether MCP is on.
+    the numbers of the named ones, and `read_call` (api.py) reads their calls; `is_open`: whether one has an
+    answer to come. `agents`: whether MCP is on.
     """
 
     limits: WebLimits
@@ -118,6 +123,8 @@ class RequestRules:
     generates: Callable[[int], bool]
     forget_sessions: Callable[[], None]
     endpoints: Mapping[str, int] = field(default_factory=dict)
+    read_call: Callable[[str, Any, bool], Any] = lambda _name, body, _by_name: body
+    is_open: Callable[[str], bool] = lambda _id: True
     agents: bool = False
 
     def check_event(self, body: Any) -> None:
@@ -170,21 +177,31 @@ class RequestCheck:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             if _CLOSED.match(path) or _FETCHED.match(path):
                 raise Refused(_("There is no such page."), 404)
+            if path.startswith(_FILE_ROUTE) and "," in Headers(scope=scope).get("range", ""):
+                raise Refused("Ask for one range of bytes at a time.", 416)
+            answer = _ANSWER.fullmatch(path)
+            if answer and not self.rules.is_open(answer[1]):
+                raise Refused("No call with this id waits for its answer, which is given once. Call it again.", 404)
             return receive
         call = _CALL.fullmatch(path)
-        endpoint = self.rules.endpoints.get(call[1]) if call else None
+        endpoint = self.rules.endpoints.get(call[2]) if call else None
+        if call and endpoint is None:
+            raise Refused(f"There is no endpoint “{call[2]}”. There are: {', '.join(self.rules.endpoints)}.", 404)
         is_known = path in _JSON_ROUTES or path in _OWN_ROUTES
         if not (is_known or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
             raise Refused(_("There is no such page."), 404)
         data = await read_body(receive, self.rules.limits.body_bytes)
-        if path == _JSON_ROUTES[0] or endpoint is not None:
+        if call and endpoint is not None:
+            body = read_call(self.rules, call, Headers(scope=scope), data)
+            data = json.dumps(body).encode()
+            # The second version has the arguments in the place of `data`.
+            event = {"data": body, "session_hash": body.get("session_hash"), "fn_index": endpoint}
+            await anyio.to_thread.run_sync(self.rules.check_event, event)
+        elif path == _JSON_ROUTES[0]:
             try:
                 event = json.loads(data)
             except (ValueError, RecursionError) as error:
                 raise Refused(_(_NO_REQUEST)) from error
-            if endpoint is not None and isinstance(event, dict):
-                # The second version has the arguments in the place of `data`.
-                event = {"data": event, "session_hash": event.get("session_hash"), "fn_index": endpoint}
             await anyio.to_thread.run_sync(self.rules.check_event, event)
         else:
             data = _NO_EVENT.sub(b'"event_id":""', data)
@@ -194,6 +211,19 @@ class RequestCheck:
             return next(messages, None) or await receive()
 
         return replay
+
+
+def read_call(rules: RequestRules, call: re.Match[str], headers: Headers, data: bytes) -> Any:
+    """The body of a request to a named endpoint. Raises Refused with a sentence for programs, which is English."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (kind.startswith("application/") and kind.endswith("json")):
+        raise Refused("An endpoint takes JSON. Send it with the header Content-Type: application/json.", 415)
+    try:
+        return rules.read_call(call[2], json.loads(data), bool(call[1]))
+    except UsageError as error:
+        raise Refused(error.message, 422) from error
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"The body of the request is no JSON ({error}). Send a JSON object.") from error
 
 
 def path_of(scope: Scope) -> str:

@@ -116,7 +116,22 @@ def test_agents_have_five_tools_whose_arguments_are_described(own: str) -> None:
     assert [tool.name for tool in found] == NAMES
     arguments = [(tool.name, name, about) for tool in found for name, about in tool.inputSchema["properties"].items()]
     assert [(tool, name) for tool, name, about in arguments if not about.get("description")] == []
-    assert len(arguments) == 22
+    assert len(arguments) == 23
+
+
+def test_the_values_of_an_argument_are_listed_where_they_are_few(own: str) -> None:
+    search = tools(own)[0].inputSchema["properties"]
+    kinds = {"enum": ["character", "concept", "control", "style", "tool"]}
+    assert search["kinds"]["anyOf"] == [kinds, {"type": "array", "items": kinds}, {"type": "null"}]
+    assert search["hubs"]["anyOf"][0] == {"enum": ["civitai", "huggingface", "replicate"]}
+    assert search["nsfw"]["enum"] == ["explicit", "mature", "safe", "soft"]
+    assert (search["limit"]["minimum"], search["limit"]["maximum"]) == (1, 200)
+    assert "additional_description" not in search["text"]
+
+
+def test_gradio_client_has_what_an_argument_means(client: Client) -> None:
+    shown = client.view_api(return_format="dict", print_info=False)["named_endpoints"]["/search"]["parameters"]
+    assert shown[6]["python_type"] == {"type": "int", "description": "The number of results, at most 200."}
 
 
 def test_a_hosted_page_has_none_that_writes(hosted: str) -> None:
@@ -151,10 +166,44 @@ def test_an_error_is_a_sentence(client: Client, name: str, arguments: list[Any],
         client.predict(*arguments, api_name=f"/{name}")
 
 
-def test_an_error_is_one_for_agents_too(own: str) -> None:
-    answer = call_tool(own, "show", {"ref": "nonsense"})
+def test_a_value_of_another_type_is_a_sentence_by_position_too(client: Client) -> None:
+    with pytest.raises(AppError, match=r"“limit” can't be 500\. It has to be a whole number from 1 to 200\."):
+        client.predict("hat", limit=500, api_name="/search")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("show", {"ref": "nonsense"}, "names no LoRA"),
+        (
+            "search",
+            {"kinds": ["styl"]},
+            '“kinds” can\'t be ["styl"]. Did you mean “style”? '
+            "It has to be one of character, style, concept, control, tool or a list of such or null.",
+        ),
+    ],
+)
+def test_an_error_is_one_for_agents_too(own: str, name: str, arguments: dict[str, Any], said: str) -> None:
+    answer = call_tool(own, name, arguments)
     assert answer.isError
-    assert "names no LoRA" in answer.content[0].text
+    assert said in answer.content[0].text
+
+
+def test_agents_have_an_answer_as_json_too(own: str) -> None:
+    answer = call_tool(own, "show", {"ref": "huggingface:hatbox/top-hat-tiny"})
+    assert answer.structuredContent == json.loads(answer.content[0].text)
+
+
+def test_one_value_stands_for_a_list_of_it(client: Client) -> None:
+    found = client.predict("hat", hubs="huggingface", bases="tiny-shapes", kinds="concept", api_name="/search")
+    assert [record["ref"].startswith(HAT) for record in found["results"]] == [True]
+
+
+def test_a_list_is_read_page_by_page(client: Client) -> None:
+    whole = client.predict("", bases="tiny-shapes", limit=6, api_name="/search")["results"]
+    page = client.predict("", bases="tiny-shapes", limit=2, offset=3, api_name="/search")["results"]
+    assert [record["ref"] for record in page] == [record["ref"] for record in whole[3:5]]
+    assert len(whole) == 6
 
 
 @pytest.mark.parametrize("source", ["/etc/passwd", "http://127.0.0.1:9/x.safetensors"])
@@ -187,6 +236,60 @@ def test_plain_http_works_in_two_steps(own: str) -> None:
     begun = requests.post(f"{own}gradio_api/call/v2/search", json={"text": "top hat"}, timeout=30).json()
     answer = requests.get(f"{own}gradio_api/call/search/{begun['event_id']}", timeout=60).text
     assert json.loads(answer.partition("data: ")[2])[0]["results"][0]["ref"].startswith(HAT)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        ("v2/search", '{"txt": "hat"}', 422, "/search has no argument “txt”. Did you mean “text”? It has: text, hubs,"),
+        ("v2/show", "{}", 422, "/show needs the argument “ref”, text: The LoRA as HUB:ID, or the address of its page."),
+        ("v2/show", "{", 400, "The body of the request is no JSON"),
+        ("v2/show", "[1]", 422, "/show takes a JSON object of its arguments: ref."),
+        ("v2/search", '{"limit": 0}', 422, "“limit” can't be 0. It has to be a whole number from 1 to 200."),
+        ("v2/search", '{"sort": "like"}', 422, "Did you mean “likes”? It has to be one of relevance, downloads,"),
+        ("v2/try", '{"refs": [], "prompt": "ink", "session_hash": "a"}', 422, "/try has no argument “session_hash”."),
+        ("show", "{}", 422, "/show takes a JSON object whose “data” is a list of its arguments, in this order: ref."),
+        ("show", '{"data": ["civitai:1", 2]}', 422, "whose “data” is a list of its arguments, in this order: ref."),
+        ("show", '{"data": []}', 422, "/show needs the argument “ref”"),
+        ("show", '{"data": [5]}', 422, "“ref” can't be 5. It has to be text."),
+        ("show", '{"data": ["civitai:1"], "session_hash": 5}', 422, "“session_hash” has to be text."),
+        ("v2/shows", "{}", 404, "There is no endpoint “shows”. There are: search, show, inspect, pull, try."),
+    ],
+)
+def test_a_request_that_is_wrong_is_told_what_is_right(own: str, path: str, body: str, status: int, said: str) -> None:
+    json_type = {"Content-Type": "application/json"}
+    answer = requests.post(f"{own}gradio_api/call/{path}", data=body, headers=json_type, timeout=30)
+    assert answer.status_code == status
+    assert said in answer.json()["detail"]
+
+
+def test_a_form_is_no_request_to_an_endpoint(own: str) -> None:
+    answer = requests.post(f"{own}gradio_api/call/v2/show", data={"ref": "civitai:1"}, timeout=30)
+    assert (answer.status_code, "Content-Type: application/json" in answer.json()["detail"]) == (415, True)
+
+
+def test_arguments_that_are_left_out_have_their_defaults(own: str) -> None:
+    begun = requests.post(f"{own}gradio_api/call/search", json={"data": ["top hat"]}, timeout=30).json()
+    answer = requests.get(f"{own}gradio_api/call/search/{begun['event_id']}", timeout=60).text
+    assert json.loads(answer.partition("data: ")[2])[0]["results"][0]["ref"].startswith(HAT)
+
+
+@pytest.mark.parametrize("path", ["call/search/0123abcd", "call/v2/search/0123abcd"])
+def test_an_answer_that_nobody_waits_for_is_not_there(own: str, path: str) -> None:
+    answer = requests.get(f"{own}gradio_api/{path}", timeout=30)
+    assert (answer.status_code, "Call it again." in answer.json()["detail"]) == (404, True)
+
+
+def test_two_ranges_of_a_file_are_refused(own: str, client: Client) -> None:
+    image, _ = client.predict(
+        [],
+        "ink",
+        base="tiny-shapes",
+        steps=1,
+        api_name="/try",
+    )
+    served = requests.get(f"{own}gradio_api/file={image}", headers={"Range": "bytes=0-1,2-3"}, timeout=30)
+    assert (served.status_code, served.json()["detail"]) == (416, "Ask for one range of bytes at a time.")
 
 
 def test_what_a_client_might_take_for_a_file_has_another_name() -> None:
