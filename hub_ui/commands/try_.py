@@ -26,7 +26,7 @@ from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.engine import choose_spec
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import resolve_request
+from hub_ui.generate.settings import resolve_request, substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
@@ -84,7 +84,8 @@ class Try(TryOptions):
             frames=self.frames,
         )
         spec = choose_spec(request)
-        print_plan(spec, resolve_request(request, spec), request.quality, self.memory, terminal)
+        remarks = substitution_notes(spec, request)
+        print_plan(spec, resolve_request(request, spec), request.quality, self.memory, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         loras = [parse_lora(text) for text in self.refs or ()]
@@ -134,6 +135,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     fetch = None
     if plan.place == "local":
         choice = choose_spec(plan.request)
+        plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
         tokens, endpoints = built.settings.tokens, built.settings.endpoints
         source = Source(endpoint=endpoints["huggingface"], keys=tokens, cache=None)
         fetch = download.plan_download(choice, source)

@@ -1,5 +1,6 @@
 """hub-ui try --plan: what a base takes of a device's memory, and how it runs there. Loads and downloads nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 from hub_ui.generate.base_models import PipelineSpec
@@ -24,10 +25,15 @@ Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
 def print_plan(
-    spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, memory: int | None, terminal: Terminal
+    spec: PipelineSpec,
+    settings: ResolvedRequest,
+    quality: Quality,
+    memory: int | None,
+    remarks: tuple[str, ...],
+    terminal: Terminal,
 ) -> None:
     """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
-    `spec` is in the precision for that one.
+    `spec` is in the precision for that one. `remarks` are those on the base, and come before the notes on memory.
     """
     if memory is None:
         device = choose_device(spec)
@@ -37,6 +43,7 @@ def print_plan(
     else:
         where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
         spec, planned = _on_card(spec, settings, quality, memory)
+    planned = replace(planned, notes=(*remarks, *planned.notes))
     larger = [] if kind in ("cpu", "mps") else _larger(spec, settings, quality, planned, room)
     if terminal.json:
         terminal.document(plan_json(spec, where, dtype, room, planned, larger))

@@ -9,7 +9,7 @@ from pathlib import Path
 from connectors.errors import DoesNotFit, UsageError
 from hub_ui.format import size
 from hub_ui.generate import samplers
-from hub_ui.generate.base_models import PipelineSpec, choose_base
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base
 from hub_ui.generate.base_models.download import (
     DownloadPlan,
     LocalBase,
@@ -19,6 +19,7 @@ from hub_ui.generate.base_models.download import (
     plan_download,
 )
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.part_sizes import model_sizes
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
@@ -31,7 +32,7 @@ from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.image_to_image import choose_start
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
-from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
+from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch, check_halves
 from hub_ui.generate.memory import (
     Device,
     check_memory,
@@ -47,7 +48,7 @@ from hub_ui.generate.prompt_embeddings import prompt_notes
 from hub_ui.generate.quality import in_quality, quality_notes
 from hub_ui.generate.request import GenerationRequest, IsCancelled, LoraInput, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
-from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes
+from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes, substitution_notes
 from hub_ui.i18n import _
 
 _SECONDS_BETWEEN_TRIES = 0.1
@@ -134,7 +135,7 @@ class Engine:
             speed=self._speed[kind],
             load=not is_loaded,
         )
-        return replace(estimated, sentence=". ".join([estimated.sentence, *quality_notes(spec, request)]))
+        return replace(estimated, sentence=". ".join([estimated.sentence, *base_notes(spec, request)]))
 
     @property
     def loaded_base(self) -> PipelineSpec | None:
@@ -166,7 +167,7 @@ class Engine:
                 )
             else:
                 control = choose_start(loaded.pipe, loaded.spec, request, settings, control=switched.control)
-            checks.notes.extend(quality_notes(loaded.spec, request))
+            checks.notes.extend(base_notes(loaded.spec, request))
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend(unused_notes(loaded.pipe, settings))
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
@@ -346,4 +347,12 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
                     architecture2=adapter.architecture,
                 )
             )
+        check_substitution(spec, adapter.base_model)
+    if base_by_id(spec.id) is not None:
+        check_halves(request.adapters, spec.architecture, model_sizes(spec))
     return in_quality(spec, request)
+
+
+def base_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:
+    """What there is to say on a request's base."""
+    return (*substitution_notes(spec, request), *quality_notes(spec, request))

@@ -11,7 +11,7 @@ import json
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, UnidentifiedImageError
 
@@ -23,12 +23,13 @@ from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot
 from connectors.replicate.runs import PollInterval, Run, Runs
+from hub_ui.generate.base_models import base_by_id, check_substitution
 from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
-from hub_ui.generate.settings import check_request
+from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _
 
 # Dollars per second.
@@ -45,6 +46,10 @@ HARDWARE: Mapping[str, float] = {
 _OFFICIAL: Mapping[str, tuple[float, float]] = {
     "black-forest-labs/flux-dev-lora": (0.025, 0.04),
     "black-forest-labs/flux-schnell-lora": (0.003, 0.02),
+}
+_OFFICIAL_BASES = {
+    "black-forest-labs/flux-dev-lora": "flux.1-dev",
+    "black-forest-labs/flux-schnell-lora": "flux.1-schnell",
 }
 # By the inputs of a trainer: the hardware of its fine-tunes.
 _RUN_ON: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
@@ -65,9 +70,13 @@ class Price:
     low: float | None
     high: float | None
     images: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
+        return ". ".join([self._sentence(), *self.notes])
+
+    def _sentence(self) -> str:
         if self.low is None or self.high is None:
             low, high = (HARDWARE[name] for name in _ANY)
             text = _("Replicate doesn't say how long this takes. A second costs {cost}")
@@ -161,7 +170,8 @@ class ReplicateBackend:
         model = self._find_model(request)
         inputs = self._fill_inputs(request, comparison, model, None)
         images = len(set(map(_key, inputs)))
-        return image_price(model.name, model.what, steps=request.steps, images=images)
+        price = image_price(model.name, model.what, steps=request.steps, images=images)
+        return replace(price, notes=_remarks(request, model.name))
 
     def generate(
         self,
@@ -199,6 +209,8 @@ class ReplicateBackend:
     def _find_model(self, request: GenerationRequest) -> _Model:
         self._runs.need_key("Generating")
         ref = _choose_model(request)
+        for lora in request.adapters if (spec := base_by_id(_OFFICIAL_BASES.get(ref.id))) else ():
+            check_substitution(spec, lora.base_model)
         what = runnable(self._runs, ref.id, ref.version)
         page = f"https://replicate.com/{ref.id}"
         # Requests that would cost money without giving an image.
@@ -370,6 +382,12 @@ def _choose_model(request: GenerationRequest) -> Ref:
     return Ref(hub="replicate", id=runner(first.architecture, first.base_model))
 
 
+def _remarks(request: GenerationRequest, model: str) -> tuple[str, ...]:
+    """On LoRAs that were made for another base than the runner's."""
+    spec = base_by_id(_OFFICIAL_BASES.get(model))
+    return substitution_notes(spec, request) if spec else ()
+
+
 def _report(
     request: GenerationRequest, model: _Model, values: Mapping[str, object], image: Image.Image, notes: tuple[str, ...]
 ) -> GenerationReport:
@@ -408,6 +426,7 @@ def _notes(
 ) -> Iterator[str]:
     if request.base is not None and not request.base.startswith("replicate:"):
         yield f"On Replicate the base is {model.name}'s own, not {request.base}."
+    yield from _remarks(request, model.name)
     yield from dict.fromkeys(note for each in inputs for note in each.notes)
     pairs = [(cell, image.image.tobytes()) for cell, image in zip(comparison.cells, images, strict=True)]
     base_alone = {cell.prompt: pixels for cell, pixels in pairs if not any(cell.weights)}

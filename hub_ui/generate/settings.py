@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from connectors.errors import NoBase, UsageError
-from hub_ui.generate.base_models import PipelineSpec, base_by_id, bases_for_architecture, choose_base
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, bases_for_architecture, choose_base, substitution_note
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.lora.blocks import block_names
 from hub_ui.generate.request import GenerationRequest
@@ -73,6 +73,12 @@ def size_notes(request: GenerationRequest, settings: ResolvedRequest, size: tupl
     if size == (settings.width, settings.height):
         return (f"Sides are multiples of {_GRID} pixels: {instead}",)
     return (f"This base makes images of its own size: {instead}",)
+
+
+def substitution_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:
+    """A sentence for each LoRA that was made for another base."""
+    loras = [adapter for adapter in request.adapters if not adapter.follows]
+    return tuple(filter(None, (substitution_note(spec, lora.title, lora.base_model) for lora in loras)))
 
 
 def check_request(request: GenerationRequest, comparison: Comparison) -> None:

@@ -11,7 +11,7 @@ from connectors.query_fields import FIELDS, Field
 from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
-from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
+from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
 from hub_ui.hosting.limits import docs_table
 from tests.docs.pages import PAGES, ROOT
 
@@ -91,6 +91,7 @@ def test_every_variable_is_described() -> None:
 def test_the_table_of_base_models_is_the_programs() -> None:
     """`python -m hub_ui.generate.base_models` prints what belongs there."""
     assert table() in TEXTS["docs/base-models.md"]
+    assert table_of_substitutions() in TEXTS["docs/base-models.md"]
     assert table_of_files() in TEXTS["docs/base-models.md"]
 
 

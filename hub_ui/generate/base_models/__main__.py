@@ -3,11 +3,11 @@
 import sys
 
 from connectors.claims import base_models
-from hub_ui.generate.base_models.choose import BASES, bases_for_architecture
+from hub_ui.generate.base_models.choose import BASES, base_by_id, bases_for_architecture
 from hub_ui.generate.base_models.part_sizes import MODELS
 from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name
 from hub_ui.generate.base_models.spec import PipelineSpec
-from hub_ui.generate.base_models.table import PACKAGED
+from hub_ui.generate.base_models.table import PACKAGED, SUBSTITUTIONS
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint, plan_memory, usable_memory
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
@@ -34,6 +34,18 @@ def table_of_files() -> str:
     return "\n".join(lines)
 
 
+def table_of_substitutions() -> str:
+    """For the models that no base is."""
+    lines = ["| LoRAs for | Run on | What hub-ui says of it |", "| --- | --- | --- |"]
+    own = {base.lineage for base in BASES}
+    for row in SUBSTITUTIONS:
+        for model in filter(None, (base_models.by_id(name) for name in row.made_for if name not in own)):
+            spec = base_by_id(row.base) or bases_for_architecture(model.architecture)[0]
+            reason = row.reason.format(made_for=model.label, base=spec.label)
+            lines.append(f"| {model.label} | {f'`{spec.id}`' if row.runs else 'nothing'} | {reason} |")
+    return "\n".join(lines)
+
+
 def memory_table() -> str:
     """How each base runs on cards of each size, with the most that it takes there, in a computer of enough memory."""
     cards = " | ".join(f"{card} GB" for card in CARDS)
@@ -53,4 +65,8 @@ def _cell(base: PipelineSpec, card: int) -> str:
 
 
 if __name__ == "__main__":
-    print(memory_table() if "memory" in sys.argv[1:] else f"{table()}\n\n{table_of_files()}")
+    print(
+        memory_table()
+        if "memory" in sys.argv[1:]
+        else "\n\n".join([table(), table_of_substitutions(), table_of_files()])
+    )

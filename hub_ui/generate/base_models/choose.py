@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from connectors.claims import base_models as taxonomy
 from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError, suggestion
 from connectors.weights.file_type import WORDS, structure_of
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.precision import PRECISIONS
-from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
-from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, PACKAGED
+from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec, Substitution
+from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, OTHER_LINEAGE, PACKAGED, SUBSTITUTIONS
 from hub_ui.i18n import _
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
@@ -171,6 +172,7 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
     if asked:
         spec = _find_base(asked, architecture)
         _check_architecture(spec.label, spec.architecture, architecture)
+        check_substitution(spec, base_model)
         return spec
     if architecture is None:
         text = _(
@@ -191,7 +193,49 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
                 "downloaded and used in another program."
             ).format(architecture=architecture)
         )
-    return bases[0]
+    spec = base_by_id(_substitution(base_model).base) or bases[0]
+    spec = spec if spec.architecture == architecture else bases[0]
+    check_substitution(spec, base_model)
+    return spec
+
+
+def check_substitution(spec: PipelineSpec, base_model: str | None) -> None:
+    """Raises DoesNotFit where a LoRA for `base_model` is not run on this base."""
+    if base_model and _replaces(spec, base_model) and not _substitution(base_model).runs and base_by_id(spec.id):
+        reason = _reason(spec, base_model)
+        text = _(
+            "This LoRA does not run on {base}. {reason} Use it in another program, or with a base of its own (--base)."
+        )
+        raise DoesNotFit(text.format(base=spec.label, reason=reason))
+
+
+def substitution_note(spec: PipelineSpec, title: str, base_model: str | None) -> str:
+    """What there is to say of a LoRA on a base that it was not made for; empty where it was, as far as is known."""
+    if not base_model or not _replaces(spec, base_model):
+        return ""
+    made_for = taxonomy.label(base_model)
+    if base_by_id(spec.id) is None:
+        # A user's own base may be anything.
+        text = _("“{title}” was made for {made_for}, and nothing says whether {base} is that model.")
+        is_listed = _substitution(base_model) is not OTHER_LINEAGE
+        return text.format(title=title, made_for=made_for, base=spec.label) if is_listed else ""
+    text = _("“{title}” was made for {made_for}, and runs on {base}. {reason}")
+    return text.format(title=title, made_for=made_for, base=spec.label, reason=_reason(spec, base_model))
+
+
+def _replaces(spec: PipelineSpec, base_model: str) -> bool:
+    """Whether the base is another model of the same architecture."""
+    made_for, listed = taxonomy.by_id(base_model), base_by_id(spec.id)
+    own = {listed.lineage, listed.id} if listed else {getattr(taxonomy.identify(spec.id), "id", None)}
+    return base_model not in own and (made_for is None or made_for.architecture in (None, spec.architecture))
+
+
+def _substitution(base_model: str | None) -> Substitution:
+    return next((row for row in SUBSTITUTIONS if base_model in row.made_for), OTHER_LINEAGE)
+
+
+def _reason(spec: PipelineSpec, base_model: str) -> str:
+    return _(_substitution(base_model).reason).format(made_for=taxonomy.label(base_model), base=spec.label)
 
 
 def bases_for_architecture(architecture: str | None) -> tuple[PipelineSpec, ...]:

@@ -85,6 +85,18 @@ class PipelineSpec:
         return f"https://huggingface.co/{self.source}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Substitution:
+    """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
+    `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
+    """
+
+    made_for: tuple[str, ...]
+    reason: str
+    base: str = ""
+    runs: bool = True
+
+
 def base(
     id: str,
     label: str,

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec, SharedComponent, VideoSpec, base
+from hub_ui.generate.base_models.spec import (
+    Checkpoint,
+    PipelineSpec,
+    SharedComponent,
+    Substitution,
+    VideoSpec,
+    base,
+)
+from hub_ui.i18n import N_
 
 PACKAGED = Path(__file__).parents[2] / "demo" / "data" / "weights" / "base"
 
@@ -307,3 +315,40 @@ FILM_BASES: tuple[PipelineSpec, ...] = (
         gigabytes=31.0, video=VideoSpec(frames=31, fps=30), revision="14be5fcea23095ed330cb214647916a451e38b6e",
     ),
 )  # fmt: skip
+
+
+_NO_IMAGE = N_(
+    "{made_for} begins with an image and {base} with text alone: motion and look can be weak or not as in examples."
+)
+_FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
+_CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
+_BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
+# The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
+SUBSTITUTIONS: tuple[Substitution, ...] = (
+    Substitution(made_for=("wan-2.1-i2v-14b-480p", "wan-2.1-i2v-14b-720p"), base="wan-2.1-t2v-14b", reason=_NO_IMAGE),
+    # In two files, for two networks.
+    Substitution(made_for=("wan-2.2-i2v-a14b",), base="wan-2.2-t2v-a14b", reason=_NO_IMAGE),
+    Substitution(made_for=("wan", "sd-3.5"), reason=_FAMILY),
+    Substitution(made_for=("flux.1-canny", "flux.1-depth"), reason=_CONTROL),
+    Substitution(
+        made_for=("flux.1-fill",),
+        reason=N_("{made_for} fills a part of an image and {base} draws whole ones: it can do little or nothing."),
+    ),
+    Substitution(made_for=("flex.1", "flex.2"), reason=_BLOCKS, runs=False),
+    Substitution(
+        made_for=("qwen-image-layered",),
+        reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),
+    ),
+    Substitution(
+        made_for=("ltx-2.3", "ltx-2.5"),
+        reason=N_("{made_for} has latents of its own, which mean nothing to {base}."),
+        runs=False,
+    ),
+    Substitution(
+        made_for=("zeta-chroma",), reason=N_("{made_for} works on pixels, and {base} on latents."), runs=False
+    ),
+    Substitution(
+        made_for=("kolors",), reason=N_("{made_for} reads prompts by another text encoder, which its LoRAs rely on.")
+    ),
+)
+OTHER_LINEAGE = Substitution(made_for=(), reason=N_("Images can differ from its examples."))

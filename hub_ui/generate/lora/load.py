@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from cachetools import LRUCache
 
@@ -131,7 +132,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     """Raises DoesNotFit for a file that has no effect at all, which would look like a weak LoRA."""
     file = read(adapter.path, adapter.title)
     shapes = {name: tuple(tensor.shape) for name, tensor in file.tensors.items()}
-    mapping = map_keys(shapes, names, low_noise=is_for_low_noise(adapter, file.metadata))
+    mapping = map_keys(shapes, names, low_noise=noise_of_input(adapter, file.metadata) == "low")
     configs = configs_of(file.metadata)
     found: dict[ModuleKey, tuple[Patch, ...]] = {}
     inputs: dict[ModuleKey, int] = {}
@@ -199,10 +200,12 @@ def _remark(mapped: Iterable[MappedLayer], shapes: Mapping[str, Shape], names: N
     return "; ".join(remarks)
 
 
-def is_for_low_noise(adapter: LoraInput, metadata: Mapping[str, str]) -> bool:
-    """Decides by the file's name, the model it was trained on, or its title: the first that names a network."""
-    names = (adapter.path.stem, metadata.get("ss_sd_model_name", ""), adapter.title)
-    return next(filter(None, map(noise_of, names)), None) == "low"
+def noise_of_input(
+    adapter: LoraInput, metadata: Mapping[str, str] = MappingProxyType({})
+) -> Literal["high", "low"] | None:
+    """The network of Wan 2.2 that a LoRA is for, by its file, the model it was trained on, or its title."""
+    names = (adapter.path.stem, adapter.ref.file or "", metadata.get("ss_sd_model_name", ""), adapter.title)
+    return next(filter(None, map(noise_of, names)), None)
 
 
 class LoraCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
-from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input
 from hub_ui.generate.lora.merge import Originals, expand_input
 from hub_ui.generate.lora.merge_rule import MergeRule, ModuleChange
 from hub_ui.generate.lora.module_names import names_of
@@ -42,6 +42,21 @@ class AdapterSwitch:
     coverage: tuple[Coverage, ...]
     seconds: float
     control: bool = False
+
+
+def check_halves(adapters: Sequence[LoraInput], architecture: str, components: Collection[str]) -> None:
+    """Raises DoesNotFit where both halves of a LoRA for the two networks of Wan 2.2 would change the only one."""
+    if architecture != "wan" or "transformer_2" in components:
+        return
+    followers = [adapter for adapter in adapters if adapter.follows]
+    halves = {noise: adapter for adapter in adapters if (noise := noise_of_input(adapter))}
+    if followers or len(halves) > 1:
+        raise DoesNotFit(
+            _(
+                "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
+                "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
+            ).format(title=(followers or list(halves.values()))[0].title)
+        )
 
 
 class AdapterManager:
@@ -75,6 +90,7 @@ class AdapterManager:
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Replaces all adapters. Raises DoesNotFit for a file without effect, and then keeps the old ones."""
         start = time.perf_counter()
+        check_halves(adapters, self._architecture, self._names.sizes)
         files = []
         factors = [module_factors(adapter, self._names.sizes, self._architecture) for adapter in adapters]
         for adapter in adapters:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from connectors.errors import DoesNotFit
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
@@ -169,3 +170,13 @@ def test_wan_2_2_has_a_network_for_each_half_of_the_noise(
     assert distance(meant, tiny.drawn) > 0.1
     with with_adapters(tiny, [file.save(tmp_path / f"{name}.safetensors")]):
         assert distance(draw(tiny.ours, tiny.base), meant) < TOLERANCE
+
+
+def test_both_halves_never_change_the_one_network_of_wan_2_1(bench: Bench, tmp_path: Path) -> None:
+    tiny = bench.tiny(wan.WAN_21)
+    file = lora(spelled(wan.ORIGINAL, "diffusion_model."), PEFT)(tiny.theirs, 1)
+    halves = [file.save(tmp_path / f"boats_{noise}_noise.safetensors") for noise in ("high", "low")]
+    with pytest.raises(DoesNotFit, match="is half of a LoRA for two networks"), with_adapters(tiny, halves):
+        pass
+    with with_adapters(tiny, halves[:1]):
+        assert distance(draw(tiny.ours, tiny.base), tiny.drawn) > 0.1

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, PreviewError, UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, choose_spec
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 from tests.hub_ui.generate.comparing import one, pair
 
@@ -42,6 +42,24 @@ def test_loras_of_two_architectures_do_not_go_together(studio: Engine, kohya: Pa
     said = "is for sd1 and “Edges” for sdxl: LoRAs of different architectures can't be used together"
     with pytest.raises(DoesNotFit, match=said):
         pair(studio, adapter(kohya), adapter(kohya, architecture="sdxl", title="Edges"), base="sd-1.5")
+
+
+def test_a_pair_for_image_to_video_runs_on_two_networks_or_not_at_all() -> None:
+    high, low = (
+        adapter(Path(f"boats_{noise}.safetensors"), architecture="wan", base_model="wan-2.2-i2v-a14b", follows=follows)
+        for noise, follows in (("high", False), ("low", True))
+    )
+    assert choose_spec(job(high, low)).id == "wan-2.2-t2v-a14b"
+    for base in ("wan-2.1-t2v-14b", "wan-2.2-ti2v-5b"):
+        with pytest.raises(DoesNotFit, match="“boats_low” is half of a LoRA for two networks"):
+            choose_spec(job(high, low, base=base))
+    assert choose_spec(job(high, base="wan-2.1-t2v-14b")).id == "wan-2.1-t2v-14b"
+
+
+def test_a_second_lora_is_refused_as_the_first_is(kohya: Path) -> None:
+    loras = [adapter(kohya, architecture="flux1", base_model=name) for name in ("flux.1-dev", "flex.2")]
+    with pytest.raises(DoesNotFit, match=r"does not run on FLUX\.1 dev\. Flex\.2 has 8 of the 19 double blocks"):
+        choose_spec(job(*loras))
 
 
 def test_only_safetensors_are_loaded(studio: Engine, base: str, tmp_path: Path) -> None:

@@ -217,6 +217,18 @@ def test_a_schnell_lora_has_its_own_runner(place: ReplicateBackend) -> None:
     assert place.generate(job, comparison.single(job)).report.base == "black-forest-labs/flux-schnell-lora"
 
 
+def test_a_runner_of_another_base_than_the_lora_s_is_said(place: ReplicateBackend, recorder: Recorder) -> None:
+    job = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flux.1-krea"))
+    note = "“Fog” was made for FLUX.1 Krea, and runs on FLUX.1 dev. Images can differ from its examples."
+    assert place.estimate(job, comparison.single(job)).sentence.endswith(f" an image. {note}")
+    assert note in place.generate(job, comparison.single(job)).report.notes
+    refused = _job(_adapter("civitai:1001@2001", architecture="flux1", base_model="flex.1"))
+    recorder.forget()
+    with pytest.raises(DoesNotFit, match=r"does not run on FLUX\.1 dev"):
+        place.generate(refused, comparison.single(refused))
+    assert _sent(recorder) == []
+
+
 def test_an_sdxl_fine_tune_is_asked_in_its_own_words(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job(_adapter(f"replicate:ada/sdxl@{SDXL}"), negative="fog", sampler="DDIM", width=768, height=512)
     report = place.generate(job, comparison.before_after(job)).report

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
+from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
 
 
 def test_a_row_names_the_first_base_its_size_and_the_others() -> None:
@@ -12,6 +12,12 @@ def test_a_row_of_files_has_the_size_of_each_and_of_the_network_in_full() -> Non
     assert (
         "| `flux.1-dev` | 23.8 GB | Q8 12.7 GB, Q6 9.9 GB, Q5 8.3 GB, Q4 6.8 GB | city96/FLUX.1-dev-gguf |"
     ) in table_of_files()
+
+
+def test_a_row_says_what_a_lora_of_another_model_runs_on_or_why_not() -> None:
+    rows = table_of_substitutions()
+    assert "| Zeta-Chroma | nothing | Zeta-Chroma works on pixels, and Z-Image Turbo on latents. |" in rows
+    assert "| Wan 2.2 I2V A14B | `wan-2.2-t2v-a14b` | Wan 2.2 I2V A14B begins with an image " in rows
 
 
 def test_a_row_says_how_a_base_runs_on_each_card() -> None:

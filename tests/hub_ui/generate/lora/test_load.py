@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights
-from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, is_for_low_noise, load_patches, read
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input, read
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import components, model_of
 from tests.hub_ui.generate.building import adapter, save_kohya
@@ -157,21 +157,21 @@ def test_what_is_widened_counts_as_wide_as_it_is_kept(pipe: Any, tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["nightbus_wan22_low_noise", "Boats-LowNoise-v2", "boats_low"])
 def test_a_file_name_says_that_it_is_for_little_noise(name: str) -> None:
-    assert is_for_low_noise(adapter(Path(f"{name}.safetensors"), title="Boats"), {})
+    assert noise_of_input(adapter(Path(f"{name}.safetensors"), title="Boats")) == "low"
 
 
 @pytest.mark.parametrize("name", ["nightbus_high_noise", "low_poly_v1", "boats", "yellow"])
 def test_other_file_names_do_not(name: str) -> None:
-    assert not is_for_low_noise(adapter(Path(f"{name}.safetensors"), title="Boats"), {})
+    assert noise_of_input(adapter(Path(f"{name}.safetensors"), title="Boats")) != "low"
 
 
 def test_a_file_name_that_says_nothing_leaves_it_to_the_model_it_was_trained_on() -> None:
     trained = {"ss_sd_model_name": "wan2.2_t2v_low_noise_14B_fp16.safetensors"}
-    assert is_for_low_noise(adapter(Path("boats.safetensors"), title="Boats, high noise"), trained)
+    assert noise_of_input(adapter(Path("boats.safetensors"), title="Boats, high noise"), trained) == "low"
 
 
 def test_a_title_that_names_both_says_nothing() -> None:
-    assert not is_for_low_noise(adapter(Path("boats.safetensors"), title="Boats (high noise and low noise)"), {})
+    assert noise_of_input(adapter(Path("boats.safetensors"), title="Boats (high noise and low noise)")) is None
 
 
 def lora_patches(size: int) -> LoraPatches:
