@@ -324,7 +324,6 @@ def serving(
         closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
-        routes = image_routes(services, render, folder, closing)
         generations = Generations(
             hosted=services.settings.hosted, most=services.settings.limits.queue, check=services.lifecycle.check
         )
@@ -334,7 +333,7 @@ def serving(
         app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
-        routes += page_routes(services, render, generations)
+        routes = [*image_routes(services, render, folder, closing), *page_routes(services, render, generations)]
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()), patient_launch():
