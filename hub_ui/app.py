@@ -328,9 +328,8 @@ def serving(
             hosted=services.settings.hosted, most=services.settings.limits.queue, check=services.lifecycle.check
         )
         closing.callback(generations.close)
-        app = build_app(services, reader, render, generations)
-        # It makes a new queue, which the checks poll: so before them.
-        app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
+        # `queue` makes a new queue, which the checks poll: so before them.
+        app = build_app(services, reader, render, generations).queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
         routes = [*image_routes(services, render, folder, closing), *page_routes(services, render, generations)]
