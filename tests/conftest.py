@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.corpus import absence, check
 from tests.suites import ROOT, SUITES, belongs
 
 # Some libraries read these once, when they are imported, so they go before any test module is.
@@ -48,13 +49,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    check(os.environ, absence())
     for name, suite in SUITES.items():
         config.addinivalue_line("markers", f"{name}: {suite.about}; `make test` leaves it out")
     # Where Hypothesis draws anew, it may find a fault that is older than the change, so only `make fuzz` does it,
     # and not in CI. A busy machine is slow at making examples, too, and that is no fault of a test.
     is_fixed = "fuzz" not in config.getoption("suite") or "CI" in os.environ
     settings.register_profile(
-        "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=is_fixed
+        "suite",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=is_fixed,
+        max_examples=100 if is_fixed else 300,
     )
     settings.load_profile("suite")
 

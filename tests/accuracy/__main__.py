@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.accuracy import loading, relevance, taxonomy
-from tests.accuracy.corpus import CORPUS, cases, judge
-from tests.accuracy.relevance_corpus import RECORDINGS, loras
+from tests.accuracy.corpus import cases, judge
+from tests.accuracy.relevance_corpus import loras
 from tests.accuracy.scoring import Score, count, share, shortfalls
+from tests.corpus import HEADERS, RESPONSES
 
 _FIELDS = ("rank", "format", "algorithm")
 _ROW = "{:<20}{:>7}{:>8}{:>6}{:>7}{:>12}{:>12}{:>12}"
@@ -26,7 +27,7 @@ def main() -> int:
     if sys.argv[1:]:
         return taxonomy.main()
     if not cases():
-        print(f"There are no recorded headers at {CORPUS}, so nothing can be said.")
+        print(f"There are no recorded headers at {HEADERS}, so nothing can be said.")
         return 1
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         scores = [judge(path, Path(folder)) for path in cases()]
@@ -46,7 +47,7 @@ def _order() -> list[str]:
     if not found:
         print(
             "",
-            f"There are no recorded answers at {RECORDINGS}, so nothing is said about the order of results.",
+            f"There are no recorded answers at {RESPONSES}, so nothing is said about the order of results.",
             sep="\n",
         )
         return []

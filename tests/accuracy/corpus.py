@@ -11,12 +11,11 @@ from connectors.weights.inspect import inspect_path
 from connectors.weights.lora_facts import LoraFacts
 from tests.accuracy import sparse
 from tests.accuracy.scoring import Score, score
-
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "headers"
+from tests.corpus import HEADERS
 
 
 def cases() -> list[Path]:
-    return sorted(CORPUS.glob("*.json"))
+    return sorted(HEADERS.glob("*.json"))
 
 
 def judge(path: Path, folder: Path) -> Score:

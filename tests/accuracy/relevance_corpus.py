@@ -15,8 +15,8 @@ from connectors.record import Lora
 from connectors.replicate import parse as replicate
 from hub_ui.demo.hubs.folder import SAMPLES, DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import Repo, load_huggingface
+from tests.corpus import RESPONSES
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "responses"
 # Repositories of which a name and a file are known: OWNER/NAME, FILE.
 _NAMED = "hf_lora_models_with_safetensors.txt"
 _ORIGINS = Origins(
@@ -33,9 +33,9 @@ _COMMIT = "5" * 40
 
 def loras() -> tuple[Lora, ...]:
     """Each ref once. Empty without the recordings."""
-    if not RECORDINGS.is_dir():
+    if not RESPONSES.is_dir():
         return ()
-    recordings, samples = (_folder(path) for path in (RECORDINGS, SAMPLES))
+    recordings, samples = (_folder(path) for path in (RESPONSES, SAMPLES))
     found = [
         *_civitai(recordings),
         *_cards(recordings),

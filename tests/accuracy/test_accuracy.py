@@ -12,8 +12,9 @@ from safetensors.numpy import save
 from connectors.weights.inspect import inspect_path
 from connectors.weights.lora_facts import LoraFacts
 from tests.accuracy import sparse
-from tests.accuracy.corpus import CORPUS, cases, judge
+from tests.accuracy.corpus import cases, judge
 from tests.accuracy.scoring import Score, score, share, shortfalls
+from tests.corpus import absence
 
 TRUTH = {
     "is_lora": True,
@@ -36,8 +37,8 @@ def missed(truth: dict[str, Any], **found: Any) -> list[str]:
 
 
 def test_the_recorded_headers_are_read_as_what_they_are(tmp_path: Path) -> None:
-    if not cases():
-        pytest.skip(f"no recorded headers at {CORPUS}")
+    if absent := absence():
+        pytest.skip(absent)
     scores = [judge(path, tmp_path) for path in cases()]
     assert shortfalls(scores) == [], [str(miss) for each in scores for miss in each.misses]
 

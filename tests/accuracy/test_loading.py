@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.accuracy.corpus import CORPUS, cases
+from tests.accuracy.corpus import cases
 from tests.accuracy.loading import Loaded, Networks, count, load_case, share_in_full, shortfalls, table
 from tests.accuracy.real_models import MODELS, architecture_of, sizes_of
+from tests.corpus import absence
 
-recorded = pytest.mark.skipif(not cases(), reason=f"no recorded headers at {CORPUS}")
+recorded = pytest.mark.skipif(absence() is not None, reason=str(absence()))
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,14 @@ from math import log2
 import pytest
 
 from tests.accuracy.relevance import SYSTEMS, Measured, mean, measure, ndcg, read_judgements, shortfalls, table
-from tests.accuracy.relevance_corpus import RECORDINGS, loras
+from tests.accuracy.relevance_corpus import loras
+from tests.corpus import absence
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measured, ...]:
-    if not RECORDINGS.is_dir():
-        pytest.skip(f"no recordings at {RECORDINGS}")
+    if absent := absence():
+        pytest.skip(absent)
     return measure(loras(), tmp_path_factory.mktemp("relevance"))
 
 
@@ -33,8 +34,8 @@ def test_what_is_shown_first_has_been_judged(measured: tuple[Measured, ...]) -> 
 
 
 def test_the_list_names_loras_that_are_there() -> None:
-    if not RECORDINGS.is_dir():
-        pytest.skip(f"no recordings at {RECORDINGS}")
+    if absent := absence():
+        pytest.skip(absent)
     there = {str(lora.ref) for lora in loras()}
     assert {ref for judgement in read_judgements() for ref in judgement.grades} - there == set()
 

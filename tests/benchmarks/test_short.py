@@ -24,6 +24,7 @@ def names(figures: list[Figure]) -> list[str]:
     return [figure.name for figure in figures]
 
 
+@pytest.mark.tools
 def test_the_catalog_is_timed_against_fts5(tmp_path: Path) -> None:
     [rarer, common, first, add, *_] = bench_catalog.figures(tmp_path, loras=300, count=8, added=50)
     assert {rarer.against, common.against} == {"the same on SQLite FTS5"}
@@ -31,23 +32,28 @@ def test_the_catalog_is_timed_against_fts5(tmp_path: Path) -> None:
     assert add.against == "prepared rows into FTS5"
 
 
+@pytest.mark.tools
 def test_searches_are_timed_against_single_hubs() -> None:
     assert names(bench_federation.figures(runs=1)) == ["all results", "first cards", "cards beside a hub that hangs"]
 
 
+@pytest.mark.tools
 def test_the_first_page_comes_without_torch() -> None:
     assert bench_start.seconds_to_serve(bench_start.OURS) > 0
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("words", [(), ("hosted",)])
 def test_an_idle_app_is_measured(words: tuple[str, ...]) -> None:
     assert bench_idle.percent_of_a_core(bench_idle.OURS, *words, settle=0, seconds=0.5) >= 0
 
 
+@pytest.mark.tools
 def test_visitors_at_once_are_timed_against_one_after_the_other() -> None:
     assert names(bench_visitors.figures(visitors=2, runs=1)) == ["2 visitors at once"]
 
 
+@pytest.mark.tools
 @pytest.mark.browser
 def test_search_while_typing_is_timed_in_a_browser() -> None:
     cards, counts = bench_page.figures(loras=60, words=("anime",))
@@ -55,6 +61,7 @@ def test_search_while_typing_is_timed_in_a_browser() -> None:
     assert min(cards.ours, counts.ours) > 0
 
 
+@pytest.mark.tools
 def test_inspection_is_timed_against_parsing() -> None:
     assert names(bench_inspection.figures(files=8, runs=1)) == [
         "inspect 8 files, each on its own",
@@ -62,12 +69,14 @@ def test_inspection_is_timed_against_parsing() -> None:
     ]
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="how much memory a process had is read from /proc")
 def test_files_that_stream_at_once_are_not_held_in_memory() -> None:
     [held] = bench_memory.figures(size=64 * bench_memory.MIB)
     assert held.ours < 100
 
 
+@pytest.mark.tools
 def test_switching_and_a_strip_are_timed_against_diffusers(tmp_path: Path) -> None:
     switch, batch, strip = bench_adapters.tiny_figures(tmp_path, runs=1, steps=1)
     assert switch.name == "switch to a cached LoRA, tiny base"
@@ -75,6 +84,7 @@ def test_switching_and_a_strip_are_timed_against_diffusers(tmp_path: Path) -> No
     assert strip.against == "five calls of diffusers with set_adapters"
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="how much memory a process had is read from /proc")
 def test_switching_between_more_loras_than_are_kept_takes_no_more_memory(tmp_path: Path) -> None:
     [kept] = bench_adapters.memory(tmp_path, loras=8, switches=24)

@@ -30,7 +30,7 @@ def short() -> Iterator[Stage]:
         yield found
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.chaos) for number in range(1, 4))])
 def test_a_queue_that_is_killed_at_any_moment_ends_with_every_file_right_and_none_fetched_twice(
     short: Stage, number: int
 ) -> None:

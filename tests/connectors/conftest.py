@@ -9,6 +9,7 @@ import pytest
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors.serving import Hub, hub
+from tests.corpus import RESPONSES, absence
 
 
 @pytest.fixture
@@ -38,11 +39,8 @@ def hubs(sample_hubs: HubEndpoints) -> Iterator[HubEndpoints]:
     sample_hubs.faults.clear()
 
 
-RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "responses"
-
-
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    if not RECORDINGS.is_dir():
-        pytest.skip(f"no recordings at {RECORDINGS}")
-    return RECORDINGS
+    if absent := absence():
+        pytest.skip(absent)
+    return RESPONSES

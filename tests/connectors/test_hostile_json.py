@@ -35,6 +35,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=5,
 )
+# Of each value: a twentieth of the examples of other tests.
+FEW = settings.default.max_examples // 20
 META = {"prompt": "a pier", "seed": 1, "meta": {}}
 CIVITAI = civitai_model(modelVersions=[civitai_version(images=[civitai_image(meta=META)], paidAccess={"endsAt": None})])
 ALONE = civitai_alone()
@@ -72,7 +74,7 @@ def _is_fine(lora: Lora | None) -> None:
 
 
 @pytest.mark.parametrize("path", list(_places(CIVITAI)), ids=lambda path: ".".join(map(str, path)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=FEW, deadline=None)
 @given(value=JSON)
 def test_any_value_in_a_civitai_model(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(CIVITAI, path, value)
@@ -81,7 +83,7 @@ def test_any_value_in_a_civitai_model(path: tuple[Any, ...], value: object) -> N
 
 
 @pytest.mark.parametrize("path", list(_places(ALONE)), ids=lambda path: ".".join(map(str, path)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=FEW, deadline=None)
 @given(value=JSON)
 def test_any_value_in_a_civitai_version(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(ALONE, path, value)
@@ -90,7 +92,7 @@ def test_any_value_in_a_civitai_version(path: tuple[Any, ...], value: object) ->
 
 
 @pytest.mark.parametrize("path", list(_places(REPLICATE)), ids=lambda path: ".".join(map(str, path)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=FEW, deadline=None)
 @given(value=JSON)
 def test_any_value_in_a_replicate_model(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(REPLICATE, path, value)
@@ -99,7 +101,7 @@ def test_any_value_in_a_replicate_model(path: tuple[Any, ...], value: object) ->
 
 
 @pytest.mark.parametrize("path", list(_places(RUN)), ids=lambda path: ".".join(map(str, path)))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=FEW, deadline=None)
 @given(value=JSON)
 def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> None:
     changed = _replaced(RUN, path, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from connectors.ref import Ref
 from connectors.replicate import parse as replicate_parse
 from hub_ui.demo.hubs.server import running_hubs
 from tests.connectors.building import COMMIT, NOW
-from tests.connectors.conftest import RECORDINGS
 from tests.connectors.test_record import KEYS
+from tests.corpus import RESPONSES, or_skip
 
 # Marked, for their inputs have to do with LoRAs: what writes text, trainers, and a base model that can be fine-tuned.
 NO_LORA = (
@@ -42,8 +42,8 @@ NO_LORA = (
 EXTRA_FIELDS = ("access", "base_license", "license_terms", "nsfw", "weight_high", "weights_url")
 
 
-def _recorded(*patterns: str) -> list[str]:
-    return sorted(path.name for pattern in patterns for path in RECORDINGS.glob(pattern))
+def _recorded(*patterns: str) -> Sequence[Any]:
+    return or_skip(sorted(path.name for pattern in patterns for path in RESPONSES.glob(pattern)))
 
 
 def _json(recordings: Path, name: str) -> Any:

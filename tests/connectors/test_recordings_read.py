@@ -22,7 +22,7 @@ from connectors.huggingface import parse as huggingface_parse
 from connectors.record import Lora
 from connectors.replicate import parse as replicate_parse
 from tests.connectors.building import COMMIT, NOW
-from tests.connectors.conftest import RECORDINGS
+from tests.corpus import RESPONSES
 
 TABLE = Path(__file__).with_name("recordings_read.tsv")
 PAGES = ("replicate_models_*.json", "replicate_collection_*.json")
@@ -35,13 +35,13 @@ def _table() -> dict[str, Row]:
 
 
 def _json(name: str) -> Any:
-    return json.loads((RECORDINGS / name).read_text(encoding="utf-8"))
+    return json.loads((RESPONSES / name).read_text(encoding="utf-8"))
 
 
 def _of_card(name: str) -> Lora:
     repo = name.removeprefix("hf_readme_").removesuffix(".md").replace("__", "/", 1)
     info = ModelInfo(id=repo, sha=COMMIT)  # type: ignore[no-untyped-call]
-    return huggingface_parse.lora(info, "https://huggingface.co", (RECORDINGS / name).read_text(encoding="utf-8"))
+    return huggingface_parse.lora(info, "https://huggingface.co", (RESPONSES / name).read_text(encoding="utf-8"))
 
 
 def _of_repo(name: str) -> Lora:
@@ -62,16 +62,16 @@ READERS: dict[str, Callable[[str], Lora | None]] = {
 def _recorded() -> Iterator[tuple[str, Lora]]:
     """Every LoRA of every recording; a CivitAI checkpoint gives none, nor a training that isn't done."""
     for pattern, read in READERS.items():
-        for path in sorted(RECORDINGS.glob(pattern)):
+        for path in sorted(RESPONSES.glob(pattern)):
             if (lora := read(path.name)) is not None:
                 yield path.name, lora
-    for path in sorted(found for pattern in PAGES for found in RECORDINGS.glob(pattern)):
+    for path in sorted(found for pattern in PAGES for found in RESPONSES.glob(pattern)):
         page = _json(path.name)
         for model in page.get("results") or page["models"]:
             # What has a recording of its own is read there.
             own = f"replicate_model_{model['owner']}__{model['name']}"
             lora = replicate_parse.lora(model) if replicate_parse.is_lora(model) else None
-            if lora is not None and not any(RECORDINGS.glob(f"{own}*.json")):
+            if lora is not None and not any(RESPONSES.glob(f"{own}*.json")):
                 yield f"{path.name}#{lora.ref.id}", lora
 
 

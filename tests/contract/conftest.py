@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.corpus import RESPONSES, absence
 
 HERE = Path(__file__).parent
 
@@ -24,7 +25,6 @@ def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    folder = HERE.parents[2] / "shared" / "corpus" / "responses"
-    if not folder.is_dir():
-        pytest.skip(f"no recordings at {folder}")
-    return folder
+    if absent := absence():
+        pytest.skip(absent)
+    return RESPONSES

@@ -22,12 +22,15 @@ from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
+from tests.docs.warm_program import warm_program
 
 BASH = shutil.which("bash")
 RUN = [page for page in PAGES if any(block.reason is None for block in shell_blocks(page))]
 NOT_RUN = [block for page in PAGES for block in shell_blocks(page) if block.reason is not None]
 # The ports that the pages name; a test takes free ones in their place.
 PORTS = re.compile(r"\b879([0-3])\b")
+# `hub-ui` is this checkout's, whatever is installed.
+STARTED = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hub_ui "$@"\n'
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +42,23 @@ def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield {**endpoints.as_env(), "REPLICATE_API_TOKEN": "any"}
 
 
+@pytest.fixture(scope="module")
+def warm(hubs: dict[str, str]) -> Iterator[str]:
+    """Which importing everything is spared: the lines of README.md and of pages that serve start the program anew."""
+    with warm_program({**os.environ, **hubs}) as text:
+        yield text
+
+
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.timeout(3600)  # Some lines generate images, for which a busy machine takes minutes.
 @pytest.mark.parametrize("page", RUN)
-def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], tmp_path: Path) -> None:
+def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], warm: str, tmp_path: Path) -> None:
     """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
     here = shell_blocks(page)
     first = free_ports()
-    variables = {} if any(block.how == "serves" for block in here) else hubs
+    is_serving = any(block.how == "serves" for block in here)
+    variables = {} if is_serving else hubs
+    install(STARTED if is_serving or page == "README.md" else warm, tmp_path)
     with ExitStack() as stack:
         for block in here:
             lines = PORTS.sub(lambda port: str(first + int(port[1])), block.code)
@@ -80,14 +92,16 @@ def serving(lines: str, folder: Path) -> Iterator[None]:
             process.terminate()
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """`hub-ui` is this checkout's, whatever is installed."""
+def install(text: str, folder: Path) -> None:
     program = folder / ".bin" / "hub-ui"
-    program.parent.mkdir(exist_ok=True)
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hub_ui "$@"\n')
+    program.parent.mkdir()
+    program.write_text(text)
     program.chmod(0o755)
+
+
+def environment(folder: Path) -> dict[str, str]:
     # `python` too is the one that has hub-ui, as in an environment that was activated.
-    path = os.pathsep.join((str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(folder / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]))
     own = {"PATH": path, "PYTHONPATH": str(ROOT), "HUB_UI_HOME": str(folder / ".home")}
     return {**os.environ, **own}
 

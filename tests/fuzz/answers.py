@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -30,9 +29,9 @@ from connectors.record import Lora
 from connectors.ref import HubName, Ref, is_id
 from connectors.registry import HUBS
 from tests.connectors import building
+from tests.corpus import RESPONSES
 from tests.fuzz.mutations import TEXTS, corrupted, damaged, written
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "responses"
 _WEB = "https://hub.invalid"
 _QUERY = Query(nsfw="explicit", limit=100)
 _NUMBER, _OWNED = "4128", "pearlgrey/fog-harbour"
@@ -216,7 +215,7 @@ def seeds() -> dict[str, list[Any]]:
 
 
 def _recorded(kind: Kind) -> Iterator[Any]:
-    for path in sorted(found for pattern in kind.recorded for found in CORPUS.glob(pattern)):
+    for path in sorted(found for pattern in kind.recorded for found in RESPONSES.glob(pattern)):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".md":
             yield text

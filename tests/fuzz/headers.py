@@ -12,10 +12,10 @@ from typing import Any
 from connectors.weights import header, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
 from tests.accuracy import sparse
+from tests.corpus import HEADERS
 from tests.fuzz import formats
 from tests.fuzz.mutations import corrupted, damaged, respelled, written
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "headers"
 # So many tensors of a recorded header show how it is made; a hundred thousand whole ones would take hours.
 _KEPT = 40
 SUFFIXES = (
@@ -85,7 +85,7 @@ def kept(data: bytes) -> Damaged:
 def seeds() -> list[dict[str, Any]]:
     """Headers that are well: hand-written ones of every format, and the recorded ones where they are at hand."""
     made = [sparse.document(sample.shapes, sample.metadata) for sample in formats.samples()]
-    return [*made, *(_thinned(path) for path in sorted(CORPUS.glob("*.json")))]
+    return [*made, *(_thinned(path) for path in sorted(HEADERS.glob("*.json")))]
 
 
 def _thinned(path: Path) -> dict[str, Any]:

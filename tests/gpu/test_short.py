@@ -35,6 +35,7 @@ def test_loras_are_compared_in_both_precisions() -> None:
     assert verdicts(lines) == {"good"}
 
 
+@pytest.mark.tools
 def test_a_lora_at_another_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     spread = AdapterManager._spread
     monkeypatch.setattr(AdapterManager, "_spread", lambda self, weights: tuple(3 * w for w in spread(self, weights)))
@@ -42,11 +43,13 @@ def test_a_lora_at_another_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert [line.verdict for line in lines] == ["bad", "bad", "bad", "bad"]
 
 
+@pytest.mark.tools
 def test_every_level_restores_the_weights() -> None:
     lines = list(offloading.lines(cpu(), Budget(seconds=60), offloading.ROWS[1:2]))
     assert [line.figure for line in lines] == ["restored bit for bit"] * len(lines)
 
 
+@pytest.mark.tools
 def test_weights_that_stay_changed_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "hub_ui.generate.lora.merge.Originals._restore", lambda self, _original: self._originals.clear()
@@ -55,6 +58,7 @@ def test_weights_that_stay_changed_are_found(monkeypatch: pytest.MonkeyPatch) ->
     assert (line.verdict, "its weights are not what they were" in line.figure) == ("bad", True)
 
 
+@pytest.mark.tools
 def test_speed_is_a_ratio_to_stock_diffusers(tmp_path: Path) -> None:
     lines = list(speed.lines(short.measured(cpu(), tmp_path), Budget(seconds=60)))
     assert [line.what for line in lines] == [
@@ -78,6 +82,7 @@ class MeasuredCard(Card):
         return self.measured
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(("share", "verdict"), [(1.0, "good"), (1.14, "good"), (1.16, "bad"), (0.84, "bad")])
 def test_a_peak_far_from_the_plan_is_found(share: float, verdict: str) -> None:
     base = short.real(cpu())[0]
@@ -89,6 +94,7 @@ def test_a_peak_far_from_the_plan_is_found(share: float, verdict: str) -> None:
     assert line.verdict == verdict
 
 
+@pytest.mark.tools
 def test_memory_that_runs_out_on_a_small_card_is_found() -> None:
     def draw(_pipe: object, _steps: int) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -98,6 +104,7 @@ def test_memory_that_runs_out_on_a_small_card_is_found() -> None:
     assert (line.verdict, line.figure.startswith("memory ran out")) == ("bad", True)
 
 
+@pytest.mark.tools
 def test_a_card_smaller_than_the_simulated_one_is_left_out() -> None:
     card = replace(cpu(), total=12 * GIGABYTE)
     lines = list(small_cards.lines(card, Budget(seconds=60), short.real(card)[:1], (16, 8)))
@@ -113,6 +120,7 @@ def test_the_level_is_the_plans(gigabytes: int, level: str) -> None:
     assert small_cards.choose_level(replace(needs, decoding=6 * GIGABYTE), gigabytes * GIGABYTE, "cuda")[0] == level
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("base", "part", "kind", "config"),
     [

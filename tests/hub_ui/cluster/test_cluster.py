@@ -53,6 +53,7 @@ def test_requests_at_once_share_one_router(page: Page) -> None:
     assert [type(one) for one in gc.get_objects()].count(AsyncioRouter) == 1
 
 
+@pytest.mark.cluster
 def test_a_killed_replica_loses_no_request_and_images_equal_those_of_this_process(page: Page) -> None:
     results = bench_cluster.generate_all(page.backend, page.placements, images=20, loras=2, kill_at=10)
     assert bench_cluster.equal_images(results) == 20
@@ -69,6 +70,7 @@ def test_steps_come_while_a_worker_generates(page: Page) -> None:
     assert [step.done for step in steps if step.stage == "Generating"][-1] == bench_cluster.STEPS
 
 
+@pytest.mark.cluster
 def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page) -> None:
     stop, full = threading.Event(), threading.Event()
 

@@ -53,7 +53,7 @@ def status(url: str) -> int:
         return int(answer.status)
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.cluster)])
 def test_hubs_prints_where_they_answer_and_stops_fast(stop: signal.Signals) -> None:
     with running("hubs", "--data", str(DATA)) as process:
         addresses = json.loads(first_line(process))
@@ -85,6 +85,7 @@ def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
         assert process.wait(timeout=30) == 0
 
 
+@pytest.mark.cluster
 def test_a_space_is_hosted_and_listens_where_its_proxy_expects_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_run_of_ports()
     monkeypatch.setenv("SPACE_ID", "ada/loras")
@@ -123,6 +124,7 @@ def test_what_nobody_can_listen_on_or_serve_is_a_usage_error(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.cluster
 def test_demo_on_recorded_answers_starts_in_a_fresh_home(home: Path) -> None:
     assert not (home / "demo").exists()
     with running("demo", "--no-browser", "--data", str(DATA)) as process:

@@ -31,6 +31,7 @@ from tests.hub_ui.generate.pipelines.bench import (
 )
 from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, plain
+from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 from tests.hub_ui.generate.pipelines.trained import Row, as_they_are, lora, spelled
 
 ROWS = [*image_rows.ROWS, *film_rows.ROWS]
@@ -69,7 +70,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one.reshape(other.shape) - other).abs().max())
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", one_of_each(ROWS, lambda row: row.base.save, lambda row: row.label), ids=str)
 def test_a_lora_draws_what_it_draws_by_diffusers_alone(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     files, paths = written(row, tiny, tmp_path)
@@ -106,7 +107,7 @@ def test_the_order_of_stacked_doras_does_not_matter(bench: Bench, tmp_path: Path
         assert distance(draw(tiny.ours, tiny.base), one_way) < TOLERANCE
 
 
-@pytest.mark.parametrize("row", ONE_EACH, ids=str)
+@pytest.mark.parametrize("row", every_third(ONE_EACH, 0), ids=str)
 def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1]) as manager:
@@ -117,7 +118,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 
 
-@pytest.mark.parametrize("row", ONE_EACH, ids=str)
+@pytest.mark.parametrize("row", every_third(ONE_EACH, 1), ids=str)
 def test_pictures_of_one_batch_have_their_own_weights(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1][:1]) as manager:
@@ -133,7 +134,7 @@ LONG = replace(z_image.Z_IMAGE, call={**z_image.CALL, "negative_prompt": "blurre
 NETWORKS = (*{row.base.save: row.base for row in ROWS}.values(), LONG)
 
 
-@pytest.mark.parametrize("base", NETWORKS, ids=lambda base: base.save.__name__.removeprefix("save_"))
+@pytest.mark.parametrize("base", every_third(NETWORKS, 2), ids=lambda base: base.save.__name__.removeprefix("save_"))
 def test_so_have_those_with_a_lora_on_every_layer(base: Base, bench: Bench, tmp_path: Path) -> None:
     """Some networks lay the tokens of all pictures one after another, or sort them."""
     tiny = replace(bench.tiny(base), base=base)

@@ -118,7 +118,11 @@ def pixels(picture: Any) -> Pixels:
     return np.asarray(picture.image, dtype=np.float64)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+def first(names: list[str], number: int) -> list[Any]:
+    return [name if at < number else pytest.param(name, marks=pytest.mark.exact) for at, name in enumerate(names)]
+
+
+@pytest.mark.parametrize("name", first(list(CLAIMS), 2))
 def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     asked = job(name)
     made = studio.generate(asked, comparison.prompt_grid(asked, PROMPTS, STRIP))
@@ -127,7 +131,7 @@ def test_the_effect_grows_with_the_weight(studio: Engine, name: str) -> None:
     assert (np.diff(mean) > 0).all(), f"{name}: {np.round(mean, 3)}"
 
 
-@pytest.mark.parametrize("name", [name for name in CLAIMS if name != "size-slider"])
+@pytest.mark.parametrize("name", first([name for name in CLAIMS if name != "size-slider"], 1))
 def test_the_trigger_words_switch_the_effect_on(studio: Engine, name: str) -> None:
     differences = []
     for prompt in PROMPTS:

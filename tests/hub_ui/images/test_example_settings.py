@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from connectors.ref import Ref
 from hub_ui.images import infotext
 from hub_ui.images.example_settings import ExampleSettings, is_of, of_text, settings
 from hub_ui.images.infotext import UsedLora
+from tests.corpus import RESPONSES, absence
 
-RESPONSES = Path(__file__).resolve().parents[4] / "shared" / "corpus" / "responses"
 CIVITAI = {
     "seed": 2735602534, "steps": 28, "sampler": "DPM++ 2M Karras", "cfgScale": 7.5, "Size": "512x768",
     "negativePrompt": "blurry", "Model": "dreamy_v3", "Model hash": "5a1c2b4a08", "Version": "v1.6.0",
@@ -152,7 +151,7 @@ def recorded() -> Iterator[tuple[Version, Example]]:
             yield from ((found, example) for example in found.examples if example.params)
 
 
-@pytest.mark.skipif(not RESPONSES.is_dir(), reason=f"no recorded answers in {RESPONSES}")
+@pytest.mark.skipif(absence() is not None, reason=str(absence()))
 def test_recorded_pictures_give_nearly_all_they_say() -> None:
     read = [(found, settings(example)) for found, example in recorded()]
     assert len(read) > 300

@@ -27,6 +27,7 @@ def messages(visitor: Visitor, event: Event, **form: Any) -> Iterator[str]:
     return (str(message.get("output")) for message in visitor.messages() if message.get("event_id") == joined)
 
 
+@pytest.mark.cluster
 def test_a_page_that_generates_ends_when_it_is_told_to(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_UI_STOP_SECONDS", "1")
     with running("demo", "--no-browser", "--port", "0") as process:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.corpus import absence, check, or_skip
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    there, absent = tmp_path / "there", tmp_path / "absent"
+    there.mkdir()
+    (there / "a.json").touch()
+    assert absence(there, there) is None
+    assert absence(there, absent) == f"There are no recordings at {absent}."
+    assert absence(absent, absent) == f"There are no recordings at {absent} and {absent}."
+
+
+def test_in_ci_its_absence_is_an_error() -> None:
+    with pytest.raises(pytest.UsageError, match="no recordings"):
+        check({"CI": "true"}, "There are no recordings.")
+    check({"CI": "true"}, None)
+    check({}, "There are no recordings.")
+
+
+def test_a_test_of_no_recordings_is_skipped_with_a_reason() -> None:
+    assert or_skip(["a"]) == ["a"]
+    [skipped] = or_skip([])
+    assert skipped.marks[0].kwargs["reason"]
