@@ -77,6 +77,12 @@ def architecture_label(architecture: str) -> str:
     return ARCHITECTURES.get(architecture, architecture)
 
 
+def architecture_labels(architectures: Iterable[str]) -> str:
+    """ "Chroma, FLUX.1 or HunyuanVideo"."""
+    *first, last = sorted(map(architecture_label, architectures), key=str.casefold)
+    return " or ".join(filter(None, (", ".join(first), last)))
+
+
 def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
     """How `hub` spells a base model or an architecture's base models, for its filter; an unlisted name as written."""
     models = _find(id_or_architecture)
