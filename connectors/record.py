@@ -14,12 +14,14 @@ from connectors.ref import Origin, Ref
 Kind = Literal["character", "style", "concept", "control", "tool"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
 Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
-# "you": the person who uses this library.
-Source = Literal["you", "header", "hub", "card", "tag", "size", "example"]
+# "you": the person who uses this library. "probably": what most files with such tensors are, where nobody says it.
+Source = Literal["you", "header", "hub", "card", "tag", "size", "example", "probably"]
 FileFormat = Literal["safetensors", "pickle", "other"]
 Value = str | int | float | bool | tuple[str, ...] | None
 
 NSFW_LEVELS: tuple[Nsfw, ...] = ("safe", "soft", "mature", "explicit")
+# A claim of several architectures, of which a file's layers fit each and no other.
+SEVERAL = "architectures"
 CLAIMED_FIELDS: tuple[str, ...] = (
     "base_model",
     "architecture",

@@ -31,6 +31,7 @@ SOURCE_WORDS: dict[str, str] = {
     "tag": N_("a tag"),
     "size": N_("estimated"),
     "example": N_("an example"),
+    "probably": N_("probably"),
 }
 ACCESS_FLAGS: dict[str, str] = {
     "login": N_("needs a key"),

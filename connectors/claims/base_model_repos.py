@@ -81,7 +81,7 @@ REPOS: Mapping[str, str] = {
     "qwen-image": "Qwen/Qwen-Image Qwen/Qwen-Image-2512",
     "qwen-image-edit": "Qwen/Qwen-Image-Edit Qwen/Qwen-Image-Edit-2509 Qwen/Qwen-Image-Edit-2511",
     "qwen-image-layered": "Qwen/Qwen-Image-Layered",
-    "qwen-image-2": "Qwen/Qwen-Image-2.0",
+    "qwen-image-2": "Qwen/Qwen-Image-2.1 Qwen/Qwen-Image-2.0",
     "sana": "Efficient-Large-Model/Sana_1600M_1024px Efficient-Large-Model/Sana_1600M_1024px_diffusers "
     "Efficient-Large-Model/SANA1.5_1.6B_1024px",
     "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
@@ -95,6 +95,7 @@ REPOS: Mapping[str, str] = {
     "dit": "facebook/DiT-XL-2-256 facebook/DiT-XL-2-512",
     "dreamlite": "carlofkl/DreamLite-base carlofkl/DreamLite-mobile",
     "f-lite": "Freepik/F-Lite",
+    "flux.3": "black-forest-labs/flux-3-image-klein black-forest-labs/flux-3-image-klein-base",
     "glm-image": "zai-org/GLM-Image",
     "joy-image": "jdopensource/JoyAI-Image-Edit-Diffusers",
     "kandinsky-2": "kandinsky-community/kandinsky-2-2-decoder kandinsky-community/kandinsky-2-1",
@@ -156,8 +157,7 @@ REPOS: Mapping[str, str] = {
 }
 # Recognised by their whole name only: searching by each costs a request, and some are called like a style.
 OTHER_REPOS: Mapping[str, str] = {
-    "sd-1.4": "duongna/stable-diffusion-v1-4-flax CompVis/stable-diffusion-v1-1 CompVis/stable-diffusion-v1-2 "
-    "CompVis/stable-diffusion-v1-3 apple/coreml-stable-diffusion-v1-4 hakurei/waifu-diffusion",
+    "sd-1.4": "duongna/stable-diffusion-v1-4-flax apple/coreml-stable-diffusion-v1-4 hakurei/waifu-diffusion",
     "sd-1.5": "botp/stable-diffusion-v1-5-inpainting Lykon/dreamshaper-7 stablediffusionapi/deliberate-v2 "
     "SG161222/Realistic_Vision_V2.0 Uminosachi/realisticVisionV51_v51VAE-inpainting emilianJR/CyberRealistic_V3 "
     "frankjoshua/toonyou_beta6 frankjoshua/icbinpICantBelieveIts_v8 danbrown/RevAnimated-v1-2-2 "

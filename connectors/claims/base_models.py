@@ -7,6 +7,7 @@ passes through as written.
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from connectors.claims.base_model import BASE_MODELS, BaseModel
@@ -75,6 +76,12 @@ def label(model_id: str) -> str:
 
 def architecture_label(architecture: str) -> str:
     return ARCHITECTURES.get(architecture, architecture)
+
+
+def architecture_labels(architectures: Iterable[str]) -> str:
+    """ "Chroma, FLUX.1 or HunyuanVideo"."""
+    *first, last = sorted(map(architecture_label, architectures), key=str.casefold)
+    return " or ".join(filter(None, (", ".join(first), last)))
 
 
 def spellings(id_or_architecture: str, hub: HubName) -> tuple[str, ...]:
@@ -152,57 +159,105 @@ def _by_spelling() -> Mapping[str, BaseModel]:
     return found
 
 
-_NAMED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), base)
-    for pattern, base in (
-        (r"tiny[- _]shapes", "tiny-shapes"),
-        (r"flux[-. _]?2.{0,12}klein(?:.{0,12}base.{0,3}9b|.{0,6}9b.{0,3}base)", "flux.2-klein-9b-base"),
-        (r"flux[-. _]?2.{0,12}klein(?:.{0,12}base.{0,3}4b|.{0,6}4b.{0,3}base)", "flux.2-klein-4b-base"),
-        (r"flux[-. _]?2.{0,12}klein.{0,6}9b", "flux.2-klein-9b"),
-        (r"flux[-. _]?2.{0,12}klein.{0,6}4b", "flux.2-klein-4b"),
-        (r"flux[-. _]?2(?!\d)", "flux.2-dev"),
-        (r"flux.{0,12}kontext", "flux.1-kontext"),
-        (r"flux.{0,12}krea", "flux.1-krea"),
-        (r"flux.{0,12}schnell", "flux.1-schnell"),
-        (r"(?<![a-z])flux", "flux.1-dev"),
-        (r"krea[- _]?2(?!\d)", "krea-2"),
-        (r"hunyuan[- _]?video[- _]?1[._]5", "hunyuan-video-1.5"),
-        (r"hunyuan.{0,2}video|(?<![a-z])hunyuan(?!.{0,2}(?:dit|image|3d))", "hunyuan-video"),
-        (r"qwen[- _]?image[- _]?layered", "qwen-image-layered"),
-        (r"qwen[- _]?image[- _]?edit|qwen[- _]edit", "qwen-image-edit"),
-        (r"qwen[- _]?image", "qwen-image"),
-        (r"z[- _]?image[- _]?turbo", "z-image-turbo"),
-        (r"(?<![a-z])z[- _]?image", "z-image"),
-        (r"(?<![a-z])wan[- _.]?(?:video[- _]?)?2", "wan"),
-        (r"(?<![a-z])ltx[- _]?v?(?:ideo)?[- _]?2(?!\d)", "ltx-2"),
-        (r"(?<![a-z])ltx[- _]?video", "ltx-video"),
-        (r"cogvideo[- _]?x", "cogvideox"),
-        (r"hidream", "hidream"),
-        (r"minimax[- _]?h3", "minimax-h3"),
-        (r"ideogram[- _]?4", "ideogram-4"),
-        (r"longcat[- _]?image", "longcat-image"),
-        (r"ovis[- _]?image", "ovis-image"),
-        (r"glm[- _]?image", "glm-image"),
-        (r"ernie[- _]?image", "ernie"),
-        (r"hunyuan[- _]?image", "hunyuan-image"),
-        (r"kandinsky[- _]?5", "kandinsky-5"),
-        (r"cosmos[- _]?predict[- _]?2", "cosmos"),
-        (r"(?<![a-z])ace[- _]?step[- _]?v?1[._]?5", "ace-step-1.5"),
-        (r"illustrious", "illustrious"),
-        (r"noob[- _]?ai", "noobai"),
-        (r"animagine", "animagine-xl"),
-        (r"(?<!little[- _])(?<![a-z])pony[- _]?(?:xl|v6|diffusion|sdxl)", "pony"),
-        (r"(?:(?<![a-z])sd|stable[- _]diffusion[- _]|realvis|juggernaut)[- _]?xl|hotshot[- _]xl", "sdxl-1.0"),
-        (r"(?:(?<![a-z])sd|stable[- _]diffusion)[- _]?3[._]5", "sd-3.5"),
-        (r"(?:(?<![a-z])sd|stable[- _]diffusion)[- _]?v?1[._-]?5", "sd-1.5"),
-    )
+_FLUX, _QWEN, _LTX, _HIDREAM = r"(?<![a-z])flux", r"qwen[- _]?image", r"(?<![a-z])ltx[- _]?v?(?:ideo)?", "hidream"
+_SD, _PONY = r"(?:(?<![a-z])sd|stable[- _]diffusion)", r"(?<!little[- _])(?<![a-z])pony"
+_KLEIN = r".{0,12}klein"
+_FLUX_1, _FLUX_2, _QWEN_1 = "- 1 1.0", "2 2.0", "- 2509 2511 2512"
+# The name of a family, its versions ("-": none is written, "*": any, since authors number their own), words after it,
+# and the base of all these. The first row that fits counts; a version that no row of the family has is unknown.
+_NAMED: tuple[tuple[str, str, str, str], ...] = (
+    (r"tiny[- _]shapes", "-", "", "tiny-shapes"),
+    (_FLUX, _FLUX_2, _KLEIN + r"(?:.{0,12}base.{0,3}9b|.{0,6}9b.{0,3}base)", "flux.2-klein-9b-base"),
+    (_FLUX, _FLUX_2, _KLEIN + r"(?:.{0,12}base.{0,3}4b|.{0,6}4b.{0,3}base)", "flux.2-klein-4b-base"),
+    (_FLUX, _FLUX_2, _KLEIN + r".{0,6}9b", "flux.2-klein-9b"),
+    (_FLUX, _FLUX_2, _KLEIN + r".{0,6}4b", "flux.2-klein-4b"),
+    (_FLUX, _FLUX_2, "", "flux.2-dev"),
+    (_FLUX, "3 3.0", "", "flux.3"),
+    (_FLUX, _FLUX_1, r".{0,12}kontext", "flux.1-kontext"),
+    (_FLUX, _FLUX_1, r".{0,12}krea", "flux.1-krea"),
+    (_FLUX, _FLUX_1, r".{0,12}schnell", "flux.1-schnell"),
+    (_FLUX, _FLUX_1, "", "flux.1-dev"),
+    (r"(?<![a-z])krea", "2 2.0", "", "krea-2"),
+    (r"hunyuan.{0,2}video", "1.5", "", "hunyuan-video-1.5"),
+    (r"hunyuan.{0,2}video", "- 1 1.0", "", "hunyuan-video"),
+    (r"hunyuan.{0,2}image", "- 2.1", "", "hunyuan-image"),
+    (r"(?<![a-z])hunyuan(?!.{0,2}(?:dit|image|video|3d))", "-", "", "hunyuan-video"),
+    (r"qwen[- _]?image[- _]?layered", "-", "", "qwen-image-layered"),
+    (r"qwen[- _]?(?:image[- _]?)?edit(?:[- _]?plus)?", _QWEN_1, "", "qwen-image-edit"),
+    (_QWEN, "2 2.0 2.1", "", "qwen-image-2"),
+    (_QWEN, "3 3.0", "", "qwen-image-3"),
+    (_QWEN, f"{_QWEN_1} 1 1.0", "", "qwen-image"),
+    (r"z[- _]?image[- _]?turbo", "-", "", "z-image-turbo"),
+    (r"(?<![a-z])z[- _]?image", "-", "", "z-image"),
+    (r"(?<![a-z])wan[- _]?(?:video)?", "2 2.1 2.2 21 22", "", "wan"),
+    (_LTX, "2.3", "", "ltx-2.3"),
+    (_LTX, "2.5", "", "ltx-2.5"),
+    (_LTX, "2 2.0", "", "ltx-2"),
+    (r"(?<![a-z])ltx[- _]?v(?:ideo)?", "- 0.9 v0.9", "", "ltx-video"),
+    (r"cogvideo[- _]?x", "- 1 1.0 1.5", "", "cogvideox"),
+    (_HIDREAM + r"[- _]?o", "1 1.0", "", "hidream-o1"),
+    (_HIDREAM + r"[- _]?[ei]", "1 1.1", "", "hidream"),
+    (_HIDREAM, "-", "", "hidream"),
+    (r"minimax", "h3", "", "minimax-h3"),
+    (r"ideogram", "4 4.0", "", "ideogram-4"),
+    (r"longcat[- _]?image", "-", "", "longcat-image"),
+    (r"ovis[- _]?image", "-", "", "ovis-image"),
+    (r"glm[- _]?image", "-", "", "glm-image"),
+    (r"ernie[- _]?image", "-", "", "ernie"),
+    (r"kandinsky", "5 5.0", "", "kandinsky-5"),
+    (r"cosmos[- _]?predict", "2 2.0 2.5", "", "cosmos"),
+    (r"(?<![a-z])ace[- _]?step", "1.5 15 v1.5 v15", "", "ace-step-1.5"),
+    (r"illustrious", "*", "", "illustrious"),
+    (r"noob[- _]?ai", "*", "", "noobai"),
+    (r"animagine", "*", "", "animagine-xl"),
+    (_PONY, "6 v6", "", "pony"),
+    (_PONY, "7 v7", "", "pony-v7"),
+    (_PONY + r"[- _]?(?:xl|diffusion|sdxl)", "7 v7", "", "pony-v7"),
+    (_PONY + r"[- _]?(?:xl|diffusion|sdxl)", "*", "", "pony"),
+    (r"(?:realvis|juggernaut|hotshot)[- _]?xl", "*", "", "sdxl-1.0"),
+    (_SD + r"[- _]?xl", "- 1 1.0", "", "sdxl-1.0"),
+    (_SD, "3.5 35", "", "sd-3.5"),
+    (_SD, "1.5 15 v1.5 v15", "", "sd-1.5"),
+)
+# A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.
+# Authors number their own work as "v2", so a "v" is listed where the family writes it.
+_VERSION = re.compile(
+    r"[- _.]?(2[4-9](?:0[1-9]|1[0-2])|[a-uw-z]\d(?![a-z\d])|v?(?:0|[1-9]\d?)[._]\d{1,2}|v\d-\d|v?[1-9]\d?)"
+    r"(?![.,]?\d|[bkmpx](?![a-z])|px|[- _]?(?:bits?|steps?|epochs?)(?![a-z]))",
+    re.IGNORECASE,
 )
 _LONGEST = 1_000
 
 
 def find_base_name(text: str) -> tuple[str, str] | None:
-    """The base model that a text mentions, and the words that do."""
-    for pattern, base in _NAMED:
-        if match := pattern.search(text[:_LONGEST]):
-            return base, match[0]
+    """The base model that a text mentions, and the words that do. None for a version of a family that is not listed."""
+    text = text[:_LONGEST]
+    for family, listed in _families():
+        for match in family.finditer(text):
+            number = _VERSION.match(text, match.end())
+            version = re.sub("[-_]", ".", number[1].casefold()) if number else "-"
+            version = "-" if version in ("v1", "v1.0") else version
+            end = number.end() if number else match.end()
+            rows = [row for row in listed if version in row.versions or "*" in row.versions]
+            if found := next(((row.base, words) for row in rows if (words := row.words.match(text, end))), None):
+                return found[0], text[match.start() : found[1].end()]
+            if number:
+                return None
     return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    versions: tuple[str, ...]
+    words: re.Pattern[str]
+    base: str
+
+
+@cache
+def _families() -> tuple[tuple[re.Pattern[str], tuple[_Row, ...]], ...]:
+    """The rows of each family, in the order of the table."""
+    found: dict[str, list[_Row]] = {}
+    for family, versions, words, base in _NAMED:
+        row = _Row(versions=tuple(versions.split()), words=re.compile(words, re.IGNORECASE), base=base)
+        found.setdefault(family, []).append(row)
+    return tuple((re.compile(family, re.IGNORECASE), tuple(rows)) for family, rows in found.items())

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from connectors.claims import base_models
 from connectors.errors import NotFound
-from connectors.record import CLAIMED_FIELDS, Access, Claim, Lora, Record, Source, Version, WeightFile
+from connectors.record import CLAIMED_FIELDS, SEVERAL, Access, Claim, Lora, Record, Source, Version, WeightFile
 from connectors.ref import Ref
 from connectors.registry import HUBS, Origin, origin_label
 from connectors.weights.file_type import WORDS
@@ -15,10 +15,10 @@ from connectors.weights.lora_facts import LoraFacts
 
 # Falling trust for what a file *is*. Among equals the earlier claim wins: connectors emit them in order of trust.
 # A person who says otherwise of their own library decides, and the contradiction is shown.
-TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example")
+TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example", "probably")
 # Fields that state an author's intention, which the author's words on a hub express better than a file's metadata.
 _OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
-_AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example")
+_AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example", "probably")
 
 
 def best(claims: Iterable[Claim], field: str) -> Any:
@@ -55,7 +55,7 @@ _FILE_VERBS = {"rank": "has rank", "base_model": "says"}
 def conflicts(claims: Iterable[Claim]) -> tuple[str, ...]:
     """Fields where a claim from another source contradicts the believed one."""
     claims = tuple(claims)
-    named = [claim.field for claim in claims]
+    named = [claim.field.replace(SEVERAL, "architecture") for claim in claims]
     # It takes two to contradict, except where the file is no LoRA at all.
     several = (field for field in EXCLUSIVE if named.count(field) > (field != "what"))
     return tuple(field for field in several if _is_in_conflict(claims, field))
@@ -66,7 +66,7 @@ def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
     claims = tuple(claims)
     found = []
     for field in conflicts(claims):
-        top = best_claim(claims, field)
+        top = _proof(claims, field)
         if top is not None and field == "what":
             file = {str(what): words for what, words in WORDS.items()}.get(str(top.value), "something else")
             found.append(f"{origin_label(hub)} lists it as a LoRA, the file is {file}.")
@@ -82,11 +82,11 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
 
     Not hints (tags, examples), nor a source that also says the believed value: a card may list two bases.
     """
-    of_field = [claim for claim in claims if claim.field == field]
-    top = best_claim(of_field, field) if len(of_field) > 1 else None
+    of_field = _statements(claims, field)
+    top = _proof(of_field, field) if len(of_field) > 1 else None
     if top is None:
         return ()
-    agreeing = {claim.source for claim in of_field if claim.value == top.value}
+    agreeing = {claim.source for claim in of_field if not values_of(claim).isdisjoint(values_of(top))}
     against = (
         claim
         for claim in of_field
@@ -99,9 +99,26 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
     return tuple(sorted(against, key=lambda claim: TRUST.index(claim.source)))
 
 
+def _statements(claims: Iterable[Claim], field: str) -> list[Claim]:
+    """The claims of a field that may contradict each other; of the architecture, the several that a file leaves too."""
+    fields = (field, SEVERAL) if field == "architecture" else (field,)
+    return [claim for claim in claims if claim.field in fields and claim.source != "probably"]
+
+
+def _proof(claims: Iterable[Claim], field: str) -> Claim | None:
+    """The most trusted statement about a field, which need not be about one value."""
+    stated = (claim for claim in _statements(claims, field) if claim.value not in (None, "", ()))
+    return min(stated, key=lambda claim: TRUST.index(claim.source), default=None)
+
+
+def values_of(claim: Claim) -> frozenset[object]:
+    """The values of which a claim says that one is true."""
+    return frozenset(claim.value if isinstance(claim.value, tuple) else (claim.value,))
+
+
 def _is_in_conflict(claims: tuple[Claim, ...], field: str) -> bool:
     if field == "what":
-        return best_claim(claims, field) is not None
+        return _proof(claims, field) is not None
     if field == "base_model" and _is_in_conflict(claims, "architecture"):
         return False
     return bool(contradicting(claims, field))
@@ -120,8 +137,8 @@ def _are_related(one_id: str, other_id: str) -> bool:
 def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:
     """What a source says, in its own words for a base: "SDXL 1.0" is what a person reads on the hub's page."""
     value = f"{claim.value:g}" if isinstance(claim.value, float) else str(claim.value)
-    if claim.field == "architecture":
-        value = base_models.architecture_label(value)
+    if claim.field in ("architecture", SEVERAL):
+        value = base_models.architecture_labels(map(str, values_of(claim)))
     elif claim.field == "base_model":
         value = base_models.label(value)
     if claim.source == "you":
@@ -183,14 +200,17 @@ def with_own_claims(
 
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
-    """Leaves out base models on another architecture than the person says or the header proves."""
-    proof = best([claim for claim in claims if claim.source in ("you", "header")], "architecture")
+    """Leaves out other architectures than the person says or the header proves, and base models on them."""
+    proof = _proof([claim for claim in claims if claim.source in ("you", "header")], "architecture")
     if proof is None:
         return claims
+    allowed = values_of(proof)
 
     def fits(claim: Claim) -> bool:
+        if claim.field == "architecture":
+            return claim.value in allowed
         known = base_models.by_id(str(claim.value)) if claim.field == "base_model" else None
-        return known is None or known.architecture in (None, proof)
+        return known is None or known.architecture is None or known.architecture in allowed
 
     return tuple(filter(fits, claims))
 
@@ -236,7 +256,7 @@ def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...
     """A file that is no LoRA proves nothing but what it is."""
     what = Claim(field="what", value=facts.what, source="header", where="tensor names and shapes")
     proofs = facts.claims if facts.is_lora else (what,)
-    return (*proofs, *(claim for claim in claims if claim.source != "header"))
+    return (*proofs, *(claim for claim in claims if claim.source not in ("header", "probably")))
 
 
 def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:

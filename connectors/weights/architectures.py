@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from connectors.weights import networks
-from connectors.weights.networks import STREAM_INPUTS, LayerShapes, possible
+from connectors.weights.networks import STREAM_INPUTS, LayerShapes, is_whole, possible
 
 Fits = Callable[[LayerShapes], bool]
 
@@ -19,29 +19,23 @@ Fits = Callable[[LayerShapes], bool]
 class Rule:
     """Matches layers in any container of `within` ("double_blocks") for which `fits` is true.
 
-    Several `architectures` remain where names can't decide; none where the network is known to be unsupported.
+    Several `architectures` remain where names can't decide, and the `usual` one is then what most files are for, if
+    there is such a one. None remains where the network is known to be unsupported.
     """
 
     architectures: tuple[str, ...]
     within: frozenset[str]
     fits: Fits
-    is_flux: bool = False
-
-    @property
-    def usual(self) -> str | None:
-        """The architecture to assume where the metadata names none."""
-        if len(self.architectures) == 1:
-            return self.architectures[0]
-        return "flux1" if self.is_flux and "flux1" in self.architectures else None
+    usual: str | None = None
 
 
 def _rule(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
     return Rule(architectures=tuple(architectures.split()), within=frozenset(within.split()), fits=fits)
 
 
-def _flux(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
-    """For FLUX.1 and what looks like it."""
-    return replace(_rule(architectures, within, fits), is_flux=True)
+def _usually(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
+    """A rule for several architectures, of which the first is the usual one."""
+    return replace(_rule(architectures, within, fits), usual=architectures.split()[0])
 
 
 def _all(*conditions: Fits) -> Fits:
@@ -143,6 +137,11 @@ def _only_self_attention(width: int) -> Fits:
 # MLPs of two named streams; another network has one of them, at a width of 2048.
 _QWEN = _all(_any("img_mlp_net_", "txt_mlp_net_", "img_mod_1", "txt_mod_1"), _not(_wide(2048)))
 
+
+def _beyond_flux(seen: LayerShapes) -> bool:
+    return seen.last("double_blocks") >= 19 or seen.last("single_blocks") >= 38
+
+
 # Chroma has no modulation of its own in any block; FLUX.1 has it in all, here in its original and in diffusers' names.
 _MODULATION = ("_mod_lin\n", "modulation_lin\n", "vector_in", "guidance_in")
 _MODULATION_DIFFUSERS = ("norm1_linear", "norm1_context_linear", "_norm_linear")
@@ -242,11 +241,13 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video-1.5", _STREAMS, _wide(2048, STREAM_INPUTS + _MODULATION_INPUTS)),
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
+    # A fast HunyuanVideo was distilled in FLUX's names, and has a block more in each stream.
+    _rule("hunyuan-video", _STREAMS, _all(_any(*_MODULATION), _beyond_flux)),
     _rule("flux1", _STREAMS, _any(*_MODULATION)),
     # Trained on all layers, inside and outside of the blocks, and none of them is a modulation.
     _rule("chroma", _STREAMS, _all(_without_modulation, _any("\nimg_in\n", "\ntxt_in\n", "\nfinal_layer_linear\n"))),
     _rule("flux1 chroma", _STREAMS, _without_modulation),
-    _flux("flux1 chroma hunyuan-video", _STREAMS),
+    _usually("flux1 chroma hunyuan-video", _STREAMS),
     # Diffusers' `transformer_blocks`: names that one network alone has.
     _rule("ltx-video-2", _DIT, _any("audio_attn", "audio_to_video_attn", "video_to_audio_attn")),
     _rule("qwen-image-2", _DIT, _any("img_mlp_gate_up", "img_mlp_gate_layer", "img_mlp_out", "img_mlp_proj")),
@@ -281,20 +282,25 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-video", _DIT, _refiner(3072)),
     _rule("longcat-image bria-fibo", "single_transformer_blocks", _any("\ntime_embed_timestep_embedder_")),
     # Chroma has none of these layers; the others do, under the same names.
-    _flux(_MODULATED, "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(_PLAIN))),
-    _flux(f"{_MODULATED} ovis-image", "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(None))),
-    _flux(_FLUXES, "single_transformer_blocks", _mlp(_PLAIN)),
-    _flux(f"{_FLUXES} ovis-image", "single_transformer_blocks", _mlp(None)),
+    _usually(_MODULATED, "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(_PLAIN))),
+    _usually(f"{_MODULATED} ovis-image", "single_transformer_blocks", _all(_any(*_MODULATION_DIFFUSERS), _mlp(None))),
+    _usually(_FLUXES, "single_transformer_blocks", _mlp(_PLAIN)),
+    _usually(f"{_FLUXES} ovis-image", "single_transformer_blocks", _mlp(None)),
     _rule("", "single_transformer_blocks"),
     # A second MLP for the text, as FLUX.1 has it, and Qwen-Image has not.
-    _flux(
+    _usually(
         _FLUXES,
         _DIT,
         _all(_any("ff_context_"), _wide(3072, "attn_to_q,attn_to_v,attn_add_q_proj,ff_context_net_0_proj")),
     ),
     _rule("qwen-image-2", _DIT, lambda seen: _dit(4096, "attn")(seen) and seen.last("transformer_blocks") >= 8),
     _rule("flux2 qwen-image-2", _DIT, _dit(4096, "attn")),
-    _flux(f"{_FLUXES} ovis-image qwen-image flux2", _DIT, _dit(3072, "attn")),
+    _usually(
+        f"{_FLUXES} qwen-image flux2",
+        _DIT,
+        _all(_dit(3072, "attn"), lambda seen: seen.blocks("transformer_blocks") == set(range(19))),
+    ),
+    _rule(f"{_FLUXES} ovis-image qwen-image flux2", _DIT, _dit(3072, "attn")),
     # Mochi's attention reads the text in a second stream, which is half as wide.
     _rule(
         "mochi", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_"), _wide(1536, "add_q_proj,add_k_proj,add_v_proj"))
@@ -314,8 +320,9 @@ RULES: tuple[Rule, ...] = (
     _rule("allegro", _DIT, _dit(2304, "attn1")),
     _rule("stable-audio", _DIT, _dit(1536, "attn1")),
     _rule("sana-video", _DIT, _any("ff_conv_temp")),
-    _rule("sana", _DIT, _any("ff_conv_")),
-    _rule("sana", _DIT, _dit(2240, "attn1")),
+    _rule("sana", _DIT, _all(_any("ff_conv_"), _wide(1152, "ff_conv_inverted,to_q,to_k,to_v"))),
+    _usually("sana sana-video", _DIT, _any("ff_conv_")),
+    _usually("sana sana-video", _DIT, _dit(2240, "attn1")),
     _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _any("\nadaln_single_"))),
     # DiT has no cross-attention, Latte gates its MLPs, Sana has convolutions in them.
     _rule(
@@ -366,8 +373,10 @@ def rule_for(seen: LayerShapes) -> Rule | None:
     for rule in RULES:
         # A rule without containers is for files that patch text encoders only.
         if (not rule.within.isdisjoint(seen.containers) if rule.within else not seen.containers) and rule.fits(seen):
-            left = possible(rule.architectures, seen)
-            # An excerpt does not show how many blocks there are, and of FLUX.1 there are the most.
-            is_flux = rule.is_flux and ({"flux1", "chroma"}.issuperset(left) or seen.is_excerpt)
-            return replace(rule, architectures=left, is_flux=is_flux)
+            likely = possible(rule.architectures, seen)
+            # What has blocks of one stream alone is a selection, so it may be one of a larger network's.
+            is_selection = bool(likely) and not is_whole(likely, seen)
+            left = possible(rule.architectures, seen, is_selection=True) if is_selection else likely
+            usual = left[0] if len(left) == 1 else rule.usual if rule.usual in likely else None
+            return replace(rule, architectures=left, usual=usual)
     return None

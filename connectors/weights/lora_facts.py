@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.claims.base_models import architecture_label, architecture_labels
 from connectors.http.json_fields import autov3, text
-from connectors.record import Claim, Value
+from connectors.record import SEVERAL, Claim, Value
 from connectors.weights import training_metadata
 from connectors.weights.algorithm import refine_algorithm, strength_of
 from connectors.weights.file_type import WORDS, Structure, What, structure_of
@@ -27,6 +28,7 @@ _JSON_FIELDS = (
 class LoraFacts:
     """Everything but `what`, `tensors` and `warnings` is empty for a file that is no LoRA.
 
+    `architecture` is an assumption where the layers fit the `alternatives` too.
     `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
     `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
     `autov3` is what the training script found (see WeightFile).
@@ -34,6 +36,7 @@ class LoraFacts:
 
     what: What
     architecture: str | None = None
+    alternatives: tuple[str, ...] = ()
     base_model: str | None = None
     format: str | None = None
     algorithm: str | None = None
@@ -55,6 +58,19 @@ class LoraFacts:
     def is_lora(self) -> bool:
         return self.what == "lora"
 
+    @property
+    def doubt(self) -> str | None:
+        """What is to be said of an architecture that is assumed."""
+        if self.architecture is None or not self.alternatives:
+            return None
+        others = architecture_labels(self.alternatives)
+        return f"Probably {architecture_label(self.architecture)}: the tensors also fit {others}."
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The doubt, then the warnings."""
+        return (*filter(None, (self.doubt,)), *self.warnings)
+
     def to_json(self) -> dict[str, Any]:
         """The part of FACTS (see DESIGN's contracts) that is about the adapter."""
         values = {name: getattr(self, name) for name in _JSON_FIELDS}
@@ -62,7 +78,7 @@ class LoraFacts:
             **values,
             "ranks": {str(rank): layers for rank, layers in self.ranks.items()},
             "trigger_words": list(self.trigger_words),
-            "warnings": list(self.warnings),
+            "warnings": list(self.remarks),
         }
 
 
@@ -81,6 +97,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     several = len(structure.architectures) > 1
     named = training_metadata.find_architecture(metadata, structure.architectures) if several else None
     architecture, where = named or (structure.usual, _TENSORS)
+    left = () if named or not several else structure.architectures
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
@@ -88,7 +105,8 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     words, words_where = training_metadata.words(metadata) or ((), "")
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
-        "architecture": (architecture, where),
+        SEVERAL: (left, _TENSORS),
+        "architecture": (None if left else architecture, where),
         "base_model": (base if base and training_metadata.is_telling(base, base_where) else None, base_where),
         "algorithm": (algorithm, "tensor names"),
         "rank": (rank, "tensor shapes"),
@@ -100,6 +118,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     return LoraFacts(
         what="lora",
         architecture=architecture,
+        alternatives=tuple(name for name in left if name != architecture),
         base_model=base,
         format=structure.format,
         algorithm=algorithm,
@@ -113,7 +132,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
         tensors=structure.tensors,
         trigger_words=words,
         tags=_printable(training_metadata.tags(metadata)),
-        claims=_claims(values),
+        claims=(*_claims(values), *_assumption(architecture if left else None)),
         warnings=(*_warnings(structure, header, architecture), *strength.warnings),
         autov3=autov3(metadata.get("sshs_model_hash")),
     )
@@ -125,6 +144,15 @@ def _base_model(structure: Structure, metadata: Metadata, architecture: str | No
     if structure.size is None or (base is not None and base.startswith(structure.size)):
         return base, where
     return structure.size, _TENSORS
+
+
+def _assumption(architecture: str | None) -> tuple[Claim, ...]:
+    where = f"{_TENSORS}, which fit other architectures too"
+    return (
+        ()
+        if architecture is None
+        else (Claim(field="architecture", value=architecture, source="probably", where=where),)
+    )
 
 
 def _claims(values: Mapping[str, tuple[Value, str]]) -> tuple[Claim, ...]:
@@ -141,7 +169,8 @@ def _printable(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _warnings(structure: Structure, header: Header, architecture: str | None) -> Iterator[str]:
     if architecture is None:
-        yield "The layers fit no network known here, or several: the base model has to be found out otherwise."
+        fit = architecture_labels(structure.architectures) if structure.architectures else "no network known here"
+        yield f"The tensors fit {fit}: the base model has to be found out otherwise."
     elif (field := training_metadata.contradiction(header.metadata, architecture)) is not None:
         yield f"The file's own {text(field, 200)} does not fit its tensors, which are for {architecture}."
     if structure.halves:

@@ -5,7 +5,7 @@ A file with a network's layer names but not its size is for another one, maybe a
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -248,6 +248,7 @@ NETWORKS: tuple[Network, ...] = (
     _network("sana", 2240, transformer_blocks=20),
     _network("sana", 2240, transformer_blocks=60),
     _network("sana", 1152, transformer_blocks=28),
+    _network("sana-video", 2240, transformer_blocks=20),
     _network("ace-step", 2048, layers=24, decoder_layers=24, transformer_blocks=0),
     _network("ace-step", 2560, layers=0, decoder_layers=0, transformer_blocks=0),
     _network("ernie", 3072, layers=0),
@@ -287,15 +288,32 @@ _SIZES: tuple[tuple[str, int, str], ...] = (
 )
 
 
-def possible(architectures: tuple[str, ...], seen: LayerShapes) -> tuple[str, ...]:
-    """The architectures with a published size that the layers don't contradict."""
+def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection: bool = False) -> tuple[str, ...]:
+    """The architectures with a published size that the layers don't contradict.
+
+    `is_selection`: blocks may be missing, so that a network may have more of them.
+    """
+    is_selection = is_selection or seen.is_excerpt
     by_name = {name: [each for each in NETWORKS if each.architecture == name] for name in architectures}
     return tuple(
-        name for name, networks in by_name.items() if not networks or any(_fits(each, seen) for each in networks)
+        name
+        for name, networks in by_name.items()
+        if not networks or any(_fits(each, seen, is_selection) for each in networks)
     )
 
 
-def _fits(network: Network, seen: LayerShapes) -> bool:
+def is_whole(architectures: tuple[str, ...], seen: LayerShapes) -> bool:
+    """Whether one of them has no other kind of blocks, double or single, than those that are here."""
+    networks = [each for each in NETWORKS if each.architecture in architectures]
+    unknown = len({each.architecture for each in networks}) < len(architectures)
+    return unknown or any(_kinds(each.blocks) == _kinds(filter(seen.blocks, each.blocks)) for each in networks)
+
+
+def _kinds(containers: Iterable[str]) -> set[bool]:
+    return {container.startswith("single") for container in containers}
+
+
+def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
     texts = seen.widths(last="context_embedder,txt_in") if network.text else set()
     if texts and network.text not in texts:
         return False
@@ -306,7 +324,7 @@ def _fits(network: Network, seen: LayerShapes) -> bool:
             return False
         # All blocks of a smaller network rule this one out. A few of them, or some from here and there, tell nothing.
         highest = max(numbers, default=-1)
-        is_smaller = _FEWEST <= highest + 1 == len(numbers) < count and not seen.is_excerpt
+        is_smaller = _FEWEST <= highest + 1 == len(numbers) < count and not is_selection
         if count and (highest >= count or is_smaller):
             return False
     return True

@@ -46,7 +46,7 @@ class Inspect(JsonOption):
                 if place:
                     terminal.line()
                 terminal.facts([("file", name), *_facts_rows(facts)])
-                terminal.lines(f"! {warning}" for warning in facts.adapter.warnings)
+                terminal.lines(f"! {warning}" for warning in facts.adapter.remarks)
         return next((result.exit_code for result in results if isinstance(result, HubUiError)), 0)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.claims import base_models
-from connectors.claims.resolve import best_claim, contradicting
-from connectors.record import Claim, Record
+from connectors.claims.resolve import best_claim, contradicting, values_of
+from connectors.record import SEVERAL, Claim, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
@@ -109,8 +109,8 @@ def contradiction(record: Record, claim: Claim) -> str:
 
 
 def claim_text(record: Record, claim: Claim) -> str:
-    if claim.field == "architecture":
-        return base_models.architecture_label(str(claim.value))
+    if claim.field in ("architecture", SEVERAL):
+        return base_models.architecture_labels(map(str, values_of(claim)))
     if claim.field == "base_model":
         return base_label(record)
     if claim.field == "kind":

@@ -125,7 +125,7 @@ def read_file(services: Services, path: Path) -> OwnFile:
         name=path.name,
         said=format.sentences(_(STATES[found.state]), offline),
         facts=fact_rows.rows(record, facts),
-        warnings=tuple(format.visible(warning) for warning in facts.adapter.warnings),
+        warnings=tuple(format.visible(warning) for warning in facts.adapter.remarks),
         words=tuple(map(format.visible, entry.trigger_words)),
         size=entry.size,
         entry=entry,

@@ -20,6 +20,7 @@ from connectors.claims.base_models import (
     matches,
     spellings,
 )
+from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import best
 
 # The base models that CivitAI listed in August 2026.
@@ -212,6 +213,22 @@ def test_an_unlisted_base_is_found_as_written() -> None:
         ("stable-diffusion-v1-5-fox", "sd-1.5"),
         ("fox-illustrious", "illustrious"),
         ("fox-PonyXL", "pony"),
+        ("fox-pony-v7", "pony-v7"),
+        ("FLUX.1-dev-fox", "flux.1-dev"),
+        ("flux_01", "flux.1-dev"),
+        ("flux 12 steps", "flux.1-dev"),
+        ("flux-4k-fox", "flux.1-dev"),
+        ("fox-flux-v1", "flux.1-dev"),
+        ("flux-3-image-klein-fox", "flux.3"),
+        ("Qwen-Image-2.1-fox", "qwen-image-2"),
+        ("Qwen-Image-2512-fox", "qwen-image"),
+        ("LTX-2.3-22b-IC-LoRA", "ltx-2.3"),
+        ("LTX-2-19b-LoRA", "ltx-2"),
+        ("LTXV-13B-fox", "ltx-video"),
+        ("HiDream-O1-Image-fox", "hidream-o1"),
+        ("HunyuanVideo-1_5-fox", "hunyuan-video-1.5"),
+        ("sd3.5-large-fox", "sd-3.5"),
+        ("illustrious-v12", "illustrious"),
         ("my-little-pony", None),
         ("influx of foxes", None),
         ("taiwan-2024", None),
@@ -225,7 +242,22 @@ def test_a_name_tells_a_base_model_in_passing(text: str, base: str | None) -> No
 
 
 def test_every_row_is_a_base_model() -> None:
-    assert [base for _, base in _NAMED if by_id(base) is None] == []
+    assert [base for *_, base in _NAMED if by_id(base) is None] == []
+
+
+# Versions that nobody has listed, in the families of the table.
+NOT_LISTED = (
+    "Qwen-Image-2.2-fox Qwen-Image-4 Qwen-Image-2605 Qwen-Image-Edit-3 Qwen-Image-Edit-2603 Qwen-Image-Layered-2 "
+    "FLUX.4-dev flux-4-klein FLUX1.1-pro flux-v3 HunyuanImage-3.0 HunyuanVideo-2 LTX-3 LTX-2.7-22b Wan3.0-T2V "
+    "wan-2.5-fox HiDream-I2-Full HiDream-O2 HiDream-X1 sdxl-2.0 sd4-fox stable-diffusion-5 krea-3 ideogram-5 "
+    "minimax-h4 cosmos-predict3 Z-Image-2-fox z-image-turbo-2 GLM-Image-2 kandinsky-7 ace-step-v2 Ovis-Image-2"
+)
+
+
+@pytest.mark.parametrize("name", NOT_LISTED.split())
+def test_a_version_that_nobody_has_listed_is_unknown_not_the_nearest(name: str) -> None:
+    claims = base_model_claims({"base_model": f"someone/{name}"}, None, (), "")
+    assert (best(claims, "base_model"), best(claims, "architecture")) == (f"someone/{name}", None)
 
 
 @pytest.mark.timeout(30)

@@ -13,10 +13,13 @@ from connectors.claims.resolve import (
     record_with_header,
     sentences,
     with_header,
+    with_own_claims,
 )
 from connectors.record import Claim, Lora, Source, Value, Version, WeightFile
 from connectors.ref import Ref
-from connectors.weights.lora_facts import LoraFacts
+from connectors.weights.lora_facts import LoraFacts, read
+from tests.connectors.weights.building import header
+from tests.connectors.weights.building import lora as lora_header
 
 REF = Ref.parse("civitai:1")
 
@@ -103,6 +106,63 @@ def test_a_base_model_the_file_can_not_be_for_is_not_believed() -> None:
 def test_a_base_model_the_file_may_be_for_is_kept(base: str, id_: str) -> None:
     record = flatten(with_header(_lora_on(base), REF, FLUX))
     assert (record.base_model, record.conflicts) == (id_, ())
+
+
+ATTENTION = "transformer_blocks.0..18.attn.to_q 3072>3072,single_transformer_blocks.0..37.attn.to_q 3072>3072"
+# Attention alone: FLUX.1 and Chroma both have it, and most such files are for FLUX.1.
+USUALLY_FLUX = LoraFacts(
+    what="lora",
+    claims=(_claim("architectures", ("flux1", "chroma"), "header"), _claim("architecture", "flux1", "probably")),
+)
+
+
+@pytest.mark.parametrize("source", ["hub", "card", "tag"])
+def test_whoever_names_a_network_that_the_file_fits_decides(source: Source) -> None:
+    claims = (*USUALLY_FLUX.claims, *base_claims("lodestones/Chroma1-HD", source, "base_model"))
+    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    assert (record.architecture, record.base_model, record.conflict_sentences) == ("chroma", "chroma", ())
+
+
+@pytest.mark.parametrize(
+    ("repo", "layers", "base"),
+    [
+        ("lodestones/Chroma1-HD", ATTENTION, "chroma"),
+        ("Qwen/Qwen-Image", "transformer_blocks.0..9.attn.to_q 3072>3072", "qwen-image"),
+        (
+            "Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
+            "transformer_blocks.0..19.attn1.to_q 2240>2240",
+            "sana-video",
+        ),
+    ],
+)
+def test_a_true_card_is_believed_where_the_layers_fit_other_networks_too(repo: str, layers: str, base: str) -> None:
+    facts = read(header(lora_header(layers, style="diffusers")))
+    claims = (*base_claims(repo, "card", "card front matter: base_model"), *facts.claims)
+    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    assert (record.architecture, record.base_model, record.conflict_sentences) == (base, base, ())
+
+
+def test_where_nobody_says_it_the_usual_network_is_the_value() -> None:
+    record = flatten(with_header(_lora_on("Brand New 1"), REF, USUALLY_FLUX))
+    assert (record.architecture, record.base_model, record.conflicts) == ("flux1", "Brand New 1", ())
+
+
+def test_a_base_on_none_of_the_networks_that_the_file_fits_is_a_conflict() -> None:
+    record = flatten(with_header(_lora_on("SDXL 1.0"), REF, USUALLY_FLUX))
+    assert (record.architecture, record.base_model, record.conflicts) == ("flux1", None, ("architecture",))
+    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is Chroma or FLUX.1.",)
+
+
+def test_what_a_person_says_is_held_against_all_networks_that_the_file_fits() -> None:
+    own = with_own_claims(_lora_on("Flux.1 D"), base_model="sdxl-1.0", trigger_words=None, weight=None)
+    record = record_with_header(flatten(own), USUALLY_FLUX)
+    assert (record.architecture, record.conflicts) == ("sdxl", ("architecture",))
+    assert [claim.value for claim in contradicting(record.claims, "architecture")] == [("flux1", "chroma"), "flux1"]
+
+
+def test_reading_a_file_again_takes_an_assumption_back() -> None:
+    record = record_with_header(record_with_header(flatten(_lora_on("Brand New 1")), USUALLY_FLUX), FLUX)
+    assert [claim.source for claim in record.claims if claim.field == "architecture"] == ["header"]
 
 
 def test_only_the_file_that_was_read_gets_its_claims() -> None:

@@ -128,9 +128,17 @@ def test_wan_2_2_of_14b_names_no_lineage_but_the_checkpoint_does() -> None:
 def test_where_nothing_decides_no_network_is_named() -> None:
     found = adapter(BFL, ss_network_alpha="8")
     assert (found.what, found.architecture, found.base_model) == ("lora", None, None)
-    assert found.warnings == (
-        "The layers fit no network known here, or several: the base model has to be found out otherwise.",
+    assert found.warnings == ("The tensors fit Chroma or FLUX.1: the base model has to be found out otherwise.",)
+
+
+def test_an_assumption_is_said_to_be_one_and_never_a_claim_of_the_files() -> None:
+    found = adapter(
+        lora("transformer_blocks.0..18.attn.to_q 3072>3072,single_transformer_blocks.0..37.attn.to_q 3072>3072")
     )
+    said = [(claim.field, claim.value, claim.source) for claim in found.claims[:1] + found.claims[-1:]]
+    assert said == [("architectures", ("flux1", "chroma"), "header"), ("architecture", "flux1", "probably")]
+    assert found.to_json()["architecture"] == "flux1"
+    assert found.to_json()["warnings"][0] == "Probably FLUX.1: the tensors also fit Chroma."
 
 
 @pytest.mark.parametrize(

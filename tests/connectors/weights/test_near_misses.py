@@ -38,8 +38,6 @@ DIFFUSERS: dict[str, str] = {
     "twelve double and twenty-four single blocks": streams(12, 24),
     "one single block more than FLUX.1": streams(19, 39),
     "one double block less than HunyuanVideo": streams(19, 40),
-    "FLUX.1 lite or Bria FIBO": streams(8, 38),
-    "two blocks of each": streams(2, 2),
     "four blocks of each": streams(4, 4),
     "width 2560": streams(19, 38, width=2560),
     "Motif-Video": streams(12, 24, width=1536),
@@ -142,6 +140,13 @@ ORIGINAL: dict[str, str] = {
 def test_a_transformer_of_another_size_is_named_after_none(name: str, style: str) -> None:
     found = read(header(lora(DIFFUSERS[name], style=style)))
     assert (found.what, found.architecture) == ("lora", None)
+
+
+@pytest.mark.parametrize("layers", [streams(8, 38), streams(2, 2)], ids=["FLUX.1 lite or Bria FIBO", "two blocks each"])
+def test_what_several_networks_have_is_named_after_the_usual_one_with_a_doubt(layers: str) -> None:
+    found = read(header(lora(layers, style="diffusers")))
+    assert (found.architecture, str(found.doubt).partition(":")[0]) == ("flux1", "Probably FLUX.1")
+    assert [claim.source for claim in found.claims if claim.field == "architecture"] == ["probably"]
 
 
 @pytest.mark.parametrize("style", ["unet", "kohya"])

@@ -59,6 +59,13 @@ def test_a_base_the_file_can_not_be_for_has_no_row() -> None:
     assert row("Base model", on_sdxl(header("architecture", "flux1"))) is None
 
 
+def test_an_assumption_is_shown_as_one() -> None:
+    record = on_sdxl(claim("architecture", "flux1", source="probably"), hub_word="Brand New 1")
+    shown = row("Architecture", record)
+    assert shown is not None
+    assert (shown.value, shown.source, shown.others) == ("FLUX.1", "probably", ())
+
+
 def test_the_exact_place_of_a_value_is_kept_for_the_hover() -> None:
     shown = row("Base model", on_sdxl())
     assert shown is not None
