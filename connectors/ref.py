@@ -22,6 +22,8 @@ from connectors.registry import LOCAL as LOCAL
 from connectors.registry import HubName as HubName
 from connectors.registry import Origin as Origin
 
+# A slash within the name of a branch or a folder.
+_SLASH = re.compile("%2F", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # OWNER/NAME[@COMMIT][#FILE] without a hub. An owner with a dot would be read as the host of a web address, and a name
 # that ends like a weight file is a path that does not exist.
@@ -134,12 +136,12 @@ def _parse_address(text: str) -> Iterator[Ref]:
         parts = urlsplit(text)
     except ValueError:  # a bracket that opens no IPv6 address
         return
-    place = f"{(parts.hostname or '').lower()}{unquote(parts.path)}"
+    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', parts.path))}"
     # CivitAI's addresses name version and file in their query.
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
-            found = match.groupdict()
+            found = {name: text.replace("%2F", "/") for name, text in match.groupdict(default="").items()}
             version = found.get("version") or found.get("version2") or query.get("modelVersionId")
             file = found.get("file") or query.get("fileId")
             yield Ref(hub=hub.name, id=found.get("id") or "", version=version, file=file)

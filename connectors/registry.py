@@ -23,8 +23,8 @@ class RefFormat:
     what is accepted before it is resolved, such as a branch, and is `pinned` where there is nothing of the kind. With
     `file` None a ref has no file part. `prefixes` are read in place of the hub's name.
 
-    `addresses` are matched against the host and path of a pasted web address. Their groups are `id`, `version` or
-    `version2`, and `file`.
+    `addresses` are matched against the host and path of a pasted web address, in which %2F stays, since it is part of a
+    name. Their groups are `id`, `version` or `version2`, and `file`.
     """
 
     id: re.Pattern[str]
@@ -162,14 +162,15 @@ _HUGGINGFACE = Hub(
         prefixes=("hf",),
         addresses=(
             # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors, .../tree/main/folder, .../discussions/3
+            # A branch with a slash is written feature%2Fx, and only refs/pr/3 and the like as they are.
             re.compile(
                 r"(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?"
                 # Pages of the site whose addresses look like OWNER/NAME.
                 r"(?!(?:api|blog|chat|collections|datasets|docs|kernels|learn|models|new|organizations|papers|posts"
                 r"|settings|spaces|tasks)/)"
                 rf"(?P<id>{NAME}/{NAME})"
-                r"(?:/(?:blob|resolve|raw)/(?P<version>[^/]+)(?:/(?P<file>.+))?"
-                r"|/(?:tree|commits?)/(?P<version2>[^/]+)(?:/.*)?"
+                r"(?:/(?:blob|resolve|raw)/(?P<version>(?:refs/(?:pr|convert)/)?[^/]+)(?:/(?P<file>.+))?"
+                r"|/(?:tree|commits?)/(?P<version2>(?:refs/(?:pr|convert)/)?[^/]+)(?:/.*)?"
                 r"|/(?:discussions|community)(?:/.*)?)?/?"
             ),
         ),

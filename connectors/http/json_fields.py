@@ -1,5 +1,6 @@
 """Reads hub JSON at the edge: each helper takes any value, and a value of the wrong type counts as absent."""
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]00:?00)?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _AUTOV3 = re.compile(r"(?:0x)?([0-9a-fA-F]{12})(?:[0-9a-fA-F]{52})?")
-# The SHA-256 of nothing: what stands where a file could not be read.
-_NOTHING = "e3b0c44298fc"
+# What stands where a file could not be read.
+_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 def overfull(raw: bytes) -> bool:
@@ -90,15 +91,20 @@ def when(value: object) -> str | None:
 
 
 def sha256(value: object) -> str | None:
-    found = text(value, 80)
-    return found.lower() if found and _SHA256.fullmatch(found) else None
+    match = _SHA256.fullmatch(text(value, 80) or "")
+    return match[0].lower() if match and not is_of_nothing(match[0]) else None
+
+
+def is_of_nothing(digits: str) -> bool:
+    """Whether this is the hash of no bytes: a SHA-256, or its beginning, as AutoV2 and AutoV3 are."""
+    return _NOTHING.startswith(digits.lower())
 
 
 def autov3(value: object) -> str | None:
     """The first 12 digits of the SHA-256 of a file's tensors, of a text with all of its digits or with those alone."""
     match = _AUTOV3.fullmatch(text(value, 80) or "")
     found = match[1].lower() if match else None
-    return None if found == _NOTHING else found
+    return None if found is None or is_of_nothing(found) else found
 
 
 def address(value: object) -> str | None:

@@ -112,9 +112,8 @@ class Place:
         newest = max((*times, *([self.newest] if self.newest else [])), default=None)
         if page.cursor is not None:
             return replace(self, newest=newest, cursor=page.cursor)
-        covers = self.since is None or (self.complete is not None and self.since <= self.complete)
         until = min(filter(None, (self.began, newest)), default=None)
-        complete = max(filter(None, (self.complete, until)), default=None) if covers else self.complete
+        complete = max(filter(None, (self.complete, until)), default=None)
         return replace(self, complete=complete, run=run, began=None, since=None, newest=None, cursor=None)
 
 

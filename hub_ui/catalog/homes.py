@@ -1,61 +1,148 @@
-"""Which LoRAs are one card: the same bytes on several hubs.
+"""Which LoRAs are one card: the same bytes at several places.
 
-Two LoRAs on different hubs that share a file, by its SHA-256 or its AutoV3, are one card, unless one of them shares
-files with two LoRAs of the other's hub: that is a collection, and all of its parts stay apart. A card has at most one
-LoRA of a hub; where more would come together through others, each stays apart.
+Any number of LoRAs that share a file are one card, on several hubs or on one. A file is known by its SHA-256; where a
+hub doesn't give it, by the one SHA-256 that others give for its AutoV3, else by the AutoV3. An AutoV3 with several
+SHA-256 says nothing by itself, nor does the hash of no bytes.
+
+A collection is no copy of its parts: it has, in one version, files of two LoRAs that share nothing with each other. It
+is one card only with what has exactly its files.
+
+A Hugging Face card that links one CivitAI page is a home of that LoRA too, where nothing contradicts it, since authors
+also link pages that are not theirs: another SHA-256 (unless the tensors are the same), another architecture, bytes that
+a different LoRA of CivitAI has, or a second repo that links the page and contradicts the first.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from itertools import combinations
+from typing import Protocol, TypeVar
 
+from connectors.errors import BadRef
+from connectors.record import Lora
+from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.changes import join_found, split_found
 from hub_ui.catalog.row import Row
 
 _T = TypeVar("_T")
 _HUB_ORDER = {name: place for place, name in enumerate(HUBS)}
+_PAGE = re.compile(r"\b(?:www\.)?civitai\.\w{2,6}/models/\d{1,12}", re.IGNORECASE)
+# A card is found by the words of so many of its homes; copies say the same, and there may be hundreds.
+_MOST_READ = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sharer:
-    """A LoRA by its number; `others` are those on other hubs that have a file of it, by hub."""
+    """A LoRA. `versions` are its files, version by version, each by what it is known by; `tensors` are all AutoV3.
+
+    `pages` are the LoRAs that its card links, at most one, and `linkers` those whose card links it; `architectures` are
+    looked at where there is one of either.
+    """
 
     hub: str
-    others: Mapping[str, Collection[int]]
+    versions: tuple[frozenset[str], ...] = ()
+    tensors: frozenset[str] = frozenset()
+    pages: frozenset[int] = frozenset()
+    linkers: frozenset[int] = frozenset()
+    architectures: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> frozenset[str]:
+        return frozenset().union(*self.versions)
 
 
-def card(number: int, sharers: Mapping[int, Sharer]) -> frozenset[int]:
+class Sharers(Protocol):
+    """LoRAs by their numbers, and the numbers of those that have a file."""
+
+    def __getitem__(self, number: int, /) -> Sharer: ...
+
+    def holders(self, file: str) -> frozenset[int]: ...
+
+
+def card(number: int, sharers: Sharers) -> frozenset[int]:
     """The LoRAs that are one card with this one, itself included."""
-    found, waiting = {number: sharers[number].hub}, [number]
+    found, waiting = {number}, [number]
     while waiting:
-        for other in _same(waiting.pop(), sharers):
-            if other in found:
-                continue
-            if sharers[other].hub in found.values():
-                return frozenset({number})
-            found[other] = sharers[other].hub
-            waiting.append(other)
+        new = same(waiting.pop(), sharers) - found
+        found |= new
+        waiting += new
     return frozenset(found)
 
 
-def _same(number: int, sharers: Mapping[int, Sharer]) -> list[int]:
-    hub = sharers[number].hub
-    single = [next(iter(others)) for others in sharers[number].others.values() if len(others) == 1]
-    return [other for other in single if len(sharers[other].others[hub]) == 1]
+def same(number: int, sharers: Sharers) -> set[int]:
+    """Those that share a file with this one or are linked with it, and are one card with it."""
+    mine = sharers[number]
+    apart = is_collection(number, sharers)
+    linked = {page for page in mine.pages if _is_home(number, page, sharers)}
+    linked |= {linker for linker in mine.linkers if _is_home(linker, number, sharers)}
+    return linked | {
+        other
+        for other in partners(mine, sharers) - {number}
+        if sharers[other].files == mine.files or not (apart or is_collection(other, sharers))
+    }
 
 
-def lead_order(access: str, hub: str, hub_id: str) -> tuple[bool, int, str]:
-    """The home that comes first leads: an open one, by the order of HUBS, then by its id."""
-    return access != "open", _HUB_ORDER.get(hub, len(HUBS)), hub_id
+def partners(sharer: Sharer, sharers: Sharers) -> set[int]:
+    """All that have a file of it, itself included."""
+    return {other for file in sharer.files for other in sharers.holders(file)}
+
+
+def is_collection(number: int, sharers: Sharers) -> bool:
+    """Whether one version has files of two other LoRAs that share nothing with each other."""
+    for files in sharers[number].versions:
+        groups = {sharers.holders(file) - {number} for file in files}
+        for one, other in combinations(sorted(groups, key=len), 2):
+            # Who has both files shares one with all the others.
+            for first in one - other:
+                if any(sharers[first].files.isdisjoint(sharers[second].files) for second in other - one):
+                    return True
+    return False
+
+
+def _is_home(linker: int, page: int, sharers: Sharers) -> bool:
+    """Whether a card that links a page is about the LoRA there. Where the two share bytes, those decide."""
+    mine, linked = sharers[linker], sharers[page]
+    if page == linker or any(sharers[other].hub == linked.hub for other in partners(mine, sharers)):
+        return False
+    rivals = (sharers[other] for other in linked.linkers)
+    return _agree(mine, linked) and all(_agree(mine, rival) for rival in rivals if _agree(rival, linked))
+
+
+def _agree(one: Sharer, other: Sharer) -> bool:
+    hashes, others = one.files - one.tensors, other.files - other.tensors
+    is_other = hashes and others and hashes.isdisjoint(others) and one.tensors.isdisjoint(other.tensors)
+    known = one.architectures and other.architectures
+    return not is_other and not (known and one.architectures.isdisjoint(other.architectures))
+
+
+def linked_page(lora: Lora) -> Ref | None:
+    """The CivitAI page that a Hugging Face card links, None where it links none or several."""
+    if lora.hub != "huggingface":
+        return None
+    found = set(_pages(lora.description))
+    return found.pop() if len(found) == 1 else None
+
+
+def _pages(text: str) -> Iterator[Ref]:
+    for match in _PAGE.finditer(text):
+        try:
+            yield Ref.parse(match[0].lower())
+        except BadRef:
+            continue
+
+
+def lead_order(access: str, hub: str, hub_id: str) -> tuple[bool, int, int, str]:
+    """The home that comes first leads: an open one, by the order of HUBS, then the one that was numbered first."""
+    return access != "open", _HUB_ORDER.get(hub, len(HUBS)), int(hub_id) if hub_id.isdecimal() else 0, hub_id
 
 
 def card_row(rows: Sequence[Row]) -> Row:
     """The row of a card from those of its homes, the lead's first.
 
-    It is found by what any of them says, sorted by the greatest numbers, and as mature as the strictest says.
+    It is found by what any of the first says, sorted by the greatest numbers, and as mature as the strictest says.
     """
-    lead = rows[0]
+    lead, read = rows[0], rows[:_MOST_READ]
 
     def every(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value for values in lists for value in values))
@@ -76,10 +163,10 @@ def card_row(rows: Sequence[Row]) -> Row:
         creators=every(row.creators for row in rows),
         tags=every(row.tags for row in rows),
         triggers=every(row.triggers for row in rows),
-        title=_together(row.title for row in rows),
-        words=_together(row.words for row in rows),
-        tag_words=_together(row.tag_words for row in rows),
-        about=_together(row.about for row in rows),
+        title=_together(row.title for row in read),
+        words=_together(row.words for row in read),
+        tag_words=_together(row.tag_words for row in read),
+        about=_together(row.about for row in read),
         found=join_found(piece for row in rows for piece in split_found(row.found)),
         downloads=max(row.downloads for row in rows),
         likes=max(row.likes for row in rows),

@@ -5,6 +5,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, get_origin
 
+from connectors.http.json_fields import is_of_nothing
 from connectors.record import Lora
 from hub_ui.catalog.row import SEPARATOR, Row, storable
 
@@ -38,6 +39,10 @@ HASH_INDEXES = (
     "CREATE INDEX files_sha256 ON files (sha256, hub) WHERE sha256 IS NOT NULL",
     "CREATE INDEX files_autov3 ON files (autov3, hub) WHERE autov3 IS NOT NULL",
 )
+# Whose card links a page that it may be about (see homes.py).
+LINKS = """CREATE TABLE links (
+    lora INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL) WITHOUT ROWID"""
+LINK_INDEX = "CREATE INDEX links_page ON links (hub, hub_id)"
 VERSION_INDEX = "CREATE INDEX files_version ON files (hub, version)"
 META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
 SPELLINGS = "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID"
@@ -47,6 +52,7 @@ FACTS = "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TE
 COLUMNS = {
     "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *ROW),
     "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256", "autov3"),
+    "links": ("lora", "hub", "hub_id"),
     "spellings": ("folded", "name"),
     "facts": ("sha256", "facts", "at"),
 }
@@ -70,13 +76,15 @@ def file_values(lora: Lora) -> list[tuple[Any, ...]]:
     def text(value: str | None) -> str | None:
         return storable(value) if value else None
 
+    def digits(value: str | None) -> str | None:
+        return text(value.lower()) if value and not is_of_nothing(value) else None
+
     found: list[tuple[Any, ...]] = []
     for version in lora.versions:
         if not version.files:
             found.append((lora.hub, text(version.ref.version), None, None, None, None, None))
         for file in version.files:
             size = max(-(2**63), min(file.size, 2**63 - 1)) if file.size is not None else None
-            hashes = (text(file.sha256 and file.sha256.lower()), text(file.autov3 and file.autov3.lower()))
             place = (text(file.ref.version), text(file.ref.file), storable(file.name))
-            found.append((lora.hub, *place, size, *hashes))
+            found.append((lora.hub, *place, size, digits(file.sha256), digits(file.autov3)))
     return found

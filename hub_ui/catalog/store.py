@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,14 @@ from uuid import uuid4
 from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.catalog import schema
-from hub_ui.catalog.changes import Stored
+from hub_ui.catalog.changes import Stored, read
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
-from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, stored, twin
+from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, put_links, stored, twin
 from hub_ui.database import Migration, placeholders, timestamp
 
 _PAGE = 1_000
@@ -81,9 +82,6 @@ def _m002_search_values(connection: Connection) -> None:
     connection.execute("DROP INDEX files_sha256")
     for statement in (*schema.LORA_INDEXES, *schema.HASH_INDEXES):
         connection.execute(statement)
-    shared = "SELECT sha256 FROM files WHERE sha256 IS NOT NULL GROUP BY sha256 HAVING min(hub) != max(hub)"
-    ids = connection.execute(f"SELECT DISTINCT lora FROM files WHERE sha256 IN ({shared})").fetchall()
-    Writing(connection).join([number for (number,) in ids])
 
 
 def _m001_shared(connection: Connection) -> None:
@@ -94,16 +92,36 @@ def _m001_shared(connection: Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
 
 
+def _m003_copies(connection: Connection) -> None:
+    """The pages that cards link, and the cards of any number of copies."""
+    connection.execute(schema.LINKS)
+    connection.execute(schema.LINK_INDEX)
+    connection.execute("UPDATE files SET sha256 = NULL WHERE sha256 = ?", (sha256().hexdigest(),))
+    sql = """SELECT id, document FROM loras WHERE id > ? AND instr(document, 'civitai') > 0
+             AND hub = 'huggingface' ORDER BY id LIMIT 1000"""
+    last = -1
+    while some := connection.execute(sql, (last,)).fetchall():
+        last = some[-1][0]
+        found = ((number, lora) for number, document in some if (lora := read(document)) is not None)
+        put_links(connection, found)
+    ids = {number for (number,) in connection.execute("SELECT lora FROM links").fetchall()}
+    for name in ("sha256", "autov3"):
+        shared = f"SELECT {name} FROM files WHERE {name} IS NOT NULL GROUP BY {name} HAVING min(lora) != max(lora)"
+        ids |= {number for (number,) in connection.execute(f"SELECT lora FROM files WHERE {name} IN ({shared})")}
+    before = [number for (number,) in connection.execute("SELECT id FROM loras WHERE lead != id").fetchall()]
+    Writing(connection).join(ids, before, before)
+
+
 # Only ever append, to both.
-MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values]
-POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared]
+MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values, _m003_copies]
+POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared, _m003_copies]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
     """A LoRA as it is stored, its `order` on its card, and when its hub last listed it."""
 
-    order: tuple[bool, bool, int, str]
+    order: tuple[bool, bool, int, int, str]
     hub: str
     hub_id: str
     document: str

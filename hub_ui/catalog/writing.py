@@ -7,18 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import inf
 from types import MappingProxyType
 from typing import Any
 
 from connectors.errors import HubUiError
 from connectors.record import Lora
 from connectors.ref import Ref
-from hub_ui.catalog.changes import Change, Stored
+from hub_ui.catalog.changes import Change, Stored, read
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
-from hub_ui.catalog.homes import Sharer, card, card_row, lead_order
-from hub_ui.catalog.row import Row, fold_name, row_of, storable
+from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, linked_page, partners
+from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import ROW, file_values, row_values
 from hub_ui.database import placeholders, timestamp
 
@@ -39,7 +38,7 @@ _UPDATE_ROW = f"UPDATE loras SET change = ?, {', '.join(f'{name} = ?' for name i
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Home:
     lead: int
-    order: tuple[bool, int, str]
+    order: tuple[bool, int, int, str]
 
 
 class Writing:
@@ -62,7 +61,7 @@ class Writing:
         if not changes:
             return
         time, number, last = timestamp(at), self._next_number(), self._last_id()
-        new, old, files, refiled, rows = [], [], [], [], {}
+        new, old, files, refiled, rows = [], [], [], dict[int, Lora](), {}
         for change in changes:
             stored, lora = change.stored, change.lora
             values = (number, time, twin(lora), *row_values(change.row), change.document)
@@ -73,18 +72,20 @@ class Writing:
                 old.append((*values, stored.id))
             one = stored.id if stored else last
             rows[one] = change.row
-            now = file_values(lora)
-            if change.known is None or now != file_values(change.known):
-                refiled.append(one)
+            now, was = file_values(lora), change.known
+            if was is None or now != file_values(was) or linked_page(lora) != linked_page(was):
+                refiled[one] = lora
                 files += [(one, place, *columns) for place, columns in enumerate(now)]
+        known = {values[-1] for values in old}
+        changed = known.intersection(refiled)
         # With whom they shared a file before.
-        before, known = _Sharers(self._connection), {values[-1] for values in old}
-        before.load(known.intersection(refiled))
-        touched = {other for sharer in before.values() for other in _others(sharer)}
-        self._connection.executemany("DELETE FROM files WHERE lora = ?", [(one,) for one in before])
+        touched = _Sharers(self._connection).near(changed)
+        for name in ("files", "links"):
+            self._connection.executemany(f"DELETE FROM {name} WHERE lora = ?", [(one,) for one in changed])
         self._connection.executemany(_INSERT, new)
         self._connection.executemany(_UPDATE, old)
         self._connection.executemany(_INSERT_FILE, files)
+        put_links(self._connection, refiled.items())
         # The first that was seen stays.
         names = {folded: name for change in reversed(changes) for folded, name in change.names.items()}
         self._connection.executemany("INSERT INTO spellings VALUES (?, ?) ON CONFLICT DO NOTHING", [*names.items()])
@@ -103,18 +104,20 @@ class Writing:
         rows of some.
         """
         sharers = _Sharers(self._connection)
-        sharers.load(refiled)
-        sharing = {number for number, sharer in sharers.items() if sharer.others}
-        near = sharing.union(touched, self._on_cards(written), *(_others(sharers[number]) for number in sharing))
+        linked = {end for pair in sharers.links(written) for end in pair}
+        near = sharers.near({*refiled, *linked}).union(touched, self._on_cards(written))
         if not near:
             return
-        sharers.load(near)
-        # A third may belong to one of them now that something went, or no longer since something came between. Where
-        # there are more, none of them did or does.
-        near |= {other for number in near for other in _others(sharers[number], most=2)}
-        while more := self._on_cards(near).union(*(card(number, sharers) for number in near)) - near:
+        cards: dict[int, Collection[int]] = {}
+        more = near
+        while more:
+            sharers.load(more)
+            for number in more:
+                if number not in cards:
+                    members = card(number, sharers)
+                    cards.update(dict.fromkeys(members, members))
+            more = self._on_cards(near).union(cards) - near
             near |= more
-        cards = {number: card(number, sharers) for number in near}
         homes = self._homes(near)
         leads = {number: min(members, key=lambda each: homes[each].order) for number, members in cards.items()}
         moved = {number for number in near if homes[number].lead != leads[number]}
@@ -179,34 +182,112 @@ class Writing:
         return int(last)
 
 
-class _Sharers(dict[int, Sharer]):
+class _Sharers:
     """The graph of homes.py, read as far as it is looked at."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__()
         self._connection = connection
+        self._loras: dict[int, Sharer] = {}
+        self._holders: dict[str, frozenset[int]] = {}
+        # The SHA-256 of the files with an AutoV3.
+        self._sha256: dict[str, set[str]] = {}
 
-    def __missing__(self, number: int) -> Sharer:
-        self.load([number])
-        return self[number]
+    def __getitem__(self, number: int) -> Sharer:
+        if number not in self._loras:
+            self.load([number])
+        return self._loras[number]
+
+    def holders(self, file: str) -> frozenset[int]:
+        if file not in self._holders:
+            self._load_holders([file])
+        return self._holders[file]
+
+    def near(self, ids: Collection[int]) -> set[int]:
+        """Those of these that share something, and all whose card may change with their files."""
+        self.load(ids)
+        tensors = {each for number in ids for each in self[number].tensors}
+        sql = "SELECT lora FROM files WHERE sha256 IS NULL AND autov3 IN"
+        # What they are known by depends on the SHA-256 of these.
+        found = {number for (number,) in each(self._connection, sql, tensors)}
+        changed = found.union(ids)
+        self.load(changed)
+        for number in changed:
+            lora = self[number]
+            others = partners(lora, self).union(lora.pages, lora.linkers) - {number}
+            found |= {number, *others} if others else others
+        return found
+
+    def links(self, ids: Collection[int]) -> set[tuple[int, int]]:
+        """(linker, page): whose card links a page, and the LoRA there, if one of `ids` is either."""
+        joined = (
+            "SELECT links.lora, loras.id FROM links JOIN loras ON loras.hub = links.hub AND loras.hub_id = links.hub_id"
+        )
+        wheres = ("links.lora IN", "loras.id IN")
+        return {pair for where in wheres for pair in each(self._connection, f"{joined} WHERE {where}", ids)}
 
     def load(self, ids: Iterable[int]) -> None:
-        others: dict[int, dict[str, set[int]]] = {number: {} for number in ids if number not in self}
-        for name in ("sha256", "autov3"):
-            sql = f"""SELECT mine.lora, theirs.hub, theirs.lora FROM files mine JOIN files theirs
-                      ON theirs.{name} = mine.{name} AND theirs.hub != mine.hub WHERE mine.lora IN"""
-            for number, hub, other in each(self._connection, sql, others):
-                others[number].setdefault(hub, set()).add(other)
-        self.update((number, Sharer(hub="", others={})) for number, found in others.items() if not found)
-        # Only of those that share: most don't.
-        sharing = [number for number, found in others.items() if found]
-        for number, hub in each(self._connection, "SELECT id, hub FROM loras WHERE id IN", sharing):
-            self[number] = Sharer(hub=hub, others=others[number])
+        """These, and who has their files."""
+        new = {number for number in ids if number not in self._loras}
+        sql = "SELECT lora, hub, version, sha256, autov3 FROM files WHERE lora IN"
+        rows = list(each(self._connection, sql, new))
+        self._load_sha256(autov3 for *_, autov3 in rows)
+        links = self.links(new)
+        own = self._own(new.intersection(end for pair in links for end in pair))
+        hubs, tensors = {number: hub for number, (hub, _) in own.items()}, dict[int, set[str]]()
+        versions: dict[int, dict[str | None, set[str]]] = {}
+        for number, hub, version, sha256, autov3 in rows:
+            hubs[number] = hub
+            if file := self._known_by(sha256, autov3):
+                versions.setdefault(number, {}).setdefault(version, set()).add(file)
+            if autov3:
+                tensors.setdefault(number, set()).add(autov3)
+        for number in new:
+            self._loras[number] = Sharer(
+                hub=hubs.get(number, ""),
+                versions=tuple(map(frozenset, versions.get(number, {}).values())),
+                tensors=frozenset(tensors.get(number, ())),
+                pages=frozenset(page for linker, page in links if linker == number),
+                linkers=frozenset(linker for linker, page in links if page == number),
+                architectures=own[number][1] if number in own else frozenset(),
+            )
+        self._load_holders({file for number in new for file in self._loras[number].files})
 
+    def _own(self, ids: Collection[int]) -> dict[int, tuple[str, frozenset[str]]]:
+        """Hub and architectures; the row of a lead is that of its card, so they are in the document alone."""
+        found: dict[int, tuple[str, frozenset[str]]] = {}
+        for number, hub, document in each(self._connection, "SELECT id, hub, document FROM loras WHERE id IN", ids):
+            lora = read(document)
+            bases = (base.architecture for base, _, _ in bases_of(lora)) if lora else ()
+            found[number] = hub, frozenset(filter(None, bases))
+        return found
 
-def _others(sharer: Sharer, most: float = inf) -> set[int]:
-    """Those of hubs on which there are at most so many."""
-    return {other for others in sharer.others.values() if len(others) <= most for other in others}
+    def _known_by(self, sha256: str | None, autov3: str | None) -> str | None:
+        if sha256 or not autov3:
+            return sha256
+        others = self._sha256[autov3]
+        return autov3 if not others else next(iter(others)) if len(others) == 1 else None
+
+    def _load_sha256(self, tensors: Iterable[str | None]) -> None:
+        new = {one for one in tensors if one and one not in self._sha256}
+        self._sha256.update((one, set()) for one in new)
+        sql = "SELECT DISTINCT autov3, sha256 FROM files WHERE sha256 IS NOT NULL AND autov3 IN"
+        for autov3, sha256 in each(self._connection, sql, new):
+            self._sha256[autov3].add(sha256)
+
+    def _load_holders(self, files: Iterable[str]) -> None:
+        new = {file for file in files if file not in self._holders}
+        found: dict[str, set[int]] = {file: set() for file in new}
+        for file, number in each(self._connection, "SELECT sha256, lora FROM files WHERE sha256 IN", new):
+            found[file].add(number)
+        tensors = [one for (one,) in each(self._connection, "SELECT DISTINCT autov3 FROM files WHERE sha256 IN", new)]
+        self._load_sha256(tensors)
+        sql = "SELECT autov3, lora FROM files WHERE sha256 IS NULL AND autov3 IN"
+        for autov3, number in each(self._connection, sql, new.union(filter(None, tensors))):
+            self._load_sha256([autov3])
+            file = self._known_by(None, autov3)
+            if file in found:
+                found[file].add(number)
+        self._holders.update((file, frozenset(numbers)) for file, numbers in found.items())
 
 
 def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
@@ -220,6 +301,13 @@ def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
         for hub_id, number, words, document in each(connection, sql, ids, hub):
             found[hub, hub_id] = Stored(id=number, found=words, document=document)
     return found
+
+
+def put_links(connection: Connection, loras: Iterable[tuple[int, Lora]]) -> None:
+    """The pages that the cards of these link; none of them has one yet."""
+    found = ((number, linked_page(lora)) for number, lora in loras)
+    rows = [(number, *key(page)) for number, page in found if page is not None]
+    connection.executemany("INSERT INTO links VALUES (?, ?, ?)", rows)
 
 
 def key(ref: Ref) -> Key:

@@ -110,7 +110,7 @@ def _compare_version(entry: Entry, lora: Lora, rules: Sequence[UpdateRule]) -> U
 def _has_same_bytes(file: WeightFile, entry: Entry) -> bool | None:
     """None where the hub does not say."""
     if file.sha256 is not None:
-        return file.sha256.lower() == entry.sha256
+        return file.sha256 == entry.sha256
     # CivitAI rounds sizes.
     return False if file.size not in (None, entry.size) and entry.ref.hub == "huggingface" else None
 

@@ -44,6 +44,13 @@ COMMIT, HASH = "a1" * 20, "b2" * 32
         ("https://civitai.com/api/v1/models/4128", "civitai:4128"),
         ("https://huggingface.co/api/models/a/b", "huggingface:a/b"),
         ("https://huggingface.co/a/b/tree/main/folder", "huggingface:a/b@main"),
+        ("https://huggingface.co/a/b/tree/refs%2Fpr%2F3", "huggingface:a/b@refs/pr/3"),
+        ("https://huggingface.co/a/b/tree/refs/pr/3/folder", "huggingface:a/b@refs/pr/3"),
+        (
+            "https://huggingface.co/a/b/blob/feature%2fx/sub/f%2B.safetensors",
+            "huggingface:a/b@feature/x#sub/f+.safetensors",
+        ),
+        ("https://huggingface.co/a/b/resolve/main/sub%2Ff.safetensors", "huggingface:a/b@main#sub/f.safetensors"),
         ("https://huggingface.co/a/b/discussions/3", "huggingface:a/b"),
         (f"https://huggingface.co/a/b/commit/{COMMIT}", f"huggingface:a/b@{COMMIT}"),
         (f"https://replicate.com/a/b/versions/{HASH}/api", f"replicate:a/b@{HASH}"),

@@ -171,6 +171,8 @@ def test_a_refusal_is_told_in_a_sentence() -> None:
         ("10.0.0.1", False),
         ("169.254.169.254", False),
         ("224.0.0.1", False),
+        ("ff02::1", False),
+        ("ff0e::1", False),
         ("::1", False),
         ("fe80::1%eth0", False),
         ("::ffff:10.0.0.1", False),

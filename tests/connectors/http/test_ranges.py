@@ -10,7 +10,7 @@ import requests
 from connectors import errors
 from connectors.http import ranges
 from connectors.http.adapter import file_http
-from connectors.http.ranges import HttpReader, RangedSource
+from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
 from connectors.http.retry import RetryPolicy
 from connectors.weights.header import FileReader
 from connectors.weights.inspect import SparingReader
@@ -220,6 +220,16 @@ def test_another_part_than_asked_is_refused(server: Hub, http: requests.Session,
     server.answers["/f"] = parts(Content_Range=place)
     with pytest.raises(errors.BadAnswer, match=r"part of the file"):
         reader(http, server.url + "/f").read(0, 10)
+
+
+def test_a_part_of_another_file_is_refused_where_the_server_heeds_no_condition(
+    server: Hub, http: requests.Session
+) -> None:
+    server.answers["/f"] = parts(ETag='"second"')
+    with pytest.raises(FileChanged, match="exchanged the file"):
+        RangedSource(server.url + "/f").open(http, Range(start=10, stop=20, validator='"first"'))
+    with RangedSource(server.url + "/f").open(http, Range(start=10, stop=20, validator='"second"')).response as same:
+        assert (server.asked[0].headers["If-Range"], same.content) == ('"first"', DATA[10:20])
 
 
 def test_a_size_that_changes_is_refused(server: Hub, http: requests.Session) -> None:

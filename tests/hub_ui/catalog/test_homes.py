@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.claims.base_models import base_claims
 from connectors.query import Query
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.homes import Sharer, card, card_row
-from hub_ui.catalog.row import row_of
+from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, linked_page
+from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)
+TENSORS = "c0ffeec0ffee"
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def home(name: str, *hashes: str, **fields: Any) -> Lora:
@@ -44,6 +48,15 @@ def home(name: str, *hashes: str, **fields: Any) -> Lora:
     return lora(**values)
 
 
+def with_tensors(of: Lora, autov3: str = TENSORS) -> Lora:
+    [version] = of.versions
+    return replace(of, versions=(replace(version, files=tuple(replace(f, autov3=autov3) for f in version.files)),))
+
+
+def based(of: Lora, base: str) -> Lora:
+    return replace(of, claims=base_claims(base, "hub", "version.baseModel"))
+
+
 def cards(of: Catalog, **fields: Any) -> list[list[str]]:
     """Each card's refs, in order, the one that is shown first."""
     found = of.search(Query(limit=100, **fields)).records
@@ -62,29 +75,132 @@ def test_the_same_tensors_are_one_card(tmp_path: Path) -> None:
 
 
 def test_a_card_may_have_a_home_on_each_hub(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("replicate:ada/ink", B), home("civitai:1", A), home("hf:ada/ink", A, B)) as opened:
+    with catalog(tmp_path, home("replicate:ada/ink", A), home("civitai:1", A), home("hf:ada/ink", A, B)) as opened:
         assert cards(opened) == [["civitai:1", "huggingface:ada/ink", "replicate:ada/ink"]]
 
 
-def test_two_of_one_hub_are_two_cards(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("civitai:1", A), home("civitai:2", A)) as opened:
-        assert cards(opened) == [["civitai:1"], ["civitai:2"]]
+def test_any_number_of_mirrors_are_one_card(tmp_path: Path) -> None:
+    mirrors = [home("hf:ada/a", A), home("hf:bob/b", A), home("hf:eve/c", B), home("hf:zoe/d", B)]
+    with catalog(tmp_path, *mirrors) as opened:
+        opened.add([home("civitai:10", A), home("civitai:9", A)])
+        assert cards(opened) == [
+            ["civitai:9", "civitai:10", "huggingface:ada/a", "huggingface:bob/b"],
+            ["huggingface:eve/c", "huggingface:zoe/d"],
+        ]
+
+
+def test_mirrors_of_two_versions_of_a_page_are_one_card_with_it(tmp_path: Path) -> None:
+    page = said("civitai:1", ([[(A, None)], [(B, None)]], "", ""))
+    with catalog(tmp_path, home("hf:ada/a", A), home("hf:bob/b", B), page) as opened:
+        assert cards(opened) == [["civitai:1", "huggingface:ada/a", "huggingface:bob/b"]]
 
 
 def test_the_parts_of_a_collection_stay_apart(tmp_path: Path) -> None:
     with catalog(tmp_path, home("civitai:1", A), home("hf:ada/all", A)) as opened:
+        assert cards(opened) == [["civitai:1", "huggingface:ada/all"]]
         opened.add([home("civitai:2", B), home("hf:ada/all", A, B)])
         assert cards(opened) == [["civitai:1"], ["civitai:2"], ["huggingface:ada/all"]]
 
 
-def test_what_comes_together_only_through_others_stays_apart() -> None:
-    sharers = {
-        1: Sharer(hub="huggingface", others={"civitai": {2}}),
-        2: Sharer(hub="civitai", others={"huggingface": {1}, "replicate": {3}}),
-        3: Sharer(hub="replicate", others={"civitai": {2}, "huggingface": {4}}),
-        4: Sharer(hub="huggingface", others={"replicate": {3}}),
-    }
-    assert [card(number, sharers) for number in sharers] == [{1}, {2}, {3}, {4}]
+def test_a_copy_of_a_collection_is_one_card_with_it_alone(tmp_path: Path) -> None:
+    copies, parts = [home("hf:ada/all", A, B), home("hf:bob/all", A, B)], [home("civitai:1", A), home("civitai:2", B)]
+    with catalog(tmp_path, *copies, *parts) as opened:
+        assert cards(opened) == [["civitai:1"], ["civitai:2"], ["huggingface:ada/all", "huggingface:bob/all"]]
+
+
+def test_the_same_tensors_under_another_sha256_are_no_copy(tmp_path: Path) -> None:
+    pair = [with_tensors(home("civitai:1", A)), with_tensors(home("hf:ada/ink", B))]
+    with catalog(tmp_path, *pair) as opened:
+        assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
+
+
+def test_tensors_alone_are_those_of_the_only_sha256_that_is_known_for_them(tmp_path: Path) -> None:
+    copies = [with_tensors(home("civitai:1", A)), home("hf:ada/ink", TENSORS), home("hf:bob/b", A)]
+    with catalog(tmp_path, *copies) as opened:
+        assert cards(opened) == [["civitai:1", "huggingface:ada/ink", "huggingface:bob/b"]]
+        opened.add([with_tensors(home("hf:eve/c", B))])
+        assert cards(opened) == [["civitai:1", "huggingface:bob/b"], ["huggingface:ada/ink"], ["huggingface:eve/c"]]
+
+
+@pytest.mark.parametrize("digits", [NOTHING, NOTHING[:12]])
+def test_the_hash_of_nothing_makes_no_card(tmp_path: Path, digits: str) -> None:
+    with catalog(tmp_path, home("civitai:1", digits), home("hf:ada/ink", digits)) as opened:
+        assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
+        assert (opened.by_hash(NOTHING), opened.by_hash(NOTHING[:10])) == ((), ())
+
+
+LINK = "From [CivitAI](https://civitai.com/models/11520/ngnl?modelVersionId=7)."
+
+
+def test_a_linked_page_whose_hash_is_not_known_is_a_home(tmp_path: Path) -> None:
+    with catalog(tmp_path, home("hf:ada/ink", A, description=LINK), home("hf:bob/b", A)) as opened:
+        opened.add([home("civitai:11520")])
+        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink", "huggingface:bob/b"]]
+        opened.add([home("civitai:11520", B)])
+        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink", "huggingface:bob/b"]]
+
+
+def test_a_linked_page_with_the_same_tensors_is_a_home(tmp_path: Path) -> None:
+    page, repo = home("civitai:11520", A), home("hf:ada/ink", B, description=LINK)
+    with catalog(tmp_path, with_tensors(page), with_tensors(repo)) as opened:
+        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
+
+
+def test_a_linked_page_for_another_architecture_is_none(tmp_path: Path) -> None:
+    page, repo = home("civitai:11520"), home("hf:ada/ink", A, description=LINK)
+    with catalog(tmp_path, based(page, "SDXL 1.0"), based(repo, "Flux.1 D")) as opened:
+        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"]]
+        opened.add([based(repo, "Pony")])
+        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
+
+
+def test_bytes_of_another_page_outdo_a_link(tmp_path: Path) -> None:
+    repo = home("hf:ada/ink", A, description=LINK)
+    with catalog(tmp_path, repo, home("civitai:11520"), home("civitai:2", A)) as opened:
+        assert cards(opened) == [["civitai:11520"], ["civitai:2", "huggingface:ada/ink"]]
+
+
+def test_of_two_repos_that_contradict_each_other_a_linked_page_is_neither(tmp_path: Path) -> None:
+    repos = [home("hf:ada/ink", A, description=LINK), home("hf:bob/b", B, description=LINK)]
+    with catalog(tmp_path, home("civitai:11520"), *repos) as opened:
+        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"], ["huggingface:bob/b"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "page"),
+    [
+        ("hf:ada/ink", LINK, "civitai:11520"),
+        ("hf:ada/ink", "Civitai: www.civitai.red/models/5, again https://civitai.com/models/5?x=1", "civitai:5"),
+        ("hf:ada/ink", "https://civitai.com/models/5 and https://civitai.com/models/6", None),
+        ("hf:ada/ink", "https://civitai.example/models/5, https://notcivitai.com/models/5", None),
+        ("replicate:ada/ink", LINK, None),
+        ("civitai:1", LINK, None),
+    ],
+)
+def test_a_card_that_links_one_page_is_about_it(name: str, text: str, page: str | None) -> None:
+    assert linked_page(home(name, description=text)) == (Ref.parse(page) if page else None)
+
+
+class Given(dict[int, Sharer]):
+    """LoRAs of which everything is known."""
+
+    def holders(self, file: str) -> frozenset[int]:
+        return frozenset(number for number, sharer in self.items() if file in sharer.files)
+
+
+def sharer(hub: str, *versions: str, **fields: Any) -> Sharer:
+    """Each letter is a file."""
+    return Sharer(hub=hub, versions=tuple(map(frozenset, versions)), **fields)
+
+
+def test_files_of_two_loras_in_one_version_make_a_collection() -> None:
+    files = ("ab", "a", "b", "bc", "ac")
+    assert is_collection(0, Given(enumerate(sharer("huggingface", each) for each in files[:3])))
+    # One and three share a file, as do two and three, but one and two share none.
+    assert is_collection(0, Given(enumerate(sharer("huggingface", each) for each in files)))
+    versions = Given(enumerate([sharer("civitai", "a", "b"), sharer("huggingface", "a"), sharer("huggingface", "b")]))
+    assert not is_collection(0, versions)
+    assert card(1, versions) == {0, 1, 2}
 
 
 def test_an_open_home_is_shown_first(tmp_path: Path) -> None:
@@ -148,49 +264,90 @@ def test_the_same_title_by_the_same_creator_with_other_bytes_is_also_there(tmp_p
 
 
 NAMES = ("civitai:1", "civitai:2", "civitai:3", "hf:ada/a", "hf:ada/b", "replicate:ada/a", "replicate:ada/b")
-HASHES = (A, B, C, "c0ffeec0ffee", "decafdecafde")
-SETS = st.lists(st.sets(st.sampled_from(HASHES), max_size=3), min_size=len(NAMES), max_size=len(NAMES))
+# SHA-256 and AutoV3 of a file, either of which a hub may leave out.
+HASHES = [
+    (A, None),
+    (B, None),
+    (C, None),
+    (A, TENSORS),
+    (B, TENSORS),
+    (None, TENSORS),
+    (C, "decafdecafde"),
+    (None, None),
+]
+# What a hub says of a LoRA: the files of its versions, and what its card links.
+SAID = st.tuples(
+    st.lists(st.lists(st.sampled_from(HASHES), max_size=3), max_size=2),
+    st.sampled_from(["", "civitai.com/models/1", "civitai.com/models/2"]),
+    st.sampled_from(["Pony", "Flux.1 D", ""]),
+)
 
 
-def together(loras: Iterable[Lora]) -> list[tuple[str, ...]]:
-    """The cards by the rule alone, with nothing stored."""
-    hashes = {
-        str(one.ref): {text for file in one.versions[0].files for text in (file.sha256, file.autov3) if text}
-        for one in loras
-    }
-    hubs = {name: name.partition(":")[0] for name in hashes}
-    numbers = {name: number for number, name in enumerate(hashes)}
-    sharers = {
-        numbers[name]: Sharer(
-            hub=hubs[name],
-            others={
-                hub: found
-                for hub in set(hubs.values()) - {hubs[name]}
-                if (found := {numbers[other] for other in hashes if hubs[other] == hub and own & hashes[other]})
-            },
+def said(name: str, what: tuple[list[list[tuple[str | None, str | None]]], str, str]) -> Lora:
+    files, link, base = what
+    ref = Ref.parse(name)
+    number = {"civitai": "1{}", "huggingface": "{}" * 40, "replicate": "{}" * 64}[ref.hub]
+    versions = []
+    for place, hashes in enumerate(files):
+        at = ref.at(number.replace("{}", str(place)))
+        listed = (
+            WeightFile(ref=at.at(at.version, f"{one}"), name=f"{one}.safetensors", sha256=sha256, autov3=autov3)
+            for one, (sha256, autov3) in enumerate(hashes)
         )
-        for name, own in hashes.items()
+        versions.append(Version(ref=at, name="v", files=tuple(listed)))
+    claims = base_claims(base, "hub", "base") if base else ()
+    return Lora(ref=ref, title=ref.id, url="", description=link, versions=tuple(versions), claims=claims)
+
+
+def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str | None, set[str]]) -> frozenset[str]:
+    several = {autov3: found or {autov3} for autov3, found in sha256_of.items() if len(found) < 2}
+    return frozenset().union(*({file.sha256} if file.sha256 else several.get(file.autov3, ()) for file in files))
+
+
+def together(loras: list[Lora]) -> list[tuple[str, ...]]:
+    """The cards by the rule alone, with nothing stored."""
+    files = [file for one in loras for version in one.versions for file in version.files]
+    sha256_of = {
+        each.autov3: {file.sha256 for file in files if file.sha256 and file.autov3 == each.autov3}
+        for each in files
+        if each.autov3
     }
-    names = {number: name for name, number in numbers.items()}
-    return sorted({tuple(sorted(names[each] for each in card(number, sharers))) for number in sharers})
+    links = {(linked_page(one), one.ref) for one in loras}
+    sharers = Given(
+        (
+            number,
+            Sharer(
+                hub=one.hub,
+                versions=tuple(known_by(version.files, sha256_of) for version in one.versions),
+                tensors=frozenset(f.autov3 for version in one.versions for f in version.files if f.autov3),
+                pages=frozenset(place for place, other in enumerate(loras) if (other.ref, one.ref) in links),
+                linkers=frozenset(place for place, other in enumerate(loras) if (one.ref, other.ref) in links),
+                architectures=frozenset(base.architecture for base, *_ in bases_of(one) if base.architecture),
+            ),
+        )
+        for number, one in enumerate(loras)
+    )
+    return sorted({tuple(sorted(str(loras[each].ref) for each in card(number, sharers))) for number in sharers})
 
 
-@settings(max_examples=25, deadline=None)
-@given(SETS, st.permutations(range(len(NAMES))), st.permutations(range(len(NAMES))), st.integers(1, 4), st.data())
-def test_the_order_of_arrival_does_not_matter(
-    sets: list[set[str]], order: list[int], again: list[int], size: int, data: st.DataObject
-) -> None:
-    loras = [home(name, *sorted(hashes)) for name, hashes in zip(NAMES, sets, strict=True)]
-    thin = [home(name, *data.draw(st.lists(st.sampled_from(HASHES), max_size=2))) for name in NAMES[:3]]
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(SAID, min_size=len(NAMES), max_size=len(NAMES)),
+    st.lists(SAID, min_size=3, max_size=3),
+    st.permutations(range(len(NAMES))),
+    st.integers(1, 4),
+)
+def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any], order: list[int], size: int) -> None:
+    loras = [said(name, one) for name, one in zip(NAMES, what, strict=True)]
     with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder) / "catalog.sqlite")) as store:
         opened = Catalog(store, None)
         # Some have had other files before: what is known last counts.
-        opened.add(thin)
+        opened.add(said(name, one) for name, one in zip(NAMES[2:], before, strict=False))
         opened.add(loras[place] for place in order[:3])
-        for start in range(0, len(again), size):
-            opened.add([loras[place] for place in again[start : start + size]])
+        for start in range(0, len(order), size):
+            opened.add([loras[place] for place in order[start : start + size]])
         known = {str(one.ref): opened.lora(one.ref) for one in loras}
-        expected = together(known.values())
+        expected = together(list(known.values()))
         assert sorted(tuple(sorted(each)) for each in cards(opened)) == expected
         # All are open, and the names of hubs stand in the order of HUBS.
         rows = {row.refs: row for _, _, row in store.rows() if row}

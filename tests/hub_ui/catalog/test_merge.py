@@ -58,6 +58,14 @@ def test_a_get_that_knows_as_much_opens_it() -> None:
     assert merge(lora(access="gated", nsfw="mature"), lora()).access == "open"
 
 
+def test_a_note_goes_with_what_it_was_about() -> None:
+    early = version(access="paid", access_note="Early access until Friday.", claims=(claim("rank", 8),))
+    known = lora(versions=(early,))
+    listed, opened = lora(versions=(version(),)), lora(versions=(version(claims=(claim("rank", 8),)),))
+    assert merge(known, listed).versions[0].access_note == "Early access until Friday."
+    assert merge(known, opened).versions[0].access_note is None
+
+
 def test_what_says_no_level_leaves_the_known_one() -> None:
     assert merge(lora(nsfw="mature"), lora()).nsfw == "mature"
     assert merge(lora(nsfw="mature"), lora(nsfw="safe")).nsfw == "safe"

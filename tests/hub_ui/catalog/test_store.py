@@ -49,6 +49,8 @@ def test_a_blank_file_gets_the_whole_schema(opened: Store, tmp_path: Path) -> No
             ("index", "files_autov3"),
             ("index", "files_sha256"),
             ("index", "files_version"),
+            ("table", "links"),
+            ("index", "links_page"),
             ("table", "loras"),
             ("index", "loras_change"),
             ("index", "loras_home"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hub_ui.generate import comparison
 from hub_ui.generate.batch import plan_calls, rows_of_a_call
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationCancelled
+from hub_ui.generate.host_copy import HostCopy
+from hub_ui.generate.request import GenerationCancelled, Step
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import one, same
@@ -49,6 +51,23 @@ def test_so_does_a_call_that_fails(studio: Engine, base: str) -> None:
     with pytest.raises(PreviewError, match="mat1 and mat2"):
         one(studio, base=base, seed=8)
     assert pipe.unet._hf_hook is not hook
+
+
+def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
+    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a GPU whose copy has not arrived when the run is stopped.
+    coming = SimpleNamespace(query=lambda: False, synchronize=lambda: None)
+    steps: list[Step] = []
+    monkeypatch.setattr("hub_ui.generate.previews.copy_to_host", lambda values: HostCopy(values=values, event=coming))
+    asked = job(base=base, steps=9)
+    with pytest.raises(GenerationCancelled):
+        studio.generate(asked, comparison.single(asked), on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
+    monkeypatch.undo()
+    assert [step for step in steps if step.preview] == []
+    asked = job(base=base, seed=8)
+    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
+    assert [step for step in steps if step.preview] != []
 
 
 def settings(width: int, height: int, **fields: Any) -> ResolvedRequest:

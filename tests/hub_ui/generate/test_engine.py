@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from PIL import Image
 
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
@@ -107,6 +110,19 @@ def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: E
     first = studio.generate(asked, comparison.single(asked), on_progress=replace_it).images[0]
     second = studio.generate(asked, comparison.single(asked)).images[0]
     assert (same(first, before), same(second, before)) == (True, False)
+
+
+def test_a_control_image_replaced_under_its_name_is_another_one(
+    studio: Engine, base: str, kohya: Path, tmp_path: Path, runs: list[int]
+) -> None:
+    control, lora = tmp_path / "control.png", adapter(kohya)
+    for number, color in enumerate(("red", "blue"), 1):
+        Image.new("RGB", (32, 32), color).save(control)
+        os.utime(control, ns=(number, number))
+        for _ in range(2):
+            one(studio, lora, base=base, control=control)
+        # Two steps of each.
+        assert len(runs) == 2 * number
 
 
 def test_closing_gives_the_memory_of_loras_back_too(studio: Engine, base: str, kohya: Path) -> None:

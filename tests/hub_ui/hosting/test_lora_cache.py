@@ -154,6 +154,20 @@ def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, fo
     assert len(kept(folder)) == 3
 
 
+def test_a_file_that_was_held_was_in_use_until_then(hub: Hub, folder: Path) -> None:
+    clock = Clock()
+    made = cache(folder, clock=clock)
+    path = made.find(made.fetch(found(hub, 1)).sha256)
+    assert path is not None
+    with made.hold([path]):
+        clock.now += HOUR
+        made.fetch(found(hub, 2))
+        made.fetch(found(hub, 3))
+        clock.now += HOUR
+    made.fetch(found(hub, 4))
+    assert kept(folder) == {1, 3, 4}
+
+
 def test_downloads_that_run_count_and_two_of_one_file_are_one(hub: Hub, folder: Path, held: threading.Event) -> None:
     made = cache(folder, most=2 * SIZE + 500)
     results: list[object] = []

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import Gated, HubDown, HubUiError, NotFound, RateLimited, WrongHash
-from hub_ui.library.queue import Failure, Queue, Task
+from connectors.ref import Ref
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.queue import Failure, Queue, Report, Task
+from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.queueing import HF, A, B, C, D, Moved, Pulls, at, eventually, queue
 
 DOWN = HubDown("CivitAI can't be reached. Try again later.", hub="civitai")
@@ -109,6 +112,25 @@ def test_a_paused_download_stops_and_goes_on_when_resumed(running: Queue, pulls:
     assert running.wait(task.id).state == "done"
     assert pulls.asked == [A, A]
     assert pulls.dropped == []
+
+
+def test_a_download_that_is_complete_when_it_is_paused_is_done(tmp_path: Path, clock: Moved) -> None:
+    has_bytes, may_end = threading.Event(), threading.Event()
+
+    def pull(ref: Ref, report: Report, cancelled: Callable[[], bool]) -> Entry:
+        has_bytes.set()
+        may_end.wait(30)
+        return entry(ref=ref, size=100)
+
+    running = Queue(tmp_path / "queue.sqlite", pull, clock=clock)
+    running.start()
+    task = running.add(A)
+    assert has_bytes.wait(30)
+    running.pause(task.id)
+    may_end.set()
+    eventually(lambda: running.running == 0)
+    assert (state(running, task), running.tasks()[0].done) == ("done", 100)
+    running.stop()
 
 
 def test_one_that_waits_can_be_paused_too(running: Queue, pulls: Pulls) -> None:

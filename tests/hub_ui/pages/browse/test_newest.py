@@ -19,6 +19,13 @@ def test_results_of_an_earlier_turn_take_back_none_of_a_later_one() -> None:
     assert newest.results is second
 
 
+def test_a_later_step_of_the_same_turn_is_the_newest() -> None:
+    newest, first, second = Newest(), results(1), results(1)
+    newest.put(first)
+    newest.put(second)
+    assert newest.results is second
+
+
 def test_what_came_while_a_page_was_painted_is_painted_after_it() -> None:
     newest = Newest()
     newest.put(results(1))
