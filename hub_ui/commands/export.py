@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from connectors.errors import HubUiError, NoBase, NotFound
+from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.options import LibraryOptions, argument, flag, option, parse_ref
@@ -107,7 +107,7 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
 def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base | None:
     try:
         chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
-    except NoBase:
+    except (NoBase, DoesNotFit):
         return None
     # A short diffusers script cannot run bases that need several repos or more than a prompt.
     if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import FULL, Quality, in_precision, precise_label
+from hub_ui.generate.base_models.precision import Quality, precise_label
 from hub_ui.generate.memory import available_memory, choose_device, free_memory, total_memory
 from hub_ui.generate.memory_plan import (
     CARDS,
@@ -16,7 +16,7 @@ from hub_ui.generate.memory_plan import (
     usable_memory,
     usable_ram,
 )
-from hub_ui.generate.quality import choose_precision
+from hub_ui.generate.quality import plan_on_card
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.terminal import Terminal
 
@@ -42,7 +42,7 @@ def print_plan(
         planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
     else:
         where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
-        spec, planned = _on_card(spec, settings, quality, memory)
+        spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
     planned = replace(planned, notes=(*remarks, *planned.notes))
     larger = [] if kind in ("cpu", "mps") else _larger(spec, settings, quality, planned, room)
     if terminal.json:
@@ -60,18 +60,6 @@ def print_plan(
         terminal.note(note)
     for card, other, one in larger:
         terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
-
-
-def _on_card(
-    spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, memory: int
-) -> tuple[PipelineSpec, MemoryPlan]:
-    """The base in the precision that it gets on a card of so many bytes, and its plan there."""
-
-    def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
-        return plan_memory(one, memory=usable_memory(memory), ram=usable_ram(total_memory()), settings=settings)
-
-    chosen = choose_precision(in_precision(spec, FULL.id) or spec, quality, "cuda", memory, plan)
-    return chosen, plan(chosen, memory)
 
 
 def plan_json(
@@ -105,7 +93,8 @@ def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, pla
     for card in CARDS:
         if usable_memory(card * GIBIBYTE) <= room:
             continue
-        other, one = _on_card(spec, settings, quality, card * GIBIBYTE)
+        memory = card * GIBIBYTE
+        other, one = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
         level = LEVELS.index(one.level)
         if one.fits and (other.precision != last[0] or level < last[1]):
             found.append((card, other, one))

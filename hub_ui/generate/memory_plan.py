@@ -24,7 +24,7 @@ LEVEL_NAMES: Mapping[OffloadLevel, str] = {
     "disk_offload": "layer by layer, from the disk",
 }
 # In GB, as they are sold: what GPUs have.
-CARDS = (8, 12, 16, 24, 48, 80)
+CARDS = (8, 12, 16, 24, 32, 48, 80)
 GIBIBYTE = 2**30
 BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 

@@ -19,13 +19,13 @@ from hub_ui.generate.base_models.precision import (
     precisions_of,
 )
 from hub_ui.generate.memory import choose_device
-from hub_ui.generate.memory_plan import plan_memory, usable_memory, usable_ram
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, plan_memory, usable_memory, usable_ram
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
-# In GB: what GPUs are sold with.
-_CARDS = (8, 12, 16, 24, 32, 48, 80, 96, 141)
-_GIBIBYTE = 2**30
+# In GB, with the largest that are sold.
+_CARDS = (*CARDS, 96, 141)
 
 
 class Plan(Protocol):
@@ -89,18 +89,34 @@ def plan_for(kind: str) -> PlanFor:
 def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
     """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
 
-    "full" is always the base's own. "balanced" is that too where it runs whole or part by part, else the best precision
-    that fits whole. "fast" is the base's own where it fits whole, else the smallest.
+    "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest, so that
+    more memory never means fewer bits. "fast" is the base's own where it fits whole, else the smallest.
     """
     if quality == "full" or spec.assumed:
         return spec
     planned = [(one, plan(one, memory)) for one in precisions_of(spec, kind)]
     smallest = min(planned, key=lambda pair: precision_of(pair[0]).bits)[0]
-    whole = [one for one, its in planned if its.fits and its.level == "whole"]
-    by_parts = [one for one, its in planned if its.fits and its.level == "model_offload"]
-    if spec in whole or (quality == "balanced" and spec in by_parts):
-        return spec
-    return smallest if quality == "fast" else next(iter([*whole, *by_parts]), smallest)
+    if quality == "fast":
+        return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
+    # The best comes first.
+    return next((one for one, its in planned if its.fits and its.level in ("whole", "model_offload")), smallest)
+
+
+def plan_on_card(
+    spec: PipelineSpec,
+    quality: Quality,
+    memory: int,
+    *,
+    ram: int | None = None,
+    settings: ResolvedRequest | None = None,
+) -> tuple[PipelineSpec, MemoryPlan]:
+    """The base in the precision that it gets on a GPU of so many bytes, and its plan there. No `ram`: any amount."""
+
+    def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(one, memory=usable_memory(memory), ram=ram, settings=settings)
+
+    chosen = choose_precision(in_precision(spec, FULL.id) or spec, quality, "cuda", memory, plan)
+    return chosen, plan(chosen, memory)
 
 
 def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) -> str:
@@ -117,7 +133,7 @@ def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) 
     if kind == "cpu":
         here = _("{base} ({n} GB), because this computer has {memory} GB.")
         there = _("With {memory} GB it runs in full precision.")
-    note = here.format(base=precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / _GIBIBYTE))
-    enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * _GIBIBYTE, plan) == whole)
-    card = next((card for card in enough if card * _GIBIBYTE > memory), None)
+    note = here.format(base=precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
+    enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * GIBIBYTE, plan) == whole)
+    card = next((card for card in enough if card * GIBIBYTE > memory), None)
     return note if card is None else sentences(note, there.format(memory=card))

@@ -5,10 +5,11 @@ import sys
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import BASES, base_by_id, bases_for_architecture
 from hub_ui.generate.base_models.part_sizes import MODELS
-from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name
+from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name, precision_of
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.base_models.table import PACKAGED, SUBSTITUTIONS
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint, plan_memory, usable_memory
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
+from hub_ui.generate.quality import plan_on_card
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 
@@ -47,7 +48,9 @@ def table_of_substitutions() -> str:
 
 
 def memory_table() -> str:
-    """How each base runs on cards of each size, with the most that it takes there, in a computer of enough memory."""
+    """How each base runs on cards of each size by default, with the most that it takes there, in a computer of enough
+    memory: the precision, if it is not the full one, the level, and GB.
+    """
     cards = " | ".join(f"{card} GB" for card in CARDS)
     lines = [f"| Base model | Weights | {cards} |", f"| --- | --- |{' --- |' * len(CARDS)}"]
     for base in BASES:
@@ -58,10 +61,11 @@ def memory_table() -> str:
 
 
 def _cell(base: PipelineSpec, card: int) -> str:
-    plan = plan_memory(base, memory=usable_memory(card * GIBIBYTE), ram=None)
+    spec, plan = plan_on_card(base, "balanced", card * GIBIBYTE)
     if not plan.fits:
         return "–"
-    return f"{_WORDS[plan.level]}{', tiled' if plan.is_tiled else ''}, {plan.peak / 1e9:.1f}"
+    precision = "" if spec == base else f"{precision_of(spec).label}, "
+    return f"{precision}{_WORDS[plan.level]}{', tiled' if plan.is_tiled else ''}, {plan.peak / 1e9:.1f}"
 
 
 if __name__ == "__main__":

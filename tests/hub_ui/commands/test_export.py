@@ -117,6 +117,16 @@ def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_pat
     assert line.words("export", "--for", "diffusers")[1] == written
 
 
+def test_a_lora_that_runs_on_no_base_is_only_named(line: Line, home: Path) -> None:
+    line("pull", HUGGINGFACE)
+    lock = home / "loras" / "loras.lock"
+    lock.write_text(lock.read_text().replace('base_model = "flux.1-dev"', 'base_model = "flex.1"'))
+    code, document = line("export", "--for", "diffusers")
+    assert code == 0
+    assert "# No base model is known for" in document["snippet"]
+    assert "from_pretrained" not in document["snippet"]
+
+
 def test_the_base_is_pinned_at_the_commit_that_previews_use(line: Line) -> None:
     line("pull", HUGGINGFACE)
     snippet = line("export", "--for", "diffusers")[1]["snippet"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from hub_ui.generate import quality
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, base_by_id
+from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by_id
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.quality import choose_precision, precision_note
+from hub_ui.generate.quality import choose_precision, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
 
 GB = 2**30
@@ -48,8 +48,9 @@ def flux() -> PipelineSpec:
         ("balanced", 80, "full"),
         ("balanced", 24, "full"),
         ("balanced", 20, "gguf-q8_0"),
-        ("balanced", 16, "gguf-q6_k"),
-        ("balanced", 12, "gguf-q4_k_s"),
+        # In parts, where Q6 would fit whole.
+        ("balanced", 16, "gguf-q8_0"),
+        ("balanced", 12, "fp8"),
         ("balanced", 10, "gguf-q6_k"),
         ("balanced", 4, "gguf-q4_k_s"),
         ("fast", 80, "full"),
@@ -59,6 +60,16 @@ def flux() -> PipelineSpec:
 )
 def test_a_quality_means_a_precision_by_memory(asked: Quality, gigabytes: int, chosen: str) -> None:
     assert choose_precision(flux(), asked, "cuda", gigabytes * GB, plan).precision == chosen
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
+def test_a_larger_card_never_makes_a_worse_image(base: PipelineSpec) -> None:
+    for ram in (None, 64 * GB, 16 * GB):
+        planned = [plan_on_card(base, "balanced", card * GB, ram=ram) for card in (8, 12, 16, 24, 32, 48, 80)]
+        bits = [precision_of(spec).bits for spec, _ in planned]
+        tiled = [plan.is_tiled for _, plan in planned]
+        assert bits == sorted(bits)
+        assert tiled == sorted(tiled, reverse=True)
 
 
 def test_apple_s_gpus_have_no_8_bit_floats() -> None:
@@ -75,9 +86,9 @@ def test_a_user_s_own_file_stays_as_it_is() -> None:
 
 
 def test_what_was_chosen_is_said_with_what_more_memory_allows() -> None:
-    chosen = choose_precision(flux(), "balanced", "cuda", 12 * GB, plan)
-    assert precision_note(chosen, "cuda", 12 * GB, plan) == (
-        "FLUX.1 dev in Q4 (7.4 GB), because this GPU has 12 GB. On a GPU with 24 GB it runs in full precision."
+    chosen = choose_precision(flux(), "balanced", "cuda", 10 * GB, plan)
+    assert precision_note(chosen, "cuda", 10 * GB, plan) == (
+        "FLUX.1 dev in Q6 (10.6 GB), because this GPU has 10 GB. On a GPU with 24 GB it runs in full precision."
     )
     assert precision_note(flux(), "cuda", 24 * GB, plan) == ""
 

@@ -36,7 +36,10 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
         "  text_encoder_2       9.5 GB",
         "  vae                  0.2 GB",
     ]
-    assert told.err == "A GPU with 48 GB: FLUX.1 dev, whole.\n"
+    assert told.err.splitlines() == [
+        "A GPU with 32 GB: FLUX.1 dev, part by part.",
+        "A GPU with 48 GB: FLUX.1 dev, whole.",
+    ]
 
 
 def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,8 +47,9 @@ def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[s
     told = capsys.readouterr()
     assert told.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
     assert told.err.splitlines() == [
-        "A GPU with 16 GB: FLUX.1 dev in Q5, whole.",
+        "A GPU with 16 GB: FLUX.1 dev in Q8, part by part.",
         "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",
+        "A GPU with 32 GB: FLUX.1 dev, part by part.",
         "A GPU with 48 GB: FLUX.1 dev, whole.",
     ]
 
