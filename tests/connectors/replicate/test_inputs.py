@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from connectors.record import Access
 from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Inputs, fill, inputs_of, runnable_of, runner, slot
 from hub_ui.demo.hubs.replicate_store import loads, official, problems
-from tests.connectors.conftest import RECORDINGS
 
 SLOT = "https://huggingface.co/ada/ink/resolve/x/ink.safetensors"
 
@@ -197,10 +197,9 @@ def test_what_is_filled_in_fits_the_official_models(name: str) -> None:
     assert problems(version, dict(filled.values)) == []
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recordings at {RECORDINGS}")
-def test_what_is_filled_in_fits_every_recorded_model() -> None:
+def test_what_is_filled_in_fits_every_recorded_model(recordings: Path) -> None:
     checked = 0
-    for path in RECORDINGS.glob("replicate_model_*.json"):
+    for path in recordings.glob("replicate_model_*.json"):
         version = json.loads(path.read_text(encoding="utf-8")).get("latest_version") or {}
         inputs = inputs_of(version)
         if "prompt" not in inputs or not ({"lora_scale", "lora_scales"} & set(inputs.known)):

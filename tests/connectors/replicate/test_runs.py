@@ -10,7 +10,6 @@ import pytest
 from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotFound, Paid, RateLimited, UsageError
 from connectors.http.retry import RetryPolicy
 from connectors.replicate.runs import Run, Runs, fraction, read
-from tests.connectors.conftest import RECORDINGS
 from tests.connectors.serving import Answer, Asked, Hub, said
 
 HASH = "dd66" * 16
@@ -303,9 +302,8 @@ def test_a_key_never_shows() -> None:
     assert "r8_secret" not in repr(runs) + repr(vars(runs)) + repr(_started())
 
 
-@pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no recordings at {RECORDINGS}")
-def test_every_recorded_run_is_read() -> None:
-    recorded = [path for kind in ("prediction", "training") for path in RECORDINGS.glob(f"replicate_{kind}*.json")]
+def test_every_recorded_run_is_read(recordings: Path) -> None:
+    recorded = [path for kind in ("prediction", "training") for path in recordings.glob(f"replicate_{kind}*.json")]
     bodies = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in map(Path, recorded)}
     runs = {name: read("predictions", body) for name, body in bodies.items() if "id" in body}
     assert len(runs) > 20
