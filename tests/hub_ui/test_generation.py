@@ -30,5 +30,5 @@ def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, h
     asked = GenerationRequest(adapters=(), prompt="a boat", base="sd-1.5")
     with running_hubs(folder) as hubs:
         settings = replace(demo_settings(home, home / "loras", hubs), demo=False, hosted=True)
-        with services.build(settings) as page, pytest.raises(UsageError, match="does not have SD 1.5 on its disk"):
+        with services.build(settings) as page, pytest.raises(UsageError, match=r"does not have SD 1\.5 on its disk"):
             page.generation.generate(asked, comparison.single(asked))
