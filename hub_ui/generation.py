@@ -195,7 +195,7 @@ class Generation:
         check_policy(self._policy, place, request, images=len(comparison.cells))
         backend = self._replicate if place == "replicate" else self.local
         if not self._policy.allows("fetch bases"):
-            request = replace(self._with_allowed_base(request), may_fetch=False)
+            request = replace(self._with_allowed_base(request), may_fetch=False, may_complete=False)
         self._quotas.spend("images", len(comparison.cells))
         try:
             paths = [adapter.path for adapter in request.adapters]

@@ -55,8 +55,15 @@ def test_every_command_is_one_of_hub_ui(services: dict[str, Any]) -> None:
 
 
 def test_every_variable_is_one_that_is_read(services: dict[str, Any]) -> None:
-    known = {"HUB_UI_DATABASE", *(limit.variable for limit in TABLE)}
+    known = {"HUB_UI_DATABASE", "RAY_AUTH_TOKEN_PATH", *(limit.variable for limit in TABLE)}
     assert services["page"]["environment"].keys() <= known
+
+
+def test_the_page_finds_the_token_that_the_worker_makes(services: dict[str, Any]) -> None:
+    page, worker = (Path(services[name]["environment"]["RAY_AUTH_TOKEN_PATH"]) for name in ("page", "worker"))
+    assert page == worker
+    assert f"models:{page.parent}" in services["page"]["volumes"]
+    assert f"models:{page.parent}" in services["worker"]["volumes"]
 
 
 def test_what_a_service_waits_for_is_a_service(services: dict[str, Any]) -> None:

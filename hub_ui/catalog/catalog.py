@@ -26,6 +26,7 @@ from hub_ui.catalog.search import Counts, Listing, SearchResult, facets
 from hub_ui.catalog.similar import Named, find_similar, find_values, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
+from hub_ui.database import timestamp
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -73,17 +74,22 @@ class Catalog:
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         """Returns how many were new or said something new. What was known stays where they say less (see merge).
 
-        `found_by` is the text that a hub found them by: it finds them here too, last, where they don't say it.
+        `found_by` is the text that a hub found them by: it finds them here too, last, where they don't say it. `at` is
+        when they were listed: of what was listed later, nothing goes back.
         Many are written in several transactions, so that other processes can write in between.
         """
-        changed, found_pieces = 0, pieces(found_by)
+        changed, found_pieces, time = 0, pieces(found_by), timestamp(at)
         for batch in _batches(loras):
             with self._store.writing() as writing:
                 stored = writing.stored(lora.ref for lora in batch.values())
-                found = {place: change(lora, stored.get(place), found_pieces) for place, lora in batch.items()}
+                later = {place for place, one in stored.items() if at is not None and one.seen > time}
+                found = {
+                    place: change(lora, stored.get(place), found_pieces, is_older=place in later)
+                    for place, lora in batch.items()
+                }
                 changes = [one for one in found.values() if one is not None]
                 writing.put(changes, at)
-                writing.update_seen([stored[place].id for place, one in found.items() if one is None], at)
+                writing.update_seen([stored[place].id for place in found.keys() - later if found[place] is None], at)
                 changed += len(changes)
         return changed
 

@@ -20,11 +20,14 @@ _BETWEEN = " | "
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
-    """A LoRA as it is in the catalog. `found` is what the hubs' own search found it by (see Row)."""
+    """A LoRA as it is in the catalog. `found` is what the hubs' own search found it by (see Row), `seen` when its hub
+    last listed it.
+    """
 
     id: int
     document: str
     found: str
+    seen: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,14 +45,18 @@ class Change:
     known: Lora | None = None
 
 
-def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = ()) -> Change | None:
-    """None if this says nothing new. `found_by` are pieces of a search's text (see `pieces`)."""
+def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, is_older: bool = False) -> Change | None:
+    """None if this says nothing new. `found_by` are pieces of a search's text (see `pieces`).
+
+    `is_older`: what is stored was listed later than this, and wins.
+    """
     document = encode(lora)
     if stored is None:
         return _change(lora, document, None, None, found_by)
     if document != stored.document and (known := read(stored.document)) is not None:
-        lora = merge(known, lora)
-        document = encode(lora)
+        lora = merge(lora, known) if is_older else merge(known, lora)
+        # Parameters of an image may come in another order, which says nothing.
+        document = stored.document if lora == known else encode(lora)
     else:
         known = lora if document == stored.document else None
     if document == stored.document and not found_by:

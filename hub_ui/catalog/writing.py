@@ -64,7 +64,8 @@ class Writing:
         new, old, files, refiled, rows = [], [], [], dict[int, Lora](), {}
         for change in changes:
             stored, lora = change.stored, change.lora
-            values = (number, time, twin(lora), *row_values(change.row), change.document)
+            listed = time if at is None or stored is None else max(time, stored.seen)
+            values = (number, listed, twin(lora), *row_values(change.row), change.document)
             if stored is None:
                 last += 1
                 new.append((last, *key(lora.ref), last, time, *values))
@@ -297,9 +298,9 @@ def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
     for hub, hub_id in map(key, refs):
         by_hub.setdefault(hub, set()).add(hub_id)
     for hub, ids in by_hub.items():
-        sql = "SELECT hub_id, id, found, document FROM loras WHERE hub = ? AND hub_id IN"
-        for hub_id, number, words, document in each(connection, sql, ids, hub):
-            found[hub, hub_id] = Stored(id=number, found=words, document=document)
+        sql = "SELECT hub_id, id, found, seen, document FROM loras WHERE hub = ? AND hub_id IN"
+        for hub_id, number, words, seen, document in each(connection, sql, ids, hub):
+            found[hub, hub_id] = Stored(id=number, found=words, seen=seen, document=document)
     return found
 
 

@@ -35,7 +35,7 @@ class CollectionCommand(LibraryOptions):
             raise UsageError("Choose one of --add, --take-out, --read, --export and --delete.")
         with services.build(self.settings()) as built:
             if not self.name:
-                _print_all(built.collections.all(), terminal)
+                _print_all(built.collections.all(), built.collections.damaged(), terminal)
             else:
                 self._print(self._change(built), terminal)
         return 0
@@ -71,11 +71,14 @@ class CollectionCommand(LibraryOptions):
         terminal.line(f"{what}{plural(len(collection.entries), 'LoRA')} in “{collection.name}”.")
 
 
-def _print_all(collections: tuple[Collection, ...], terminal: Terminal) -> None:
+def _print_all(collections: tuple[Collection, ...], damaged: tuple[tuple[str, str], ...], terminal: Terminal) -> None:
     if terminal.json:
         names = [{"name": one.name, "refs": [str(entry.ref) for entry in one.entries]} for one in collections]
-        terminal.document({"collections": names})
+        failures = [{"file": file, "message": message} for file, message in damaged]
+        terminal.document({"collections": names, "failures": failures})
         return
     rows = [(one.name, plural(len(one.entries), "LoRA"), size(sum(e.size for e in one.entries))) for one in collections]
     terminal.table(("NAME", "LORAS", "SIZE"), rows)
     terminal.line(f"{plural(len(rows), 'collection')}.")
+    for _file, message in damaged:
+        terminal.note(message)

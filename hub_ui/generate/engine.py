@@ -279,7 +279,7 @@ class Engine:
         return self._loaded
 
     def _fetch(self, plan: DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
-        check_download(plan, request.may_fetch)
+        check_download(plan, request.may_fetch, may_complete=request.may_complete)
         done, total, label = 0, plan.missing, precise_label(plan.spec)
 
         def on_bytes(count: int) -> None:

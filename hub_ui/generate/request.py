@@ -52,8 +52,9 @@ class GenerationRequest:
     "depth", "pose"), or "ready" for a finished control image. `image` is one to start from, and `strength` how much
     of it is drawn anew: above 0, and 1 for all of it. `frames` is the length of a clip. `emphasis`: prompts are read as
     prompt_weights.py does, not as plain text. `compile`: the network runs compiled where it can (compilation.py).
-    `may_fetch` allows the download of a missing base, which can be tens of gigabytes. `quality` chooses the precision
-    of the base; `precision` is that of an image to make again, which the base gets where this device can run it.
+    `may_fetch` allows the download of a missing base, which can be tens of gigabytes; without `may_complete`, not even
+    little is fetched. `quality` chooses the precision of the base; `precision` is that of an image to make again, which
+    the base gets where this device can run it.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -75,6 +76,7 @@ class GenerationRequest:
     frames: int | None = None
     compile: bool = False
     may_fetch: bool = False
+    may_complete: bool = True
     quality: Quality = "balanced"
     precision: str | None = None
 

@@ -1,7 +1,6 @@
 """Named sets of LoRAs. A collection is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it."""
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -43,15 +42,29 @@ class Collections:
         self._folder = folder
 
     def all(self) -> tuple[Collection, ...]:
-        """By name. A file that can't be read is left out, and left as it is."""
-        found = []
-        for path in self._folder.glob(f"*{_ENDING}") if self._folder.is_dir() else ():
-            with suppress(lockfile.LockError, OSError):
-                found.append(_read(path))
-        return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.name)))
+        """By name. A file that can't be read is left out, and left as it is: `damaged` has it."""
+        read = [one for _name, one in self._read_all() if isinstance(one, Collection)]
+        return tuple(sorted(read, key=lambda one: (one.name.casefold(), one.name)))
 
+    def damaged(self) -> tuple[tuple[str, str], ...]:
+        """The names of the files that can't be read, and why."""
+        return tuple(sorted((name, one) for name, one in self._read_all() if isinstance(one, str)))
+
+    def _read_all(self) -> Iterator[tuple[str, Collection | str]]:
+        for path in self._folder.glob(f"*{_ENDING}") if self._folder.is_dir() else ():
+            try:
+                yield path.name, _read(path)
+            except lockfile.LockError as error:
+                yield path.name, error.message
+            except OSError as error:
+                yield path.name, f"{path} can't be read: {error.strerror or error}."
+
+    @disk_errors_as_messages()
     def get(self, name: str) -> Collection:
+        """Raises LockError where its file is damaged."""
         found = next((one for one in self.all() if fold(one.name) == fold(_check_name(name))), None)
+        if found is None and (path := self._path(_check_name(name))).exists():
+            found = _read(path)
         if found is None:
             raise NotFound(
                 f"There is no collection “{name[:LONGEST_NAME]}”. hub-ui collection lists those that are there."
@@ -108,8 +121,8 @@ def _read(path: Path) -> Collection:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise lockfile.LockError(f"{path.name} can't be read ({error}). It was left as it is.") from error
-    lock = lockfile.read(text, path.name)
+        raise lockfile.LockError(f"{path} can't be read ({error}). It was left as it is.") from error
+    lock = lockfile.read(text, str(path))
     name = lock.extra.get(_NAME)
     return Collection(name=name if isinstance(name, str) else path.name.removesuffix(_ENDING), entries=lock.entries)
 

@@ -64,13 +64,31 @@ class Placements:
 
 
 @contextmanager
-def running_cluster(folder: Path, *arguments: str) -> Iterator[str]:
-    """`hub-ui worker` as a program of its own. Yields the address of its cluster once its replicas are ready."""
-    port = str(free_run_of_ports())
+def running_cluster(
+    folder: Path, *arguments: str, host: str = "127.0.0.1", replicas: int = REPLICAS, port: int | None = None
+) -> Iterator[str]:
+    """`hub-ui worker` as a program of its own. Yields the address of its cluster once its replicas are ready.
+
+    It makes a token in the folder, which this process shows as a page.
+    """
+    port = port or free_run_of_ports()
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     # Paths of Unix sockets, which Ray makes in its folder, may be about a hundred characters long.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "hub_ui", "worker", "--port", port, "--replicas", str(REPLICAS), *arguments],
+            [
+                sys.executable,
+                "-m",
+                "hub_ui",
+                "worker",
+                "--host",
+                host,
+                "--port",
+                str(port),
+                "--replicas",
+                str(replicas),
+                *arguments,
+            ],
             env={**os.environ, "HUB_UI_HOME": str(folder), "RAY_TMPDIR": ray, "HF_HUB_OFFLINE": "1"},
             stdout=subprocess.PIPE,
             text=True,
@@ -80,9 +98,10 @@ def running_cluster(folder: Path, *arguments: str) -> Iterator[str]:
             line = worker.stdout.readline()
             try:
                 assert line.startswith("hub-ui worker: cluster "), line
-                yield f"127.0.0.1:{port}"
+                yield f"{host}:{port}"
             finally:
                 worker.terminate()
+                del os.environ["RAY_AUTH_TOKEN_PATH"]
 
 
 def request(number: int, loras: int, *, steps: int = STEPS) -> GenerationRequest:

@@ -207,21 +207,24 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     return DownloadPlan(spec=choice, repos=pieces, free=RepoCache(choice.source, source.cache).free())
 
 
-def check_download(plan: DownloadPlan, may_fetch: bool) -> None:
-    """Raises NeedsFetching for a large download without the user's consent, NoBase if it would not fit on the disk."""
+def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = True) -> None:
+    """Raises NeedsFetching for a large download without the user's consent, NoBase if it would not fit on the disk.
+
+    Without `may_complete`, nothing is fetched, not even what is small.
+    """
     if plan.missing == 0:
         return
     label = precise_label(plan.spec)
     what = f"{label} ({size(plan.missing, precise=True)} from {plan.origin})"
     free = size(plan.free, precise=True)
-    if plan.missing + _SPARE > plan.free:
+    if may_complete and plan.missing + _SPARE > plan.free:
         raise NoBase(
             _(
                 "There is no room for {what}: {free} are free on this disk, and a gigabyte should stay so. "
                 "Make room, point HF_HOME to another disk, or choose a smaller base."
             ).format(what=what, free=free)
         )
-    if plan.missing <= _WITHOUT_ASKING or may_fetch:
+    if may_complete and (plan.missing <= _WITHOUT_ASKING or may_fetch):
         return
     there = f" {size(plan.present, precise=True)} of it are here already." if plan.present > _WORTH_A_WORD else ""
     raise NeedsFetching(

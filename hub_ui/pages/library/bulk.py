@@ -323,8 +323,9 @@ def collect(click: Click) -> Step:
 
 
 def list_collections(click: Click, said: str = "") -> Step:
-    found = click.services.collections.all()
-    return Step(panel=Panel(kind="collections", collections=found, said=said, name=click.shown.results.collection))
+    known, name = click.services.collections, click.shown.results.collection
+    panel = Panel(kind="collections", collections=known.all(), said=said, name=name, failures=known.damaged())
+    return Step(panel=panel)
 
 
 def open_collection(click: Click) -> Step:

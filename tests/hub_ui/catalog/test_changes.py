@@ -4,13 +4,14 @@ import logging
 
 import pytest
 
+from connectors.record import Example
 from hub_ui.catalog.changes import Change, Stored, change, pieces
 from hub_ui.catalog.codec import encode
-from tests.hub_ui.catalog.builders import claim, lora
+from tests.hub_ui.catalog.builders import claim, lora, version
 
 
 def stored(document: str, found: str = "") -> Stored:
-    return Stored(id=1, document=document, found=found)
+    return Stored(id=1, document=document, found=found, seen="2026-01-02T00:00:00+00:00")
 
 
 def changed(*args: object, **fields: object) -> Change:
@@ -21,6 +22,19 @@ def changed(*args: object, **fields: object) -> Change:
 
 def test_the_same_again_changes_nothing() -> None:
     assert change(lora(), stored(encode(lora()))) is None
+
+
+def test_another_order_of_parameters_changes_nothing() -> None:
+    one, two = (
+        lora(versions=(version(examples=(Example(url="https://a.invalid/1", params=params),)),))
+        for params in ({"seed": 1, "steps": 25}, {"steps": 25, "seed": 1})
+    )
+    assert (encode(one) == encode(two), change(two, stored(encode(one)))) == (False, None)
+
+
+def test_what_was_listed_earlier_adds_to_what_is_known_and_takes_nothing_back() -> None:
+    made = changed(lora(likes=3, description="long"), stored(encode(lora(likes=7))), is_older=True)
+    assert (made.lora.likes, made.lora.description) == (7, "long")
 
 
 def test_what_says_less_changes_nothing() -> None:

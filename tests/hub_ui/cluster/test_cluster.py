@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not LORAS, reason="the demo's weights are not tr
 class Page:
     """`cluster` is running until it is closed."""
 
+    address: str
     backend: ClusterBackend
     placements: Placements
     cluster: ExitStack
@@ -38,7 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with ExitStack() as cluster:
         address = cluster.enter_context(bench_cluster.running_cluster(tmp_path_factory.mktemp("worker")))
         backend = ClusterBackend(address, on_placed=placements.add)
-        yield Page(backend, placements, cluster)
+        yield Page(address, backend, placements, cluster)
         backend.close()
 
 
@@ -88,7 +89,8 @@ def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page) -> Non
     # Two replicas take two each, and twenty wait.
     with ThreadPoolExecutor(30) as pool:
         coming = [pool.submit(generate, 2000 + number) for number in range(30)]
-        assert full.wait(30)
+        while not full.wait(1) and not all(one.done() for one in coming):
+            pass
         stop.set()
         outcomes = [one.result() for one in coming]
     assert outcomes.count(RateLimited) >= 1
@@ -110,6 +112,13 @@ def test_a_file_is_read_on_the_computer_that_has_it(page: Page) -> None:
     page.backend.connect()
     file = SharedFile(path=LORAS[0], sha256="", node=node_id())
     assert b"".join(read_from_node(file)) == LORAS[0].read_bytes()
+
+
+def test_another_token_is_said_at_once(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
+    asked = request(0, 1)
+    with pytest.raises(HubUiError, match=r"The cluster at .* asks for its token"):
+        ClusterBackend(page.address).generate(asked, comparison.single(asked))
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once() -> None:

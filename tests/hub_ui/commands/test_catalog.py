@@ -46,6 +46,15 @@ def test_two_catalogs_that_got_the_same_loras_in_their_own_ways_are_the_same_fil
     assert (tmp_path / "one.zst").read_bytes() == (tmp_path / "two.zst").read_bytes()
 
 
+def test_ones_own_export_says_nothing_new_and_sets_no_time_back(line: Line, new_home: NewHome, tmp_path: Path) -> None:
+    new_home("one")
+    line("crawl")
+    before = line("catalog", "stats")[1]
+    line("catalog", "export", str(tmp_path / "c.zst"))
+    assert line("catalog", "import", str(tmp_path / "c.zst"))[1]["changed"] == 0
+    assert line("catalog", "stats")[1] == before
+
+
 def test_what_is_imported_is_found_offline(line: Line, new_home: NewHome, tmp_path: Path) -> None:
     new_home("one")
     line("crawl", "--hub", "civitai")

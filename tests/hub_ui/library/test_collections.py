@@ -89,3 +89,13 @@ def test_a_damaged_file_is_left_out_and_left_alone(collections: Collections, tmp
     assert damaged.read_bytes() == b"\xff\xfe not toml"
     with pytest.raises(lockfile.LockError, match="left as it is"):
         collections.add("b", [INK])
+
+
+def test_a_damaged_file_is_told_with_its_line(collections: Collections, tmp_path: Path) -> None:
+    collections.add("Mine", [INK])
+    path = tmp_path / "collections" / "mine.lock"
+    path.write_text(path.read_text().replace("title = ", "title "))
+    [(name, why)] = collections.damaged()
+    assert (name, why.startswith(f"{path} is not readable:"), "at line" in why) == ("mine.lock", True, True)
+    with pytest.raises(lockfile.LockError, match="Mend it, or move it away"):
+        collections.get("mine")

@@ -217,6 +217,11 @@ def test_little_is_fetched_without_asking(source: Source) -> None:
     check_download(plan_download(of("maker/tiny"), source), may_fetch=False)
 
 
+def test_nothing_is_fetched_for_who_may_not_complete_a_base(source: Source) -> None:
+    with pytest.raises(NeedsFetching, match="maker/tiny"):
+        check_download(plan_download(of("maker/tiny"), source), may_fetch=False, may_complete=False)
+
+
 @pytest.mark.parametrize("may_fetch", [True, False])
 def test_a_disk_without_room_is_told_with_both_figures(source: Source, may_fetch: bool) -> None:
     planned = replace(plan_download(of("maker/huge"), source), free=2_500_000_000)

@@ -181,6 +181,17 @@ def test_a_collection_is_made_shown_alone_exported_and_deleted(built: Services) 
     assert click(built, "collection-delete", value="Night").panel == Panel(kind="collections")
 
 
+def test_a_damaged_collection_is_named_beside_the_others(built: Services) -> None:
+    act(built, "collect", MIST, value="Night")
+    (built.settings.home / "collections" / "mine.lock").write_text("version = \n")
+    panel = click(built, "collections").panel
+    assert panel is not None
+    assert ([one.name for one in panel.collections], [name for name, _why in panel.failures]) == (
+        ["Night"],
+        ["mine.lock"],
+    )
+
+
 def test_the_file_to_keep_is_chosen_and_the_other_comes_back(built: Services) -> None:
     copy = built.library.folder / "copy.safetensors"
     copy.write_bytes(weights(fill=b"\x01"))
