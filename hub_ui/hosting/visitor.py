@@ -93,6 +93,7 @@ class Visitor:
 
     `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
     `can_sign_in`. `address` is that of their last request's network, empty where nothing tells it (see address.py).
+    Who is not `known` has brought no cookie of ours.
     """
 
     id: str = field(repr=False)
@@ -101,6 +102,12 @@ class Visitor:
     can_sign_in: bool = field(default=False, repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
     address: str = field(default="", repr=False)
+    known: bool = True
+
+    @property
+    def person(self) -> str:
+        """By whom is counted: all without a cookie at one address are the same person."""
+        return self.id if self.known else f"at {self.address}"
 
     def put_key(self, hub: HubName, key: str) -> None:
         """Another key, or none, opens other things."""
@@ -152,7 +159,7 @@ class Visitors:
         """
         with self._lock:
             known = self._with_keys.get(cookie) or self._visitors.get(cookie)
-            visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
+            visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in, known=False)
             visitor.address = address if known else address or peer
         if known:
             self.keep(known)
@@ -162,7 +169,7 @@ class Visitors:
         """For an hour from now on."""
         with self._lock:
             # Put in anew, since that is what makes the hour begin anew.
-            has_keys = bool(visitor.keys)
+            visitor.known, has_keys = True, bool(visitor.keys)
             (self._with_keys if has_keys else self._visitors)[visitor.id] = visitor
             (self._visitors if has_keys else self._with_keys).pop(visitor.id, None)
 

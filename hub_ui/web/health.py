@@ -45,7 +45,7 @@ class HealthRoutes:
 
     def state(self) -> dict[str, Any]:
         """Without a base model there is still all the rest, so a missing one is said and no more."""
-        running, most = self.running(), self.services.policy.limits.queued
+        running, most = self.running(), self.services.settings.limits.queue
         catalog = "answers"
         try:
             self.services.catalog.change()

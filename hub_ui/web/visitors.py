@@ -39,6 +39,8 @@ class VisitorCookie:
         visitor = self.visitors.find(cookie, address, peer)
         # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
         visitor.sign_in(scope.get("session") or {}, time.time())
+        # For what counts requests that are under way.
+        scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
