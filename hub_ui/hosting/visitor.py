@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 from cachetools import LRUCache, TTLCache
@@ -102,7 +103,7 @@ class Visitor:
     can_sign_in: bool = field(default=False, repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
     address: str = field(default="", repr=False)
-    known: bool = True
+    known: bool = field(default=True, repr=False)
 
     @property
     def person(self) -> str:
@@ -120,8 +121,8 @@ class Visitor:
 
     def sign_in(self, session: Mapping[str, Any], now: float) -> None:
         """`session` is the one that Gradio's sign-in writes; without one, or once it has ended, nobody is signed in."""
-        found = session.get("oauth_info")
-        info = found if isinstance(found, Mapping) and (found.get("expires_at") or now) >= now else {}
+        found = sign_in_of(session)
+        info = found if (found.get("expires_at") or now) >= now else {}
         self.put_key("huggingface", str(info.get("access_token") or ""))
         self.account = str((info.get("userinfo") or {}).get("preferred_username") or "") if info else ""
 
@@ -144,7 +145,17 @@ class Visitors:
         # Apart, so that a crowd of others does not drive out who has keys.
         self._with_keys: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
+        self._signed_out: LRUCache[bytes, None] = LRUCache(most)
         self._lock = threading.Lock()
+
+    def sign_out(self, session: Mapping[str, Any]) -> None:
+        """Gradio's session is all in its cookie, of which somebody may have a copy. It counts for nobody from now on."""
+        with self._lock:
+            self._signed_out[_digest(session)] = None
+
+    def is_signed_out(self, session: Mapping[str, Any]) -> bool:
+        with self._lock:
+            return _digest(session) in self._signed_out
 
     def get(self, cookie: str) -> Visitor:
         """The visitor with that cookie, else a new one, whose id is the cookie to set."""
@@ -189,6 +200,18 @@ def use_visitor(visitor: Visitor | None) -> Iterator[None]:
         yield
     finally:
         _VISITOR.reset(token)
+
+
+def sign_in_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Gradio's sign-in wrote; empty for who has not signed in."""
+    found = session.get("oauth_info")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _digest(session: Mapping[str, Any]) -> bytes:
+    """In place of the token, which is not kept."""
+    info = sign_in_of(session)
+    return sha256(f"{info.get('access_token')} {info.get('expires_at')}".encode()).digest()
 
 
 def _name(ref: Ref) -> _Name:
