@@ -322,7 +322,7 @@ class Endpoints:
             waits_for=tuple(task.id for task in fetches.tasks),
         )
         id_ = self._generations.start(subject, work, page=session)
-        for step in self._generations.follow(id_, beat=_BEAT_SECONDS):
+        for step in self._generations.follow(id_, beat=_BEAT_SECONDS, page=session):
             if isinstance(step, Stopped):
                 break
             if isinstance(step, GenerationResult):

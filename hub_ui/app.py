@@ -42,7 +42,7 @@ from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, HostCheck, middleware, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import patient_launch
-from hub_ui.web.sessions import PlainSessions
+from hub_ui.web.sessions import OpenStreams, PlainSessions
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visit import VisitRoutes
 from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
@@ -324,14 +324,13 @@ def serving(
         closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
         render = Renderer()
-        generations = Generations(
-            hosted=services.settings.hosted, most=services.settings.limits.queue, check=services.lifecycle.check
-        )
+        streams = OpenStreams()
+        generations = build_generations(services, streams)
         closing.callback(generations.close)
         # `queue` makes a new queue, which the checks poll: so before them.
         app = build_app(services, reader, render, generations).queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
-        checks = build_checks(services, app, generations, head, host=host, folder=folder, agents=agents)
+        checks = build_checks(services, app, generations, streams, head, host=host, folder=folder, agents=agents)
         routes = [*image_routes(services, render, folder, closing), *page_routes(services, render, generations)]
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
@@ -356,10 +355,19 @@ def serving(
         yield url
 
 
+def build_generations(services: Services, streams: OpenStreams) -> Generations:
+    limits = services.settings.limits
+    return Generations(
+        hosted=services.settings.hosted, most=limits.queue, own=limits.own_queue, people=limits.people_per_address,
+        is_read=streams.is_read, check=services.lifecycle.check,
+    )  # fmt: skip
+
+
 def build_checks(
     services: Services,
     app: gr.Blocks,
     generations: Generations,
+    streams: OpenStreams,
     head: Sequence[str],
     *,
     host: str,
@@ -368,9 +376,8 @@ def build_checks(
 ) -> list[Middleware]:
     """What stands between the network and the page, the outermost first. `head` are the page's own scripts."""
     checks = middleware(
-        app, limits=services.policy.limits, folder=folder,
-        generations=generations, agents=agents, spend=lambda size: services.quotas.spend("uploads", size),
-        read_call=partial(read_call, functions_of(app)),
+        app, limits=services.policy.limits, folder=folder, generations=generations, streams=streams, agents=agents,
+        spend=lambda size: services.quotas.spend("uploads", size), read_call=partial(read_call, functions_of(app)),
     )  # fmt: skip
     hosted = services.settings.hosted
     if hosted:

@@ -48,8 +48,7 @@ class WebLimits:
     """What requests may take of the computer that serves the page.
 
     `uploads_bytes` is of all that are kept. `pixels` is of an uploaded image, which is gone after `keep_seconds`.
-    `queued` counts the generations of all visitors that wait, `own_queued` those of one page. `events` are the requests
-    of one page without an answer yet.
+    `events` are the requests of one visitor without an answer yet, `address_events` those of all at one address.
     `media_bytes` of hubs' images and videos are kept on disk.
     """
 
@@ -58,9 +57,8 @@ class WebLimits:
     uploads_bytes: int
     keep_seconds: int
     pixels: int
-    queued: int
-    own_queued: int
     events: int
+    address_events: int
     media_bytes: int
 
 
@@ -139,7 +137,7 @@ LOCAL = Policy(
     allowed=frozenset(get_args(Action)),
     limits=WebLimits(
         body_bytes=16_000_000, upload_bytes=1_000_000_000, uploads_bytes=50_000_000_000, keep_seconds=86_400,
-        pixels=80_000_000, queued=200, own_queued=50, events=500, media_bytes=500_000_000,
+        pixels=80_000_000, events=500, address_events=500, media_bytes=500_000_000,
     ),
 )  # fmt: skip
 
@@ -149,8 +147,7 @@ def hosted_policy(limits: Limits) -> Policy:
     """What the visitors of a page may do whose operator has set `limits`."""
     web = WebLimits(
         body_bytes=1_000_000, upload_bytes=limits.upload_bytes, uploads_bytes=limits.uploads_bytes,
-        keep_seconds=3_600, pixels=4096 * 4096,
-        queued=limits.queue, own_queued=limits.own_queue, events=100, media_bytes=200_000_000,
+        keep_seconds=3_600, pixels=4096 * 4096, events=100, address_events=1_000, media_bytes=200_000_000,
     )  # fmt: skip
     bounds = Bounds(
         bases=limits.bases, loras=limits.loras, images=limits.images, steps=limits.steps, side=limits.side,

@@ -161,22 +161,23 @@ class Quotas:
             self._report(use)
             raise UsageError(self._sentence(rule.person, use, most, self._too_much(use, amount)))
         with self._lock:
-            windows = []
+            windows = {}
             for kind, name, bound in self._keys(visitor, most):
-                window = self._windows.get((use, kind, name)) or Window()
-                self._windows[use, kind, name] = window
-                windows.append(window)
+                key = (use, kind, name)
+                window = windows[key] = self._windows.get(key) or Window()
                 seconds = window.wait(amount, bound, now, width)
                 if seconds > 0:
                     self._report(use)
                     words = rule.person if kind == "person" else rule.address
                     then = _(rule.next).format(time=format.duration(_round_up(seconds)))
                     raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)
-            for window in windows:
+            # What is refused is not kept, so that nobody's window is forgotten for it.
+            for key, window in windows.items():
                 window.add(amount, now, width)
+                self._windows[key] = window
 
     def _keys(self, visitor: Visitor, most: int) -> list[tuple[str, str, int]]:
-        own = [("person", visitor.id, most)]
+        own = [("person", visitor.id, most)] if visitor.known or not visitor.address else []
         address = [("address", visitor.address, most * self._limits.people_per_address)] if visitor.address else []
         return own + address
 

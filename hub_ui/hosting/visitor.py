@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 from cachetools import LRUCache, TTLCache
@@ -93,6 +94,7 @@ class Visitor:
 
     `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
     `can_sign_in`. `address` is that of their last request's network, empty where nothing tells it (see address.py).
+    Who is not `known` has brought no cookie of ours.
     """
 
     id: str = field(repr=False)
@@ -101,6 +103,12 @@ class Visitor:
     can_sign_in: bool = field(default=False, repr=False)
     own: OwnLoras = field(default_factory=OwnLoras, repr=False)
     address: str = field(default="", repr=False)
+    known: bool = field(default=True, repr=False)
+
+    @property
+    def person(self) -> str:
+        """By whom is counted: all without a cookie at one address are the same person."""
+        return self.id if self.known else f"at {self.address}"
 
     def put_key(self, hub: HubName, key: str) -> None:
         """Another key, or none, opens other things."""
@@ -113,8 +121,8 @@ class Visitor:
 
     def sign_in(self, session: Mapping[str, Any], now: float) -> None:
         """`session` is the one that Gradio's sign-in writes; without one, or once it has ended, nobody is signed in."""
-        found = session.get("oauth_info")
-        info = found if isinstance(found, Mapping) and (found.get("expires_at") or now) >= now else {}
+        found = sign_in_of(session)
+        info = found if (found.get("expires_at") or now) >= now else {}
         self.put_key("huggingface", str(info.get("access_token") or ""))
         self.account = str((info.get("userinfo") or {}).get("preferred_username") or "") if info else ""
 
@@ -137,7 +145,17 @@ class Visitors:
         # Apart, so that a crowd of others does not drive out who has keys.
         self._with_keys: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
         self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
+        self._signed_out: LRUCache[bytes, None] = LRUCache(most)
         self._lock = threading.Lock()
+
+    def sign_out(self, session: Mapping[str, Any]) -> None:
+        """Gradio's session is all in its cookie, of which somebody may have a copy. It counts for nobody now."""
+        with self._lock:
+            self._signed_out[_digest(session)] = None
+
+    def is_signed_out(self, session: Mapping[str, Any]) -> bool:
+        with self._lock:
+            return _digest(session) in self._signed_out
 
     def get(self, cookie: str) -> Visitor:
         """The visitor with that cookie, else a new one, whose id is the cookie to set."""
@@ -152,7 +170,7 @@ class Visitors:
         """
         with self._lock:
             known = self._with_keys.get(cookie) or self._visitors.get(cookie)
-            visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in)
+            visitor = known or Visitor(id=secrets.token_urlsafe(32), can_sign_in=self._can_sign_in, known=False)
             visitor.address = address if known else address or peer
         if known:
             self.keep(known)
@@ -162,7 +180,7 @@ class Visitors:
         """For an hour from now on."""
         with self._lock:
             # Put in anew, since that is what makes the hour begin anew.
-            has_keys = bool(visitor.keys)
+            visitor.known, has_keys = True, bool(visitor.keys)
             (self._with_keys if has_keys else self._visitors)[visitor.id] = visitor
             (self._visitors if has_keys else self._with_keys).pop(visitor.id, None)
 
@@ -182,6 +200,18 @@ def use_visitor(visitor: Visitor | None) -> Iterator[None]:
         yield
     finally:
         _VISITOR.reset(token)
+
+
+def sign_in_of(session: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What Gradio's sign-in wrote; empty for who has not signed in."""
+    found = session.get("oauth_info")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _digest(session: Mapping[str, Any]) -> bytes:
+    """In place of the token, which is not kept."""
+    info = sign_in_of(session)
+    return sha256(f"{info.get('access_token')} {info.get('expires_at')}".encode()).digest()
 
 
 def _name(ref: Ref) -> _Name:

@@ -6,12 +6,14 @@ Sec-Fetch-Site).
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 from gradio.queueing import Queue
@@ -20,12 +22,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 from hub_ui.policy import WebLimits
 from hub_ui.web.refused import Refused
 from hub_ui.web.requests import PendingRequests, RequestCheck, RequestRules, path_of
-from hub_ui.web.sessions import Sessions
+from hub_ui.web.sessions import OpenStreams, Sessions
 from hub_ui.web.uploads import Uploads
 from hub_ui.widgets.blocks import read_language
 
@@ -35,6 +38,7 @@ _PORTS = {"http": 80, "https": 443}
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
 # What other sites may lead to; the last is where Hugging Face brings back who has signed in.
 _PAGES = ("/", "/glossary", "/login/callback")
+_ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 # Including open pages: those unused for longest go first.
 MOST = 1000
 # Seconds between two polls. Gradio's default (6.31) applies while the page is in use.
@@ -162,9 +166,12 @@ class EventStream:
 
     Gradio (6.31) writes into the stream that the session is gone, then raises an error: a traceback in the log, and a
     broken answer for the browser. It forgets a session when its page is left, and a page may still ask for it then.
+    `streams` hears of each while it is read.
     """
 
     app: ASGIApp
+    streams: OpenStreams
+    queue: Queue
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         has_begun = False
@@ -174,14 +181,27 @@ class EventStream:
             has_begun = True
             await send(message)
 
+        session = self.session_of(scope) if scope["type"] == "http" else ""
         try:
-            await self.app(scope, receive, reply)
+            with self.streams.reading(session) if session else nullcontext():
+                await self.app(scope, receive, reply)
         except (KeyError, RuntimeError) as error:
             # The session is missed before the stream waits, from which Starlette makes a RuntimeError, or after that.
             is_missed = isinstance(error, KeyError) or isinstance(error.__cause__, HTTPException)
             if not (is_missed and has_begun and scope["path"] == "/gradio_api/queue/data"):
                 raise
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def session_of(self, scope: Scope) -> str:
+        """Whose answers a request reads; empty for one that reads none. A call of its own is a session of its id."""
+        path = path_of(scope)
+        if path == "/gradio_api/queue/data":
+            return parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [""])[0]
+        call = _ANSWER.fullmatch(path)
+        if call is None:
+            return ""
+        event = self.queue.event_ids_to_events.get(call[1])
+        return call[1] if event is None else event.session_hash
 
 
 @dataclass(frozen=True)
@@ -227,8 +247,21 @@ class Running(Protocol):
 
     concurrency_id: str
 
-    def running(self, page: str | None = None) -> int:
-        """The number for one session, or for all pages."""
+    def check_room(self) -> None:
+        """Raises one of our errors where who asks just now may not start another."""
+
+
+def pending_requests(queue: Queue, session: str) -> PendingRequests:
+    """Of who asks just now. Gradio (6.31) has no public name for them, and keeps a session's until they are read."""
+    unread, visitor = len(queue.pending_event_ids_session.get(session, ())), current_visitor()
+    if visitor is None:
+        return PendingRequests(own=unread, address=0)
+    states = [event.request.state for event in list(queue.event_ids_to_events.values())]
+    asking = [asks for state in states if (asks := getattr(state, "visitor", None)) is not None]
+    return PendingRequests(
+        own=max(unread, sum(asks.person == visitor.person for asks in asking)),
+        address=sum(asks.address == visitor.address for asks in asking) if visitor.address else 0,
+    )
 
 
 def middleware(
@@ -237,6 +270,7 @@ def middleware(
     limits: WebLimits,
     folder: Path,
     generations: Running,
+    streams: OpenStreams,
     spend: Callable[[int], None],
     read_call: Callable[[str, Any, bool], Any],
     agents: bool = False,
@@ -247,11 +281,6 @@ def middleware(
     """
     app.state_session_capacity = MOST
 
-    def waiting(session: str) -> PendingRequests:
-        # Gradio (6.31) has no public name for unanswered requests.
-        events, own = app._queue.pending_event_ids_session.get(session, ()), generations.running(session)
-        return PendingRequests(queued=generations.running(), own_queued=own, events=len(events))
-
     def generates(number: int) -> bool:
         event = app.fns.get(number)
         return event is not None and event.concurrency_id == generations.concurrency_id
@@ -260,8 +289,9 @@ def middleware(
         limits=limits,
         uploads=Uploads(folder, limits, spend),
         uploaded=lambda path: path in app.upload_file_set,
-        waiting=waiting,
+        pending=lambda session: pending_requests(app._queue, session),
         generates=generates,
+        check_room=generations.check_room,
         forget_sessions=Sessions(lambda: app.state_holder).sweep,
         endpoints={
             str(event.api_name): number for number, event in app.fns.items() if event.api_visibility == "public"
@@ -274,5 +304,5 @@ def middleware(
         Middleware(RequestLanguage),
         Middleware(RequestCheck, rules=rules),
         Middleware(QueuePolling, queue=app._queue),
-        Middleware(EventStream),
+        Middleware(EventStream, streams=streams, queue=app._queue),
     ]

@@ -19,7 +19,7 @@ from PIL import Image
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.errors import UsageError
+from connectors.errors import HubUiError, UsageError
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
 from hub_ui.web.refused import Refused
@@ -100,27 +100,27 @@ def check_pixels(path: Path, most_pixels: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class PendingRequests:
-    """The unfinished generations of all pages and of this one, and its unanswered requests."""
+    """Requests without an answer: of who asks just now, or of the session, whichever has more, and of their address."""
 
-    queued: int
-    own_queued: int
-    events: int
+    own: int
+    address: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRules:
-    """`uploaded` tests for an uploaded file; `waiting` counts for a session.
+    """`uploaded` tests for an uploaded file; `pending` counts for a session.
 
-    `generates`: whether an event's number makes images. `forget_sessions` is called with every event. `endpoints` are
-    the numbers of the named ones, and `read_call` (api.py) reads their calls; `is_open`: whether one has an
-    answer to come. `agents`: whether MCP is on.
+    `generates`: whether an event's number makes images, and `check_room` raises where there is no room for more.
+    `forget_sessions` is called with every event. `endpoints` are the numbers of the named ones, and `read_call`
+    (api.py) reads their calls; `is_open`: whether one has an answer to come. `agents`: whether MCP is on.
     """
 
     limits: WebLimits
     uploads: Uploads
     uploaded: Callable[[str], bool]
-    waiting: Callable[[str], PendingRequests]
+    pending: Callable[[str], PendingRequests]
     generates: Callable[[int], bool]
+    check_room: Callable[[], None]
     forget_sessions: Callable[[], None]
     endpoints: Mapping[str, int] = field(default_factory=dict)
     read_call: Callable[[str, Any, bool], Any] = lambda _name, body, _by_name: body
@@ -133,15 +133,17 @@ class RequestRules:
         if not isinstance(body, dict):
             raise Refused(_(_NO_REQUEST))
         check_files(body.get("data"), self.uploaded, self.limits.pixels)
-        waiting, number = self.waiting(str(body.get("session_hash"))), body.get("fn_index")
-        if waiting.events >= self.limits.events:
+        pending, number = self.pending(str(body.get("session_hash"))), body.get("fn_index")
+        if pending.own >= self.limits.events or pending.address >= self.limits.address_events:
             raise Refused(_("This page has asked for too much at once. Wait for its answers, then try again."), 429)
         if isinstance(number, int) and self.generates(number):
             self.uploads.sweep()
-            if waiting.own_queued >= self.limits.own_queued:
-                raise Refused(_("Your last images are not made yet. Wait for them, or stop them."), 429)
-            if waiting.queued >= self.limits.queued:
-                raise Refused(_("Many people wait for images just now. Try again in a few minutes."), 429)
+            # An event of the page may as well lead back to what is under way.
+            if number in self.endpoints.values():
+                try:
+                    self.check_room()
+                except HubUiError as error:
+                    raise Refused(error.message, 429) from error
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class PatientServer(http_server.Server):
     def __init__(self, config: Config, **more: Any) -> None:
         app = config.app
         if isinstance(app, Starlette):
-            app.user_middleware = [each for each in app.user_middleware if each.cls is not CustomCORSMiddleware]
+            app.user_middleware = [each for each in app.user_middleware if each.cls != CustomCORSMiddleware]
         super().__init__(config, **more)
 
     def run_in_thread(self) -> None:

@@ -1,7 +1,9 @@
 """Gradio's sessions, one for each open page: what they keep, and when they are forgotten."""
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from datetime import datetime, timedelta
 
@@ -43,6 +45,26 @@ class PlainSessions(StateHolder):
             if session_id not in self.session_data:
                 self.session_data[session_id] = PlainSession(self.blocks)
         return super().__getitem__(session_id)
+
+
+class OpenStreams:
+    """The sessions whose answers somebody reads just now. Any thread may ask, the server's own one changes them."""
+
+    def __init__(self) -> None:
+        self._open = Counter[str]()
+
+    @contextmanager
+    def reading(self, session: str) -> Iterator[None]:
+        self._open[session] += 1
+        try:
+            yield
+        finally:
+            self._open[session] -= 1
+            if not self._open[session]:
+                del self._open[session]
+
+    def is_read(self, session: str) -> bool:
+        return session in self._open
 
 
 class Sessions:

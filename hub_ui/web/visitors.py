@@ -20,6 +20,9 @@ from hub_ui.i18n import _
 from hub_ui.keys import check_key
 from hub_ui.web.settings import SettingsRoutes
 
+# Gradio's own.
+SIGN_OUT_ROUTE = "/logout"
+
 
 @dataclass(frozen=True)
 class VisitorCookie:
@@ -38,7 +41,12 @@ class VisitorCookie:
         address = read_address(headers, peer, trusts_proxy=self.visitors.trusts_proxy)
         visitor = self.visitors.find(cookie, address, peer)
         # Gradio's own session, where people can sign in to Hugging Face. Its middleware is around this one.
-        visitor.sign_in(scope.get("session") or {}, time.time())
+        session = scope.get("session") or {}
+        if scope["path"] == SIGN_OUT_ROUTE:
+            self.visitors.sign_out(session)
+        visitor.sign_in({} if self.visitors.is_signed_out(session) else session, time.time())
+        # For what counts requests that are under way.
+        scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -179,7 +179,7 @@ def generate(
     id_ = generations.start(subject, work, page=page, inputs=order.inputs)
     if fetches.tasks:
         yield Updates(requested=requested + 1)
-    yield from _follow(render, generations, id_, order.subject)
+    yield from _follow(render, generations, id_, order.subject, page)
 
 
 def make_result(
@@ -229,7 +229,7 @@ def add_weights(
     yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", stop=HIDE)
     subject = GenerationSubject(kind=shown.kind, refs=shown.refs)
     id_ = generations.start(subject, work, page=page, inputs=(shown.request, missing, shown.varied))
-    yield from _follow(render, generations, id_, "")
+    yield from _follow(render, generations, id_, "", page)
 
 
 def with_files(
@@ -251,11 +251,11 @@ def with_files(
     ))  # fmt: skip
 
 
-def resume(render: Renderer, generations: Generations, view: View, id_: str) -> Iterator[Any]:
+def resume(render: Renderer, generations: Generations, view: View, id_: str, page: str = "") -> Iterator[Any]:
     """This tab's generation from before a reload, if it is about the LoRAs of the address."""
     found = generations.find(id_)
     if found is not None and is_about(found.kind, found.refs, view):
-        yield from _follow(render, generations, id_, download_subject(view, view.settings.base))
+        yield from _follow(render, generations, id_, download_subject(view, view.settings.base), page)
 
 
 def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
@@ -271,11 +271,11 @@ def loras(refs: Iterable[str]) -> frozenset[Ref]:
     return frozenset(Ref.parse(ref).lora for ref in refs)
 
 
-def _follow(render: Renderer, generations: Generations, id_: str, subject: str) -> Iterator[Any]:
+def _follow(render: Renderer, generations: Generations, id_: str, subject: str, page: str) -> Iterator[Any]:
     """Each update is complete: of updates in quick succession, Gradio's page (6.31) applies only the last."""
     line, text = result.progress_html(render, _("Starting…"), None), STOPPED
     try:
-        for step in generations.follow(id_, beat=BEAT_SECONDS):
+        for step in generations.follow(id_, beat=BEAT_SECONDS, page=page):
             if isinstance(step, Stopped):
                 text = step.text
                 break

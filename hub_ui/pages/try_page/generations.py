@@ -13,6 +13,7 @@ from typing import Any
 
 from connectors.errors import UsageError
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.pages.events import Done, Failed, run_work
 
@@ -47,10 +48,15 @@ class GenerationSubject:
 
 @dataclass(kw_only=True, eq=False)
 class _Generation:
-    """`page` is the session that started it with `inputs`, `seen` the last look, `step` the last of `count` steps."""
+    """`page` is the session that started it with `inputs`, `person` and `address` who asked (see hosting/visitor.py).
+
+    `seen` is when somebody last looked, `step` the last of `count` steps.
+    """
 
     id: str
     page: str
+    person: str
+    address: str
     inputs: object
     subject: GenerationSubject
     seen: float
@@ -72,15 +78,21 @@ class Generations:
         *,
         hosted: bool = False,
         most: int = MOST_RUNNING,
+        own: int = MOST_RUNNING,
+        people: int = 1,
+        is_read: Callable[[str], bool] = lambda _page: True,
         check: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hosted`: a generation ends after a minute without a page that follows it. At most `most` run or wait.
-        `check` raises where nothing new may begin.
+        """`hosted`: a generation ends after a minute without anybody who follows it and reads their stream (`is_read`).
+
+        At most `most` run or wait, of a visitor `own`, of all at one address what so many `people` may have together,
+        which is never more than half of all. `check` raises where nothing new may begin.
         """
         self._check = check
         self._hosted = hosted
-        self._most = most
+        self._most, self._own, self._is_read = most, own, is_read
+        self._at_address = max(own, min(own * people, most // 2))
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, _Generation] = {}
@@ -92,7 +104,11 @@ class Generations:
         While the same page has one with equal `inputs` under way, it returns the id of that one and starts none.
         """
         self._check()
-        made = _Generation(id=secrets.token_urlsafe(24), page=page, inputs=inputs, subject=subject, seen=self._clock())
+        visitor = current_visitor()
+        made = _Generation(
+            id=secrets.token_urlsafe(24), page=page, inputs=inputs, subject=subject, seen=self._clock(),
+            person=visitor.person if visitor else "", address=visitor.address if visitor else "",
+        )  # fmt: skip
 
         def put(step: Any) -> None:
             with made.changed:
@@ -112,12 +128,7 @@ class Generations:
             same = self._find_same(page, inputs)
             if same is not None:
                 return same.id
-            if self.running() >= self._most:
-                raise UsageError(
-                    _("{most_running} others wait for their images here. Try again in a few minutes.").format(
-                        most_running=self._most
-                    )
-                )
+            self.check_room()
             self._kept[made.id] = made
         run = contextvars.copy_context().run
         thread = threading.Thread(target=run, args=(run_behind_the_page, work, put, is_cancelled), daemon=True)
@@ -131,9 +142,24 @@ class Generations:
         unfinished = (made for made in self._kept.values() if made.outcome is None and inputs is not None)
         return next((made for made in unfinished if (made.page, made.inputs) == (page, inputs)), None)
 
-    def running(self, page: str | None = None) -> int:
-        """How many are not done yet, of one session or of all."""
-        return sum(made.outcome is None and (page is None or made.page == page) for made in list(self._kept.values()))
+    def running(self) -> int:
+        """How many are not done yet."""
+        return len(self._unfinished())
+
+    def _unfinished(self) -> list[_Generation]:
+        return [made for made in list(self._kept.values()) if made.outcome is None]
+
+    def check_room(self) -> None:
+        """Raises UsageError where the present visitor, their network address, or all have enough under way."""
+        unfinished, visitor = self._unfinished(), current_visitor()
+        if visitor is not None and sum(made.person == visitor.person for made in unfinished) >= self._own:
+            raise UsageError(_("Your last images are not made yet. Wait for them, or stop them."))
+        address = visitor.address if visitor is not None else ""
+        if address and sum(made.address == address for made in unfinished) >= self._at_address:
+            raise UsageError(_("Others at your network address wait for their images. Try again in a few minutes."))
+        if len(unfinished) >= self._most:
+            text = _("{most_running} others wait for their images here. Try again in a few minutes.")
+            raise UsageError(text.format(most_running=self._most))
 
     def find(self, id_: str) -> GenerationSubject | None:
         """The subject; None for an id that is not kept."""
@@ -142,16 +168,17 @@ class Generations:
             found = self._kept.get(id_)
             return found.subject if found is not None else None
 
-    def follow(self, id_: str, *, beat: float) -> Generator[Any, None, None]:
+    def follow(self, id_: str, *, beat: float, page: str = "") -> Generator[Any, None, None]:
         """Yields steps from the last one on, None after `beat` quiet seconds, then what the work returned, or Stopped.
 
-        Raises failures once.
+        Raises failures once. It counts as a look while somebody reads the stream of the session `page`.
         """
         with self._lock:
             made = self._kept.get(id_)
         count = 0
         while made is not None and not made.stop.is_set():
-            made.seen = self._clock()
+            now = self._clock()
+            made.seen = now if not page or self._is_read(page) else made.seen
             with made.changed:
                 # A stop that came before this is told to nobody who waits afterwards.
                 if made.count == count and made.outcome is None and not made.stop.is_set():

@@ -149,7 +149,8 @@ def _connect_generation(
         if order is None or not is_ready or not order.is_due(now) or not order.claim():
             yield generate.Updates()
         elif order.resumes:
-            yield from run(turns, request, generate.resume(render, generations, now, order.resumes))
+            session = request.session_hash or ""
+            yield from run(turns, request, generate.resume(render, generations, now, order.resumes, session))
         else:
             yield from run(turns, request, start(request, now, requested, values, original=order.original))
 

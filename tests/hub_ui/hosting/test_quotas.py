@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -136,6 +137,32 @@ def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> Non
             clock.now += 600
             counted.spend("images")
     assert max(len(window.pieces) for window in counted._windows.values()) <= 32
+
+
+def test_refused_requests_without_a_cookie_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_KEYS", 10)
+    counted = made(Clock())
+    ada = Visitor(id="ada", address="9.9.9.9")
+    with use_visitor(ada):
+        counted.spend("opens")
+    for number in range(100):
+        with use_visitor(Visitor(id=str(number), address="8.8.8.8", known=False)), suppress(LimitReached):
+            counted.spend("opens")
+    with use_visitor(ada), pytest.raises(LimitReached):
+        counted.spend("opens")
+
+
+def test_refused_requests_with_cookies_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quotas, "MOST_KEYS", 10)
+    counted = made(Clock())
+    ada = Visitor(id="ada", address="9.9.9.9")
+    with use_visitor(ada):
+        counted.spend("opens")
+    for number in range(100):
+        with use_visitor(Visitor(id=str(number), address="8.8.8.8")), suppress(LimitReached):
+            counted.spend("opens")
+    with use_visitor(ada), pytest.raises(LimitReached):
+        counted.spend("opens")
 
 
 @given(st.lists(st.tuples(st.floats(0, 900), st.integers(1, 8)), max_size=60))

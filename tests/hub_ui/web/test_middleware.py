@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import AllowedHosts, EventStream, QueuePolling
 from hub_ui.web.refused import Refused
+from hub_ui.web.sessions import OpenStreams
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_requests import rules
 
@@ -190,8 +191,30 @@ def test_a_stream_ends_as_one_only_where_its_session_is_missed(path: str, error:
         messages.append(message)
 
     with nullcontext() if number == 2 else pytest.raises(type(error)):
-        asyncio.run(EventStream(break_off)({"type": "http", "path": path}, receive, note))
+        stream = EventStream(break_off, streams=OpenStreams(), queue=gr.Blocks().queue()._queue)
+        asyncio.run(stream({"type": "http", "path": path}, receive, note))
     assert len(messages) == number
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "session"),
+    [
+        ("/gradio_api/queue/data", b"session_hash=abc", "abc"),
+        ("/gradio_api/call/try/abc", b"", "abc"),
+        ("/gradio_api/call/v2/try/abc", b"", "abc"),
+        ("/gradio_api/queue/data", b"", ""),
+        ("/gradio_api/info", b"session_hash=abc", ""),
+    ],
+)
+def test_a_stream_counts_as_read_while_it_is_open(path: str, query: bytes, session: str) -> None:
+    streams, seen = OpenStreams(), list[bool]()
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(streams.is_read("abc"))
+
+    stream = EventStream(look, streams=streams, queue=gr.Blocks().queue()._queue)
+    asyncio.run(stream({"type": "http", "path": path, "query_string": query}, receive, send))
+    assert (seen, streams.is_read("abc")) == ([session == "abc"], False)
 
 
 @pytest.mark.parametrize(

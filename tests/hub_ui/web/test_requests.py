@@ -7,12 +7,14 @@ import os
 import struct
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from connectors.errors import UsageError
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
 from hub_ui.web.refused import Refused
@@ -170,17 +172,24 @@ def test_many_files_in_one_upload_count_together(hosted: Visitor) -> None:
 
 
 WEB_LIMITS = hosted_policy(Limits()).limits
-QUIET = PendingRequests(queued=0, own_queued=0, events=0)
+QUIET = PendingRequests(own=0, address=0)
+TRY = 7
 
 
-def rules(waiting: PendingRequests = QUIET) -> RequestRules:
+def full() -> None:
+    raise UsageError("Your last images are not made yet.")
+
+
+def rules(pending: PendingRequests = QUIET, check_room: Callable[[], None] = lambda: None) -> RequestRules:
     return RequestRules(
         limits=WEB_LIMITS,
         uploads=Uploads(Path("nowhere"), WEB_LIMITS, lambda size: None),
         uploaded=lambda path: False,
-        waiting=lambda session: waiting,
-        generates=lambda number: number == 7,
+        pending=lambda session: pending,
+        generates=lambda number: number in (TRY, 8),
+        check_room=check_room,
         forget_sessions=lambda: None,
+        endpoints={"try": TRY},
     )
 
 
@@ -229,18 +238,23 @@ def test_an_event_without_an_id_yet_can_be_cancelled(local: Visitor, route: str)
     assert (answer.status_code, answer.json()) == (200, {"success": True})
 
 
-def test_a_page_with_two_generations_waiting_asks_for_no_third() -> None:
-    with pytest.raises(Refused, match="Your last images are not made yet"):
-        rules(PendingRequests(queued=2, own_queued=2, events=5)).check_event({"fn_index": 7, "data": []})
+def test_a_program_without_room_for_more_images_is_refused() -> None:
+    with pytest.raises(Refused, match="Your last images are not made yet") as raised:
+        rules(check_room=full).check_event({"fn_index": TRY, "data": []})
+    assert raised.value.status == 429
 
 
-def test_other_events_go_on_while_generations_wait() -> None:
-    rules(PendingRequests(queued=20, own_queued=2, events=5)).check_event({"fn_index": 8, "data": []})
+@pytest.mark.parametrize("number", [8, 9])
+def test_a_page_may_come_back_to_its_images_and_do_all_else(number: int) -> None:
+    rules(check_room=full).check_event({"fn_index": number, "data": []})
 
 
-def test_a_full_queue_of_generations_is_said() -> None:
-    with pytest.raises(Refused, match="Many people wait for images"):
-        rules(PendingRequests(queued=20, own_queued=0, events=0)).check_event({"fn_index": 7, "data": []})
+@pytest.mark.parametrize("pending", [PendingRequests(own=100, address=0), PendingRequests(own=1, address=1_000)])
+def test_who_has_a_hundred_requests_without_an_answer_or_their_address_a_thousand_waits(
+    pending: PendingRequests,
+) -> None:
+    with pytest.raises(Refused, match="asked for too much at once"):
+        rules(pending).check_event({"fn_index": 9, "data": []})
 
 
 def test_a_page_that_reads_none_of_its_answers_is_stopped(hosted: Visitor) -> None:

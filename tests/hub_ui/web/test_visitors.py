@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Any
 
 import pytest
 import requests
+from starlette.types import Receive, Scope, Send
 
+from hub_ui.hosting.visitor import Visitors, current_visitor
+from hub_ui.web.visitors import VisitorCookie
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 
@@ -158,3 +163,28 @@ def test_nothing_private_and_no_key_is_on_the_disk(page: Visitor) -> None:
     home: Path = page.services.settings.home
     files = [path for path in home.rglob("*") if path.is_file() and home / "data" not in path.parents]
     assert [path for path in files if any(secret.encode() in path.read_bytes() for secret in SECRETS)] == []
+
+
+def key_of_request(visitors: Visitors, path: str, session: dict[str, Any]) -> str | None:
+    """Whose right a request with that session of Gradio's has."""
+    keys: list[str | None] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        visitor = current_visitor()
+        keys.append(visitor.keys.get("huggingface") if visitor else None)
+
+    async def nothing(*_: Any) -> Any:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "GET", "path": path, "scheme": "https", "headers": [], "session": session}
+    asyncio.run(VisitorCookie(look, visitors)(scope, nothing, nothing))
+    return keys[0]
+
+
+def test_a_session_that_was_signed_out_counts_no_more_whoever_has_a_copy() -> None:
+    visitors, info = Visitors(), {"access_token": "hf_oauth_x", "expires_at": time.time() + 3600}
+    session, later = {"oauth_info": info}, {"oauth_info": {**info, "expires_at": info["expires_at"] + 60}}
+    assert key_of_request(visitors, "/", session) == "hf_oauth_x"
+    assert key_of_request(visitors, "/logout", session) is None
+    assert key_of_request(visitors, "/config", session) is None
+    assert key_of_request(visitors, "/", later) == "hf_oauth_x"

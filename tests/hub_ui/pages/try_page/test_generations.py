@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import NoBase, UsageError
+from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.pages.try_page.generations import (
     ABANDONED_SECONDS,
     KEPT_SECONDS,
@@ -180,11 +181,74 @@ def test_what_was_stopped_starts_again(generations: Generations) -> None:
     assert generations.start(PAIR, Held(), page="a", inputs="a boat") != first
 
 
-def test_what_runs_is_counted_for_all_pages_and_for_one(generations: Generations) -> None:
-    for page in ("a", "b", "b"):
-        generations.start(PAIR, Held(), page=page)
-    finish(generations)
-    assert (generations.running(), generations.running("b"), generations.running("c")) == (3, 2, 0)
+def start_as(generations: Generations, visitor: Visitor, page: str = "") -> str:
+    with use_visitor(visitor):
+        return generations.start(PAIR, Held(), page=page)
+
+
+def refusal(generations: Generations, visitor: Visitor) -> str:
+    with use_visitor(visitor):
+        try:
+            generations.start(PAIR, Held())
+        except UsageError as error:
+            return error.message
+    return ""
+
+
+@pytest.fixture
+def shared() -> Iterator[Generations]:
+    made = Generations(hosted=True, most=8, own=2, people=10)
+    yield made
+    made.close()
+
+
+def test_a_visitor_has_two_under_way_whatever_session_they_name(shared: Generations) -> None:
+    ada = Visitor(id="ada", address="8.8.8.8")
+    for page in ("one", "other"):
+        start_as(shared, ada, page)
+    assert refusal(shared, ada) == "Your last images are not made yet. Wait for them, or stop them."
+    assert refusal(shared, Visitor(id="ben", address="9.9.9.9")) == ""
+
+
+def test_all_at_one_address_without_a_cookie_have_what_one_visitor_has(shared: Generations) -> None:
+    for name in ("new", "newer"):
+        start_as(shared, Visitor(id=name, address="8.8.8.8", known=False))
+    assert refusal(shared, Visitor(id="newest", address="8.8.8.8", known=False)).startswith("Your last images")
+    assert refusal(shared, Visitor(id="new", address="9.9.9.9", known=False)) == ""
+
+
+def test_one_address_leaves_half_of_the_queue_to_others(shared: Generations) -> None:
+    for number in range(4):
+        start_as(shared, Visitor(id=f"cookie {number}", address="8.8.8.8"))
+    said = refusal(shared, Visitor(id="another cookie", address="8.8.8.8"))
+    assert said == "Others at your network address wait for their images. Try again in a few minutes."
+    assert refusal(shared, Visitor(id="ben", address="9.9.9.9")) == ""
+
+
+def test_the_owner_waits_for_room_alone(shared: Generations) -> None:
+    for _ in range(8):
+        shared.start(PAIR, Held())
+    with pytest.raises(UsageError, match="8 others wait for their images here"):
+        shared.check_room()
+    assert shared.running() == 8
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_who_follows_and_has_nobody_to_read_it_is_no_reader(time: list[float], reads: bool) -> None:
+    generations, work = Generations(hosted=True, is_read=lambda page: reads, clock=lambda: time[0]), Held()
+    id_ = generations.start(PAIR, work, page="a")
+    steps = generations.follow(id_, beat=BEAT, page="a")
+    next(steps)
+    time[0] = ABANDONED_SECONDS - 1
+    next(steps)
+    time[0] = ABANDONED_SECONDS + 1
+    if reads:
+        work.go.set()
+        assert list(steps)[-1] == RESULT
+    else:
+        with pytest.raises(UsageError, match="Stopped"):
+            list(steps)
+    assert work.cancelled is not reads
 
 
 @pytest.mark.parametrize("hosted", [True, False])
