@@ -356,6 +356,8 @@ RULES: tuple[Rule, ...] = (
     _rule("stable-audio", _DIT, _dit(1536, "attn1")),
     _rule("sana-video", _DIT, _any("ff_conv_temp")),
     _rule("sana", _DIT, _all(_any("ff_conv_"), _wide(1152, "ff_conv_inverted,to_q,to_k,to_v"))),
+    # SANA-Video has a fourth convolution over time.
+    _rule("sana", _DIT, _all(_any("ff_conv_inverted"), _any("ff_conv_depth"), _any("ff_conv_point"))),
     _usually("sana sana-video", _DIT, _any("ff_conv_")),
     _usually("sana sana-video", _DIT, _dit(2240, "attn1")),
     _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _any("\nadaln_single_"))),
@@ -376,8 +378,7 @@ RULES: tuple[Rule, ...] = (
     _rule("cosmos3", "layers", _any("_self_attn_add_", "_self_attn_to_add_out", "_mlp_moe_gen_")),
     _rule("cosmos3", "layers", _wide(4096, "_self_attn_to_q,_self_attn_to_k,_self_attn_to_v,_self_attn_to_out")),
     _rule("ace-step", "layers decoder_layers", _any("_cross_attn_to_", "_cross_attn_q_proj")),
-    # Ming-Image was trained from Z-Image, and reads another text encoder.
-    _rule("z-image", _LAYERS, _all(_layer_width(3840), _wide(2560, "cap_embedder_1"))),
+    # Ming-Image was trained from Z-Image.
     _usually("z-image ming-image", _LAYERS, _layer_width(3840)),
     # Lumina-Next is as wide, and has two attentions in a layer.
     _rule("lumina2", _LAYERS, _all(_layer_width(2304), _not(_any("_attn1_", "_attn2_")))),

@@ -304,6 +304,9 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "sana": (
         ("diffusers", "transformer_blocks.0.ff.conv_inverted 1152>5760:1"),
         ("kohya", "transformer_blocks.0..59.attn1.to_q 2240>2240"),
+        ("diffusers",
+         "transformer_blocks.0.ff.conv_inverted 2240>11200:1,transformer_blocks.0.ff.conv_depth 1>11200:3,"
+         "transformer_blocks.0.ff.conv_point 5600>2240:1"),
     ),
     "pixart": (
         ("peft", "transformer_blocks.0.attn1.to_q 1152>1152,adaln_single.linear 1152>6912"),
@@ -315,10 +318,6 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "ernie": (
         ("diffusers", "layers.0.self_attention.to_q 4096>4096"),
         ("kohya", "layers.0.self_attention.to_q 4096>4096"),
-    ),
-    "z-image": (
-        ("kohya", "layers.0.attention.qkv 3840>11520,cap_embedder.1 2560>3840"),
-        ("diffusers", "layers.0.attention.to_q 3840>3840,cap_embedder.1 2560>3840"),
     ),
     "cosmos3": (
         ("diffusers", "layers.0.self_attn.to_q 4096>4096"),
