@@ -170,6 +170,7 @@ BASE_MODELS: tuple[BaseModel, ...] = (
     _row("hidream-o1", "HiDream-O1", "hidream-o1", civitai="HiDream-O1"),
     _row("hunyuan-1", "Hunyuan-DiT", "hunyuan-dit", civitai="Hunyuan 1"),
     _row("hunyuan-image", "HunyuanImage 2.1", "hunyuan-image"),
+    _row("hunyuan-image-refiner", "HunyuanImage 2.1 refiner", "hunyuan-image"),
     _row("ideogram-4", "Ideogram 4.0", "ideogram4", civitai="Ideogram 4.0"),
     _row("boogu", "Boogu", "boogu", civitai="Boogu"),
     _row("krea-2", "Krea 2", "krea2", civitai="Krea 2"),
@@ -204,6 +205,7 @@ BASE_MODELS: tuple[BaseModel, ...] = (
     _row("kandinsky-3", "Kandinsky 3", "kandinsky3"),
     _row("longcat-image", "LongCat-Image", "longcat-image"),
     _row("lumina-next", "Lumina-Next", "lumina-next"),
+    _row("ming-image", "Ming-Image", "ming-image"),
     _row("nucleus-image", "Nucleus-Image", "nucleus-image"),
     _row("omnigen", "OmniGen", "omnigen"),
     _row("ovis-image", "Ovis-Image", "ovis-image"),
@@ -243,6 +245,7 @@ BASE_MODELS: tuple[BaseModel, ...] = (
     _row("longcat-video", "LongCat-Video", "longcat-video"),
     _row("modelscope-t2v", "ModelScope T2V", "modelscope-t2v"),
     _row("i2vgen-xl", "I2VGen-XL", "i2vgen-xl"),
+    _row("lingbot-video", "LingBot-Video", "lingbot-video"),
     _row("motif-video", "Motif-Video", "motif-video"),
     _row("sana-video", "SANA-Video", "sana-video"),
     # Sound

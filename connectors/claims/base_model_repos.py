@@ -103,6 +103,7 @@ REPOS: Mapping[str, str] = {
     "longcat-image": "meituan-longcat/LongCat-Image meituan-longcat/LongCat-Image-Dev "
     "meituan-longcat/LongCat-Image-Edit",
     "lumina-next": "Alpha-VLLM/Lumina-Next-SFT Alpha-VLLM/Lumina-Next-SFT-diffusers",
+    "ming-image": "inclusionAI/Ming-Image-0.1-Design Kijai/Ming-Image-ComfyUI",
     "nucleus-image": "NucleusAI/Nucleus-Image NucleusAI/NucleusMoE-Image",
     "omnigen": "Shitao/OmniGen-v1 Shitao/OmniGen-v1-diffusers",
     "ovis-image": "AIDC-AI/Ovis-Image-7B",
@@ -143,6 +144,7 @@ REPOS: Mapping[str, str] = {
     "longcat-video": "meituan-longcat/LongCat-Video",
     "modelscope-t2v": "damo-vilab/text-to-video-ms-1.7b",
     "i2vgen-xl": "ali-vilab/i2vgen-xl",
+    "lingbot-video": "Robbyant/lingbot-video-dense-1.3b Robbyant/lingbot-video-moe-30b-a3b",
     "motif-video": "Motif-Technologies/Motif-Video-2B",
     "sana-video": "Efficient-Large-Model/SANA-Video_2B_480p_diffusers",
     "ace-step": "ACE-Step/ACE-Step-v1-3.5B",
@@ -192,8 +194,8 @@ OTHER_REPOS: Mapping[str, str] = {
     "ernie": "rootonchair/ERNIE-Image-Turbo-nunchaku-lite-nvfp4",
     "hunyuan-1": "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers-Distilled "
     "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers-Distilled XCLiu/HunyuanDiT-0523",
-    "hunyuan-image": "hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers "
-    "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
+    "hunyuan-image": "hunyuanvideo-community/HunyuanImage-2.1-Distilled-Diffusers",
+    "hunyuan-image-refiner": "hunyuanvideo-community/HunyuanImage-2.1-Refiner-Diffusers",
     "ideogram-4": "ideogram-ai/ideogram-v4",
     "boogu": "SimpleTuner/Boogu-Image-0.1-Turbo Boogu/Boogu-Image-0.1-Turbo",
     "lumina-2": "terminusresearch/neta-lumina-v1",

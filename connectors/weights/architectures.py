@@ -20,13 +20,15 @@ class Rule:
     """Matches layers in any container of `within` ("double_blocks") for which `fits` is true.
 
     Several `architectures` remain where names can't decide, and the `usual` one is then what most files are for, if
-    there is such a one. None remains where the network is known to be unsupported.
+    there is such a one. None remains where the network is known to be unsupported. Without `is_proof`, a network that
+    generates no images may have the same layers.
     """
 
     architectures: tuple[str, ...]
     within: frozenset[str]
     fits: Fits
     usual: str | None = None
+    is_proof: bool = True
 
 
 def _rule(architectures: str, within: str, fits: Fits = lambda _seen: True) -> Rule:
@@ -83,6 +85,13 @@ def _flux2_streams(seen: LayerShapes) -> bool:
     )
 
 
+def _joy_attention(seen: LayerShapes) -> bool:
+    """JoyAI-Image joins by "_" what FLUX.2 joins by ".", and has five times as many double blocks."""
+    return seen.writes(".img_attn_", ".txt_attn_") or (
+        seen.last("double_blocks") >= 8 and not seen.blocks("single_blocks")
+    )
+
+
 # HunyuanVideo's original names say fc1 and linear where FLUX says 0 and lin.
 _HUNYUAN = ("img_mlp_fc", "txt_mlp_fc", "img_mod_linear", "txt_mod_linear", "modulation_linear")
 
@@ -101,6 +110,10 @@ def _dit(width: int, attention: str) -> Fits:
 def _double_alone(width: int) -> Fits:
     """The same for a network without single blocks."""
     return lambda seen: "single_transformer_blocks" not in seen.containers and _dit(width, "attn")(seen)
+
+
+def _narrow_keys(seen: LayerShapes) -> bool:
+    return 512 in seen.outputs("attn_to_k,attn_to_v,attn_add_k_proj,attn_add_v_proj")
 
 
 _TWO_STREAM_INPUTS = (
@@ -181,11 +194,26 @@ def _by_trainer(seen: LayerShapes) -> bool:
     return not seen.formats.isdisjoint(("kohya", "ai-toolkit", "lycoris", "onetrainer"))
 
 
+def _lingbot(seen: LayerShapes) -> bool:
+    return seen.matches(r"\nblocks_\d+_(?:attn_to_(?:q|k|v|out)|ffn_(?:shared_experts_)?(?:gate|up)_proj)\n")
+
+
 # q, k, v, o in Wan's own names; attn1 and attn2 in diffusers', where no other network says `blocks`.
 _WAN = (
     *(f"_{kind}_attn_{part}\n" for kind in ("self", "cross") for part in ("q", "k", "v", "o", "k_img", "v_img")),
     "_attn1_to_", "_attn2_to_", "_attn2_add_", "_ffn_net_", "_ffn_0", "_ffn_2", "img_emb",
 )  # fmt: skip
+
+
+_LANGUAGE = "language_model_layers model_language_model_layers"
+
+
+def _all_of_qwen3_vl(seen: LayerShapes) -> bool:
+    """All layers of Qwen3-VL 8B: a LoRA for it, or for HiDream-O1, which has the same layers."""
+    blocks = {number for container in _LANGUAGE.split() for number in seen.blocks(container)}
+    return blocks == set(range(36)) and 4096 in seen.widths(
+        "language_model_layers", "_q_proj,_k_proj,_v_proj,_gate_proj"
+    )
 
 
 def _encoders_alone(words: str, width: int) -> Fits:
@@ -216,7 +244,8 @@ RULES: tuple[Rule, ...] = (
     _rule("flux2", "single_stream_modulation_linear"),
     _rule("latte", "temporal_transformer_blocks"),
     # A language model that generates images: only trainers of image models write these names.
-    _rule("hidream-o1", "language_model_layers model_language_model_layers", _by_trainer),
+    _rule("hidream-o1", _LANGUAGE, _by_trainer),
+    replace(_rule("hidream-o1", _LANGUAGE, _all_of_qwen3_vl), is_proof=False),
     # U-Nets: the width of the text embedding, then the depth.
     _rule("svd", networks.CONTAINERS, _any("temporal_transformer_blocks")),
     _rule("stable-cascade", networks.CONTAINERS, networks.is_cascade),
@@ -237,7 +266,9 @@ RULES: tuple[Rule, ...] = (
     _rule("sd2", "#", _wide(1024)),
     # FLUX and its relatives: two streams in their original names.
     _rule("joy-image", _STREAMS, _any("_attn_img_attn_", "_attn_txt_attn_", "_img_mlp_net_", "_txt_mlp_net_")),
+    _rule("joy-image", _STREAMS, _all(_joy_attention, _wide(4096, STREAM_INPUTS))),
     _rule("hunyuan-image", _STREAMS, _wide(3584, STREAM_INPUTS + _MODULATION_INPUTS)),
+    _rule("hunyuan-image", _STREAMS, _wide(3328, STREAM_INPUTS + _MODULATION_INPUTS)),
     _rule("hunyuan-video-1.5", _STREAMS, _wide(2048, STREAM_INPUTS + _MODULATION_INPUTS)),
     _rule("flux2", _STREAMS, _flux2_streams),
     _rule("hunyuan-video", _STREAMS, _any(*_HUNYUAN)),
@@ -274,9 +305,12 @@ RULES: tuple[Rule, ...] = (
     _rule("sd3", "transformer_blocks", _all(_two_streams(1536), _not(_wide(3072, words="transformer_blocks_")))),
     _rule("sd3", "transformer_blocks", _two_streams(2432)),
     _rule("hunyuan-image", _DIT, _two_streams(3584)),
+    _rule("hunyuan-image", _DIT, _two_streams(3328)),
     _rule("hunyuan-image", "single_transformer_blocks", _wide(3584, words="transformer_blocks_")),
+    _rule("hunyuan-image", "single_transformer_blocks", _wide(3328, words="transformer_blocks_")),
     _rule("hunyuan-video-1.5", _DIT, _refiner(2048)),
-    # Nucleus-Image has no queries of its own for the text.
+    # Nucleus-Image has no queries of its own for the text, and a quarter of the heads for its keys.
+    _rule("nucleus-image", _DIT, _all(_dit(2048, "attn"), _narrow_keys)),
     _rule("hunyuan-video-1.5", _DIT, _all(_two_streams(2048), _any("attn_add_q", "attn_to_add_out", "ff_context_"))),
     _rule("hunyuan-video-1.5", _DIT, lambda seen: _double_alone(2048)(seen) and seen.last("transformer_blocks") >= 40),
     _rule("hunyuan-video", _DIT, _refiner(3072)),
@@ -301,6 +335,7 @@ RULES: tuple[Rule, ...] = (
         _all(_dit(3072, "attn"), lambda seen: seen.blocks("transformer_blocks") == set(range(19))),
     ),
     _rule(f"{_FLUXES} ovis-image qwen-image flux2", _DIT, _dit(3072, "attn")),
+    _rule("mochi", _DIT, _any("\ntime_embed_pooler_")),
     # Mochi's attention reads the text in a second stream, which is half as wide.
     _rule(
         "mochi", _DIT, _all(_dit(3072, "attn1"), _any("attn1_add_"), _wide(1536, "add_q_proj,add_k_proj,add_v_proj"))
@@ -321,6 +356,8 @@ RULES: tuple[Rule, ...] = (
     _rule("stable-audio", _DIT, _dit(1536, "attn1")),
     _rule("sana-video", _DIT, _any("ff_conv_temp")),
     _rule("sana", _DIT, _all(_any("ff_conv_"), _wide(1152, "ff_conv_inverted,to_q,to_k,to_v"))),
+    # SANA-Video has a fourth convolution over time.
+    _rule("sana", _DIT, _all(_any("ff_conv_inverted"), _any("ff_conv_depth"), _any("ff_conv_point"))),
     _usually("sana sana-video", _DIT, _any("ff_conv_")),
     _usually("sana sana-video", _DIT, _dit(2240, "attn1")),
     _rule("pixart", _DIT, _all(_dit(1152, "attn1"), _any("\nadaln_single_"))),
@@ -338,8 +375,11 @@ RULES: tuple[Rule, ...] = (
     _rule("pixart sana", _DIT, _all(_dit(1152, "attn1"), _any("attn2_"))),
     # `layers` and `blocks`: networks in their own names.
     _rule("ernie", "layers", lambda seen: seen.matches(r"\nlayers_\d+_self_attention_to_")),
+    _rule("cosmos3", "layers", _any("_self_attn_add_", "_self_attn_to_add_out", "_mlp_moe_gen_")),
+    _rule("cosmos3", "layers", _wide(4096, "_self_attn_to_q,_self_attn_to_k,_self_attn_to_v,_self_attn_to_out")),
     _rule("ace-step", "layers decoder_layers", _any("_cross_attn_to_", "_cross_attn_q_proj")),
-    _rule("z-image", _LAYERS, _layer_width(3840)),
+    # Ming-Image was trained from Z-Image.
+    _usually("z-image ming-image", _LAYERS, _layer_width(3840)),
     # Lumina-Next is as wide, and has two attentions in a layer.
     _rule("lumina2", _LAYERS, _all(_layer_width(2304), _not(_any("_attn1_", "_attn2_")))),
     _rule("omnigen2", _LAYERS, _layer_width(2520)),
@@ -350,6 +390,10 @@ RULES: tuple[Rule, ...] = (
     _rule("krea2", "blocks", _wide(6144, "mlp_gate,mlp_up")),
     _rule("minimax-h3", "blocks token_refiner token_refiner_blocks", _wide(5376)),
     _rule("prx", "blocks", _any("_img_qkv_proj\n", "_txt_kv_proj\n")),
+    _rule("prx", "blocks", _wide(1792, "_attention_to_out_0")),
+    _rule("longcat-video", "blocks", _any("_cross_attn_q_linear", "_cross_attn_kv_linear")),
+    _rule("longcat-video", "blocks", _wide(4096, "_ffn_w1,_ffn_w3")),
+    _rule("lingbot-video", "blocks", _all(_lingbot, _wide(2048))),
     _rule("f-lite", "blocks", _any("_cross_attn_context_kv")),
     _rule("hunyuan-dit", "blocks", _any("attn1_Wqkv", "attn2_kv_proj", "attn2_q_proj", "attn1_out_proj")),
     _rule("hunyuan-dit", "blocks", lambda seen: 1408 in seen.block_widths("blocks", "attn1_to_q,attn2_to_q")),
@@ -358,6 +402,8 @@ RULES: tuple[Rule, ...] = (
     _rule("anima", "blocks", _cosmos(2048)),
     _rule("cosmos", "blocks", _cosmos(5120)),
     _rule("cosmos", "blocks", _cosmos(4096)),
+    # Wan-Animate 2 in diffusers' names.
+    _rule("wan", "blocks", _all(_any("_self_attn_to_", "_cross_attn_to_"), _wide(5120))),
     _rule("wan", "blocks vace_blocks img_emb_proj face_adapter_fuser_blocks", _any(*_WAN)),
     # Text encoders alone.
     _rule("sdxl", "", _encoders_alone("2_text_model_encoder", 1280)),

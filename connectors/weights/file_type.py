@@ -188,6 +188,8 @@ _MOST_LAYOUTS = 2048
 class Structure:
     """`architectures` are those that the layers fit, `usual` the one to assume where the metadata names none of them.
 
+    Without any, `usual` is a network with the layers of one that generates no images.
+
     `size` is the base model whose width the layers have. `norms`: norm layers are trained too, which only LyCORIS does.
     `halves` counts layers with only one of two factors, `others` tensors that belong to no layer.
     """
@@ -228,7 +230,7 @@ def structure_of(tensors: Mapping[str, Tensor]) -> Structure:
     if what != "lora":
         return Structure(what=what, tensors=len(tensors))
     ranks = ranks_of(layers)
-    architectures = rule.architectures if rule else ()
+    architectures = rule.architectures if rule and rule.is_proof else ()
     return Structure(
         what="lora",
         tensors=len(tensors),

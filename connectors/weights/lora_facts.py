@@ -28,7 +28,7 @@ _JSON_FIELDS = (
 class LoraFacts:
     """Everything but `what`, `tensors` and `warnings` is empty for a file that is no LoRA.
 
-    `architecture` is an assumption where the layers fit the `alternatives` too.
+    An architecture `is_assumed` where the layers fit the `alternatives` too, or a network that generates no images.
     `ranks` counts layers by rank, and `rank` is the one most layers have; both are empty for algorithms without a rank.
     `scale` is alpha / rank, the factor the file itself brings at weight 1. `tags` are training tags, most used first.
     `autov3` is what the training script found (see WeightFile).
@@ -36,6 +36,7 @@ class LoraFacts:
 
     what: What
     architecture: str | None = None
+    is_assumed: bool = False
     alternatives: tuple[str, ...] = ()
     base_model: str | None = None
     format: str | None = None
@@ -61,9 +62,9 @@ class LoraFacts:
     @property
     def doubt(self) -> str | None:
         """What is to be said of an architecture that is assumed."""
-        if self.architecture is None or not self.alternatives:
+        if self.architecture is None or not self.is_assumed:
             return None
-        others = architecture_labels(self.alternatives)
+        others = architecture_labels(self.alternatives) if self.alternatives else "a language model"
         return f"Probably {architecture_label(self.architecture)}: the tensors also fit {others}."
 
     @property
@@ -93,11 +94,8 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
         warning = f"This is no LoRA for images or videos: it is {WORDS[structure.what]}."
         return LoraFacts(what=structure.what, tensors=structure.tensors, warnings=(warning,))
     metadata = header.metadata
-    # Of several architectures that the tensors leave, the metadata may pick one.
-    several = len(structure.architectures) > 1
-    named = training_metadata.find_architecture(metadata, structure.architectures) if several else None
-    architecture, where = named or (structure.usual, _TENSORS)
-    left = () if named or not several else structure.architectures
+    architecture, where, is_assumed = _architecture(structure, metadata)
+    left = structure.architectures if is_assumed else ()
     base, base_where = _base_model(structure, metadata, architecture)
     algorithm = refine_algorithm(structure.algorithm, structure.norms, metadata)
     rank = next(iter(structure.ranks), None)
@@ -106,7 +104,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     words = _printable(words)
     values: Mapping[str, tuple[Value, str]] = {
         SEVERAL: (left, _TENSORS),
-        "architecture": (None if left else architecture, where),
+        "architecture": (None if is_assumed else architecture, where),
         "base_model": (base if base and training_metadata.is_telling(base, base_where) else None, base_where),
         "algorithm": (algorithm, "tensor names"),
         "rank": (rank, "tensor shapes"),
@@ -118,6 +116,7 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
     return LoraFacts(
         what="lora",
         architecture=architecture,
+        is_assumed=is_assumed,
         alternatives=tuple(name for name in left if name != architecture),
         base_model=base,
         format=structure.format,
@@ -132,10 +131,20 @@ def from_structure(structure: Structure, header: Header, source: Readable | None
         tensors=structure.tensors,
         trigger_words=words,
         tags=_printable(training_metadata.tags(metadata)),
-        claims=(*_claims(values), *_assumption(architecture if left else None)),
-        warnings=(*_warnings(structure, header, architecture), *strength.warnings),
+        claims=(*_claims(values), *_assumption(architecture if is_assumed else None)),
+        warnings=(*_warnings(structure, header, None if is_assumed else architecture), *strength.warnings),
         autov3=autov3(metadata.get("sshs_model_hash")),
     )
+
+
+def _architecture(structure: Structure, metadata: Metadata) -> tuple[str | None, str, bool]:
+    """The architecture, where it stands, and whether it is only assumed."""
+    if len(structure.architectures) == 1:
+        return structure.usual, _TENSORS, False
+    # Of several that the tensors leave, the metadata may pick one.
+    left = structure.architectures or tuple(filter(None, (structure.usual,)))
+    named = training_metadata.find_architecture(metadata, left)
+    return (*named, False) if named else (structure.usual, _TENSORS, bool(left))
 
 
 def _base_model(structure: Structure, metadata: Metadata, architecture: str | None) -> tuple[str | None, str]:
@@ -168,10 +177,10 @@ def _printable(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _warnings(structure: Structure, header: Header, architecture: str | None) -> Iterator[str]:
-    if architecture is None:
+    if structure.usual is None and architecture is None:
         fit = architecture_labels(structure.architectures) if structure.architectures else "no network known here"
         yield f"The tensors fit {fit}: the base model has to be found out otherwise."
-    elif (field := training_metadata.contradiction(header.metadata, architecture)) is not None:
+    elif architecture and (field := training_metadata.contradiction(header.metadata, architecture)) is not None:
         yield f"The file's own {text(field, 200)} does not fit its tensors, which are for {architecture}."
     if structure.halves:
         yield f"Layers that have only one of their two halves: {structure.halves}. They can't take effect."

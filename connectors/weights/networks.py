@@ -48,6 +48,10 @@ class LayerShapes:
         """Whether a layer's name contains `words`; after a leading "\\n", whether it begins with them."""
         return words in self._text
 
+    def writes(self, *words: str) -> bool:
+        """Whether the name of a layer, as it stands in the file, contains one of the `words`."""
+        return any(word in layer for layer in self._named.model.values() for word in words)
+
     def last(self, container: str) -> int:
         """The highest number of a block of `container` ("transformer_blocks"); -1 for none."""
         return max(self.blocks(container), default=-1)
@@ -208,6 +212,8 @@ NETWORKS: tuple[Network, ...] = (
     _streams("flux2", 4096, 8, 24, 12288),
     _streams("flux2", 3072, 5, 20, 7680),
     _streams("hunyuan-image", 3584, 20, 40),
+    # Its refiner.
+    _streams("hunyuan-image", 3328, 20, 40),
     _network("hunyuan-video-1.5", 2048, transformer_blocks=54, double_blocks=54),
     _network("flux3", 3072, single_transformer_blocks=28),
     _network(
@@ -254,12 +260,16 @@ NETWORKS: tuple[Network, ...] = (
     _network("ernie", 3072, layers=0),
     _network("ernie", 4096, layers=0),
     _network("z-image", 3840, layers=30),
+    _network("ming-image", 3840, layers=30),
     _network("lumina2", 2304, layers=26),
     _network("omnigen2", 2520, layers=32),
     _network("ideogram4", 4608, layers=34),
     _network("prx", 1792, blocks=16),
     _network("prx", 3584, blocks=24),
     _network("hunyuan-dit", 1408, blocks=40),
+    _network("lingbot-video", 2048, blocks=24),
+    _network("lingbot-video", 2048, blocks=48),
+    _network("longcat-video", 4096, blocks=48),
     _network("wan", 5120, blocks=40),
     _network("wan", 3072, blocks=30),
     _network("wan", 1536, blocks=30),
@@ -283,6 +293,7 @@ _SIZES: tuple[tuple[str, int, str], ...] = (
     ("flux2", 4096, "flux.2-klein-9b"),
     ("flux2", 3072, "flux.2-klein-4b"),
     ("sd3", 2432, "sd-3.5-large"),
+    ("hunyuan-image", 3328, "hunyuan-image-refiner"),
     ("wan", 1536, "wan-2.1-t2v-1.3b"),
     ("wan", 3072, "wan-2.2-ti2v-5b"),
 )

@@ -32,6 +32,8 @@ _PARTS: Mapping[str, str] = {
 _T5 = "text_encoders.t5xxl."
 _T5_PART = {"sd3": "text_encoder_3", "flux1": "text_encoder_2"}
 _UNETS = ("sd1", "sd2", "sdxl")
+# Parameters that no LoRA changes, and that tell an architecture from others with the same layers.
+_LEARNED = {"z-image": re.compile(r"(?:^|\.)cap_pad_token$")}
 # Tensors beside the weights that say how to unpack them.
 _PACKED = (".absmax", ".quant_state", ".scale_weight", ".weight_scale", ".qweight", ".comfy_quant", "scaled_fp8")
 
@@ -114,14 +116,18 @@ def identify_header(header: Header, name: str) -> CheckpointFacts:
             _("{name} is packed for another program (quantised). Choose a version in bf16 or fp16.").format(name=name)
         )
     found = structure_of(_lora_of_all_layers(tensors))
-    if len(found.architectures) != 1 and found.usual is None:
+    # A whole model has all layers, so what is only usual for some of them is no answer here.
+    left = found.architectures
+    if len(left) > 1:
+        left = tuple(name for name in left if name in _LEARNED and any(map(_LEARNED[name].search, tensors)))
+    if len(left) != 1:
         raise NoBase(
             _(
                 "It can't be told which architecture {name} has; it may be newer than this program. Choose "
                 "another base, or one in diffusers' layout (--base FOLDER)."
             ).format(name=name)
         )
-    architecture = found.usual or found.architectures[0]
+    architecture = left[0]
     prefixes = {**_PARTS, _T5: _T5_PART.get(architecture)}
     parts = {part for start, part in prefixes.items() if part and any(tensor.startswith(start) for tensor in tensors)}
     return CheckpointFacts(

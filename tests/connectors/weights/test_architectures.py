@@ -44,6 +44,8 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "joy-image": (
         ("kohya", "double_blocks.0.attn.img_attn_qkv 3072>9216"),
         ("ai-toolkit", "double_blocks.0.txt_mlp.net.0.proj 3072>12288"),
+        ("bare", "double_blocks.0.img_attn_qkv 4096>12288"),
+        ("kohya", "double_blocks.0..39.img_attn_qkv 4096>12288,double_blocks.0..39.txt_attn_proj 4096>4096"),
     ),
     "ovis-image": (
         ("kohya", "single_transformer_blocks.0.proj_mlp 3072>24576"),
@@ -156,6 +158,9 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("kohya", "double_blocks.0.img_mod.linear 3584>21504"),
         ("kohya", "single_blocks.0.modulation.linear 3584>10752"),
         ("ai-toolkit", "double_blocks.0.img_attn_q 3584>3584"),
+        ("kohya", "double_blocks.0.img_attn.qkv 3328>9984"),
+        ("diffusers", "single_transformer_blocks.0..39.attn.to_q 3328>3328"),
+        ("diffusers", "transformer_blocks.0.attn.to_q 3328>3328,transformer_blocks.0.attn.add_q_proj 3328>3328"),
         ("diffusers", "single_transformer_blocks.0.norm.linear 3584>10752"),
         ("diffusers",
          "transformer_blocks.0.attn.to_q 3584>3584,transformer_blocks.0.attn.add_q_proj 3584>3584"),
@@ -222,6 +227,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers",
          "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.attn1.add_q_proj 1536>3072"),
         ("kohya", "transformer_blocks.0.attn1.to_q 3072>3072,transformer_blocks.0.attn1.add_q_proj 1536>3072"),
+        ("diffusers", "transformer_blocks.0.attn1.to_q 3072>3072,time_embed.pooler.to_kv 4096>8192"),
     ),
     "cogvideox": (
         ("diffusers", "transformer_blocks.0.attn1.to_q 1920>1920"),
@@ -264,6 +270,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "nucleus-image": (
         ("ai-toolkit", "transformer_blocks.0.encoder_proj 3584>2048"),
         ("kohya", "transformer_blocks.3.img_mlp.shared_expert.net.2 1344>2048"),
+        ("diffusers", "transformer_blocks.0.attn.to_q 2048>2048,transformer_blocks.0.attn.to_k 2048>512"),
     ),
     "motif-video": (
         ("diffusers", "context_embedder.linear_1 4096>1536,transformer_blocks.0.attn.to_q 1536>1536"),
@@ -284,6 +291,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "prx": (
         ("ai-toolkit", "blocks.0.attention.img_qkv_proj 1792>5376"),
         ("kohya", "blocks.0.attention.txt_kv_proj 3584>7168"),
+        ("diffusers", "blocks.0..15.attention.to_out.0 1792>1792"),
     ),
     "hidream-o1": (
         ("kohya", "model.language_model.layers.0.self_attn.q_proj 4096>4096"),
@@ -296,6 +304,9 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
     "sana": (
         ("diffusers", "transformer_blocks.0.ff.conv_inverted 1152>5760:1"),
         ("kohya", "transformer_blocks.0..59.attn1.to_q 2240>2240"),
+        ("diffusers",
+         "transformer_blocks.0.ff.conv_inverted 2240>11200:1,transformer_blocks.0.ff.conv_depth 1>11200:3,"
+         "transformer_blocks.0.ff.conv_point 5600>2240:1"),
     ),
     "pixart": (
         ("peft", "transformer_blocks.0.attn1.to_q 1152>1152,adaln_single.linear 1152>6912"),
@@ -308,13 +319,19 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("diffusers", "layers.0.self_attention.to_q 4096>4096"),
         ("kohya", "layers.0.self_attention.to_q 4096>4096"),
     ),
-    "z-image": (
-        ("kohya", "layers.0.attention.qkv 3840>11520"),
-        ("diffusers", "layers.0.attention.to_q 3840>3840"),
-        ("ai-toolkit", "layers.0.feed_forward.w1 3840>10240"),
-        ("ai-toolkit", "layers.0.feed_forward.w2 10240>3840"),
-        ("kohya", "noise_refiner.0.attention.qkv 3840>11520"),
-        ("peft", "layers.0.attention.to_q 3840>3840"),
+    "cosmos3": (
+        ("diffusers", "layers.0.self_attn.to_q 4096>4096"),
+        ("kohya", "layers.0.self_attn.add_q_proj 2048>2048"),
+        ("peft", "layers.0.mlp_moe_gen.up_proj 2048>6144"),
+    ),
+    "longcat-video": (
+        ("bare", "blocks.0.attn.qkv 4096>12288,blocks.0.cross_attn.kv_linear 4096>8192"),
+        ("kohya", "blocks.0..47.ffn.w1 4096>11008"),
+    ),
+    "lingbot-video": (
+        ("bare", "blocks.0..23.attn.to_q 2048>2048,blocks.0..23.attn.to_out 2048>2048"),
+        ("bare", "blocks.0..47.attn.to_v 2048>2048"),
+        ("kohya", "blocks.0.ffn.gate_proj 2048>6144"),
     ),
     "lumina2": (
         ("kohya", "noise_refiner.0.attention.qkv 2304>4608"),
@@ -340,6 +357,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("kohya", "img_emb.proj.1 1280>1280"),
         ("diffusers", "blocks.0.attn1.to_out.0 5120>5120"),
         ("diffusers", "blocks.0.attn2.add_k_proj 5120>5120"),
+        ("diffusers", "blocks.0.self_attn.to_q 5120>5120,blocks.0.cross_attn.add_v_proj 5120>5120"),
     ),
     "hunyuan-dit": (
         ("kohya", "blocks.0.attn1.Wqkv 1408>4224"),
@@ -404,6 +422,15 @@ LEFT_OPEN: tuple[tuple[str, str, str], ...] = (
      "transformer_blocks.0.attn1.to_k 4096>4096,transformer_blocks.0.attn2.to_k 4096>4096",
      "ltx-video ltx-video-2 cosmos"),
     ("kohya", "noise_refiner.0.adaLN_modulation.0 256>15360", "z-image lumina2"),
+    ("kohya", "layers.0.attention.qkv 3840>11520", "z-image ming-image ~z-image"),
+    ("ai-toolkit", "layers.0.feed_forward.w1 3840>10240", "z-image ming-image ~z-image"),
+    ("ai-toolkit", "layers.0.feed_forward.w2 10240>3840", "z-image ming-image ~z-image"),
+    ("kohya", "noise_refiner.0.attention.qkv 3840>11520", "z-image ming-image ~z-image"),
+    ("peft", "layers.0..29.attention.to_q 3840>3840", "z-image ming-image ~z-image"),
+    # HiDream-O1 has the layers of Qwen3-VL 8B, in the names of other programs than trainers of image models.
+    ("bare", "model.language_model.layers.0..35.self_attn.q_proj 4096>4096", " ~hidream-o1"),
+    ("peft", "model.language_model.layers.0..35.mlp.gate_proj 4096>12288,model.visual.blocks.0.attn.qkv 1152>3456",
+     " ~hidream-o1"),
 )  # fmt: skip
 # Layers that no network has, or too many have.
 UNKNOWN: tuple[tuple[str, str], ...] = (
@@ -475,6 +502,7 @@ def test_all_layers_but_the_modulation_may_be_flux_or_chroma() -> None:
         ("double_blocks.0.img_attn.qkv 4096>12288", "flux.2-klein-9b"),
         ("double_blocks.0.img_attn.qkv 3072>9216,double_blocks.0.img_mlp.0 3072>18432", "flux.2-klein-4b"),
         ("joint_blocks.0.x_block.attn.qkv 2432>7296", "sd-3.5-large"),
+        ("double_blocks.0.img_attn.qkv 3328>9984", "hunyuan-image-refiner"),
         ("joint_blocks.0.x_block.attn.qkv 1536>4608", None),
         ("blocks.0.self_attn.q 1536>1536", "wan-2.1-t2v-1.3b"),
         ("blocks.0.self_attn.q 3072>3072", "wan-2.2-ti2v-5b"),

@@ -143,6 +143,13 @@ def test_a_lora_for_a_language_model_is_not_one_for_images(layers: str) -> None:
     assert what(lora(layers, style="own")) == "llm-lora"
 
 
+@pytest.mark.parametrize("style", ["peft", "bare"])
+@pytest.mark.parametrize("layers", ["0..31", "0..27", "0..39"])
+def test_a_language_model_of_another_depth_than_hidream_o1_is_one(style: str, layers: str) -> None:
+    named = f"model.language_model.layers.{layers}.self_attn.q_proj 4096>4096"
+    assert what(lora(named, style=style)) == "llm-lora"
+
+
 @pytest.mark.parametrize(
     "shapes",
     [

@@ -141,6 +141,28 @@ def test_an_assumption_is_said_to_be_one_and_never_a_claim_of_the_files() -> Non
     assert found.to_json()["warnings"][0] == "Probably FLUX.1: the tensors also fit Chroma."
 
 
+HIDREAM_O1 = lora("model.language_model.layers.0..35.self_attn.q_proj 4096>4096", style="bare")
+
+
+def test_the_layers_of_a_language_model_that_generates_images_prove_nothing() -> None:
+    found = adapter(HIDREAM_O1)
+    assert (found.what, found.architecture, found.doubt) == (
+        "lora",
+        "hidream-o1",
+        "Probably HiDream-O1: the tensors also fit a language model.",
+    )
+    assert [(claim.field, claim.source) for claim in found.claims if claim.value == "hidream-o1"] == [
+        ("architecture", "probably")
+    ]
+
+
+@pytest.mark.parametrize(("said", "architecture"), [("ming_image", "ming-image"), ("zimage", "z-image")])
+def test_the_metadata_tells_ming_image_from_z_image(said: str, architecture: str) -> None:
+    found = adapter(lora("layers.0..29.attention.to_q 3840>3840"), ss_base_model_version=said)
+    assert (found.architecture, found.doubt) == (architecture, None)
+    assert [(claim.field, claim.source) for claim in found.claims[:1]] == [("architecture", "header")]
+
+
 @pytest.mark.parametrize(
     ("said", "base"),
     [

@@ -88,7 +88,6 @@ DIFFUSERS: dict[str, str] = {
     + blocks("perceiver.layers", 2, "self_attention.to_q 3584>3584"),
     "a perceiver as wide as ERNIE-Image": blocks("perceiver.layers", 4, "self_attention.to_q 4096>4096"),
     "ERNIE-Image of width 2560": blocks("layers", 24, "self_attention.to_q 2560>2560"),
-    "Cosmos 3": blocks("layers", 36, "self_attn.to_q 4096>4096", "self_attn.add_q_proj 4096>4096"),
     "Wan of width 2048": blocks("blocks", 32, "attn1.to_q 2048>2048", "attn2.to_q 2048>2048"),
     "Wan of sixty blocks": blocks("blocks", 60, "attn1.to_q 5120>5120"),
     "a diffusion transformer for speech": blocks("blocks", 24, "self_attn.to_q 1536>1536", "cross_attn.to_q 1536>1536"),

@@ -332,6 +332,9 @@ TRAINER_SPECS: tuple[tuple[str, str], ...] = (
     ("ltxvideo2-dev/lora", "ltx-2"),
     ("z_image-turbo/lora", "z-image-turbo"),
     ("longcat_image-final/lora", "longcat-image"),
+    ("infinitetalk/lora", "wan"),
+    ("wan_s2v-s2v-14b-2.2/lora", "wan"),
+    ("z_image_omni-base/lora", "z-image"),
 )
 
 
