@@ -41,6 +41,10 @@ gpu: $(VENV)/has-test
 fuzz: $(VENV)/has-test
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+.PHONY: mutants
+mutants: $(VENV)/has-test
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 chaos: $(VENV)/has-test
 	$(BIN)/python -m tests.chaos $(ARGS)
 

@@ -165,7 +165,7 @@ class Record:
 
     `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
-    `homes` are the same LoRA on other hubs.
+    `homes` are the same LoRA at other places, on its own hub too.
     """
 
     ref: Ref

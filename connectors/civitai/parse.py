@@ -106,7 +106,7 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
         *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
         *kind.poi_claims(model.get("poi")),
         *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
-        *license.civitai_claims(model, text(first.get("baseModel"))),
+        *license.civitai_claims(model),
         # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
         Claim(field="algorithm", value=_ALGORITHMS[model_type], source="tag", where="type"),
         *_description_claims(model.get("description"), "description"),

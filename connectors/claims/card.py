@@ -163,8 +163,10 @@ def base_model_claims(front: Table, hub: object, tags: Iterable[str], body: str,
     """`hub` is the hub's own `baseModels`, computed from the card like the `base_model:` tags."""
     # A repo, a list of them, or a plain name. Of several, the first that is known leads.
     names = [name[:200] for name in texts(front.get("base_model"))][:_MAX_NAMES]
+    places = {name: f"[{place}]" if len(names) > 1 else "" for place, name in enumerate(names)}
     names.sort(key=lambda name: (identify(name) is None, find_base_name(_own_name(name)) is None))
-    of_front = (claim for name in names for claim in _name_claims(name, "card", "card front matter: base_model"))
+    where = "card front matter: base_model"
+    of_front = (claim for name in names for claim in _name_claims(name, "card", f"{where}{places[name]}"))
     if claims := (*of_front, *_hub_claims(hub, tags)) or _body_claims(tags, body):
         return claims
     # The repo's own name, unless it is a base model itself. A mention is no raw name.

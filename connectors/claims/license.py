@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs
 
-from connectors.claims.base_models import identify, spelling_key
+from connectors.claims.base_models import spelling_key
 from connectors.http.json_fields import Table, flag, text, texts
 from connectors.record import Claim
 
@@ -177,16 +177,11 @@ def _commercial_use(word: object) -> str | None:
     return None if folded in ("", "none") else {use.casefold(): use for use in _COMMERCIAL}.get(folded, "")
 
 
-def civitai_claims(model: Table, base: str | None) -> tuple[Claim, ...]:
-    """The author's permissions in one line, and the licence of the base model, which binds the LoRA too."""
+def civitai_claims(model: Table) -> tuple[Claim, ...]:
+    """The author's permissions in one line."""
     permissions = str(_civitai_permissions(model))
     where = ", ".join(name for name in _BOXES if model.get(name) is not None)
-    claims = [Claim(field="license", value=permissions, source="hub", where=where)] if permissions else []
-    found = identify(base) if base else None
-    if found is not None and found.license:
-        where = f"licence of {found.label}"
-        claims.append(Claim(field="base_license", value=found.license, source="hub", where=where))
-    return tuple(claims)
+    return (Claim(field="license", value=permissions, source="hub", where=where),) if permissions else ()
 
 
 def _civitai_permissions(model: Table) -> Permissions:

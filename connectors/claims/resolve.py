@@ -71,8 +71,12 @@ def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
             file = {str(what): words for what, words in WORDS.items()}.get(str(top.value), "something else")
             found.append(f"{origin_label(hub)} lists it as a LoRA, the file is {file}.")
         elif top is not None:
-            statements = [_statement(claims, claim, hub) for claim in contradicting(claims, field)]
-            sentence = f"{' and '.join(dict.fromkeys(statements))}, {_statement(claims, top, hub)}."
+            others, believed = contradicting(claims, field), _statement(claims, top, hub)
+            statements = dict.fromkeys(_statement(claims, claim, hub) for claim in others)
+            sentence = f"{' and '.join(statements)}, {believed}."
+            if others[0].source == top.source:
+                values = (statement.partition(" says ")[2] for statement in statements)
+                sentence = f"{' and '.join((believed, *values))}."
             found.append(sentence[:1].upper() + sentence[1:])
     return tuple(found)
 
@@ -80,7 +84,8 @@ def sentences(claims: Iterable[Claim], hub: Origin) -> tuple[str, ...]:
 def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
     """The claims that contradict the believed one, most trusted first.
 
-    Not hints (tags, examples), nor a source that also says the believed value: a card may list two bases.
+    Not hints (tags, examples), nor a source that also says the believed value, except where nothing but that very card
+    says it: a card may list two bases, and which one the file is for is not known.
     """
     of_field = _statements(claims, field)
     top = _proof(of_field, field) if len(of_field) > 1 else None
@@ -91,7 +96,8 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
         claim
         for claim in of_field
         if claim.source in ("header", "hub", "card")
-        and claim.source not in agreeing
+        and (claim.source not in agreeing or (claim.source == top.source == "card" and field == "architecture"))
+        and claim.value != top.value
         and claim.value is not None
         # Only names of base models can be narrower and wider, and so both be true.
         and not (field == "base_model" and _are_related(str(top.value), str(claim.value)))
@@ -262,6 +268,7 @@ def _header_first(claims: Iterable[Claim], facts: LoraFacts) -> tuple[Claim, ...
 def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     """The fields of a Record that come from claims, the claims, and their conflicts."""
     likely = possible(claims)
+    claims = _with_base_license(claims, best_claim(likely, "base_model"))
     fields = {name: best(likely, name) for name in CLAIMED_FIELDS}
     # The recommended weight is the low end of a range whose high end is claimed at the same place.
     low = best_claim(claims, "weight")
@@ -277,6 +284,16 @@ def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
         "conflicts": contradicted,
         "conflict_sentences": sentences(claims, hub) if contradicted else (),
     }
+
+
+def _with_base_license(claims: tuple[Claim, ...], believed: Claim | None) -> tuple[Claim, ...]:
+    """The licence of the base model binds a LoRA too: of the base that is believed, not of one that was refuted."""
+    base = base_models.by_id(str(believed.value)) if believed else None
+    kept = tuple(claim for claim in claims if claim.field != "base_license")
+    if base is None or believed is None or base.license is None:
+        return kept
+    where = f"licence of {base.label}"
+    return (*kept, Claim(field="base_license", value=base.license, source=believed.source, where=where))
 
 
 # "nightbus_wan22_low_noise", "LowNoise", "boats-low"; not a style that is called "low poly".

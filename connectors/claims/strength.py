@@ -135,8 +135,11 @@ def _tag_range_claims(body: str, where: str) -> tuple[Claim, ...]:
 
 
 def weight_claims(entries: Sequence[str], where: str) -> tuple[Claim, ...]:
-    """The author's weight out of the first `<lora:name:0.8>` among the trigger words."""
-    weight = next((weight for entry in entries for _, weight in _tags(entry)), None)
+    """The author's weight out of the first `<lora:name:0.8>` among the trigger words.
+
+    Weights of 0 and below are examples of the other end, and recommend nothing.
+    """
+    weight = next((weight for entry in entries for _, weight in _tags(entry) if weight > 0), None)
     if weight is not None:
         return _claims((weight, weight), "example", where)
     return next((found for entry in entries if (found := _tag_range_claims(entry, where))), ())
@@ -149,6 +152,8 @@ def prompt_claims(prompts: Iterable[str], stems: Iterable[str], where: str) -> t
     if not weights:
         return ()
     weight, times = weights.most_common(1)[0]
+    if weight <= 0:
+        return ()
     return _claims((weight, weight), "example", f"{where}: {times} of {weights.total()} prompts")
 
 

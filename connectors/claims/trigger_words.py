@@ -20,7 +20,16 @@ LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IG
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
 # The part about the negative prompt: "foo, negative prompt: bad hands".
-_NEGATIVE = re.compile(r"\bneg(?:ative)?(?: (?:prompts?|words?|tags?))?\s*[:：].*", re.IGNORECASE | re.DOTALL)
+_NEGATIVE = re.compile(
+    r"(?:\bneg(?:ative)?(?:[ _-]?(?:prompts?|words?|tags?))?\s*[:：]|^\s*negative[ _-]?prompts?\s*$).*",
+    re.IGNORECASE | re.DOTALL,
+)
+# Of whom the images were: "13-15yo", "and 20 years old". What says it says nothing about a LoRA.
+_AGE = re.compile(
+    r"(?:\b(?:and|or|about|around|aged?|of)\s+)*\b\d{1,2}(?:\s?(?:-|–|~|to|or)\s?\d{1,2})?[ -]?"
+    r"(?:y/?o|y\.o\.?|yrs?(?:[ -]old)?|years?[ -]olds?)\b",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
 # "TLOU_EW (optional)": a remark about the word. A name's own brackets, "sakura (wars)", stay.
 _REMARK = re.compile(
@@ -42,9 +51,16 @@ _MAX_WORD = 300
 
 
 def clean(entries: Iterable[str]) -> tuple[str, ...]:
-    """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases."""
-    entries = [_NEGATIVE.sub("", LORA_TAG.sub("", entry)) for entry in entries]
-    entries = [entry for entry in entries if entry.strip(f" {_SEPARATORS}")]
+    """The words of an author's list. One entry alone is taken apart at its commas; several are kept as phrases.
+
+    An image's whole text that was pasted is cut into entries, so all that follow a negative prompt are of it.
+    """
+    kept = list[str]()
+    for entry in (LORA_TAG.sub("", entry) for entry in entries):
+        kept.append(_NEGATIVE.sub("", entry))
+        if kept[-1] != entry:
+            break
+    entries = [entry for entry in kept if entry.strip(f" {_SEPARATORS}")]
     if len(entries) != 1:
         return _distinct(entries)
     pieces = _pieces(_LABEL.sub("", entries[0]))
@@ -79,7 +95,7 @@ def _distinct(entries: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for entry in entries:
         word = " ".join(_LABEL.sub("", entry.strip(f" \t\r{_SEPARATORS}")[:1000]).split())[:_MAX_WORD]
-        word = _QUOTED.sub(r"\g<word>", _REMARK.sub("", word))
+        word = " ".join(_AGE.sub(" ", _QUOTED.sub(r"\g<word>", _REMARK.sub("", word))).split())
         if word and not _NONE.fullmatch(word):
             found.setdefault(word.casefold(), word)
     return tuple(found.values())[:_MAX_WORDS]
@@ -103,14 +119,19 @@ _QUOTED_WORD = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE})
 # Sentences of cards and descriptions, the most reliable first.
 _SENTENCES: tuple[re.Pattern[str], ...] = (
     # Hugging Face's uploader: You should use `X` to trigger the image generation.
-    re.compile(rf"You should use {_QUOTED_WORD}", re.IGNORECASE),
-    # Diffusers' training scripts write the same without quotes: You should use a photo of sks dog to trigger ...
-    re.compile(r"You should use (?P<plain>[^`\"“'\n]{2,200}?) to trigger the", re.IGNORECASE),
+    re.compile(rf"You should use\s{{1,3}}{_QUOTED_WORD}", re.IGNORECASE),
+    # Diffusers' training scripts write the same without quotes: You should use a photo of sks dog to trigger the image
+    # generation. Without "You should" only those very words are certain.
+    re.compile(
+        r"(?:You should use\s{1,3}|\buse\s{1,3}(?=[^\n.;:]{2,100} to trigger the image generation))"
+        r"(?P<plain>[^`\"“'\n]{2,200}?) to trigger the",
+        re.IGNORECASE,
+    ),
     # use the trigger word `X`; use the term "X" to trigger; Trigger words: `X`
     re.compile(
         rf"trigger(?:[ -]?(?:words?|phrases?|tokens?|keywords?))?(?: is| are)?[ :*|]*{_QUOTED_WORD}", re.IGNORECASE
     ),
-    re.compile(rf"\buse (?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED_WORD}", re.IGNORECASE),
+    re.compile(rf"\buse\s{{1,3}}(?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED_WORD}", re.IGNORECASE),
     re.compile(rf"{_QUOTED_WORD} (?:as (?:the |a )?trigger|to trigger|is the trigger)", re.IGNORECASE),
     # trigger_word = "X" in the code of a card
     re.compile(rf"trigger_(?:word|phrase)s?\"?\s*[=:]\s*\[?{_QUOTED_WORD}", re.IGNORECASE),
@@ -124,7 +145,8 @@ _SENTENCES: tuple[re.Pattern[str], ...] = (
     re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
     # Use "sks interior". Only as a whole sentence or about a prompt: otherwise it may be about a tool.
     re.compile(
-        r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use (?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
+        r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use\s{1,3}"
+        r"(?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
         r"(?=\s{0,2}(?:[.!\n]|$)|,? (?:in|within|at|anywhere in) [ \w]{0,30}prompts?\b)",
         re.IGNORECASE,
     ),
@@ -232,7 +254,7 @@ def _is_denial(match: re.Match[str]) -> bool:
     if _DENIAL.search(before) and "without" not in before.casefold():
         return True
     line = match.string[max(0, match.start() - 80) : match.start()].rpartition("\n")[2]
-    return match[0].lower().lstrip().startswith(('use "', "use “")) and _SETTING.search(line) is not None
+    return " ".join(match[0].lower().split()).startswith(('use "', "use “")) and _SETTING.search(line) is not None
 
 
 def _quotes(text: str) -> tuple[str, ...]:

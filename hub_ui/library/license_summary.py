@@ -70,7 +70,7 @@ def _entry_license(entry: Entry, claims: tuple[Claim, ...]) -> EntryLicense:
     # The lock file holds what CivitAI's boxes permit; elsewhere authors name a licence, or write what they like.
     if terms is None and license is not None:
         terms = license if entry.ref.hub == "civitai" else _text(permissions_of(license))
-    base = best(claims, "base_license") or (known.license if known else None)
+    base = known.license if known else None
     base_permissions = permissions_of(base) if base else None
     licenses = [Permissions.parse(terms) if terms else None]
     # Without a known base model only the LoRA's own licence counts.

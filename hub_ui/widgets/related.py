@@ -34,7 +34,7 @@ class Link(Neighbor):
 
 @dataclass(frozen=True, kw_only=True)
 class Related:
-    """`homes` have the same bytes, `also_on` other ones under the same title by the same creator."""
+    """`homes` are on the same card, `also_on` are other ones under the same title by the same creator."""
 
     homes: tuple[Link, ...] = ()
     also_on: tuple[Link, ...] = ()
@@ -56,7 +56,7 @@ def link(record: Record, ceiling: Nsfw) -> Link:
     return Link(
         **vars(neighbor(record, ceiling)),
         name=origin_label(record.hub),
-        note=format.join(base_label(record), access, counted),
+        note=format.join(record.creator or "", base_label(record), access, counted),
         url=address(record.url),
     )
 

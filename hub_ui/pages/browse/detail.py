@@ -31,6 +31,7 @@ from hub_ui.widgets.render import Renderer, act_data, read_script, widget
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
+MOST_HOMES = 20
 READING = N_("Reading the file's header…")
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
@@ -195,7 +196,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
     catalog = services.catalog
     try:
         similar = catalog.similar(ref, limit=MOST_SIMILAR, nsfw=ceiling)
-        homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)]
+        homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)[:MOST_HOMES]]
     except NotFound:
         return Related()
     also_on = [record for record in catalog.also_on(ref) if may_list(record.nsfw, ceiling)]

@@ -58,18 +58,12 @@ def test_commercial_use_has_had_three_shapes(value: object, uses: tuple[str, ...
     ],
 )
 def test_permission_boxes_become_words(model: dict[str, Any], words: str | None) -> None:
-    assert best(license.civitai_claims(model, None), "license") == words
+    assert best(license.civitai_claims(model), "license") == words
 
 
 def test_a_claim_about_permissions_names_the_boxes_that_were_ticked() -> None:
-    claims = license.civitai_claims(
-        {"allowCommercialUse": ["Image"], "allowNoCredit": None, "allowDerivatives": True}, None
-    )
+    claims = license.civitai_claims({"allowCommercialUse": ["Image"], "allowNoCredit": None, "allowDerivatives": True})
     assert [claim.where for claim in claims] == ["allowCommercialUse, allowDerivatives"]
-
-
-def test_the_bases_licence_binds_too() -> None:
-    assert best(license.civitai_claims({}, "Pony"), "base_license") == "CreativeML Open RAIL-M"
 
 
 @pytest.mark.parametrize(

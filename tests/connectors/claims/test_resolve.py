@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 from connectors.claims.base_models import base_claims
+from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import (
     best,
+    best_claim,
     conflicts,
     contradicting,
     flatten,
@@ -65,7 +67,7 @@ def test_a_record_reads_the_claims_of_file_version_and_lora() -> None:
     lora = Lora(ref=REF, title="x", url="https://example.org", versions=(version,), claims=(_claim("kind", "style"),))
     record = flatten(lora)
     assert (record.rank, record.base_model, record.kind) == (16, "pony", "style")
-    assert len(record.claims) == 3
+    assert [claim.field for claim in record.claims] == ["rank", "base_model", "kind", "base_license"]
 
 
 def test_a_versions_access_counts_while_the_lora_itself_is_open() -> None:
@@ -204,8 +206,37 @@ def test_a_hint_that_contradicts_the_file_is_none(source: Source) -> None:
     )
 
 
-def test_one_source_contradicts_nobody() -> None:
-    assert conflicts([_claim_from("architecture", "sd1", "card"), _claim_from("architecture", "sdxl", "card")]) == ()
+def test_a_hub_contradicts_itself_in_nothing() -> None:
+    assert conflicts([_claim_from("architecture", "sd1", "hub"), _claim_from("architecture", "sdxl", "hub")]) == ()
+
+
+def test_a_second_base_of_a_card_is_said_where_nothing_tells_which_one_it_is() -> None:
+    names = ["black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.2-dev"]
+    card = base_model_claims({"base_model": names}, None, (), "")
+    assert (best(card, "base_model"), conflicts(card)) == ("flux.1-dev", ("architecture",))
+    assert sentences(card, "huggingface") == (f"The model card says {names[0]} and {names[1]}.",)
+    assert conflicts([_claim_from("architecture", "flux2", "header"), *card]) == ()
+
+
+def test_two_bases_on_one_architecture_are_no_conflict() -> None:
+    names = ["black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-schnell"]
+    assert conflicts(base_model_claims({"base_model": names}, None, (), "")) == ()
+
+
+def base_license(*claims: Claim) -> tuple[Value, Source, str] | None:
+    record = flatten(Lora(ref=REF, title="x", url="https://example.org", claims=claims))
+    found = best_claim(record.claims, "base_license")
+    return (found.value, found.source, found.where) if found else None
+
+
+def test_the_bases_licence_is_that_of_the_base_that_is_believed() -> None:
+    hub, file = base_claims("SDXL 1.0", "hub", "baseModel"), base_claims("Flux.1 D", "header", "metadata")
+    old = _claim_from("base_license", "CreativeML Open RAIL++-M")
+    expected = ("FLUX.1 [dev] Non-Commercial License", "header", "licence of FLUX.1 dev")
+    assert base_license(*file, *hub, old) == expected
+    assert base_license(*hub, old) == ("CreativeML Open RAIL++-M", "hub", "licence of SDXL 1.0")
+    # Which FLUX.1 is not known.
+    assert base_license(_claim_from("architecture", "flux1", "header"), *hub, old) is None
 
 
 def test_a_card_that_lists_the_files_base_among_others_contradicts_nobody() -> None:

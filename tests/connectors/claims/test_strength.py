@@ -113,7 +113,8 @@ def test_another_number_is_no_weight(text: str) -> None:
     ("written", "value"),
     [
         (["<lora:x:0.7>"], 0.7),
-        (["a", "<lyco:x:-1>"], -1.0),
+        (["a", "<lyco:x:-1>"], None),
+        (["<lora:x:0>", "<lora:x:-2>", "<lora:x:1.5>"], 1.5),
         (["<lora:x:0.6:0.8>"], 0.6),
         (["<lora:x>"], None),
         (["<lora:x:900>"], None),
@@ -129,6 +130,11 @@ def test_most_of_the_authors_prompts_tell_the_weight() -> None:
     prompts = ["a <lora:Fox:0.7>", "b <lora:fox:0.7>, <lora:other:1>", "c <lora:fox:1>", "d"]
     claims = strength.prompt_claims(prompts, ["fox"], "images")
     assert [(c.value, c.source, c.where) for c in claims] == [(0.7, "example", "images: 2 of 3 prompts")]
+
+
+def test_a_weight_below_0_in_most_prompts_recommends_nothing() -> None:
+    prompts = ["a <lora:fox:-0.81>", "b <lora:fox:-0.81>", "c <lora:fox:1>"]
+    assert strength.prompt_claims(prompts, ["fox"], "images") == ()
 
 
 def test_the_weight_of_other_loras_says_nothing() -> None:

@@ -35,6 +35,11 @@ def _values(claims: Iterable[Claim]) -> list[object]:
         (["fz, ((bold)，(dark)，lines"], ("fz", "((bold)", "(dark)", "lines")),
         ([r"fz \(wars\), hat"], (r"fz \(wars\)", "hat")),
         (["fz, hat, negative prompt: bad hands, blur"], ("fz", "hat")),
+        (["fz", "hat", "Negative prompt: bad hands", "nsfw", "big nose"], ("fz", "hat")),
+        (["fz, hat", "negative prompt", "nsfw"], ("fz", "hat")),
+        (["negative space", "hat"], ("negative space", "hat")),
+        (["fz", "and 13-15yo", "18 years old", "20yo woman", "5 y/o"], ("fz", "woman")),
+        (["fz 2yo dress", "90s", "1yen"], ("fz dress", "90s", "1yen")),
         (["Trigger word: fz"], ("fz",)),
         (['"fz"', "'hat'", "fox's"], ("fz", "hat", "fox's")),
         (["None"], ()),
@@ -97,6 +102,10 @@ def test_no_instance_prompt_is_no_claim() -> None:
         ("You should use `a photo of [name], ink sprite, masterpiece` to trigger it.", ("ink sprite",)),
         ("An SDXL fine-tune. Trigger word: vltg", ("vltg",)),
         ("You should use a photo of sks dog to trigger the image generation.", ("a photo of sks dog",)),
+        ("Use flmft photo style to trigger the image generation.", ("flmft photo style",)),
+        ("You should use\n`ngnl style` to trigger it.", ("ngnl style",)),
+        ('Please use\n"ngnl style" in the prompt.', ("ngnl style",)),
+        ("Trigger words: fz and 13-15yo", ("fz",)),
     ],
 )
 def test_a_sentence_names_the_words(text: str, words: tuple[str, ...]) -> None:
@@ -167,6 +176,10 @@ def test_a_section_names_the_words(text: str, words: tuple[str, ...]) -> None:
         "| Trigger | Weight |\n|---|---|\n",
         "It was triggered by a `bug`.",
         'It helps to add "chibi" to your prompt.',
+        "Use the LoRA above to trigger the image generation.",
+        "Use weight 1.2 to trigger the effect.",
+        "Don't use flmft to trigger the image generation.",
+        "Trigger words: 13-15yo",
     ],
 )
 def test_a_card_that_names_no_word_makes_no_claim(text: str) -> None:
@@ -189,6 +202,9 @@ def test_a_claim_quotes_the_sentence_it_comes_from() -> None:
         "`" * 200_000,
         "`a`, " * 40_000,
         "You should use `" * 12_000,
+        "use a" * 40_000,
+        "1 to 2 to " * 20_000,
+        "negative\n" * 20_000,
         "use `a b c d " * 15_000,
         "# trigger words\n" * 12_000,
     ],

@@ -22,7 +22,7 @@ def answers(*entries: Entry, claims: tuple[Claim, ...] = ()) -> list[str]:
 
 
 def boxes(**fields: object) -> str:
-    [claim] = civitai_claims(fields, None)
+    [claim] = civitai_claims(fields)
     return str(claim.value)
 
 
@@ -56,6 +56,9 @@ def test_civitais_boxes_answer_too(license: str, expected: list[str]) -> None:
 
 def test_the_base_models_licence_binds_too() -> None:
     assert answers(entry(license=ALL, base_model="flux.1-dev")) == ["yes", "no", "no", "yes", "no"]
+    refuted = Claim(field="base_license", value="apache-2.0", source="hub", where="licence of Z-Image")
+    [one] = summarize(entry(license=ALL, base_model="flux.1-dev"), claims=(refuted,)).each
+    assert one.base == "FLUX.1 [dev] Non-Commercial License"
 
 
 def test_a_base_model_of_unknown_terms_leaves_it_unknown() -> None:

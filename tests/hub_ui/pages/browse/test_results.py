@@ -51,7 +51,7 @@ def test_a_search_starts_with_every_hub_asked_and_ends_with_its_cards(built: Ser
 def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -> None:
     built.catalog.add([lora(number) for number in range(1, 7)])
     first, *_ = results.search(built, Query())
-    assert (len(first.ids), first.total, first.pending) == (6, 6, ("civitai",))
+    assert (len(first.ids), first.total, first.pending, first.is_held) == (6, 6, ("civitai",), False)
 
 
 def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
@@ -76,7 +76,65 @@ def test_a_few_cards_do_not_wait_longer_than_a_moment(
     first, second = next(steps), next(steps)
     answering.set()
     assert (first.ids, titles(built, second), second.pending) == ((), ["Ink 1"], ("civitai",))
+    assert (first.is_held, second.is_held) == (True, False)
     assert titles(built, list(steps)[-1]) == ["Ink 1"]
+
+
+@dataclass(kw_only=True)
+class Slow(Hub):
+    """Answers once it may."""
+
+    may: threading.Event = field(default_factory=threading.Event)
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        assert self.may.wait(30)
+        return super().search(query, cursor)
+
+
+@pytest.fixture
+def slow(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Services, list[Slow]]]:
+    """The first has nothing, the others a LoRA each."""
+    hubs = [Slow(name="civitai"), Slow(name="huggingface", loras=on("huggingface", 5))]
+    hubs.append(Slow(name="replicate", loras=on("replicate", 7)))
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: tuple(hubs))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made, hubs
+        for hub in hubs:
+            hub.may.set()
+
+
+def test_after_the_pause_each_answer_is_shown_as_it_comes(
+    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 0.0)
+    built, (first, second, third) = slow
+    steps = results.search(built, Query(sort="downloads"))
+    # Nothing is known and nobody has answered: the search itself, and after the pause.
+    assert [(now.ids, now.is_held) for now in (next(steps), next(steps))] == [((), True), ((), True)]
+    first.may.set()
+    # An answer without a LoRA is one too.
+    assert [(now.ids, now.is_held) for now in (next(steps), next(steps))] == [((), True), ((), False)]
+    second.may.set()
+    now = next(steps)
+    assert (titles(built, now), now.pending, now.is_held) == (["5"], ("replicate",), False)
+    third.may.set()
+    now = list(steps)[-1]
+    assert (titles(built, now), now.above) == (["5"], 1)
+
+
+def test_until_the_pause_is_over_the_first_answers_wait_for_the_others(
+    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 60.0)
+    built, (first, second, third) = slow
+    steps = results.search(built, Query(sort="downloads"))
+    next(steps)
+    second.may.set()
+    now = next(steps)
+    assert (now.ids, now.is_held, now.pending) == ((), True, ("civitai", "replicate"))
+    first.may.set()
+    third.may.set()
+    assert titles(built, list(steps)[-1]) == ["7", "5"]
 
 
 def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
