@@ -106,8 +106,9 @@ def test_the_table_of_filters_is_the_languages() -> None:
 
 
 def closed(field: Field) -> str:
-    """The values of a filter that has no others."""
-    return "" if field.is_open else ", ".join(f"`{choice}`" for choice in field.choices())
+    """The values of a filter, unless it takes others and has too many to list."""
+    values = ", ".join(f"`{choice}`" for choice in field.choices())
+    return values if not field.is_open else f"{values}, or another" if 0 < len(field.choices()) < 10 else ""
 
 
 def test_every_example_of_a_query_says_what_it_finds() -> None:
