@@ -81,6 +81,17 @@ def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[s
     assert [option for option in options if option not in ALL] == []
 
 
+def test_readme_starts_with_the_commands_that_run_and_test_it() -> None:
+    start = TEXTS["README.md"].partition("## Start")[2].partition("\n## ")[0]
+    assert re.findall(r"^make \w+$", start, re.MULTILINE) == ["make run", "make test"]
+
+
+def test_nothing_tells_people_to_install_hub_ui_by_its_name() -> None:
+    """PyPI does not have it, and anybody could take the name there."""
+    sources = {str(path): path.read_text(encoding="utf-8") for path in (ROOT / "hub_ui").rglob("*.py")}
+    assert [name for name, text in {**TEXTS, **sources}.items() if re.search(r"pip install '?hub[-_]ui", text)] == []
+
+
 def test_every_variable_is_described() -> None:
     sources = (ROOT / "hub_ui").rglob("*.py")
     own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
