@@ -1,11 +1,16 @@
-"""Connectors: hubs in, records out. They know no Gradio, no SQLite and no torch."""
+"""Connectors: hubs in, records out. They know no Gradio, no SQLite and no torch. See docs/python.md."""
 
 import pkgutil
 from collections.abc import Mapping
 
 from connectors.connector import Connector
+from connectors.errors import HubUiError
 from connectors.http.session import Endpoint
+from connectors.query import Query
+from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
+
+__all__ = ["HUBS", "HubUiError", "Query", "Ref", "build"]
 
 
 def build(endpoints: Mapping[HubName, str], keys: Mapping[HubName, str]) -> tuple[Connector, ...]:

@@ -23,6 +23,8 @@ _USES = {
     "no_credit": "no credit needed",
 }
 _USE_WORDS = {"images": "sell_images", "service": "run_as_service", "merges": "merge"}
+# What people ask for who mean one of three uses.
+_COMMERCIAL = ("commercial", "commercial_use", "commercially", "noncommercial", "non_commercial")
 _ACCESS = {"login": "needs a key", "paid": "early access", "generation-only": "hub only"}
 _SORTS = {
     "relevance": "most relevant first",
@@ -146,6 +148,10 @@ def base_label(base: str) -> str:
 def _read_license(text: str) -> str:
     """A use that a licence allows; any other text is the name of a licence."""
     word = text.casefold().replace("-", "_").replace(" ", "_")
+    if word in _COMMERCIAL:
+        meant = ("sell_images", "run_as_service", "sell")
+        uses = ", ".join(f"license:{use} ({_USES[use]})" for use in meant)
+        raise BadQuery(f"“{text}” can mean three uses. Choose one of: {uses}; with a minus in front, what excludes it.")
     use = _USE_WORDS.get(word, word)
     return use if use in get_args(Use) else text
 

@@ -165,7 +165,8 @@ class Record:
 
     `weight` is one number to begin with; where the author gives a range, `weight_range` has both its ends.
     `conflict_sentences` has one sentence for each of `conflicts`: "CivitAI says SDXL 1.0, the file is FLUX.1."
-    `homes` are the same LoRA at other places, on its own hub too.
+    `homes` are the same LoRA at other places, on its own hub too. `permissions` are the uses (claims/license.py) that
+    its own licence allows or forbids, None where it doesn't say.
     """
 
     ref: Ref
@@ -195,6 +196,7 @@ class Record:
     weight: float | None
     weight_range: tuple[float, float] | None = None
     homes: tuple[Ref, ...] = ()
+    permissions: Mapping[str, bool | None] = field(default_factory=dict)
 
     @property
     def weight_text(self) -> str:
@@ -215,6 +217,7 @@ class Record:
             "conflict_sentences": list(self.conflict_sentences),
             "weight_range": list(self.weight_range) if self.weight_range else None,
             "homes": [str(home) for home in self.homes],
+            "permissions": dict(self.permissions),
         }
 
 

@@ -184,11 +184,13 @@ class Endpoints:
     ) -> dict[str, Any]:
         """Searches LoRAs for image and video models on Hugging Face, CivitAI and Replicate in one list.
 
+        A filter for a commercial licence is license:sell (the LoRA may be sold), license:sell_images (its images may
+        be), or license:run_as_service; `permissions` of a record say what its licence allows, null for the unknown.
+
         Args:
-            text: Words and filters, such as "ink rank:>=16 license:sell -anime"; empty lists everything. license: takes
-                sell (the LoRA may be sold), sell_images, run_as_service, merge, no_credit, or a licence's name.
+            text: Words and filters, such as "ink rank:>=16 license:sell -anime"; empty lists everything.
             hubs: Only these hubs: civitai, huggingface, replicate.
-            bases: Only LoRAs for these base models or architectures, such as sdxl, pony or flux1.
+            bases: Only LoRAs for these: sd1, sdxl, pony, illustrious, flux1, flux2, wan, qwen-image and others.
             kinds: Only these kinds: character, style, concept, control, tool.
             sort: relevance, downloads, likes or newest.
             nsfw: At most safe, soft (also what nobody rated), mature or explicit.
@@ -197,8 +199,7 @@ class Endpoints:
             offset: How many results to leave out: those of the pages before.
 
         Returns:
-            {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere, and
-            its `permissions` say what the licence allows.
+            {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere.
         """
         query = documents.query_of(
             text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
@@ -272,7 +273,7 @@ class Endpoints:
             prompt: What the image shows. Trigger words are put in.
             weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
             negative: What the image should not show.
-            base: The base model to generate with. Default: the one that fits the LoRAs.
+            base: The base model to generate with, as sdxl-1.0 or flux.1-dev. Default: the one that fits the LoRAs.
             seed: The same seed gives the same image. Default: a random one.
             steps: How many steps. Default: the base's own.
             guidance: How closely the prompt is followed. Default: the base's own.

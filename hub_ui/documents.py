@@ -3,13 +3,14 @@
 The names in the documents are contracts with other programs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from connectors import federation
 from connectors.claims import base_models
+from connectors.claims.license import LICENSE_NAMES, Use
 from connectors.claims.resolve import record_of, record_with_header, with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.federation import SearchResults
@@ -64,7 +65,7 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
     `offset` on.
 
     Facts from file headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was
-    found for a base model that nobody knows, and LimitReached.
+    found for a base model or a licence that nobody knows, and LimitReached.
     """
     services.quotas.spend("searches")
     answer = SearchResults()
@@ -79,7 +80,7 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
     for record in services.catalog.search(query, offset=offset, installed=installed, favorites=favorites).records:
         facts = services.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
-    unknown = _unknown_bases(services.catalog, query.bases)
+    unknown = unknown_values(services.catalog, query)
     if unknown and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
         raise BadQuery(" ".join(unknown))
     return Found(
@@ -87,20 +88,32 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
     )
 
 
-def _unknown_bases(catalog: Catalog, bases: Sequence[str]) -> list[str]:
-    """Messages on unknown base models. Called after the search, because hubs add base models every week."""
-    unlisted = [base for base in bases if not base_models.is_listed(base)]
-    if not unlisted:
+def unknown_values(catalog: Catalog, query: Query) -> list[str]:
+    """Messages on base models and licences that nobody knows. Hubs add some every week: called after the search."""
+    bases = [base for base in query.bases if not base_models.is_listed(base)]
+    licenses = [name for name in query.licenses if name not in (*get_args(Use), *LICENSE_NAMES)]
+    if not bases and not licenses:
         return []
-    counts = catalog.search(Query(limit=1, nsfw="explicit")).facets.bases
-    seen = [name for top in counts for base in (top, *top.children) for name in (base.id, base.label)]
-    folded = {name.casefold() for name in seen}
+    facets = catalog.search(Query(limit=1, nsfw="explicit")).facets
+    names = [name for top in facets.bases for base in (top, *top.children) for name in (base.id, base.label)]
+    uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}."
     return [
-        f"“{base}” is no base model known here, and no LoRA seen so far is for it."
-        f"{suggestion(base, (*base_models.choices(), *seen))}"
-        for base in unlisted
-        if base.casefold() not in folded
+        *(
+            f"“{base}” is no base model known here, and no LoRA seen so far is for it."
+            f"{suggestion(base, (*base_models.choices(), *names))}"
+            for base in _unseen(bases, names)
+        ),
+        *(
+            f"“{name}” is no licence known here, and no LoRA seen so far has it."
+            f"{suggestion(name, (*LICENSE_NAMES, *facets.licenses))}{uses}"
+            for name in _unseen(licenses, facets.licenses)
+        ),
     ]
+
+
+def _unseen(values: Iterable[str], seen: Iterable[str]) -> list[str]:
+    folded = {name.casefold() for name in seen}
+    return [value for value in values if value.casefold() not in folded]
 
 
 @dataclass(frozen=True, kw_only=True)

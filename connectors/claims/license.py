@@ -87,41 +87,65 @@ class Permissions:
         return frozenset(clause.text for clause in self.clauses if clause.is_condition)
 
 
-_COPYLEFT = "images sale merges same-terms credit"
-_RAIL = "images sale merges same-terms no-harm"
-# The images are the user's own; using the weights to earn money needs a licence from Black Forest Labs.
-_FLUX = "images no-service no-sale merges same-terms credit-base"
-_TENCENT = "images regions merges same-terms"
-
-# Clauses by the letters and digits of Hugging Face's identifier or an author's `license_name`.
-_LICENSES: Mapping[str, Permissions] = {
-    name: Permissions(clauses=tuple(CLAUSES[key] for key in clauses.split()))
+# Clauses by Hugging Face's identifier or an author's `license_name`.
+_NAMES: Mapping[str, str] = {
+    name: clauses
     for names, clauses in (
         (
-            "apache20 mit bsd bsd2clause bsd3clause isc ccby40 ccby30 ccby20 ccby25 ecl20 afl30 ncsa postgresql",
+            "apache-2.0 mit bsd bsd-2-clause bsd-3-clause isc cc-by-4.0 cc-by-3.0 cc-by-2.0 cc-by-2.5 ecl-2.0 afl-3.0 "
+            "ncsa postgresql",
             "images sale merges credit",
         ),
-        ("cc010 cc0 unlicense wtfpl 0bsd publicdomain zlib pddl", "images sale merges no-credit"),
-        ("gpl gpl20 gpl30 agpl30 lgpl lgpl21 lgpl30 mpl20 epl20 eupl11 eupl12 osl30 ccbysa40 ccbysa30", _COPYLEFT),
-        ("fairaipubliclicense10sd faipl10sd fairaipubliclicense10 faipl10", _COPYLEFT),
-        ("openrail openrailm creativemlopenrailm openrailpp openrailppm", _RAIL),
-        ("creativemlopenrailppm bigscienceopenrailm", _RAIL),
-        ("ccbync40 ccbync30 ccbync20", "no-images no-sale merges credit"),
-        ("ccbyncsa40 ccbyncsa30 ccbyncsa20", "no-images no-sale merges same-terms credit"),
-        ("ccbynd40", "images sale no-merges credit"),
-        ("ccbyncnd40 ccbyncnd30", "no-images no-sale no-merges credit"),
-        ("flux1devnoncommerciallicense flux1devnoncommercial flux1dev fluxdevlicense flux1devlicense", _FLUX),
-        ("flux1kontextdevnoncommerciallicense flux2devnoncommerciallicense fluxnoncommerciallicense", _FLUX),
+        ("cc0-1.0 cc0 unlicense wtfpl 0bsd public-domain zlib pddl", "images sale merges no-credit"),
         (
-            "stabilityaicommunity stabilityaicommunitylicense stabilityaicommunitylicenseagreement",
+            "gpl gpl-2.0 gpl-3.0 agpl-3.0 lgpl lgpl-2.1 lgpl-3.0 mpl-2.0 epl-2.0 eupl-1.1 eupl-1.2 osl-3.0 "
+            "cc-by-sa-4.0 cc-by-sa-3.0 fair-ai-public-license-1.0-sd faipl-1.0-sd fair-ai-public-license-1.0 faipl-1.0",
+            "images sale merges same-terms credit",
+        ),
+        (
+            "openrail openrail-m creativeml-openrail-m openrail++ openrail++-m creativeml-openrail++-m "
+            "bigscience-openrail-m",
+            "images sale merges same-terms no-harm",
+        ),
+        ("cc-by-nc-4.0 cc-by-nc-3.0 cc-by-nc-2.0", "no-images no-sale merges credit"),
+        ("cc-by-nc-sa-4.0 cc-by-nc-sa-3.0 cc-by-nc-sa-2.0", "no-images no-sale merges same-terms credit"),
+        ("cc-by-nd-4.0", "images sale no-merges credit"),
+        ("cc-by-nc-nd-4.0 cc-by-nc-nd-3.0", "no-images no-sale no-merges credit"),
+        (
+            # The images are the user's own; using the weights to earn money needs a licence from Black Forest Labs.
+            "flux-1-dev-non-commercial-license flux-1-dev-non-commercial flux-1-dev flux-dev-license "
+            "flux-1-dev-license flux-1-kontext-dev-non-commercial-license flux-2-dev-non-commercial-license "
+            "flux-non-commercial-license",
+            "images no-service no-sale merges same-terms credit-base",
+        ),
+        (
+            "stabilityai-ai-community stabilityai-community stabilityai-community-license "
+            "stability-ai-community-license-agreement",
             "images revenue merges same-terms credit-stability",
         ),
-        ("sainccommunity sainc sdxl09research stabilityainccommunity", "research no-images no-sale same-terms"),
-        ("tencenthunyuancommunity tencenthunyuanvideolicenseagreement", _TENCENT),
-        ("tencenthunyuancommunitylicenseagreement", _TENCENT),
+        (
+            "sai-nc-community sai-nc sdxl-0.9-research stabilityai-nc-community",
+            "research no-images no-sale same-terms",
+        ),
+        (
+            "tencent-hunyuan-community tencent-hunyuan-video-license-agreement "
+            "tencent-hunyuan-community-license-agreement",
+            "images regions merges same-terms",
+        ),
     )
     for name in names.split()
 }
+
+
+def _license_key(name: str) -> str:
+    return spelling_key(name[:200].replace("+", "p"))
+
+
+_LICENSES: Mapping[str, Permissions] = {
+    _license_key(name): Permissions(clauses=tuple(CLAUSES[key] for key in clauses.split()))
+    for name, clauses in _NAMES.items()
+}
+LICENSE_NAMES: tuple[str, ...] = tuple(_NAMES)
 # Replicate gives the address of a licence, and authors link to one.
 _ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"FLUX[._-]?1[^/]*(?:dev|kontext)", re.IGNORECASE), "flux-1-dev-non-commercial-license"),
@@ -144,7 +168,19 @@ def permissions_of(license_id: str) -> Permissions | None:
     if license_id.startswith(("https://", "http://")):
         named = next((name for pattern, name in _ADDRESSES if pattern.search(license_id)), None)
         return permissions_of(named) if named else None
-    return _LICENSES.get(spelling_key(license_id[:200].replace("+", "p")))
+    return _LICENSES.get(_license_key(license_id))
+
+
+def permissions_from(hub: str, license: object, terms: object) -> Permissions | None:
+    """What a LoRA's claims of these two fields permit.
+
+    CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have terms of their own.
+    """
+    if isinstance(terms, str):
+        return Permissions.parse(terms)
+    if not isinstance(license, str):
+        return None
+    return permissions_of(license) or (Permissions.parse(license) if hub == "civitai" else None)
 
 
 # The allowCommercialUse values, weakest first: each of the older single values included the ones before it.

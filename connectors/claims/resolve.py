@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from connectors.claims import base_models
+from connectors.claims.license import Use, permissions_from
 from connectors.errors import NotFound
 from connectors.record import CLAIMED_FIELDS, SEVERAL, Access, Claim, Lora, Record, Source, Version, WeightFile
 from connectors.ref import Ref
@@ -276,8 +277,10 @@ def _fields(claims: tuple[Claim, ...], hub: Origin) -> dict[str, Any]:
     high = next((c.value for c in claims if (c.field, c.source, c.where) == place), None)
     is_range = low and isinstance(low.value, float) and isinstance(high, float)
     contradicted = conflicts(claims)
+    permissions = permissions_from(hub, fields["license"], best(claims, "license_terms"))
     return {
         **fields,
+        "permissions": {use: permissions.allows(use) if permissions else None for use in get_args(Use)},
         "trigger_words": fields["trigger_words"] or (),
         "weight_range": (low.value, high) if low and is_range else None,
         "claims": claims,

@@ -112,7 +112,10 @@ class Postgres:
         try:
             self._driver: Any = import_module("psycopg")
         except ImportError as error:
-            raise UsageError("HUB_UI_DATABASE needs PostgreSQL's driver: pip install 'hub-ui[postgres]'") from error
+            raise UsageError(
+                "HUB_UI_DATABASE needs PostgreSQL's driver. Install it in hub-ui's folder: "
+                ".venv/bin/pip install '.[postgres]'"
+            ) from error
 
     def open(
         self,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import get_args
 
 from connectors.claims import base_models
-from connectors.claims.license import Permissions, Use, permissions_of
+from connectors.claims.license import Use, permissions_from
 from connectors.claims.resolve import best, flatten, possible, shown_access
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, may_list
 from hub_ui.catalog.relevance import merit
@@ -220,6 +220,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
     likely = possible(claims)
     license = _text(best(likely, "license"))
+    permissions = permissions_from(lora.hub, license, _text(best(claims, "license_terms")))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
     newest = _seconds((version.updated_at if version else None) or lora.updated_at)
@@ -233,7 +234,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
         rank=_whole_number(best(likely, "rank")),
         size=_whole_number(file.size if file else None),
         license=license,
-        permits=_allowed_uses(lora.hub, license, _text(best(claims, "license_terms"))),
+        permits=tuple(use for use in USES if permissions and permissions.allows(use)),
         keys=_unique(key for keys, *_ in bases for key in keys),
         groups=_unique(group for _, group, *_ in bases),
         creators=_unique([fold_name(lora.creator or "")]),
@@ -323,17 +324,6 @@ def _short(names: Iterable[str]) -> list[str]:
 
 
 @lru_cache(maxsize=1_000)
-def _allowed_uses(hub: str, named: str | None, terms: str | None) -> tuple[str, ...]:
-    """CivitAI's licence is a text of permissions; elsewhere it is a name, and known names have claims of their own."""
-    if terms is not None:
-        permissions = Permissions.parse(terms)
-    elif named is not None:
-        permissions = permissions_of(named) or Permissions.parse(named if hub == "civitai" else "")
-    else:
-        return ()
-    return tuple(use for use in USES if permissions.allows(use))
-
-
 def _text(value: object) -> str | None:
     """None for another type than text: claims contain whatever a hub or a file says."""
     return storable(value) or None if isinstance(value, str) else None

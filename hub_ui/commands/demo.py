@@ -63,13 +63,15 @@ class Demo:
 
 
 def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
+    # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
+    store = KeyStore(home / "keys.json", has_keyring=False)
+    store.put("replicate", _REPLICATE_KEY)
     return Settings(
         home=home,
         library=library,
         lock=library / "loras.lock",
         endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
-        # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
-        tokens=Keys({"replicate": _REPLICATE_KEY}, KeyStore(home / "keys.json", has_keyring=False)),
+        tokens=Keys({}, store),
         demo=True,
         fixed=frozenset({"civitai", "huggingface", "replicate", "proxy", "library", "home"}),
     )

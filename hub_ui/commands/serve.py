@@ -76,4 +76,6 @@ def start_log(form: str | None, terminal: Terminal) -> AbstractContextManager[No
 def check_mcp(wanted: bool) -> None:
     """Raises UsageError where Gradio's extra is missing: Gradio itself would start without."""
     if wanted and importlib.util.find_spec("mcp") is None:
-        raise UsageError("--mcp needs Gradio's MCP extra. Install it: pip install 'hub-ui[mcp]'")
+        raise UsageError(
+            "--mcp needs Gradio's MCP extra. Install it in hub-ui's folder: .venv/bin/pip install '.[mcp]'"
+        )

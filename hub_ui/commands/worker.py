@@ -65,4 +65,4 @@ class Worker:
 def check_ray() -> None:
     """Raises UsageError where the extra is missing."""
     if importlib.util.find_spec("ray") is None:
-        raise UsageError("Workers need Ray. Install it: pip install 'hub-ui[cluster]'")
+        raise UsageError("Workers need Ray. Install it in hub-ui's folder: .venv/bin/pip install '.[cluster]'")

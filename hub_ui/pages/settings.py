@@ -127,9 +127,10 @@ def fields(services: Services) -> Iterator[Setting]:
             name=f"endpoints.{hub}", label=label, value=value, usual=HUBS[hub].endpoint, is_fixed=hub in fixed
         )
     usual = user_data_path("hub-ui", appauthor=False)
+    library = str(settings.library) if "library" in fixed else saved.library
     rows = (
         ("proxy", _("Proxy"), hide_password(saved.proxy), "http://10.0.0.1:3128"),
-        ("library", _("Folder of the library"), saved.library, str(settings.home / "loras")),
+        ("library", _("Folder of the library"), library, str(settings.home / "loras")),
         ("home", _("Folder of everything else"), "" if settings.home == usual else str(settings.home), str(usual)),
     )
     for name, label, value, usual_value in rows:

@@ -49,7 +49,7 @@ WITH_KEY: dict[Access, str] = {
 }
 WHERE_A_KEY_GOES: dict[Place, str] = {
     "own": N_("Add your key under Settings. Make one at {page}."),
-    "demo": N_("The demo's hub takes any key: add one under Settings."),
+    "demo": N_("Add the demo's key under Settings: demo-granted."),
     "visit": N_("Add your key for this visit under Settings. Make one at {page}."),
     "sign-in": N_("Sign in to {hub} under Settings."),
     "shared": N_("This shared page has no sign-in. Run hub-ui on your own computer with your key in {variable}."),

@@ -112,6 +112,12 @@ def test_a_colon_or_a_dash_within_words_is_no_filter(text: str) -> None:
         ("hub:github", "Choose one of: civitai, huggingface, replicate."),
         ("hub:local", "Choose one of: civitai, huggingface, replicate."),
         ("access:free", "Choose one of: open, login"),
+        (
+            "license:commercial",
+            "“commercial” can mean three uses. Choose one of: license:sell_images (images may be sold), "
+            "license:run_as_service (paid services may run it), license:sell (may be sold)",
+        ),
+        ("-licence:non-commercial", "Choose one of: license:sell_images"),
         ("installed:maybe", "Choose one of: yes, no."),
         ("sort:best", "Choose one of: relevance"),
         ("rank:high", "“high” is no range for rank. Write rank:>=16 or rank:8..32."),

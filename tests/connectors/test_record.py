@@ -13,7 +13,7 @@ from tests.connectors.building import of_civitai
 KEYS = [
     *("ref", "hub", "title", "creator", "url", "base_model", "architecture", "raw_base_model", "kind", "trigger_words"),
     *("rank", "alpha", "algorithm", "file", "license", "nsfw", "downloads", "likes", "updated_at", "images", "access"),
-    *("claims", "conflicts", "conflict_sentences", "weight", "weight_range", "homes"),
+    *("claims", "conflicts", "conflict_sentences", "weight", "weight_range", "homes", "permissions"),
 ]
 REF = Ref.parse("civitai:1@2")
 
@@ -30,6 +30,18 @@ def test_a_record_has_the_contracts_keys_in_their_order() -> None:
 def test_a_record_is_plain_json() -> None:
     data = flatten(of_civitai()).to_json()
     assert json.loads(json.dumps(data)) == data
+
+
+def test_a_record_says_what_its_licence_permits() -> None:
+    terms = Claim(field="license", value="images may be sold, not for sale, merges allowed", source="hub", where="x")
+    lora = Lora(ref=Ref.parse("civitai:1"), title="x", url="https://example.org", claims=(terms,))
+    assert flatten(lora).to_json()["permissions"] == {
+        "sell_images": True,
+        "run_as_service": None,
+        "sell": False,
+        "merge": True,
+        "no_credit": None,
+    }
 
 
 def test_an_empty_lora_is_a_record_too() -> None:

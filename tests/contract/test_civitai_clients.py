@@ -18,6 +18,7 @@ import requests
 from civitai_api.v1 import CiviClient
 from civitdl.batch.batch_download import BatchOptions, batch_download  # type: ignore[import-untyped]
 from pycivitai.manager import DispatchManager  # type: ignore[import-untyped]
+from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 
 from hub_ui.demo.hubs.folder import SAMPLES
@@ -163,3 +164,15 @@ def test_civitai_api_lists_models_pictures_and_creators(typed: CiviClient) -> No
     assert images
     assert {len(image.hash) for image in images} == {36}
     assert "fennmarrow" in {creator.username for creator in typed.creators(limit=0).items}
+
+
+def test_civitai_api_misses_in_a_list_only_what_civitai_leaves_out_too(typed: CiviClient) -> None:
+    """The client demands all hashes of every file. CivitAI's scanner makes AutoV1 of files from 2 MiB on."""
+    with pytest.raises(ValidationError) as refused:
+        typed.models(limit=50)
+    models = typed.httpx_client.get(f"{SITE}/api/v1/models", params={"limit": 50}).json()["items"]
+    places: Any = [error["loc"] for error in refused.value.errors() if "hashes" in error["loc"]]
+    files = [(at[-1], models[at[1]]["modelVersions"][at[3]]["files"][at[5]]) for at in places]
+    weights = [(name, file["sizeKB"]) for name, file in files if file["name"].endswith(".safetensors")]
+    assert {name for name, _ in weights} == {"AutoV1"}
+    assert max(size for _, size in weights) < 2048

@@ -81,6 +81,17 @@ def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[s
     assert [option for option in options if option not in ALL] == []
 
 
+def test_readme_starts_with_the_commands_that_run_and_test_it() -> None:
+    start = TEXTS["README.md"].partition("## Start")[2].partition("\n## ")[0]
+    assert re.findall(r"^make \w+$", start, re.MULTILINE) == ["make run", "make test"]
+
+
+def test_nothing_tells_people_to_install_hub_ui_by_its_name() -> None:
+    """PyPI does not have it, and anybody could take the name there."""
+    sources = {str(path): path.read_text(encoding="utf-8") for path in (ROOT / "hub_ui").rglob("*.py")}
+    assert [name for name, text in {**TEXTS, **sources}.items() if re.search(r"pip install '?hub[-_]ui", text)] == []
+
+
 def test_every_variable_is_described() -> None:
     sources = (ROOT / "hub_ui").rglob("*.py")
     own = {name for path in sources for name in re.findall(r"HUB_UI_[A-Z_]+", path.read_text(encoding="utf-8"))}
@@ -107,8 +118,9 @@ def test_the_table_of_filters_is_the_languages() -> None:
 
 
 def closed(field: Field) -> str:
-    """The values of a filter that has no others."""
-    return "" if field.is_open else ", ".join(f"`{choice}`" for choice in field.choices())
+    """The values of a filter, unless it takes others and has too many to list."""
+    values = ", ".join(f"`{choice}`" for choice in field.choices())
+    return values if not field.is_open else f"{values}, or another" if 0 < len(field.choices()) < 10 else ""
 
 
 def test_every_example_of_a_query_says_what_it_finds() -> None:

@@ -175,6 +175,8 @@ def test_a_value_of_another_type_is_a_sentence_by_position_too(client: Client) -
     ("name", "arguments", "said"),
     [
         ("show", {"ref": "nonsense"}, "names no LoRA"),
+        ("search", {"text": "license:commercial"}, "Choose one of: license:sell_images (images may be sold)"),
+        ("search", {"text": "license:blah"}, "Or choose a use that it must allow: sell_images, run_as_service, sell"),
         (
             "search",
             {"kinds": ["styl"]},
@@ -187,6 +189,13 @@ def test_an_error_is_one_for_agents_too(own: str, name: str, arguments: dict[str
     answer = call_tool(own, name, arguments)
     assert answer.isError
     assert said in answer.content[0].text
+
+
+def test_an_agent_finds_what_may_be_sold(own: str) -> None:
+    assert "license:sell (the LoRA may be sold), license:sell_images (its images may be)" in tools(own)[0].description
+    found = call_tool(own, "search", {"text": "license:sell", "bases": "tiny-shapes"}).structuredContent["results"]
+    assert found
+    assert {record["permissions"]["sell"] for record in found} == {True}
 
 
 def test_agents_have_an_answer_as_json_too(own: str) -> None:

@@ -132,6 +132,7 @@ def test_a_search_that_excludes_every_hub_it_names_finds_nothing(hubs: dict[str,
         ("serach Ink", "“search”"),
         ('search "Ink knd:style"', "“kind”"),
         ("search nowhere --base sdxxl", "“sdxl”, “sdxl-1.0” or “sdxl-0.9”"),
+        ("search license:apache2", "“apache-2.0”"),
         ("search Ink --hub civitia", "“civitai”"),
         ("search Ink --kind styl", "“style”"),
         ("search Ink --sort newst", "“newest”"),
@@ -159,6 +160,21 @@ def test_a_base_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: 
     hubs["civitai"].loras = [on_base("Halcyon 2")]
     hub_ui("search Ink --json")
     assert hub_ui('search nowhere --base "halcyon 2"') == 0
+
+
+def test_a_licence_that_nobody_has_is_answered_with_the_uses_that_one_can_allow(
+    hubs: dict[str, Hub], said: Said
+) -> None:
+    assert hub_ui("search 'Ink license:blah' --json") == 2
+    uses = "Or choose a use that it must allow: sell_images, run_as_service, sell, merge, no_credit."
+    assert uses in said.both()[1]
+
+
+def test_a_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(hubs: dict[str, Hub], said: Said) -> None:
+    hubs["huggingface"].loras = [lora(claims=(Claim(field="license", value="Own-1", source="card", where="x"),))]
+    hub_ui("search Ink --json")
+    assert hub_ui("search 'nowhere license:own-1'") == 0
+    assert hub_ui("search 'nowhere license:mit'") == 0
 
 
 def test_one_misspelled_base_of_several_is_told(hubs: dict[str, Hub], said: Said) -> None:

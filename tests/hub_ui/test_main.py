@@ -40,3 +40,43 @@ def test_the_module_is_the_program() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("hub-ui: Missing argument 'REF'.")
+
+
+def run(folder: Path, path: Path) -> subprocess.CompletedProcess[str]:
+    """hub-ui, begun in `folder`, with packages from there and from `path` alone."""
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "hub_ui", "search", "robot", "--offline"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def other_package(folder: Path) -> Path:
+    (folder / "connectors").mkdir(parents=True)
+    (folder / "connectors" / "__init__.py").write_text('"""Connects to data."""\n')
+    return folder
+
+
+def test_another_package_connectors_before_ours_is_found_out(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "hub_ui").symlink_to(ROOT / "hub_ui", target_is_directory=True)
+    done = run(site, other_package(tmp_path / "other"))
+    assert done.returncode == 1
+    assert f"Python finds another package “connectors” before hub-ui's own: {tmp_path}/other/connectors." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("is_uninstalled", [False, True])
+def test_another_package_connectors_over_ours_is_found_out(is_uninstalled: bool, tmp_path: Path) -> None:
+    """pip has put its files into our folder, and may have taken them away again."""
+    (other_package(tmp_path) / "hub_ui").symlink_to(ROOT / "hub_ui", target_is_directory=True)
+    if is_uninstalled:
+        (tmp_path / "connectors" / "__init__.py").unlink()
+    done = run(tmp_path, tmp_path)
+    assert done.returncode == 1
+    assert f"was installed over hub-ui's own in {tmp_path}/connectors. Uninstall it" in done.stderr
+    assert "Traceback" not in done.stderr

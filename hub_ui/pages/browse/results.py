@@ -15,6 +15,7 @@ from connectors.record import Record
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
+from hub_ui.documents import unknown_values
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.pages.view import View
@@ -212,7 +213,9 @@ def note(services: Services, now: Results) -> str:
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     waiting = (status.title for status in now.statuses if status.state == "down" and status.until)
-    return format.sentences(*waiting) if now.ids else _(NOTHING)
+    return (
+        format.sentences(*waiting) if now.ids else " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
+    )
 
 
 def refresh(services: Services, now: Results, most: int = 0) -> Results:

@@ -153,7 +153,7 @@ def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
         "Make one at civitai.com/user/account."
     )
     places: dict[Place, str] = {
-        "demo": "The demo's hub takes any key: add one under Settings.",
+        "demo": "Add the demo's key under Settings: demo-granted.",
         "visit": "Add your key for this visit under Settings. Make one at civitai.com/user/account.",
         "sign-in": "Sign in to CivitAI under Settings.",
         "shared": "This shared page has no sign-in.",

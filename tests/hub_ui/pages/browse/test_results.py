@@ -197,6 +197,8 @@ def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
 
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:
     assert list(results.search(built, Query(text="zzzz")))[-1].note.startswith("Nothing matches.")
+    unknown = list(results.search(built, Query(licenses=("apache2",))))[-1].note
+    assert unknown.startswith("“apache2” is no licence known here, and no LoRA seen so far has it. Did you mean")
 
 
 def test_while_a_person_types_no_hub_is_asked(built: Services, hub: Hub) -> None:
