@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Minutes of two quiet cores that CI has for suites, beside `make lint` and `make test`.
-MINUTES = 60
+MINUTES = 45
 SINCE = "HUB_UI_CHANGED_SINCE"
 
 
@@ -64,7 +64,7 @@ SUITES: dict[str, Suite] = {
         about="damaged headers and hub answers, and whatever Hypothesis thinks of",
         tests=("tests/fuzz",),
         covers=(*_READERS, "tests/fuzz"),
-        minutes=4,
+        minutes=6,
         in_ci="--seed 1 --headers 10000 --answers 2000",
     ),
     "journeys": Suite(
@@ -78,7 +78,7 @@ SUITES: dict[str, Suite] = {
         about="every fault of every hub, and processes that are killed at random moments",
         tests=("tests/chaos",),
         covers=("connectors/http", "hub_ui/catalog/crawl.py", "hub_ui/library", "tests/chaos"),
-        minutes=6,
+        minutes=20,
         in_ci="--seed 1 --rounds 20",
     ),
 }  # fmt: skip

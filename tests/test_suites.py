@@ -67,8 +67,8 @@ def test_a_changed_path_calls_for_the_suites_that_cover_it(path: str, names: lis
     assert touched([path]) == names
 
 
-def test_all_suites_but_those_that_find_least_fit_into_the_time_of_ci() -> None:
-    assert within(MINUTES, SUITES) == (list(SUITES), [])
+def test_where_a_change_touches_everything_the_longest_suite_is_left_to_be_run_by_hand() -> None:
+    assert within(MINUTES, SUITES) == (["cluster", "exact", "tools", "fuzz", "journeys"], ["chaos"])
     assert within(10, ["cluster", "exact", "journeys"]) == (["cluster", "exact"], ["journeys"])
 
 

@@ -105,24 +105,30 @@ def test_no_import_hides_in_a_function_but_of_torch_and_its_kin() -> None:
 CLIENTS = [hub.connector.partition(":")[0] for hub in HUBS.values()]
 
 
-@pytest.mark.parametrize("module", [*CLIENTS, "hub_ui.cli", "hub_ui.services", "hub_ui.app"])
-def test_importing_loads_neither_torch_nor_diffusers(module: str) -> None:
-    assert loaded_by(f"import {module}") & HEAVY == set()
+COMMANDS = ["hub_ui.cli", *(f"hub_ui.commands.{n}" for n in ("search", "show", "inspect", "pull", "sync", "export"))]
+THE_REST = [*CLIENTS, "hub_ui.services", "hub_ui.app"]
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["hub_ui.cli", *(f"hub_ui.commands.{name}" for name in ("search", "show", "inspect", "pull", "sync", "export"))],
-)
-def test_the_command_line_starts_without_gradio(module: str) -> None:
-    assert "gradio" not in loaded_by(f"import {module}")
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """The top-level packages that are loaded after each import, one after the other in a new Python process."""
+    script = (
+        "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
+        "    print(name, *{each.split('.')[0] for each in sys.modules})"
+    )
+    command = [sys.executable, "-c", script, *COMMANDS, *THE_REST]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name: set(packages) for name, *packages in map(str.split, done.stdout.splitlines())}
 
 
-def loaded_by(statement: str) -> set[str]:
-    """The top-level packages loaded by a statement in a new Python process."""
-    script = f"import sys; {statement}; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+@pytest.mark.parametrize("module", [*COMMANDS, *THE_REST])
+def test_importing_loads_neither_torch_nor_diffusers(loaded: dict[str, set[str]], module: str) -> None:
+    assert loaded[module] & HEAVY == set()
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_command_line_starts_without_gradio(loaded: dict[str, set[str]], module: str) -> None:
+    assert "gradio" not in loaded[module]
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

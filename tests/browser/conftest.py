@@ -60,9 +60,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Not for the whole session: while a Playwright runs, no other test can run an event loop of its own."""
+    """For this folder, not for all tests: while a Playwright runs, no other test can run an event loop of its own."""
     path: Path = chromium()
     with sync_playwright() as playwright:
         # With scrollbars, as on most desks: they take room from the page.

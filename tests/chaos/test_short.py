@@ -30,7 +30,8 @@ def short() -> Iterator[Stage]:
         yield found
 
 
-@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.chaos) for number in range(1, 4))])
+# Of four rounds in a row: one with faults of the hubs besides, and one with a second process that waits.
+@pytest.mark.parametrize("number", [1, 2])
 def test_a_queue_that_is_killed_at_any_moment_ends_with_every_file_right_and_none_fetched_twice(
     short: Stage, number: int
 ) -> None:

@@ -121,7 +121,10 @@ def test_those_that_are_done_are_cleared(built: Services) -> None:
 
 @pytest.mark.parametrize("act", [{"act": "stop"}, {"act": "__init__"}, {"act": "look"}, {}])
 def test_other_clicks_change_nothing(built: Services, act: dict[str, str]) -> None:
+    built.queue.wait(built.queue.add(A).id)
+    tasks = built.queue.tasks()
     downloads.apply_click(built.queue, act)
+    assert built.queue.tasks() == tasks
 
 
 def test_a_number_that_is_none_is_refused(built: Services) -> None:
