@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from connectors.errors import HubUiError
+from connectors.filter import keep_permitted
 from connectors.record import Lora
 from hub_ui.catalog.codec import decode, encode
 from hub_ui.catalog.merge import merge
@@ -44,11 +45,13 @@ class Change:
 
 def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = ()) -> Change | None:
     """None if this says nothing new. `found_by` are pieces of a search's text (see `pieces`)."""
+    lora = keep_permitted(lora)
     document = encode(lora)
     if stored is None:
         return _change(lora, document, None, None, found_by)
     if document != stored.document and (known := read(stored.document)) is not None:
-        lora = merge(known, lora)
+        # Only the two together may tell that it is withheld.
+        lora = keep_permitted(merge(known, lora))
         document = encode(lora)
     else:
         known = lora if document == stored.document else None

@@ -24,7 +24,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.plan import PLACES
-from hub_ui.catalog.row import Row, row_of, storable
+from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
 from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, stored, twin
 from hub_ui.database import Migration, placeholders, timestamp
@@ -94,9 +94,29 @@ def _m001_shared(connection: Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('catalog', ?), ('change', '0')", (uuid4().hex,))
 
 
+def _m003_levels(connection: Connection) -> None:
+    """What nobody has rated is listed from "soft" on, and Replicate's runners have a kind of their own.
+
+    The level of a card is that of its strictest home, and its kind stays: only a LoRA that is no runner has copies.
+    """
+    old, new = '["kind","tool","tag","inputs"]', '["kind","runner","hub","inputs"]'
+    connection.execute("UPDATE loras SET document = replace(document, ?, ?) WHERE hub = 'replicate'", (old, new))
+    sql = "SELECT id, lead, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
+    last = -1
+    while found := connection.execute(sql, (last,)).fetchall():
+        last = found[-1][0]
+        for number, lead, document in found:
+            with suppress(HubUiError):
+                row = row_of(decode(document))
+                values = (row.nsfw, number, lead, row.nsfw)
+                connection.execute("UPDATE loras SET nsfw = ? WHERE id IN (?, ?) AND nsfw < ?", values)
+                if row.kind == "runner":
+                    connection.execute("UPDATE loras SET kind = 'runner' WHERE id = ?", (number,))
+
+
 # Only ever append, to both.
-MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values]
-POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared]
+MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values, _m003_levels]
+POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared, _m003_levels]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,8 +267,8 @@ class Store:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
-        """(id, change, row) of everything changed after the change `after`; None for what is on another's card."""
-        sql = f"""SELECT id, change, lead = id, {", ".join(ROW)} FROM loras
+        """(id, change, row) of everything changed after the change `after`; None for what has no card of its own."""
+        sql = f"""SELECT id, change, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
                   WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
         last = (after, _LAST_ID)
         while True:
@@ -266,7 +286,7 @@ class Store:
         anywhere = " OR ".join(f"instr({name}, ?) > 0" for name in PLACES[-1].fields)
         holds = "".join([f" AND ({anywhere})"] * len(wanted))
         sql = f"""SELECT id, {", ".join(ROW)} FROM loras
-                  WHERE lead = id AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
+                  WHERE lead = id AND nsfw < {UNLISTED} AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
         values = [phrase for phrase in wanted for _ in PLACES[-1].fields]
         last = 0
         while True:
