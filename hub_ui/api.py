@@ -67,9 +67,9 @@ class Endpoints:
             text: Words and filters, such as "ink rank:>=16 -anime"; empty lists everything.
             hubs: Only these hubs: civitai, huggingface, replicate.
             bases: Only LoRAs for these base models or architectures, such as sdxl, pony or flux1.
-            kinds: Only these kinds: character, style, concept, control, tool.
+            kinds: Only these: character, style, concept, control, tool; or runner, a hosted model that takes LoRAs.
             sort: relevance, downloads, likes or newest.
-            nsfw: At most safe, soft (also what nobody rated), mature or explicit.
+            nsfw: At most safe (rated so), soft (also what nobody rated), mature or explicit.
             limit: The number of results in all, at most 200.
             offline: Whether to search only what was seen before, and to ask no hub.
 

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from connectors.errors import HubUiError
+from connectors.record import within
 from connectors.ref import Ref
 from hub_ui.catalog import schema
 from hub_ui.catalog.changes import Stored
@@ -97,7 +98,8 @@ def _m001_shared(connection: Connection) -> None:
 def _m003_levels(connection: Connection) -> None:
     """What nobody has rated is listed from "soft" on, and Replicate's runners have a kind of their own.
 
-    The level of a card is that of its strictest home, and its kind stays: only a LoRA that is no runner has copies.
+    What CivitAI may have marked as showing a minor is in no list until the hub has said whether it has. The level of a
+    card is that of its strictest home, and its kind stays: only a LoRA that is no runner has copies.
     """
     old, new = '["kind","tool","tag","inputs"]', '["kind","runner","hub","inputs"]'
     connection.execute("UPDATE loras SET document = replace(document, ?, ?) WHERE hub = 'replicate'", (old, new))
@@ -107,8 +109,10 @@ def _m003_levels(connection: Connection) -> None:
         last = found[-1][0]
         for number, lead, document in found:
             with suppress(HubUiError):
-                row = row_of(decode(document))
-                values = (row.nsfw, number, lead, row.nsfw)
+                row = row_of(lora := decode(document))
+                is_unmarked = lora.hub == "civitai" and not any(claim.field == "minor" for claim in lora.claims)
+                level = row.nsfw if within(lora.nsfw, "soft") or not is_unmarked else UNLISTED
+                values = (level, number, lead, level)
                 connection.execute("UPDATE loras SET nsfw = ? WHERE id IN (?, ?) AND nsfw < ?", values)
                 if row.kind == "runner":
                     connection.execute("UPDATE loras SET kind = 'runner' WHERE id = ?", (number,))

@@ -93,6 +93,15 @@ def test_what_nobody_rated_leaves_the_safe_list_of_an_older_catalog(either_datab
     opened.close()
 
 
+def test_what_civitai_may_have_marked_returns_once_it_says_that_it_has_not(either_database: Path | str) -> None:
+    second_catalog(either_database, lora(1, nsfw="mature"), lora(2, nsfw="soft"))
+    opened = Catalog(Store(either_database), None)
+    assert titles(opened, nsfw="explicit") == ["Ink 2"]
+    opened.add([lora(1, nsfw="mature", claims=(claim("minor", False),))])
+    assert titles(opened, nsfw="explicit") == ["Ink 1", "Ink 2"]
+    opened.close()
+
+
 def test_the_runners_of_an_older_catalog_get_their_own_kind(either_database: Path | str) -> None:
     runner = lora(ref=Ref.parse("replicate:ada/run"), title="Run", claims=(claim("kind", "runner", where="inputs"),))
     second_catalog(either_database, runner, lora(2, claims=(claim("kind", "tool"),)))
