@@ -11,6 +11,7 @@
     │   ├── DownloadsDisabled       usable only on the hub itself
     │   └── RegionBlocked
     ├── NotFound                4   never there, or removed since
+    │   └── Withheld                its hub marks it as one that nobody is shown
     ├── NetworkError            5   no usable answer
     │   ├── HubDown                 refused, reset, 5xx
     │   ├── HubTimeout
@@ -20,6 +21,7 @@
     │   ├── WrongHash
     │   ├── NotWeights              a web page, an error text or a pickle instead of safetensors
     │   ├── BadHeader               safetensors by its first bytes, but its header can't be trusted
+    │   ├── Dangerous               the hub's own scan found danger in the file
     │   └── BadSnapshot             no snapshot of a catalog, or not a whole one
     └── PreviewError            1   the image could not be made
         ├── DoesNotFit              LoRA and base have different architectures
@@ -99,6 +101,10 @@ class NotFound(HubUiError):
     exit_code = 4
 
 
+class Withheld(NotFound):
+    """Marked by its hub as showing a minor, and above soft: for everybody as if it were not there."""
+
+
 class NetworkError(HubUiError):
     exit_code = 5
 
@@ -135,6 +141,10 @@ class NotWeights(IntegrityError):
 
 class BadHeader(IntegrityError):
     """A safetensors header that is cut off, too long, not JSON, or describes other bytes than the file has."""
+
+
+class Dangerous(IntegrityError):
+    """The hub's scan found danger in the file. A person may insist on it."""
 
 
 class BadSnapshot(IntegrityError):

@@ -67,9 +67,13 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResults:
-    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed."""
+    """The LoRAs of every hub as it orders them, hub after hub, and the errors of hubs that failed.
+
+    `withheld` are those that hubs listed and that nobody is shown.
+    """
 
     loras: tuple[Lora, ...] = ()
+    withheld: tuple[Ref, ...] = ()
     failures: tuple[HubUiError, ...] = ()
 
 
@@ -163,6 +167,7 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
     found: dict[HubName, dict[Ref, Lora]] = {}
     barren: dict[HubName, int] = {}
     failures: list[HubUiError] = []
+    withheld: list[Ref] = []
     cursors: dict[HubName, str] | None = None
     while cursors is None or cursors:
         seen, cursors = cursors, {}
@@ -171,6 +176,7 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
                 failures.append(answer.error)
             elif answer.page is not None:
                 hub, page = answer.hub, answer.page
+                withheld += page.withheld
                 known = found.setdefault(hub, {})
                 before = len(known)
                 for lora in page.loras:
@@ -179,4 +185,4 @@ def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = T
                 if page.cursor and len(known) < query.limit and barren[hub] < MAX_BARREN_ROUNDS:
                     cursors[hub] = page.cursor
     loras = tuple(lora for _, known in sorted(found.items()) for lora in known.values())
-    return SearchResults(loras=loras, failures=tuple(failures))
+    return SearchResults(loras=loras, withheld=tuple(withheld), failures=tuple(failures))

@@ -7,15 +7,23 @@ from datetime import UTC, datetime
 from connectors.claims.availability import moment
 from connectors.claims.base_models import matches
 from connectors.claims.resolve import best, flatten
+from connectors.errors import Withheld
 from connectors.query import Query
-from connectors.record import Claim, Lora, Nsfw, may_list, within
+from connectors.record import Claim, Lora, Nsfw, Version, WeightFile, is_marked, within
+from connectors.registry import origin_label
 
 
 def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
-    """The LoRAs that match. Versions for one of the bases come first, since a card shows the first version."""
+    """The LoRAs that match. Versions for one of the bases come first, since a card shows the first version.
+
+    A runner, which is no LoRA, is found by asking for its kind, and what is neither by its ref alone.
+    """
     found = []
     for lora in limit_nsfw(loras, query.nsfw):
-        if query.kinds and flatten(lora).kind not in query.kinds:
+        if best(lora.claims, "is_lora") is False:
+            continue
+        kind = flatten(lora).kind
+        if kind not in query.kinds if query.kinds else kind == "runner":
             continue
         if query.bases:
             on_base = {v.ref: _is_on_base((*v.claims, *lora.claims), query) for v in lora.versions}
@@ -28,17 +36,49 @@ def filter_loras(loras: Iterable[Lora], query: Query) -> tuple[Lora, ...]:
 
 def limit_nsfw(loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
     """The LoRAs, and of their images those, that a person may see who asked for at most `ceiling`."""
-    return tuple(
-        replace(
-            lora,
-            versions=tuple(
-                replace(version, examples=tuple(e for e in version.examples if within(e.nsfw, ceiling)))
-                for version in lora.versions
-            ),
-        )
-        for lora in loras
-        if may_list(lora.nsfw, ceiling)
+    shown = (lora for lora in loras if within(lora.nsfw, ceiling) and not lora.is_withheld)
+    return tuple(_limit_images(lora, ceiling) for lora in shown)
+
+
+def _limit_images(lora: Lora, ceiling: Nsfw) -> Lora:
+    versions = (
+        replace(version, examples=tuple(example for example in version.examples if within(example.nsfw, ceiling)))
+        for version in lora.versions
     )
+    return replace(lora, versions=tuple(versions))
+
+
+def keep_permitted(lora: Lora) -> Lora:
+    """What its hub lets anyone be shown, whatever they choose.
+
+    Without images above soft where it is marked as showing a minor or as safe for work only. Of one that is withheld,
+    the level, the mark and the hashes of its files are left, so that its copies are known.
+    """
+    if lora.is_withheld:
+        marks = tuple(claim for claim in lora.claims if claim.field == "minor")
+        versions = tuple(map(_keep_hashes, lora.versions))
+        return Lora(ref=lora.ref, title=lora.ref.id, url=lora.url, nsfw=lora.nsfw, versions=versions, claims=marks)
+    is_limited = is_marked(lora.claims, "minor") or is_marked(lora.claims, "sfw_only")
+    return _limit_images(lora, "soft") if is_limited else lora
+
+
+def _keep_hashes(version: Version) -> Version:
+    files = (
+        WeightFile(ref=file.ref, name="", sha256=file.sha256, autov3=file.autov3, format=file.format)
+        for file in version.files
+    )
+    return Version(ref=version.ref, name="", files=tuple(files))
+
+
+def check_shown(lora: Lora) -> Lora:
+    """The LoRA itself. Raises Withheld."""
+    if lora.is_withheld:
+        raise Withheld(
+            f"{origin_label(lora.hub)} marks {lora.ref} as showing a minor, and its content is above soft: it is not "
+            "shown, opened or downloaded here, at any level. Choose another LoRA.",
+            hub=lora.hub,
+        )
+    return lora
 
 
 def is_past(query: Query, updates: Iterable[str | None]) -> bool:

@@ -352,7 +352,7 @@ class _WithHashes(GuardedConnector):
     def by_hash(self, value: str) -> tuple[Lora, Ref]:
         assert isinstance(self.connector, FindsByHash)
         hub = self.connector
-        return self.guard.ask(lambda: hub.by_hash(value))
+        return self.guard.ask(lambda: hub.by_hash(value), requests=REQUESTS_OF_A_LORA)
 
 
 class _WithBoth(_WithHistory, _WithHashes):

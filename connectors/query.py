@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from connectors.errors import BadQuery, suggestion
 from connectors.record import Access, Kind, Lora, Nsfw
+from connectors.ref import Ref
 from connectors.registry import HUBS, HubName
 
 LONGEST_TEXT = 200
@@ -34,14 +35,14 @@ class Query:
     a key of the query language ("text", "tag", "creator", "hub", "base", "kind", "license", "access") and a value that
     must not be there.
 
-    `bases` are base model ids, architecture ids, or names as a hub writes them. `licenses` are uses that a licence
-    must allow (claims/license.py) or names of licences. `triggers` are trigger words, "any" or "none".
-    `rank` is a number, `size` in bytes, `age` in seconds since the last update. A LoRA without the
-    value is in no range.
+    `bases` are base model ids, architecture ids, or names as a hub writes them. Without `kinds`, runners, which are no
+    LoRAs, are left out. `licenses` are uses that a licence must allow (claims/license.py) or names of licences.
+    `triggers` are trigger words, "any" or "none". `rank` is a number, `size` in bytes, `age` in seconds since the last
+    update. A LoRA without the value is in no range.
 
     `nsfw` is the strongest level wanted. A LoRA is as strong as its strongest image, or as its author or hub calls
     it. "soft", the default, finds what hubs call safe for work and what nobody has rated, which is most of Hugging
-    Face and Replicate. "safe" finds what is rated safe, and what is unrated without its images.
+    Face and Replicate. "safe" finds what is rated safe and nothing else.
     """
 
     text: str = ""
@@ -117,9 +118,11 @@ class Page:
     """One hub's answer. `cursor` is opaque and continues the same query at the same hub; None is the end.
 
     A page may be empty and still carry a cursor (CivitAI filters after paging). `total` is None if a hub doesn't count.
+    `withheld` are LoRAs that the hub listed and that nobody is shown (see Lora.is_withheld).
     """
 
     hub: HubName
     loras: tuple[Lora, ...]
     cursor: str | None = None
     total: int | None = None
+    withheld: tuple[Ref, ...] = ()

@@ -184,7 +184,7 @@ FIELDS: tuple[Field, ...] = (
     _list(
         "kind",
         "kinds",
-        "What it is made for.",
+        "What it is made for. A `runner`, a hosted model that takes LoRAs, is found by asking for it alone.",
         "style,concept",
         read=lambda text: _choose(text, get_args(Kind), "kind"),
         choices=lambda: get_args(Kind),
@@ -267,7 +267,7 @@ FIELDS: tuple[Field, ...] = (
         "nsfw",
         {level: level for level in NSFW_LEVELS},
         {level: f"up to {level}" for level in NSFW_LEVELS},
-        "The highest level of mature images to show.",
+        "The highest level of mature images to show. `safe` is what is rated so; `soft` also what nobody has rated.",
         "mature",
     ),
 )

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from connectors.errors import NotFound
 from connectors.ref import Origin, Ref
 
-Kind = Literal["character", "style", "concept", "control", "tool"]
+# A "runner" is a hosted model that takes LoRAs, or trains them, and is none.
+Kind = Literal["character", "style", "concept", "control", "tool", "runner"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
 Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
 # "you": the person who uses this library. "probably": what most files with such tensors are, where nobody says it.
@@ -136,6 +137,11 @@ class Lora:
     def hub(self) -> Origin:
         return self.ref.hub
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether its hub marks it as showing a minor and it is above soft: it is shown to nobody."""
+        return is_marked(self.claims, "minor") and not within(self.nsfw, "soft")
+
     def version(self, version_id: str | None) -> Version | None:
         """The version with this id, or the default one for None; None if there is no such version."""
         if version_id is None:
@@ -255,14 +261,14 @@ def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     )
 
 
+def is_marked(claims: Iterable[Claim], field: str) -> bool:
+    """Whether a hub says yes to a field such as "minor", "sfw_only", "real_person"."""
+    return any(claim.field == field and claim.value is True for claim in claims)
+
+
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether an image of `level` may be shown at `ceiling`. An unrated one is shown from "soft" on."""
+    """Whether a LoRA or an image of `level` may be shown at `ceiling`. What nobody has rated is from "soft" on."""
     return _strength(level) <= _strength(ceiling)
-
-
-def may_list(level: Nsfw | None, ceiling: Nsfw) -> bool:
-    """Whether a LoRA of `level` may be listed at `ceiling`. An unrated one always is, since most are unrated."""
-    return level is None or within(level, ceiling)
 
 
 def highest(levels: Iterable[Nsfw | None]) -> Nsfw | None:

@@ -191,9 +191,9 @@ class Endpoints:
             text: Words and filters, such as "ink rank:>=16 license:sell -anime"; empty lists everything.
             hubs: Only these hubs: civitai, huggingface, replicate.
             bases: Only LoRAs for these: sd1, sdxl, pony, illustrious, flux1, flux2, wan, qwen-image and others.
-            kinds: Only these kinds: character, style, concept, control, tool.
+            kinds: Only these: character, style, concept, control, tool; or runner, a hosted model that takes LoRAs.
             sort: relevance, downloads, likes or newest.
-            nsfw: At most safe, soft (also what nobody rated), mature or explicit.
+            nsfw: At most safe (rated so), soft (also what nobody rated), mature or explicit.
             limit: The number of results, at most 200.
             offline: Whether to search only what was seen before, and to ask no hub.
             offset: How many results to leave out: those of the pages before.

@@ -73,6 +73,7 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
         services.metrics.count_search()
         answer = federation.collect(services.connectors, replace(query, limit=offset + query.limit))
         services.catalog.add(answer.loras, found_by=query.words)
+        services.catalog.withhold(answer.withheld)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()

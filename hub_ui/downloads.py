@@ -9,9 +9,10 @@ from typing import TypeAlias
 from connectors.claims import resolve
 from connectors.claims.resolve import record_of
 from connectors.connector import Download
-from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
+from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
+from hub_ui import format
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
@@ -27,6 +28,12 @@ from hub_ui.settings import Settings
 _LOG = logging.getLogger(__name__)
 OnProgress: TypeAlias = Callable[[Progress], None]
 IsCancelled: TypeAlias = Callable[[], bool]
+
+
+def check_scan(record: Record) -> None:
+    """Raises Dangerous for a file in which its hub's scan found danger."""
+    if message := format.danger(record):
+        raise Dangerous(message, hub=record.hub, url=record.url)
 
 
 class Downloads:
@@ -107,18 +114,28 @@ class Downloads:
         return known[ref]
 
     def pull(
-        self, ref: Ref, *, on_progress: OnProgress | None = None, is_cancelled: IsCancelled | None = None
+        self,
+        ref: Ref,
+        *,
+        force: bool = False,
+        on_progress: OnProgress | None = None,
+        is_cancelled: IsCancelled | None = None,
     ) -> Entry:
-        """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives."""
-        entry = self._find_file(ref) or self._pull_file(ref, on_progress, is_cancelled)
+        """Pins `ref` and fetches its file unless the library has it. Raises the hub's error, with alternatives.
+
+        With `force` also one in which the hub's scan found danger; Dangerous is raised for it else.
+        """
+        entry = self._find_file(ref) or self._pull_file(ref, force, on_progress, is_cancelled)
         half = self.other_half(entry.ref)
         if half is not None and self._find_file(half) is None:
-            self._pull_file(half, on_progress, is_cancelled)
+            self._pull_file(half, force, on_progress, is_cancelled)
         return entry
 
-    def _pull_file(self, ref: Ref, on_progress: OnProgress | None, is_cancelled: IsCancelled | None) -> Entry:
+    def _pull_file(
+        self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
+    ) -> Entry:
         try:
-            entry = self._download(ref, on_progress, is_cancelled)
+            entry = self._download(ref, force, on_progress, is_cancelled)
         except (NotFound, AccessError) as error:
             raise self._lookup.explain(error, ref) from error
         self._lookup.remember_header(entry, self.path(entry))
@@ -128,7 +145,9 @@ class Downloads:
         """The entry of exactly this pinned ref, if its file is there."""
         return self._library.find_installed(ref)
 
-    def _download(self, ref: Ref, on_progress: OnProgress | None, is_cancelled: IsCancelled | None) -> Entry:
+    def _download(
+        self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
+    ) -> Entry:
         """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
         connector = self._lookup.connector(ref.hub)
         try:
@@ -139,9 +158,11 @@ class Downloads:
                 raise
             lora = self._lookup.recall(ref, error)
         pinned = lora.pin(ref)
+        if not force:
+            check_scan(record_of(lora, pinned))
         if ref == ref.lora and (home := self._best_home(pinned, lora)) != pinned:
             try:
-                return self._download(home, on_progress, is_cancelled)
+                return self._download(home, force, on_progress, is_cancelled)
             except PullCancelled:
                 raise
             # What was asked for is still to be tried.
@@ -191,6 +212,8 @@ class Downloads:
         """What the lock file pins may come from any hub that is known to have the same bytes."""
         try:
             return self.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+        except Withheld:
+            raise
         except (NotFound, AccessError):
             entry = next((entry for entry in self._library.entries() if entry.ref == ref), None)
             if entry is None or not pull_from_mirror(

@@ -3,6 +3,8 @@
 import unicodedata
 from datetime import UTC, datetime
 
+from connectors.claims.resolve import best
+from connectors.record import Record
 from connectors.registry import HUBS, origin_label
 from hub_ui.i18n import N_, N_plural, _, language, ngettext
 
@@ -23,7 +25,9 @@ KIND_PLURALS: dict[str, str] = {
     "concept": N_("concepts"),
     "control": N_("controls"),
     "tool": N_("tools"),
+    "runner": N_("runners"),
 }
+_DANGER = N_("{hub}'s scan found danger in this file. If you trust it all the same: hub-ui pull {ref} --force")
 SOURCE_WORDS: dict[str, str] = {
     "you": N_("you"),
     "header": N_("the file itself"),
@@ -47,6 +51,13 @@ LONGEST_TITLE = 300
 def clean(text: str) -> str:
     """One line without the characters that a terminal obeys or that change the order of what is read."""
     return "".join(c for c in text.translate(_LINE_BREAKS) if unicodedata.category(c) not in _UNSAFE)
+
+
+def danger(record: Record) -> str:
+    """What its hub's scan of the file found, and how to insist on it; empty where it found nothing."""
+    if best(record.claims, "scan") != "Danger":
+        return ""
+    return _(_DANGER).format(hub=origin_label(record.hub), ref=record.ref)
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

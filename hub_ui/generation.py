@@ -123,6 +123,9 @@ class Generation:
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
             self._policy.check("use own files")
+        for ref in refs:
+            if isinstance(ref, Ref):
+                self._lookup.check_shown(ref)
         spread = zip(
             refs,
             spread_weights(weights, len(refs)),

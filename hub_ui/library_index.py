@@ -16,7 +16,7 @@ from connectors.errors import NotFound
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.row import Base, Row, fold_name, row_ref, searchable, searchable_names, words
+from hub_ui.catalog.row import CEILINGS, UNLISTED, Base, Row, fold_name, row_ref, searchable, searchable_names, words
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.library import Library
@@ -190,7 +190,7 @@ def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
         hubs=(entry.ref.hub,),
         kind=known.kind if known else None,
         access=known.access if known else "open",
-        nsfw=known.nsfw if known else 0,
+        nsfw=min(known.nsfw, UNLISTED - 1) if known else CEILINGS[None],
         rank=known.rank if known else None,
         size=entry.size,
         license=known.license if known else None,

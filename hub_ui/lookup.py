@@ -15,7 +15,7 @@ from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, LoraSource, pin
-from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited
+from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.guard import HubGuard
 from connectors.query import Query
@@ -112,6 +112,7 @@ class Lookup:
             return answer
         self.seconds[answer.hub] = answer.seconds
         self._catalog.add(answer.page.loras, found_by=query.words)
+        self._catalog.withhold(answer.page.withheld)
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 
@@ -131,6 +132,8 @@ class Lookup:
         failure: HubUiError | None = None
         try:
             lora = self.fetch(ref)
+        except Withheld:
+            raise
         except NotFound as error:
             lora = self._recall_removed(ref, error)
         except (NetworkError, RateLimited) as error:
@@ -140,7 +143,11 @@ class Lookup:
 
     def fetch(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""
-        lora = self.connector(ref.hub).get(ref)
+        try:
+            lora = self.connector(ref.hub).get(ref)
+        except Withheld:
+            self._catalog.withhold([ref])
+            raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
             self._catalog.add([lora])
@@ -208,6 +215,7 @@ class Lookup:
     def inspect(self, ref: Ref) -> Facts:
         """What the file itself proves: as known, else from its header, which is read once and then remembered."""
         pinned = pin(self.connector(ref.hub), ref)
+        self.check_shown(pinned)
         try:
             keys = facts_keys(pinned, self._catalog.file(pinned).sha256)
         except NotFound:
@@ -226,6 +234,15 @@ class Lookup:
             self._catalog.remember_facts(keys[0], facts.encode(), pinned)
             self._add_header(pinned, facts)
         return facts
+
+    def check_shown(self, ref: Ref) -> None:
+        """Raises Withheld for a LoRA that nobody is shown, as far as was seen."""
+        try:
+            self._catalog.lora(ref)
+        except Withheld:
+            raise
+        except NotFound:
+            pass
 
     def find_facts(self, file: WeightFile) -> Facts | None:
         """The same without asking anyone: None if its header was never read."""
@@ -298,7 +315,7 @@ class Lookup:
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
-        if not isinstance(error, NotFound | AccessError):
+        if isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
             return error
         try:
             known = self._catalog.lora(ref)
@@ -319,9 +336,12 @@ class Lookup:
                 lora, ref = hub.by_hash(value)
                 self._catalog.add([lora])
                 # The lookup by hash returns one version, without the permissions.
-                with suppress(HubUiError):
+                try:
                     return self.get(ref), ref
-                return lora, ref
+                except Withheld:
+                    raise
+                except HubUiError:
+                    return lora, ref
         raise NotFound("No hub here finds files by their hash.")
 
     def identifier(

@@ -10,7 +10,7 @@ from connectors.civitai import parse
 from connectors.claims.base_models import spellings
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, DownloadsDisabled, NotFound, Paid
-from connectors.filter import filter_loras, is_past
+from connectors.filter import check_shown, filter_loras, is_past
 from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, count, table, tables, text, whole
 from connectors.http.session import Endpoint, Session
@@ -64,18 +64,15 @@ class CivitAI:
             loras=filter_loras(loras, query),
             cursor=None if ends else following,
             total=count(metadata.get("totalItems")),
+            withheld=tuple(lora.ref for lora in loras if lora.is_withheld),
         )
 
     def get(self, ref: Ref) -> Lora:
+        """Raises Withheld for one that nobody is shown, as `by_hash` and `download` do."""
         alone = self._fetch("model-versions", ref.version) if ref.version else {}
-        model_id = ref.id or text(alone.get("modelId"))
-        try:
-            model = self._fetch("models", model_id) if model_id else {}
-        except NotFound:
-            # Models of real people and removed ones answer 404, while their versions may still be described.
-            model = {}
+        model = self._fetch_model(ref.id or text(alone.get("modelId")))
         if not model:
-            return self._read_version(alone, ref)
+            return self._read_version(alone, {}, ref)
         self._check_owner(alone, ref)
         listed = tables(model.get("modelVersions"))
         if not alone and listed and (first := whole(listed[0].get("id"))) is not None:
@@ -91,8 +88,9 @@ class CivitAI:
         `value` is a SHA256, AutoV2 (its first 10 digits) or AutoV3 (first 12 digits of the SHA-256 after the header).
         """
         alone = table(self._session.json(f"/api/v1/model-versions/by-hash/{quote(value, safe='')}"))
-        lora = parse.lora_of_version(alone, self._web, datetime.now(UTC))
-        if lora is None or not lora.versions:
+        model = self._fetch_model(text(alone.get("modelId")))
+        lora = parse.lora_of_version(alone, self._web, datetime.now(UTC), model)
+        if lora is None or not check_shown(lora).versions:
             raise NotFound(f"CivitAI knows the hash {value[:12]}, but not as a LoRA's.", hub=self.name)
         version = lora.versions[0]
         ids = [
@@ -109,8 +107,9 @@ class CivitAI:
         The hub's `downloadUrl`s are not used: some answer 404, and one endpoint writes the host "undefined" into them.
         """
         if lora is None and ref.version:
-            lora = self._read_version(self._fetch("model-versions", ref.version), ref)
-        lora = lora or self.get(ref)
+            alone = self._fetch("model-versions", ref.version)
+            lora = self._read_version(alone, self._fetch_model(text(alone.get("modelId"))), ref)
+        lora = check_shown(lora or self.get(ref))
         if lora.access in ("archived", "removed"):
             gone = f"“{lora.title}” is {lora.access} on CivitAI: its files can't be downloaded any more."
             raise NotFound(gone, hub=self.name, url=lora.url)
@@ -156,10 +155,16 @@ class CivitAI:
             raise BadAnswer(f"CivitAI answered about number {number} without its id. Try again.", hub=self.name)
         return answer
 
-    def _read_version(self, alone: Table, ref: Ref) -> Lora:
+    def _fetch_model(self, number: str | None) -> Table:
+        """Empty for one of a real person or a removed one: these answer 404, while a version may still be described."""
+        with suppress(NotFound):
+            return self._fetch("models", number) if number else {}
+        return {}
+
+    def _read_version(self, alone: Table, model: Table, ref: Ref) -> Lora:
         """The LoRA with one version, from the answer about the version alone."""
         self._check_owner(alone, ref)
-        return self._check_found(parse.lora_of_version(alone, self._web, datetime.now(UTC)), ref)
+        return self._check_found(parse.lora_of_version(alone, self._web, datetime.now(UTC), model), ref)
 
     def _check_owner(self, version: Table, ref: Ref) -> None:
         if ref.id and text(version.get("modelId")) not in (None, ref.id):
@@ -168,4 +173,4 @@ class CivitAI:
     def _check_found(self, lora: Lora | None, ref: Ref) -> Lora:
         if lora is None:
             raise NotFound(f"CivitAI has no LoRA under {ref}.", hub=self.name)
-        return lora
+        return check_shown(lora)

@@ -10,6 +10,7 @@ from typing import Any
 from connectors.claims import base_models, card, kind, license, nsfw, strength, trigger_words
 from connectors.claims.availability import lora_availability, version_availability
 from connectors.claims.trigger_words import card_claims
+from connectors.filter import keep_permitted
 from connectors.http.json_fields import (
     Table,
     address,
@@ -42,10 +43,15 @@ _SEPARATORS = re.compile(r'[,:"]')
 _MAX_LISTED = 40
 _MAX_SIDE = 20_000
 _MAX_NOTE = 2_000
+# What CivitAI says of a whole model by yes or no, as fields of claims.
+_MARKS = {"minor": "minor", "sfwOnly": "sfw_only", "poi": "real_person"}
+_SCANS = ("virusScanResult", "pickleScanResult")
+# The worst first.
+_SCAN_RESULTS = ("Danger", "Error", "Pending", "Success")
 
 
 def lora(model: Table, web: str, now: datetime) -> Lora | None:
-    """None if it is no LoRA or has no id."""
+    """None if it is no LoRA or has no id. Only what may be shown (see keep_permitted)."""
     model_id = whole(model.get("id"))
     if model_id is None or model_id < 0 or model.get("type") not in LORA_TYPES:
         return None
@@ -58,7 +64,7 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
     availability = lora_availability(model)
     # thumbsUp came in March 2024; before, people "favorited".
     likes = (count(stats.get(name)) for name in ("thumbsUpCount", "favoriteCount"))
-    return Lora(
+    found_lora = Lora(
         ref=ref,
         title=text(model.get("name"), 300) or f"Model {model_id}",
         url=f"{web}/models/{model_id}",
@@ -74,14 +80,19 @@ def lora(model: Table, web: str, now: datetime) -> Lora | None:
         versions=versions,
         claims=(*_lora_claims(model), *availability.claims(), *nsfw.civitai_claims(level, model)),
     )
+    return keep_permitted(found_lora)
 
 
-def lora_of_version(version: Table, web: str, now: datetime) -> Lora | None:
-    """From a version alone, when its model is gone or the version was found by a hash."""
+def lora_of_version(version: Table, web: str, now: datetime, model: Table | None = None) -> Lora | None:
+    """From a version alone, when its model is gone or the version was found by a hash.
+
+    `model` is the answer about its model, of which only the level and the marks are taken: the version has none.
+    """
     about = table(version.get("model"))
-    model = {name: about.get(name) for name in ("name", "type", "nsfw", "poi", "mode")}
+    known = {name: about.get(name) for name in ("name", "type", "nsfw", "poi", "mode")}
+    known |= {name: value for name, value in (model or {}).items() if name in ("nsfwLevel", *_MARKS)}
     also = {name: version.get(name) for name in ("description", "stats")}
-    return lora({"id": version.get("modelId"), **model, **also, "modelVersions": [version]}, web, now)
+    return lora({"id": version.get("modelId"), **known, **also, "modelVersions": [version]}, web, now)
 
 
 def with_version(model: Table, alone: Table) -> dict[str, Any]:
@@ -105,6 +116,11 @@ def _lora_claims(model: Table) -> tuple[Claim, ...]:
     return (
         *kind.kind_claims(_tags(model.get("tags")), "tags", title, "name"),
         *kind.poi_claims(model.get("poi")),
+        *(
+            Claim(field=field, value=value, source="hub", where=name)
+            for name, field in _MARKS.items()
+            if isinstance(value := model.get(name), bool)
+        ),
         *kind.word_claims(trigger_words.clean(texts(first.get("trainedWords")))),
         *license.civitai_claims(model),
         # People choose "LORA" for LoKr and LoHa too, so it is too weak to contradict the file.
@@ -129,8 +145,9 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
     examples = tuple(found for image in tables(version.get("images")) if (found := _example(image)) is not None)
     prompts = tuple(example.prompt for example in examples if example.prompt)
     listed = tables(version.get("files"))
-    weights = [file for file in listed if file.get("type", "Model") in _WEIGHT_TYPES]
-    weights = weights or [file for file in listed if str(file.get("name")).endswith(".safetensors")]
+    placed = [(file, f"{where}files[{i}].") for i, file in enumerate(listed)]
+    weights = [each for each in placed if each[0].get("type", "Model") in _WEIGHT_TYPES]
+    weights = weights or [each for each in placed if str(each[0].get("name")).endswith(".safetensors")]
     # A prompt can load a version's files by these names.
     names = (text(file.get(key), 300) for file in listed for key in ("name", "overrideName"))
     stems = tuple(name.rpartition(".")[0] or name for name in names if name)
@@ -142,7 +159,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
         updated_at=next(filter(None, times), None),
         access=availability.access,
         access_note=availability.note,
-        files=tuple(_file(here, file) for file in weights),
+        files=tuple(_file(here, file, at) for file, at in weights),
         examples=examples,
         claims=(
             *(base_models.base_claims(base, "hub", f"{where}baseModel") if base else ()),
@@ -155,7 +172,7 @@ def _version(ref: Ref, version: Table, where: str, now: datetime) -> Version | N
     )
 
 
-def _file(version: Ref, file: Table) -> WeightFile:
+def _file(version: Ref, file: Table, where: str) -> WeightFile:
     file_id = whole(file.get("id"))
     unnamed = f"{version.version}.safetensors"
     name = re.split(r"[\\/]", text(file.get("overrideName"), 300) or text(file.get("name"), 300) or unnamed)[-1]
@@ -170,7 +187,19 @@ def _file(version: Ref, file: Table) -> WeightFile:
         autov3=autov3(hashes.get("AutoV3")),
         format=_format(table(file.get("metadata")).get("format"), name),
         primary=file.get("primary") is True,
+        claims=_scan_claims(file, where),
     )
+
+
+def _scan_claims(file: Table, where: str) -> tuple[Claim, ...]:
+    """The worse result of the two scans. A word that nobody has listed stands before a success."""
+    found = {name: result for name in _SCANS if (result := text(file.get(name), 40))}
+    order = {result: place for place, result in enumerate(_SCAN_RESULTS)}
+    worst = min(found.values(), key=lambda result: order.get(result, 2), default=None)
+    if worst is None:
+        return ()
+    names = ", ".join(f"{where}{name}" for name, result in found.items() if result == worst)
+    return (Claim(field="scan", value=worst, source="hub", where=names),)
 
 
 def _format(stated: object, name: str) -> FileFormat:

@@ -13,15 +13,39 @@ _WORDS: dict[str, Nsfw] = {
     "none": "safe", "false": "safe", "pg": "safe", "soft": "soft", "pg13": "soft", "mature": "mature", "r": "mature",
     "true": "mature", "x": "explicit", "xxx": "explicit", "blocked": "explicit",
 }  # fmt: skip
-_MATURE_TAGS = frozenset(
-    (
-        "not-for-all-audiences", "nsfw", "porn", "pornography", "hentai", "erotic", "erotica", "nude", "nudity", "xxx",
-        "uncensored", "lewd", "adult content", "r18",
-    )
-)  # fmt: skip
+_MATURE_TAGS = frozenset(("not-for-all-audiences", "adult content"))
+_GAP = r"[\s_-]"
+# Words for grown-ups, each with what goes on in a way that makes it innocent: "nude lipstick", "summa cum laude".
+_MATURE_WORDS: dict[str, str] = {
+    r"nsfw|porn\w*|hentai|erotic\w*|lewds?|uncensored|r-?18|onlyfans|topless|striptease|nud(?:ity|ist|ism)": "",
+    r"undress(?:ed|ing|es)?|sexual\w*|cumshots?|cumming|fellatio|cunnilingus|creampie|bukkake|ahegao|orgasms?": "",
+    r"masturbat\w*|anal|futa(?:nari)?|loli(?:con)?s?|shota(?:con)?s?|yiff|bdsm|bondage|shibari|dildos?|milfs?": "",
+    r"penis(?:es)?|vaginas?|genital(?:s|ia)|nipples?|boobs|upskirt|(?:blow|hand|boob)-?jobs?|deep-?throat": "",
+    rf"gang-?bang|camel{_GAP}?toe|doggy{_GAP}?style|pov{_GAP}missionary|missionary{_GAP}pov": "",
+    rf"not{_GAP}safe{_GAP}for{_GAP}work|adults?{_GAP}only": "",
+    r"(?<![.\d+-])18\s?\+": r"\s?\d",
+    "xxx": rf"{_GAP}?(?:large|small|[ls](?![a-z])|olymp)|\.",
+    "nudes?": rf"{_GAP}(?:beige|bras?|colou?r(?:ed|s)?|dress(?:es)?|eye-?shadow|gloss|heels?|lips?|lipsticks?|make-?up"
+    r"|manicure|nails?|palette|pink|pumps?|shades?|shoes?|stockings?|tights|toned?|tones)(?![a-z])",
+    "naked": rf"{_GAP}(?:mole|eye|cake|gun|neck|flame|raygun)",
+    "(?<!same-)(?<!same )(?<!opposite )sex": rf"{_GAP}(?:and{_GAP}the{_GAP}city|ed|education|pistols)(?![a-z])",
+    "cum": rf"{_GAP}(?:laude|bed)",
+    "pussy": rf"{_GAP}?(?:cat|willow|riot|bow)",
+}
+_MATURE = "|".join(f"(?:{word})(?!{rest})" if rest else word for word, rest in _MATURE_WORDS.items())
+# The words of Japanese and Chinese stand without spaces.
 _MATURE_WORD = re.compile(
-    r"(?<![a-z])(?:nsfw|porn\w*|hentai|xxx|nudes?|nudity|naked|erotic\w*|lewd|uncensored|r-?18)(?![a-z])", re.IGNORECASE
+    rf"(?<![a-z])(?:{_MATURE})(?![a-z])|エロ|裸体|全裸|色情|无码|無修正|成人向|ヌード|ポルノ", re.IGNORECASE
 )
+# What stands before a word that an author rules out, other such words between: "no nudity or sex", "without any NSFW".
+_DENIED = re.compile(
+    rf"(?<![a-z])(?:no|non|not|never|without|zero|avoids?|free{_GAP}+of){_GAP}+(?:any{_GAP}+)?(?:for{_GAP}+)?"
+    rf"(?:(?:{_MATURE})[\s,/_-]+(?:(?:or|and|nor){_GAP}+)?)*$",
+    re.IGNORECASE,
+)
+_DENIAL = 80
+_FREE = re.compile(r"[\s-]?free\b", re.IGNORECASE)
+_NEGATIVE_PROMPT = re.compile(r"negative[\s_-]?prompts?\W[^\n]*", re.IGNORECASE)
 
 
 def image_level(nsfw_level: object, nsfw: object) -> Nsfw | None:
@@ -69,10 +93,20 @@ def _ratings(model: Table) -> tuple[tuple[Nsfw, ...], dict[str, tuple[Nsfw, ...]
 
 def text_claims(level_tags: Iterable[str], texts: Iterable[tuple[str, str]]) -> tuple[Claim, ...]:
     """The level that Hugging Face's tag, authors' tags, or `texts` state: (text, where it stands) pairs."""
-    of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS)
-    of_texts = (f"{where}: {found[0]}" for text, where in texts if (found := _MATURE_WORD.search(text[:20_000])))
+    of_tags = (f"tags: {tag}" for tag in level_tags if tag.casefold() in _MATURE_TAGS or _mature_word(tag))
+    of_texts = (f"{where}: {found}" for text, where in texts if (found := _mature_word(text)))
     where = next(chain(of_tags, of_texts), None)
     return (Claim(field="nsfw", value="mature", source="tag", where=where),) if where else ()
+
+
+def _mature_word(text: str) -> str | None:
+    """The first that the author does not rule out."""
+    said = _NEGATIVE_PROMPT.sub(" ", text[:20_000])
+    for found in _MATURE_WORD.finditer(said):
+        before = _DENIED.search(said, max(0, found.start() - _DENIAL), found.start())
+        if before is None and _FREE.match(said, found.end()) is None:
+            return found[0]
+    return None
 
 
 def level_of(claims: Iterable[Claim]) -> Nsfw | None:

@@ -33,12 +33,15 @@ from connectors.ref import Ref, is_id
 
 MAX_LIMIT = 100
 MAX_COMMITS = 20
+# Pages that are read in place of adapters of language models, which are tagged `lora` too.
+_MORE_PAGES = 5
 _EXPAND = (
     "author",
     "cardData",
     "downloads",
     "gated",
     "lastModified",
+    "library_name",
     "likes",
     "pipeline_tag",
     "private",
@@ -46,8 +49,6 @@ _EXPAND = (
     "siblings",
     "tags",
 )
-# Tags of a LoRA for images whose author forgot the tag `lora`; language models have none of these.
-_PICTURES = {"diffusers", "image-to-image", "image-to-video", "stable-diffusion", "text-to-image", "text-to-video"}
 _SORTS: Mapping[Sort, str] = {"downloads": "downloads", "likes": "likes", "newest": "lastModified"}
 _TRANSIENT = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError)
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -84,16 +85,26 @@ class HuggingFace:
         lists, place = _lists(query), int(number)
         if place >= len(lists):
             return Page(hub=self.name, loras=())
-        page = self._page(query, lists, place, parse_qsl(rest))
+        page, others = self._page(query, lists, place, parse_qsl(rest))
+        for _ in range(_MORE_PAGES):
+            if not others or len(page.loras) >= query.limit or page.cursor is None or "?" not in page.cursor:
+                break
+            more, others = self._page(query, lists, place, parse_qsl(page.cursor.partition("?")[2]))
+            page = replace(more, loras=page.loras + more.loras)
         following = int(page.cursor) if page.cursor and page.cursor.isdigit() else None
         if following is None or lists[following].tagged or len(page.loras) >= query.limit:
             return page
         # The few untagged repos come with the last page of tagged ones: nobody should have to ask for them.
-        untagged = self._page(query, lists, following, [])
+        untagged, _ = self._page(query, lists, following, [])
         return replace(untagged, loras=page.loras + untagged.loras)
 
-    def _page(self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]) -> Page:
-        """The page of the list at `place` that `params` select, or its first page without `params`."""
+    def _page(
+        self, query: Query, lists: tuple[_List, ...], place: int, params: list[tuple[str, str]]
+    ) -> tuple[Page, bool]:
+        """The page of the list at `place` that `params` select, or its first page without `params`.
+
+        Also whether something was left out of it that is no LoRA for images.
+        """
         listed = lists[place]
         # `search` matches repo ids only; there is no search in cards.
         params = params or [
@@ -114,11 +125,12 @@ class HuggingFace:
         # Of the hub's `next` link only the query is kept, so a link can't send us, or a key, to another host.
         following = urlsplit(address(response.links.get("next", {}).get("url")) or "").query
         cursor = f"{place + 1}" if place + 1 < len(lists) else None
-        loras = (parse.lora(info, self._web) for info in _read_infos(items, listed.tagged))
+        loras = [parse.lora(info, self._web) for info in _read_infos(items, listed.tagged)]
+        has_others = any(claim.field == "is_lora" for lora in loras for claim in lora.claims)
         goes_on = following and parse_qsl(following) != params
         if goes_on and not is_past(query, (text(item.get("lastModified")) for item in tables(items))):
             cursor = f"{place}?{following}"
-        return Page(hub=self.name, loras=filter_loras(loras, query), cursor=cursor)
+        return Page(hub=self.name, loras=filter_loras(loras, query), cursor=cursor), has_others
 
     def get(self, ref: Ref) -> Lora:
         """Fetches the repo, and its card at the same commit if it has one."""
@@ -248,5 +260,5 @@ def _read_infos(items: list[Any], tagged: bool) -> Iterator[ModelInfo]:
         if not isinstance(info.id, str) or not is_id("huggingface", info.id):
             continue
         tags = {*texts(info.tags), text(info.pipeline_tag)}
-        if tagged or ("lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(_PICTURES)):
+        if tagged or ("lora" not in tags and "lora" in info.id.lower() and not tags.isdisjoint(parse.PICTURES)):
             yield info

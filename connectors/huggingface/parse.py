@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from urllib.parse import quote, urljoin
 
 from huggingface_hub import ModelCardData, ModelInfo
@@ -24,6 +25,28 @@ _OTHER_FOLDERS = ("checkpoint-", "text_encoder/", "text_encoder_2/", "vae/", "un
 _USUAL_NAMES = ("pytorch_lora_weights.safetensors", "lora.safetensors", "adapter_model.safetensors")
 # Under these, cards and trainers keep trigger words; the first is the one that Hugging Face itself reads.
 _WORD_KEYS = ("instance_prompt", "trigger", "trigger_word", "trigger_words", "trigger_phrase")
+# Tags, tasks and libraries of a LoRA for images or videos; language models have none of these.
+PICTURES = frozenset(
+    (
+        "diffusers", "image-text-to-image", "image-text-to-video", "image-to-3d", "image-to-image", "image-to-video",
+        "stable-diffusion", "text-to-3d", "text-to-image", "text-to-video", "unconditional-image-generation",
+        "video-to-video",
+    )
+)  # fmt: skip
+# Of adapters that make something else than text, or of any model.
+_OTHER_TASKS = ("any-to-any", "text-to-audio")
+# What language models are trained with. PEFT tags every adapter `lora`.
+_LANGUAGE_LIBRARIES = (
+    "adapter-transformers", "axolotl", "llama-factory", "mlx", "mlx-lm", "peft", "sentence-transformers", "setfit",
+    "text-generation-inference", "transformers", "trl", "unsloth",
+)  # fmt: skip
+_LANGUAGE_BASE = re.compile(
+    r"(?<![a-z])(?:tiny)?(?:llama|mi[sx]tral|ministral|gemma|phi-?\d|falcon|bloomz?|(?:ro|de|distil)?berta?|(?:flan-|m)?t5"
+    r"|gpt|opt-\d|pythia|deepseek|qwen(?:\d(?:\.\d)?)?-(?:\d+(?:\.\d)?b|vl|audio|coder|omni)|whisper|wav2vec2|smollm\d?"
+    r"|granite|internlm\d?|baichuan\d?|chatglm\d?|glm-\d|yi-\d|stablelm|nllb|llava|vicuna|zephyr|olmo|kimi|command-r)"
+    r"(?![a-z])|-(?:instruct|chat)\b",
+    re.IGNORECASE,
+)
 _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 
@@ -35,7 +58,8 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     # The card's example prompts and images, or the hub's copy of them if the card wasn't fetched.
     widget = tables(front.get("widget")) or tables(info.widget_data)
     prompts = [prompt for item in widget if (prompt := _prompt(item))]
-    said = ((info.id, "repo name"), *((prompt, "card front matter: widget") for prompt in prompts))
+    words = ((word, f"card front matter: {key}") for key in _WORD_KEYS for word in texts(front.get(key)))
+    said = ((info.id, "repo name"), *words, *((prompt, "card front matter: widget") for prompt in prompts))
     mature = nsfw.text_claims(tags, said)
     level = nsfw.level_of(mature)
     updated = f"{info.last_modified:%Y-%m-%dT%H:%M:%S}Z" if info.last_modified else None
@@ -43,6 +67,7 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
     apart = split_by_file(card.lines(body), "card", [sibling.rfilename.rpartition("/")[2] for sibling in weights])
     availability = huggingface_availability(info.gated, info.disabled, front)
     commit = text(info.sha) or ""
+    bases = card.base_model_claims(front, info.base_models, tags, apart.rest, info.id)
     version = Version(
         ref=ref.at(commit),
         name=commit[:8],
@@ -68,12 +93,27 @@ def lora(info: ModelInfo, web: str, readme: str | None = None) -> Lora:
         private=info.private is True,
         versions=(version,) if version.ref.is_pinned else (),
         claims=(
-            *card.base_model_claims(front, info.base_models, tags, apart.rest, info.id),
+            *bases,
+            *_language_claims(info, tags, bases),
             *_claims(info.id, front, apart.rest, tags, prompts, files=len(weights)),
             *availability.claims(),
             *mature,
         ),
     )
+
+
+def _language_claims(info: ModelInfo, tags: Iterable[str], bases: Iterable[Claim]) -> tuple[Claim, ...]:
+    """That it is no LoRA for images, by its task; where that says nothing and no base is known, by library or base."""
+    task, library = text(info.pipeline_tag), text(info.library_name)
+    named = {task, library, *(tag.casefold() for tag in tags)}
+    if not named.isdisjoint(PICTURES):
+        return ()
+    where = f"pipeline_tag: {task}" if task and task not in _OTHER_TASKS else None
+    if where is None and not any(claim.field == "architecture" for claim in bases):
+        libraries = (f"tags: {name}" for name in _LANGUAGE_LIBRARIES if name in named)
+        raw = (str(claim.value) for claim in bases if claim.field == "raw_base_model")
+        where = next(chain(libraries, (f"base_model: {name}" for name in raw if _LANGUAGE_BASE.search(name))), None)
+    return (Claim(field="is_lora", value=False, source="hub", where=where),) if where else ()
 
 
 def _read_card(info: ModelInfo, readme: str) -> tuple[Table, str]:

@@ -29,7 +29,7 @@ class Replicate:
     def search(self, query: Query, cursor: str | None = None) -> Page:
         self._need_key()
         models, following = self._list(query, cursor)
-        loras = (parse.lora(model) for model in models if parse.is_lora(model))
+        loras = map(parse.lora, models)
         kept = filter_loras((lora for lora in loras if lora is not None), query)
         if query.sort == "downloads":
             # The hub can't sort by runs, so only the page is sorted.

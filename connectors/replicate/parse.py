@@ -20,14 +20,6 @@ _TRAINER = re.compile(r"\btrain(?:er|ing)?\b", re.IGNORECASE)
 _SLOTS = ("lora_weights", "lora_url", "lora_urls", "loras", "hf_lora", "hf_loras", "hf_lora_url", "lora_input", "lora")
 # Inputs that a fine-tune has and its base model hasn't.
 _STRENGTHS = frozenset({"lora_scale", "lora_strength", "lora_weight"})
-_OF_A_FINE_TUNE = frozenset({*_STRENGTHS, "replicate_weights"})
-_WEIGHTS = r"(?:loras?|weights|safetensors|checkpoints?|ckpt)"
-_CONVERTER = re.compile(
-    r"\b(?:convert\w*|conversion|merg(?:e[rs]?|ing)|extract\w*)\b\W+(?:\w+\W+){0,4}" + _WEIGHTS + r"\b"
-    r"|\b" + _WEIGHTS + r"\W+(?:\w+\W+){0,2}(?:convert\w+|conversion|merg(?:er|ing)|extract\w+)\b",
-    re.IGNORECASE,
-)
-_TRAINS = re.compile(r"\W*(?:train|fine[- ]?tune)s?\b", re.IGNORECASE)
 _TUNED = re.compile(r"\b(?:fine[- ]?tun\w+|trained (?:on|with)|dreambooth|lora)\b", re.IGNORECASE)
 # Inputs of language models. Llama takes `replicate_weights` too.
 _WRITES_TEXT = frozenset({"top_p", "max_tokens", "max_new_tokens", "max_length"})
@@ -59,7 +51,7 @@ _PARAMS = (
 )
 _VIDEO = re.compile(r"\.(?:mp4|webm)(?:\?|$)", re.IGNORECASE)
 _IMAGE = re.compile(r"\.(?:png|jpe?g|webp|gif|avif|mp4|webm)(?:\?|$)", re.IGNORECASE)
-_NO_WEIGHTS = "A trainer or runner: it takes LoRAs, and can be used on Replicate only."
+_NO_WEIGHTS = "A hosted model that takes LoRAs or trains them, and is none: it can be used on Replicate only."
 _BUILT_IN = "Its weights are built in and not handed out: it can be used on Replicate only."
 # The trigger word and the rank as the trainers call them.
 _WORD_INPUTS = ("trigger_word", "token_string")
@@ -113,34 +105,14 @@ def read(data: Table) -> Model | None:
     return Model(data=data, owner=owner, name=name, version=version, inputs=inputs, schemas=schemas)
 
 
-def is_lora(data: Table) -> bool:
-    """Whether the model is a fine-tune, or makes images or videos with LoRAs.
-
-    Models that train, convert or merge LoRAs or write text are not listed, nor base models that can be fine-tuned.
-    """
-    model = read(data)
-    if model is None or is_fine_tune(model):
-        return model is not None
-    takes_loras = not {name.lower() for name in model.inputs}.isdisjoint(_SLOTS)
-    draws = not model.inputs or any("prompt" in name for name in model.inputs) or takes_loras
-    if not uses_loras(model) or not draws or _writes_text(model):
+def is_runner(model: Model) -> bool:
+    """Whether it takes anybody's LoRAs, or trains or converts them, by its inputs; without any, by its words."""
+    own, training = _own_inputs(model), table(table(model.schemas.get("TrainingInput")).get("properties"))
+    takes = own or any("lora" in name.lower() for name in training)
+    if not takes and (model.inputs or _LORA_WORD.search(model.words) is None):
         return False
-    own = _own_inputs(model)
-    if own and own <= _OF_A_FINE_TUNE:
-        return False
-    makes = _TRAINER.search(model.name) or _CONVERTER.search(model.words)
-    return makes is None and (takes_loras or _TRAINS.match(model.about) is None)
-
-
-def uses_loras(model: Model) -> bool:
-    """Whether its inputs say so, or its name and description: a checkpoint may have a LoRA built in."""
-    training_inputs = table(table(model.schemas.get("TrainingInput")).get("properties"))
-    if any("lora" in name.lower() for name in (*model.inputs, *training_inputs)):
-        return True
-    if _writes_text(model):
-        return False
-    draws = "prompt" in model.inputs or not model.inputs
-    return "replicate_weights" in model.inputs or (draws and _LORA_WORD.search(model.words) is not None)
+    # Of another program's inputs, a base model may have kept the strength.
+    return not (is_fine_tune(model) or _writes_text(model) or (own and own <= _STRENGTHS))
 
 
 def is_fine_tune(model: Model) -> bool:
@@ -185,7 +157,7 @@ def _is_program(model: Model) -> bool:
 
 
 def lora(data: Table) -> Lora | None:
-    """None without an owner and a name. Any model can be opened, and only LoRAs are listed."""
+    """None without an owner and a name. Any model can be opened, and only LoRAs are listed (see connectors.filter)."""
     model = read(data)
     if model is None:
         return None
@@ -257,9 +229,10 @@ def _claims(model: Model) -> Iterator[Claim]:
     yield from _base_claims(model)
     if is_fine_tune(model):
         yield from _fine_tune_claims(model)
-    elif uses_loras(model):
-        yield from kind.kind_claims((), "tags", model.words.replace("-", " "), "name and description")
-        yield Claim(field="kind", value="tool", source="tag", where="inputs")
+    elif is_runner(model):
+        yield Claim(field="kind", value="runner", source="hub", where="inputs")
+    else:
+        yield Claim(field="is_lora", value=False, source="hub", where="inputs")
     yield from license.replicate_claims(model.data.get("license_url"))
     if weights_url := address(model.data.get("weights_url")):
         yield Claim(field="weights_url", value=weights_url, source="hub", where="weights_url")

@@ -12,9 +12,9 @@ from typing import Literal, Self, TypeVar
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
-from connectors.filter import limit_nsfw
+from connectors.filter import check_shown, limit_nsfw
 from connectors.query import Query
-from connectors.record import NSFW_LEVELS, Lora, Nsfw, Record, WeightFile, within
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import HubName, Ref
 from hub_ui.catalog import search
 from hub_ui.catalog.changes import change, pieces, read, rewrite
@@ -107,11 +107,11 @@ class Catalog:
         return read(document) if document is not None else None
 
     def lora(self, ref: Ref) -> Lora:
-        """The LoRA that `ref`, or its version, belongs to. Raises NotFound."""
+        """The LoRA that `ref`, or its version, belongs to. Raises NotFound, or Withheld."""
         document = self._store.document(ref)
         if document is None:
             raise not_found(ref)
-        return decode(document)
+        return check_shown(decode(document))
 
     def last_seen(self, ref: Ref) -> str | None:
         """When the hub last listed or showed the LoRA; None for one that was never seen."""
@@ -155,6 +155,12 @@ class Catalog:
                 lora = replace(lora, versions=tuple(versions))
             writing.put([rewrite(lora, stored)])
 
+    def withhold(self, refs: Iterable[Ref]) -> None:
+        """Its hub says now that nobody is to be shown it: of what was known only that is kept."""
+        mark = Claim(field="minor", value=True, source="hub", where="minor")
+        known = filter(None, map(self._known, refs))
+        self.add([Lora(ref=lora.ref, title="", url=lora.url, nsfw="explicit", claims=(mark,)) for lora in known])
+
     def homes(self, ref: Ref) -> tuple[Ref, ...]:
         """The other LoRAs on the same card as this one (see homes.py)."""
         return tuple(home for home in self._store.homes(ref) if home != ref.lora)
@@ -166,7 +172,7 @@ class Catalog:
         if known is None or number is None:
             return ()
         found = filter(None, map(read, self._store.also_on(number, known.ref)))
-        return tuple(flatten(lora) for lora in found if lora.hub != known.hub)
+        return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
 
     def count_known(self, refs: Iterable[Ref]) -> int:
         """How many of these LoRAs are in the catalog."""
@@ -318,7 +324,7 @@ def _batches(loras: Iterable[Lora]) -> Iterator[dict[Key, Lora]]:
 
 def _record(homes: Sequence[Home], query: Query) -> Record | None:
     """A card as the first of its homes shows it, on one of the hubs that are asked for."""
-    loras = [lora for home in homes if (lora := read(home.document)) is not None]
+    loras = [lora for home in homes if (lora := read(home.document)) is not None and not lora.is_withheld]
     shown = next((lora for lora in loras if not query.hubs or lora.hub in query.hubs), None)
     if shown is None:
         return None

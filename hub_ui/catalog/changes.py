@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from connectors.errors import HubUiError
+from connectors.filter import keep_permitted
 from connectors.record import Lora
 from hub_ui.catalog.codec import decode, encode
 from hub_ui.catalog.merge import merge
@@ -50,11 +51,13 @@ def change(lora: Lora, stored: Stored | None, found_by: Sequence[str] = (), *, i
 
     `is_older`: what is stored was listed later than this, and wins.
     """
+    lora = keep_permitted(lora)
     document = encode(lora)
     if stored is None:
         return _change(lora, document, None, None, found_by)
     if document != stored.document and (known := read(stored.document)) is not None:
-        lora = merge(lora, known) if is_older else merge(known, lora)
+        # Only the two together may tell that it is withheld.
+        lora = keep_permitted(merge(lora, known) if is_older else merge(known, lora))
         # Parameters of an image may come in another order, which says nothing.
         document = stored.document if lora == known else encode(lora)
     else:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from connectors.connector import Connector
-from connectors.errors import AccessError, HubUiError, NotFound
+from connectors.errors import AccessError, HubUiError, NotFound, Withheld
 from connectors.http.retry import TRANSIENT_ERRORS, Attempts, RetryPolicy
 from connectors.query import Page, Query, Range
 from connectors.record import Lora
@@ -44,6 +44,7 @@ class Feed(Protocol):
     def add(self, loras: Sequence[Lora]) -> int: ...
     def count_known(self, refs: Iterable[Ref]) -> int: ...
     def mark_removed(self, ref: Ref) -> None: ...
+    def withhold(self, refs: Iterable[Ref]) -> None: ...
     def stale_refs(self, hub: HubName, since: datetime, limit: int) -> Sequence[Ref]: ...
     def state(self, key: str) -> str | None: ...
     def put_state(self, key: str, value: str) -> None: ...
@@ -239,6 +240,7 @@ class HubCrawl:
         loras = {lora.ref: lora for lora in page.loras}
         known = self.feed.count_known(loras)
         changed = self.feed.add(tuple(loras.values()))
+        self.feed.withhold(page.withheld)
         progress, new = self.progress, min(len(loras) - known, changed)
         taken = progress.loras + len(loras)
         parts = [progress.fraction, _fraction(page, place)]
@@ -263,6 +265,8 @@ class HubCrawl:
             begin = time.monotonic()
             try:
                 self.feed.add((connector.get(ref),))
+            except Withheld:
+                self.feed.withhold([ref])
             except NotFound:
                 self.feed.mark_removed(ref)
                 self._update(removed=self.progress.removed + 1)

@@ -18,7 +18,7 @@ from hub_ui.catalog.plan import MEASURES, NUMBER, VALUES, number_of_name, order_
 from hub_ui.catalog.row import SEPARATOR, Row
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format is rebuilt.
-FORMAT = 5
+FORMAT = 6
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
 # The field of words for the texts of a place. `own` has all but what a hub found it by, of rows that have that;

@@ -92,7 +92,8 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
     fits = [any_of_values("base", model.architectures)] if model.architectures else []
     conditions = [tantivy.Query.const_score_query(each, 0.0) for each in (*fits, term("listed", nsfw))]
     query = all_of(
-        [any_of(shared), *conditions], none=[term("access", "removed"), *(term("ref", ref) for ref in model.refs)]
+        [any_of(shared), *conditions],
+        none=[term("access", "removed"), term("kind", "runner"), *(term("ref", ref) for ref in model.refs)],
     )
     return _by_score(searcher, searcher.search(query, _MOST_ALIKE, False).hits, lambda key: 0)[:limit]
 
@@ -101,7 +102,8 @@ def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int)
     """What `similar.find_values` finds, but for names that are rarer than many others."""
     listed = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES)
     # The index lists names of LoRAs that have changed since, too.
-    counts = {name: number_of(searcher, term(field, name)) for name, _ in listed if not name.startswith("=")}
+    runner, names = term("kind", "runner"), (name for name, _ in listed if not name.startswith("="))
+    counts = {name: number_of(searcher, all_of([term(field, name)], none=[runner])) for name in names}
     return tuple(most_first({name: number for name, number in counts.items() if number}).items())[:limit]
 
 
@@ -143,9 +145,7 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     unwanted = [term(name, value) for name, values in plan.excluded for value in sorted(values)]
     unwanted += [_phrase("any", each) for each in plan.without]
     unwanted += [any_ref(refs) for is_wanted, refs in sets if is_wanted is False]
-    if unwanted:
-        queries.append(all_of([tantivy.Query.all_query()], none=unwanted))
-    return queries
+    return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 
 def _words_query(terms: Terms, place: Place) -> tantivy.Query:

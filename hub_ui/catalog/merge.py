@@ -14,8 +14,11 @@ def merge(old: Lora, new: Lora) -> Lora:
 
     A value that is given replaces the old one. Versions and files are never dropped, since a lock file may name them;
     the hub's order comes first. A source's claims replace its earlier ones about the same fields. From an answer that
-    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed.
+    says less than we knew, "open" and "safe" change nothing, except that a removed LoRA is back once it is listed. One
+    that is withheld stays so until its hub says of it that it shows no minor.
     """
+    if old.is_withheld and not any(claim.field == "minor" for claim in new.claims):
+        return old
     is_thinner = _detail(new) < _detail(old)
     return replace(
         new,

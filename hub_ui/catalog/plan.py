@@ -214,7 +214,8 @@ def plan(
         "size": query.size,
         "newest": _since(query.age, now or datetime.now(UTC)) if query.age else None,
     }
-    excluded: dict[Filter, list[str]] = {}
+    # No LoRA, and found by asking for it alone.
+    excluded: dict[Filter, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
     for key, value in query.excluded:
         if key in values:
             excluded.setdefault(key, []).append(value)  # type: ignore[arg-type]

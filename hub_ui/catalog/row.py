@@ -11,7 +11,7 @@ from typing import get_args
 from connectors.claims import base_models
 from connectors.claims.license import Use, permissions_from
 from connectors.claims.resolve import best, flatten, possible, shown_access
-from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, may_list
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, within
 from hub_ui.catalog.relevance import merit
 
 LONGEST_WORD = 64
@@ -124,9 +124,11 @@ UNDER = "\x1e"
 _MAX_TEXT = 8_000
 _MAX_NUMBER = 2**36 - 2
 _MOST_NAMES = 500
+# A row's `nsfw` where it is in no list: it is withheld, or no LoRA.
+UNLISTED = len(NSFW_LEVELS)
 # The lowest ceiling at which a LoRA of a level may be listed.
-_CEILINGS: Mapping[Nsfw | None, int] = {
-    level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if may_list(level, ceiling))
+CEILINGS: Mapping[Nsfw | None, int] = {
+    level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if within(level, ceiling))
     for level in (None, *NSFW_LEVELS)
 }
 USES: tuple[Use, ...] = get_args(Use)
@@ -139,7 +141,8 @@ class Row:
     `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. Names are
     folded (see `fold_name`). `keys` are the names a base filter finds it by: architecture, base model and the hub's
     own name; with "=" in front the base model alone. `groups` are architecture UNDER base model, for the tree of base
-    models. `permits` are the uses that its licence allows. `nsfw` is the lowest ceiling at which it may be listed.
+    models. `permits` are the uses that its licence allows. `nsfw` is the lowest ceiling at which it may be listed, or
+    UNLISTED.
     `size` is that of its main file in bytes.
 
     Its words, most important first: `title` (`whole` is the title as one text), `words` (trigger words, creator, ids,
@@ -230,7 +233,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
         hubs=(lora.hub,),
         kind=_text(best(likely, "kind")),
         access=shown_access(lora, version),
-        nsfw=_CEILINGS[lora.nsfw],
+        nsfw=UNLISTED if lora.is_withheld or best(lora.claims, "is_lora") is False else CEILINGS[lora.nsfw],
         rank=_whole_number(best(likely, "rank")),
         size=_whole_number(file.size if file else None),
         license=license,

@@ -81,7 +81,8 @@ def find_similar(rows: Rows, model: Model, *, limit: int, nsfw: int) -> tuple[in
 
 def find_values(rows: Rows, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
     """Names that begin with `prefix`, and how many LoRAs have each, most frequent first."""
-    counts = Counter(value for _, row in rows() for value in VALUES[field](row) if _begins(value, prefix))
+    listed = (row for _, row in rows() if row.kind != "runner")
+    counts = Counter(value for row in listed for value in VALUES[field](row) if _begins(value, prefix))
     return tuple(most_first(counts).items())[:limit]
 
 
@@ -92,4 +93,5 @@ def _begins(value: str, prefix: str) -> bool:
 
 def _may_be_shown(row: Row, model: Model, nsfw: int) -> bool:
     fits = not model.architectures or not set(model.architectures).isdisjoint(row.keys)
-    return fits and row.nsfw <= nsfw and row.access != "removed" and set(model.refs).isdisjoint(row.refs)
+    is_listed = row.nsfw <= nsfw and row.access != "removed" and row.kind != "runner"
+    return fits and is_listed and set(model.refs).isdisjoint(row.refs)

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 from connectors.errors import HubUiError
+from connectors.record import within
 from connectors.ref import Ref
 from hub_ui.catalog import schema
 from hub_ui.catalog.changes import Stored, read
@@ -25,7 +26,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.plan import PLACES
-from hub_ui.catalog.row import Row, row_of, storable
+from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
 from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, put_links, stored, twin
 from hub_ui.database import Migration, placeholders, timestamp
@@ -112,9 +113,32 @@ def _m003_copies(connection: Connection) -> None:
     Writing(connection).join(ids, before, before)
 
 
+def _m004_levels(connection: Connection) -> None:
+    """What nobody has rated is listed from "soft" on, and Replicate's runners have a kind of their own.
+
+    What CivitAI may have marked as showing a minor is in no list until the hub has said whether it has. The level of a
+    card is that of its strictest home, and its kind stays: only a LoRA that is no runner has copies.
+    """
+    old, new = '["kind","tool","tag","inputs"]', '["kind","runner","hub","inputs"]'
+    connection.execute("UPDATE loras SET document = replace(document, ?, ?) WHERE hub = 'replicate'", (old, new))
+    sql = "SELECT id, lead, document FROM loras WHERE id > ? ORDER BY id LIMIT 1000"
+    last = -1
+    while found := connection.execute(sql, (last,)).fetchall():
+        last = found[-1][0]
+        for number, lead, document in found:
+            with suppress(HubUiError):
+                row = row_of(lora := decode(document))
+                is_unmarked = lora.hub == "civitai" and not any(claim.field == "minor" for claim in lora.claims)
+                level = row.nsfw if within(lora.nsfw, "soft") or not is_unmarked else UNLISTED
+                values = (level, number, lead, level)
+                connection.execute("UPDATE loras SET nsfw = ? WHERE id IN (?, ?) AND nsfw < ?", values)
+                if row.kind == "runner":
+                    connection.execute("UPDATE loras SET kind = 'runner' WHERE id = ?", (number,))
+
+
 # Only ever append, to both.
-MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values, _m003_copies]
-POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared, _m003_copies]
+MIGRATIONS: list[Migration] = [_m001_initial, _m002_search_values, _m003_copies, _m004_levels]
+POSTGRES_MIGRATIONS: list[Migration] = [_m001_shared, _m003_copies, _m004_levels]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,8 +289,8 @@ class Store:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
     def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
-        """(id, change, row) of everything changed after the change `after`; None for what is on another's card."""
-        sql = f"""SELECT id, change, lead = id, {", ".join(ROW)} FROM loras
+        """(id, change, row) of everything changed after the change `after`; None for what has no card of its own."""
+        sql = f"""SELECT id, change, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
                   WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
         last = (after, _LAST_ID)
         while True:
@@ -284,7 +308,7 @@ class Store:
         anywhere = " OR ".join(f"instr({name}, ?) > 0" for name in PLACES[-1].fields)
         holds = "".join([f" AND ({anywhere})"] * len(wanted))
         sql = f"""SELECT id, {", ".join(ROW)} FROM loras
-                  WHERE lead = id AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
+                  WHERE lead = id AND nsfw < {UNLISTED} AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
         values = [phrase for phrase in wanted for _ in PLACES[-1].fields]
         last = 0
         while True:

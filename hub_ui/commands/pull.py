@@ -11,6 +11,7 @@ from hub_ui.commands.interaction import progress_callback
 from hub_ui.commands.options import (
     LibraryOptions,
     argument,
+    flag,
     option,
     parse_ref,
     print_json_results,
@@ -29,13 +30,15 @@ class Pull(LibraryOptions):
         str | None, option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}.")
     ] = None
 
+    force: Annotated[bool, flag("--force", "Also a file in which the hub's scan found danger.")] = False
+
     def run(self, terminal: Terminal) -> int:
         refs = [parse_ref(text) for text in self.refs]
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
         with services.build(chosen) as built:
 
             def pull(ref: Ref) -> Entry:
-                entry = built.downloads.pull(ref, on_progress=progress_callback(terminal))
+                entry = built.downloads.pull(ref, force=self.force, on_progress=progress_callback(terminal))
                 if entry.ref.hub != ref.hub:
                     terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
                 facts = built.lookup.inspect(entry.ref).adapter

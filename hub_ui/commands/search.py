@@ -20,12 +20,12 @@ class Search(JsonOption):
     text: Annotated[str, argument("TEXT", 'Words and filters such as "ink rank:>=16 -anime"; "" lists everything.')]
     hub: Annotated[list[str] | None, option("H", f"A hub: {', '.join(HUBS)}.")] = None
     base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
-    kind: Annotated[list[str] | None, option("K", "character, style, concept, control...")] = None
+    kind: Annotated[list[str] | None, option("K", "character, style, concept, control, tool; runner.")] = None
     sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None
     limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
     nsfw: Annotated[
         str | None,
-        option("LEVEL", "At most safe (what is rated so), soft (the default: also unrated), mature or explicit."),
+        option("LEVEL", "At most safe (rated so), soft (the default: also what nobody rated), mature or explicit."),
     ] = None
     offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
 

@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from typing import Annotated
 
-from connectors.record import Lora, Record, distinct
+from connectors.record import Lora, Record, distinct, is_marked
 from hub_ui import documents, services, settings
 from hub_ui.commands.options import JsonOption, argument, parse_ref
-from hub_ui.format import size
+from hub_ui.format import danger, size
 from hub_ui.terminal import Terminal
 
 
@@ -49,7 +49,9 @@ def _print(lora: Lora, record: Record, terminal: Terminal) -> None:
             ("file", f"{record.file.name} {size(record.file.size, precise=True)}" if record.file else None),
             ("licence", record.license),
             ("access", record.access),
-            ("content", record.nsfw or "unknown"),
+            ("content", record.nsfw or "unrated"),
+            ("shows", "a real person" if is_marked(record.claims, "real_person") else None),
+            ("danger", danger(record) or None),
             ("conflicts", " ".join(record.conflict_sentences)),
         ]
     )

@@ -17,7 +17,9 @@ from hub_ui.terminal import Terminal
 class Similar(JsonOption):
     ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
     limit: Annotated[int, option("N", "The number of results.", options.count)] = 12
-    nsfw: Annotated[str, option("LEVEL", "At most safe, soft, mature or explicit.")] = "soft"
+    nsfw: Annotated[
+        str, option("LEVEL", "At most safe (rated so), soft (also what nobody rated), mature or explicit.")
+    ] = "soft"
 
     def run(self, terminal: Terminal) -> int:
         ref, level = parse_ref(self.ref), Query.of(nsfw=self.nsfw).nsfw

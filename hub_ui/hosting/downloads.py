@@ -16,7 +16,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.downloads import Downloads, IsCancelled, OnProgress
+from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
 from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import Quotas
@@ -107,6 +107,7 @@ class VisitorDownloads(Downloads):
         pinned = lora.pin(ref)
         found = over_http(hub.download(pinned, lora))
         record = record_of(self._lookup.with_known_headers(lora), pinned)
+        check_scan(record)
         sha256 = found.sha256 or (record.file.sha256 if record.file else None) or ""
         size = found.size or (record.file.size if record.file else None) or 0
         return entry_of(found, record, sha256.lower(), size), found, self.check_access(found.ref)

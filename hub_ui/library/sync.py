@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from connectors.connector import Download, HttpDownload, LoraSource
-from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, WrongHash
+from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, Withheld, WrongHash
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource, Renew
 from connectors.http.retry import Attempts, RetryPolicy
@@ -151,6 +151,8 @@ class Sync:
 
         try:
             self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
+        except Withheld:
+            raise
         except (NotFound, AccessError):
             refs = self.refs_of(entry.sha256)
             source = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from connectors.claims import base_models
 from connectors.query_language import value_text
-from connectors.record import Example, Nsfw, Record, within
+from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Ref
 from connectors.registry import Hub
 from connectors.weights.file_type import What
@@ -107,7 +107,9 @@ def base_label(record: Record) -> str:
 
 
 def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
-    """One flag at most, the most important: conflict, removed, not open, mature, in library (ui.md)."""
+    """One flag at most, the most important first: danger, conflict, removed, not open, a real person, mature..."""
+    if format.danger(record):
+        return Flag(text=_("scan found danger"), tone="warn")
     if "architecture" in record.conflicts and record.architecture:
         return Flag(
             text=_("file says {base}").format(base=base_models.architecture_label(record.architecture)), tone="warn"
@@ -118,6 +120,8 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
         )
     if record.access != "open":
         return Flag(text=_(format.ACCESS_FLAGS[record.access]), tone="dark")
+    if is_marked(record.claims, "real_person"):
+        return Flag(text=_("real person"), tone="dark")
     if record.nsfw in ("mature", "explicit"):
         return Flag(text=_("mature"), tone="dark")
     if in_library(record.ref):

@@ -91,6 +91,8 @@ class Availability:
 def availability(record: Record, version: Version | None, keys: Keys) -> Availability:
     if record.file is not None and record.file.format == "pickle":
         return Availability(obstacle=_("This file can run code when it is loaded (pickle), so it is not loaded here."))
+    if danger := format.danger(record):
+        return Availability(obstacle=danger)
     if record.access == "open" or record.hub == LOCAL:
         return Availability(obstacle="" if record.file else _("The hub lists no weight file for this one."))
     note = format.visible(version.access_note) if version and version.access_note else ""

@@ -20,7 +20,7 @@ from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
     "safe": N_("rated safe only"),
-    "soft": N_("hide mature"),
+    "soft": N_("safe + unrated"),
     "mature": N_("mature, blurred"),
     "explicit": N_("everything, blurred"),
 }
@@ -146,7 +146,7 @@ def groups(
     counts, known = Counts(facets=facets), facets or Facets()
     bases = enumerate(counts.bases(query.bases, known.bases))
     hubs = {hub.name: hub.label for hub in HUBS.values()}
-    kinds = {kind: _(kind).capitalize() for kind in get_args(Kind)}
+    kinds = {kind: _(kind).capitalize() for kind in get_args(Kind) if kind != "runner" or kind in query.kinds}
     # Open ones are most of them; of the others, only those that there are.
     access = {
         value: _(format.ACCESS_FLAGS.get(value, value)).capitalize()

@@ -36,7 +36,7 @@ FRACTIONS: Mapping[float, str] = {
 class Fact:
     """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them.
 
-    `term` is the word of the glossary that explains it.
+    `term` is the word of the glossary that explains it, empty where none has to.
     """
 
     name: str
@@ -56,6 +56,8 @@ CLAIMED: tuple[tuple[str, str, str], ...] = (
     ("rank", N_("Rank"), "rank"),
     ("alpha", N_("Alpha"), "alpha"),
     ("weight", N_("Weight"), "weight"),
+    ("real_person", N_("Real person"), ""),
+    ("scan", N_("Scan"), ""),
 )
 LICENCE: tuple[tuple[str, str, str], ...] = (
     ("license", N_("Licence"), "licence"),
@@ -76,7 +78,7 @@ def claim_fact(record: Record, adapter: LoraFacts | None, field: str, name: str,
     value = getattr(record, field, None)
     claims = tuple(c for c in record.claims if c.value == value) if field in Record.__slots__ else record.claims
     claim = best_claim(claims, field)
-    if claim is None:
+    if claim is None or claim.value is False or (field == "scan" and claim.value == "Success"):
         return None
     others = contradicting(record.claims, field) if field in record.conflicts else ()
     text = ""
@@ -119,6 +121,8 @@ def claim_text(record: Record, claim: Claim) -> str:
         return algorithm(str(claim.value))
     if claim.field == "weight":
         return record.weight_text
+    if claim.value is True:
+        return _("yes")
     if isinstance(claim.value, tuple):
         return format.visible(", ".join(claim.value))
     return f"{claim.value:g}" if isinstance(claim.value, float) else format.visible(str(claim.value))

@@ -166,7 +166,7 @@ def groups(asked: LibraryQuery, found: Found) -> list[Group]:
         if name in ALWAYS or name in asked.marks or found.marks[name]
     )
     hubs = {name: _(origin_label(name)) for name in (*HUBS, LOCAL)}
-    kinds = {kind: _(kind.capitalize()) for kind in get_args(Kind)}
+    kinds = {kind: _(kind.capitalize()) for kind in get_args(Kind) if kind != "runner"}
     tags = {tag: format.visible(tag) for tag in (*found.tags, *(tag for tag in query.tags if tag not in found.tags))}
     return [
         Group(facet="marks", name=_("Show only"), choices=yours),

@@ -10,7 +10,9 @@ from typing import Any
 from huggingface_hub import ModelInfo
 
 from connectors.civitai import parse as civitai
+from connectors.filter import filter_loras
 from connectors.huggingface import parse as huggingface
+from connectors.query import Query
 from connectors.record import Lora
 from connectors.replicate import parse as replicate
 from hub_ui.demo.hubs.folder import SAMPLES, DataFolder, Origins
@@ -66,8 +68,8 @@ def _replicate(folder: DataFolder) -> Iterator[Lora]:
     for pattern in ("replicate_models_*.json", "replicate_collection_*.json"):
         for page in folder.objects(pattern):
             models += page.get("results") or page.get("models") or []
-    listed = (replicate.lora(model) for model in models if isinstance(model, dict) and replicate.is_lora(model))
-    return (lora for lora in listed if lora is not None)
+    listed = (replicate.lora(model) for model in models if isinstance(model, dict))
+    return (lora for lora in listed if lora is not None and filter_loras([lora], Query(nsfw="explicit")))
 
 
 def _cards(folder: DataFolder) -> Iterator[Lora]:

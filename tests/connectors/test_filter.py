@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.filter import filter_loras, is_past
+from connectors.errors import Withheld
+from connectors.filter import check_shown, filter_loras, is_past, keep_permitted
 from connectors.query import Query, Range
-from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface
+from connectors.record import Claim, Kind, Lora
+from tests.connectors.building import civitai_image, civitai_version, of_civitai, of_huggingface, of_replicate
 
 
 @pytest.mark.parametrize(
@@ -43,12 +45,61 @@ def test_pictures_above_the_ceiling_are_left_out() -> None:
     assert [e.nsfw for e in filter_loras([lora], Query(nsfw="safe"))[0].versions[0].examples] == ["safe"]
 
 
-def test_what_nobody_rated_is_listed_in_a_safe_search_without_its_pictures() -> None:
-    widget = [{"text": "a fox", "output": {"url": "fox.png"}}]
-    lora = of_huggingface(cardData={"widget": widget})
-    [found] = filter_loras([lora], Query(nsfw="safe"))
-    assert (lora.nsfw, len(lora.versions[0].examples)) == (None, 1)
-    assert (found.nsfw, found.versions[0].examples) == (None, ())
+@pytest.mark.parametrize("lora", [of_civitai(nsfwLevel=0, modelVersions=[]), of_huggingface(), of_replicate()])
+def test_what_nobody_rated_is_in_the_usual_search_and_in_no_safe_one(lora: Lora) -> None:
+    assert lora.nsfw is None
+    assert filter_loras([lora], Query()) == (lora,)
+    assert filter_loras([lora], Query(nsfw="safe")) == ()
+
+
+@pytest.mark.parametrize(("kinds", "kept"), [((), False), (("style",), False), (("runner",), True)])
+def test_a_runner_is_found_by_asking_for_its_kind_alone(kinds: tuple[Kind, ...], kept: bool) -> None:
+    runner = of_replicate(inputs=("prompt", "lora_weights"))
+    assert bool(filter_loras([runner], Query(kinds=kinds))) is kept
+
+
+def test_what_is_no_lora_is_not_found_at_all() -> None:
+    adapter = of_huggingface(pipeline_tag="text-generation", tags=["lora", "peft"])
+    assert filter_loras([adapter], Query(nsfw="explicit")) == ()
+
+
+LEVELS = (1, 2, 4, 8)
+
+
+def marked(level: int, **marks: bool) -> Lora:
+    """With an image of each level up to this one."""
+    images = [civitai_image(nsfwLevel=each) for each in LEVELS if each <= level]
+    return of_civitai(nsfwLevel=level, modelVersions=[civitai_version(images=images)], **marks)
+
+
+@pytest.mark.parametrize(("level", "withheld"), [(1, False), (2, False), (4, True), (8, True), (32, True)])
+def test_a_minors_lora_above_soft_is_withheld(level: int, withheld: bool) -> None:
+    lora = marked(level, minor=True)
+    assert (lora.is_withheld, marked(level).is_withheld) == (withheld, False)
+    assert bool(filter_loras([lora], Query(nsfw="explicit"))) is not withheld
+
+
+def test_nothing_of_a_withheld_lora_is_left_but_its_level_its_mark_and_its_hashes() -> None:
+    lora = marked(8, minor=True, name="Saltmarsh Gouache")
+    [file] = lora.versions[0].files
+    assert (lora.title, lora.creator, lora.description, lora.tags, lora.nsfw) == ("4128", None, "", (), "explicit")
+    assert (lora.versions[0].examples, lora.versions[0].claims, file.name, file.sha256) == ((), (), "", "ab" * 32)
+    assert [claim.field for claim in lora.claims] == ["minor"]
+
+
+def test_a_withheld_lora_is_refused_with_a_reason() -> None:
+    with pytest.raises(Withheld, match=r"CivitAI marks civitai:4128 as showing a minor.*at any level"):
+        check_shown(marked(8, minor=True))
+
+
+def test_of_what_is_for_safe_work_only_no_image_above_soft_is_shown() -> None:
+    [found] = filter_loras([marked(8, sfwOnly=True)], Query(nsfw="explicit"))
+    assert [example.nsfw for example in found.versions[0].examples] == ["safe", "soft"]
+
+
+def test_of_a_minors_lora_no_image_above_soft_is_shown_whatever_the_hub_calls_the_whole() -> None:
+    lora = replace(marked(8), nsfw="soft", claims=(Claim(field="minor", value=True, source="hub", where="minor"),))
+    assert [example.nsfw for example in keep_permitted(lora).versions[0].examples] == ["safe", "soft"]
 
 
 @pytest.mark.parametrize(

@@ -258,7 +258,7 @@ def test_a_completion_takes_the_place_of_the_whole_word(text: str, expected: tup
 
 
 def test_the_choices_of_a_closed_filter_are_its_values() -> None:
-    assert choices("kind") == ("character", "style", "concept", "control", "tool")
+    assert choices("kind") == ("character", "style", "concept", "control", "tool", "runner")
     assert choices("")[:3] == ("hub", "base", "kind")
     assert choices("installed") == ("yes", "no")
 

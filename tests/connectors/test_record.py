@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.claims.resolve import flatten
-from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Version, WeightFile, distinct, highest, may_list, within
+from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Version, WeightFile, distinct, highest, within
 from connectors.ref import Ref
 from tests.connectors.building import of_civitai
 
@@ -80,11 +80,6 @@ def test_the_first_version_is_the_default() -> None:
 )
 def test_a_level_fits_under_a_ceiling_or_not(level: Nsfw | None, ceiling: Nsfw, shown: bool) -> None:
     assert within(level, ceiling) is shown
-
-
-def test_an_unrated_lora_is_listed_everywhere_and_a_rated_one_under_its_ceiling() -> None:
-    listed = {level: [ceiling for ceiling in NSFW_LEVELS if may_list(level, ceiling)] for level in (None, "mature")}
-    assert listed == {None: ["safe", "soft", "mature", "explicit"], "mature": ["mature", "explicit"]}
 
 
 def test_the_strongest_level_counts() -> None:

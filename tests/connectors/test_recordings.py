@@ -15,7 +15,7 @@ from huggingface_hub import ModelInfo
 import connectors
 from connectors import federation
 from connectors.civitai import parse
-from connectors.claims.resolve import flatten
+from connectors.claims.resolve import best, flatten
 from connectors.connector import Connector, pin
 from connectors.errors import AccessError, NotFound
 from connectors.huggingface import parse as huggingface_parse
@@ -28,18 +28,17 @@ from tests.connectors.building import COMMIT, NOW
 from tests.connectors.test_record import KEYS
 from tests.corpus import RESPONSES, or_skip
 
-# Marked, for their inputs have to do with LoRAs: what writes text, trainers, and a base model that can be fine-tuned.
+# Marked, for their inputs or words have to do with LoRAs: what writes text, and a checkpoint that has one built in.
 NO_LORA = (
     "replicate_model_moinnadeem__codellama-34b-instruct-vllm_2025.json",
     "replicate_model_uwulewd__airoboros-llama-2-70b_2025.json",
-    "replicate_model_alexgenovese__train-sdxl-lora_2025.json",
-    "replicate_model_ostris__flux-dev-lora-trainer_2025.json",
-    "replicate_model_stability-ai__sdxl_2024-04.json",
-    "replicate_model_stability-ai__sdxl_2024-10.json",
-    "replicate_model_stability-ai__sdxl_2025.json",
+    "replicate_model_lucataco__realvisxl2-lcm.json",
 )
 # What claims hold beside the fields of a record.
-EXTRA_FIELDS = ("access", "base_license", "license_terms", "nsfw", "weight_high", "weights_url")
+EXTRA_FIELDS = (
+    "access", "base_license", "is_lora", "license_terms", "minor", "nsfw", "real_person", "scan", "sfw_only",
+    "weight_high", "weights_url",
+)  # fmt: skip
 
 
 def _recorded(*patterns: str) -> Sequence[Any]:
@@ -107,12 +106,23 @@ def test_a_recorded_repo_becomes_a_record(recordings: Path, name: str) -> None:
     _is_complete(huggingface_parse.lora(info, "https://huggingface.co"))
 
 
+def _is_listed(model: dict[str, Any]) -> bool:
+    """As a LoRA or a runner."""
+    lora = replicate_parse.lora(model)
+    return lora is not None and best(lora.claims, "is_lora") is not False
+
+
+def _kind(model: dict[str, Any]) -> str | None:
+    lora = replicate_parse.lora(model)
+    return flatten(lora).kind if lora else None
+
+
 def test_every_replicate_model_that_was_marked_a_lora_is_listed(recordings: Path) -> None:
     with (recordings / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
         marked = {row["file"] for row in csv.DictReader(file, delimiter="\t") if row["lora"] == "yes"}
     for name in _recorded("replicate_model_*.json"):
         expected = name in marked and name not in NO_LORA
-        assert replicate_parse.is_lora(_json(recordings, name)) is expected, name
+        assert _is_listed(_json(recordings, name)) is expected, name
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +138,7 @@ def _listed_by_hub(recordings: Path) -> dict[str, set[str]]:
     replicate = [_json(recordings, name) for name in _recorded("replicate_model_*.json")]
     return {
         "civitai": {str(model["id"]) for model in models if model["type"] in parse.LORA_TYPES},
-        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if replicate_parse.is_lora(m)},
+        "replicate": {f"{m['owner']}/{m['name']}" for m in replicate if _is_listed(m) and _kind(m) != "runner"},
     }
 
 

@@ -17,7 +17,7 @@ import pytest
 from huggingface_hub import ModelInfo
 
 from connectors.civitai import parse
-from connectors.claims.resolve import flatten
+from connectors.claims.resolve import best, flatten
 from connectors.huggingface import parse as huggingface_parse
 from connectors.record import Lora
 from connectors.replicate import parse as replicate_parse
@@ -70,8 +70,9 @@ def _recorded() -> Iterator[tuple[str, Lora]]:
         for model in page.get("results") or page["models"]:
             # What has a recording of its own is read there.
             own = f"replicate_model_{model['owner']}__{model['name']}"
-            lora = replicate_parse.lora(model) if replicate_parse.is_lora(model) else None
-            if lora is not None and not any(RESPONSES.glob(f"{own}*.json")):
+            lora = replicate_parse.lora(model)
+            is_listed = lora is not None and best(lora.claims, "is_lora") is not False
+            if lora is not None and is_listed and not any(RESPONSES.glob(f"{own}*.json")):
                 yield f"{path.name}#{lora.ref.id}", lora
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from connectors.claims.resolve import flatten, record_of
-from connectors.errors import HubUiError, NotFound
-from connectors.record import Lora, Nsfw, Record, may_list
+from connectors.errors import HubUiError, NotFound, Withheld
+from connectors.record import Lora, Nsfw, Record, within
 from connectors.ref import LOCAL, Ref
 from connectors.registry import HUBS, HubName
 from connectors.weights.inspect import Facts
@@ -102,9 +102,11 @@ def show(services: Services, render: Renderer, view: View) -> Iterator[Any]:
         yield detail.message_html(render, ref.id or view.open, error.message), view.open
         return
     except HubUiError as error:
-        hint = _("Check the address, or search for its name.") if isinstance(error, NotFound) else ""
+        is_withheld = isinstance(error, Withheld)
+        hint = _("Check the address, or search for its name.") if type(error) is NotFound else ""
         yield (
-            known or detail.message_html(render, ref.id or view.open, format.sentences(error.message, hint)),
+            ("" if is_withheld else known)
+            or detail.message_html(render, ref.id or view.open, format.sentences(error.message, hint)),
             view.open,
         )
         return
@@ -199,7 +201,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
         homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)[:MOST_HOMES]]
     except NotFound:
         return Related()
-    also_on = [record for record in catalog.also_on(ref) if may_list(record.nsfw, ceiling)]
+    also_on = [record for record in catalog.also_on(ref) if within(record.nsfw, ceiling)]
     return related(homes, also_on, similar, ceiling=ceiling)
 
 

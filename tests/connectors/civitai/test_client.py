@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from connectors.errors import (
     Paid,
     RateLimited,
     RegionBlocked,
+    Withheld,
 )
 from connectors.query import Query, Range
+from connectors.record import Claim
 from connectors.ref import Ref
 from tests.connectors.building import SHA, civitai_alone, civitai_file, civitai_image, civitai_model, civitai_version
 from tests.connectors.serving import Answer, Hub, said
@@ -303,3 +306,39 @@ def test_an_archived_model_says_so(server: Hub) -> None:
     alone = civitai_alone(files=[], model={"name": "Old", "type": "LORA", "mode": "Archived"})
     with pytest.raises(NotFound, match="archived"):
         _holding(server, alone=alone).download(PIN)
+
+
+MINOR = {"nsfwLevel": 8, "minor": True}
+
+
+def test_a_withheld_model_is_left_out_of_the_list_and_named_beside_it(server: Hub) -> None:
+    page = _listing(server, civitai_model(), civitai_model(id=7, **MINOR)).search(Query(nsfw="explicit"))
+    assert [lora.ref.id for lora in page.loras] == ["4128"]
+    assert page.withheld == (Ref.parse("civitai:7"),)
+
+
+@pytest.mark.parametrize("text", ["civitai:4128", "civitai:4128@41280", "civitai:@41280"])
+def test_a_withheld_model_is_neither_opened_nor_downloaded(server: Hub, text: str) -> None:
+    connector = _holding(server, civitai_model(**MINOR))
+    with pytest.raises(Withheld, match="showing a minor"):
+        connector.get(Ref.parse(text))
+    with pytest.raises(Withheld):
+        connector.download(Ref.parse(text))
+
+
+def test_a_withheld_model_is_not_found_by_a_hash_though_its_version_has_no_mark(server: Hub) -> None:
+    connector = _holding(server, civitai_model(**MINOR))
+    server.answers[f"/api/v1/model-versions/by-hash/{SHA}"] = said(civitai_alone())
+    with pytest.raises(Withheld):
+        connector.by_hash(SHA)
+
+
+def test_a_record_that_was_kept_is_not_downloaded_either(server: Hub) -> None:
+    lora = _holding(server).get(PIN)
+    mark = Claim(field="minor", value=True, source="hub", where="minor")
+    with pytest.raises(Withheld):
+        _holding(server).download(PIN, replace(lora, nsfw="mature", claims=(mark,)))
+
+
+def test_a_minors_model_that_is_safe_is_one_as_any_other(server: Hub) -> None:
+    assert _holding(server, civitai_model(minor=True)).get(PIN).title == "Saltmarsh Gouache"

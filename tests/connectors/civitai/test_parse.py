@@ -318,3 +318,39 @@ def test_a_file_has_the_hashes_of_its_bytes_and_of_its_tensors() -> None:
 def test_an_image_has_its_size_if_the_hub_says_a_sensible_one(side: object) -> None:
     image = of_version(images=[civitai_image(width=832, height=side)]).images[0]
     assert (image.width, image.height) == (832, None)
+
+
+def scan(**fields: object) -> list[tuple[object, str]]:
+    version = civitai_version(files=[civitai_file(**fields)])
+    [file] = of_civitai(modelVersions=[version]).versions[0].files
+    return [(claim.value, claim.where) for claim in file.claims if claim.field == "scan"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "claims"),
+    [
+        ({}, []),
+        ({"virusScanResult": None}, []),
+        ({"virusScanResult": "Success"}, [("Success", "modelVersions[0].files[0].virusScanResult")]),
+        (
+            {"virusScanResult": "Success", "pickleScanResult": "Danger"},
+            [("Danger", "modelVersions[0].files[0].pickleScanResult")],
+        ),
+        (
+            {"virusScanResult": "Danger", "pickleScanResult": "Error"},
+            [("Danger", "modelVersions[0].files[0].virusScanResult")],
+        ),
+        (
+            {"virusScanResult": "Pending", "pickleScanResult": "Odd"},
+            [("Pending", "modelVersions[0].files[0].virusScanResult")],
+        ),
+    ],
+)
+def test_the_worse_of_two_scans_counts(fields: dict[str, object], claims: list[tuple[object, str]]) -> None:
+    assert scan(**fields) == claims
+
+
+@pytest.mark.parametrize("value", [True, False, None, "yes"])
+def test_a_real_person_is_a_claim_where_the_hub_says_yes_or_no(value: object) -> None:
+    claims = [claim.value for claim in of_civitai(poi=value).claims if claim.field == "real_person"]
+    assert claims == ([value] if isinstance(value, bool) else [])

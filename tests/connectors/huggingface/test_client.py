@@ -10,7 +10,7 @@ from connectors.huggingface.client import HuggingFace
 from connectors.query import Query, Range
 from connectors.ref import Ref
 from tests.connectors.building import COMMIT, huggingface_item
-from tests.connectors.serving import Answer, Hub, said
+from tests.connectors.serving import Answer, Asked, Hub, said
 
 MODELS, REPO = "/api/models", "sundayprint/risograph-weekend"
 MODEL = f"/api/models/{REPO}"
@@ -46,6 +46,7 @@ def test_a_query_becomes_parameters(server: Hub) -> None:
         "downloads",
         "gated",
         "lastModified",
+        "library_name",
         "likes",
         "pipeline_tag",
         "private",
@@ -99,6 +100,44 @@ def test_a_page_is_asked_for_by_the_links_query_on_our_own_host(server: Hub, els
     connector.search(Query(), cursor)
     assert server.asked[1].params == {"filter": ["lora"], "cursor": ["abc="]}
     assert elsewhere.asked == []
+
+
+def adapter(number: int) -> dict[str, Any]:
+    return huggingface_item(id=f"sundayprint/chat-{number}", pipeline_tag="text-generation", tags=["lora", "peft"])
+
+
+def pages(server: Hub, *found: list[dict[str, Any]]) -> HuggingFace:
+    """A list in as many pages, each of which says where the next one is."""
+
+    def answer(asked: Asked) -> Answer:
+        at = int(asked.params.get("cursor", ["0"])[0])
+        if "lora" not in asked.params.get("filter", ["lora"]) or at >= len(found):
+            return said([])
+        link = {"Link": f'<{server.url}/api/models?filter=lora&cursor={at + 1}>; rel="next"'}
+        return said(found[at], **(link if at + 1 < len(found) else {}))
+
+    server.answers[MODELS] = answer
+    return HuggingFace(server.endpoint("huggingface"))
+
+
+def test_pages_of_language_models_are_gone_past_until_the_limit_is_filled(server: Hub) -> None:
+    loras = [huggingface_item(id=f"sundayprint/ink-{n}") for n in range(4)]
+    page = pages(server, [adapter(1), loras[0]], [adapter(2), adapter(3)], loras[1:3], [loras[3]]).search(
+        Query(limit=3)
+    )
+    assert [lora.ref.id for lora in page.loras] == [f"sundayprint/ink-{n}" for n in range(3)]
+    assert page.cursor == "0?filter=lora&cursor=3"
+
+
+def test_a_page_without_language_models_is_not_filled_up(server: Hub) -> None:
+    connector = pages(server, [huggingface_item()], [huggingface_item(id="sundayprint/ink")])
+    assert len(connector.search(Query(limit=3)).loras) == 1
+
+
+def test_a_hub_of_language_models_alone_is_not_read_to_its_end(server: Hub) -> None:
+    page = pages(server, *([adapter(number)] for number in range(50))).search(Query(limit=3))
+    assert (page.loras, page.cursor) == ((), "0?filter=lora&cursor=6")
+    assert len(server.asked) == 6
 
 
 def test_a_cursor_outlives_the_process(server: Hub) -> None:

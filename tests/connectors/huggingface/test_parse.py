@@ -205,3 +205,64 @@ def test_a_repo_that_nothing_rates_has_no_level_and_a_prompt_may_give_it_one() -
     plain, told = of_huggingface(cardData=widget("a fox")), of_huggingface(cardData=widget("a naked faun"))
     assert (plain.nsfw, plain.versions[0].examples[0].nsfw) == (None, None)
     assert (told.nsfw, told.versions[0].examples[0].nsfw) == ("mature", "mature")
+
+
+def no_lora(**fields: Any) -> list[str]:
+    """Where it is read that it is none."""
+    found = of_huggingface(**{"cardData": {}, **fields})
+    return [claim.where for claim in found.claims if claim.field == "is_lora" and claim.value is False]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"pipeline_tag": "text-generation", "tags": ["lora", "peft"]}, "pipeline_tag: text-generation"),
+        (
+            {"pipeline_tag": "text-generation", "cardData": {"base_model": "Qwen/Qwen-Image"}},
+            "pipeline_tag: text-generation",
+        ),
+        ({"pipeline_tag": "automatic-speech-recognition"}, "pipeline_tag: automatic-speech-recognition"),
+        ({"pipeline_tag": "image-text-to-text"}, "pipeline_tag: image-text-to-text"),
+        ({"pipeline_tag": "feature-extraction"}, "pipeline_tag: feature-extraction"),
+        ({"tags": ["lora", "peft", "safetensors"]}, "tags: peft"),
+        ({"tags": ["lora", "Transformers", "unsloth"]}, "tags: transformers"),
+        ({"library_name": "trl"}, "tags: trl"),
+        (
+            {"cardData": {"base_model": "meta-llama/Llama-3.1-8B-Instruct"}},
+            "base_model: meta-llama/Llama-3.1-8B-Instruct",
+        ),
+        ({"cardData": {"base_model": "Qwen/Qwen2.5-7B"}}, "base_model: Qwen/Qwen2.5-7B"),
+        ({"cardData": {"base_model": "unsloth/gemma-2-2b"}}, "base_model: unsloth/gemma-2-2b"),
+        ({"cardData": {"base_model": "openai/whisper-large-v3"}}, "base_model: openai/whisper-large-v3"),
+        ({"tags": ["lora", "base_model:adapter:google/flan-t5-xl"]}, "base_model: google/flan-t5-xl"),
+    ],
+)
+def test_an_adapter_of_a_language_model_is_no_lora(fields: dict[str, Any], where: str) -> None:
+    assert no_lora(**fields) == [where]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"tags": ["lora"]},
+        {"pipeline_tag": "text-to-image", "tags": ["lora", "peft", "transformers"]},
+        {"pipeline_tag": "image-to-video"},
+        {"pipeline_tag": "text-to-audio"},
+        {"pipeline_tag": "any-to-any"},
+        {"pipeline_tag": "text-generation", "tags": ["lora", "diffusers"]},
+        {"library_name": "diffusers", "tags": ["lora", "peft"]},
+        {"tags": ["lora", "peft"], "cardData": {"base_model": "black-forest-labs/FLUX.1-dev"}},
+        {"tags": ["lora", "transformers"], "cardData": {"base_model": "Tongyi-MAI/Z-Image-Turbo"}},
+        {"cardData": {"base_model": "zai-org/GLM-Image"}},
+        {"cardData": {"base_model": "somebody/a-new-image-model"}},
+    ],
+)
+def test_a_lora_for_images_is_one_whatever_else_it_is_tagged(fields: dict[str, Any]) -> None:
+    assert no_lora(**fields) == []
+
+
+@pytest.mark.parametrize("key", ["instance_prompt", "trigger_words"])
+def test_trigger_words_tell_that_it_is_for_grown_ups(key: str) -> None:
+    lora = of_huggingface(cardData={key: "sex, missionary"})
+    assert [c.where for c in lora.claims if c.field == "nsfw"] == [f"card front matter: {key}: sex"]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from connectors.claims.resolve import flatten
+from connectors.filter import filter_loras
+from connectors.query import Query
+from connectors.record import Kind, Lora
 from connectors.replicate import parse
 from tests.connectors.building import FLUX_INPUTS, HASH, SDXL_INPUTS, of_replicate, replicate_model, replicate_version
 
@@ -54,10 +57,9 @@ def test_words_tell_schnell_from_dev_but_not_flux_from_sdxl() -> None:
 
 
 @pytest.mark.parametrize("inputs", [("lora_weights", "lora_scale"), ("loras",), ("hf_lora",)])
-def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
-    assert parse.is_lora(replicate_model(inputs=inputs))
+def test_runners_have_a_kind_of_their_own_and_no_weights(inputs: tuple[str, ...]) -> None:
     record = flatten(of_replicate(inputs=inputs))
-    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,13 @@ def test_runners_are_listed_without_weights(inputs: tuple[str, ...]) -> None:
         (("lora_url", "prompt"), {"name": "lora-converter"}),
         (("lora_url",), {"description": "Merges several LoRAs into one"}),
         (SDXL_INPUTS, {"github_url": "https://github.com/pearlgrey/cog-sdxl"}),
-        (("prompt", "top_p", "use_lora"), {}),
     ],
 )
-def test_what_trains_converts_or_is_a_base_model_is_not_listed(inputs: tuple[str, ...], fields: dict[str, Any]) -> None:
-    assert not parse.is_lora(replicate_model(inputs=inputs, **fields))
-    assert flatten(of_replicate(inputs=inputs, **fields)).access == "generation-only"
+def test_what_trains_converts_or_is_a_base_model_for_them_is_a_runner(
+    inputs: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    record = flatten(of_replicate(inputs=inputs, **fields))
+    assert (record.kind, record.access) == ("runner", "generation-only")
 
 
 @pytest.mark.parametrize(
@@ -90,14 +93,18 @@ def test_a_fine_tune_with_its_weights_built_in_keeps_its_kind_and_words(
 ) -> None:
     fields: dict[str, Any] = {"description": description, "default_example": {"input": {"prompt": prompt}}}
     record = flatten(of_replicate(inputs=("prompt", "lora_scale"), **fields))
-    assert parse.is_lora(replicate_model(inputs=("prompt", "lora_scale"), **fields))
     assert (record.trigger_words, record.access) == (words, "generation-only")
-    assert record.kind != "tool"
+    assert record.kind != "runner"
+
+
+def is_listed(lora: Lora) -> bool:
+    """By asking for it or without."""
+    return any(filter_loras([lora], query) for query in (Query(), Query(kinds=get_args(Kind))))
 
 
 def test_a_base_model_that_kept_the_strength_of_another_program_is_no_fine_tune() -> None:
     example = {"input": {"prompt": "a pier at dawn"}}
-    assert not parse.is_lora(replicate_model(inputs=("prompt", "lora_scale"), default_example=example))
+    assert not is_listed(of_replicate(inputs=("prompt", "lora_scale"), default_example=example))
 
 
 def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
@@ -115,7 +122,7 @@ def test_the_base_itself_has_a_fine_tunes_inputs_and_no_weights() -> None:
 )
 def test_a_program_with_a_fine_tunes_inputs_has_no_weights_and_no_words(fields: dict[str, Any]) -> None:
     record = flatten(of_replicate(**fields))
-    assert (record.access, record.file, record.kind) == ("generation-only", None, "tool")
+    assert (record.access, record.file, record.kind) == ("generation-only", None, "runner")
     assert record.trigger_words == ()
 
 
@@ -126,12 +133,12 @@ def test_an_example_with_an_empty_slot_borrows_nothing() -> None:
 
 @pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
 def test_what_takes_no_lora_says_so(words: str) -> None:
-    assert not parse.is_lora(replicate_model(inputs=("prompt",), description=words))
+    assert not is_listed(of_replicate(inputs=(), description=words))
 
 
-@pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",)])
-def test_the_word_alone_lists_nothing_that_draws_nothing(inputs: tuple[str, ...]) -> None:
-    assert not parse.is_lora(replicate_model(inputs=inputs, description="fine-tuned with LoRA"))
+@pytest.mark.parametrize("inputs", [("prompt", "top_p"), ("audio",), ("prompt",), ("prompt", "top_p", "use_lora")])
+def test_the_word_alone_lists_nothing_whose_inputs_take_no_lora(inputs: tuple[str, ...]) -> None:
+    assert not is_listed(of_replicate(inputs=inputs, description="fine-tuned with LoRA"))
 
 
 @pytest.mark.parametrize(
@@ -164,12 +171,12 @@ def test_the_lcm_fork_of_the_sdxl_trainer_has_no_refiner() -> None:
 
 
 def test_what_writes_text_is_not_listed() -> None:
-    assert not parse.is_lora(replicate_model(inputs=("prompt", "top_p", "replicate_weights")))
+    assert not is_listed(of_replicate(inputs=("prompt", "top_p", "replicate_weights")))
 
 
 @pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
-def test_without_telling_inputs_the_word_decides(words: str, listed: bool) -> None:
-    assert parse.is_lora(replicate_model(inputs=("prompt",), description=words)) is listed
+def test_without_any_inputs_the_word_decides(words: str, listed: bool) -> None:
+    assert is_listed(of_replicate(inputs=(), description=words)) is listed
 
 
 @pytest.mark.parametrize(
@@ -232,7 +239,7 @@ def test_a_model_whose_name_is_no_name_is_none(owner: object) -> None:
 )
 def test_a_wrong_type_is_an_absent_value(field: str, wrong: object) -> None:
     fields: dict[str, Any] = {field: wrong}
-    parse.is_lora(replicate_model(**fields))
+    parse.lora(replicate_model(**fields))
     assert flatten(of_replicate(**fields)).to_json()["hub"] == "replicate"
 
 

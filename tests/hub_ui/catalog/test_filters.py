@@ -153,7 +153,7 @@ def test_every_choice_is_counted(tmp_path: Path) -> None:
     assert counted.sizes == {50_000_000: 1, 200_000_000: 1}
     assert counted.permits == {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}
     assert counted.access == {"open": 2, "gated": 1}
-    assert counted.levels == {"safe": 3}
+    assert counted.levels == {"soft": 3}
     assert counted.creators == {"ada l": 1, "bob": 1}
     assert counted.tags == {"retro": 2, "pixel art": 1}
     assert counted.installed == 1
@@ -193,7 +193,7 @@ def test_levels_above_the_ceiling_are_counted_and_not_shown(tmp_path: Path) -> N
     with both(tmp_path, *loras) as catalogs:
         for each in catalogs:
             answer = each.search(Query(nsfw="soft"))
-            assert (answer.total, answer.facets.levels) == (2, {"safe": 1, "soft": 1, "explicit": 1})
+            assert (answer.total, answer.facets.levels) == (2, {"soft": 2, "explicit": 1})
 
 
 def test_the_twenty_most_frequent_tags_are_counted(tmp_path: Path) -> None:

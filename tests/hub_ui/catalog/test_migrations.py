@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg
+
+from connectors.claims.resolve import flatten
+from connectors.record import Lora
+from connectors.ref import Ref
 from hub_ui.catalog import store
+from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.codec import encode
 from hub_ui.catalog.row import row_of
 from hub_ui.catalog.store import Store
 from hub_ui.database import transaction
-from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.catalog.builders import claim, file, lora, titles, version
 
 _FIRST = """INSERT INTO loras (id, hub, hub_id, document, change, first_seen, seen, nsfw, keys, groups, whole, title,
             names, about, downloads, likes, newest) VALUES (?, 'civitai', ?, ?, ?, 'then', 'now', 0, '', '', '', '', '',
@@ -54,4 +61,60 @@ def test_loras_of_a_first_catalog_that_share_a_file_become_one_card(tmp_path: Pa
         )
     opened = Store(path)
     assert [(number, row is not None) for number, _, row in opened.rows()] == [(3, True), (1, True), (2, False)]
+    opened.close()
+
+
+def second_catalog(database: Path | str, *loras: Lora) -> None:
+    """As it was before levels and kinds changed: with what is unrated at "safe", and runners as tools."""
+    opened = Catalog(Store(database), None)
+    opened.add(loras)
+    opened.close()
+    with _connected(database) as run:
+        run("UPDATE loras SET nsfw = 0 WHERE nsfw = 1")
+        run("""UPDATE loras SET kind = 'tool', document = replace(document, '["kind","runner","hub","inputs"]',
+               '["kind","tool","tag","inputs"]') WHERE kind = 'runner'""")
+        run("DELETE FROM migrations WHERE name = '_m004_levels'")
+
+
+@contextmanager
+def _connected(database: Path | str) -> Iterator[Callable[[str], object]]:
+    if isinstance(database, Path):
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            yield connection.execute
+    else:
+        with psycopg.connect(database, autocommit=True) as shared:
+            yield lambda statement: shared.execute(statement.encode())
+
+
+def test_what_nobody_rated_leaves_the_safe_list_of_an_older_catalog(either_database: Path | str) -> None:
+    second_catalog(either_database, lora(1), lora(2, nsfw="safe"), lora(3, nsfw="explicit"))
+    opened = Catalog(Store(either_database), None)
+    assert (titles(opened, nsfw="safe"), titles(opened)) == (["Ink 2"], ["Ink 1", "Ink 2"])
+    opened.close()
+
+
+def test_what_civitai_may_have_marked_returns_once_it_says_that_it_has_not(either_database: Path | str) -> None:
+    second_catalog(either_database, lora(1, nsfw="mature"), lora(2, nsfw="soft"))
+    opened = Catalog(Store(either_database), None)
+    assert titles(opened, nsfw="explicit") == ["Ink 2"]
+    opened.add([lora(1, nsfw="mature", claims=(claim("minor", False),))])
+    assert titles(opened, nsfw="explicit") == ["Ink 1", "Ink 2"]
+    opened.close()
+
+
+def test_the_runners_of_an_older_catalog_get_their_own_kind(either_database: Path | str) -> None:
+    runner = lora(ref=Ref.parse("replicate:ada/run"), title="Run", claims=(claim("kind", "runner", where="inputs"),))
+    second_catalog(either_database, runner, lora(2, claims=(claim("kind", "tool"),)))
+    opened = Catalog(Store(either_database), None)
+    assert (titles(opened), titles(opened, kinds=("runner",))) == (["Ink 2"], ["Run"])
+    assert flatten(opened.lora(runner.ref)).kind == "runner"
+    opened.close()
+
+
+def test_a_card_of_an_older_catalog_is_as_mature_as_its_strictest_home(either_database: Path | str) -> None:
+    bytes_ = file(f"hf:ada/ink@{'0' * 40}#ink.safetensors", sha256="a" * 64)
+    copy = lora(ref=Ref.parse("hf:ada/ink"), versions=(version(f"hf:ada/ink@{'0' * 40}", files=(bytes_,)),))
+    second_catalog(either_database, lora(1, nsfw="safe", versions=(version(files=(file(sha256="a" * 64),)),)), copy)
+    opened = Catalog(Store(either_database), None)
+    assert (titles(opened, nsfw="safe"), titles(opened)) == ([], ["Ink 1"])
     opened.close()

@@ -37,7 +37,7 @@ def drawn_lora(draw: random.Random, number: int) -> Lora:
     sha256 = f"{draw.randrange(60):064x}" if draw.random() < 0.4 else None
     files = (file(f"civitai:{number}@1#1", size=draw.choice((None, 10**7, 10**8, 10**9)), sha256=sha256),)
     claims = (
-        *((claim("kind", draw.choice(("style", "tool"))),) if draw.random() < 0.7 else ()),
+        *((claim("kind", draw.choice(("style", "tool", "runner"))),) if draw.random() < 0.7 else ()),
         *((claim("rank", draw.choice((4, 8, 64))),) if draw.random() < 0.7 else ()),
         *((claim("license", draw.choice(LICENSES)),) if draw.random() < 0.7 else ()),
         *((claim("trigger_words", (draw.choice(WORDS),)),) if draw.random() < 0.5 else ()),
@@ -87,7 +87,7 @@ def drawn_query(draw: random.Random) -> Query:
         excluded=tuple(draw.sample(exclusions, draw.choice((0, 0, 0, 1, 2)))),
         hubs=some(HUBS, 0.2),
         bases=some(("sdxl", "pony", "flux1", "MY base"), 0.2),
-        kinds=some(("style", "tool"), 0.2),
+        kinds=some(("style", "tool", "runner"), 0.2),
         creators=some(("ADA", "bob", "cy  c", "nobody"), 0.1),
         tags=some(WORDS, 0.1),
         licenses=some(("sell", "merge", "MIT", "my own"), 0.15),

@@ -9,7 +9,7 @@ from connectors.record import NSFW_LEVELS, Example, Record
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.widgets import cards
 from hub_ui.widgets.render import Renderer
-from tests.hub_ui.catalog.builders import claim, lora, version
+from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 FLUX = LoraFacts(
     what="lora", claims=(claim("architecture", "flux1", source="header"), claim("rank", 16, source="header"))
@@ -181,3 +181,21 @@ def test_pictures_are_addresses_of_the_page_itself() -> None:
 
 def test_a_name_without_end_is_cut_off() -> None:
     assert card(record(title="T" * 1000)).title == "T" * 300 + "…"
+
+
+DANGER = version(files=(file(claims=(claim("scan", "Danger"),)),))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"claims": (claim("real_person", True),), "nsfw": "mature"}, "real person"),
+        ({"claims": (claim("real_person", False),), "nsfw": "mature"}, "mature"),
+        ({"claims": (claim("real_person", True),), "access": "paid"}, "early access"),
+        ({"versions": (DANGER,), "access": "paid"}, "scan found danger"),
+    ],
+)
+def test_a_card_says_a_real_person_and_danger_before_what_matters_less(fields: dict[str, Any], text: str) -> None:
+    flag = card(record(**fields), held=True).flag
+    assert flag is not None
+    assert flag.text == text

@@ -235,3 +235,34 @@ def test_what_a_lora_is_and_is_not_is_one_tap_away() -> None:
     assert 'data-term="full-fine-tune"' in detail_html(lora(1))
     whole = Facts(adapter=LoraFacts(what="checkpoint"))
     assert 'data-term="full-fine-tune"' not in detail_html(lora(1), facts=whole)
+
+
+def panel(one: Lora) -> str:
+    return detail.html(Renderer(), detail.detail(one, one.ref, ceiling="soft", in_library=lambda ref: False))
+
+
+def test_the_panel_of_a_runner_says_that_it_is_no_lora() -> None:
+    runner = panel(lora(claims=(claim("kind", "runner"),), access="generation-only"))
+    assert "a hosted model that takes LoRAs, and is none" in runner
+    assert "no full fine-tune" not in runner
+    assert "no full fine-tune" in panel(lora())
+
+
+def test_a_scan_is_told_where_it_was_no_success_and_a_person_where_it_is_one() -> None:
+    def rows(result: str, person: bool) -> list[tuple[str, str]]:
+        files = (file(claims=(claim("scan", result),)),)
+        one = lora(claims=(claim("real_person", person),), versions=(version(files=files),))
+        facts = detail.detail(one, one.ref, ceiling="soft", in_library=lambda ref: False).facts
+        return [(fact.name, fact.value) for fact in facts]
+
+    assert rows("Success", False) == []
+    assert rows("Pending", True) == [("Real person", "yes"), ("Scan", "Pending")]
+
+
+def test_danger_is_an_obstacle_that_names_the_way_past_it() -> None:
+    one = lora(versions=(version(files=(file(claims=(claim("scan", "Danger"),)),)),))
+    shown = detail.detail(one, one.ref, ceiling="soft", in_library=lambda ref: False)
+    assert shown.obstacle == (
+        "CivitAI's scan found danger in this file. If you trust it all the same: hub-ui pull civitai:1@10#100 --force"
+    )
+    assert shown.try_problem == shown.obstacle

@@ -6,6 +6,7 @@ import pytest
 
 from connectors.query import Query, Range
 from connectors.query_language import parse
+from connectors.record import Kind
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.widgets import facets
 from hub_ui.widgets.facets import Bar, Group, LoadedBase
@@ -138,7 +139,7 @@ def test_what_all_have_in_common_is_no_histogram() -> None:
 def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
     assert facets.level_words(KNOWN.levels) == {
         "safe": "rated safe only (2)",
-        "soft": "hide mature (7)",
+        "soft": "safe + unrated (7)",
         "mature": "mature, blurred (10)",
         "explicit": "everything, blurred (10)",
     }
@@ -177,3 +178,9 @@ def test_what_fits_the_loaded_base_is_offered_while_one_is_loaded() -> None:
 
 def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:
     assert [label for label, *_ in quick(sees_library=False)] == ["Hide early access"]
+
+
+@pytest.mark.parametrize(("kinds", "offered"), [((), False), (("style",), False), (("runner",), True)])
+def test_runners_are_offered_only_while_they_are_asked_for(kinds: tuple[Kind, ...], offered: bool) -> None:
+    [group] = [group for group in facets.groups(Query(kinds=kinds), Facets()) if group.facet == "kinds"]
+    assert ("runner" in [choice.value for choice in group.choices]) is offered

@@ -1,0 +1,117 @@
+"""What nobody is shown, and what is no LoRA, in the catalog: kept, and in none of its lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import NotFound, Withheld
+from connectors.query import Query
+from connectors.record import Example, Kind, Lora
+from connectors.ref import Ref
+from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
+
+pytestmark = pytest.mark.usefixtures("either_database")
+
+REF = Ref.parse("civitai:1")
+MINOR = claim("minor", True)
+# Enough others that a word is rare.
+OTHERS = tuple(lora(number, title=f"Other {number}") for number in range(100, 120))
+
+
+def rare(number: int, *claims: object, **fields: object) -> Lora:
+    return lora(number, title="Rare ink", claims=claims, **fields)
+
+
+def images(*levels: str) -> tuple[Example, ...]:
+    return tuple(Example(url=f"https://a.example/{level}.png", nsfw=level) for level in levels)  # type: ignore[arg-type]
+
+
+def test_a_withheld_lora_is_in_no_list_and_not_opened(tmp_path: Path) -> None:
+    with both(tmp_path, rare(1, MINOR, nsfw="mature"), rare(2, nsfw="mature"), *OTHERS) as catalogs:
+        for each in catalogs:
+            answer = each.search(Query(text="rare", nsfw="explicit"))
+            assert ([r.ref.id for r in answer.records], answer.total, answer.facets.levels) == (["2"], 1, {"mature": 1})
+            assert each.similar(Ref.parse("civitai:2"), nsfw="explicit") == ()
+            with pytest.raises(Withheld):
+                each.lora(REF)
+
+
+def test_a_lora_that_was_listed_is_gone_once_its_hub_withholds_it(tmp_path: Path) -> None:
+    with both(tmp_path, rare(1, nsfw="mature"), rare(2, nsfw="mature")) as (indexed, scanned):
+        [number, _] = indexed.listing(Query(nsfw="explicit", limit=9)).ids
+        indexed.withhold([REF, Ref.parse("civitai:77")])
+        assert [titles(each, nsfw="explicit") for each in (indexed, scanned)] == [["Rare ink"]] * 2
+        assert indexed.cards([number], Query(nsfw="explicit"))[0] == {}
+        with pytest.raises(Withheld):
+            indexed.lora(Ref.parse("civitai:@10"))
+
+
+def test_nothing_but_hashes_is_kept_of_a_withheld_lora(tmp_path: Path) -> None:
+    shown = version(files=(file(sha256="a" * 64),), examples=images("mature"), description="what is new")
+    with catalog(tmp_path, rare(1, nsfw="mature", creator="Ada", tags=("ink",), versions=(shown,))) as opened:
+        opened.withhold([REF])
+        [document] = opened.documents()
+        assert [word for word in ("Rare", "Ada", "a.example", "what is new", "safetensors") if word in document] == []
+        assert [ref.lora for ref in opened.by_sha256("a" * 64)] == [REF]
+
+
+@pytest.mark.parametrize("nsfw", [None, "safe"])
+def test_a_withheld_lora_stays_so_for_an_answer_that_does_not_know_the_mark(tmp_path: Path, nsfw: str | None) -> None:
+    with catalog(tmp_path, rare(1, MINOR, nsfw="mature")) as opened:
+        opened.add([rare(1, nsfw=nsfw)])
+        assert titles(opened, nsfw="explicit") == []
+        opened.add([rare(1, claim("minor", False), nsfw="soft")])
+        assert titles(opened) == ["Rare ink"]
+
+
+def test_its_copy_on_another_hub_is_on_the_same_card_and_so_in_no_list(tmp_path: Path) -> None:
+    copy = version(f"hf:ada/ink@{'0' * 40}", files=(file(f"hf:ada/ink@{'0' * 40}#ink.safetensors", sha256="a" * 64),))
+    ours = version(files=(file(sha256="a" * 64),))
+    loras = (rare(1, nsfw="mature", versions=(ours,)), lora(ref=Ref.parse("hf:ada/ink"), title="Ink", versions=(copy,)))
+    with both(tmp_path, *loras) as (indexed, scanned):
+        indexed.withhold([REF])
+        assert [titles(each, nsfw="explicit") for each in (indexed, scanned)] == [[], []]
+
+
+def test_a_listing_of_a_minors_images_takes_away_the_strong_ones_that_were_known(tmp_path: Path) -> None:
+    known = version(examples=images("safe", "mature"))
+    with catalog(tmp_path, rare(1, nsfw="soft", versions=(known,))) as opened:
+        opened.add([rare(1, MINOR, nsfw="soft", versions=(version(examples=images("safe")),))])
+        [record] = opened.search(Query(nsfw="explicit")).records
+    assert [image.nsfw for image in record.images] == ["safe"]
+
+
+def test_what_is_no_lora_is_kept_and_in_no_list(tmp_path: Path) -> None:
+    with both(tmp_path, rare(1, claim("is_lora", False)), rare(2), *OTHERS) as catalogs:
+        for each in catalogs:
+            assert [record.ref.id for record in each.search(Query(text="rare", nsfw="explicit")).records] == ["2"]
+            assert each.lora(REF).title == "Rare ink"
+
+
+@pytest.mark.parametrize(("kinds", "expected"), [((), ["Style"]), (("style",), ["Style"]), (("runner",), ["Runner"])])
+def test_a_runner_is_found_by_asking_for_its_kind(tmp_path: Path, kinds: tuple[Kind, ...], expected: list[str]) -> None:
+    loras = [
+        lora(n, title=kind.title(), claims=(claim("kind", kind),)) for n, kind in enumerate(("runner", "style"), 1)
+    ]
+    with both(tmp_path, *loras) as catalogs:
+        assert [titles(each, kinds=kinds) for each in catalogs] == [expected, expected]
+
+
+def test_runners_are_not_counted_nor_similar_nor_offered(tmp_path: Path) -> None:
+    runner = rare(1, claim("kind", "runner"), creator="Ada", tags=("ink",), access="generation-only")
+    with both(tmp_path, runner, rare(2, tags=("ink",)), *OTHERS) as catalogs:
+        for each in catalogs:
+            facets = each.search(Query(text="rare")).facets
+            assert (facets.kinds, facets.access, facets.creators) == ({}, {"open": 1}, {})
+            assert each.similar(Ref.parse("civitai:2")) == ()
+            assert (each.complete_value("creator", "a"), each.complete_value("tag", "ink")) == ((), (("ink", 1),))
+
+
+def test_a_ref_that_was_never_seen_is_not_found_and_not_withheld(tmp_path: Path) -> None:
+    with catalog(tmp_path) as opened:
+        opened.withhold([REF])
+        with pytest.raises(NotFound) as caught:
+            opened.lora(REF)
+    assert type(caught.value) is NotFound

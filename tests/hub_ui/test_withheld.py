@@ -1,0 +1,192 @@
+"""What CivitAI marks as showing a minor, above soft, through every door: and what its scan found danger in."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from connectors.errors import Dangerous, Withheld
+from connectors.ref import Ref
+from hub_ui import app, documents, services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.pages.browse import detail
+from hub_ui.pages.view import View
+from hub_ui.settings import from_environment
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, edited
+from tests.hub_ui.test_api import call_tool
+
+TITLE, REASON = "Red Style", "showing a minor"
+REFS = ["civitai:1001", CIVITAI, "civitai:1001@2001", "https://civitai.com/models/1001"]
+ALL = ("search", "red", "--nsfw", "explicit")
+
+
+def marked(data: Path, *, level: int = 8, **marks: Any) -> Path:
+    """The contract's data with one model of this level and these marks."""
+    model = data / "civitai_model_1001.json"
+    for name, value in {"nsfwLevel": level, **marks}.items():
+        edited(model, name, value=value)
+    [image, _] = json.loads(model.read_text())["modelVersions"][0]["images"]
+    edited(
+        model, "modelVersions", 0, "images", value=[image, {**image, "nsfwLevel": level, "url": f"{image['url']}?2"}]
+    )
+    return data
+
+
+@pytest.fixture
+def withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    with answering(marked(copied(tmp_path / "hubs"), minor=True), monkeypatch) as hubs:
+        yield hubs
+
+
+@pytest.mark.parametrize("ref", REFS)
+@pytest.mark.parametrize("command", ["show", "pull"])
+def test_no_ref_or_address_opens_or_downloads_it(withheld: HubEndpoints, line: Line, command: str, ref: str) -> None:
+    code, out = line.words(command, ref)
+    assert (code, TITLE in out) == (4, False)
+
+
+def test_a_hash_does_not_find_it_either(withheld: HubEndpoints, line: Line, tmp_path: Path) -> None:
+    sha256 = requests.get(f"{withheld.civitai}/api/v1/models/1001", timeout=30).json()["modelVersions"][0]["files"][0]
+    with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld):
+        built.lookup.find_by_hash(sha256["hashes"]["SHA256"])
+
+
+def test_it_is_in_no_list_online_or_offline(withheld: HubEndpoints, line: Line) -> None:
+    for words in (ALL, (*ALL, "--offline")):
+        assert "civitai:1001@" not in str(line(*words)[1])
+
+
+def seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, *words: str) -> None:
+    """The same model as it was listed, opened or pulled before its hub marked it."""
+    with answering(marked(copied(tmp_path / "before")), monkeypatch):
+        assert line(*words)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("search", "red", "--nsfw", "safe"), ("show", CIVITAI), ("crawl", "--hub", "civitai", "--since", "all")]
+)
+def test_what_was_seen_before_leaves_the_catalog_once_its_hub_marks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, words: tuple[str, ...]
+) -> None:
+    seen_before(tmp_path, monkeypatch, line, *ALL)
+    assert TITLE in str(line(*ALL, "--offline")[1])
+    with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
+        line.words(*words)
+    assert TITLE not in str(line(*ALL, "--offline")[1])
+    assert TITLE not in str(line("similar", "civitai:1002", "--nsfw", "explicit")[1])
+
+
+def test_what_is_in_the_library_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    seen_before(tmp_path, monkeypatch, line, "pull", CIVITAI)
+    with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
+        line.words("show", CIVITAI)
+        code, _ = line.words("try", CIVITAI, "--prompt", "a fox", "--out", str(tmp_path / "fox.png"), "--plan")
+        with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld, match=REASON):
+            built.generation.inputs([Ref.parse(CIVITAI)])
+    assert code == 4
+
+
+def panel(built: services.Services, ref: str) -> list[str]:
+    return [html for html, _ in detail.show(built, Renderer(), View(open=ref))]
+
+
+def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    seen_before(tmp_path, monkeypatch, line, "search", "red", "--nsfw", "explicit")
+    with (
+        answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch),
+        services.build(from_environment(os.environ)) as built,
+    ):
+        last = panel(built, CIVITAI)[-1]
+        again = panel(built, CIVITAI)
+    assert (REASON in last, TITLE in last, "<img" in last) == (True, False, False)
+    assert not any(TITLE in html for html in again)
+
+
+@pytest.mark.parametrize("hosted", [False, True])
+def test_endpoints_and_agents_get_the_reason_alone(tmp_path: Path, hosted: bool) -> None:
+    with running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs:
+        settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", hubs), hosted=hosted)
+        with services.build(settings) as built, app.serving(built, agents=True) as url:
+            found = call_tool(url, "search", {"text": "red", "nsfw": "explicit"})
+            answers = [call_tool(url, name, {key: CIVITAI}) for name, key in (("show", "ref"), ("inspect", "source"))]
+            answers.append(call_tool(url, "try", {"refs": [CIVITAI], "prompt": "a fox"}))
+        texts = [" ".join(content.text for content in answer.content) for answer in (found, *answers)]
+    assert not any(TITLE in text for text in texts)
+    assert [REASON in text for text in (texts[1], texts[3])] == [True, True]
+    assert all(answer.isError for answer in (answers[0], answers[2]))
+
+
+def test_a_visitor_of_a_hosted_page_gets_no_link_and_no_file(tmp_path: Path) -> None:
+    with running_hubs(marked(copied(tmp_path / "hubs"), minor=True)) as hubs:
+        settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", hubs), hosted=True)
+        with services.build(settings) as built, use_visitor(Visitor(id="ada")):
+            assert built.visitor_downloads is not None
+            for ask in (built.downloads.pull, built.visitor_downloads.add, built.visitor_downloads.locate):
+                with pytest.raises(Withheld, match=REASON):
+                    ask(Ref.parse(CIVITAI))
+
+
+@pytest.mark.parametrize(("marks", "level"), [({"minor": True}, 2), ({"sfwOnly": True}, 8), ({"poi": False}, 8)])
+def test_what_is_not_withheld_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, marks: dict[str, bool], level: int
+) -> None:
+    with answering(marked(copied(tmp_path / "hubs"), level=level, **marks), monkeypatch):
+        code, record = line("show", CIVITAI)
+    assert (code, record["title"]) == (0, TITLE)
+    assert [image["nsfw"] for image in record["images"]].count("explicit") == ("poi" in marks)
+
+
+@pytest.fixture
+def dangerous(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    data = copied(tmp_path / "hubs")
+    edited(data / "civitai_model_1001.json", "modelVersions", 0, "files", 0, "virusScanResult", value="Danger")
+    with answering(data, monkeypatch) as hubs:
+        yield hubs
+
+
+@pytest.mark.parametrize("ref", ["civitai:1001", CIVITAI])
+def test_a_file_with_danger_is_pulled_by_force_alone(dangerous: HubEndpoints, line: Line, ref: str) -> None:
+    code, refused = line("pull", ref)
+    assert (code, refused["error"]) == (7, "Dangerous")
+    assert refused["message"].endswith(f"If you trust it all the same: hub-ui pull {CIVITAI} --force")
+    code, entry = line("pull", ref, "--force")
+    assert (code, entry["ref"]) == (0, CIVITAI)
+
+
+def test_show_says_danger_and_where_it_was_found(dangerous: HubEndpoints, line: Line) -> None:
+    _, out = line.words("show", CIVITAI)
+    assert "CivitAI's scan found danger in this file." in out
+    assert "scan = Danger  (hub: modelVersions[0].files[0].virusScanResult)" in out
+
+
+def test_the_page_refuses_it_with_the_sentence_that_names_the_option(dangerous: HubEndpoints) -> None:
+    with services.build(from_environment(os.environ)) as built:
+        last = panel(built, CIVITAI)[-1]
+        built.queue.start()
+        task = built.downloads.enqueue(Ref.parse(CIVITAI))
+        done = built.queue.wait(task.id, timeout=60)
+        document = documents.show(built, Ref.parse(CIVITAI)).to_json()
+    assert f"hub-ui pull {CIVITAI} --force" in last
+    assert (done.state, f"hub-ui pull {CIVITAI} --force" in str(done)) == ("failed", True)
+    assert {"field": "scan", "value": "Danger"}.items() <= next(
+        claim for claim in document["claims"] if claim["field"] == "scan"
+    ).items()
+
+
+def test_a_visitor_gets_no_file_with_danger_either(tmp_path: Path, dangerous: HubEndpoints) -> None:
+    settings = replace(demo_settings(tmp_path / "home", tmp_path / "loras", dangerous), hosted=True)
+    with services.build(settings) as built, use_visitor(Visitor(id="ada")):
+        assert built.visitor_downloads is not None
+        for ask in (built.downloads.pull, built.visitor_downloads.add):
+            with pytest.raises(Dangerous):
+                ask(Ref.parse(CIVITAI))
