@@ -121,7 +121,7 @@ def test_agents_have_five_tools_whose_arguments_are_described(own: str) -> None:
 
 def test_the_values_of_an_argument_are_listed_where_they_are_few(own: str) -> None:
     search = tools(own)[0].inputSchema["properties"]
-    kinds = {"enum": ["character", "concept", "control", "style", "tool"]}
+    kinds = {"enum": ["character", "concept", "control", "runner", "style", "tool"]}
     assert search["kinds"]["anyOf"] == [kinds, {"type": "array", "items": kinds}, {"type": "null"}]
     assert search["hubs"]["anyOf"][0] == {"enum": ["civitai", "huggingface", "replicate"]}
     assert search["nsfw"]["enum"] == ["explicit", "mature", "safe", "soft"]
@@ -181,7 +181,7 @@ def test_a_value_of_another_type_is_a_sentence_by_position_too(client: Client) -
             "search",
             {"kinds": ["styl"]},
             '“kinds” can\'t be ["styl"]. Did you mean “style”? '
-            "It has to be one of character, style, concept, control, tool or a list of such or null.",
+            "It has to be one of character, style, concept, control, tool, runner or a list of such or null.",
         ),
     ],
 )
