@@ -86,7 +86,22 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
-class LazyGroup(TyperGroup):
+class PlainFlags:
+    """Typer writes <bool> behind a flag, as if it took a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_bool_flag", False):
+                param.metavar = ""
+        return params
+
+
+class Command(PlainFlags, TyperCommand):
+    pass
+
+
+class LazyGroup(PlainFlags, TyperGroup):
     """Lists the commands from COMMANDS and imports only the one that runs: Gradio alone takes seconds to load."""
 
     def __init__(self, **attrs: Any) -> None:
@@ -107,7 +122,8 @@ class LazyGroup(TyperGroup):
 def load_command(name: str) -> TyperCommand:
     entry = COMMANDS[name]
     app = typer.Typer(add_completion=False)
-    app.command(name, help=entry.help, epilog=entry.examples)(pkgutil.resolve_name(f"hub_ui.commands.{entry.target}"))
+    target = pkgutil.resolve_name(f"hub_ui.commands.{entry.target}")
+    app.command(name, cls=Command, help=entry.help, epilog=entry.examples)(target)
     command = get_command(app)
     assert isinstance(command, TyperCommand)
     # The common options come from a base class, and are listed behind the command's own.

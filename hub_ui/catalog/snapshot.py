@@ -58,8 +58,17 @@ class Imported:
 
 def export(documents: Iterable[str], path: Path, on_progress: Callable[[int], None] = lambda _done: None) -> Exported:
     """Writes all of the file or nothing. `documents` are the catalog's entries, sorted by hub and id; private LoRAs are
-    left out.
+    left out. Raises HubUiError where it can't be written.
     """
+    try:
+        return _export(documents, path, on_progress)
+    except OSError as error:
+        raise HubUiError(
+            f"{path} can't be written: {error.strerror or error}. Make room, or choose another place for it."
+        ) from error
+
+
+def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], None]) -> Exported:
     done = unreadable = 0
     with tempfile.TemporaryFile(dir=path.parent) as body:
         with _compressor().stream_writer(body, closefd=False) as lines:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,9 @@ class ClusterBackend:
 
 async def _until_cancelled(answers: Any, callbacks: Callbacks) -> AsyncIterator[Any]:
     """Yields a replica's answers. Waits for each in short steps, since a request may be cancelled while it waits."""
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
     while True:
         coming = asyncio.ensure_future(anext(answers, None))
         try:
@@ -178,10 +181,12 @@ async def _until_cancelled(answers: Any, callbacks: Callbacks) -> AsyncIterator[
                 await asyncio.wait({coming}, timeout=_SECONDS_BETWEEN_LOOKS)
                 callbacks.raise_if_cancelled()
         except GenerationCancelled:
-            answers.cancel()
-            coming.cancel()
             # What it ends with is of no interest, and asyncio would report it.
             coming.add_done_callback(lambda done: done.cancelled() or done.exception())
+            coming.cancel()
+            # One that was refused meanwhile has nothing to cancel, and says so.
+            with suppress(RayError, RayServeException):
+                answers.cancel()
             raise
         answer = coming.result()
         if answer is None:

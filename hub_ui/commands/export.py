@@ -37,7 +37,7 @@ class Export(LibraryOptions):
             library = built.library
             entries = [library.entry(ref) for ref in refs] or list(library.entries())
             exporter = Exporter(library.folder, self.out or library.folder, force=self.force)
-            with disk_errors_as_messages():
+            with disk_errors_as_messages(self.out):
                 if self.tool == "diffusers":
                     _write_script(built, entries, exporter if self.out else None, terminal)
                 else:

@@ -138,24 +138,24 @@ def check_space(folder: Path, size: int | None) -> None:
 
 
 @contextmanager
-def disk_errors_as_messages() -> Iterator[None]:
+def disk_errors_as_messages(out: Path | None = None) -> Iterator[None]:
+    """`out` is the folder that is written to, where that is not the library."""
     try:
         yield
     except OSError as error:
-        raise disk_message(error) from error
+        raise disk_message(error, out) from error
 
 
-def disk_message(error: OSError) -> HubUiError:
+def disk_message(error: OSError, out: Path | None = None) -> HubUiError:
+    folder, option = (f"The folder {out}", "--out") if out else ("The library folder", "--library")
     if error.errno in FULL:
-        return HubUiError(
-            "The disk with the library is full. What came is kept: make room and pull again to go on, or choose "
-            "another folder with --library."
-        )
+        again = "try again" if out else "pull again, which goes on with what came"
+        return HubUiError(f"{folder} is on a full disk. Make room and {again}, or choose another folder with {option}.")
     where = f" ({error.filename})" if error.filename else ""
     advice = "Allow it" if error.errno in _READ_ONLY else "Check its permissions and the free space"
     return HubUiError(
-        f"The library folder can't be written{where}: {error.strerror or error}. {advice}, or choose another folder "
-        "with --library."
+        f"{folder} can't be written{where}: {error.strerror or error}. {advice}, or choose another folder with "
+        f"{option}."
     )
 
 

@@ -321,6 +321,12 @@ def test_help_of_a_command_lists_its_options() -> None:
     assert "\x1b" not in done.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("export",)])
+def test_no_flag_looks_as_if_it_took_a_value(words: tuple[str, ...]) -> None:
+    listed = process(*words, "--help").stdout
+    assert ("--help" in listed, "<bool>" in listed) == (True, False)
+
+
 def test_the_commands_of_the_list_are_there_with_their_options() -> None:
     for name in cli.COMMANDS:
         command = cli.load_command(name)

@@ -112,6 +112,16 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(tmp_path: Path) ->
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("c.zst", b"old")]
 
 
+def test_a_place_that_cannot_be_written_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "c.zst"
+    with pytest.raises(HubUiError) as told:
+        written(path, lora())
+    assert told.value.message.startswith(
+        f"{path} can't be written: Not a directory. Make room, or choose another place"
+    )
+
+
 def test_a_file_that_is_cut_off_says_so_and_what_was_whole_stays(tmp_path: Path) -> None:
     path = tmp_path / "c.zst"
     snapshot.export((encode(lora(number, description=f"{number * 7919**9} " * 9)) for number in range(BATCH * 3)), path)

@@ -52,6 +52,14 @@ def test_metadata_that_the_lora_manager_wrote_anew_is_no_stranger_s(red: Path, l
     assert (metadata["favorite"], metadata["notes"].splitlines()[0]) == (True, CIVITAI)
 
 
+def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "notes"
+    code, document = line("export", "--for", "comfyui", "--out", str(out))
+    assert (code, document["message"].startswith(f"The folder {out} can't be written")) == (1, True)
+    assert document["message"].endswith("choose another folder with --out.")
+
+
 def test_a_second_export_changes_nothing(red: Path, line: Line) -> None:
     line("export", "--for", "a1111")
     assert {done["state"] for done in line("export", "--for", "a1111")[1]["files"]} == {"same"}

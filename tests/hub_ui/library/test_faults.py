@@ -204,7 +204,7 @@ def test_a_full_disk_is_reported_and_the_part_is_kept(
         [sys.executable, "-c", SMALL_DISK, str(tmp_path), hub, "1200", *origins],
         env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "The disk with the library is full. What came is kept" in done.stderr
+    assert "The library folder is on a full disk. Make room and pull again, which goes on" in done.stderr
     assert weights_in(library) == []
     ends_well(hubs, hub, library, right[hub])
 
