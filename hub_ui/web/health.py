@@ -62,9 +62,7 @@ class HealthRoutes:
 
     async def answer_metrics(self, request: Request) -> Response:
         if self.services.settings.hosted and not self.may_read_metrics(request):
-            text = (
-                "The metrics are for who runs this page: set HUB_UI_METRICS_TOKEN, and send it as a Bearer token."
-            )
+            text = "The metrics are for who runs this page: set HUB_UI_METRICS_TOKEN, and send it as a Bearer token."
             return JSONResponse({"detail": text}, 401, {**_NO_STORE, "WWW-Authenticate": "Bearer"})
         # Some are counted on the disk.
         counted = await run_in_threadpool(self.services.metrics.text)

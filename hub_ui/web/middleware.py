@@ -201,7 +201,7 @@ class EventStream:
         if call is None:
             return ""
         event = self.queue.event_ids_to_events.get(call[1])
-        return call[1] if event is None else event.session_hash
+        return call[1] if event is None else str(event.session_hash)
 
 
 @dataclass(frozen=True)
