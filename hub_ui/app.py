@@ -330,8 +330,6 @@ def serving(
         generations = build_generations(services, streams)
         closing.callback(generations.close)
         app = build_app(services, reader, render, generations)
-        # It makes a new queue, which the checks poll: so before them.
-        app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, streams, head, host=host, folder=folder, agents=agents)
         routes += page_routes(services, render, generations)
@@ -388,6 +386,8 @@ def build_checks(
     agents: bool,
 ) -> list[Middleware]:
     """What stands between the network and the page, the outermost first. `head` are the page's own scripts."""
+    # A new queue, which is the one that runs, and that the checks poll and count.
+    app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
     checks = middleware(
         app, limits=services.policy.limits, folder=folder, generations=generations, streams=streams, agents=agents,
         spend=lambda size: services.quotas.spend("uploads", size),

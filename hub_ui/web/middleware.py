@@ -251,6 +251,19 @@ class Running(Protocol):
         """Raises one of our errors where who asks just now may not start another."""
 
 
+def count_pending(queue: Queue, session: str) -> PendingRequests:
+    """Gradio (6.31) has no public names for unanswered requests. Those of a session are there until they are read."""
+    unread, visitor = len(queue.pending_event_ids_session.get(session, ())), current_visitor()
+    if visitor is None:
+        return PendingRequests(own=unread, address=0)
+    states = [event.request.state for event in list(queue.event_ids_to_events.values())]
+    asking = [asks for state in states if (asks := getattr(state, "visitor", None)) is not None]
+    return PendingRequests(
+        own=max(unread, sum(asks.person == visitor.person for asks in asking)),
+        address=sum(asks.address == visitor.address for asks in asking) if visitor.address else 0,
+    )
+
+
 def middleware(
     app: gr.Blocks,
     *,
@@ -267,18 +280,6 @@ def middleware(
     """
     app.state_session_capacity = MOST
 
-    def pending(session: str) -> PendingRequests:
-        # Gradio (6.31) has no public name for unanswered requests. Those of a session are there until they are read.
-        unread, visitor = len(app._queue.pending_event_ids_session.get(session, ())), current_visitor()
-        if visitor is None:
-            return PendingRequests(own=unread, address=0)
-        states = [event.request.state for event in list(app._queue.event_ids_to_events.values())]
-        asking = [asks for state in states if (asks := getattr(state, "visitor", None)) is not None]
-        return PendingRequests(
-            own=max(unread, sum(asks.person == visitor.person for asks in asking)),
-            address=sum(asks.address == visitor.address for asks in asking) if visitor.address else 0,
-        )
-
     def generates(number: int) -> bool:
         event = app.fns.get(number)
         return event is not None and event.concurrency_id == generations.concurrency_id
@@ -287,7 +288,7 @@ def middleware(
         limits=limits,
         uploads=Uploads(folder, limits, spend),
         uploaded=lambda path: path in app.upload_file_set,
-        pending=pending,
+        pending=lambda session: count_pending(app._queue, session),
         generates=generates,
         check_room=generations.check_room,
         forget_sessions=Sessions(lambda: app.state_holder).sweep,
