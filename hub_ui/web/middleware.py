@@ -196,7 +196,8 @@ class EventStream:
         """Whose answers a request reads; empty for one that reads none. A call of its own is a session of its id."""
         path = path_of(scope)
         if path == "/gradio_api/queue/data":
-            return parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [""])[0]
+            query = parse_qs(bytes(scope.get("query_string", b"")).decode("latin-1"))
+            return query.get("session_hash", [""])[0]
         call = _ANSWER.fullmatch(path)
         if call is None:
             return ""
