@@ -20,6 +20,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.api import add_endpoints, answer_agents_in_json, functions_of, read_call
 from hub_ui.arenas import limit_arenas
+from hub_ui.hosting.address import read_address
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.pages import settings, train, visit
 from hub_ui.pages.browse import detail, page, saved_searches
@@ -41,11 +42,11 @@ from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.middleware import AllowedHosts, HostCheck, middleware, own_names
 from hub_ui.web.request_log import RequestLog
-from hub_ui.web.server import patient_launch
+from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.sessions import OpenStreams, PlainSessions
 from hub_ui.web.settings import SettingsRoutes
 from hub_ui.web.visit import VisitRoutes
-from hub_ui.web.visitors import VisitorCookie, VisitorKeyRoutes
+from hub_ui.web.visitors import AddressCheck, VisitorCookie, VisitorKeyRoutes
 from hub_ui.widgets import drawer as widgets_drawer
 from hub_ui.widgets import header as widgets_header
 from hub_ui.widgets.blocks import TranslatedBlocks, gradio_settings
@@ -327,14 +328,13 @@ def serving(
         streams = OpenStreams()
         generations = build_generations(services, streams)
         closing.callback(generations.close)
-        # `queue` makes a new queue, which the checks poll: so before them.
-        app = build_app(services, reader, render, generations).queue(default_concurrency_limit=8, max_size=MOST_WAITING)
+        app = build_app(services, reader, render, generations)
         head = [read_script(name) for name in HEAD_SCRIPTS]
         checks = build_checks(services, app, generations, streams, head, host=host, folder=folder, agents=agents)
         routes = [*image_routes(services, render, folder, closing), *page_routes(services, render, generations)]
         watch_queues(services, generations)
         # Gradio announces its MCP server with signs that some consoles can not print.
-        with redirect_stdout(io.StringIO()), patient_launch():
+        with redirect_stdout(io.StringIO()), patient_launch(bound_connections(services)):
             _, url, _ = app.launch(
                 server_name=host,
                 server_port=port or None,
@@ -363,6 +363,16 @@ def build_generations(services: Services, streams: OpenStreams) -> Generations:
     )  # fmt: skip
 
 
+def bound_connections(services: Services) -> Connections:
+    """Behind a proxy that is trusted, what counts is who it says that asks (see AddressCheck)."""
+    settings = services.settings
+    return Connections(
+        files=raise_file_limit(),
+        at_address=settings.limits.connections_per_address,
+        address_of=lambda peer: "" if settings.trusts_proxy else read_address({}, peer, trusts_proxy=False),
+    )
+
+
 def build_checks(
     services: Services,
     app: gr.Blocks,
@@ -375,13 +385,16 @@ def build_checks(
     agents: bool,
 ) -> list[Middleware]:
     """What stands between the network and the page, the outermost first. `head` are the page's own scripts."""
+    # A new queue, which is the one that runs, and that the checks poll and count.
+    app.queue(default_concurrency_limit=8, max_size=MOST_WAITING)
     checks = middleware(
         app, limits=services.policy.limits, folder=folder, generations=generations, streams=streams, agents=agents,
         spend=lambda size: services.quotas.spend("uploads", size), read_call=partial(read_call, functions_of(app)),
     )  # fmt: skip
     hosted = services.settings.hosted
     if hosted:
-        checks.insert(0, Middleware(VisitorCookie, visitors=services.visitors))
+        most = services.settings.limits.connections_per_address
+        checks[:0] = [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
     headers = Middleware(SecurityHeaders, frames=services.policy.frames, scripts=head)
     # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
     hosts = Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted)

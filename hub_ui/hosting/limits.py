@@ -41,6 +41,7 @@ class Limits:
     cache_bytes: int = 10 * 10**9
     uploads_bytes: int = 5 * 10**9
     people_per_address: int = 10
+    connections_per_address: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +108,10 @@ TABLE = (
     Limit(
         name="people_per_address", smallest=1, largest=100_000, shared=True,
         text="people at one network address: together they get so many times what one visitor gets",
+    ),
+    Limit(
+        name="connections_per_address", smallest=10, largest=100_000, shared=True,
+        text="connections of one network address",
     ),
 )  # fmt: skip
 

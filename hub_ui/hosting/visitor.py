@@ -149,7 +149,7 @@ class Visitors:
         self._lock = threading.Lock()
 
     def sign_out(self, session: Mapping[str, Any]) -> None:
-        """Gradio's session is all in its cookie, of which somebody may have a copy. It counts for nobody now."""
+        """Gradio's session is in its cookie, of which somebody may have a copy. From now on it counts for nobody."""
         with self._lock:
             self._signed_out[_digest(session)] = None
 

@@ -196,12 +196,13 @@ class EventStream:
         """Whose answers a request reads; empty for one that reads none. A call of its own is a session of its id."""
         path = path_of(scope)
         if path == "/gradio_api/queue/data":
-            return parse_qs(scope.get("query_string", b"").decode("latin-1")).get("session_hash", [""])[0]
+            query = parse_qs(bytes(scope.get("query_string", b"")).decode("latin-1"))
+            return query.get("session_hash", [""])[0]
         call = _ANSWER.fullmatch(path)
         if call is None:
             return ""
         event = self.queue.event_ids_to_events.get(call[1])
-        return call[1] if event is None else event.session_hash
+        return call[1] if event is None else str(event.session_hash)
 
 
 @dataclass(frozen=True)
@@ -251,8 +252,8 @@ class Running(Protocol):
         """Raises one of our errors where who asks just now may not start another."""
 
 
-def pending_requests(queue: Queue, session: str) -> PendingRequests:
-    """Of who asks just now. Gradio (6.31) has no public name for them, and keeps a session's until they are read."""
+def count_pending(queue: Queue, session: str) -> PendingRequests:
+    """Gradio (6.31) has no public names for unanswered requests. Those of a session are there until they are read."""
     unread, visitor = len(queue.pending_event_ids_session.get(session, ())), current_visitor()
     if visitor is None:
         return PendingRequests(own=unread, address=0)
@@ -289,7 +290,7 @@ def middleware(
         limits=limits,
         uploads=Uploads(folder, limits, spend),
         uploaded=lambda path: path in app.upload_file_set,
-        pending=lambda session: pending_requests(app._queue, session),
+        pending=lambda session: count_pending(app._queue, session),
         generates=generates,
         check_room=generations.check_room,
         forget_sessions=Sessions(lambda: app.state_holder).sweep,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import anyio
 import anyio.to_thread
 from PIL import Image
 from starlette.datastructures import Headers
@@ -26,6 +27,8 @@ from hub_ui.web.refused import Refused
 from hub_ui.web.uploads import TOO_LARGE, Uploads, receive_upload
 
 _NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
+# For all of a body that is no upload.
+BODY_SECONDS = 60.0
 # What Pillow raises for damaged and hostile files while it reads their headers.
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -192,7 +195,11 @@ class RequestCheck:
         is_known = path in _JSON_ROUTES or path in _OWN_ROUTES
         if not (is_known or endpoint is not None or (self.rules.agents and path == _AGENTS_ROUTE)):
             raise Refused(_("There is no such page."), 404)
-        data = await read_body(receive, self.rules.limits.body_bytes)
+        try:
+            with anyio.fail_after(BODY_SECONDS):
+                data = await read_body(receive, self.rules.limits.body_bytes)
+        except TimeoutError as error:
+            raise Refused(_("The request stopped arriving. Try it again."), 408) from error
         if call and endpoint is not None:
             body = read_call(self.rules, call, Headers(scope=scope), data)
             data = json.dumps(body).encode()

@@ -1,8 +1,14 @@
-"""The server of the page: it starts on a slow computer too, and lets no other site's page read its answers."""
+"""The server of the page: it starts on a slow computer too, lets no other site's page read its answers, and keeps room
+for everybody while some send their requests by halves.
+"""
 
+import asyncio
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from gradio import http_server
@@ -10,8 +16,107 @@ from gradio.exceptions import ServerFailedToStartError
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.applications import Starlette
 from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if sys.platform != "win32":
+    import resource
 
 MOST_SECONDS = 120.0
+# A browser sends a whole header at once.
+HEADER_SECONDS = 20.0
+# More would help nobody, and some programs that are started go through all of them.
+MOST_FILES = 65_536
+_FILES_ELSEWHERE = 512
+_MOST_HALF_SENT = 1_000
+
+
+class Connections:
+    """What a server's connections may take. Only the server's own thread calls it.
+
+    A header has `header_seconds` to arrive. Of connections without one yet, `half_sent` are kept, and the oldest goes
+    for the newest. `at_address` are open of one network address at a time; `address_of` tells it by the peer, and is
+    empty for one whose connections are those of many people, such as a proxy.
+    """
+
+    def __init__(
+        self,
+        *,
+        files: int,
+        at_address: int,
+        address_of: Callable[[str], str],
+        half_sent: int | None = None,
+        header_seconds: float = HEADER_SECONDS,
+    ) -> None:
+        """At most half of `files` are connections."""
+        self.most = files // 2
+        self.header_seconds = header_seconds
+        self.address_of = address_of
+        self._at_address = at_address
+        self._half_sent = min(_MOST_HALF_SENT, files // 4) if half_sent is None else half_sent
+        self._waiting: dict[BoundedProtocol, asyncio.TimerHandle] = {}
+        self._open = Counter[str]()
+
+    def add(self, address: str) -> bool:
+        """Whether one more may be open there."""
+        if address and self._open[address] >= self._at_address:
+            return False
+        self._open[address] += 1
+        return True
+
+    def remove(self, address: str) -> None:
+        self._open[address] -= 1
+        if self._open[address] <= 0:
+            del self._open[address]
+
+    def await_header(self, protocol: "BoundedProtocol") -> None:
+        if protocol in self._waiting:
+            return
+        if len(self._waiting) >= self._half_sent:
+            next(iter(self._waiting)).give_up()
+        self._waiting[protocol] = protocol.loop.call_later(self.header_seconds, protocol.give_up)
+
+    def end_wait(self, protocol: "BoundedProtocol") -> None:
+        timer = self._waiting.pop(protocol, None)
+        if timer is not None:
+            timer.cancel()
+
+
+class BoundedProtocol(H11Protocol):
+    """Of uvicorn's own limits (0.54) none is for a header that stops arriving, or for one address."""
+
+    def __init__(self, *args: Any, connections: Connections, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._bounds = connections
+        self._address: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        address = self._bounds.address_of(self.client[0] if self.client else "")
+        if self._bounds.add(address):
+            self._address = address
+            self._bounds.await_header(self)
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._bounds.end_wait(self)
+        # Of the next request, or of a body that nobody waits for any more.
+        elif before is not None and before.response_complete and not self.transport.is_closing():
+            self._bounds.await_header(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._bounds.end_wait(self)
+        if self._address is not None:
+            self._bounds.remove(self._address)
+            self._address = None
+        super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        self._bounds.end_wait(self)
+        self.transport.abort()
 
 
 class PatientServer(http_server.Server):
@@ -20,11 +125,17 @@ class PatientServer(http_server.Server):
     It would also let every site read what a page on the internet answers, with the visitor's cookies (CORS).
     """
 
-    def __init__(self, config: Config, **more: Any) -> None:
+    def __init__(self, config: Config, *args: Any, connections: Connections, **named: Any) -> None:
         app = config.app
         if isinstance(app, Starlette):
-            app.user_middleware = [each for each in app.user_middleware if each.cls != CustomCORSMiddleware]
-        super().__init__(config, **more)
+            unwanted: Any = CustomCORSMiddleware
+            app.user_middleware = [each for each in app.user_middleware if each.cls is not unwanted]
+        config.http = partial(BoundedProtocol, connections=connections)  # type: ignore[assignment]
+        # Whoever asks for more gets a 503.
+        config.limit_concurrency = connections.most
+        # No page has a WebSocket, which would be another protocol.
+        config.ws = "none"
+        super().__init__(config, *args, **named)
 
     def run_in_thread(self) -> None:
         """Raises ServerFailedToStartError where the port is not free."""
@@ -41,11 +152,27 @@ class PatientServer(http_server.Server):
 
 
 @contextmanager
-def patient_launch() -> Iterator[None]:
+def patient_launch(connections: Connections) -> Iterator[None]:
     """What is launched within has a PatientServer."""
     names, usual = vars(http_server), http_server.Server
-    names["Server"] = PatientServer
+    names["Server"] = partial(PatientServer, connections=connections)
     try:
         yield
     finally:
         names["Server"] = usual
+
+
+def raise_file_limit() -> int:
+    """How many files and connections this process may have open, which is made as many as it may."""
+    if sys.platform == "win32":
+        return _FILES_ELSEWHERE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < MOST_FILES:
+        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        # macOS allows less than it says.
+        for number in (wanted, 10_240):
+            with suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
+                break
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_FILES if soft == resource.RLIM_INFINITY else soft

@@ -1,8 +1,9 @@
 """The visitors of a hosted page: the cookie that they are known by, and the keys that they bring."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +19,7 @@ from hub_ui.hosting.quotas import Quotas
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import check_key
+from hub_ui.web.refused import Refused
 from hub_ui.web.settings import SettingsRoutes
 
 # Gradio's own.
@@ -58,6 +60,33 @@ class VisitorCookie:
             self.visitors.keep(visitor)
         with use_visitor(visitor):
             await self.app(scope, receive, reply if is_first else send)
+
+
+@dataclass(frozen=True)
+class AddressCheck:
+    """ASGI middleware: at most so many requests of one network address are under way at a time, streams included.
+
+    So a proxy's connections count for the visitors behind it. It stands after VisitorCookie.
+    """
+
+    app: ASGIApp
+    most: int
+    _open: Counter[str] = field(default_factory=Counter, init=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visitor = current_visitor()
+        address = visitor.address if visitor is not None and scope["type"] == "http" else ""
+        if address and self._open[address] >= self.most:
+            text = _("Too many pages are open at your network address. Close some, then try again.")
+            await Refused(text, 429).response()(scope, receive, send)
+            return
+        self._open[address] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._open[address] -= 1
+            if not self._open[address]:
+                del self._open[address]
 
 
 @dataclass(frozen=True, kw_only=True)

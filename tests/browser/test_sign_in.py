@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from shutil import copytree
 
 import gradio.oauth
@@ -27,10 +29,9 @@ LORA = f"huggingface:{REPO}"
 APP = {"CLIENT_ID": "the-space", "CLIENT_SECRET": "its-secret", "SCOPES": "openid profile gated-repos"}
 
 
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def gated_space(folder: Path) -> Iterator[str]:
     """Where Ada was granted a gated LoRA. Gradio reads what a Space sets when it is imported, which was before."""
-    folder = tmp_path_factory.mktemp("sign-in")
     data = copytree(SAMPLES, folder / "data")
     files = json.loads((data / "files.json").read_text(encoding="utf-8"))
     for spec in files["huggingface"][REPO].values():
@@ -46,6 +47,12 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         settings = replace(demo_settings(folder / "home", folder / "loras", hubs), hosted=True, sign_in=True)
         with services.build(settings) as built, app.serving(built) as url:
             yield url
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with gated_space(tmp_path_factory.mktemp("sign-in")) as url:
+        yield url
 
 
 @pytest.fixture

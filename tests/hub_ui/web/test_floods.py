@@ -157,7 +157,7 @@ WAIT = "Your last images are not made yet. Wait for them, or stop them."
 
 
 def is_idle(page: Visitor) -> bool:
-    return page.get("ready").json()["queue"]["generations"] == 0
+    return bool(page.get("ready").json()["queue"]["generations"] == 0)
 
 
 @pytest.mark.parametrize("has_cookie", [True, False])

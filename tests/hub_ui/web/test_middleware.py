@@ -12,12 +12,17 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.queueing import Event, Queue
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from hub_ui.hosting.visitor import Visitor as Person
+from hub_ui.hosting.visitor import use_visitor
 from hub_ui.settings import from_environment
-from hub_ui.web.middleware import AllowedHosts, EventStream, QueuePolling
+from hub_ui.web.middleware import AllowedHosts, EventStream, QueuePolling, count_pending
 from hub_ui.web.refused import Refused
+from hub_ui.web.requests import PendingRequests
 from hub_ui.web.sessions import OpenStreams
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_requests import rules
@@ -165,6 +170,32 @@ def test_what_is_no_request_wakes_nobody() -> None:
     queue = gr.Blocks().queue()._queue
     asyncio.run(QueuePolling(nothing, queue=queue)({"type": "lifespan"}, receive, send))
     assert queue.sleep_when_free == 0.2
+
+
+def ask_as(queue: Queue, visitor: Person, session: str) -> None:
+    with gr.Blocks() as page:
+        gr.Button().click(lambda: None)
+    request = Request({"type": "http", "headers": [], "state": {"visitor": visitor}})
+    event = Event(session, page.fns[0], request, None)
+    queue.event_ids_to_events[event._id] = event
+
+
+def test_requests_without_an_answer_are_counted_for_who_asks_and_their_address() -> None:
+    queue = gr.Blocks().queue()._queue
+    for name, session in (("ada", "one"), ("ada", "other"), ("ben", "one")):
+        ask_as(queue, Person(id=name, address="8.8.8.8"), session)
+    ask_as(queue, Person(id="new", address="9.9.9.9", known=False), "one")
+    queue.pending_event_ids_session["unread"] = {"a", "b", "c"}
+    counts = []
+    for visitor, session in (
+        (Person(id="ada", address="8.8.8.8"), "a third"),
+        (Person(id="ben", address="8.8.8.8"), "unread"),
+        (Person(id="newer", address="9.9.9.9", known=False), "a fourth"),
+    ):
+        with use_visitor(visitor):
+            counts.append(count_pending(queue, session))
+    assert [(found.own, found.address) for found in counts] == [(2, 3), (3, 3), (1, 1)]
+    assert count_pending(queue, "unread") == PendingRequests(own=3, address=0)
 
 
 def test_the_stream_of_a_session_that_is_gone_has_an_end(local: Visitor) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import struct
 import time
 import zlib
 from collections.abc import Callable
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -17,6 +20,7 @@ from PIL import Image
 from connectors.errors import UsageError
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
+from hub_ui.web import requests as web_requests
 from hub_ui.web.refused import Refused
 from hub_ui.web.requests import PendingRequests, RequestRules, check_files, check_pixels
 from hub_ui.web.uploads import Uploads, sweep
@@ -271,3 +275,17 @@ def test_old_uploads_are_taken_away(tmp_path: Path) -> None:
     os.utime(old, (time.time() - 7200, time.time() - 7200))
     sweep(tmp_path, time.time() - 3600)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("route", ["queue/join", "call/search", "cancel"])
+def test_a_body_that_stops_arriving_is_not_waited_for(
+    hosted: Visitor, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_requests, "BODY_SECONDS", 0.3)
+    place = urlsplit(hosted.url)
+    lines = [f"POST /gradio_api/{route} HTTP/1.1", f"Host: {place.netloc}", "Content-Length: 100", "", '{"data":']
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, "stopped arriving" in answer.read().decode()) == (408, True)

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -16,8 +23,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from uvicorn import Config
 
-from hub_ui.web.server import PatientServer, patient_launch
+from hub_ui.web.server import Connections, PatientServer, patient_launch
 from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
+from tests.hub_ui.library.queueing import eventually
 
 
 async def answer(request: Request) -> PlainTextResponse:
@@ -30,12 +38,17 @@ async def slow_start(app: Starlette) -> AsyncIterator[None]:
     yield
 
 
+def bounds(**changed: Any) -> Connections:
+    usual = {"files": 1024, "at_address": 100, "address_of": lambda peer: peer, "header_seconds": 600.0}
+    return Connections(**{**usual, **changed})
+
+
 def test_a_server_that_starts_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     # Gradio's five seconds are over in a twentieth of one.
     fast = SimpleNamespace(time=lambda: 100 * time.time(), sleep=time.sleep)
     monkeypatch.setattr(http_server, "time", fast)
     app, port = Starlette(routes=[Route("/", answer)], lifespan=slow_start), free_run_of_ports()
-    server = PatientServer(config=Config(app, port=port, log_level="warning"))
+    server = PatientServer(config=Config(app, port=port, log_level="warning"), connections=bounds())
     server.run_in_thread()
     try:
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "here"
@@ -46,13 +59,131 @@ def test_a_server_that_starts_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_port_of_another_program_is_no_slow_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        server = PatientServer(config=Config(Starlette(), port=other.getsockname()[1], log_level="critical"))
+        config = Config(Starlette(), port=other.getsockname()[1], log_level="critical")
+        server = PatientServer(config=config, connections=bounds())
         with pytest.raises(ServerFailedToStartError):
             server.run_in_thread()
     assert not server.thread.is_alive()
 
 
 def test_what_is_launched_has_the_patient_server_and_nothing_else() -> None:
-    with patient_launch():
-        assert http_server.Server is PatientServer
-    assert http_server.Server is not PatientServer
+    usual = http_server.Server
+    with patient_launch(bounds()):
+        assert http_server.Server.func is PatientServer  # type: ignore[attr-defined]
+    assert http_server.Server is usual
+
+
+HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+REST = b"\r\n"
+
+
+@contextmanager
+def running(connections: Connections) -> Iterator[Callable[[], socket.socket]]:
+    """A server, and what opens a connection to it."""
+    port = free_run_of_ports()
+    config = Config(Starlette(routes=[Route("/", answer)]), port=port, log_level="warning")
+    server = PatientServer(config=config, connections=connections)
+    server.run_in_thread()
+    with ExitStack() as closing:
+        closing.callback(server.close)
+        yield lambda: closing.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+
+
+def send(connection: socket.socket, data: bytes) -> bytes:
+    """What comes in return; nothing if the connection is closed."""
+    try:
+        connection.sendall(data)
+        return connection.recv(4096)
+    except (ConnectionResetError, BrokenPipeError):
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", HALF])
+def test_a_header_that_does_not_come_is_not_waited_for(sent: bytes) -> None:
+    with running(bounds(header_seconds=0.3)) as connect:
+        assert send(connect(), sent) == b""
+
+
+def test_neither_is_the_one_of_the_next_request() -> None:
+    with running(bounds(header_seconds=1.0)) as connect:
+        connection = connect()
+        assert send(connection, HALF + REST).endswith(b"here")
+        assert send(connection, HALF) == b""
+
+
+def test_a_request_that_is_answered_slowly_is_none_that_is_sent_slowly() -> None:
+    async def answer_later(request: Request) -> PlainTextResponse:
+        await asyncio.sleep(1.5)
+        return PlainTextResponse("late")
+
+    app, port = Starlette(routes=[Route("/", answer_later)]), free_run_of_ports()
+    config = Config(app, port=port, log_level="warning")
+    server = PatientServer(config=config, connections=bounds(header_seconds=1.0))
+    server.run_in_thread()
+    try:
+        assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "late"
+    finally:
+        server.close()  # type: ignore[no-untyped-call]
+
+
+def test_of_half_sent_requests_the_oldest_goes_for_the_newest() -> None:
+    with running(bounds(half_sent=5)) as connect:
+        sent = [connect() for _ in range(12)]
+        for each in sent:
+            each.sendall(HALF)
+        assert send(sent[0], b"") == b""
+        assert send(sent[-1], REST).endswith(b"here")
+        assert send(connect(), HALF + REST).endswith(b"here")
+
+
+def test_one_address_has_so_many_connections_and_others_have_theirs() -> None:
+    peers = iter(["8.8.8.8"] * 4 + ["9.9.9.9"] + ["8.8.8.8"] * 100)
+    with running(bounds(at_address=3, address_of=lambda peer: next(peers))) as connect:
+        own = [connect() for _ in range(3)]
+        assert [send(each, HALF + REST)[-4:] for each in own] == [b"here"] * 3
+        assert send(connect(), HALF + REST) == b""
+        assert send(connect(), HALF + REST).endswith(b"here")
+        own[0].close()
+        # The server may hear of it a moment later.
+        eventually(lambda: send(connect(), HALF + REST).endswith(b"here"))
+
+
+def test_a_proxys_connections_are_those_of_many_people() -> None:
+    with running(bounds(at_address=3, address_of=lambda peer: "")) as connect:
+        assert [send(connect(), HALF + REST)[-4:] for _ in range(6)] == [b"here"] * 6
+
+
+LIMITED = """
+import os, sys, threading
+from hub_ui import services, settings
+from hub_ui.app import serving
+with services.build(settings.from_environment(os.environ, hosted=True)) as built, serving(built) as url:
+    print(url, flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_hundreds_of_half_sent_requests_leave_a_hosted_page_as_it_was(home: Path) -> None:
+    command = f'ulimit -n 256; exec "{sys.executable}" -c "$0"'
+    environ = {**os.environ, "HUB_UI_HOME": str(home), "GRADIO_SERVER_PORT": str(free_run_of_ports())}
+    with subprocess.Popen(["sh", "-c", command, LIMITED], env=environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            place = urlsplit(url)
+            with ExitStack() as closing:
+                for _ in range(300):
+                    one = closing.enter_context(socket.create_connection((place.hostname, place.port), timeout=30))
+                    with suppress(OSError):
+                        one.sendall(HALF)
+                assert requests.get(f"{url}health", timeout=30).json() == {"status": "alive"}
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_process_may_open_as_many_files_as_it_is_allowed() -> None:
+    text = "from hub_ui.web.server import *; print(raise_file_limit(), resource.getrlimit(resource.RLIMIT_NOFILE))"
+    command = f'ulimit -Sn 256; ulimit -Hn 300; exec "{sys.executable}" -c "{text}"'
+    assert subprocess.check_output(["sh", "-c", command], text=True) == "300 (300, 300)\n"

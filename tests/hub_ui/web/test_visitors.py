@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 import requests
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui.hosting.visitor import Visitors, current_visitor
-from hub_ui.web.visitors import VisitorCookie
+from hub_ui.hosting.visitor import Visitor as Person
+from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
+from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 
@@ -182,9 +183,54 @@ def key_of_request(visitors: Visitors, path: str, session: dict[str, Any]) -> st
 
 
 def test_a_session_that_was_signed_out_counts_no_more_whoever_has_a_copy() -> None:
-    visitors, info = Visitors(), {"access_token": "hf_oauth_x", "expires_at": time.time() + 3600}
-    session, later = {"oauth_info": info}, {"oauth_info": {**info, "expires_at": info["expires_at"] + 60}}
+    visitors, ends = Visitors(), time.time() + 3600
+    session, later = ({"oauth_info": {"access_token": "hf_oauth_x", "expires_at": at}} for at in (ends, ends + 60))
     assert key_of_request(visitors, "/", session) == "hf_oauth_x"
     assert key_of_request(visitors, "/logout", session) is None
     assert key_of_request(visitors, "/config", session) is None
     assert key_of_request(visitors, "/", later) == "hf_oauth_x"
+
+
+class Held:
+    """An app whose answers wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.go, self.begun = asyncio.Event(), 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        await self.go.wait()
+
+
+async def status_of(app: ASGIApp, visitor: Person, sent: list[int]) -> None:
+    async def send(message: Message) -> None:
+        sent.extend([message["status"]] if "status" in message else [])
+
+    async def nothing() -> Message:
+        raise AssertionError
+
+    with use_visitor(visitor):
+        await app({"type": "http", "method": "GET", "path": "/", "headers": []}, nothing, send)
+
+
+def test_one_address_has_so_many_requests_under_way_whoever_they_are() -> None:
+    async def ask() -> tuple[int, list[int], int]:
+        held, sent = Held(), list[int]()
+        app = AddressCheck(held, most=2)
+        names = [
+            ("ada", "8.8.8.8"),
+            ("ben", "8.8.8.8"),
+            ("eve", "8.8.8.8"),
+            ("dan", "9.9.9.9"),
+            ("bob", ""),
+            ("pat", ""),
+        ]
+        waiting = [asyncio.ensure_future(status_of(app, Person(id=name, address=place), sent)) for name, place in names]
+        await asyncio.sleep(0)
+        begun = held.begun
+        held.go.set()
+        await asyncio.gather(*waiting)
+        await status_of(app, Person(id="eve", address="8.8.8.8"), sent)
+        return begun, sent, held.begun
+
+    assert asyncio.run(ask()) == (5, [429], 6)

@@ -1,0 +1,103 @@
+"""A page of another web site, open in the same browser as a shared page that somebody has signed in to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.browser.test_sign_in import LORA, gated_space, sign_in
+
+pytestmark = pytest.mark.browser
+ASK = """async ([url, lora]) => {
+  const json = {'Content-Type': 'application/json'}, text = {'Content-Type': 'text/plain'};
+  const body = JSON.stringify({data: [lora]}), post = {method: 'POST', body};
+  const asks = {
+    config: ['config'], lock: ['visit/loras.lock'], page: [''], logout: ['logout'],
+    leave: ['gradio_api/call/inspect', {...post, headers: json}],
+    simple: ['gradio_api/call/inspect', {...post, headers: text}],
+    stream: ['gradio_api/queue/data?session_hash=x'],
+  };
+  const found = {};
+  for (const [name, [path, more]] of Object.entries(asks)) {
+    try {
+      const answer = await fetch(url + path, {credentials: 'include', ...more});
+      found[name] = answer.status;
+    } catch { found[name] = 'nothing'; }
+    try { await fetch(url + path, {credentials: 'include', mode: 'no-cors', ...more}); } catch { /* as well */ }
+  }
+  return found;
+}"""
+NOTHING = dict.fromkeys(("config", "lock", "page", "logout", "leave", "simple", "stream"), "nothing")
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>elsewhere</title>")
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """Of the other web site, which answers to every name."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with gated_space(tmp_path_factory.mktemp("other-sites")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def named() -> Iterator[Browser]:
+    """A browser for which all names of .example are this computer."""
+    args, path = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.example 127.0.0.1"], chromium()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=args)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visitor(named: Browser) -> Iterator[Page]:
+    context = named.new_context()
+    yield context.new_page()
+    context.close()
+
+
+# Another name is another site. Another port is the same one, so that requests bring the cookies, whatever is blocked.
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_page_elsewhere_gets_nothing_with_a_visitors_sign_in(visitor: Page, space: str, port: int, name: str) -> None:
+    sign_in(visitor, space, "ada")
+    elsewhere = visitor.context.new_page()
+    elsewhere.goto(f"http://{name}:{port}/")
+    assert elsewhere.evaluate(ASK, [space, LORA]) == NOTHING
+    visitor.reload()
+    expect(visitor.locator(".settings .key .state").first).to_have_text("signed in as ada")
+
+
+def test_a_page_elsewhere_reads_nothing_of_a_page_on_the_internet(visitor: Page, space: str, port: int) -> None:
+    visitor.goto(f"http://evil.example:{port}/")
+    url = f"http://ada-loras.example:{urlsplit(space).port}/"
+    assert visitor.evaluate(ASK, [url, LORA]) == NOTHING
+
+
+def test_a_link_elsewhere_leads_to_the_page(visitor: Page, space: str, port: int) -> None:
+    visitor.goto(f"http://localhost:{port}/")
+    visitor.evaluate(f"location.href = '{space}?view=settings'")
+    expect(visitor.get_by_role("button", name="Sign in with Hugging Face")).to_be_visible()
