@@ -85,6 +85,12 @@ def test_the_recorded_table_holds_no_other_name(recordings: Path) -> None:
         ("Skywork/SkyReels-V2-T2V-14B-540P-Diffusers", "wan"),
         ("ACE-Step/acestep-v15-xl-turbo", "ace-step-1.5-xl"),
         ("Wan 2.2", "wan"),
+        ("Qwen/Qwen-Image-2.1", "qwen-image-2"),
+        ("Qwen 2.1", "qwen-image-2"),
+        ("black-forest-labs/flux-3-image-klein-base", "flux.3"),
+        ("Lightricks/LTX-2.5-Diffusers", "ltx-2.5"),
+        ("inclusionAI/Ming-Image-0.1-Design", "ming-image"),
+        ("robbyant/lingbot-video-moe-30b-a3b", "lingbot-video"),
     ],
 )
 def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
@@ -141,6 +147,7 @@ def test_a_filter_is_spelled_as_civitai_spells_it(wanted: str, names: tuple[str,
 
 def test_a_filter_is_spelled_as_a_repo_for_hugging_face() -> None:
     assert spellings("flux.2-dev", "huggingface") == ("black-forest-labs/FLUX.2-dev",)
+    assert spellings("qwen-image-2", "huggingface") == ("Qwen/Qwen-Image-2.1", "Qwen/Qwen-Image-2.0")
 
 
 def test_a_known_name_claims_base_architecture_and_the_word_itself() -> None:
