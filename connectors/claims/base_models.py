@@ -204,8 +204,12 @@ _NAMED: tuple[tuple[str, str, str, str], ...] = (
     (r"ovis[- _]?image", "-", "", "ovis-image"),
     (r"glm[- _]?image", "-", "", "glm-image"),
     (r"ernie[- _]?image", "-", "", "ernie"),
+    (r"kandinsky", "2 2.0 2.1 2.2", "", "kandinsky-2"),
+    (r"kandinsky", "3 3.0", "", "kandinsky-3"),
     (r"kandinsky", "5 5.0", "", "kandinsky-5"),
+    (r"kandinsky", "6 6.0", "", "kandinsky-6"),
     (r"cosmos[- _]?predict", "2 2.0 2.5", "", "cosmos"),
+    (r"(?<![a-z])cosmos", "3 3.0", "", "cosmos-3"),
     (r"(?<![a-z])ace[- _]?step", "1.5 15 v1.5 v15", "", "ace-step-1.5"),
     (r"illustrious", "*", "", "illustrious"),
     (r"noob[- _]?ai", "*", "", "noobai"),
@@ -217,7 +221,10 @@ _NAMED: tuple[tuple[str, str, str, str], ...] = (
     (r"(?:realvis|juggernaut|hotshot)[- _]?xl", "*", "", "sdxl-1.0"),
     (_SD + r"[- _]?xl", "- 1 1.0", "", "sdxl-1.0"),
     (_SD, "3.5 35", "", "sd-3.5"),
+    (_SD, "3 3.0", "", "sd-3"),
+    (_SD, "2.1 21 v2.1", "", "sd-2.1"),
     (_SD, "1.5 15 v1.5 v15", "", "sd-1.5"),
+    (_SD, "1.4 14 v1.4", "", "sd-1.4"),
 )
 # A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.
 # Authors number their own work as "v2", so a "v" is listed where the family writes it.
@@ -232,8 +239,12 @@ _LONGEST = 1_000
 def find_base_name(text: str) -> tuple[str, str] | None:
     """The base model that a text mentions, and the words that do. None for a version of a family that is not listed."""
     text = text[:_LONGEST]
+    unknown: list[re.Match[str]] = []
     for family, listed in _families():
         for match in family.finditer(text):
+            # "HiDream-I2" is no HiDream without a version.
+            if any(match.start() < other.end() and other.start() < match.end() for other in unknown):
+                continue
             number = _VERSION.match(text, match.end())
             version = re.sub("[-_]", ".", number[1].casefold()) if number else "-"
             version = "-" if version in ("v1", "v1.0") else version
@@ -242,7 +253,8 @@ def find_base_name(text: str) -> tuple[str, str] | None:
             if found := next(((row.base, words) for row in rows if (words := row.words.match(text, end))), None):
                 return found[0], text[match.start() : found[1].end()]
             if number:
-                return None
+                unknown.append(match)
+                break
     return None
 
 

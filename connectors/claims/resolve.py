@@ -109,7 +109,7 @@ def contradicting(claims: Iterable[Claim], field: str) -> tuple[Claim, ...]:
 def _statements(claims: Iterable[Claim], field: str) -> list[Claim]:
     """The claims of a field that may contradict each other; of the architecture, the several that a file leaves too."""
     fields = (field, SEVERAL) if field == "architecture" else (field,)
-    return [claim for claim in claims if claim.field in fields and claim.source != "probably"]
+    return [claim for claim in claims if claim.field in fields]
 
 
 def _proof(claims: Iterable[Claim], field: str) -> Claim | None:

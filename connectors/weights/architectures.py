@@ -112,8 +112,12 @@ def _double_alone(width: int) -> Fits:
     return lambda seen: "single_transformer_blocks" not in seen.containers and _dit(width, "attn")(seen)
 
 
-def _narrow_keys(seen: LayerShapes) -> bool:
-    return 512 in seen.outputs("attn_to_k,attn_to_v,attn_add_k_proj,attn_add_v_proj")
+def _of_nucleus(seen: LayerShapes) -> bool:
+    """No queries of its own for the text, and fewer heads for keys, or all 24 blocks."""
+    if any(map(seen.has, ("attn_add_q", "attn_to_add_out", "ff_context_"))):
+        return False
+    keys = seen.outputs("attn_to_k,attn_to_v,attn_add_k_proj,attn_add_v_proj")
+    return min(keys, default=2048) < 2048 or seen.blocks("transformer_blocks") == set(range(24))
 
 
 _TWO_STREAM_INPUTS = (
@@ -309,8 +313,7 @@ RULES: tuple[Rule, ...] = (
     _rule("hunyuan-image", "single_transformer_blocks", _wide(3584, words="transformer_blocks_")),
     _rule("hunyuan-image", "single_transformer_blocks", _wide(3328, words="transformer_blocks_")),
     _rule("hunyuan-video-1.5", _DIT, _refiner(2048)),
-    # Nucleus-Image has no queries of its own for the text, and a quarter of the heads for its keys.
-    _rule("nucleus-image", _DIT, _all(_dit(2048, "attn"), _narrow_keys)),
+    _rule("nucleus-image", _DIT, _all(_double_alone(2048), _of_nucleus)),
     _rule("hunyuan-video-1.5", _DIT, _all(_two_streams(2048), _any("attn_add_q", "attn_to_add_out", "ff_context_"))),
     _rule("hunyuan-video-1.5", _DIT, lambda seen: _double_alone(2048)(seen) and seen.last("transformer_blocks") >= 40),
     _rule("hunyuan-video", _DIT, _refiner(3072)),

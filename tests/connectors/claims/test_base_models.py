@@ -85,6 +85,12 @@ def test_the_recorded_table_holds_no_other_name(recordings: Path) -> None:
         ("Skywork/SkyReels-V2-T2V-14B-540P-Diffusers", "wan"),
         ("ACE-Step/acestep-v15-xl-turbo", "ace-step-1.5-xl"),
         ("Wan 2.2", "wan"),
+        ("Qwen/Qwen-Image-2.1", "qwen-image-2"),
+        ("Qwen 2.1", "qwen-image-2"),
+        ("black-forest-labs/flux-3-image-klein-base", "flux.3"),
+        ("Lightricks/LTX-2.5-Diffusers", "ltx-2.5"),
+        ("inclusionAI/Ming-Image-0.1-Design", "ming-image"),
+        ("robbyant/lingbot-video-moe-30b-a3b", "lingbot-video"),
     ],
 )
 def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
@@ -141,6 +147,7 @@ def test_a_filter_is_spelled_as_civitai_spells_it(wanted: str, names: tuple[str,
 
 def test_a_filter_is_spelled_as_a_repo_for_hugging_face() -> None:
     assert spellings("flux.2-dev", "huggingface") == ("black-forest-labs/FLUX.2-dev",)
+    assert spellings("qwen-image-2", "huggingface") == ("Qwen/Qwen-Image-2.1", "Qwen/Qwen-Image-2.0")
 
 
 def test_a_known_name_claims_base_architecture_and_the_word_itself() -> None:
@@ -228,7 +235,13 @@ def test_an_unlisted_base_is_found_as_written() -> None:
         ("HiDream-O1-Image-fox", "hidream-o1"),
         ("HunyuanVideo-1_5-fox", "hunyuan-video-1.5"),
         ("sd3.5-large-fox", "sd-3.5"),
+        ("fox-sd21", "sd-2.1"),
+        ("SD3-Controlnet", "sd-3"),
+        ("kandinsky-6-fox", "kandinsky-6"),
+        ("Cosmos3-Nano-fox", "cosmos-3"),
         ("illustrious-v12", "illustrious"),
+        ("in the style of Ideogram 2, an SDXL LoRA", "sdxl-1.0"),
+        ("a pony 2 style, sdxl", "sdxl-1.0"),
         ("my-little-pony", None),
         ("influx of foxes", None),
         ("taiwan-2024", None),

@@ -271,6 +271,7 @@ DECIDED: dict[str, tuple[tuple[str, str], ...]] = {
         ("ai-toolkit", "transformer_blocks.0.encoder_proj 3584>2048"),
         ("kohya", "transformer_blocks.3.img_mlp.shared_expert.net.2 1344>2048"),
         ("diffusers", "transformer_blocks.0.attn.to_q 2048>2048,transformer_blocks.0.attn.to_k 2048>512"),
+        ("peft", "transformer_blocks.0..23.attn.to_q 2048>2048,transformer_blocks.0..23.attn.add_k_proj 2048>2048"),
     ),
     "motif-video": (
         ("diffusers", "context_embedder.linear_1 4096>1536,transformer_blocks.0.attn.to_q 1536>1536"),

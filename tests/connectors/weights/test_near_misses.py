@@ -56,9 +56,6 @@ DIFFUSERS: dict[str, str] = {
     "SD3 of width 1152": blocks("transformer_blocks", 18, "attn.to_q 1152>1152", "attn.add_k_proj 1152>1152"),
     "Qwen-Image of forty blocks": blocks("transformer_blocks", 40, "attn.to_q 3072>3072", "img_mod.1 3072>18432"),
     "Qwen-Image of width 2560": blocks("transformer_blocks", 60, "attn.to_q 2560>2560", "img_mod.1 2560>15360"),
-    "Nucleus-Image's attention": blocks(
-        "transformer_blocks", 24, "attn.to_q 2048>2048", "attn.add_k_proj 2048>2048", "attn.add_v_proj 2048>2048"
-    ),
     "HunyuanVideo 1.5 of forty blocks": blocks(
         "transformer_blocks", 40, "attn.to_q 2048>2048", "attn.add_q_proj 2048>2048"
     ),

@@ -17,6 +17,7 @@ from hub_ui.commands.options import parse_source
 from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors import big_files
+from tests.connectors.weights.building import file_of, lora, raw_header, tensors
 from tests.connectors.weights.test_tar import LORA
 
 FACTS = (
@@ -160,3 +161,12 @@ def test_what_a_file_was_once_seen_to_say_leads_in_a_search_too(hubs: HubEndpoin
     [after] = json.loads(hub_ui(search)[1])["results"]
     assert (before["architecture"], before["rank"], before["conflicts"]) == ("flux1", None, [])
     assert (after["architecture"], after["rank"], after["conflicts"]) == ("sdxl", 64, ["architecture"])
+
+
+def test_an_assumption_is_printed_as_one(tmp_path: Path, hub_ui: Any) -> None:
+    shapes = lora("transformer_blocks.0..18.ff_context.net.0.proj 3072>12288", rank=1, style="diffusers")
+    raw, file = raw_header(shapes, {}), tmp_path / "fox.safetensors"
+    end = max(tensor.data_offsets[1] for tensor in tensors(shapes).values())
+    file.write_bytes(file_of(raw, end))
+    code, out, _ = hub_ui(f"inspect {file}")
+    assert (code, out.splitlines()[-1]) == (0, "! Probably FLUX.1: the tensors also fit Chroma or HunyuanVideo.")
