@@ -116,7 +116,7 @@ def _agree(one: Sharer, other: Sharer) -> bool:
     return not is_other and not (known and one.architectures.isdisjoint(other.architectures))
 
 
-def linked_page(lora: Lora) -> Ref | None:
+def page_of(lora: Lora) -> Ref | None:
     """The CivitAI page that a Hugging Face card links, None where it links none or several."""
     if lora.hub != "huggingface":
         return None

@@ -18,7 +18,7 @@ from connectors.query import Query
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, linked_page
+from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
 from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
@@ -178,7 +178,7 @@ def test_of_two_repos_that_contradict_each_other_a_linked_page_is_neither(tmp_pa
     ],
 )
 def test_a_card_that_links_one_page_is_about_it(name: str, text: str, page: str | None) -> None:
-    assert linked_page(home(name, description=text)) == (Ref.parse(page) if page else None)
+    assert page_of(home(name, description=text)) == (Ref.parse(page) if page else None)
 
 
 class Given(dict[int, Sharer]):
@@ -312,7 +312,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
         for each in files
         if each.autov3
     }
-    links = {(linked_page(one), one.ref) for one in loras}
+    links = {(page_of(one), one.ref) for one in loras}
     sharers = Given(
         (
             number,
