@@ -108,7 +108,7 @@ class Writing:
         near = sharers.near({*refiled, *linked}).union(touched, self._on_cards(written))
         if not near:
             return
-        cards: dict[int, Collection[int]] = {}
+        cards: dict[int, frozenset[int]] = {}
         more = near
         while more:
             sharers.load(more)
@@ -119,7 +119,8 @@ class Writing:
             more = self._on_cards(near).union(cards) - near
             near |= more
         homes = self._homes(near)
-        leads = {number: min(members, key=lambda each: homes[each].order) for number, members in cards.items()}
+        first = {members: min(members, key=lambda each: homes[each].order) for members in set(cards.values())}
+        leads = {number: first[members] for number, members in cards.items()}
         moved = {number for number in near if homes[number].lead != leads[number]}
         change = self._next_number()
         sql = "UPDATE loras SET lead = ?, change = ? WHERE id = ?"

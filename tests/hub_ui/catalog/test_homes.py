@@ -299,9 +299,10 @@ def said(name: str, what: tuple[list[list[tuple[str | None, str | None]]], str, 
     return Lora(ref=ref, title=ref.id, url="", description=link, versions=tuple(versions), claims=claims)
 
 
-def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str | None, set[str]]) -> frozenset[str]:
+def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str, set[str]]) -> frozenset[str]:
     several = {autov3: found or {autov3} for autov3, found in sha256_of.items() if len(found) < 2}
-    return frozenset().union(*({file.sha256} if file.sha256 else several.get(file.autov3, ()) for file in files))
+    known = ({file.sha256} if file.sha256 else several.get(file.autov3 or "", set()) for file in files)
+    return frozenset[str]().union(*known)
 
 
 def together(loras: list[Lora]) -> list[tuple[str, ...]]:
