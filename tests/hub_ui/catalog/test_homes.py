@@ -140,6 +140,14 @@ def test_a_linked_page_whose_hash_is_not_known_is_a_home(tmp_path: Path) -> None
         assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink", "huggingface:bob/b"]]
 
 
+def test_a_link_counts_once_it_is_seen_and_as_long_as_it_is_there(tmp_path: Path) -> None:
+    with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:11520")) as opened:
+        opened.add([home("hf:ada/ink", A, description=LINK)])
+        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
+        opened.add([home("hf:ada/ink", A, description="Another text.")])
+        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"]]
+
+
 def test_a_linked_page_with_the_same_tensors_is_a_home(tmp_path: Path) -> None:
     page, repo = home("civitai:11520", A), home("hf:ada/ink", B, description=LINK)
     with catalog(tmp_path, with_tensors(page), with_tensors(repo)) as opened:
