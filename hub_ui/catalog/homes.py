@@ -64,23 +64,24 @@ def card(number: int, sharers: Sharers) -> frozenset[int]:
     """The LoRAs that are one card with this one, itself included."""
     found, waiting = {number}, [number]
     while waiting:
-        new = same(waiting.pop(), sharers) - found
+        one = waiting.pop()
+        new = {other for other in _candidates(sharers[one], sharers) - found if _are_same(one, other, sharers)}
         found |= new
         waiting += new
     return frozenset(found)
 
 
-def same(number: int, sharers: Sharers) -> set[int]:
-    """Those that share a file with this one or are linked with it, and are one card with it."""
-    mine = sharers[number]
-    apart = is_collection(number, sharers)
-    linked = {page for page in mine.pages if _is_home(number, page, sharers)}
-    linked |= {linker for linker in mine.linkers if _is_home(linker, number, sharers)}
-    return linked | {
-        other
-        for other in partners(mine, sharers) - {number}
-        if sharers[other].files == mine.files or not (apart or is_collection(other, sharers))
-    }
+def _candidates(sharer: Sharer, sharers: Sharers) -> set[int]:
+    return partners(sharer, sharers).union(sharer.pages, sharer.linkers)
+
+
+def _are_same(one: int, other: int, sharers: Sharers) -> bool:
+    mine, others = sharers[one], sharers[other]
+    if mine.files.isdisjoint(others.files):
+        return (other in mine.pages and _is_home(one, other, sharers)) or (
+            one in others.pages and _is_home(other, one, sharers)
+        )
+    return mine.files == others.files or not (is_collection(one, sharers) or is_collection(other, sharers))
 
 
 def partners(sharer: Sharer, sharers: Sharers) -> set[int]:
@@ -116,7 +117,7 @@ def _agree(one: Sharer, other: Sharer) -> bool:
     return not is_other and not (known and one.architectures.isdisjoint(other.architectures))
 
 
-def linked_page(lora: Lora) -> Ref | None:
+def page_of(lora: Lora) -> Ref | None:
     """The CivitAI page that a Hugging Face card links, None where it links none or several."""
     if lora.hub != "huggingface":
         return None

@@ -16,7 +16,7 @@ from connectors.ref import Ref
 from hub_ui.catalog.changes import Change, Stored, read
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
-from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, linked_page, partners
+from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, page_of, partners
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
 from hub_ui.catalog.schema import ROW, file_values, row_values
 from hub_ui.database import placeholders, timestamp
@@ -74,7 +74,7 @@ class Writing:
             one = stored.id if stored else last
             rows[one] = change.row
             now, was = file_values(lora), change.known
-            if was is None or now != file_values(was) or linked_page(lora) != linked_page(was):
+            if was is None or now != file_values(was) or page_of(lora) != page_of(was):
                 refiled[one] = lora
                 files += [(one, place, *columns) for place, columns in enumerate(now)]
         known = {values[-1] for values in old}
@@ -109,7 +109,7 @@ class Writing:
         near = sharers.near({*refiled, *linked}).union(touched, self._on_cards(written))
         if not near:
             return
-        cards: dict[int, Collection[int]] = {}
+        cards: dict[int, frozenset[int]] = {}
         more = near
         while more:
             sharers.load(more)
@@ -120,7 +120,8 @@ class Writing:
             more = self._on_cards(near).union(cards) - near
             near |= more
         homes = self._homes(near)
-        leads = {number: min(members, key=lambda each: homes[each].order) for number, members in cards.items()}
+        first = {members: min(members, key=lambda each: homes[each].order) for members in set(cards.values())}
+        leads = {number: first[members] for number, members in cards.items()}
         moved = {number for number in near if homes[number].lead != leads[number]}
         change = self._next_number()
         sql = "UPDATE loras SET lead = ?, change = ? WHERE id = ?"
@@ -238,7 +239,7 @@ class _Sharers:
         versions: dict[int, dict[str | None, set[str]]] = {}
         for number, hub, version, sha256, autov3 in rows:
             hubs[number] = hub
-            if file := self._known_by(sha256, autov3):
+            if file := self._identity(sha256, autov3):
                 versions.setdefault(number, {}).setdefault(version, set()).add(file)
             if autov3:
                 tensors.setdefault(number, set()).add(autov3)
@@ -262,7 +263,7 @@ class _Sharers:
             found[number] = hub, frozenset(filter(None, bases))
         return found
 
-    def _known_by(self, sha256: str | None, autov3: str | None) -> str | None:
+    def _identity(self, sha256: str | None, autov3: str | None) -> str | None:
         if sha256 or not autov3:
             return sha256
         others = self._sha256[autov3]
@@ -285,7 +286,7 @@ class _Sharers:
         sql = "SELECT autov3, lora FROM files WHERE sha256 IS NULL AND autov3 IN"
         for autov3, number in each(self._connection, sql, new.union(filter(None, tensors))):
             self._load_sha256([autov3])
-            file = self._known_by(None, autov3)
+            file = self._identity(None, autov3)
             if file in found:
                 found[file].add(number)
         self._holders.update((file, frozenset(numbers)) for file, numbers in found.items())
@@ -306,7 +307,7 @@ def stored(connection: Connection, refs: Iterable[Ref]) -> dict[Key, Stored]:
 
 def put_links(connection: Connection, loras: Iterable[tuple[int, Lora]]) -> None:
     """The pages that the cards of these link; none of them has one yet."""
-    found = ((number, linked_page(lora)) for number, lora in loras)
+    found = ((number, page_of(lora)) for number, lora in loras)
     rows = [(number, *key(page)) for number, page in found if page is not None]
     connection.executemany("INSERT INTO links VALUES (?, ?, ?)", rows)
 

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--since", default="HEAD~1", metavar="COMMIT", help="what counts as changed (HEAD~1)")
     parser.add_argument("--count", type=int, default=40, metavar="N")
     parser.add_argument("--seed", type=int, help="a run with the same seed has the same mutants; drawn if not given")
-    parser.add_argument("--files", type=int, default=12, metavar="N", help="so many test files for a module at most")
+    parser.add_argument("--files", type=int, default=8, metavar="N", help="so many test files for a module at most")
     return parser
 
 
@@ -98,7 +98,7 @@ def _only_sources(names: Iterator[str] | list[str]) -> list[str]:
 
 
 def run(
-    root: Path, mutants: Sequence[Mutant], *, most_files: int = 12, more_seconds: float = _MORE_SECONDS
+    root: Path, mutants: Sequence[Mutant], *, most_files: int = 8, more_seconds: float = _MORE_SECONDS
 ) -> Iterator[Outcome]:
     """One at a time in a copy of the tree. Raises BrokenTests where tests fail without a mutant."""
     limits: dict[str, float] = {}

@@ -73,7 +73,20 @@ def test_only_a_web_address_is_one(value: object) -> None:
     assert json_fields.address("https://a.b/c") == "https://a.b/c"
 
 
-@pytest.mark.parametrize(("value", "sha"), [("AB" * 32, "ab" * 32), ("ab" * 31, None), ("zz" * 32, None), (None, None)])
+NOTHING = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855"
+
+
+@pytest.mark.parametrize(
+    ("value", "sha"),
+    [
+        ("AB" * 32, "ab" * 32),
+        ("ab" * 31, None),
+        ("zz" * 32, None),
+        (NOTHING, None),
+        (NOTHING.lower(), None),
+        (None, None),
+    ],
+)
 def test_a_hash_is_lower_case_hex_of_its_length(value: object, sha: str | None) -> None:
     assert json_fields.sha256(value) == sha
 
@@ -110,3 +123,8 @@ def test_lists_drop_what_does_not_belong() -> None:
 )
 def test_a_hash_of_tensors_is_its_first_twelve_digits(value: object, found: str | None) -> None:
     assert json_fields.autov3(value) == found
+
+
+def test_the_hash_of_no_bytes_is_known_by_its_beginning_too() -> None:
+    assert [json_fields.is_of_nothing(NOTHING[:digits]) for digits in (10, 12, 64)] == [True] * 3
+    assert not json_fields.is_of_nothing("e3b0c44297")

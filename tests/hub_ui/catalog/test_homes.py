@@ -18,7 +18,7 @@ from connectors.query import Query
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, linked_page
+from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
 from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
@@ -140,6 +140,14 @@ def test_a_linked_page_whose_hash_is_not_known_is_a_home(tmp_path: Path) -> None
         assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink", "huggingface:bob/b"]]
 
 
+def test_a_link_counts_once_it_is_seen_and_as_long_as_it_is_there(tmp_path: Path) -> None:
+    with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:11520")) as opened:
+        opened.add([home("hf:ada/ink", A, description=LINK)])
+        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
+        opened.add([home("hf:ada/ink", A, description="Another text.")])
+        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"]]
+
+
 def test_a_linked_page_with_the_same_tensors_is_a_home(tmp_path: Path) -> None:
     page, repo = home("civitai:11520", A), home("hf:ada/ink", B, description=LINK)
     with catalog(tmp_path, with_tensors(page), with_tensors(repo)) as opened:
@@ -178,7 +186,7 @@ def test_of_two_repos_that_contradict_each_other_a_linked_page_is_neither(tmp_pa
     ],
 )
 def test_a_card_that_links_one_page_is_about_it(name: str, text: str, page: str | None) -> None:
-    assert linked_page(home(name, description=text)) == (Ref.parse(page) if page else None)
+    assert page_of(home(name, description=text)) == (Ref.parse(page) if page else None)
 
 
 class Given(dict[int, Sharer]):
@@ -299,9 +307,10 @@ def said(name: str, what: tuple[list[list[tuple[str | None, str | None]]], str, 
     return Lora(ref=ref, title=ref.id, url="", description=link, versions=tuple(versions), claims=claims)
 
 
-def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str | None, set[str]]) -> frozenset[str]:
+def known_by(files: Iterable[WeightFile], sha256_of: Mapping[str, set[str]]) -> frozenset[str]:
     several = {autov3: found or {autov3} for autov3, found in sha256_of.items() if len(found) < 2}
-    return frozenset().union(*({file.sha256} if file.sha256 else several.get(file.autov3, ()) for file in files))
+    known = ({file.sha256} if file.sha256 else several.get(file.autov3 or "", set()) for file in files)
+    return frozenset[str]().union(*known)
 
 
 def together(loras: list[Lora]) -> list[tuple[str, ...]]:
@@ -312,7 +321,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
         for each in files
         if each.autov3
     }
-    links = {(linked_page(one), one.ref) for one in loras}
+    links = {(page_of(one), one.ref) for one in loras}
     sharers = Given(
         (
             number,
