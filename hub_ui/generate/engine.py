@@ -17,6 +17,7 @@ from hub_ui.generate.base_models.download import (
     check_download,
     download,
     plan_download,
+    unpinned_sha256,
 )
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.part_sizes import model_sizes
@@ -189,6 +190,7 @@ class Engine:
             height=height,
             sampler=sampler,
             base_revision=loaded.revision,
+            base_sha256=loaded.sha256,
             precision=loaded.spec.precision,
             notes=(*size_notes(request, settings, (width, height)), *checks.notes),
             control=control.image,
@@ -271,6 +273,7 @@ class Engine:
             requested=requested,
             spec=spec,
             revision=fetched.revision,
+            sha256=unpinned_sha256(fetched),
             device=device,
             pipe=pipe,
             manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.kind),
