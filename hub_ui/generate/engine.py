@@ -14,10 +14,10 @@ from hub_ui.generate.base_models.download import (
     DownloadPlan,
     LocalBase,
     Source,
+    base_sha256,
     check_download,
     download,
     plan_download,
-    unpinned_sha256,
 )
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.part_sizes import model_sizes
@@ -273,7 +273,7 @@ class Engine:
             requested=requested,
             spec=spec,
             revision=fetched.revision,
-            sha256=unpinned_sha256(fetched),
+            sha256=base_sha256(fetched),
             device=device,
             pipe=pipe,
             manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.kind),

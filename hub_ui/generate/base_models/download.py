@@ -186,7 +186,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILES_OF_A_BASE = (".safetensors", ".gguf", ".json", ".txt", ".model")
 
 
-def unpinned_sha256(base: LocalBase) -> str | None:
+def base_sha256(base: LocalBase) -> str | None:
     """The SHA-256 of what no commit pins: all files of one's own folder, and a checkpoint. None for a base of a hub."""
     files = [] if base.revision else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE]
     if base.checkpoint:
