@@ -188,7 +188,11 @@ _FILES_OF_A_BASE = (".safetensors", ".gguf", ".json", ".txt", ".model")
 
 def base_sha256(base: LocalBase) -> str | None:
     """The SHA-256 of what no commit pins: all files of one's own folder, and a checkpoint. None for a base of a hub."""
-    files = [] if base.revision else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE]
+    files = (
+        []
+        if base.revision
+        else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE and file.is_file()]
+    )
     if base.checkpoint:
         files.append(base.checkpoint)
     lines = sorted(f"{_name_in(base, file)} {_file_sha256(file)}" for file in files)
