@@ -1,5 +1,6 @@
 """The object graph: everything that a run needs, built once and passed down."""
 
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,14 +15,11 @@ from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.cluster.backend import ClusterBackend
 from hub_ui.downloads import Downloads
-from hub_ui.generate.backend import Backend
+from hub_ui.generate.backend import Backend, DeferredBackend
 from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.engine import Engine
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
 from hub_ui.generation import Generation
 from hub_ui.hosting.catalog import VisitorCatalog
 from hub_ui.hosting.connector import VisitorConnector
@@ -253,13 +251,12 @@ def build_generation(
         if base_by_id(name) is None:
             near = suggestion(name, [base.id for base in BASES])
             raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
-    source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
     return Generation(
         settings,
         lookup,
         downloads,
         library,
-        local=choose_backend(settings, source),
+        local=DeferredBackend(lambda: build_backend(settings)),
         replicate=ReplicateBackend(
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),
@@ -269,11 +266,18 @@ def build_generation(
     )
 
 
-def choose_backend(settings: Settings, source: Source) -> Backend:
+def build_backend(settings: Settings) -> Backend:
     """Where images are generated that are not Replicate's."""
     timings = settings.home / "timings.json"
     if settings.workers:
-        return ClusterBackend(settings.workers)
+        return _backend("cluster.backend:ClusterBackend", settings.workers)
+    source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)
     if settings.zero_gpu:
-        return ZeroGpuBackend(Engine(source, timings, speed=GPU_SPEED), settings.limits.bases)
-    return Engine(source, timings)
+        return _backend("generate.zero_gpu:build", source, timings, settings.limits.bases)
+    return _backend("generate.engine:Engine", source, timings)
+
+
+def _backend(name: str, *arguments: object) -> Backend:
+    """One by its name below hub_ui: most commands need none, and it takes long to import."""
+    backend: Backend = pkgutil.resolve_name(f"hub_ui.{name}")(*arguments)
+    return backend

@@ -55,6 +55,8 @@ class Demo:
             if self.mcp:
                 terminal.line(f"MCP: {url}gradio_api/mcp/")
             terminal.out.flush()
+            # Now that the page answers, before somebody asks for an image.
+            built.generation.local.prepare()
             wait(stop)
             built.lifecycle.stop(stop.hurry)
             # Gradio enables uvicorn's log, which would report every closed connection.

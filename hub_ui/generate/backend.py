@@ -4,7 +4,7 @@ A backend that runs elsewhere sends events there and back: steps, and at last th
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Protocol, TypeAlias
@@ -51,6 +51,46 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees what it holds."""
+
+
+class DeferredBackend:
+    """A backend that is built with its first use: what it imports takes long, and most commands need none of it."""
+
+    def __init__(self, build: Callable[[], Backend]) -> None:
+        self._build = build
+        self._built: Backend | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def backend(self) -> Backend:
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    @property
+    def loaded_base(self) -> PipelineSpec | None:
+        return None if self._built is None else self._built.loaded_base
+
+    def prepare(self) -> None:
+        self.backend.prepare()
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        comparison: Comparison,
+        *,
+        on_progress: OnProgress | None = None,
+        is_cancelled: IsCancelled | None = None,
+    ) -> GenerationResult:
+        return self.backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
+
+    def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
+        return self.backend.estimate(request, comparison)
+
+    def close(self) -> None:
+        if self._built is not None:
+            self._built.close()
 
 
 # What a backend elsewhere sends back. All of it can be pickled.

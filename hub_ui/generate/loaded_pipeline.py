@@ -47,7 +47,7 @@ Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`spec` is `requested` as its own files describe it.
+    """`spec` is `requested` as its own files describe it. `sha256` is that of what no commit pins.
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
     with the same. `one_by_one`: memory ran out, so that all calls have one row from then on.
@@ -56,6 +56,7 @@ class LoadedPipeline:
     requested: PipelineSpec
     spec: PipelineSpec
     revision: str | None
+    sha256: str | None
     device: Device
     pipe: Any
     manager: AdapterManager

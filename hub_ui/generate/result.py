@@ -28,9 +28,9 @@ class GeneratedImage:
 class GenerationReport:
     """How images were made. `coverage` has one entry for each LoRA of the request, in order.
 
-    `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit. `place` is "local" or
-    "replicate". `precision` is an id of base_models/precision.py. `notes` are sentences for the user. `control` is the
-    control image as the network saw it.
+    `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit, `base_sha256` of files that no
+    commit pins. `place` is "local" or "replicate". `precision` is an id of base_models/precision.py. `notes` are
+    sentences for the user. `control` is the control image as the network saw it.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
     call, and how LoRAs were applied in all images together (see GeneratedImage). `level` is where the weights were kept
     at the end (see offload.py), which changes no image.
@@ -48,6 +48,7 @@ class GenerationReport:
     height: int
     sampler: str
     base_revision: str | None = None
+    base_sha256: str | None = None
     place: str = "local"
     precision: str = "full"
     notes: tuple[str, ...] = ()

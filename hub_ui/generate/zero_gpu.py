@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.backend import Event, EventStream, iterate_events, result_of
 from hub_ui.generate.base_models import BASES, PipelineSpec
-from hub_ui.generate.base_models.download import is_on_disk
+from hub_ui.generate.base_models.download import Source, is_on_disk
 from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
@@ -27,6 +27,10 @@ GPU_SPEED = 3e14
 # The process is forked, and the base moved to its GPU. A request that takes longer than it said is aborted.
 _START_SECONDS, _SPARE = 10.0, 1.5
 _LONGEST_SECONDS = 300
+
+
+def build(source: Source, timings: Path, bases: Collection[str]) -> "ZeroGpuBackend":
+    return ZeroGpuBackend(Engine(source, timings, speed=GPU_SPEED), bases)
 
 
 class ZeroGpuBackend:

@@ -232,11 +232,7 @@ def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage])
 def differences(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> tuple[str, ...]:
     """Sentences on why an image made again may differ from the one with this provenance."""
     before, here = provenance.report, library_versions() if report.place == "local" else {}
-    found = [
-        f"“{adapter.title}” is not the file that the image was made with: its bytes are others."
-        for lora, adapter in zip(provenance.loras, request.adapters, strict=False)
-        if lora.sha256 and (adapter.sha256 or sha256_of(adapter.path)) != lora.sha256
-    ]
+    found = list(_other_bytes(provenance, request, report))
     if before and before.base_revision and report.base_revision and before.base_revision != report.base_revision:
         found.append(
             f"It was made with another revision of {before.base}: {before.base_revision}; here is "
@@ -254,6 +250,23 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     if before and before.device != report.device:
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
     return (*found, *_rounding(provenance, report))
+
+
+def _other_bytes(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> Iterator[str]:
+    """Sentences on files that are others today, or of which the image does not say what they were."""
+    before = provenance.report
+    is_local = report.place == "local" and (before is None or before.place == "local")
+    files = [
+        (f"“{adapter.title}”", lora.sha256, adapter.sha256 or sha256_of(adapter.path))
+        for lora, adapter in zip(provenance.loras, request.adapters, strict=False)
+    ]
+    if before is not None:
+        files.append((before.base, before.base_sha256, report.base_sha256))
+    for name, then, now in files:
+        if then and now != then:
+            yield f"{name} has other bytes today than when this image was made: expect other pixels."
+        elif is_local and now and not then:
+            yield f"The image does not say which bytes {name} had when it was made; they may be others today."
 
 
 def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]:

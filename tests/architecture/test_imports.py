@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +131,32 @@ def test_importing_loads_neither_torch_nor_diffusers(loaded: dict[str, set[str]]
 @pytest.mark.parametrize("module", COMMANDS)
 def test_the_command_line_starts_without_gradio(loaded: dict[str, set[str]], module: str) -> None:
     assert "gradio" not in loaded[module]
+
+
+# What generates images, here and elsewhere, and what turns pictures into edges.
+GENERATES = (
+    "cv2", "hub_ui.cluster", "hub_ui.generate.control", "hub_ui.generate.engine", "hub_ui.generate.loaded_pipeline",
+    "hub_ui.generate.lora.manager", "hub_ui.generate.zero_gpu", "numpy", "ray",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "words", [["search", "robot", "--offline"], ["search", "robot", "--offline", "--json"], ["verify"], ["licenses"]]
+)
+def test_a_command_that_generates_nothing_loads_nothing_that_does(words: list[str], tmp_path: Path) -> None:
+    loaded = loaded_by(f"import hub_ui.cli; hub_ui.cli.main({words})", HUB_UI_HOME=str(tmp_path))
+    assert {name for name in GENERATES if name in loaded} == set()
+    assert f"hub_ui.commands.{words[0]}" in loaded
+
+
+def loaded_by(statement: str, **variables: str) -> set[str]:
+    """The modules and packages loaded by a statement in a new Python process."""
+    script = f"import sys; {statement}; print('', *sys.modules, file=sys.stderr)"
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split())
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

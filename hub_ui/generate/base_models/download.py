@@ -2,8 +2,10 @@
 
 import glob
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import file_digest, sha256
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -177,6 +179,36 @@ class LocalBase:
     revision: str | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
     checkpoint: Path | None = None
+
+
+# What a pipeline is read from.
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILES_OF_A_BASE = (".safetensors", ".gguf", ".json", ".txt", ".model")
+
+
+def base_sha256(base: LocalBase) -> str | None:
+    """The SHA-256 of what no commit pins: all files of one's own folder, and a checkpoint. None for a base of a hub."""
+    files = (
+        []
+        if base.revision
+        else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE and file.is_file()]
+    )
+    if base.checkpoint:
+        files.append(base.checkpoint)
+    lines = sorted(f"{_name_in(base, file)} {_file_sha256(file)}" for file in files)
+    return sha256("\n".join(lines).encode()).hexdigest() if lines else None
+
+
+def _name_in(base: LocalBase, file: Path) -> str:
+    return file.relative_to(base.folder).as_posix() if file.is_relative_to(base.folder) else file.name
+
+
+def _file_sha256(file: Path) -> str:
+    # Files of Hugging Face's cache are called so.
+    if _SHA256.fullmatch(file.resolve().name):
+        return file.resolve().name
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
 
 
 def is_on_disk(choice: PipelineSpec, source: Source) -> bool:

@@ -15,6 +15,8 @@ from hub_ui.services import Services
 from hub_ui.widgets import cards, detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
+# By architecture, in the words that its base knows.
+_PROMPTS = {"tiny-shapes": "a yellow house on meadow background"}
 _LORA_TAG = re.compile(r"<lora:[^>]*>")
 
 
@@ -67,7 +69,8 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
             text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
             if text:
                 return text[:500]
-    return DEFAULT_PROMPT if records else ""
+    architectures = [record.architecture for record in records if record]
+    return _PROMPTS.get(next(filter(None, architectures), ""), DEFAULT_PROMPT) if records else ""
 
 
 def requirements(services: Services, record: Record) -> detail.Requirements:

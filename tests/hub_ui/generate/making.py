@@ -41,7 +41,7 @@ def report(**fields: Any) -> GenerationReport:
     values: dict[str, Any] = {
         "base": "SD 1.5", "base_id": "sd-1.5", "base_revision": "a" * 40, "device": "CPU", "coverage": (coverage,),
         "switch_seconds": 0.0, "seed": 7, "steps": 20, "guidance": 4.0, "width": 32, "height": 16,
-        "sampler": "DPM++ 2M Karras", "dtype": "float32", "rows": 1, "adapters": "merged",
+        "sampler": "DPM++ 2M Karras", "dtype": "float32", "base_sha256": "c" * 64, "rows": 1, "adapters": "merged",
     }  # fmt: skip
     return GenerationReport(**{**values, **fields})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def test_a_base_from_a_hub_draws_and_is_pinned_in_the_report(online: Engine, lor
     report = one(online, lora, "maker/tiny", told).report
     assert (report.base, report.base_id, report.coverage[0].whole) == ("maker/tiny", "maker/tiny", True)
     assert len(report.base_revision or "") == 40
+    # The commit says it.
+    assert report.base_sha256 is None
     fetched = [step for step in told if step.stage.startswith("Fetching")]
     assert fetched[-1].done == fetched[-1].total > 1_000_000
 
@@ -88,6 +91,8 @@ def test_a_checkpoint_on_this_disk_draws(
     made = studio.generate(asked, comparison.single(asked))
     studio.close()
     assert (made.report.base, made.report.base_revision) == ("mine.safetensors", revision)
+    written = f"mine.safetensors {hashlib.sha256(checkpoint.read_bytes()).hexdigest()}"
+    assert made.report.base_sha256 == hashlib.sha256(written.encode()).hexdigest()
     assert made.images[0].image.size == (32, 32)
 
 

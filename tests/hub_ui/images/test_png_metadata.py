@@ -239,7 +239,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights",
-        "base base_revision sampler device place notes coverage dtype rows adapters precision",
+        "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256",
         "title applied total missed remark",
         "reason keys",
     ]
@@ -300,7 +300,18 @@ def test_a_cell_may_differ_when_drawn_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lora", "report", "libraries", "said"),
     [
-        ({"sha256": "b" * 64}, {}, {}, "“Ink” is not the file that the image was made with: its bytes are others."),
+        (
+            {"sha256": "b" * 64},
+            {},
+            {},
+            "“Ink” has other bytes today than when this image was made: expect other pixels.",
+        ),
+        (
+            {},
+            {"base_sha256": "d" * 64},
+            {},
+            "SD 1.5 has other bytes today than when this image was made: expect other ",
+        ),
         (
             {},
             {"base_revision": "b" * 40},
@@ -345,6 +356,16 @@ def test_a_picture_of_before_these_were_noted_is_read_and_says_so(tmp_path: Path
     read = png_metadata.read(stamped(tmp_path / "b.png", hub_ui=json.dumps(whole)))
     (note,) = png_metadata.differences(read, making.job(), making.report())
     assert note.startswith("An older hub-ui made it, which did not note its precision")
+
+
+def test_bytes_that_an_image_does_not_name_may_be_others(tmp_path: Path) -> None:
+    png_metadata.save(making.made(report=making.report(base_sha256=None)), 0, tmp_path / "a.png")
+    read = png_metadata.read(tmp_path / "a.png")
+    now = making.job(making.adapter(sha256="a" * 64))
+    assert png_metadata.differences(read, now, making.report()) == (
+        "The image does not say which bytes “Ink” had when it was made; they may be others today.",
+        "The image does not say which bytes SD 1.5 had when it was made; they may be others today.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hub_ui import cli
 from hub_ui.images import png_metadata
 from tests.hub_ui.commands.try_.images import a1111, generate, is_same
 from tests.hub_ui.generate import making
-from tests.hub_ui.generate.building import save_kohya
+from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
 
 
@@ -92,8 +92,22 @@ def test_a_changed_file_is_told_when_it_is_made_again(
     assert notes == [
         "“Ink” is not what the lock file pins: its bytes were changed on this disk. hub-ui sync brings the right ones "
         "back.",
-        "“Ink” is not the file that the image was made with: its bytes are others.",
+        "“Ink” has other bytes today than when this image was made: expect other pixels.",
     ]
+    assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
+
+
+def test_a_base_with_other_bytes_is_told_when_it_is_made_again(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "base"
+    shutil.copytree(base, copy)
+    generate(tmp_path / "one.png", str(copy), capsys)
+    shutil.rmtree(copy)
+    save_base(copy, seed=1)
+    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png"), "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert notes == [f"{copy} has other bytes today than when this image was made: expect other pixels."]
     assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
 
 

@@ -18,11 +18,12 @@ def test_the_base_in_memory_is_one_that_loras_can_be_found_for(home: Path, monke
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         assert loaded_base(built) is None
         tiny = choose_base(None, None, "tiny-shapes")
-        monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=tiny))
+        engine = built.generation.local.backend
+        monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=tiny))
         assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
-        monkeypatch.setattr(built.generation.local, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
+        monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
         assert loaded_base(built) is None
-        monkeypatch.setattr(built.generation.local, "_loaded", None)
+        monkeypatch.setattr(engine, "_loaded", None)
 
 
 def test_a_window_has_the_places_of_its_pages() -> None:
