@@ -336,12 +336,9 @@ class Lookup:
                 lora, ref = hub.by_hash(value)
                 self._catalog.add([lora])
                 # The lookup by hash returns one version, without the permissions.
-                try:
+                with suppress(HubUiError):
                     return self.get(ref), ref
-                except Withheld:
-                    raise
-                except HubUiError:
-                    return lora, ref
+                return lora, ref
         raise NotFound("No hub here finds files by their hash.")
 
     def identifier(

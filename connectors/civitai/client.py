@@ -36,7 +36,7 @@ class CivitAI:
     def search(self, query: Query, cursor: str | None = None) -> Page:
         """Sends lists as repeated parameters: with commas, `types` is an error and `baseModels` matches nothing."""
         bases = dict.fromkeys(name for base in query.bases for name in spellings(base, "civitai"))
-        if query.bases and not bases:
+        if query.kinds == ("runner",) or (query.bases and not bases):
             return Page(hub=self.name, loras=())
         params = {
             "types": list(parse.LORA_TYPES),

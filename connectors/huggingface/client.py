@@ -236,12 +236,13 @@ def _read_capped(answer: httpx2.Response) -> httpx2.Response:
 
 
 def _lists(query: Query) -> tuple[_List, ...]:
-    """Tagged repos first. Empty if none of the bases has a repo here, or the creator's name is none of this hub.
+    """Tagged repos first. Empty if none of the bases has a repo here, the creator's name is none of this hub, or only
+    runners are wanted.
 
     `search` matches ids only, so repos that have just the name can be asked for only where the text leaves room; and
     one request more for every base would find next to nothing.
     """
-    if query.creator and not is_id("huggingface", f"{query.creator}/lora"):
+    if query.kinds == ("runner",) or (query.creator and not is_id("huggingface", f"{query.creator}/lora")):
         return ()
     if query.bases:
         names = dict.fromkeys(name for base in query.bases for name in spellings(base, "huggingface"))

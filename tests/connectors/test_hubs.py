@@ -82,6 +82,14 @@ def test_a_safe_search_shows_nothing_stronger(hubs: HubEndpoints) -> None:
         assert {example.nsfw for version in lora.versions for example in version.examples} <= {"safe"}
 
 
+def test_runners_are_asked_for_at_the_hub_that_has_them(hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="status", status=500, hub="civitai"))
+    hubs.faults.add(Fault(kind="status", status=500, hub="huggingface"))
+    found = federation.collect(_built(hubs), Query(kinds=("runner",)))
+    hubs.faults.clear()
+    assert found.failures == ()
+
+
 def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
     civitai = _built(hubs, civitai="any")[0]
     ref = next(lora.ref for lora in civitai.search(Query()).loras if flatten(lora).access == "open")

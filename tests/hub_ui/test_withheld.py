@@ -16,15 +16,17 @@ from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
 from hub_ui import app, documents, services
 from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.pages.browse import detail
 from hub_ui.pages.view import View
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
-from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, edited
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 from tests.hub_ui.test_api import call_tool
 
+SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
 TITLE, REASON = "Red Style", "showing a minor"
 REFS = ["civitai:1001", CIVITAI, "civitai:1001@2001", "https://civitai.com/models/1001"]
 ALL = ("search", "red", "--nsfw", "explicit")
@@ -94,6 +96,31 @@ def test_what_is_in_the_library_is_not_tried(tmp_path: Path, monkeypatch: pytest
         with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld, match=REASON):
             built.generation.inputs([Ref.parse(CIVITAI)])
     assert code == 4
+
+
+def two_homes(folder: Path, **marks: bool) -> Path:
+    """The same file on CivitAI and on Hugging Face."""
+    data, content = marked(copied(folder), **marks), generate_safetensors(SPEC)
+    (data / "same").write_bytes(content.read(0, content.size))
+    edited(data / "files.json", "civitai", "3001", value={"path": "same"})
+    edited(data / "hf_commits_maker__history.json", "commits", 0, "files", "lora.safetensors", value={"path": "same"})
+    return data
+
+
+def test_a_missing_file_of_it_comes_from_no_mirror_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
+) -> None:
+    with answering(two_homes(tmp_path / "before"), monkeypatch):
+        path = Path(line("pull", CIVITAI)[1]["path"])
+        assert line("show", HUGGINGFACE)[0] == 0
+    path.unlink()
+    with answering(two_homes(tmp_path / "now", minor=True), monkeypatch):
+        code, synced = line("sync")
+        with services.build(from_environment(os.environ)) as built:
+            built.queue.start()
+            done = built.queue.wait(built.downloads.enqueue(Ref.parse(CIVITAI)).id, timeout=60)
+    assert (code, done.state, path.exists()) == (4, "failed", False)
+    assert (REASON in str(synced), REASON in str(done)) == (True, True)
 
 
 def panel(built: services.Services, ref: str) -> list[str]:
