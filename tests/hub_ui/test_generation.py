@@ -27,7 +27,7 @@ def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, h
     model = {"id": base.source, "sha": base.revision}
     (folder / f"hf_model_{base.source.replace('/', '__')}.json").write_text(json.dumps(model))
     (folder / "files.json").write_text(json.dumps({"huggingface": files}))
-    asked = GenerationRequest(adapters=(), prompt="a boat", base="sd-1.5")
+    asked = GenerationRequest(adapters=(), prompt="a boat", base="sd-1.5", steps=1, width=64, height=64)
     with running_hubs(folder) as hubs:
         settings = replace(demo_settings(home, home / "loras", hubs), demo=False, hosted=True)
         with services.build(settings) as page, pytest.raises(UsageError, match=r"does not have SD 1\.5 on its disk"):
