@@ -155,7 +155,8 @@ def test_the_queue_looks_often_only_while_somebody_asks() -> None:
 
 def test_the_queue_that_is_polled_is_the_one_that_runs(tmp_path: Path) -> None:
     with served(tmp_path) as visitor:
-        [page] = [page for page in gr.Blocks.get_instances() if getattr(page, "local_url", "") == visitor.url]
+        running = [page for page in gr.Blocks.get_instances() if page.is_running]
+        [page] = [page for page in running if page.local_url == visitor.url]
         polling: Any = page.server_app.middleware_stack
         while not isinstance(polling, QueuePolling):
             polling = polling.app

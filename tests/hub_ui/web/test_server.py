@@ -91,11 +91,14 @@ def running(connections: Connections) -> Iterator[Callable[[], socket.socket]]:
 
 def send(connection: socket.socket, data: bytes) -> bytes:
     """What comes in return; nothing if the connection is closed."""
+    came = b""
     try:
         connection.sendall(data)
-        return connection.recv(4096)
+        while not came.endswith(b"here") and (piece := connection.recv(4096)):
+            came += piece
     except (ConnectionResetError, BrokenPipeError):
         return b""
+    return came
 
 
 @pytest.mark.parametrize("sent", [b"", HALF])
