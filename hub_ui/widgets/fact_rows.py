@@ -36,7 +36,7 @@ FRACTIONS: Mapping[float, str] = {
 class Fact:
     """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them.
 
-    `term` is the word of the glossary that explains it, empty where none has to.
+    `term` is the word of the glossary that explains it.
     """
 
     name: str
@@ -56,8 +56,8 @@ CLAIMED: tuple[tuple[str, str, str], ...] = (
     ("rank", N_("Rank"), "rank"),
     ("alpha", N_("Alpha"), "alpha"),
     ("weight", N_("Weight"), "weight"),
-    ("real_person", N_("Real person"), ""),
-    ("scan", N_("Scan"), ""),
+    ("real_person", N_("Real person"), "real-person"),
+    ("scan", N_("Scan"), "scan"),
 )
 LICENCE: tuple[tuple[str, str, str], ...] = (
     ("license", N_("Licence"), "licence"),

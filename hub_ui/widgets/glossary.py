@@ -193,6 +193,10 @@ TERMS: Mapping[str, Term] = {
             "about 3 MB at rank 4 and 150 MB at rank 64."
         ),
     ),
+    "real-person": Term(
+        title=N_("Real person"),
+        text=N_("CivitAI marks what is made to show somebody who lives or lived."),
+    ),
     "safetensors": Term(
         title=N_("Safetensors"),
         text=N_("The safe format of weight files: a header and numbers, no code."),
@@ -210,6 +214,10 @@ TERMS: Mapping[str, Term] = {
             "The factor that a file brings along: alpha divided by rank. At a scale of 0.5, weight 1 has half the "
             "strength."
         ),
+    ),
+    "scan": Term(
+        title=N_("Scan"),
+        text=N_("CivitAI looks through files for viruses and for code that would run when they are loaded."),
     ),
     "seed": Term(
         title=N_("Seed"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.errors import NotFound, Withheld
 from connectors.query import Query
-from connectors.record import Example, Kind, Lora
+from connectors.record import Claim, Example, Kind, Lora
 from connectors.ref import Ref
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
@@ -20,7 +21,7 @@ MINOR = claim("minor", True)
 OTHERS = tuple(lora(number, title=f"Other {number}") for number in range(100, 120))
 
 
-def rare(number: int, *claims: object, **fields: object) -> Lora:
+def rare(number: int, *claims: Claim, **fields: Any) -> Lora:
     return lora(number, title="Rare ink", claims=claims, **fields)
 
 
