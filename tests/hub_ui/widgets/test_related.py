@@ -21,17 +21,17 @@ def panel(**fields: Any) -> str:
 
 
 def test_another_home_is_named_by_its_hub_and_by_what_it_takes_to_get_the_file() -> None:
-    home = related.link(record(2, base="Pony", access="gated", downloads=1200), "soft")
+    home = related.link(record(2, base="Pony", access="gated", downloads=1200, creator="ada"), "soft")
     assert (home.name, home.note, home.url) == (
         "CivitAI",
-        "Pony · gated · 1.2k downloads",
+        "ada · Pony · gated · 1.2k downloads",
         "https://civitai.com/models/2",
     )
 
 
 def test_homes_and_namesakes_are_links_and_so_is_their_page() -> None:
     page = panel(homes=(related.link(record(2), "soft"),))
-    assert "Also at <small>the same file</small>" in page
+    assert "Also at <small>the same LoRA</small>" in page
     assert 'data-act="open" data-ref="civitai:2@20#200"><span class="picture tint' in page
     assert "<b>CivitAI</b>" in page
     assert '<a href="https://civitai.com/models/2" target="_blank" rel="noopener noreferrer nofollow">' in page

@@ -221,6 +221,14 @@ def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(
     assert [link.name for link in found.also_on] == ["Replicate"]
 
 
+def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
+    mirror = homed("huggingface", "a" * 64)
+    built.catalog.add([homed("civitai", "a" * 64)])
+    built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
+    assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
+    assert len(detail.find_related(built, Ref.parse("civitai:1001"), "soft").homes) == 20
+
+
 def test_what_is_like_it_is_shown_too(built: Services) -> None:
     built.catalog.add(
         lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 40)
