@@ -93,9 +93,9 @@ def requirements(services: Services, record: Record) -> detail.Requirements:
             "GB of graphics memory it is slow."
         )
     memory = f"{choice.memory:.0f}"
-    return detail.Requirements(
-        text=text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
-    )
+    text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
+    remark = base_models.substitution_note(choice, record.title, record.base_model)
+    return detail.Requirements(text=format.sentences(text, remark))
 
 
 def no_base_text(services: Services, record: Record) -> str:
