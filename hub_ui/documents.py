@@ -92,7 +92,8 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
 def unknown_values(catalog: Catalog, query: Query) -> list[str]:
     """Messages on base models and licences that nobody knows. Hubs add some every week: called after the search."""
     bases = [base for base in query.bases if not base_models.is_listed(base)]
-    licenses = [name for name in query.licenses if name not in (*get_args(Use), *LICENSE_NAMES)]
+    left_out = (value for key, value in query.excluded if key == "license")
+    licenses = [name for name in (*query.licenses, *left_out) if name not in (*get_args(Use), *LICENSE_NAMES)]
     if not bases and not licenses:
         return []
     facets = catalog.search(Query(limit=1, nsfw="explicit")).facets

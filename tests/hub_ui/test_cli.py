@@ -177,6 +177,11 @@ def test_a_licence_that_was_seen_before_is_no_mistake_where_nothing_is_found(hub
     assert hub_ui("search 'nowhere license:mit'") == 0
 
 
+def test_a_licence_to_leave_out_that_nobody_has_is_told(hubs: dict[str, Hub], said: Said) -> None:
+    assert hub_ui("search --json -- 'Ink -license:blah'") == 0
+    assert "“blah” is no licence known here" in said.both()[1]
+
+
 def test_one_misspelled_base_of_several_is_told(hubs: dict[str, Hub], said: Said) -> None:
     assert hub_ui("search Ink --base sdxl --base pny --json") == 0
     assert "“pny” is no base model known here" in said.both()[1]

@@ -148,6 +148,7 @@ def test_a_known_licence_in_words(name: str, permits: str) -> None:
         ("FLUX.1 [dev] Non-Commercial License", "flux-1-dev-non-commercial-license"),
         ("Apache 2.0", "apache-2.0"),
         ("fair-ai-public-license-1.0-sd", "faipl-1.0-sd"),
+        ("stabilityai-ai-community", "stabilityai-community"),
     ],
 )
 def test_a_licence_has_several_spellings(one: str, other: str) -> None:
