@@ -183,9 +183,9 @@ def check_cluster(address: str) -> None:
     check_address(address)
     token = find_token(address, make=False)
     with grpc.insecure_channel(address) as channel:
-        ask = channel.unary_unary(_ANY_METHOD)
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_ANY_METHOD)
         try:
-            ask(b"", timeout=_SECONDS_TO_ANSWER, metadata=[("authorization", f"Bearer {token}")])
+            ask(b"", timeout=_SECONDS_TO_ANSWER, metadata=(("authorization", f"Bearer {token}"),))
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                 raise _no_token(address) from error

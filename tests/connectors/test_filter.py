@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def test_what_is_no_lora_is_not_found_at_all() -> None:
 LEVELS = (1, 2, 4, 8)
 
 
-def marked(level: int, **marks: bool) -> Lora:
+def marked(level: int, **marks: Any) -> Lora:
     """With an image of each level up to this one."""
     images = [civitai_image(nsfwLevel=each) for each in LEVELS if each <= level]
     return of_civitai(nsfwLevel=level, modelVersions=[civitai_version(images=images)], **marks)

@@ -36,7 +36,7 @@ JSON = st.recursive(
     max_leaves=5,
 )
 # Of each value: a twentieth of the examples of other tests.
-FEW = settings.default.max_examples // 20
+FEW = settings().max_examples // 20
 META = {"prompt": "a pier", "seed": 1, "meta": {}}
 CIVITAI = civitai_model(modelVersions=[civitai_version(images=[civitai_image(meta=META)], paidAccess={"endsAt": None})])
 ALONE = civitai_alone()

@@ -113,8 +113,9 @@ def pages(server: Hub, *found: list[dict[str, Any]]) -> HuggingFace:
         at = int(asked.params.get("cursor", ["0"])[0])
         if "lora" not in asked.params.get("filter", ["lora"]) or at >= len(found):
             return said([])
-        link = {"Link": f'<{server.url}/api/models?filter=lora&cursor={at + 1}>; rel="next"'}
-        return said(found[at], **(link if at + 1 < len(found) else {}))
+        if at + 1 == len(found):
+            return said(found[at])
+        return said(found[at], Link=f'<{server.url}/api/models?filter=lora&cursor={at + 1}>; rel="next"')
 
     server.answers[MODELS] = answer
     return HuggingFace(server.endpoint("huggingface"))

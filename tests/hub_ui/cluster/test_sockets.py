@@ -80,7 +80,8 @@ def grpc_answers(host: str, port: int) -> set[str]:
 
 def grpc_answer(channel: grpc.Channel, method: str, message: bytes) -> str:
     try:
-        channel.unary_unary(f"/{method}")(message, timeout=30)
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{method}")
+        ask(message, timeout=30)
     except grpc.RpcError as error:
         return str(error.code().name)
     return "OK"
