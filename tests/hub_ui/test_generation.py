@@ -23,6 +23,7 @@ def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, h
     folder = save_hub(tmp_path / "data", Path(save_base(tmp_path / "base")))
     files = json.loads((folder / "files.json").read_text())["huggingface"]
     base = base_by_id("sd-1.5")
+    assert base is not None
     files[base.source] = files["maker/tiny"]
     model = {"id": base.source, "sha": base.revision}
     (folder / f"hf_model_{base.source.replace('/', '__')}.json").write_text(json.dumps(model))
