@@ -178,7 +178,7 @@ def _make_token(path: Path) -> None:
 
 def check_cluster(address: str) -> None:
     """Raises HubUiError where no cluster is, or one with another token than this computer's. Ray would go on asking."""
-    import grpc
+    import grpc  # type: ignore[import-untyped]
 
     check_address(address)
     token = find_token(address, make=False)

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 import psutil
 import pytest
 
