@@ -209,8 +209,9 @@ class ReplicateBackend:
     def _find_model(self, request: GenerationRequest) -> _Model:
         self._runs.need_key("Generating")
         ref = _choose_model(request)
-        for lora in request.adapters if (spec := base_by_id(_OFFICIAL_BASES.get(ref.id))) else ():
-            check_substitution(spec, lora.base_model)
+        if spec := base_by_id(_OFFICIAL_BASES.get(ref.id)):
+            for lora in request.adapters:
+                check_substitution(spec, lora.base_model)
         what = runnable(self._runs, ref.id, ref.version)
         page = f"https://replicate.com/{ref.id}"
         # Requests that would cost money without giving an image.
