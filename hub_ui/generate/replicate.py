@@ -209,7 +209,7 @@ class ReplicateBackend:
     def _find_model(self, request: GenerationRequest) -> _Model:
         self._runs.need_key("Generating")
         ref = _choose_model(request)
-        if (spec := base_by_id(_OFFICIAL_BASES.get(ref.id))) is not None:
+        if spec := base_by_id(_OFFICIAL_BASES.get(ref.id)):
             for lora in request.adapters:
                 check_substitution(spec, lora.base_model)
         what = runnable(self._runs, ref.id, ref.version)
