@@ -34,7 +34,7 @@ _COMMIT = "5" * 40
 
 
 def loras() -> tuple[Lora, ...]:
-    """Each ref once. Empty without the recordings."""
+    """Each ref once, without what is no LoRA. Empty without the recordings."""
     if not RESPONSES.is_dir():
         return ()
     recordings, samples = (_folder(path) for path in (RESPONSES, SAMPLES))
@@ -46,7 +46,8 @@ def loras() -> tuple[Lora, ...]:
         *(_huggingface(repo, repo.info) for repo in load_huggingface(samples).repos.values()),
         *_replicate(samples),
     ]
-    return tuple({lora.ref: lora for lora in reversed(found)}.values())[::-1]
+    once = tuple({lora.ref: lora for lora in reversed(found)}.values())[::-1]
+    return tuple(lora for lora in once if filter_loras([lora], Query(nsfw="explicit")))
 
 
 def _folder(path: Path) -> DataFolder:
@@ -68,8 +69,8 @@ def _replicate(folder: DataFolder) -> Iterator[Lora]:
     for pattern in ("replicate_models_*.json", "replicate_collection_*.json"):
         for page in folder.objects(pattern):
             models += page.get("results") or page.get("models") or []
-    listed = (replicate.lora(model) for model in models if isinstance(model, dict))
-    return (lora for lora in listed if lora is not None and filter_loras([lora], Query(nsfw="explicit")))
+    found = (replicate.lora(model) for model in models if isinstance(model, dict))
+    return (lora for lora in found if lora is not None)
 
 
 def _cards(folder: DataFolder) -> Iterator[Lora]:

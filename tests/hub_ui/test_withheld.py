@@ -88,13 +88,17 @@ def test_what_was_seen_before_leaves_the_catalog_once_its_hub_marks_it(
     assert TITLE not in str(line("similar", "civitai:1002", "--nsfw", "explicit")[1])
 
 
-def test_what_is_in_the_library_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+def test_what_is_in_the_library_is_neither_tried_nor_inspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line
+) -> None:
     seen_before(tmp_path, monkeypatch, line, "pull", CIVITAI)
     with answering(marked(copied(tmp_path / "now"), minor=True), monkeypatch):
         line.words("show", CIVITAI)
         code, _ = line.words("try", CIVITAI, "--prompt", "a fox", "--out", str(tmp_path / "fox.png"), "--plan")
         with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld, match=REASON):
             built.generation.inputs([Ref.parse(CIVITAI)])
+        with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld, match=REASON):
+            built.lookup.inspect(Ref.parse(CIVITAI))
     assert code == 4
 
 

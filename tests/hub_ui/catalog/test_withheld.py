@@ -53,7 +53,18 @@ def test_nothing_but_hashes_is_kept_of_a_withheld_lora(tmp_path: Path) -> None:
     shown = version(files=(file(sha256="a" * 64),), examples=images("mature"), description="what is new")
     with catalog(tmp_path, rare(1, nsfw="mature", creator="Ada", tags=("ink",), versions=(shown,))) as opened:
         opened.withhold([REF])
-        [document] = opened.documents()
+        opened.add(
+            [
+                rare(
+                    2,
+                    MINOR,
+                    nsfw="mature",
+                    creator="Ada",
+                    versions=(version("civitai:2@20", examples=images("mature")),),
+                )
+            ]
+        )
+        document = " ".join(opened.documents())
         assert [word for word in ("Rare", "Ada", "a.example", "what is new", "safetensors") if word in document] == []
         assert [ref.lora for ref in opened.by_sha256("a" * 64)] == [REF]
 
@@ -61,7 +72,8 @@ def test_nothing_but_hashes_is_kept_of_a_withheld_lora(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nsfw", [None, "safe"])
 def test_a_withheld_lora_stays_so_for_an_answer_that_does_not_know_the_mark(tmp_path: Path, nsfw: str | None) -> None:
     with catalog(tmp_path, rare(1, MINOR, nsfw="mature")) as opened:
-        opened.add([rare(1, nsfw=nsfw)])
+        # More than is kept of it, so that it would not count as the thinner answer.
+        opened.add([rare(1, claim("rank", 4), claim("kind", "style"), claim("license", "mit"), nsfw=nsfw)])
         assert titles(opened, nsfw="explicit") == []
         opened.add([rare(1, claim("minor", False), nsfw="soft")])
         assert titles(opened) == ["Rare ink"]
