@@ -8,6 +8,7 @@ import pytest
 from gradio import Request
 
 from hub_ui import services
+from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.base_models import choose_base
 from hub_ui.pages.browse.painter import Window, Windows, loaded_base
 from hub_ui.settings import from_environment
@@ -18,7 +19,9 @@ def test_the_base_in_memory_is_one_that_loras_can_be_found_for(home: Path, monke
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         assert loaded_base(built) is None
         tiny = choose_base(None, None, "tiny-shapes")
-        engine = built.generation.local.backend
+        deferred = built.generation.local
+        assert isinstance(deferred, DeferredBackend)
+        engine = deferred.backend
         monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=tiny))
         assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
         monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
