@@ -19,9 +19,9 @@ def test_the_base_in_memory_is_one_that_loras_can_be_found_for(home: Path, monke
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         assert loaded_base(built) is None
         tiny = choose_base(None, None, "tiny-shapes")
-        local = built.generation.local
-        assert isinstance(local, DeferredBackend)
-        engine = local.backend
+        deferred = built.generation.local
+        assert isinstance(deferred, DeferredBackend)
+        engine = deferred.backend
         monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=tiny))
         assert loaded_base(built) == LoadedBase(architecture="tiny-shapes", label="Tiny Shapes")
         monkeypatch.setattr(engine, "_loaded", SimpleNamespace(spec=replace(tiny, architecture="")))
