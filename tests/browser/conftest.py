@@ -60,6 +60,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+# All names of .example are this computer: pages of other sites are there.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.example 127.0.0.1"]
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """For this folder, not for all tests: while a Playwright runs, no other test can run an event loop of its own."""
@@ -67,7 +71,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # With scrollbars, as on most desks: they take room from the page.
         launched = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"], ignore_default_args=["--hide-scrollbars"]
+            executable_path=path, args=ARGUMENTS, ignore_default_args=["--hide-scrollbars"]
         )
         yield launched
         launched.close()

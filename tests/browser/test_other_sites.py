@@ -9,9 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chromium import chromium
 from tests.browser.test_sign_in import LORA, gated_space, sign_in
 
 pytestmark = pytest.mark.browser
@@ -63,19 +62,9 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def named() -> Iterator[Browser]:
-    """A browser for which all names of .example are this computer."""
-    args, path = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.example 127.0.0.1"], chromium()
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=args)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
-def visitor(named: Browser) -> Iterator[Page]:
-    context = named.new_context()
+def visitor(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
     yield context.new_page()
     context.close()
 
