@@ -88,13 +88,15 @@ class Downloads:
         has given to be looked at counts too.
         """
         entries = [entry for entry in self._library.entries() if entry.answers_to(ref)]
-        if not entries and ref == ref.lora and (homes := self._catalog.homes(ref)):
-            elsewhere = [entry for entry in self._library.entries() if entry.ref.lora in homes]
-            entries = [
-                entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))
-            ]
+        entries = entries or self.of_other_homes(ref, self._library.entries())
         entries = entries or [entry for entry in OwnFiles(self._library).entries() if entry.answers_to(ref)]
         return entries[0] if len(entries) == 1 and self._library.path(entries[0]).exists() else None
+
+    def of_other_homes(self, ref: Ref, entries: Iterable[Entry]) -> list[Entry]:
+        """Those of a LoRA without a version or file that came from another home of its card, with its bytes."""
+        homes = self._catalog.homes(ref) if ref == ref.lora else ()
+        elsewhere = [entry for entry in entries if entry.ref.lora in homes]
+        return [entry for entry in elsewhere if any(same.lora == ref for same in self._catalog.by_sha256(entry.sha256))]
 
     def find_listed(self, ref: Ref) -> Entry | None:
         """The same without asking anyone, whether or not it may be used just now."""

@@ -85,7 +85,8 @@ class VisitorDownloads(Downloads):
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """What this visitor has tried, as long as they may have it and the file is still there."""
-        item = self.sessions.find(ref)
+        elsewhere = [] if self.sessions.holds(ref) else self.of_other_homes(ref, self.entries())
+        item = self.sessions.find(elsewhere[0].ref if elsewhere else ref)
         return item.entry if item is not None and self._may_use(item) else None
 
     def find_listed(self, ref: Ref) -> Entry | None:

@@ -64,9 +64,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP *.example 127.0.0.1"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """For this folder, not for all tests: while a Playwright runs, no other test can run an event loop of its own."""
+    """Not for the whole session: while a Playwright runs, no other test can run an event loop of its own."""
     path: Path = chromium()
     with sync_playwright() as playwright:
         # With scrollbars, as on most desks: they take room from the page.

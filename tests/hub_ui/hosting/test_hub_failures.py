@@ -83,10 +83,18 @@ def test_without_a_version_nobody_knows_which_is_the_newest(page: Services, hubs
         pull(page, OPEN.lora)
 
 
+def test_of_a_lora_with_an_open_copy_the_copy_is_what_a_visitor_has(page: Services) -> None:
+    pull(page, OPEN)
+    assert pull(page, RED).ref.lora == RED.lora
+    assert pull(page, GATED).ref.lora == RED.lora
+
+
 @pytest.mark.parametrize("ref", [GATED, PAID, PRIVATE["huggingface"]])
 def test_equal_bytes_of_an_open_file_open_nothing(page: Services, hubs: HubEndpoints, ref: Ref) -> None:
     opened = {pull(page, each, Visitor(id="cy")).sha256 for each in (OPEN, RED)}
-    entry = pull(page, ref, Visitor(id="ada", keys=dict(ADA)))
+    with use_visitor(ada := Visitor(id="ada", keys=dict(ADA))):
+        pinned = page.lookup.get(ref).pin(ref)
+    entry = pull(page, pinned, ada)
     with use_visitor(Visitor(id="ben")), pytest.raises(HubUiError):
         page.downloads.pull(entry.ref)
     hubs.faults.add(*DOWN)
