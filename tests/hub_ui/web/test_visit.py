@@ -121,7 +121,7 @@ def asked(page: Page, headers: dict[str, str]) -> str:
     """What a search through the named endpoint ends with."""
     program = Visitor(url=page.url, services=page.services, headers=headers)
     event = program.event("search > 1st")
-    return program.ask(event.number, ["ink", None, None, None, "relevance", "soft", 5, False]).said
+    return program.ask(event.number, ["ink", None, None, None, "relevance", "soft", 5, False, 0]).said
 
 
 def test_named_endpoints_have_the_same_limits(page: Page) -> None:
