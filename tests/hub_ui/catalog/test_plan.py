@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hub_ui.catalog.plan import order_key
+from hub_ui.catalog.plan import Plan, order_key
 from hub_ui.catalog.row import row_of
 from tests.hub_ui.catalog.builders import lora
 
@@ -13,3 +13,8 @@ def test_a_larger_number_comes_before_any_tie() -> None:
 def test_numbers_without_room_in_the_key_stand_with_the_largest_one() -> None:
     largest, more = row_of(lora(downloads=2**28 - 2)), row_of(lora(downloads=2**30))
     assert order_key(largest, "downloads", 0) == order_key(more, "downloads", 0) == 0xFFFFFFF << 36
+
+
+def test_only_the_conditions_in_use_are_named() -> None:
+    assert Plan().conditions() == frozenset()
+    assert Plan(nsfw=0, is_installed=False, is_favorite=True).conditions() == {"nsfw", "installed", "favorite"}

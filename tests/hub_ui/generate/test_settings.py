@@ -6,7 +6,9 @@ import pytest
 
 from connectors.errors import UsageError
 from hub_ui.generate import base_models, comparison
-from hub_ui.generate.settings import check_request, resolve_request, size_notes
+from hub_ui.generate.settings import check_policy, check_request, resolve_request, size_notes
+from hub_ui.hosting.limits import Limits
+from hub_ui.policy import hosted_policy
 from tests.hub_ui.generate import making
 
 
@@ -34,3 +36,10 @@ def test_a_seed_has_limits_and_they_are_named(seed: int) -> None:
         check_request(asked, comparison.single(asked))
     asked = making.job(seed=2**63 - 1)
     check_request(asked, comparison.single(asked))
+
+
+@pytest.mark.parametrize("sides", [{"width": 2048}, {"height": 2048}, {"width": 2048, "height": 64}])
+def test_a_visitor_is_refused_an_image_that_is_too_long_on_either_side(sides: dict[str, int]) -> None:
+    policy = hosted_policy(Limits(side=1536))
+    with pytest.raises(UsageError, match="1,536 pixels a side"):
+        check_policy(policy, "local", making.job(base="sd-1.5", **sides), images=1)
