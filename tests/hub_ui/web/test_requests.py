@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import socket
@@ -22,7 +23,7 @@ from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
 from hub_ui.web import requests as web_requests
 from hub_ui.web.refused import Refused
-from hub_ui.web.requests import PendingRequests, RequestRules, check_files, check_pixels
+from hub_ui.web.requests import PendingRequests, RequestCheck, RequestRules, check_files, check_pixels
 from hub_ui.web.uploads import Uploads, sweep
 from tests.hub_ui.web.raw import Event, Visitor
 
@@ -289,3 +290,14 @@ def test_a_body_that_stops_arriving_is_not_waited_for(
         answer = HTTPResponse(connection)
         answer.begin()
         assert (answer.status, "stopped arriving" in answer.read().decode()) == (408, True)
+
+
+def test_what_is_no_request_goes_through_as_it_is() -> None:
+    seen = list[Any]()
+
+    async def app(*asked: Any) -> None:
+        seen.append(asked)
+
+    start, receive, send = {"type": "lifespan"}, object(), object()
+    asyncio.run(RequestCheck(app, rules())(start, receive, send))  # type: ignore[arg-type]
+    assert seen == [(start, receive, send)]
