@@ -84,7 +84,9 @@ def test_civitai_versions_count_for_their_base_model(versions: list[Version], st
 def test_a_file_replaced_under_the_same_version_is_reported(file: dict[str, Any], state: str) -> None:
     same = version(2001)
     changed = replace(same, files=(replace(same.files[0], **file),))
-    assert standing(entry(), lora(versions=(changed,))).state == state
+    found = standing(entry(), lora(versions=(changed,)))
+    note = f"Its author replaced the file under the same version (sha256 now {OTHER[:12]}…)."
+    assert (found.state, found.note) == (state, note if state == "replaced" else None)
 
 
 @pytest.mark.parametrize(
