@@ -45,8 +45,9 @@ class Program:
         return Path.touch, (self._path,)
 
 
-# Ray listens as it does for other computers, and it is this computer all the same.
-HOSTS = ("127.0.0.1", *(("127.0.0.2",) if sys.platform == "linux" else ()))
+# At the second, Ray listens as it does for other computers, and it is this computer all the same.
+ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+HOSTS = ("127.0.0.1", pytest.param("127.0.0.2", marks=(pytest.mark.cluster, ONLY_LINUX)))
 
 
 @pytest.fixture(scope="module", params=HOSTS)
