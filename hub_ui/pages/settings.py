@@ -15,7 +15,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.keys import Keys, key_place
 from hub_ui.pages.events import IN_ORDER, Listeners, errors_as_messages
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.saved_settings import hide_password
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget

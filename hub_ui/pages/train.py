@@ -13,7 +13,7 @@ from connectors.replicate.trainings import Order
 from hub_ui.i18n import N_, _
 from hub_ui.pages.events import QUIET, Listeners, errors_as_messages, run_in_thread
 from hub_ui.pages.try_page.generate import progress_text
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.training import Trainer, price, training_set
 from hub_ui.widgets import result

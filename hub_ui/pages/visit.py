@@ -9,7 +9,7 @@ from hub_ui import format
 from hub_ui.hosting.downloads import LOCK_PATH, VisitorDownloads
 from hub_ui.hosting.session_library import SessionEntry
 from hub_ui.pages.events import QUIET, Listeners, errors_as_messages
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.widgets.render import Renderer, act_data, widget
 from hub_ui.widgets.visit import VisitItem, base_label, visit_html
 

@@ -216,31 +216,8 @@ class RequestLanguage:
             await self.app(scope, receive, send)
             return
         code = read_language(Headers(scope=scope)).code
-        start: Message = {}
-
-        async def reply(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                start = message
-            elif start:
-                body = name_language(message.get("body", b""), code)
-                MutableHeaders(scope=start)["content-length"] = str(len(body))
-                await send(start)
-                await send({**message, "body": body})
-                start = {}
-            else:
-                await send(message)
-
-        is_page = scope["method"] == "GET" and scope["path"] == "/"
         with use_language(get_language(code)):
-            await self.app(scope, receive, reply if is_page else send)
-
-
-def name_language(page: bytes, code: str) -> bytes:
-    """Gradio's page (6.31) says that it is English, and has Gradio's own words in the browser's language."""
-    script = f"<script>Object.defineProperty(navigator, 'language', {{ value: '{code}' }});</script>"
-    named = page.replace(b'lang="en"', f'lang="{code}"'.encode(), 1)
-    return named.replace(b"<head>", f"<head>{script}".encode(), 1)
+            await self.app(scope, receive, send)
 
 
 class Running(Protocol):

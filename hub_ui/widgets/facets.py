@@ -54,6 +54,11 @@ class Choice:
     facet: str = ""
     act: str = "toggle"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it would show nothing, and is not chosen."""
+        return self.count == "0" and not self.on
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
 from gradio.context import Context
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
@@ -85,7 +86,7 @@ class Renderer:
     def __init__(self, links: ImageLinks | None = None) -> None:
         self.links = links or ImageLinks()
         self._environment = Environment(
-            loader=PackageLoader("hub_ui.widgets"),
+            loader=ChoiceLoader([PackageLoader("hub_ui", "web"), PackageLoader("hub_ui.widgets")]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -95,6 +96,8 @@ class Renderer:
         self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, language_cookie=COOKIE)
         self._environment.filters.update(
             address=address,
+            key=key,
+            place=lambda view, name: view.place(name),
             ago=format.ago,
             count=format.count,
             number=format.number,
@@ -123,6 +126,11 @@ class Renderer:
             # This hub has the video alone.
             return ""
         return self.links.link(sized, hub, HUB_VIDEO_PATH if media == "video" else HUB_IMAGE_PATH)
+
+
+def key(text: str) -> str:
+    """A short name for an element's id, the same for the same text."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def address(url: str | None) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.errors import BadRef
 from hub_ui.app import RunningEvents, apply_click
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.web.raw import served
 
 

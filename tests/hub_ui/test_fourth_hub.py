@@ -17,7 +17,7 @@ from hub_ui.pages.browse import detail, painter, results
 from hub_ui.pages.browse.page import submit
 from hub_ui.pages.browse.painter import Window
 from hub_ui.pages.settings import settings_view
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer

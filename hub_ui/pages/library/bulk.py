@@ -32,7 +32,7 @@ from hub_ui.pages.library.downloads import Downloads
 from hub_ui.pages.library.listing import catalog_record
 from hub_ui.pages.library.page import LibraryPage, Shown, paint
 from hub_ui.pages.library.selection import refs_of
-from hub_ui.pages.view import MOST_LORAS, View
+from hub_ui.web.view import MOST_LORAS, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data

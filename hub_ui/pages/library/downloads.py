@@ -12,7 +12,7 @@ from connectors.ref import Ref
 from hub_ui.i18n import _
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.events import QUIET, errors_as_messages
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer
 from hub_ui.widgets.render import Renderer, act_data, widget

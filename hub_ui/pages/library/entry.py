@@ -11,7 +11,7 @@ from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.library.annotations import Annotation
 from hub_ui.library_index import LibraryRow
-from hub_ui.pages.browse.header_reader import with_header_facts
+from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.pages.library.listing import item
 from hub_ui.pages.library.update_status import CheckResults
 from hub_ui.services import Services

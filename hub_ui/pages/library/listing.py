@@ -15,7 +15,7 @@ from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.pages.library.pictures import picture
 from hub_ui.pages.library.update_status import CheckResults, notes, summary
-from hub_ui.pages.view import LibraryView
+from hub_ui.web.view import LibraryView
 from hub_ui.services import Services
 from hub_ui.widgets.library_list import PAGE_SIZE, Heading, LibraryItem, ListPage, Note
 from hub_ui.widgets.render import Renderer

@@ -20,7 +20,7 @@ from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.pages.events import QUIET, errors_as_messages
 from hub_ui.pages.library.downloads import Downloads
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.widgets import detail, fact_rows, result
 from hub_ui.widgets.fact_rows import Fact

@@ -21,7 +21,7 @@ from hub_ui.pages.library.entry import OpenEntry
 from hub_ui.pages.library.own_file import OwnFilePart
 from hub_ui.pages.library.selection import Selection
 from hub_ui.pages.library.update_status import CheckResults
-from hub_ui.pages.view import LibraryView, View
+from hub_ui.web.view import LibraryView, View
 from hub_ui.services import Services
 from hub_ui.widgets import library_entry, library_list
 from hub_ui.widgets.library_list import PAGE_SIZE

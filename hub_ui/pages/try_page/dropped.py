@@ -20,12 +20,12 @@ from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
-from hub_ui.pages.try_page.compatibility import suggest_base
+from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.pages.try_page.form import FormSource, find_record
 from hub_ui.pages.try_page.image_files import Original
 from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import TryPage
-from hub_ui.pages.view import (
+from hub_ui.web.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
     MOST_LORAS,

@@ -17,9 +17,9 @@ from hub_ui.generate import base_models, samplers
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
-from hub_ui.pages.browse.header_reader import with_header_facts
-from hub_ui.pages.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
-from hub_ui.pages.view import (
+from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
+from hub_ui.web.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
     MOST_LORAS,

@@ -18,11 +18,11 @@ from hub_ui.i18n import N_, _
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.try_page import image_files
-from hub_ui.pages.try_page.compatibility import choose_base
+from hub_ui.web.try_page.compatibility import choose_base
 from hub_ui.pages.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.pages.try_page.image_files import Original
-from hub_ui.pages.view import TrySettings, View
+from hub_ui.web.view import TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import drawer, result
 from hub_ui.widgets.render import Renderer

@@ -19,7 +19,7 @@ from hub_ui.pages.try_page import compare, generate, image_files
 from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.orders import Order
 from hub_ui.pages.try_page.page import LABELS, TryPage
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data

@@ -18,7 +18,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.web.images import address
 from hub_ui.widgets.result import Result, Tile
 

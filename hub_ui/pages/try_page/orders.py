@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from hub_ui.pages.try_page.image_files import Original
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from hub_ui.pages.try_page import compare, form, generate
 from hub_ui.pages.try_page.form import Form, FormSource
 from hub_ui.pages.try_page.generations import Generations
 from hub_ui.pages.try_page.orders import Order
-from hub_ui.pages.view import View, sheet_kind, weights_of
+from hub_ui.web.view import View, sheet_kind, weights_of
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer, act_data, read_script, widget

@@ -23,7 +23,7 @@ from hub_ui.pages import train
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.widgets.render import Renderer
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 
 RENDER = Renderer()
 

@@ -1,12 +1,33 @@
-"""The page served once a module, on one's own computer and for strangers."""
+"""Services on a stand-in hub with two LoRAs: one for FLUX.1, one for the demo's own base, with an example image. Its
+pages by HTTP without a server, and a page that is served once a module, on one's own computer and for strangers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
+from starlette.testclient import TestClient
 
+import connectors
+from connectors.connector import Connector
+from connectors.record import Example
+from hub_ui import services
+from hub_ui.app import build_server
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from tests.hub_ui.catalog.builders import lora, version
+from tests.hub_ui.library.queueing import Pulls, queue
+from tests.hub_ui.stand_ins import Hub
 from tests.hub_ui.web.raw import Visitor, served
+
+# What htmx sends with each request for a part of a page.
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +50,60 @@ def local(local_page: Visitor) -> Visitor:
 @pytest.fixture
 def hosted(hosted_page: Visitor) -> Visitor:
     return hosted_page.another()
+
+
+@pytest.fixture
+def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    example = Example(url="https://pictures.example/1.png", prompt="a cat <lora:x:1>", params={"seed": 5, "steps": 8})
+    pictured = version("civitai:2@20", base="Tiny Shapes", examples=(example,))
+    loras = [lora(1, base="Flux.1 D"), lora(2, versions=(pictured,))]
+    hubs: tuple[Connector, ...] = (Hub(name="civitai", loras=loras),)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    settings = replace(from_environment({"HUB_UI_HOME": str(home)}), demo=True)
+    with services.build(settings) as made:
+        yield made
+
+
+@pytest.fixture
+def pulls() -> Pulls:
+    return Pulls()
+
+
+@pytest.fixture
+def queued(built: Services, pulls: Pulls, home: Path) -> Iterator[Services]:
+    """With a queue that runs, and pulls that do as they are told."""
+    with queue(home, pulls) as started:
+        built.downloads.queue = started
+        yield built
+
+
+def with_settings(built: Services, **changes: Any) -> Services:
+    """The same hubs, catalog, queue and engine behind other settings."""
+    other = services.connect(replace(built.settings, **changes), built.connectors, built.catalog)
+    other.downloads.queue, other.generation.local = built.downloads.queue, built.generation.local
+    return other
+
+
+@pytest.fixture
+def client(built: Services, tmp_path: Path) -> Iterator[TestClient]:
+    """The pages of `built`."""
+    with open_client(built, tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def open_client(built: Services, folder: Path) -> Iterator[TestClient]:
+    with ExitStack() as closing:
+        server = build_server(built, closing, host="localhost", folder=folder)
+        yield TestClient(server, base_url="http://localhost", follow_redirects=False)
+
+
+def read(text: str) -> BeautifulSoup:
+    """A page, to be asked for what it says and for what a person can do there."""
+    return BeautifulSoup(text, "html.parser")
+
+
+def parts(text: str) -> list[BeautifulSoup]:
+    """The messages of a stream, each as HTML."""
+    messages = (message for message in text.split("\n\n") if message)
+    return [read("\n".join(line.removeprefix("data: ") for line in message.splitlines())) for message in messages]

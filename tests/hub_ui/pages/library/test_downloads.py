@@ -14,7 +14,7 @@ from hub_ui import services
 from hub_ui.library.queue import Queue, Task
 from hub_ui.pages.library import downloads
 from hub_ui.pages.library.downloads import DrawerContent
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer

@@ -13,7 +13,7 @@ from hub_ui import services
 from hub_ui.library.annotations import Annotation
 from hub_ui.pages.library import page
 from hub_ui.pages.library.page import Shown
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer

@@ -19,12 +19,12 @@ from hub_ui.pages.browse import detail
 from hub_ui.pages.library import lock_import, page
 from hub_ui.pages.library.page import Change, Shown
 from hub_ui.pages.library.update_status import CheckResults
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.web.view import StackedLora, View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.building import INK, entry, sha256, weights
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 from tests.hub_ui.stand_ins import Hub, lora, version
 
 BYTES = weights()

@@ -18,11 +18,11 @@ from hub_ui.generate import comparison
 from hub_ui.images import png_metadata
 from hub_ui.pages.try_page import dropped
 from hub_ui.pages.try_page.dropped import DroppedImage
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.generate import making
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 
 A1111 = (
     "a cat <lora:lora-2:0.7> <lora:nowhere:1>\nNegative prompt: dull\nSteps: 8, Sampler: Euler, CFG scale: 5, "

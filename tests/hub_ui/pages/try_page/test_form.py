@@ -10,11 +10,11 @@ from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.pages.try_page import form
 from hub_ui.pages.try_page.form import FormSource
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, lora, version
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 
 STACK, CHIPS, BASE, LINE, ROWS, PLACE, WEIGHTS, VARIED, PROMPT, SEED, STEPS, SIZE = range(12)
 RANGE = 19

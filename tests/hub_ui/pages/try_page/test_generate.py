@@ -18,12 +18,12 @@ from hub_ui.pages.try_page import generate
 from hub_ui.pages.try_page.form import FormValues
 from hub_ui.pages.try_page.generate import DownloadWait, PendingDownloads, TryOrder
 from hub_ui.pages.try_page.generations import Generations, GenerationSubject
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Result, Tile
 from tests.hub_ui.library.queueing import A, Pulls
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 
 TINY = View(stack=(StackedLora(ref="civitai:2"),))
 

@@ -15,12 +15,12 @@ from hub_ui.images.provenance import Provenance, from_json, to_json
 from hub_ui.pages.try_page import history
 from hub_ui.pages.try_page.form import FormSource
 from hub_ui.pages.try_page.history import Changes, Click
-from hub_ui.pages.view import View
+from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.widgets.render import Renderer
 from hub_ui.widgets.result import Difference
 from tests.hub_ui.generate.making import adapter, job, made, report
-from tests.hub_ui.pages.conftest import with_settings
+from tests.hub_ui.web.conftest import with_settings
 from tests.hub_ui.web.raw import served
 
 

@@ -12,7 +12,7 @@ from hub_ui.i18n import use_language
 from hub_ui.images import infotext
 from hub_ui.locales import get_language
 from hub_ui.pages.try_page import image_files
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
 
 

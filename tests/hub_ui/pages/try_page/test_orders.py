@@ -3,7 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from hub_ui.pages.try_page.orders import Order
-from hub_ui.pages.view import StackedLora, View
+from hub_ui.web.view import StackedLora, View
 
 INK, PAPER = StackedLora(ref="civitai:1"), StackedLora(ref="civitai:2")
 ONE = View(page="try", stack=(INK,))

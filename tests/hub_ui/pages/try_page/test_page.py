@@ -11,7 +11,7 @@ from hub_ui.pages.events import Turns
 from hub_ui.pages.try_page import generate, page
 from hub_ui.pages.try_page.form import HERE, OWN_SAMPLER, FormSource
 from hub_ui.pages.try_page.page import Blank
-from hub_ui.pages.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
 from hub_ui.widgets import result
 from hub_ui.widgets.render import Renderer

@@ -1,0 +1,157 @@
+"""The Browse page's addresses: the list, what hubs add to it, its next page, and suggestions for the search box."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from connectors.errors import BadQuery
+from hub_ui.i18n import _
+from hub_ui.web.browse import names, search, suggestions
+from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
+from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
+from hub_ui.web.browse.search import Results
+from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, page_address, source_of, target_of
+from hub_ui.web.lora.panel import Panel
+from hub_ui.web.streams import Streams
+from hub_ui.web.view import View
+
+LONGEST_TEXT = 1000
+# A name that only the hubs know is asked of them before the page is answered.
+MOST_NAMES = 20
+# Filters that a browser keeps for good.
+_YEAR = 365 * 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrowseRoutes:
+    pages: Pages
+    parts: BrowseParts
+    panel: Panel
+    reader: HeaderReader
+    streams: Streams
+
+    def router(self) -> APIRouter:
+        router, names_limit = self.pages.router(), CapacityLimiter(MOST_NAMES)
+
+        @router.get("/")
+        async def browse(request: Request) -> Response:
+            view = view_of(request)
+            if names.is_name(view.text.strip()) or "://" in view.text or ":" in view.text:
+                found = await to_thread.run_sync(self.find, view, limiter=names_limit)
+                if found is not None:
+                    return RedirectResponse(page_address(found.to_address()), 303)
+            return await to_thread.run_sync(self.answer, request, view)
+
+        @router.get("/ask")
+        def ask(request: Request) -> Response:
+            return self.streams.answer(self.ask(view_of(request)))
+
+        @router.get("/more")
+        def more(
+            request: Request,
+            after: Annotated[int, Query(ge=0, le=2**53)],
+            shown: Annotated[int, Query(ge=1, le=10**6)],
+            page: Annotated[int, Query(ge=2, le=10**5)],
+            cursors: Annotated[str, Query(max_length=LONGEST_CURSOR)] = "",
+            signed: Annotated[str, Query(max_length=64)] = "",
+        ) -> Response:
+            view = view_of(request)
+            lead = self.parts.read_cursors(view.query, cursors, signed)
+            return self.streams.answer(self.more(view, after=after, shown=shown, page=page, cursors=lead))
+
+        @router.get("/suggestions")
+        def suggest(
+            before: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
+            after: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
+        ) -> Response:
+            return self.suggest(before, after)
+
+        return router
+
+    def find(self, view: View) -> View | None:
+        """The LoRA that the words name, opened; None where they are words."""
+        ref = names.parse_name(self.pages.services, view.text.strip())
+        return None if ref is None else replace(view, query=replace(view.query, text="", phrases=()), open=str(ref))
+
+    def answer(self, request: Request, view: View) -> Response:
+        services, target = self.pages.services, target_of(request)
+        if target == "panel":
+            # The list beside it stays as it is.
+            return self.pages.part("lora/open", push=view.to_address(), **self.panel.values(view))
+        is_typed = source_of(request) == "q"
+        view = view if target == "" else replace(view, open="")
+        now = (search.typed_cards if is_typed else search.first_cards)(services, view.query)
+        values = self.parts.all(view, held(now) if not is_typed else now, asks=not is_typed)
+        if target:
+            answer: Response = self.pages.part("browse/answer", **values)
+            typed_over = is_typed and bool(view_of_page(request).text)
+            answer.headers["HX-Replace-Url" if typed_over else "HX-Push-Url"] = page_address(view.to_address())
+            remember_level(request, answer, view)
+            return answer
+        panel = self.panel.values(view) if view.open else {"detail": None}
+        preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
+        return self.pages.whole(
+            request, "browse/page", view, preview=preview, **{**panel, **values}
+        )
+
+    def ask(self, view: View) -> Iterator[str]:
+        """The list after each hub's answer, then after headers of its first cards were read."""
+        services, painted = self.pages.services, None
+        now = search.begin(services, view.query)
+        for now in search.search(services, view.query):
+            state = (now.ids, now.above, now.gone, now.note, now.total, now.facets, now.statuses, services.catalog.change())
+            if state != painted and not now.is_held:
+                yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
+                painted = state
+        if services.settings.read_headers:
+            yield from self.read_headers(view, now)
+
+    def read_headers(self, view: View, now: Results) -> Iterator[str]:
+        services = self.pages.services
+        records = [*search.read_cards(services, now, range(MOST_CARDS)).values()]
+        for _known in self.reader.read(records, is_cancelled=lambda: False):
+            now = search.refresh(services, now)
+            yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
+
+    def more(self, view: View, *, page: int, shown: int, **where: Any) -> Iterator[str]:
+        now = search.next_cards(self.pages.services, view.query, shown=shown, **where)
+        yield self.pages.render("browse/more", **self.parts.listed(view, now, page=page, shown=shown))
+
+    def suggest(self, before: str, after: str) -> Response:
+        text = (before + after)[:LONGEST_TEXT]
+        found, problem = suggestions.suggest(text, len(before), self.pages.services.catalog.complete_value), ""
+        try:
+            View().with_text(text)
+        except BadQuery as error:
+            problem = error.message
+        return self.pages.part("browse/suggestions", suggestions=found, problem=problem, text=text)
+
+
+def view_of(request: Request) -> View:
+    return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+
+
+def view_of_page(request: Request) -> View:
+    """What the browser shows, as htmx says."""
+    return View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
+
+
+def held(now: Results) -> Results:
+    """A list of few cards waits for the hubs: most of what they answer would belong above them."""
+    return replace(now, is_held=not now.ids and bool(now.pending))
+
+
+def remember_level(request: Request, answer: Response, view: View) -> None:
+    """The level of mature images that a person chose here is this browser's from now on."""
+    if "nsfw" in request.query_params:
+        answer.set_cookie(LEVEL_COOKIE, view.query.nsfw, max_age=_YEAR, httponly=True, samesite="lax")
+
+
+def title_of(values: dict[str, Any]) -> str:
+    text = " ".join(f"{word.lead} {word.label}".strip() for word, _address in values["words"])
+    return " ".join(part for part in (values["total"], "LoRA" if values["one"] else "LoRAs", text) if part) if text else _("LoRAs")

@@ -1,0 +1,295 @@
+"""The list of a search: always the catalog's, to which the hubs' answers are added as they arrive. Knows no Gradio.
+
+A card that is on the screen keeps its place. What is found later and belongs above it waits until a person loads the
+list again; what belongs below flows in, up to a page. So does a filter's choice, until another query.
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from connectors.federation import MAX_BARREN_ROUNDS, Answer
+from connectors.query import Query
+from connectors.record import Record
+from connectors.ref import HubName
+from hub_ui import format
+from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
+from hub_ui.documents import unknown_values
+from hub_ui.hosting.quotas import LimitReached
+from hub_ui.i18n import N_, _
+from hub_ui.services import Services
+from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
+
+WAITING_CARDS = 4
+# With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
+FEW_CARDS = 5
+# How long a few cards of the catalog wait for the hubs, and the first answer for the others if there are no cards yet.
+HOLD_SECONDS = 1.0
+# A page of the list has so many pages of a hub.
+PAGES_OF_HUBS = 2
+# Pages of the list that are read past the cards on the screen, to see what has come in between them.
+PAGES_AHEAD = 2
+NOTHING = N_("Nothing matches. Take a filter away, or try another word.")
+NOTHING_SEEN = N_("Nothing that was seen so far matches. Press Enter to ask the hubs.")
+ENTER = N_("Seen so far. Press Enter to ask the hubs too.")
+NO_MORE = N_("The hubs' next pages have nothing more that fits.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """`ids` are the cards (see Catalog.cards). `total` and `facets` are of the catalog's list, of one moment.
+
+    `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
+    lead to the hubs' next pages, and `failed` to the pages that hubs failed to give, "" being the first one.
+    `is_held`: there are answers, or a few cards, which are not shown yet.
+    """
+
+    query: Query
+    ids: tuple[int, ...] = ()
+    above: int = 0
+    gone: int = 0
+    total: int = 0
+    facets: Facets = field(default_factory=Facets)
+    statuses: tuple[HubStatus, ...] = ()
+    cursors: Mapping[HubName, str] = field(default_factory=dict)
+    failed: Mapping[HubName, str] = field(default_factory=dict)
+    note: str = ""
+    is_held: bool = True
+
+    @property
+    def question(self) -> str:
+        """Tells one query from another."""
+        return f"{hash(self.query):x}"
+
+    @property
+    def page(self) -> int:
+        """How many cards come at once."""
+        return PAGES_OF_HUBS * self.query.limit
+
+    @property
+    def below(self) -> int:
+        """How many of the list come after the last card."""
+        return self.total - (len(self.ids) - self.gone) - self.above
+
+    @property
+    def pending(self) -> tuple[HubName, ...]:
+        """The hubs that have not answered yet."""
+        return tuple(status.hub for status in self.statuses if status.state == "asked")
+
+    @property
+    def waiting(self) -> int:
+        """How many places are kept for cards of hubs that have not answered."""
+        return max(0, min(WAITING_CARDS * len(self.pending), self.page - len(self.ids)))
+
+    @property
+    def has_more(self) -> bool:
+        return self.below > 0 or bool(self.cursors and not self.pending)
+
+
+def begin(services: Services, query: Query) -> Results:
+    """A search that has shown nothing yet."""
+    hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
+    return Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs))
+
+
+def first_cards(services: Services, query: Query, most: int = 0) -> Results:
+    """What the catalog has, before any hub is asked."""
+    now = begin(services, query)
+    most = most or now.page
+    return with_list(now, read_list(services, query, most), most)
+
+
+def search(services: Services, query: Query) -> Iterator[Results]:
+    """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
+    now = begin(services, query)
+    found = read_list(services, query, now.page)
+    if len(found.ids) >= FEW_CARDS or not now.pending:
+        now = with_list(now, found, now.page)
+    yield now
+    yield from follow(services, now)
+
+
+def typed_cards(services: Services, query: Query) -> Results:
+    """A few of what the catalog has, without asking a hub: while a person types."""
+    statuses = tuple(idle_status(connector.name) for connector in services.connectors)
+    now = Results(query=query, statuses=statuses)
+    now = with_list(now, read_list(services, query, query.limit), query.limit)
+    return replace(now, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
+
+
+def next_cards(
+    services: Services, query: Query, *, after: int, shown: int, cursors: Mapping[HubName, str] | None = None
+) -> Results:
+    """The page of the list that follows the card `after`, the last of `shown`; its `ids` alone are new.
+
+    Where the catalog runs low, the hubs' next pages are read until a card comes of them.
+    """
+    now = replace(begin(services, query), statuses=(), cursors=cursors or {}, is_held=False)
+    now = after_card(services, now, after, shown)
+    rounds = 0
+    while now.below <= 0 and now.cursors and rounds < MAX_BARREN_ROUNDS and (not rounds or not now.ids):
+        rounds += 1
+        asked, now = now.cursors, replace(now, cursors={}, statuses=tuple(pending_status(hub) for hub in now.cursors))
+        for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked):
+            now = now if answer is None else with_answer(services, now, answer, asked)
+        now = after_card(services, now, after, shown)
+    return now if now.ids else replace(now, cursors={}, note=_(NO_MORE))
+
+
+def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
+    """A card that is not in the list any more leaves its place to the one that followed it."""
+    found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.page)
+    start = found.ids.index(after) + 1 if after in found.ids else min(shown, found.total)
+    # What came in above the last card has no card on the page, and what was above it is known.
+    return replace(now, ids=found.ids[start : start + now.page], total=found.total - start, facets=found.facets)
+
+
+def follow(
+    services: Services, now: Results, most: int = 0, cursors: Mapping[HubName, str] | None = None
+) -> Generator[Results, None, Results]:
+    """The list after each answer of the hubs that `now` waits for, with up to `most` cards. Returns the last."""
+    query = now.query if cursors else replace(now.query, hubs=now.pending)
+    if now.pending:
+        try:
+            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors)
+        except LimitReached as error:
+            now = refresh(services, with_limit(now, error, cursors or {}), most)
+            yield now
+            return now
+        has_answer = False
+        for answer in answers:
+            if answer is not None:
+                now, has_answer = with_answer(services, now, answer, cursors or {}), True
+            if answer is None or not now.is_held or not now.pending:
+                now = refresh(services, now, most)
+                # Without any card, the first answer still waits for the others.
+                now = replace(now, is_held=not (has_answer or now.ids))
+            if now.pending:
+                yield now
+    now = replace(now, note=note(services, now))
+    yield now
+    return now
+
+
+def with_limit(now: Results, error: LimitReached, asked: Mapping[HubName, str]) -> Results:
+    """The visitor has used up what they may ask; what was seen before stands here, and hubs can be asked again."""
+    failed = {hub: asked.get(hub, "") for hub in now.pending}
+    statuses = tuple(idle_status(status.hub) if status.hub in failed else status for status in now.statuses)
+    return replace(now, statuses=statuses, failed={**now.failed, **failed}, note=error.message, is_held=False)
+
+
+def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
+    """With the state of the hub that answered, and where its next page is, or the one that it failed to give."""
+    cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
+    failed = {answer.hub: asked.get(answer.hub, "")} if answer.error else {}
+    status = answer_status(answer, services.lookup.down_since.get(answer.hub))
+    statuses = tuple(status if s.hub == answer.hub else s for s in now.statuses)
+    return replace(now, statuses=statuses, cursors={**now.cursors, **cursor}, failed={**now.failed, **failed})
+
+
+def note(services: Services, now: Results) -> str:
+    """What is to say of the whole list, once all hubs have answered or failed."""
+    has_failed = bool(now.statuses) and all(status.state != "good" for status in now.statuses)
+    if now.ids and has_failed:
+        _records, seen = services.catalog.cards(now.ids[: now.page], now.query)
+        age = format.ago(seen)
+        last = _("No hub answers. These were last seen {age}.").format(age=age)
+        return last if age else _("No hub answers. These were seen before.")
+    # Of hubs that are not asked just now, and of what is shown in place of their answer.
+    waiting = (status.title for status in now.statuses if status.state == "down" and status.until)
+    return (
+        format.sentences(*waiting) if now.ids else " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
+    )
+
+
+def refresh(services: Services, now: Results, most: int = 0) -> Results:
+    """With the list of this moment: new cards only below those that are there, up to `most` or a page."""
+    most = max(most, now.page)
+    ahead = PAGES_AHEAD * now.page if now.ids else 0
+    found = read_list(services, now.query, max(most, len(now.ids)) + ahead)
+    # A LoRA may be on another's card by now.
+    moved = services.catalog.leads([*set(now.ids).difference(found.ids)])
+    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found, most)
+
+
+def read_list(services: Services, query: Query, limit: int) -> Listing:
+    """The first `limit` of the list."""
+    # Visitors of a shared page must not hear what its owner has.
+    owned = services.library.entries() if services.policy.allows("see library") else ()
+    return services.catalog.listing(
+        replace(query, limit=limit),
+        installed=[entry.ref.lora for entry in owned],
+        favorites=services.annotations.favorites() if services.policy.allows("annotate") else (),
+    )
+
+
+def read_cards(services: Services, now: Results, places: Iterable[int]) -> dict[int, Record]:
+    """The cards in these places."""
+    wanted = {place: now.ids[place] for place in places if 0 <= place < len(now.ids)}
+    records, _seen = services.catalog.cards([*wanted.values()], now.query)
+    return {place: records[number] for place, number in wanted.items() if number in records}
+
+
+def with_list(now: Results, found: Listing, most: int) -> Results:
+    """`found` is the list from its first card on, as far as it was read."""
+    placement = place(now.ids, found.ids, most, is_whole=len(found.ids) >= found.total)
+    counted = (with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses)
+    return replace(
+        now,
+        ids=placement.ids,
+        above=placement.above,
+        gone=placement.gone,
+        total=found.total,
+        facets=keep_places(now.facets, found.facets),
+        statuses=tuple(counted),
+        is_held=False,
+    )
+
+
+def keep_places(shown: Facets, found: Facets) -> Facets:
+    """`found` in the order of `shown`, new choices last: no other choice comes under a person's pointer."""
+    return replace(
+        found,
+        bases=keep_bases(shown.bases, found.bases),
+        creators=keep_names(shown.creators, found.creators),
+        tags=keep_names(shown.tags, found.tags),
+    )
+
+
+def keep_bases(shown: Sequence[BaseCount], found: Sequence[BaseCount]) -> tuple[BaseCount, ...]:
+    """Those that are not found any more stay, with no LoRA."""
+    now = {base.id: base for base in found}
+    kept = []
+    for base in shown:
+        newer = now.pop(base.id, replace(base, count=0, children=()))
+        kept.append(replace(newer, children=keep_bases(base.children, newer.children)))
+    return (*kept, *now.values())
+
+
+def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+    return {name: found[name] for name in dict.fromkeys([*shown, *most_first(found)]) if name in found}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """See Results."""
+
+    ids: tuple[int, ...]
+    above: int
+    gone: int
+
+
+def place(shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: bool) -> Placement:
+    """The cards of `shown` in their places, then those that `listed` has after the last of them.
+
+    A card that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then all of
+    `listed` lies above it. Of two that turned out to be one LoRA, the second is gone.
+    """
+    place_of = {number: place for place, number in enumerate(listed)}
+    places = {place_of[number] for number in shown if number in place_of}
+    gone = len(shown) - len(places)
+    end = len(listed) if gone and not is_whole else max(places, default=-1) + 1
+    return Placement(
+        ids=(*shown, *listed[end : end + max(0, most - len(shown))]),
+        above=end - len(places),
+        gone=gone,
+    )

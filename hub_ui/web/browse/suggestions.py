@@ -1,0 +1,99 @@
+"""Suggestions for what is being typed into the search box: keys of the query language, and values that there are."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from connectors.errors import BadQuery
+from connectors.query_fields import BY_KEY, FIELDS, Field
+from connectors.query_language import Completion, choices, completion, value_text
+from hub_ui import format
+from hub_ui.catalog.similar import Named
+from hub_ui.i18n import _
+from hub_ui.web.view import View
+from hub_ui.part_labels import field_label
+from hub_ui.widgets.facets import count_text
+
+MOST = 8
+# Ranges have no end of values.
+RANGES: Mapping[str, tuple[str, ...]] = {
+    "rank": (">=8", ">=16", ">=32", ">=64", "<=8", "<=16"),
+    "size": ("<20mb", "<50mb", "<100mb", "<200mb", "<500mb"),
+    "updated": ("<7d", "<30d", "<90d", "<1y"),
+}
+# Values of these are suggested by what the catalog has.
+CATALOG_FIELDS: tuple[Named, ...] = ("creator", "tag", "base")
+SHORTEST_WORD = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """`text` takes the place of what stands between `start` and `end`. `note` says what it is, or how many it has."""
+
+    text: str
+    label: str
+    note: str
+    start: int
+    end: int
+
+
+# A field and the beginning of a value -> such values with how many LoRAs have them.
+Values = Callable[[Named, str], tuple[tuple[str, int], ...]]
+
+
+def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
+    """For the word or value at `cursor`, best first."""
+    at = completion(text, cursor)
+    if at is None:
+        return []
+    found = _keys(at, values) if not at.key else _values(at, BY_KEY[at.key], values)
+    return [suggestion for suggestion, _number in zip(found, range(MOST), strict=False)]
+
+
+def without_bare_key(text: str, cursor: int) -> str:
+    """Without a key at `cursor` that has no value yet."""
+    at = completion(text, cursor)
+    if at is None or not at.key or at.prefix or text[at.start : at.end] or text[at.start - 1 : at.start] != ":":
+        return text
+    return text[: text.rfind(" ", 0, at.start) + 1] + text[at.end :]
+
+
+def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
+    """Keys that begin like the word, and after these the values that do."""
+    word = at.prefix.casefold()
+    for field in FIELDS:
+        if word and any(name.startswith(word) for name in (field.key, *field.also)):
+            note = _(field.meaning).replace("`", "").partition(".")[0].partition("。")[0]
+            yield Suggestion(text=f"{field.key}:", label=f"{field.key}:", note=note, start=at.start, end=at.end)
+    if len(word) >= SHORTEST_WORD:
+        for key in CATALOG_FIELDS:
+            for value, count in values(key, at.prefix)[:2]:
+                yield _suggestion(at, f"{key}:{value_text(value)} ", BY_KEY[key], value, count_text(count))
+
+
+def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion]:
+    """Values that the catalog has, else those of the table."""
+    counted = next((values(key, at.prefix) for key in CATALOG_FIELDS if key == field.key), ())
+    for value, count in counted:
+        yield _suggestion(at, f"{value_text(value)} ", field, value, count_text(count))
+    if not counted:
+        for value in RANGES.get(field.key, ()) or choices(field.key):
+            if value.casefold().startswith(at.prefix.casefold()):
+                yield _suggestion(at, f"{value_text(value)} ", field, value, "")
+
+
+def _suggestion(at: Completion, text: str, field: Field, value: str, count: str) -> Suggestion:
+    try:
+        label = format.visible(field_label(field.key, field.label(field.read(value))))
+    except BadQuery:
+        label = ""
+    written = text.strip()
+    note = format.join("" if label in (value, written) else label, count)
+    return Suggestion(text=text, label=format.visible(written), note=note, start=at.start, end=at.end)
+
+
+def with_typed(view: View, text: str | None) -> View:
+    """With what was typed into the search box, though nobody pressed Enter. None: nothing was."""
+    with suppress(BadQuery):
+        return view if text is None else view.with_text(text)
+    return view

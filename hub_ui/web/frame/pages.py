@@ -1,0 +1,179 @@
+"""How a page is answered: whole, or the part of it that htmx asks for."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
+from hub_ui.i18n import N_, _, language
+from hub_ui.policy import PAGES as POLICY_PAGES
+from hub_ui.services import Services
+from hub_ui.web.view import View
+from hub_ui.widgets.header import idle_status
+from hub_ui.widgets.render import Renderer
+
+STATIC = Path(__file__).parent.parent / "static"
+# Gradio has /static and /assets.
+STATIC_PATH = "/web"
+SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
+MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms")
+PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
+MORE = (("train", N_("Train")), ("settings", N_("Settings")))
+THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors {frames}"
+)
+_STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What other sites show of a link to a page (Open Graph). `image` is a path on this server."""
+
+    title: str
+    text: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pages:
+    services: Services
+    render: Renderer
+
+    def whole(
+        self,
+        request: Request,
+        template: str,
+        view: View,
+        /,
+        *,
+        preview: Preview,
+        status: int = 200,
+        **values: Any,
+    ) -> HTMLResponse:
+        """The page of `template`, which extends frame/page.html."""
+        policy = self.services.policy
+        frame = {
+            "view": view,
+            "preview": preview,
+            "origin": str(request.base_url),
+            "places": PLACES,
+            "more": tuple(each for each in MORE if all(policy.allows(a) for a, page in POLICY_PAGES.items() if page == each[0])),
+            "can_pull": policy.allows("pull"),
+            "statuses": values.get("statuses") or [idle_status(connector.name) for connector in self.services.connectors],
+            "theme": request.cookies.get(THEME_COOKIE, ""),
+            "lang": language().code,
+            "version": static_version(),
+            "scripts": SCRIPTS,
+            "modules": MODULES,
+            "demo": self.services.settings.demo,
+        }
+        return self.html(self.render(template, **{"view": view, "frame": frame, **values}), status=status)
+
+    def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
+        """The address `push` goes into the address bar, as a step of its own in the browser's history."""
+        answer = self.html(self.render(template, **values), status=status)
+        if push is not None:
+            answer.headers["HX-Push-Url"] = page_address(push)
+        return answer
+
+    def html(self, text: str, *, status: int = 200) -> HTMLResponse:
+        policy = _POLICY.format(frames=self.services.policy.frames)
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "HX-Request, HX-Target"}
+        return HTMLResponse(text, status, headers)
+
+    def router(self) -> APIRouter:
+        """Its routes answer errors in words, as a page or a part."""
+        return APIRouter(route_class=route_class(self.answer_error))
+
+    def answer_error(self, request: Request, error: HubUiError) -> Response:
+        status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
+        if is_part(request):
+            answer = self.part("frame/toast", text=error.message, status=status)
+            answer.headers.update({"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+            return answer
+        view = View.from_address(request.url.query)
+        return self.whole(
+            request, "frame/message", view, preview=Preview(title=_("hub-ui")), text=error.message, status=status
+        )
+
+
+def route_class(answer_error: Callable[[Request, HubUiError], Response]) -> type[APIRoute]:
+    class PageRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Any]:
+            handle = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except HubUiError as error:
+                    return answer_error(request, error)
+                except RequestValidationError as error:
+                    return answer_error(request, UsageError(validation_text(error)))
+
+            return answer
+
+    return PageRoute
+
+
+def validation_text(error: RequestValidationError) -> str:
+    """What is wrong with the first value that is wrong."""
+    first: Mapping[str, Any] = next(iter(error.errors()), {})
+    name = str((first.get("loc") or ("",))[-1])[:40]
+    return _("“{name}” is not right: {reason}. Load the page again.").format(name=name, reason=first.get("msg", ""))
+
+
+def is_part(request: Request) -> bool:
+    """Whether htmx asks for a part of the page. Back and forward, and a page in place of a page, want all of it."""
+    headers = request.headers
+    return headers.get("hx-request") == "true" and headers.get("hx-request-type") == "partial"
+
+
+def target_of(request: Request) -> str:
+    """The id of the element that an answer is for; empty for a whole page."""
+    return request.headers.get("hx-target", "").partition("#")[2] if is_part(request) else ""
+
+
+def source_of(request: Request) -> str:
+    """The id of the element that asks."""
+    return request.headers.get("hx-source", "").partition("#")[2] if is_part(request) else ""
+
+
+def page_address(query: str, page: str = "./") -> str:
+    """A relative address: a page may be served below another path."""
+    return f"{page}?{query}" if query else page
+
+
+def lora_address(view: View, ref: str) -> str:
+    return page_address(f"{view.to_address()}&open={quote(ref, safe='')}".removeprefix("&"))
+
+
+@cache
+def static_version() -> str:
+    """Changes with each file, so that browsers keep them for good."""
+    found = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12]
+
+
+class StaticPages(StaticFiles):
+    """Stylesheets and scripts. Their address names the version."""
+
+    def file_response(self, *args: Any, **named: Any) -> Response:
+        answer = super().file_response(*args, **named)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+

@@ -1,0 +1,52 @@
+// "/" goes to the search box, arrows step through the cards, Escape closes what lies on top.
+
+import { closePanel } from "./panel.js";
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isTyping = event.target.matches("input:not([type=checkbox]), textarea, select");
+  if (event.key === "/" && !isTyping) {
+    event.preventDefault();
+    document.getElementById("q")?.select();
+  } else if (event.key === "Escape") {
+    escape(event);
+  } else if (event.key.startsWith("Arrow") && !isTyping) {
+    step(event);
+  }
+});
+
+function escape(event) {
+  const menu = event.target.closest("details.menu[open]") ?? document.querySelector("details.menu[open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+    return;
+  }
+  const close = document.querySelector("#panel [data-close]");
+  if (close && event.target.id !== "q") closePanel(close.getAttribute("href"));
+}
+
+function step(event) {
+  const cards = [...document.querySelectorAll("#cards .hit")];
+  const at = cards.indexOf(document.activeElement);
+  if (at < 0) return;
+  const row = rowLength(cards);
+  const to = at + { ArrowRight: 1, ArrowLeft: -1, ArrowDown: row, ArrowUp: -row }[event.key];
+  if (!cards[to]) return;
+  event.preventDefault();
+  cards[to].focus();
+}
+
+// How many cards stand beside each other.
+export function rowLength(cards) {
+  const top = cards[0].getBoundingClientRect().top;
+  const next = cards.findIndex((card) => card.getBoundingClientRect().top > top + 8);
+  return next < 1 ? cards.length : next;
+}
+
+// A menu closes when something else is clicked.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});

@@ -1,0 +1,41 @@
+// One act after the other: a later one ends the earlier ones, and the stream of a list that goes.
+
+const running = new Set();
+
+document.addEventListener("htmx:before:request", (event) => {
+  const ctx = event.detail.ctx;
+  if (!changesPage(ctx)) return;
+  for (const other of running) other.request.abort();
+  running.add(ctx);
+  // A panel lies over a list that goes on.
+  if (ctx.target?.id !== "panel") endStreams(".ask");
+});
+
+document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
+
+// Boxes show what the address says, whatever was clicked on the way to it.
+document.addEventListener("htmx:after:swap", () => {
+  for (const field of document.querySelectorAll("#filters input[form]")) field.checked = field.defaultChecked;
+  for (const select of document.querySelectorAll("select[form=view]")) {
+    const chosen = [...select.options].find((option) => option.defaultSelected);
+    if (chosen) select.value = chosen.value;
+  }
+});
+
+export function changesPage(ctx) {
+  return ctx.target === document.body || ["main", "panel"].includes(ctx.target?.id) && !ctx.sourceElement.closest("#panel [data-hx-sync], #panel [hx-sync]");
+}
+
+export function endActs() {
+  for (const ctx of running) ctx.request.abort();
+}
+
+export function endStreams(selector) {
+  for (const element of document.querySelectorAll(selector)) htmx.trigger(element, "htmx:abort");
+}
+
+// A step of the browser's history that needs no answer.
+export function pushAddress(address) {
+  if (!history.state?.htmx) history.replaceState({ htmx: true }, "", location.href);
+  history.pushState({ htmx: true }, "", address);
+}

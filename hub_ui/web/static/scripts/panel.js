@@ -1,0 +1,58 @@
+// The panel of a LoRA: it opens with what the card shows, closes without asking anybody, and copies what is clicked.
+
+import { endActs, endStreams, pushAddress } from "./navigation.js";
+
+const SECOND = 1000;
+
+document.addEventListener("click", (event) => {
+  const card = event.target.closest(".card .hit")?.closest(".card");
+  if (card && !event.ctrlKey && !event.metaKey && !event.shiftKey) preview(card);
+  const close = event.target.closest("[data-close]");
+  if (close) {
+    event.preventDefault();
+    closePanel(close.getAttribute("href"));
+  }
+  const copied = event.target.closest("[data-copy], [data-share]");
+  if (copied) copy(copied);
+  const video = event.target.closest(".blurred");
+  if (video?.closest("#panel")) video.classList.remove("blurred");
+});
+
+// What the card shows stands in the panel until the server's answer is there.
+export function preview(card) {
+  const panel = document.getElementById("panel");
+  const article = document.createElement("article");
+  article.className = "lora";
+  const picture = card.querySelector(".picture").cloneNode(true);
+  for (const extra of picture.querySelectorAll(".marks, .flag, .moves")) extra.remove();
+  picture.className = "gallery";
+  const title = document.createElement("h2");
+  title.textContent = card.querySelector(".hit").textContent;
+  article.append(picture, title, card.querySelector(".chips").cloneNode(true));
+  panel.replaceChildren(article);
+  panel.dataset.from = card.id;
+  panel.scrollTop = 0;
+}
+
+export function closePanel(address) {
+  const panel = document.getElementById("panel");
+  if (!panel.firstElementChild) return;
+  endActs();
+  endStreams("#panel [hx-get]");
+  panel.replaceChildren();
+  pushAddress(address);
+  document.getElementById(panel.dataset.from)?.querySelector(".hit").focus();
+}
+
+async function copy(button) {
+  const text = button.dataset.copy ?? new URL(button.dataset.share, location.href).href;
+  await navigator.clipboard.writeText(text);
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 2 * SECOND);
+}
+
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.target?.id === "panel" && event.detail.ctx.sourceElement.closest("#cards")) {
+    document.getElementById("panel").focus({ preventScroll: true });
+  }
+});

@@ -1,0 +1,72 @@
+// Below the search box: keys and values for the word at the cursor. Arrows choose, Enter and Tab take.
+
+const list = () => document.getElementById("suggestions");
+let latest = 0;
+
+document.addEventListener("input", (event) => event.target.id === "q" && ask(event.target));
+document.addEventListener("focusout", (event) => event.target.id === "q" && setTimeout(close, 200));
+document.addEventListener("submit", (event) => event.target.id === "view" && close());
+
+async function ask(box) {
+  const number = ++latest, at = box.selectionStart;
+  const query = new URLSearchParams({ before: box.value.slice(0, at), after: box.value.slice(at) });
+  const answer = await fetch(`suggestions?${query}`);
+  const text = answer.ok ? await answer.text() : "";
+  if (number !== latest || document.activeElement !== box) return;
+  const found = new DOMParser().parseFromString(text, "text/html").body;
+  list().replaceChildren(...found.childNodes);
+  list().hidden = !list().firstElementChild;
+  box.setAttribute("aria-expanded", String(!list().hidden));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.id !== "q" || list().hidden) return;
+  const options = [...list().querySelectorAll("[role=option]")];
+  const at = options.findIndex((option) => option.ariaSelected === "true");
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    select(options, next(at, options.length, event.key === "ArrowDown" ? 1 : -1));
+  } else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    take(options[at]);
+  } else if (event.key === "Escape") {
+    event.preventDefault();
+    close();
+  }
+}, true);
+
+document.addEventListener("mousedown", (event) => {
+  const option = event.target.closest("#suggestions [role=option]");
+  if (!option) return;
+  event.preventDefault();
+  take(option);
+});
+
+// One before the first is none, and the one before that the last.
+export function next(at, length, by) {
+  const to = at + by;
+  return to >= length ? -1 : to < -1 ? length - 1 : to;
+}
+
+function select(options, at) {
+  options.forEach((option, index) => (option.ariaSelected = String(index === at)));
+  const box = document.getElementById("q");
+  if (at < 0) box.removeAttribute("aria-activedescendant");
+  else box.setAttribute("aria-activedescendant", options[at].id);
+}
+
+function take(option) {
+  const box = document.getElementById("q");
+  box.value = option.dataset.before + option.dataset.after;
+  box.setSelectionRange(option.dataset.before.length, option.dataset.before.length);
+  close();
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function close() {
+  latest++;
+  if (!list()) return;
+  list().hidden = true;
+  list().replaceChildren();
+}

@@ -1,0 +1,1 @@
+"""The Compare page: LoRAs tried on a base model."""

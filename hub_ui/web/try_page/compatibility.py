@@ -1,0 +1,108 @@
+"""The base model for the LoRAs of the Try page, and a prompt for them."""
+
+import re
+from collections.abc import Sequence
+
+from connectors.errors import DoesNotFit, HubUiError, NoBase
+from connectors.record import Record
+from hub_ui import format
+from hub_ui.generate import base_models
+from hub_ui.generate.settings import choose_allowed_base
+from hub_ui.i18n import _
+from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.view import TrySettings
+from hub_ui.services import Services
+from hub_ui.widgets import cards, detail
+
+DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
+# By architecture, in the words that its base knows.
+_PROMPTS = {"tiny-shapes": "a yellow house on meadow background"}
+_LORA_TAG = re.compile(r"<lora:[^>]*>")
+
+
+def choose_base(services: Services, record: Record, base: str | None = None) -> base_models.PipelineSpec:
+    """The base that this LoRA runs on. Raises NoBase or DoesNotFit with the reason and a solution."""
+    _record, facts = with_header_facts(services, record)
+    if facts is not None and not facts.adapter.is_lora:
+        raise DoesNotFit(detail.refusal(facts))
+    choice = choose_allowed_base(services.policy, record.architecture, record.base_model, base)
+    if services.settings.demo and choice.source != str(base_models.PACKAGED) and not base:
+        raise NoBase(
+            _(
+                "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
+                "`hub-ui serve` runs this one with {base} ({n} GB to download)."
+            ).format(base=choice.label, n=f"{choice.gigabytes:g}")
+        )
+    return choice
+
+
+def compatibility_problem(services: Services, record: Record, beside: base_models.PipelineSpec | None = None) -> str:
+    """Why this LoRA runs on no base here, or not on the others' base; empty when it does."""
+    try:
+        choose_base(services, record)
+    except HubUiError as error:
+        return error.message
+    if beside is None or record.architecture in (None, beside.architecture):
+        return ""
+    label = cards.base_label(record)
+    text = _("{base} LoRA: does not fit {other}. Take one of them away, or choose another base.")
+    return text.format(base=label, other=beside.label)
+
+
+def suggest_base(
+    services: Services, settings: TrySettings, records: Sequence[Record | None]
+) -> base_models.PipelineSpec | None:
+    """The base for the form's default steps and size; None if there is none."""
+    first = next((record for record in records if record is not None), None)
+    if first is None:
+        return None
+    try:
+        return choose_allowed_base(services.policy, first.architecture, first.base_model, settings.base or None)
+    except HubUiError:
+        return None
+
+
+def suggest_prompt(records: Sequence[Record | None]) -> str:
+    """The prompt of the first example that has one, without the tags of other programs."""
+    for record in records:
+        for example in record.images if record else ():
+            text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
+            if text:
+                return text[:500]
+    architectures = [record.architecture for record in records if record]
+    return _PROMPTS.get(next(filter(None, architectures), ""), DEFAULT_PROMPT) if records else ""
+
+
+def requirements(services: Services, record: Record) -> detail.Requirements:
+    """The requirements for trying it, or why it can't be tried."""
+    try:
+        choice = choose_base(services, record)
+    except HubUiError as error:
+        if record.architecture:
+            return detail.Requirements(text=error.message, closed=True, unfit=True)
+        return detail.Requirements(text=no_base_text(services, record), closed=True, unfit=services.settings.demo)
+    if choice.source == str(base_models.PACKAGED):
+        return detail.Requirements(text=_("Can be tried at once: {base} is here.").format(base=choice.label))
+    if not services.policy.allows("fetch bases"):
+        text = _("Tried on {base}, if this shared page has it on its disk.")
+        return detail.Requirements(text=text.format(base=choice.label))
+    text = _("Tried on {base}: {n} GB, downloaded once. With less than {memory} GB of graphics memory it is slow.")
+    if choice.gated:
+        text = _(
+            "Tried on {base}: {n} GB, downloaded once, after you accept its licence at {page}. With less than {memory} "
+            "GB of graphics memory it is slow."
+        )
+    memory = f"{choice.memory:.0f}"
+    text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)
+    remark = base_models.substitution_note(choice, record.title, record.base_model)
+    return detail.Requirements(text=format.sentences(text, remark))
+
+
+def no_base_text(services: Services, record: Record) -> str:
+    made_for = format.visible(record.base_model or record.raw_base_model)
+    reason = _("Nothing says which base model it was made for.")
+    if made_for:
+        reason = _("It was made for “{base}”, which is no base model known here.").format(base=made_for)
+    # The user may know the base nevertheless.
+    add = "" if services.settings.demo else _("Add it to the stack, then choose a base on the Try page.")
+    return format.sentences(reason, add)

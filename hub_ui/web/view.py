@@ -1,0 +1,422 @@
+"""The state of the page as one value. The address bar holds exactly this, so that links can be shared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+from urllib.parse import parse_qs, urlencode
+
+from connectors.errors import BadQuery, BadRef, UsageError
+from connectors.query import Query
+from connectors.query_fields import FIELDS
+from connectors.query_language import format, parse, parts, quote, value_text
+from connectors.ref import LOCAL, Ref
+from hub_ui.generate.base_models.precision import Quality
+from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.i18n import N_, _
+from hub_ui.library_search import SORTS as LIBRARY_SORTS
+from hub_ui.library_search import Sort as LibrarySort
+
+Value = TypeVar("Value")
+Place = Literal["local", "replicate"]
+LONGEST_PROMPT = 2000
+LONGEST_QUERY = 1000
+MOST_PROMPTS = 6
+MOST_WEIGHTS = 8
+MOST_LORAS = 8
+LARGEST_SEED = 2**53
+_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
+_WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
+_GUIDANCE = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
+_BLOCKS = re.compile(r"(?:lbw=)?[\w.,+-]{1,800}")
+_CLIP_WEIGHTS = N_("A clip weight is a number from -1 to 2: one for all LoRAs, or one for each, such as 0.5, 1.")
+_NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrySettings:
+    """None and "" mean the base's default. `prompts` are a grid's further rows, `weights` those of LoRA `varied`.
+
+    `clip_weights` and `blocks` (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
+    """
+
+    prompt: str = ""
+    negative: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    size: tuple[int, int] | None = None
+    base: str = ""
+    sampler: str = ""
+    use_trigger_words: bool = True
+    sheet: ComparisonKind = "pair"
+    prompts: tuple[str, ...] = ()
+    place: Place = "local"
+    weights: tuple[float, ...] = ()
+    varied: int = 0
+    quality: Quality = "balanced"
+    clip_weights: tuple[float, ...] = ()
+    blocks: tuple[str, ...] = ()
+    strength: float | None = None
+
+    def to_pairs(self) -> list[tuple[str, str]]:
+        """Names and values for an address, without the defaults."""
+        size = "" if self.size is None else size_text(self.size)
+        named: list[tuple[str, Any]] = [
+            ("prompt", self.prompt), ("negative", self.negative), ("seed", self.seed), ("steps", self.steps),
+            ("cfg", None if self.guidance is None else f"{self.guidance:g}"), ("size", size), ("on", self.base),
+            ("sampler", self.sampler), ("words", "" if self.use_trigger_words else "off"),
+            ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
+            ("place", "" if self.place == "local" else self.place), ("weights", weights_text(self.weights)),
+            ("varied", self.varied or None), ("quality", "" if self.quality == "balanced" else self.quality),
+            ("clip", weights_text(self.clip_weights)), ("blocks", blocks_text(self.blocks)),
+            ("strength", None if self.strength is None else f"{self.strength:g}"),
+        ]  # fmt: skip
+        return [(name, str(value)) for name, value in named if value not in (None, "")]
+
+    @staticmethod
+    def from_pairs(given: Mapping[str, Sequence[str]]) -> TrySettings:
+        """Reads what `to_pairs` writes. Invalid values are left out."""
+        one = {name: values[0] for name, values in given.items() if values}
+        guidance, strength = one.get("cfg", ""), one.get("strength", "")
+        return TrySettings(
+            prompt=prompt_text(one.get("prompt")),
+            negative=prompt_text(one.get("negative")),
+            seed=_natural(one.get("seed"), LARGEST_SEED),
+            steps=_natural(one.get("steps"), 500) or None,
+            guidance=float(guidance) if _GUIDANCE.fullmatch(guidance) else None,
+            size=_valid(size_of, one.get("size")),
+            base=_name(one.get("on")),
+            sampler=_name(one.get("sampler")),
+            use_trigger_words=one.get("words") != "off",
+            sheet=sheet_kind(one.get("sheet", "pair")),
+            prompts=rows_of("\n".join(given.get("row", ()))),
+            place="replicate" if one.get("place") == "replicate" else "local",
+            weights=_valid(weights_of, one.get("weights")) or (),
+            varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
+            quality=quality_of(one.get("quality")),
+            clip_weights=_valid(clip_weights_of, one.get("clip")) or (),
+            blocks=_valid(blocks_of, one.get("blocks")) or (),
+            strength=float(strength) if _GUIDANCE.fullmatch(strength) and 0 < float(strength) <= 1 else None,
+        )
+
+
+def quality_of(name: object) -> Quality:
+    return "fast" if name == "fast" else "full" if name == "full" else "balanced"
+
+
+def prompt_text(value: object) -> str:
+    """On one line, as tokenizers read it anyway."""
+    return " ".join(str(value or "").split())[:LONGEST_PROMPT]
+
+
+def rows_of(text: str | None) -> tuple[str, ...]:
+    """One prompt a line."""
+    lines = (prompt_text(line) for line in (text or "").splitlines())
+    return tuple(line for line in lines if line)[:MOST_PROMPTS]
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Width and height; None for an empty text. Raises UsageError for what is no size."""
+    if not (text or "").strip():
+        return None
+    found = _SIZE.fullmatch(text or "")
+    if found is None or not int(found[1]):
+        raise UsageError(_("A size is written as width × height in pixels, for example 1024 x 768."))
+    return int(found[1]), int(found[2] or found[1])
+
+
+def weights_text(weights: Sequence[float]) -> str:
+    return ", ".join(f"{weight:g}" for weight in weights)
+
+
+def weights_of(text: str | None) -> tuple[float, ...]:
+    """Empty for an empty text. Raises UsageError for what are no weights."""
+    otherwise = _("Write up to {most} weights from -1 to 2, for example 0, 0.4, 0.8.").format(most=MOST_WEIGHTS)
+    found = clip_weights_of(text, otherwise)
+    return tuple(dict.fromkeys(found))
+
+
+def clip_weights_of(text: str | None, otherwise: str = "") -> tuple[float, ...]:
+    """As `weights_of`, but equal ones stay: each is a LoRA's."""
+    written = [part for part in re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1] if part]
+    if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
+        found = tuple(round(float(part), 2) for part in written)
+        if all(-1 <= weight <= 2 for weight in found):
+            return found
+    raise UsageError(otherwise or _(_CLIP_WEIGHTS))
+
+
+def blocks_text(blocks: Sequence[str]) -> str:
+    return "; ".join(blocks)
+
+
+def blocks_of(text: str | None) -> tuple[str, ...]:
+    """Those of each LoRA, between semicolons. Whether they fit a base shows only where it is known."""
+    parts = tuple("".join(part.split()) for part in (text or "").strip(" ;").split(";"))
+    if not any(parts):
+        return ()
+    if len(parts) > MOST_LORAS or not all(_BLOCKS.fullmatch(part) for part in parts):
+        raise UsageError(_("Block weights are a name such as OUTALL, or numbers with commas between: 1,0,0.5."))
+    return parts
+
+
+def sheet_kind(text: str) -> ComparisonKind:
+    return text if text in get_args(ComparisonKind) and text != "one" else "pair"  # type: ignore[return-value]
+
+
+def _valid(parse: Callable[[str | None], Value], text: str | None) -> Value | None:
+    try:
+        return parse(text)
+    except UsageError:
+        return None
+
+
+def _natural(text: str | None, limit: int) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= limit else None
+
+
+def _name(text: str | None) -> str:
+    return text.strip() if text and _NAME.fullmatch(text) else ""
+
+
+PageName = Literal["browse", "try", "library", "train", "settings"]
+# The list takes two at a time.
+PAGE_SIZE = 30
+# The usual limit of servers; prompts in many scripts need nine characters for one.
+LONGEST_ADDRESS = 60_000
+MOST_FIELDS = 200
+# The parameters of an address that are a filter of their own, and that filter. The words are "q", and every other
+# filter is one "filter" in the query language.
+PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
+# Every query has one of these, so they are no filters that can be taken away.
+SETTINGS = ("sort", "nsfw")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackedLora:
+    """A LoRA on the try page. `weight` 0.0 is the base alone, 1.0 the full effect; -1 to 2 is allowed."""
+
+    ref: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryView:
+    """The list of the Library page: what was typed, the order, and the page, counted from 0."""
+
+    text: str = ""
+    sort: LibrarySort = "name"
+    number: int = 0
+
+    def to_pairs(self) -> list[tuple[str, str]]:
+        named = [
+            ("lq", self.text),
+            ("lsort", "" if self.sort == "name" else self.sort),
+            ("lpage", str(self.number + 1) if self.number else ""),
+        ]
+        return [(name, value) for name, value in named if value]
+
+    @staticmethod
+    def from_pairs(given: Mapping[str, Sequence[str]]) -> LibraryView:
+        """Reads what `to_pairs` writes. Invalid values are left out."""
+        sort = given.get("lsort", [""])[0]
+        return LibraryView(
+            text=given.get("lq", [""])[0][:LONGEST_QUERY],
+            sort=sort if sort in LIBRARY_SORTS else "name",  # type: ignore[arg-type]
+            number=max(0, (_natural(given.get("lpage", [""])[0], 10**6) or 1) - 1),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """`open` is the ref of the open detail panel, empty for none. `visit` counts steps through the browser's history.
+
+    Gradio tells a changed view by its hash, and then asks every page. A search of the library concerns no other page,
+    and that page paints it itself; but what the browser goes back to has to be painted.
+    """
+
+    page: PageName = "browse"
+    query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
+    open: str = ""
+    stack: tuple[StackedLora, ...] = ()
+    settings: TrySettings = field(default_factory=TrySettings)
+    library: LibraryView = field(default_factory=LibraryView, hash=False)
+    visit: int = field(default=0, compare=False, hash=True)
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(Ref.parse(s.ref) for s in self.stack)
+
+    @property
+    def stack_name(self) -> str:
+        """Tells these LoRAs on the Try page from others."""
+        return f"{hash(tuple(s.ref for s in self.stack)):x}"
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(s.weight for s in self.stack)
+
+    @property
+    def text(self) -> str:
+        """The query as the search box shows it: words, phrases, and words that must not be there."""
+        q = self.query
+        return format(Query(text=q.text, phrases=q.phrases, excluded=tuple(each for each in q.excluded if each[0] == "text")))
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What has no parameter of its own, each in the query language."""
+        return tuple(
+            f"{'-' if part.is_excluded else ''}{part.key}:{value_text(part.value)}"
+            for part in parts(self.query)
+            if part.key != "text" and (part.is_excluded or part.key not in PARAMETERS)
+        )
+
+    @property
+    def stack_texts(self) -> tuple[str, ...]:
+        """The LoRAs as an address has them."""
+        return tuple(s.ref if s.weight == 1.0 else f"{s.ref}*{s.weight:g}" for s in self.stack)
+
+    def to_address(self) -> str:
+        """The shortest query string, without the question mark."""
+        q = self.query
+        pairs: list[tuple[str, str]] = []
+        if self.page != "browse":
+            # Not "page", which Gradio takes for the name of one of its own pages, and fails.
+            pairs.append(("view", self.page))
+        pairs += [("q", self.text)] if self.text else []
+        pairs += [("hub", hub) for hub in q.hubs]
+        pairs += [("base", base) for base in q.bases]
+        pairs += [("kind", kind) for kind in q.kinds]
+        pairs += [("filter", text) for text in self.filters]
+        pairs += [("sort", q.sort)] if q.sort != "relevance" else []
+        pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
+        pairs += [("open", self.open)] if self.open else []
+        pairs += [("lora", text) for text in self.stack_texts]
+        # Elsewhere it would be in the links that people share.
+        pairs += self.library.to_pairs() if self.page == "library" else []
+        return urlencode(pairs + self.settings.to_pairs())
+
+    @staticmethod
+    def from_address(query_string: str, usual: object = None) -> View:
+        """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
+        given: Mapping[str, Sequence[str]] = {}
+        with suppress(ValueError):  # more fields than anyone needs
+            given = parse_qs(query_string, max_num_fields=MOST_FIELDS) if len(query_string) < LONGEST_ADDRESS else {}
+        page = given.get("view", [""])[0]
+        stack = (_parse_lora(text) for text in given.get("lora", [])[:MOST_LORAS])
+        return View(
+            page=page if page in get_args(PageName) else "browse",  # type: ignore[arg-type]
+            query=_query(given, usual if isinstance(usual, str) else ""),
+            open=_ref(given.get("open", [""])[0]),
+            # Each LoRA once.
+            stack=tuple({s.ref: s for s in stack if s is not None}.values()),
+            settings=TrySettings.from_pairs(given),
+            library=LibraryView.from_pairs(given),
+        )
+
+    def place(self, name: PageName) -> str:
+        """The relative address of another page, with the LoRAs that are compared and the search."""
+        query = replace(self, page=name, open="").to_address()
+        return f"./?{query}" if query else "./"
+
+    def shareable(self) -> View:
+        """The Try page without what is on this computer alone: files of its disk, folders, and what was searched."""
+        stack = tuple(s for s in self.stack if Ref.parse(s.ref).hub != LOCAL)
+        is_path = Path(self.settings.base).is_absolute() or self.settings.base.startswith((".", "~"))
+        settings = replace(self.settings, base="") if is_path else self.settings
+        return View(page="try", stack=stack, settings=settings)
+
+    def with_query(self, **changes: Any) -> View:
+        """The same view with another query, on the list of results."""
+        return replace(self, page="browse", open="", query=replace(self.query, **changes))
+
+    def with_text(self, text: str, *, is_strict: bool = True) -> View:
+        """The same view with what was typed into the search box; its filters are added to the chosen ones.
+
+        Raises BadQuery for what is wrong, which is left out where `is_strict` is False: it may still be typed.
+        """
+        chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
+        return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
+
+    def search(self, text: str) -> View:
+        """A new search for `text`; the order and the level of mature images stay. What is wrong in it is left out."""
+        kept = {name: getattr(self.query, name) for name in (*SETTINGS, "limit")}
+        return replace(self, page="browse", open="", query=parse(text, Query(**kept), is_strict=False))
+
+    def toggle_filter(self, attribute: str, value: str) -> View:
+        """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""
+        field = next((field for field in FIELDS if field.attribute == attribute and field.key not in SETTINGS), None)
+        if field is None:
+            raise BadQuery(_("There is no filter called “{attribute}”.").format(attribute=attribute[:40]))
+        read = getattr(parse(f"{field.key}:{quote(value)}"), attribute)
+        now = getattr(self.query, attribute)
+        if field.form == "list":
+            kept = tuple(each for each in now if each not in read)
+            return self.with_query(**{attribute: kept if len(kept) < len(now) else (*now, *read)})
+        return self.with_query(**{attribute: None if now == read else read})
+
+    def try_lora(self, ref: str, weight: float = 1.0) -> View:
+        """`ref` alone on the try page."""
+        return replace(self, page="try", open="", stack=(StackedLora(ref=ref, weight=weight),), settings=TrySettings())
+
+    def with_lora(self, ref: str, weight: float = 1.0) -> View:
+        """`ref` added to the LoRAs on the try page, once."""
+        others = self.without_lora(ref).stack
+        return replace(self, stack=(*others, StackedLora(ref=ref, weight=weight))[-MOST_LORAS:])
+
+    def without_lora(self, ref: str) -> View:
+        return replace(self, stack=tuple(s for s in self.stack if s.ref != ref))
+
+    def with_lora_moved(self, ref: str, by: int) -> View:
+        """One LoRA further up or down, as far as there is room."""
+        at = next((i for i, s in enumerate(self.stack) if s.ref == ref), None)
+        if at is None:
+            return self
+        others = self.without_lora(ref).stack
+        to = max(0, min(len(others), at + by))
+        return replace(self, stack=(*others[:to], self.stack[at], *others[to:]))
+
+    def with_weight(self, ref: str, weight: float) -> View:
+        weight = round(clamp_weight(weight), 2)
+        return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))
+
+
+def clamp_weight(weight: float) -> float:
+    """Within what the page allows."""
+    return max(-1.0, min(2.0, weight))
+
+
+def _query(given: Mapping[str, Sequence[str]], usual: str) -> Query:
+    """The usual level of mature images, what was typed, and each filter. What is invalid does not empty the others."""
+    query = Query(limit=PAGE_SIZE)
+    typed = "".join(given.get("q", [])[:1])
+    filters = (f"{key}:{quote(value)}" for key in PARAMETERS for value in given.get(key, ()))
+    for text in (f"nsfw:{quote(usual)}", typed, *given.get("filter", ()), *filters):
+        query = parse(text, query, is_strict=False)
+    return query
+
+
+def _ref(text: str) -> str:
+    try:
+        return str(Ref.parse(text)) if text else ""
+    except BadRef:
+        return ""
+
+
+def _parse_lora(text: str) -> StackedLora | None:
+    """None for an invalid ref."""
+    name, star, weight = text.rpartition("*")
+    try:
+        ref, number = _ref(name if star else text), float(weight) if star else 1.0
+    except ValueError:
+        return None
+    return StackedLora(ref=ref, weight=clamp_weight(number)) if ref else None

@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.errors import HubDown
+from connectors.guard import without_guard
+from connectors.query import Page, Query
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.library import lockfile
+from hub_ui.pages.browse import results
+from hub_ui.web.browse.search import Results
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.library.building import entry
+from tests.hub_ui.stand_ins import Hub
+
+DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora(1), lora(2)])
+
+
+@pytest.fixture
+def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made
+
+
+def test_a_search_starts_with_every_hub_asked_and_ends_with_its_cards(built: Services) -> None:
+    first, *_, last = results.search(built, Query())
+    assert (first.ids, first.waiting, first.is_held) == ((), 4, True)
+    assert (titles(built, last), last.waiting, last.has_more) == (["Ink 1", "Ink 2"], 0, False)
+
+
+def test_what_was_seen_before_is_shown_before_any_hub_answers(built: Services) -> None:
+    built.catalog.add([lora(number) for number in range(1, 7)])
+    first, *_ = results.search(built, Query())
+    assert (len(first.ids), first.total, first.pending, first.is_held) == (6, 6, ("civitai",), False)
+
+
+def test_a_few_cards_wait_for_the_hubs_so_that_no_answer_belongs_above_them(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 60.0)
+    hub.loras = [lora(number, downloads=number) for number in range(1, 7)]
+    built.catalog.add([hub.loras[0]])
+    first, *_, last = results.search(built, Query(sort="downloads"))
+    assert (first.ids, first.is_held) == ((), True)
+    assert (titles(built, last), last.above) == (["Ink 6", "Ink 5", "Ink 4", "Ink 3", "Ink 2", "Ink 1"], 0)
+
+
+def test_a_few_cards_do_not_wait_longer_than_a_moment(
+    built: Services, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 0.0)
+    answering = threading.Event()
+    monkeypatch.setattr(hub, "search", lambda query, cursor: answering.wait(30) and Page(hub="civitai", loras=()))
+    built.catalog.add([lora(1)])
+    steps = results.search(built, Query())
+    first, second = next(steps), next(steps)
+    answering.set()
+    assert (first.ids, titles(built, second), second.pending) == ((), ["Ink 1"], ("civitai",))
+    assert (first.is_held, second.is_held) == (True, False)
+    assert titles(built, list(steps)[-1]) == ["Ink 1"]
+
+
+@dataclass(kw_only=True)
+class Slow(Hub):
+    """Answers once it may."""
+
+    may: threading.Event = field(default_factory=threading.Event)
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        assert self.may.wait(30)
+        return super().search(query, cursor)
+
+
+@pytest.fixture
+def slow(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Services, list[Slow]]]:
+    """The first has nothing, the others a LoRA each."""
+    hubs = [Slow(name="civitai"), Slow(name="huggingface", loras=on("huggingface", 5))]
+    hubs.append(Slow(name="replicate", loras=on("replicate", 7)))
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: tuple(hubs))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made, hubs
+        for hub in hubs:
+            hub.may.set()
+
+
+def test_after_the_pause_each_answer_is_shown_as_it_comes(
+    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 0.0)
+    built, (first, second, third) = slow
+    steps = results.search(built, Query(sort="downloads"))
+    # Nothing is known and nobody has answered: the search itself, and after the pause.
+    assert [(now.ids, now.is_held) for now in (next(steps), next(steps))] == [((), True), ((), True)]
+    first.may.set()
+    # An answer without a LoRA is one too.
+    assert [(now.ids, now.is_held) for now in (next(steps), next(steps))] == [((), True), ((), False)]
+    second.may.set()
+    now = next(steps)
+    assert (titles(built, now), now.pending, now.is_held) == (["5"], ("replicate",), False)
+    third.may.set()
+    now = list(steps)[-1]
+    assert (titles(built, now), now.above) == (["5"], 1)
+
+
+def test_until_the_pause_is_over_the_first_answers_wait_for_the_others(
+    slow: tuple[Services, list[Slow]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "HOLD_SECONDS", 60.0)
+    built, (first, second, third) = slow
+    steps = results.search(built, Query(sort="downloads"))
+    next(steps)
+    second.may.set()
+    now = next(steps)
+    assert (now.ids, now.is_held, now.pending) == ((), True, ("civitai", "replicate"))
+    first.may.set()
+    third.may.set()
+    assert titles(built, list(steps)[-1]) == ["7", "5"]
+
+
+def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
+    list(results.search(built, Query()))
+    hub.error = DOWN
+    last = list(results.search(built, Query()))[-1]
+    assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
+
+
+def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_asked(built: Services, hub: Hub) -> None:
+    list(results.search(built, Query()))
+    hub.error = DOWN
+    for _ in range(6):
+        last = list(results.search(built, Query()))[-1]
+    assert hub.asked.count("search") == 6
+    assert re.fullmatch(r"asked again in \d+ s", last.statuses[0].again)
+    assert last.statuses[0].title.startswith("CivitAI has failed several times in a row, so it is not asked just now.")
+    hub.error = None
+    last = list(results.retry(built, last, "civitai"))[-1]
+    assert (hub.asked.count("search"), last.statuses[0].state) == (7, "good")
+
+
+def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
+    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Hub(name="huggingface")
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub, other))
+    settings = from_environment({"HUB_UI_HOME": str(home), "HUB_UI_RATE_CIVITAI": "2"}, hosted=True)
+    with services.build(settings) as hosted:
+        list(results.search(hosted, Query()))
+        last = list(results.search(hosted, Query(text="Ink 1")))[-1]
+    assert (hub.asked, other.asked, len(last.ids)) == (["search"], ["search", "search"], 1)
+    asked_often = "CivitAI has been asked as often as it allows. What was seen before is shown; it is asked again in "
+    assert re.fullmatch(re.escape(asked_often) + r"\d+ seconds\.", last.note)
+
+
+def test_visitors_who_search_the_same_cost_the_hub_one_request(
+    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as hosted:
+        lists = [list(results.search(hosted, Query()))[-1].ids for _ in range(20)]
+    assert (hub.asked, len(set(lists))) == (["search"], 1)
+
+
+def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
+    list(results.search(built, Query()))
+    built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
+    built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
+    assert titles(built, results.look(built, Query(installed=True))) == ["Ink 2"]
+    assert results.look(built, Query()).facets.installed == 1
+
+
+def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
+    list(results.search(built, Query()))
+    built.annotations.change(Ref.parse("civitai:2"), favorite=True)
+    assert titles(built, results.look(built, Query(favorite=True))) == ["Ink 2"]
+    assert results.look(built, Query()).facets.favorites == 1
+
+
+def test_nothing_at_all_is_said_in_words(built: Services) -> None:
+    assert list(results.search(built, Query(text="zzzz")))[-1].note.startswith("Nothing matches.")
+    unknown = list(results.search(built, Query(licenses=("apache2",))))[-1].note
+    assert unknown.startswith("“apache2” is no licence known here, and no LoRA seen so far has it. Did you mean")
+
+
+def test_while_a_person_types_no_hub_is_asked(built: Services, hub: Hub) -> None:
+    assert results.look(built, Query()).note.endswith("Press Enter to ask the hubs.")
+    list(results.search(built, Query()))
+    assert len(results.look(built, Query()).ids) == 2
+    assert hub.asked == ["search"]
+
+
+def base(id_: str, count: int, *children: BaseCount) -> BaseCount:
+    return BaseCount(id=id_, label=id_, count=count, children=children)
+
+
+def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None:
+    shown = Facets(bases=(base("sdxl", 2, base("pony", 1)), base("sd1", 1)), tags={"ink": 2, "art": 1})
+    found = Facets(
+        bases=(base("sd1", 9), base("flux1", 5), base("sdxl", 4, base("illustrious", 3))),
+        tags={"art": 7, "icon": 5, "ink": 3},
+    )
+    kept = results.keep_places(shown, found)
+    assert kept.bases == (base("sdxl", 4, base("pony", 0), base("illustrious", 3)), base("sd1", 9), base("flux1", 5))
+    assert [*kept.tags.items()] == [("ink", 3), ("art", 7), ("icon", 5)]
+
+
+def test_new_finds_flow_in_below_the_last_card_and_wait_above_it() -> None:
+    placed = results.place((2, 4), (1, 2, 3, 4, 5, 6), 3, is_whole=True)
+    assert placed == results.Placement(ids=(2, 4, 5), above=2, gone=0)
+
+
+def test_a_card_that_is_not_in_the_list_any_more_stays_and_is_counted() -> None:
+    placed = results.place((2, 9), (1, 2, 3), 4, is_whole=True)
+    assert placed == results.Placement(ids=(2, 9, 3), above=1, gone=1)
+
+
+def test_a_card_past_the_end_of_what_was_read_has_all_of_it_above() -> None:
+    assert results.place((9,), (1, 2, 3), 4, is_whole=False) == results.Placement(ids=(9,), above=3, gone=1)
+
+
+def test_cards_whose_order_has_changed_keep_their_places() -> None:
+    placed = results.place((2, 1), (1, 3, 2, 4), 9, is_whole=True)
+    assert placed == results.Placement(ids=(2, 1, 4), above=1, gone=0)
+
+
+def test_of_two_that_turned_out_to_be_one_lora_the_second_is_gone() -> None:
+    placed = results.place((2, 1, 2), (1, 2, 3), 4, is_whole=True)
+    assert placed == results.Placement(ids=(2, 1, 2, 3), above=0, gone=1)
+
+
+@dataclass(kw_only=True)
+class Paged(Hub):
+    """Answers page after page; `cursor` is the number of the next one."""
+
+    pages: list[list[Lora]] = field(default_factory=list)
+
+    def search(self, query: Query, cursor: str | None = None) -> Page:
+        self._ask(f"page {cursor or 0}")
+        at = int(cursor or 0)
+        return Page(hub=self.name, loras=tuple(self.pages[at]), cursor=str(at + 1) if self.pages[at + 1 :] else None)
+
+
+def on(hub: str, *downloads: int) -> list[Lora]:
+    """A LoRA for each number, called by it."""
+    path = {"civitai": "civitai:{}", "huggingface": "huggingface:a/l{}", "replicate": "replicate:a/l{}"}[hub]
+    return [
+        Lora(ref=Ref.parse(path.format(number)), title=str(number), url="https://hub.invalid", downloads=number)
+        for number in downloads
+    ]
+
+
+@pytest.fixture
+def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (
+        Paged(name="civitai", pages=[on("civitai", 900, 500), on("civitai", 400, 60), on("civitai", 50)]),
+        Paged(name="huggingface", pages=[on("huggingface", 700, 300), on("huggingface", 40)]),
+        Paged(name="replicate", pages=[on("replicate", 30, 600)]),
+    )
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        yield made
+
+
+def titles(built: Services, now: Results) -> list[str]:
+    return [record.title for record in results.read_cards(built, now, range(len(now.ids))).values()]
+
+
+def test_one_order_holds_over_all_hubs(three: Services) -> None:
+    now = list(results.search(three, Query(sort="downloads")))[-1]
+    assert titles(three, now) == ["900", "700", "600", "500", "300", "30"]
+    assert (now.above, now.below, now.total, now.has_more) == (0, 0, 6, True)
+
+
+def test_load_more_pages_the_list_and_asks_no_hub_while_it_is_long_enough(three: Services) -> None:
+    three.catalog.add(on("civitai", *range(1000, 1009)))
+    now = list(results.search(three, Query(sort="downloads", limit=2)))[-1]
+    steps = list(results.more(three, now))
+    assert titles(three, steps[-1]) == ["1008", "1007", "1006", "1005", "1004", "1003", "1002", "1001"]
+    assert (len(steps), steps[-1].below) == (1, 7)
+
+
+def test_load_more_reads_the_hubs_next_pages_where_the_list_runs_low(three: Services) -> None:
+    now = list(results.search(three, Query(sort="downloads")))[-1]
+    for _ in range(3):
+        now = list(results.more(three, now))[-1]
+    # What the next pages had of the middle of the list waits.
+    assert titles(three, now) == ["900", "700", "600", "500", "300", "30"]
+    assert (now.above, now.total, now.has_more) == (4, 10, False)
+    *_, now = results.relist(three, now)
+    assert titles(three, now) == ["900", "700", "600", "500", "400", "300", "60", "50", "40", "30"]
+
+
+def test_a_hub_that_failed_is_asked_again_alone_and_its_loras_join_the_cards(three: Services) -> None:
+    civitai, *others = map(without_guard, three.connectors)
+    civitai.error = DOWN  # type: ignore[attr-defined]
+    now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
+    assert (titles(three, now), now.failed) == (["700", "600", "300", "30"], {"civitai": ""})
+    civitai.error = None  # type: ignore[attr-defined]
+    *_, now = results.retry(three, now, "civitai")
+    assert (titles(three, now), now.above, now.failed) == (["700", "600", "300", "30"], 2, {})
+    assert [hub.asked for hub in others] == [["page 0"], ["page 0"]]  # type: ignore[attr-defined]
+
+
+def test_a_hub_that_failed_later_is_asked_again_for_the_page_that_it_failed_to_give(three: Services) -> None:
+    now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
+    civitai = without_guard(three.connectors[0])
+    civitai.error = DOWN  # type: ignore[attr-defined]
+    *_, now = results.more(three, now)
+    assert (now.failed, now.has_more) == ({"civitai": "1"}, False)
+    civitai.error = None  # type: ignore[attr-defined]
+    *_, now = results.retry(three, now, "civitai")
+    assert (civitai.asked[-1], now.failed) == ("page 1", {})  # type: ignore[attr-defined]
+
+
+def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
+    now = list(results.search(three, Query(sort="downloads", limit=3)))[-1]
+    assert [(status.hub, status.hits) for status in now.statuses] == [
+        ("civitai", "2"),
+        ("huggingface", "2"),
+        ("replicate", "2"),
+    ]
+
+
+def test_load_more_reads_past_pages_without_anything_that_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [on("civitai", 3), *([] for _ in range(7)), on("civitai", 2)]
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (Paged(name="civitai", pages=pages),))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        now = list(results.search(made, Query()))[-1]
+        assert titles(made, list(results.more(made, now))[-1]) == ["3", "2"]
+
+
+def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [on("civitai", 3), *([] for _ in range(99))]
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (Paged(name="civitai", pages=pages),))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        now = list(results.search(made, Query()))[-1]
+        last = list(results.more(made, now))[-1]
+        assert (titles(made, last), last.has_more) == (["3"], False)
+        assert last.note == "The hubs' next pages have nothing more that fits."

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import parse_qs, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.errors import BadQuery, UsageError
+from connectors.query import Query, Range
+from connectors.query_language import parse
+from hub_ui.web.view import PAGE_SIZE, StackedLora, TrySettings, View, rows_of, size_of
+from tests.connectors.queries import QUERIES
+
+
+def test_an_untouched_view_has_an_empty_address() -> None:
+    assert View().to_address() == ""
+
+
+def test_a_view_survives_the_address_bar() -> None:
+    view = View(
+        page="try",
+        query=Query(text="ink & wash", hubs=("civitai",), bases=("flux1",), kinds=("style",), limit=PAGE_SIZE),
+        open="civitai:12@34",
+        stack=(StackedLora(ref="huggingface:some/lora", weight=0.6), StackedLora(ref="civitai:12@34#56")),
+        settings=TrySettings(prompt="a boat, *bold*", seed=7),
+    )
+    assert View.from_address(view.to_address()) == view
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["view=nowhere", "hub=nohub", "kind=nokind", "sort=up", "nsfw=all", "open=%00", "lora=*", "lora=x*y", "seed=-1"],
+)
+def test_what_an_address_says_wrongly_is_left_out(address: str) -> None:
+    assert View.from_address(address) == View()
+
+
+def test_one_bad_filter_does_not_empty_the_others() -> None:
+    assert View.from_address("hub=nohub&kind=style").query.kinds == ("style",)
+
+
+def test_what_has_no_parameter_of_its_own_is_a_filter() -> None:
+    query = parse('ink "two words" base:flux1 rank:>=16 -tag:x sort:likes', Query(limit=PAGE_SIZE))
+    address = "q=ink+%22two+words%22&base=flux1&filter=-tag%3Ax&filter=rank%3A%3E%3D16&sort=likes"
+    assert View(query=query).to_address() == address
+
+
+@given(QUERIES)
+def test_every_query_survives_the_address(query: Query) -> None:
+    view = View(query=replace(query, limit=PAGE_SIZE))
+    assert View.from_address(view.to_address()) == view
+
+
+def test_what_is_wrong_in_the_text_of_an_address_is_left_out() -> None:
+    query = View.from_address("q=ink+kind:stile+knd:x+rank:%3E8&hub=hf&hub=nohub&base=SDXL+1.0").query
+    assert (query.text, query.kinds, query.rank) == ("ink", (), Range(least=9))
+    assert (query.hubs, query.bases) == (("huggingface",), ("sdxl-1.0",))
+
+
+def test_an_address_with_more_fields_than_anyone_needs_is_not_read() -> None:
+    assert View.from_address("&".join(f"q={i}" for i in range(1_000))) == View()
+
+
+def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
+    chosen = View().toggle_filter("bases", "flux1").toggle_filter("kinds", "style").with_query(text="ink")
+    typed = View().with_text("ink base:FLUX1 kind:style")
+    assert (typed, typed.text) == (chosen, "ink")
+
+
+def test_a_filter_that_is_still_being_typed_can_be_left_out() -> None:
+    assert View().with_text("ink kind:sty", is_strict=False) == View().with_text("ink")
+
+
+def test_a_new_text_replaces_the_conditions_in_it_and_keeps_chosen_filters() -> None:
+    view = View().toggle_filter("hubs", "civitai").with_text("ink rank:>=16 -x")
+    assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "text"),
+    [
+        ("rank", ">=16", "rank:>=16"),
+        ("size", "<200mb", "size:<200mb"),
+        ("installed", "no", "installed:no"),
+        ("creators", 'Ada "L", B', r'creator:"Ada \"L\", B"'),
+        ("licenses", "sell", "license:sell"),
+    ],
+)
+def test_every_filter_of_the_language_can_be_clicked(attribute: str, value: str, text: str) -> None:
+    once = View().toggle_filter(attribute, value)
+    assert once.text == text
+    assert once.toggle_filter(attribute, value) == View()
+
+
+def test_a_weight_in_an_address_stays_within_its_range() -> None:
+    assert View.from_address("lora=civitai:1*99").stack == (StackedLora(ref="civitai:1", weight=2.0),)
+
+
+def test_a_long_prompt_in_any_script_survives_the_address() -> None:
+    view = View(page="try", settings=TrySettings(prompt="灯" * 2000, negative="ب" * 2000))
+    assert View.from_address(view.to_address()) == view
+
+
+def test_a_lora_named_twice_in_an_address_is_there_once() -> None:
+    assert View.from_address("lora=civitai:1&lora=civitai:1*0.5").stack == (StackedLora(ref="civitai:1", weight=0.5),)
+
+
+def test_a_filter_is_added_and_taken_away_by_the_same_click() -> None:
+    once = View(open="civitai:1").toggle_filter("kinds", "style")
+    assert (once.query.kinds, once.open) == (("style",), "")
+    assert once.toggle_filter("kinds", "style").query.kinds == ()
+
+
+def test_a_made_up_filter_is_refused() -> None:
+    for name in ("limit", "sort", "text"):
+        with pytest.raises(BadQuery, match="no filter called"):
+            View().toggle_filter(name, "9")
+
+
+def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
+    view = View(stack=(StackedLora(ref="civitai:1"),)).with_lora("civitai:2").with_lora("civitai:1")
+    assert [s.ref for s in view.stack] == ["civitai:2", "civitai:1"]
+    assert [s.ref for s in view.try_lora("civitai:3").stack] == ["civitai:3"]
+
+
+@pytest.mark.parametrize(
+    ("address", "usual", "level"),
+    [
+        ("q=nsfw:safe", "mature", "safe"),
+        ("", "mature", "mature"),
+        ("nsfw=explicit", "mature", "explicit"),
+        ("", "everything", "soft"),
+        ("", ["mature"], "soft"),
+        ("", None, "soft"),
+    ],
+)
+def test_the_browsers_usual_level_holds_where_the_address_names_none(address: str, usual: object, level: str) -> None:
+    assert View.from_address(address, usual).query.nsfw == level
+
+
+FULL = TrySettings(
+    prompt="a boat & a *bird*", negative="blur", seed=7, steps=12, guidance=3.5, size=(512, 768), base="sdxl-1.0",
+    sampler="DPM++ 2M Karras", use_trigger_words=False, sheet="grid", prompts=("a cat", "a dog"), place="replicate",
+    weights=(-0.5, 0.0, 1.25), varied=1, quality="full", clip_weights=(0.5, 0.5), blocks=("OUTALL", "1,0,-0.5"),
+    strength=0.45,
+)  # fmt: skip
+
+
+def through_an_address(settings: TrySettings) -> TrySettings:
+    return TrySettings.from_pairs(parse_qs(urlencode(settings.to_pairs())))
+
+
+def test_a_wish_survives_the_address() -> None:
+    assert through_an_address(FULL) == FULL
+
+
+def test_what_is_as_usual_takes_no_room_in_the_address() -> None:
+    assert TrySettings().to_pairs() == []
+
+
+@given(st.text(max_size=200), st.integers(0, 2**53), st.floats(0, 50))
+def test_any_text_and_number_comes_back(prompt: str, seed: int, guidance: float) -> None:
+    settings = TrySettings(prompt=" ".join(prompt.split()), seed=seed, guidance=float(f"{round(guidance, 4):g}"))
+    assert through_an_address(settings) == settings
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [("steps", "0"), ("steps", "-4"), ("seed", "9" * 17), ("cfg", "nan"), ("size", "0x5"), ("on", "<b>"),
+     ("sheet", "one"), ("sheet", "x"), ("place", "moon"), ("weights", "0, 3"),
+     ("weights", "nan"), ("varied", "9"), ("words", "on"), ("quality", "best")],
+)  # fmt: skip
+def test_what_makes_no_sense_in_an_address_is_left_out(pair: tuple[str, str]) -> None:
+    assert TrySettings.from_pairs({pair[0]: [pair[1]]}) == TrySettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("512", (512, 512)), ("640 x 480", (640, 480)), ("1024×768", (1024, 768)), ("", None)]
+)
+def test_a_size_is_read_as_people_write_it(text: str, size: tuple[int, int] | None) -> None:
+    assert size_of(text) == size
+
+
+def test_what_is_no_size_is_refused_with_an_example() -> None:
+    with pytest.raises(UsageError, match="1024 x 768"):
+        size_of("large")
+
+
+def test_rows_are_lines_that_say_something() -> None:
+    assert rows_of(" a  cat \n\n a dog\n") == ("a cat", "a dog")
+
+
+def test_a_search_for_a_creator_keeps_order_and_level_alone() -> None:
+    before = View.from_address("q=ink&hub=civitai&sort=likes&nsfw=mature&open=civitai:1&lora=civitai:2")
+    after = before.search('creator:"Ada L"')
+    assert after.to_address() == "q=creator%3A%22Ada+L%22&sort=likes&nsfw=mature&lora=civitai%3A2"
+
+
+@pytest.mark.parametrize(
+    ("base", "shared"),
+    [("sdxl-1.0", "sdxl-1.0"), ("/home/me/base", ""), ("./base", ""), ("~/base", ""), ("me/base", "me/base")],
+)
+def test_a_link_for_others_has_nothing_of_this_computer(base: str, shared: str) -> None:
+    stack = (StackedLora(ref="civitai:1"), StackedLora(ref=f"local:ink@{'a' * 64}"))
+    mine = View(page="try", query=Query(text="private"), stack=stack, settings=TrySettings(base=base, seed=5))
+    assert mine.shareable() == View(page="try", stack=stack[:1], settings=TrySettings(base=shared, seed=5))
