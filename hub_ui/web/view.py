@@ -257,6 +257,11 @@ class View:
         return tuple(Ref.parse(s.ref) for s in self.stack)
 
     @property
+    def open_lora(self) -> str:
+        """The LoRA of the panel, without version and file."""
+        return str(Ref.parse(self.open).lora) if self.open else ""
+
+    @property
     def stack_name(self) -> str:
         """Tells these LoRAs on the Try page from others."""
         return f"{hash(tuple(s.ref for s in self.stack)):x}"

@@ -90,6 +90,7 @@ class Renderer:
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
+            auto_reload=False,
             lstrip_blocks=True,
         )
         # Not Jinja's own i18n extension, whose gettext() marks its result as safe.

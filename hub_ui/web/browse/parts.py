@@ -2,20 +2,25 @@
 
 import hmac
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
+
+from cachetools import TTLCache
 
 from connectors.query import Query
 from connectors.query_fields import BY_KEY
 from connectors.query_language import value_text
-from connectors.record import NSFW_LEVELS, Nsfw, Record, within
+from connectors.record import NSFW_LEVELS, Record, within
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
+from connectors.weights.file_type import What
 from hub_ui import format
+from hub_ui.hosting.visitor import current_visitor
+from hub_ui.i18n import language
 from hub_ui.services import Services
-from hub_ui.web.browse import search
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.frame.pages import page_address
@@ -24,26 +29,39 @@ from hub_ui.web.view import PARAMETERS, View
 from hub_ui.widgets import cards
 from hub_ui.widgets.cards import Card
 from hub_ui.widgets.detail import Requirements
-from hub_ui.widgets.facets import Choice, Group, LoadedBase, groups, level_words
+from hub_ui.widgets.facets import Bar, Choice, Group, LoadedBase, groups, level_words
 from hub_ui.widgets.query_summary import words
 
 # The parameter of each filter that has one of its own.
 _NAMES = {attribute: name for name, attribute in PARAMETERS.items()}
 _KEYS = {field.attribute: field.key for field in BY_KEY.values()}
 LONGEST_CURSOR = 4000
+MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A checkbox of the form: `name` and `value` are what it adds to the address."""
+    """A checkbox of the form: `name` and `value` are what it adds to the address. `is_closed`: it belongs to another
+    one, of which nothing is chosen.
+    """
 
     name: str
     value: str
     choice: Choice
+    is_closed: bool = False
 
     @property
     def id(self) -> str:
         return f"{self.name}-{self.value}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardContent:
+    """`what` its file is, as far as that was read, and why it can't be tried here."""
+
+    record: Record
+    what: What
+    problem: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +70,8 @@ class BrowseParts:
 
     services: Services
     secret: bytes
+    kept: TTLCache[Any, CardContent] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def all(self, view: View, now: Results, *, asks: bool = True) -> dict[str, Any]:
         """`asks`: whether the hubs are asked once this is there."""
@@ -71,13 +91,14 @@ class BrowseParts:
             "query": now.query,
             "by": {group.facet: group for group in shown},
             "boxes": boxes,
+            "chosen": len(view.filters) + sum(len(getattr(view.query, name)) for name in ("hubs", "bases", "kinds")),
             "hidden": [pair for pair in pairs if pair not in known],
             "levels": level_words(facets.levels if facets else None),
             "level_names": NSFW_LEVELS,
             "total": "…" if total is None else format.number(total),
             "one": one,
             "words": [(word, self.address(view, word.part.rest)) for word in words(now.query, one=one)],
-            "bar_address": lambda group, value: self.bar_address(view, group, value),
+            "bars": {group.facet: tuple(self.bars(view, group)) for group in shown if group.bars},
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
             "address": view.to_address(),
@@ -104,35 +125,59 @@ class BrowseParts:
     def address(self, view: View, query: Query) -> str:
         return page_address(replace(view, query=query, open="").to_address())
 
-    def bar_address(self, view: View, group: Group, value: str) -> str:
-        """The view with that range, or without one where it is chosen already."""
-        return page_address(replace(view.toggle_filter(group.facet, value), open="").to_address())
+    def bars(self, view: View, group: Group) -> Iterator[tuple[str, Bar]]:
+        """Each with the address of its range; of the one that is chosen alone, of none."""
+        key = _KEYS[group.facet]
+        address = replace(view, open="", query=replace(view.query, **{group.facet: None})).to_address()
+        for bar in group.bars:
+            chosen = f"{key}:{value_text(bar.value)}" in view.filters
+            pairs = [address] if chosen else [address, urlencode({"filter": f"{key}:{value_text(bar.value)}"})]
+            yield page_address("&".join(filter(None, pairs))), bar
 
     def boxes(self, group: Group) -> Iterator[Box]:
-        for choice in group.choices:
+        for choice, is_closed in families(group.choices):
             facet = choice.facet or group.facet
             sign = "-" if choice.act == "exclude" else ""
             name = "" if sign else _NAMES.get(facet, "")
             written = choice.value if name else f"{sign}{_KEYS.get(facet, facet)}:{value_text(choice.value)}"
-            yield Box(name=name or "filter", value=written, choice=choice)
+            yield Box(name=name or "filter", value=written, choice=choice, is_closed=is_closed)
 
     def cards(self, now: Results) -> list[tuple[int, Card]]:
         """Those that are there, each with its number."""
-        places = search.read_cards(self.services, now, range(len(now.ids)))
         owned = frozenset(entry.ref.lora for entry in self.services.downloads.entries())
-        return [(now.ids[at], self.card(record, now.query.nsfw, owned)) for at, record in places.items()]
-
-    def card(self, record: Record, ceiling: Nsfw, owned: Collection[Ref]) -> Card:
-        """`owned` are the LoRAs of the library: only for these its thousands of entries are looked through."""
 
         def holds(ref: Ref) -> bool:
+            # Only for these the library's thousands of entries are looked through.
             return ref.lora in owned and self.services.downloads.holds(ref)
 
+        return [
+            (number, cards.card(c.record, ceiling=now.query.nsfw, in_library=holds, what=c.what, try_problem=c.problem))
+            for number, c in self.contents(now)
+        ]
+
+    def contents(self, now: Results) -> Iterator[tuple[int, CardContent]]:
+        """What the cards say, which takes most of a page's time, is kept until the catalog changes."""
+        visitor = current_visitor()
+        # A visitor's own key may show more.
+        person = visitor.id if visitor is not None and visitor.keys else ""
+        at = (self.services.catalog.change(), now.query.bases, now.query.nsfw, language().code, person)
+        with self.lock:
+            missing = [number for number in now.ids if (number, *at) not in self.kept]
+        records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
+        for number in now.ids:
+            content = self.kept.get((number, *at))
+            if content is None and number in records:
+                content = self.read(records[number])
+                with self.lock:
+                    self.kept[(number, *at)] = content
+            if content is not None:
+                yield number, content
+
+    def read(self, record: Record) -> CardContent:
         known, facts = with_header_facts(self.services, record)
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
-        problem = needed.text if needed.closed else ""
-        return cards.card(known, ceiling=ceiling, in_library=holds, what=what, try_problem=problem)
+        return CardContent(record=known, what=what, problem=needed.text if needed.closed else "")
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int) -> str:
         """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""
@@ -151,6 +196,19 @@ class BrowseParts:
 
     def sign(self, query: Query, cursors: str) -> str:
         return hmac.digest(self.secret, f"{query!r} {cursors}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+
+
+def families(choices: Sequence[Choice]) -> Iterator[tuple[Choice, bool]]:
+    """Each choice, and whether it is an inner one of a family of which nothing is chosen."""
+    groups: list[list[Choice]] = []
+    for choice in choices:
+        if choice.inner and groups:
+            groups[-1].append(choice)
+        else:
+            groups.append([choice])
+    for family in groups:
+        is_open = any(choice.on for choice in family)
+        yield from ((choice, choice.inner and not is_open) for choice in family)
 
 
 def loaded_base(services: Services) -> LoadedBase | None:

@@ -32,6 +32,7 @@ export function preview(card) {
   panel.replaceChildren(article);
   panel.dataset.from = card.id;
   panel.scrollTop = 0;
+  mark(card);
 }
 
 export function closePanel(address) {
@@ -40,8 +41,14 @@ export function closePanel(address) {
   endActs();
   endStreams("#panel [hx-get]");
   panel.replaceChildren();
+  mark(null);
   pushAddress(address);
   document.getElementById(panel.dataset.from)?.querySelector(".hit").focus();
+}
+
+function mark(card) {
+  for (const hit of document.querySelectorAll(".card .hit[aria-current]")) hit.removeAttribute("aria-current");
+  card?.querySelector(".hit").setAttribute("aria-current", "true");
 }
 
 async function copy(button) {
