@@ -109,10 +109,10 @@ def search(services: Services, query: Query) -> Iterator[Results]:
 
 
 def typed_cards(services: Services, query: Query) -> Results:
-    """A few of what the catalog has, without asking a hub: while a person types."""
+    """What the catalog has, without asking a hub: while a person types."""
     statuses = tuple(idle_status(connector.name) for connector in services.connectors)
     now = Results(query=query, statuses=statuses)
-    now = with_list(now, read_list(services, query, query.limit), query.limit)
+    now = with_list(now, read_list(services, query, now.page), now.page)
     return replace(now, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
 
 

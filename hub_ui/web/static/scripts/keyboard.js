@@ -22,8 +22,7 @@ function escape(event) {
     menu.querySelector("summary").focus();
     return;
   }
-  const close = document.querySelector("#panel [data-close]");
-  if (close && event.target.id !== "q") closePanel(close.getAttribute("href"));
+  if (event.target.id !== "q") closePanel();
 }
 
 function step(event) {

@@ -1,14 +1,22 @@
 // One act after the other: a later one ends the earlier ones, and the stream of a list that goes.
 
 const running = new Set();
+let latest = null;
 
 document.addEventListener("htmx:before:request", (event) => {
   const ctx = event.detail.ctx;
   if (!changesPage(ctx)) return;
-  for (const other of running) other.request.abort();
+  for (const other of running) abort(other);
   running.add(ctx);
+  latest = ctx;
   // A panel lies over a list that goes on.
-  if (ctx.target?.id !== "panel") endStreams(".ask");
+  if (ctx.target.id !== "panel") endStreams(".ask");
+});
+
+// Nothing can abort the request of a step back or forward, so its answer is left out.
+document.addEventListener("htmx:before:response", (event) => {
+  const ctx = event.detail.ctx;
+  if (changesPage(ctx) && ctx !== latest) event.preventDefault();
 });
 
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
@@ -26,12 +34,20 @@ export function changesPage(ctx) {
   return ctx.target === document.body || ["main", "panel"].includes(ctx.target?.id) && !ctx.sourceElement.closest("#panel [data-hx-sync], #panel [hx-sync]");
 }
 
-export function endActs() {
-  for (const ctx of running) ctx.request.abort();
+// Ends what fills an element; true where something else changes the page.
+export function endActs(target) {
+  const [own, others] = [[...running].filter((ctx) => ctx.target === target), [...running].filter((ctx) => ctx.target !== target)];
+  for (const ctx of own) abort(ctx);
+  return others.length > 0;
 }
 
 export function endStreams(selector) {
-  for (const element of document.querySelectorAll(selector)) htmx.trigger(element, "htmx:abort");
+  for (const element of document.querySelectorAll(selector)) htmx.trigger(element, "htmx:abort", {}, false);
+}
+
+function abort(ctx) {
+  ctx.request.abort?.();
+  if (ctx === latest) latest = null;
 }
 
 // A step of the browser's history that needs no answer.

@@ -10,7 +10,7 @@ document.addEventListener("click", (event) => {
   const close = event.target.closest("[data-close]");
   if (close) {
     event.preventDefault();
-    closePanel(close.getAttribute("href"));
+    closePanel();
   }
   const copied = event.target.closest("[data-copy], [data-share]");
   if (copied) copy(copied);
@@ -35,15 +35,23 @@ export function preview(card) {
   mark(card);
 }
 
-export function closePanel(address) {
+export function closePanel() {
   const panel = document.getElementById("panel");
   if (!panel.firstElementChild) return;
-  endActs();
+  const isChanging = endActs(panel);
   endStreams("#panel [hx-get]");
   panel.replaceChildren();
   mark(null);
-  pushAddress(address);
+  const address = withoutPanel(location.search);
+  // What is on its way closes the panel too, and has an address of its own.
+  if (!isChanging && address !== location.search) pushAddress(address || location.pathname);
   document.getElementById(panel.dataset.from)?.querySelector(".hit").focus();
+}
+
+// The address of the list below the panel.
+export function withoutPanel(search) {
+  const pairs = search.slice(1).split("&").filter((pair) => pair && !pair.startsWith("open="));
+  return pairs.length ? `?${pairs.join("&")}` : "";
 }
 
 function mark(card) {

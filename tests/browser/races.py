@@ -1,0 +1,223 @@
+"""Random acts on a page whose answers come late, in any order; then the page has to be what its address says.
+
+`python -m tests.browser.races --rounds 200 --seed 7`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from shutil import copytree
+from typing import Any
+from unittest.mock import patch
+
+from bs4 import BeautifulSoup
+from playwright.sync_api import Page, sync_playwright
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hub_ui import app
+from hub_ui.demo.hubs.folder import SAMPLES
+from tests.browser.chromium import chromium
+from tests.browser.demo import served_demo
+
+LATEST = 0.7
+# Nothing has been under way for so long, in milliseconds.
+QUIET = 300
+PATIENCE = 30_000
+
+
+@dataclass(frozen=True)
+class Late:
+    """ASGI middleware: each answer begins up to LATEST seconds late."""
+
+    app: ASGIApp
+    random: Random
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_answer = scope["type"] == "http" and not scope["path"].startswith(("/web/", "/hub-picture"))
+        if is_answer and (b"x-in-time", b"yes") not in scope["headers"]:
+            await asyncio.sleep(self.random.uniform(0, LATEST))
+        await self.app(scope, receive, send)
+
+
+@contextmanager
+def late_demo(folder: Path, random: Random) -> Iterator[str]:
+    checks: Callable[..., list[Middleware]] = app.build_checks
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
+
+    def with_delay(*args: Any, **named: Any) -> list[Middleware]:
+        return [*checks(*args, **named), Middleware(Late, random=random)]
+
+    with patch.object(app, "build_checks", with_delay), served_demo(folder) as demo:
+        yield demo.url
+
+
+@dataclass(kw_only=True)
+class Round:
+    """A few acts on one page. `said` is what each was, for a person who reads of a failure."""
+
+    page: Page
+    random: Random
+    said: list[str] = field(default_factory=list)
+    typed: str | None = None
+
+    def act(self) -> None:
+        acts: list[Callable[[], str | None]] = [
+            self.filter, self.filter, self.filter, self.type, self.open, self.back, self.forward, self.escape, self.sort
+        ]
+        said = self.random.choice(acts)()
+        if said is not None:
+            self.said.append(said)
+
+    def filter(self) -> str | None:
+        boxes = self.page.locator("#filters input[type=checkbox]:visible")
+        count = boxes.count()
+        if not count:
+            return None
+        box = boxes.nth(self.random.randrange(count))
+        name = box.get_attribute("id", timeout=5_000)
+        box.click(timeout=5_000)
+        return f"box {name}"
+
+    def type(self) -> str:
+        letters = self.random.choice(["ink", "robot", "fl", "", "tree"])
+        self.page.locator("#q").fill(letters)
+        if self.random.random() < 0.5:
+            self.page.locator("#q").press("Enter")
+        self.typed = letters
+        return f"type {letters!r}"
+
+    def open(self) -> str | None:
+        cards = self.page.locator("#cards .hit")
+        count = min(6, cards.count())
+        if not count:
+            return None
+        card = cards.nth(self.random.randrange(count))
+        title = card.text_content(timeout=5_000)
+        card.evaluate("card => card.click()")
+        return f"open {title}"
+
+    def sort(self) -> str:
+        order = self.random.choice(["relevance", "downloads", "newest"])
+        self.page.locator("#order").select_option(order)
+        return f"sort {order}"
+
+    def back(self) -> str | None:
+        return self.travel("back", -1)
+
+    def forward(self) -> str | None:
+        return self.travel("forward", 1)
+
+    def travel(self, name: str, step: int) -> str | None:
+        """Within the page alone."""
+        can = "(step) => navigation.entries()[navigation.currentEntry.index + step]?.sameDocument ?? false"
+        if not self.page.evaluate(can, step):
+            return None
+        self.page.evaluate("(step) => history.go(step)", step)
+        self.typed = None
+        return name
+
+    def escape(self) -> str:
+        self.page.keyboard.press("Escape")
+        # In the search box it takes the text away.
+        self.typed = None
+        return "Esc"
+
+
+SHOWN = """() => ({
+  address: location.search,
+  cards: [...document.querySelectorAll('#cards .hit')].map((card) => card.textContent),
+  boxes: [...document.querySelectorAll('#filters input[name]:checked')].map((box) => `${box.name}=${box.value}`).sort(),
+  sort: document.querySelector('#order').value,
+  typed: document.querySelector('#q').value,
+  open: document.querySelector('#panel .lora')?.dataset.lora ?? '',
+})"""
+AT_REST = """(quiet) => {
+  window.lastBusy ??= performance.now();
+  if (document.querySelector('.htmx-request, .htmx-swapping') || window.underWay) window.lastBusy = performance.now();
+  return performance.now() - window.lastBusy > quiet;
+}"""
+COUNT = """
+window.underWay = 0;
+document.addEventListener('htmx:before:request', () => { window.underWay++; });
+document.addEventListener('htmx:finally:request', () => { window.underWay--; window.lastBusy = performance.now(); });
+addEventListener('popstate', () => { window.lastBusy = performance.now(); });
+navigation?.addEventListener('navigate', () => { window.lastBusy = performance.now(); });
+"""
+
+
+def faults(page: Page, url: str) -> list[str]:
+    """Where the page differs from what the server says of its address now."""
+    shown: dict[str, Any] = page.evaluate(SHOWN)
+    answer = page.request.get(f"{url}{shown['address']}", headers={"X-In-Time": "yes"})
+    told = BeautifulSoup(answer.text(), "html.parser")
+    order = told.select_one("#order option[selected]")
+    lora = told.select_one("#panel .lora")
+    expected = {
+        "cards": [card.text for card in told.select("#cards .hit")],
+        "boxes": sorted(f"{box['name']}={box['value']}" for box in told.select("#filters input[name][checked]")),
+        "sort": str(order["value"]) if order else "",
+        "open": str(lora["data-lora"]) if lora else "",
+    }
+    return [f"{name}: {shown[name]} instead of {value}" for name, value in expected.items() if shown[name] != value]
+
+
+def rest(page: Page) -> None:
+    page.evaluate("window.lastBusy = performance.now()")
+    page.wait_for_function(AT_REST, arg=QUIET, timeout=PATIENCE)
+
+
+def play(page: Page, url: str, random: Random) -> tuple[list[str], list[str]]:
+    """The acts of a round, and what is wrong after it."""
+    one = Round(page=page, random=random)
+    for _ in range(random.randint(2, 8)):
+        one.act()
+        page.wait_for_timeout(random.choice([0, 20, 100, 350]))
+    rest(page)
+    found = faults(page, url)
+    if one.typed is not None and page.locator("#q").input_value() != one.typed:
+        found.append(f"typed: {page.locator('#q').input_value()!r} instead of {one.typed!r}")
+    return one.said, found
+
+
+def run(rounds: int, seed: int) -> int:
+    random, wrong = Random(seed), 0
+    path = chromium()
+    with tempfile.TemporaryDirectory() as folder, late_demo(Path(folder), random) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.add_init_script(COUNT)
+        page.goto(url)
+        rest(page)
+        for number in range(rounds):
+            if number % 25 == 0:
+                page.goto(url)
+                rest(page)
+            said, found = play(page, url, random)
+            if found:
+                wrong += 1
+                print(json.dumps({"round": number, "acts": said, "faults": found})[:1500], flush=True)
+        browser.close()
+    print(f"{rounds - wrong} of {rounds} rounds right, seed {seed}")
+    return wrong
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.races")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7)
+    asked = parser.parse_args(arguments)
+    return 1 if run(asked.rounds, asked.seed) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
