@@ -274,7 +274,9 @@ class View:
     def text(self) -> str:
         """The query as the search box shows it: words, phrases, and words that must not be there."""
         q = self.query
-        return format(Query(text=q.text, phrases=q.phrases, excluded=tuple(each for each in q.excluded if each[0] == "text")))
+        return format(
+            Query(text=q.text, phrases=q.phrases, excluded=tuple(each for each in q.excluded if each[0] == "text"))
+        )
 
     @property
     def filters(self) -> tuple[str, ...]:

@@ -72,21 +72,27 @@ class Round:
 
     def act(self) -> None:
         acts: list[Callable[[], str | None]] = [
-            self.filter, self.filter, self.filter, self.type, self.open, self.back, self.forward, self.escape, self.sort
+            self.filter,
+            self.filter,
+            self.filter,
+            self.type,
+            self.open,
+            self.back,
+            self.forward,
+            self.escape,
+            self.sort,
         ]
         said = self.random.choice(acts)()
         if said is not None:
             self.said.append(said)
 
     def filter(self) -> str | None:
-        boxes = self.page.locator("#filters input[type=checkbox]:visible")
-        count = boxes.count()
-        if not count:
-            return None
-        box = boxes.nth(self.random.randrange(count))
-        name = box.get_attribute("id", timeout=5_000)
-        box.click(timeout=5_000)
-        return f"box {name}"
+        click = """(part) => {
+          const boxes = [...document.querySelectorAll('#filters input[name]')].filter((box) => box.checkVisibility());
+          const box = boxes[Math.floor(part * boxes.length)]; box?.click(); return box?.id;
+        }"""
+        name = self.page.evaluate(click, self.random.random())
+        return f"box {name}" if name else None
 
     def type(self) -> str:
         letters = self.random.choice(["ink", "robot", "fl", "", "tree"])
@@ -97,14 +103,11 @@ class Round:
         return f"type {letters!r}"
 
     def open(self) -> str | None:
-        cards = self.page.locator("#cards .hit")
-        count = min(6, cards.count())
-        if not count:
-            return None
-        card = cards.nth(self.random.randrange(count))
-        title = card.text_content(timeout=5_000)
-        card.evaluate("card => card.click()")
-        return f"open {title}"
+        click = """(at) => {
+          const card = [...document.querySelectorAll('#cards .hit')][at]; card?.click(); return card?.textContent;
+        }"""
+        title = self.page.evaluate(click, self.random.randrange(6))
+        return f"open {title}" if title else None
 
     def sort(self) -> str:
         order = self.random.choice(["relevance", "downloads", "newest"])
@@ -192,7 +195,11 @@ def play(page: Page, url: str, random: Random) -> tuple[list[str], list[str]]:
 def run(rounds: int, seed: int) -> int:
     random, wrong = Random(seed), 0
     path = chromium()
-    with tempfile.TemporaryDirectory() as folder, late_demo(Path(folder), random) as url, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        late_demo(Path(folder), random) as url,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
         page.add_init_script(COUNT)

@@ -106,8 +106,10 @@ class BrowseParts:
             "demo": self.services.settings.demo,
         }
 
-    def listed(self, view: View, now: Results, *, page: int = 1, shown: int = 0) -> dict[str, Any]:
-        """The cards, and what follows them. `shown` stand before them."""
+    def listed(
+        self, view: View, now: Results, *, page: int = 1, shown: int = 0, after: int | None = None
+    ) -> dict[str, Any]:
+        """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""
         return {
             "view": view,
             "cards": self.cards(now),
@@ -115,7 +117,7 @@ class BrowseParts:
             "now": now,
             "open_prefix": f"{page_address(replace(view, open='').to_address() + '&').replace('?&', '?')}open=",
             "try_prefix": f"{page_address(View(page='try').to_address())}&lora=",
-            "more": self.more_address(view, now, page=page, shown=shown),
+            "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
             "down": [HUBS[status.hub] for status in now.statuses if status.state == "down"],
@@ -179,12 +181,13 @@ class BrowseParts:
         needed = requirements(self.services, known) if what == "lora" else Requirements()
         return CardContent(record=known, what=what, problem=needed.text if needed.closed else "")
 
-    def more_address(self, view: View, now: Results, *, page: int, shown: int) -> str:
+    def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
         """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""
-        if not now.has_more or now.pending or not now.ids:
+        last = now.ids[-1] if now.ids else after
+        if not now.has_more or now.pending or last is None:
             return ""
         cursors = json.dumps(dict(now.cursors)) if now.cursors else ""
-        pairs = {"after": now.ids[-1], "shown": shown + len(now.ids), "page": page + 1}
+        pairs = {"after": last, "shown": shown + len(now.ids), "page": page + bool(now.ids)}
         signed = {"cursors": cursors, "signed": self.sign(now.query, cursors)} if cursors else {}
         return f"{view.to_address()}&{urlencode({**pairs, **signed})}".removeprefix("&")
 

@@ -1,6 +1,6 @@
 """The Browse page's addresses: the list, what hubs add to it, its next page, and suggestions for the search box."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import BadQuery
+from connectors.ref import HubName
 from hub_ui.i18n import _
 from hub_ui.web.browse import names, search, suggestions
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
@@ -95,16 +96,23 @@ class BrowseRoutes:
             return answer
         panel = self.panel.values(view) if view.open else {"detail": None}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
-        return self.pages.whole(
-            request, "browse/page", view, preview=preview, **{**panel, **values}
-        )
+        return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
 
     def ask(self, view: View) -> Iterator[str]:
         """The list after each hub's answer, then after headers of its first cards were read."""
         services, painted = self.pages.services, None
         now = search.begin(services, view.query)
         for now in search.search(services, view.query):
-            state = (now.ids, now.above, now.gone, now.note, now.total, now.facets, now.statuses, services.catalog.change())
+            state = (
+                now.ids,
+                now.above,
+                now.gone,
+                now.note,
+                now.total,
+                now.facets,
+                now.statuses,
+                services.catalog.change(),
+            )
             if state != painted and not now.is_held:
                 yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
                 painted = state
@@ -118,9 +126,10 @@ class BrowseRoutes:
             now = search.refresh(services, now)
             yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
 
-    def more(self, view: View, *, page: int, shown: int, **where: Any) -> Iterator[str]:
-        now = search.next_cards(self.pages.services, view.query, shown=shown, **where)
-        yield self.pages.render("browse/more", **self.parts.listed(view, now, page=page, shown=shown))
+    def more(self, view: View, *, page: int, shown: int, after: int, cursors: Mapping[HubName, str]) -> Iterator[str]:
+        now = search.next_cards(self.pages.services, view.query, after=after, shown=shown, cursors=cursors)
+        values = self.parts.listed(view, now, page=page, shown=shown, after=after)
+        yield self.pages.render("browse/more", **values)
 
     def suggest(self, before: str, after: str) -> Response:
         text = (before + after)[:LONGEST_TEXT]
@@ -154,4 +163,8 @@ def remember_level(request: Request, answer: Response, view: View) -> None:
 
 def title_of(values: dict[str, Any]) -> str:
     text = " ".join(f"{word.lead} {word.label}".strip() for word, _address in values["words"])
-    return " ".join(part for part in (values["total"], "LoRA" if values["one"] else "LoRAs", text) if part) if text else _("LoRAs")
+    return (
+        " ".join(part for part in (values["total"], "LoRA" if values["one"] else "LoRAs", text) if part)
+        if text
+        else _("LoRAs")
+    )

@@ -82,6 +82,7 @@ class Results:
 
     @property
     def has_more(self) -> bool:
+        """Whether the list or a hub has another page."""
         return self.below > 0 or bool(self.cursors and not self.pending)
 
 
@@ -132,7 +133,10 @@ def next_cards(
         for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked):
             now = now if answer is None else with_answer(services, now, answer, asked)
         now = after_card(services, now, after, shown)
-    return now if now.ids else replace(now, cursors={}, note=_(NO_MORE))
+    # A page that a hub failed to give is asked for again by the next click.
+    left = {**(now.cursors if now.ids else {}), **now.failed}
+    told = format.sentences(*(status.title for status in now.statuses if status.state == "down"))
+    return replace(now, cursors=left, note=told if now.ids or left else _(NO_MORE))
 
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:

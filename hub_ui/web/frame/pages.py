@@ -71,9 +71,12 @@ class Pages:
             "preview": preview,
             "origin": str(request.base_url),
             "places": PLACES,
-            "more": tuple(each for each in MORE if all(policy.allows(a) for a, page in POLICY_PAGES.items() if page == each[0])),
+            "more": tuple(
+                each for each in MORE if all(policy.allows(a) for a, page in POLICY_PAGES.items() if page == each[0])
+            ),
             "can_pull": policy.allows("pull"),
-            "statuses": values.get("statuses") or [idle_status(connector.name) for connector in self.services.connectors],
+            "statuses": values.get("statuses")
+            or [idle_status(connector.name) for connector in self.services.connectors],
             "theme": request.cookies.get(THEME_COOKIE, ""),
             "lang": language().code,
             "version": static_version(),
@@ -175,5 +178,3 @@ class StaticPages(StaticFiles):
         answer = super().file_response(*args, **named)
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
-
-

@@ -1,6 +1,6 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,21 +15,29 @@ from hub_ui import format
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.web.view import LONGEST_PROMPT, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.widgets import detail
 from hub_ui.widgets.cards import base_label, cover
-from hub_ui.widgets.detail import Keys, Place, description_html
+from hub_ui.widgets.detail import Detail, Keys, Place, description_html
+from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.related import Related, related
 from hub_ui.widgets.render import Renderer
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
 MOST_HOMES = 20
+# Longer ones are CivitAI's, whose licence is a list of permissions.
+LONGEST_LICENSE = 40
+PERMISSIONS: Mapping[str, str] = {
+    "sell_images": N_("sell images"),
+    "merge": N_("merge"),
+    "run_as_service": N_("offer it as a service"),
+    "sell": N_("sell the file"),
+}
 READING = N_("Reading the file's header…")
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
@@ -95,9 +103,7 @@ class Panel:
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
         return {"detail": None, "title": ref.id, "state": text, **links(view)}
 
-    def lora(
-        self, view: View, lora: Lora, ref: Ref, *, facts: Facts | None = None, state: str = ""
-    ) -> dict[str, Any]:
+    def lora(self, view: View, lora: Lora, ref: Ref, *, facts: Facts | None = None, state: str = "") -> dict[str, Any]:
         """`facts` are those just read; without them, those in the catalog."""
         services, file = self.services, detail.version_and_file(lora, ref)[1]
         facts = facts or (services.lookup.find_facts(file) if file else None)
@@ -122,10 +128,13 @@ class Panel:
         base = f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version is not None else lora.url
         image_url = partial(self.render.image_url, ref=shown.record.ref)
         text = description_html(lora.description, lora.description_format, base=base, image_url=image_url)
-        more = {"description": text, "title": shown.title, "state": shown.state}
+        more = {"facts": tuple(fact_groups(shown, "" if state else shown.state)), "permissions": permissions(shown.record), "description": text, "title": shown.title, "state": state}
         tried = view.try_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
         stacked = view.with_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
-        addresses = {"try_address": page_address(tried.to_address()), "stack_address": page_address(stacked.to_address())}
+        addresses = {
+            "try_address": page_address(tried.to_address()),
+            "stack_address": page_address(stacked.to_address()),
+        }
         return {"detail": shown, "record": shown.record, **more, **addresses, **links(view)}
 
     def preview(self, view: View) -> Preview:
@@ -135,13 +144,52 @@ class Panel:
             record = flatten(self.services.catalog.lora(ref.lora))
         except NotFound:
             return Preview(title=ref.id)
-        if not within(record.nsfw, "safe"):
-            return Preview(title=_("A LoRA on {hub}").format(hub=HUBS[record.hub].label if record.hub in HUBS else "hub-ui"))
+        # What nobody has rated has its title, and no picture.
+        if not within(record.nsfw, "soft"):
+            return Preview(
+                title=_("A LoRA on {hub}").format(hub=HUBS[record.hub].label if record.hub in HUBS else "hub-ui")
+            )
         image = cover(record, "safe")
         kind = _(record.kind) if record.kind else ""
         words = format.join(base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
         return Preview(title=format.title(record.title) or ref.id, text=format.visible(words), image=url)
+
+
+def permissions(record: Record) -> tuple[tuple[str, str], ...]:
+    """What the licence allows and what not, each with its tone; nothing of what is not known."""
+    found = []
+    for use, words in PERMISSIONS.items():
+        allowed = record.permissions.get(use)
+        if allowed is not None:
+            found.append((f"{'✓' if allowed else '×'} {_(words)}", "good" if allowed else ""))
+    if record.permissions.get("no_credit") is False:
+        found.append((_("credit needed"), "warn"))
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactGroup:
+    """What one source says, read from the file first."""
+
+    heading: str
+    note: str
+    facts: tuple[Fact, ...]
+
+
+def fact_groups(shown: Detail, read: str) -> Iterator[FactGroup]:
+    """The source of a fact is its group's heading. What the licence permits is said by chips (`permissions`).
+
+    `read` says how much of the file was read.
+    """
+    header, by_source = _(format.SOURCE_WORDS["header"]), dict[str, list[Fact]]()
+    for fact in shown.facts:
+        if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
+            by_source.setdefault(fact.source, []).append(fact)
+    for source in sorted(by_source, key=lambda name: name != header):
+        heading = _("Read from the file") if source == header else _("Said by {source}").format(source=source)
+        note = read if source == header else ""
+        yield FactGroup(heading=heading, note=note, facts=tuple(by_source[source]))
 
 
 def links(view: View) -> dict[str, Any]:

@@ -19,6 +19,11 @@ document.addEventListener("htmx:before:response", (event) => {
   if (changesPage(ctx) && ctx !== latest) event.preventDefault();
 });
 
+// What is typed is asked for a moment later, and stays in its box until then.
+document.addEventListener("input", (event) => {
+  if (event.target.id === "q") for (const other of running) abort(other);
+});
+
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
 
 // Boxes show what the address says, whatever was clicked on the way to it.

@@ -8,7 +8,7 @@ import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import HubDown, KeyRequired, UsageError
+from connectors.errors import HubDown, KeyRequired
 from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
@@ -17,16 +17,17 @@ from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.images import example_settings
 from hub_ui.lookup import Lookup
-from hub_ui.pages.browse import detail
-from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.web.lora import panel
+from hub_ui.web.lora.panel import Panel
+from hub_ui.web.view import View
 from hub_ui.widgets.related import Related
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
-from tests.hub_ui.web.conftest import with_settings
 from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.web.conftest import with_settings
 
 REF = Ref.parse("civitai:1")
 FLUX = Facts(
@@ -49,8 +50,11 @@ def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
         yield made
 
 
-def show(built: Services) -> list[str]:
-    return [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))]
+def show(built: Services, ref: str = str(REF)) -> list[str]:
+    """The panel at the click, and each time that it is painted again."""
+    shown = Panel(services=built, render=Renderer())
+    view = View(open=ref)
+    return [shown.html(shown.values(view)), *shown.steps(view)]
 
 
 def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +85,7 @@ def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
     monkeypatch.setattr(hub, "locate", _no_key)
     last = show(built)[-1]
     assert "The file&#39;s header could not be read. CivitAI wants a key." in last
-    assert "Download &amp; try" in last
+    assert "Try it" in last
 
 
 def _no_key(ref: Ref) -> object:
@@ -95,7 +99,7 @@ def test_of_what_is_gone_nothing_is_read(built: Services, hub: Hub) -> None:
 
 
 def test_what_its_hub_does_not_know_is_told_with_the_next_step(built: Services) -> None:
-    last = [html for html, _ in detail.show(built, Renderer(), View(open="civitai:404"))][-1]
+    last = show(built, "civitai:404")[-1]
     assert "CivitAI has no LoRA civitai:404" in last
     assert "Check the address, or search for its name." in last
 
@@ -124,18 +128,18 @@ def repo(monkeypatch: pytest.MonkeyPatch) -> HubWithHistory:
 
 
 def panels(built: Services) -> list[str]:
-    return [html for html, _ in detail.show(built, Renderer(), View(open="huggingface:ada/ink-lines"))]
+    return show(built, "huggingface:ada/ink-lines")
 
 
 def test_all_commits_of_an_open_repo_are_its_versions(repo: HubWithHistory, home: Path) -> None:
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         *before, last = panels(built)
         assert "First upload" not in "".join(before)
-        assert f'data-ref="huggingface:ada/ink-lines@{"c" * 40}"' in last
+        assert f'open=huggingface%3Aada/ink-lines%40{"c" * 40}"' in last
         assert "Train longer" in last
         assert repo.asked.count("history") == 1
         # What is painted for another reason has them still.
-        assert "First upload" in detail.catalog_html(built, Renderer(), View(), repo.loras[0].ref)
+        assert "First upload" in panels(built)[0]
 
 
 def test_a_hub_that_does_not_list_commits_costs_nothing(
@@ -148,62 +152,24 @@ def test_a_hub_that_does_not_list_commits_costs_nothing(
         assert "First upload" not in last
 
 
-def test_closing_empties_the_panel(built: Services) -> None:
-    assert list(detail.show(built, Renderer(), View())) == [("", "")]
-
-
-def test_pull_puts_the_lora_into_the_queue(built: Services) -> None:
-    assert detail.pull(built, {"act": "pull", "ref": str(REF)})
-    assert [task.ref for task in built.queue.tasks()] == [REF]
-
-
-def test_other_clicks_of_the_panel_pull_nothing(built: Services) -> None:
-    assert not detail.pull(built, {"act": "try", "ref": str(REF)})
-    assert built.queue.tasks() == ()
-
-
-def test_on_a_hosted_page_nothing_is_pulled(built: Services) -> None:
-    hosted = with_settings(built, hosted=True)
-    assert 'data-act="pull"' not in [html for html, _ in detail.show(hosted, Renderer(), View(open=str(REF)))][-1]
-    with pytest.raises(UsageError, match="visitors of a shared page"):
-        detail.pull(hosted, {"act": "pull", "ref": str(REF)})
-
-
-def test_the_heart_makes_a_favourite_and_none_again(built: Services) -> None:
-    click = {"act": "favorite", "ref": "civitai:1@10"}
-    assert 'aria-pressed="false"' in show(built)[-1]
-    assert detail.switch_favorite(built, click) == REF
-    assert built.annotations.get(REF).favorite
-    assert 'aria-pressed="true"' in show(built)[-1]
-    detail.switch_favorite(built, click)
-    assert not built.annotations.get(REF).favorite
-
-
-def test_a_shared_page_has_no_favourites(built: Services) -> None:
-    hosted = with_settings(built, hosted=True)
-    assert 'data-act="favorite"' not in show(hosted)[-1]
-    with pytest.raises(UsageError, match="keeps nobody's notes and favourites"):
-        detail.switch_favorite(hosted, {"act": "favorite", "ref": "civitai:1"})
-
-
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
-    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    last = show(built)[-1]
     assert (
-        '<p class="needs">Tried on SDXL 1.0: 6.9 GB, downloaded once. With less than 9 GB of graphics memory it is '
+        '<p class="hint">Tried on SDXL 1.0: 6.9 GB, downloaded once. With less than 9 GB of graphics memory it is '
         "slow.</p>" in last
     )
 
 
 def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services) -> None:
     demo = with_settings(built, demo=True)
-    last = [html for html, _ in detail.show(demo, Renderer(), View(open=str(REF)))][-1]
+    last = show(demo)[-1]
     assert "This LoRA needs SDXL 1.0, and the demo brings only its tiny base." in last
-    assert " disabled title=" in last
+    assert '<button class="filled" disabled>Try it</button>' in last
 
 
 def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
     hub.loras = [lora(1)]
-    last = [html for html, _ in detail.show(built, Renderer(), View(open=str(REF)))][-1]
+    last = show(built)[-1]
     assert "Nothing says which base model it was made for. Add it to the stack, then choose a base" in last
 
 
@@ -216,7 +182,7 @@ def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:
 
 def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64), homed("huggingface", "a" * 64), homed("replicate", "b" * 64)])
-    found = detail.find_related(built, Ref.parse("civitai:1001"), "soft")
+    found = panel.find_related(built, Ref.parse("civitai:1001"), "soft")
     assert [link.name for link in found.homes] == ["Hugging Face"]
     assert [link.name for link in found.also_on] == ["Replicate"]
 
@@ -226,25 +192,25 @@ def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64)])
     built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
     assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
-    assert len(detail.find_related(built, Ref.parse("civitai:1001"), "soft").homes) == 20
+    assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft").homes) == 20
 
 
 def test_what_is_like_it_is_shown_too(built: Services) -> None:
     built.catalog.add(
         lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 40)
     )
-    found = detail.find_related(built, Ref.parse("civitai:2"), "soft")
+    found = panel.find_related(built, Ref.parse("civitai:2"), "soft")
     assert len(found.similar) == 8
     assert "civitai:2@20#200" not in [near.ref for near in found.similar]
 
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
-    assert detail.find_related(built, Ref.parse("civitai:999"), "soft") == Related()
+    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == Related()
 
 
 def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
     shown = lora(1, base="SDXL 1.0")
     found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
-    settings = detail.try_settings(found, shown, REF)
+    settings = panel.try_settings(found, shown, REF)
     assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
-    assert detail.example_weight(found, shown, REF) == 0.8
+    assert panel.example_weight(found, shown, REF) == 0.8
