@@ -18,6 +18,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
+from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
@@ -126,7 +127,12 @@ class Panel:
         tried = view.try_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
         stacked = view.with_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
         addresses = {"try_address": page_address(tried.to_address()), "stack_address": page_address(stacked.to_address())}
-        return {"detail": shown, "record": shown.record, **more, **addresses, **links(view)}
+        record = shown.record
+        # As Downloads.enqueue names it.
+        getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
+        row = DrawerParts(services=services).find(getting) if services.policy.allows("pull") else None
+        coming = {"getting": getting, "row": row}
+        return {"detail": shown, "record": record, **coming, **more, **addresses, **links(view)}
 
     def preview(self, view: View) -> Preview:
         """Never above "safe": other sites show it to everybody."""
