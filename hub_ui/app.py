@@ -19,10 +19,15 @@ from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
+from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
+from hub_ui.web.library.checks import LibraryChecks
+from hub_ui.web.library.parts import LibraryParts
+from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
@@ -84,9 +89,15 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     reader = HeaderReader(services=services)
     closing.callback(reader.close)
     parts = BrowseParts(services=services, secret=token_bytes(32))
-    browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
+    library_parts = LibraryParts(services=services, render=render, checks=LibraryChecks(services))
+    drawer = DrawerParts(services=services)
+    downloads = DownloadRoutes(pages=pages, parts=drawer, streams=streams)
+    library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
+    browse = BrowseRoutes(
+        pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others={"library": library.answer}
+    )
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    for routes in (browse, lora):
+    for routes in (browse, lora, library, downloads):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -12,18 +13,25 @@ MOST_STREAMS = 400
 _END = object()
 
 
+@dataclass(frozen=True)
+class Signal:
+    """A step of a stream that is no HTML: htmx triggers the event `name` on the element that reads the stream."""
+
+    name: str
+
+
 class Streams:
     """The open streams of a server, all in one event loop."""
 
     def __init__(self, most: int = MOST_STREAMS) -> None:
         self._limiter = CapacityLimiter(most)
 
-    def answer(self, parts: Iterator[str]) -> StreamingResponse:
+    def answer(self, parts: Iterator[str | Signal]) -> StreamingResponse:
         """`parts` are HTML. It is closed in its own thread once nobody reads on, so that its work ends there."""
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(self._events(parts), media_type="text/event-stream", headers=headers)
 
-    async def _events(self, parts: Iterator[str]) -> AsyncIterator[str]:
+    async def _events(self, parts: Iterator[str | Signal]) -> AsyncIterator[str]:
         left = threading.Event()
 
         def step() -> object:
@@ -34,14 +42,14 @@ class Streams:
 
         try:
             while (part := await to_thread.run_sync(step, limiter=self._limiter, abandon_on_cancel=True)) is not _END:
-                yield event(str(part))
+                yield f"event: {part.name}\n\n" if isinstance(part, Signal) else event(str(part))
         finally:
             left.set()
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(close, parts)
 
 
-def close(parts: Iterator[str]) -> None:
+def close(parts: Iterator[str | Signal]) -> None:
     """Ends a generator; one that is at work in another thread ends there."""
     try:
         getattr(parts, "close", lambda: None)()

@@ -189,11 +189,13 @@ def _name(text: str | None) -> str:
 
 
 PageName = Literal["browse", "try", "library", "train", "settings"]
+LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
 # The list takes two at a time.
 PAGE_SIZE = 30
 # The usual limit of servers; prompts in many scripts need nine characters for one.
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200
+LONGEST_NAME = 200
 # The parameters of an address that are a filter of their own, and that filter. The words are "q", and every other
 # filter is one "filter" in the query language.
 PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
@@ -211,28 +213,35 @@ class StackedLora:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LibraryView:
-    """The list of the Library page: what was typed, the order, and the page, counted from 0."""
+    """The list of the Library page: what was typed, the order, the page, counted from 0, the name of the collection
+    that alone is shown, and the tool that is open above the list."""
 
     text: str = ""
     sort: LibrarySort = "name"
     number: int = 0
+    collection: str = ""
+    tool: LibraryTool = ""
 
     def to_pairs(self) -> list[tuple[str, str]]:
         named = [
             ("lq", self.text),
             ("lsort", "" if self.sort == "name" else self.sort),
+            ("lset", self.collection),
             ("lpage", str(self.number + 1) if self.number else ""),
+            ("ltool", self.tool),
         ]
         return [(name, value) for name, value in named if value]
 
     @staticmethod
     def from_pairs(given: Mapping[str, Sequence[str]]) -> LibraryView:
         """Reads what `to_pairs` writes. Invalid values are left out."""
-        sort = given.get("lsort", [""])[0]
+        sort, tool = given.get("lsort", [""])[0], given.get("ltool", [""])[0]
         return LibraryView(
             text=given.get("lq", [""])[0][:LONGEST_QUERY],
             sort=sort if sort in LIBRARY_SORTS else "name",  # type: ignore[arg-type]
             number=max(0, (_natural(given.get("lpage", [""])[0], 10**6) or 1) - 1),
+            collection=given.get("lset", [""])[0][:LONGEST_NAME],
+            tool=tool if tool in get_args(LibraryTool) else "",  # type: ignore[arg-type]
         )
 
 

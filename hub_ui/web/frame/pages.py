@@ -19,6 +19,7 @@ from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, Us
 from hub_ui.i18n import N_, _, language
 from hub_ui.policy import PAGES as POLICY_PAGES
 from hub_ui.services import Services
+from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.view import View
 from hub_ui.widgets.header import idle_status
 from hub_ui.widgets.render import Renderer
@@ -27,7 +28,7 @@ STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
-MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms")
+MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms", "library")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (("train", N_("Train")), ("settings", N_("Settings")))
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
@@ -83,6 +84,7 @@ class Pages:
             "scripts": SCRIPTS,
             "modules": MODULES,
             "demo": self.services.settings.demo,
+            "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
         return self.html(self.render(template, **{"view": view, "frame": frame, **values}), status=status)
 

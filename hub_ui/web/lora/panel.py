@@ -17,6 +17,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
+from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import LONGEST_PROMPT, TrySettings, View, clamp_weight, prompt_text
@@ -128,14 +129,25 @@ class Panel:
         base = f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version is not None else lora.url
         image_url = partial(self.render.image_url, ref=shown.record.ref)
         text = description_html(lora.description, lora.description_format, base=base, image_url=image_url)
-        more = {"facts": tuple(fact_groups(shown, "" if state else shown.state)), "permissions": permissions(shown.record), "description": text, "title": shown.title, "state": state}
+        more = {
+            "facts": tuple(fact_groups(shown, "" if state else shown.state)),
+            "permissions": permissions(shown.record),
+            "description": text,
+            "title": shown.title,
+            "state": state,
+        }
         tried = view.try_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
         stacked = view.with_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
         addresses = {
             "try_address": page_address(tried.to_address()),
             "stack_address": page_address(stacked.to_address()),
         }
-        return {"detail": shown, "record": shown.record, **more, **addresses, **links(view)}
+        record = shown.record
+        # As Downloads.enqueue names it.
+        getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
+        row = DrawerParts(services=services).find(getting) if services.policy.allows("pull") else None
+        coming = {"getting": getting, "row": row}
+        return {"detail": shown, "record": record, **coming, **more, **addresses, **links(view)}
 
     def preview(self, view: View) -> Preview:
         """Never above "safe": other sites show it to everybody."""

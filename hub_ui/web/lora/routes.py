@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.i18n import _
+from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, is_part, page_address
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
@@ -46,7 +47,7 @@ class LoraRoutes:
         def download(request: Request, ref: RefText, back: Address = "") -> Response:
             services.policy.check("pull")
             services.downloads.enqueue(Ref.parse(ref))
-            return self.answer(request, back)
+            return self.answer(request, back, template="lora/downloading", **DrawerParts(services=services).values())
 
         @router.post("/lora/keep")
         def keep(request: Request, ref: RefText, back: Address = "") -> Response:
@@ -58,9 +59,9 @@ class LoraRoutes:
 
         return router
 
-    def answer(self, request: Request, back: str) -> Response:
+    def answer(self, request: Request, back: str, template: str = "lora/panel", **more: object) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
         view = View.from_address(back, request.cookies.get(LEVEL_COOKIE))
         if is_part(request) and view.open:
-            return self.pages.part("lora/panel", **self.panel.values(view))
+            return self.pages.part(template, **{**more, **self.panel.values(view)})
         return RedirectResponse(page_address(view.to_address(), "../"), 303)

@@ -1,1 +1,0 @@
-"""The Library page."""

@@ -1,0 +1,90 @@
+"""The addresses of the downloads: the drawer, its stream while something moves, and what a person does there."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from connectors.errors import UsageError
+from hub_ui.i18n import _
+from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.frame.pages import Pages, Preview, is_part
+from hub_ui.web.streams import Signal, Streams
+from hub_ui.web.view import View
+
+ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
+# Between two looks at the queue, and between two signs of life of a stream in which nothing changes.
+SECONDS = 0.5
+BEAT = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadRoutes:
+    pages: Pages
+    parts: DrawerParts
+    streams: Streams
+
+    def router(self) -> APIRouter:
+        router, services = self.pages.router(), self.pages.services
+
+        @router.get("/downloads")
+        def downloads(request: Request) -> Response:
+            services.policy.check("pull")
+            if is_part(request):
+                return self.pages.part("downloads/drawer", **self.parts.values())
+            preview = Preview(title=_("Downloads"))
+            return self.pages.whole(request, "downloads/page", View(), preview=preview, **self.parts.values())
+
+        @router.get("/downloads/stream")
+        def stream() -> Response:
+            services.policy.check("pull")
+            return self.streams.answer(self.steps())
+
+        @router.post("/downloads/{act}")
+        def change(request: Request, act: ActName, id: Annotated[int | None, Form(ge=0, le=2**53)] = None) -> Response:
+            services.policy.check("pull")
+            self.change(act, id)
+            if is_part(request):
+                return self.pages.part("downloads/changed", **self.parts.values())
+            return RedirectResponse("../downloads", 303)
+
+        return router
+
+    def change(self, act: ActName, id_: int | None) -> None:
+        queue = self.parts.services.queue
+        if act == "clear":
+            queue.clear()
+        elif act in ("pause-all", "resume-all"):
+            for task in queue.tasks():
+                queue.pause(task.id) if act == "pause-all" else queue.resume(task.id)
+        elif id_ is None:
+            raise UsageError(_("That is no download of this list."))
+        else:
+            getattr(queue, act)(id_)
+
+    def steps(self) -> Iterator[str | Signal]:
+        """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""
+        painted, ended, last = "", None, time.monotonic()
+        while True:
+            values = self.parts.values()
+            now = {row.task.id for row in values["rows"] if row.task.state in ("done", "failed")}
+            step = self.render(values)
+            if step != painted:
+                yield step
+                painted, last = step, time.monotonic()
+            if ended is not None and now - ended:
+                yield Signal("arrived")
+            ended = now
+            if not values["moving"]:
+                return
+            if time.monotonic() - last > BEAT:
+                yield ""
+                last = time.monotonic()
+            time.sleep(SECONDS)
+
+    def render(self, values: dict[str, Any]) -> str:
+        return self.pages.render("downloads/step", **values)

@@ -1,0 +1,216 @@
+"""The long checks of the library: every file's bytes, every hub's newest versions, and files that are there twice.
+
+One runs at a time, whoever looks at it. What they found is said of the library and not of a page, so each page shows it.
+"""
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from connectors.errors import HubUiError, UsageError
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui import format
+from hub_ui.i18n import N_, _, ngettext
+from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import UpdateStatus, check_for_updates
+from hub_ui.library.sync import FileCheck, check, check_all, foreign
+from hub_ui.services import Services
+from hub_ui.web.library.notes import update_summary, verify_summary
+
+CheckKind = Literal["verify", "updates", "duplicates", "update"]
+_TEXTS: Mapping[CheckKind, str] = {
+    "verify": N_("Verified {done} of {total}: {title}"),
+    "updates": N_("Asked about {done} of {total}: {title}"),
+    "update": N_("Asked about {done} of {total}: {title}"),
+    "duplicates": N_("Compared {done} of {total} files"),
+}
+_BEGINS: Mapping[CheckKind, str] = {
+    "verify": N_("Verifying…"),
+    "updates": N_("Asking the hubs…"),
+    "update": N_("Asking the hubs…"),
+    "duplicates": N_("Comparing files…"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResults:
+    """What the checks found since the app was started. `failures` are titles with what was wrong there."""
+
+    checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
+    standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    groups: tuple[Duplicates, ...] | None = None
+    said: str = ""
+    at: float = 0.0
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def updates(self) -> frozenset[Ref]:
+        """Entries with a newer version."""
+        return frozenset(ref for ref, standing in self.standing.items() if standing.state == "newer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckProgress:
+    """`number` counts the changes of all checks. `kind` is of the one that runs, None while none does."""
+
+    number: int = 0
+    kind: CheckKind | None = None
+    done: int = 0
+    total: int = 0
+    title: str = ""
+
+    @property
+    def line(self) -> str:
+        if self.kind is None:
+            return ""
+        if not self.done:
+            return _(_BEGINS[self.kind])
+        done, total = format.number(self.done), format.number(self.total)
+        return _(_TEXTS[self.kind]).format(done=done, total=total, title=format.visible(self.title))
+
+    @property
+    def percent(self) -> float | None:
+        return 100 * self.done / self.total if self.done and self.total else None
+
+
+Step = Callable[[int, int, str], None]
+
+
+class LibraryChecks:
+    """Any thread may call any method."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self.progress = CheckProgress()
+        self.results = CheckResults()
+
+    def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
+        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
+        with self._changed:
+            if self.progress.kind is not None:
+                raise UsageError(_("A check is running already. Wait until it has ended, or stop it."))
+            self._stop = threading.Event()
+            self._set(CheckProgress(kind=kind, number=self.progress.number + 1))
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._run, kind, tuple(entries)), name="library check", daemon=True).start()
+
+    def stop(self) -> None:
+        """What was found until then counts."""
+        self._stop.set()
+
+    def change(self, results: CheckResults) -> None:
+        with self._changed:
+            self.results = results
+
+    def follow(self, beat: float = 5.0) -> Iterator[CheckProgress | None]:
+        """Each change until the check ends; None after so many seconds without one."""
+        seen = -1
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self.progress.number != seen, timeout=beat)
+                now = self.progress
+            if now.number == seen:
+                yield None
+                continue
+            seen = now.number
+            yield now
+            if now.kind is None:
+                return
+
+    def _set(self, progress: CheckProgress) -> None:
+        with self._changed:
+            self.progress = progress
+            self._changed.notify_all()
+
+    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
+        works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], CheckResults]] = {
+            "verify": self._verify,
+            "updates": self._ask,
+            "update": self._update,
+            "duplicates": self._compare,
+        }
+        last = 0.0
+
+        def on_step(done: int, total: int, title: str) -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.2:
+                last = time.monotonic()
+                progress = CheckProgress(
+                    number=self.progress.number + 1, kind=kind, done=done, total=total, title=title
+                )
+                self._set(progress)
+
+        found = self.results
+        try:
+            found = works[kind](chosen, on_step)
+        except HubUiError as error:
+            found = replace(found, said=error.message, failures=())
+        finally:
+            with self._changed:
+                self.results = replace(found, at=time.time())
+                self._set(CheckProgress(number=self.progress.number + 1))
+
+    def _verify(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        library, before = self._services.library, self.results
+        if not chosen:
+            total = len(library.entries())
+            checked = check_all(library, lambda done, one: on_step(done, total, one.entry.title))
+            strangers = foreign(library)
+            said, by_ref = verify_summary(checked, strangers), {one.entry.ref: one for one in checked}
+            return replace(before, checked=by_ref, foreign=strangers, said=said, failures=())
+        found = {}
+        for number, entry in enumerate(chosen, 1):
+            if self._stop.is_set():
+                break
+            found[entry.ref] = check(library, entry)
+            on_step(number, len(chosen), entry.title)
+        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
+        said = ngettext("{n} file is right.", "{n} files are right.", len(found) - len(wrong))
+        said = said.format(n=format.number(len(found) - len(wrong)))
+        return replace(before, checked={**before.checked, **found}, said=said, failures=wrong)
+
+    def _ask(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        """Asks the hubs for newer versions."""
+        entries = chosen or self._services.library.entries()
+        found: dict[Ref, UpdateStatus] = {}
+        for number, status in enumerate(check_for_updates(entries, self._get, self._services.update_rules.all()), 1):
+            found[status.entry.ref] = status
+            on_step(number, len(entries), status.entry.title)
+            if self._stop.is_set():
+                break
+        standing = {**(self.results.standing if chosen else {}), **found}
+        return replace(self.results, standing=standing, said=update_summary(found.values()), failures=())
+
+    def _update(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        """Asks about the chosen ones, and queues what is newer."""
+        found, queued, failures = self._ask(chosen, on_step), 0, []
+        for status in (found.standing[entry.ref] for entry in chosen if entry.ref in found.standing):
+            try:
+                if status.error is not None:
+                    raise status.error
+                if status.state == "newer" and status.newest is not None:
+                    self._services.downloads.enqueue(status.newest)
+                    queued += 1
+            except HubUiError as error:
+                failures.append((format.title(status.entry.title), error.message))
+        said = ngettext("{n} newer version is being downloaded.", "{n} newer versions are being downloaded.", queued)
+        return replace(found, said=said.format(n=format.number(queued)), failures=tuple(failures))
+
+    def _compare(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        half, stopped = self._services.downloads.other_half, self._stop.is_set
+        groups = find_duplicates(self._services.library, half, lambda done, all_: on_step(done, all_, ""), stopped)
+        said = "" if groups else _("No file is there twice, and no LoRA in several versions.")
+        return replace(self.results, groups=groups, said=said, failures=())
+
+    def _get(self, ref: Ref) -> Lora:
+        lora = self._services.lookup.connector(ref.hub).get(ref)
+        self._services.catalog.add([lora])
+        return lora

@@ -1,0 +1,44 @@
+"""Two LoRAs in the library, on a hub that knows the first; the queue does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import connectors
+from connectors.connector import Connector
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.library.lockfile import Entry
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
+from tests.hub_ui.library.building import entry, sha256, weights
+from tests.hub_ui.stand_ins import Hub, lora
+
+MIST = Ref.parse("civitai:7@8#9")
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(name="civitai", loras=[lora()])
+
+
+@pytest.fixture
+def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    hubs: tuple[Connector, ...] = (hub,)
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        put(made, entry(title="Ink", file="sd1/ink.safetensors"), 1)
+        put(made, entry(ref=MIST, title="Mist", file="sd1/mist.safetensors"), 2)
+        yield made
+
+
+def put(built: Services, one: Entry, fill: int) -> None:
+    data = weights(fill=bytes([fill]))
+    path = built.library.folder / one.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    built.library.adopt([replace(one, size=len(data), sha256=sha256(data))])
