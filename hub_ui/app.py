@@ -16,10 +16,13 @@ from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
 from hub_ui.services import Services
+from hub_ui.web.about.routes import AboutRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.frame.routes import FrameRoutes, old_addresses
+from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
@@ -29,7 +32,9 @@ from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
+from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
+from hub_ui.web.visit.routes import VisitRoutes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from hub_ui.widgets.blocks import gradio_settings
 from hub_ui.widgets.render import Renderer
@@ -84,9 +89,19 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     reader = HeaderReader(services=services)
     closing.callback(reader.close)
     parts = BrowseParts(services=services, secret=token_bytes(32))
-    browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
+    others = dict(old_addresses())
+    visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
+    for visit in visits:
+        others["library"] = visit.answer
+    browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    for routes in (browse, lora):
+    small = (
+        FrameRoutes(pages=pages),
+        SettingsRoutes(pages=pages),
+        GlossaryRoutes(pages=pages),
+        AboutRoutes(pages=pages),
+    )
+    for routes in (browse, lora, *small, *visits):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
