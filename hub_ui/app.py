@@ -16,12 +16,15 @@ from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
 from hub_ui.services import Services
+from hub_ui.web.about.routes import AboutRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.frame.routes import FrameRoutes, old_addresses
+from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
@@ -34,7 +37,9 @@ from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
+from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
+from hub_ui.web.visit.routes import VisitRoutes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from hub_ui.widgets.blocks import gradio_settings
 from hub_ui.widgets.render import Renderer
@@ -93,11 +98,17 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     drawer = DrawerParts(services=services)
     downloads = DownloadRoutes(pages=pages, parts=drawer, streams=streams)
     library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
-    browse = BrowseRoutes(
-        pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others={"library": library.answer}
-    )
+    visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
+    others = {**old_addresses(), "library": visits[0].answer if visits else library.answer}
+    browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    for routes in (browse, lora, library, downloads):
+    small = (
+        FrameRoutes(pages=pages),
+        SettingsRoutes(pages=pages),
+        GlossaryRoutes(pages=pages),
+        AboutRoutes(pages=pages),
+    )
+    for routes in (browse, lora, library, downloads, *small, *visits):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),

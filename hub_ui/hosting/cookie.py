@@ -1,4 +1,4 @@
-"""The cookie by which a hosted page knows its visitors."""
+"""The cookie by which a hosted page knows its visitors, and how the page's other cookies are set."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ def read_visitor(headers: Mapping[str, str]) -> str:
     return cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
 
 
-def cookie_of(value: str, headers: Mapping[str, str], scheme: str) -> str:
+def cookie_of(value: str, headers: Mapping[str, str], scheme: str, name: str = COOKIE) -> str:
     """Spaces show the page within a page of huggingface.co, where browsers send other cookies only if they say so."""
     # A proxy behind another adds its own after a comma.
     proto = headers.get("x-forwarded-proto", scheme).partition(",")[0].strip()
     sites = "SameSite=None; Secure; Partitioned" if proto == "https" else "SameSite=Lax"
-    return f"{COOKIE}={value}; Path=/; HttpOnly; {sites}"
+    return f"{name}={value}; Path=/; HttpOnly; {sites}"

@@ -37,7 +37,7 @@ _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
 # What other sites may lead to; the last is where Hugging Face brings back who has signed in.
-_PAGES = ("/", "/glossary", "/login/callback")
+_PAGES = ("/", "/glossary", "/about", "/settings", "/train", "/login/callback")
 _ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 # Including open pages: those unused for longest go first.
 MOST = 1000

@@ -188,7 +188,9 @@ def _name(text: str | None) -> str:
     return text.strip() if text and _NAME.fullmatch(text) else ""
 
 
-PageName = Literal["browse", "try", "library", "train", "settings"]
+PageName = Literal["browse", "try", "library", "train", "settings", "glossary", "about"]
+# These have an address of their own: nobody shares what they show.
+OWN_ADDRESSES: tuple[PageName, ...] = ("train", "settings", "glossary", "about")
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
 # The list takes two at a time.
 PAGE_SIZE = 30
@@ -341,8 +343,9 @@ class View:
 
     def place(self, name: PageName) -> str:
         """The relative address of another page, with the LoRAs that are compared and the search."""
-        query = replace(self, page=name, open="").to_address()
-        return f"./?{query}" if query else "./"
+        is_own = name in OWN_ADDRESSES
+        query = replace(self, page="browse" if is_own else name, open="").to_address()
+        return (name if is_own else "./") + (f"?{query}" if query else "")
 
     def shareable(self) -> View:
         """The Try page without what is on this computer alone: files of its disk, folders, and what was searched."""

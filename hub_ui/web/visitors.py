@@ -1,26 +1,17 @@
-"""The visitors of a hosted page: the cookie that they are known by, and the keys that they bring."""
+"""The visitors of a hosted page: the cookie that they are known by, and how many requests one address may have."""
 
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connectors.account import account_name
-from connectors.errors import HubUiError, KeyRequired, UsageError
-from connectors.http.session import Endpoint
-from connectors.registry import HUBS
 from hub_ui.hosting.address import read_address
 from hub_ui.hosting.cookie import cookie_of, read_visitor
-from hub_ui.hosting.quotas import Quotas
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
-from hub_ui.keys import check_key
 from hub_ui.web.refused import Refused
-from hub_ui.web.settings import SettingsRoutes
 
 # Gradio's own.
 SIGN_OUT_ROUTE = "/logout"
@@ -87,35 +78,3 @@ class AddressCheck:
             self._open[address] -= 1
             if not self._open[address]:
                 del self._open[address]
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisitorKeyRoutes(SettingsRoutes):
-    """The keys are the visitor's own, in memory for this visit; the settings stay the owner's."""
-
-    quotas: Quotas
-
-    def change_key(self, values: Mapping[str, Any]) -> str:
-        visitor, hub = current_visitor(), str(values.get("hub"))
-        if visitor is None or hub not in HUBS or HUBS[hub].signs_in:
-            raise UsageError(_("There is no such hub. Load the page again."))
-        label = HUBS[hub].label
-        if values.get("do") == "remove":
-            visitor.put_key(hub, "")
-            return _("Your key of {hub} is removed, and what it opened is forgotten.").format(hub=label)
-        text = values.get("key") if values.get("do") == "save" else visitor.keys.get(hub)
-        key = check_key(text if isinstance(text, str) else "")
-        if not key:
-            raise UsageError(_("This is empty. Paste the key."))
-        # Its hub is asked, as for a LoRA that is opened.
-        self.quotas.spend("opens")
-        try:
-            name = account_name(Endpoint(hub=hub, label=label, url=self.settings.endpoints[hub]), key)
-        except KeyRequired:
-            raise
-        # It may still be right.
-        except HubUiError as error:
-            visitor.put_key(hub, key)
-            return _("The key is kept for this visit, and could not be checked: {reason}").format(reason=error.message)
-        visitor.put_key(hub, key)
-        return _("The key works for this visit. Its account at {hub}: {name}.").format(hub=label, name=name)

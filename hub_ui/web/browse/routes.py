@@ -16,7 +16,7 @@ from hub_ui.web.browse import names, search, suggestions
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
 from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, page_address, source_of, target_of
+from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import PageName, View
@@ -24,8 +24,6 @@ from hub_ui.web.view import PageName, View
 LONGEST_TEXT = 1000
 # A name that only the hubs know is asked of them before the page is answered.
 MOST_NAMES = 20
-# Filters that a browser keeps for good.
-_YEAR = 365 * 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +161,7 @@ def held(now: Results) -> Results:
 def remember_level(request: Request, answer: Response, view: View) -> None:
     """The level of mature images that a person chose here is this browser's from now on."""
     if "nsfw" in request.query_params:
-        answer.set_cookie(LEVEL_COOKIE, view.query.nsfw, max_age=_YEAR, httponly=True, samesite="lax")
+        keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
 
 
 def title_of(values: dict[str, Any]) -> str:

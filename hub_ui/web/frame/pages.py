@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
+from hub_ui.hosting.cookie import cookie_of
 from hub_ui.i18n import N_, _, language
 from hub_ui.policy import PAGES as POLICY_PAGES
 from hub_ui.services import Services
@@ -30,13 +31,15 @@ STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms", "library")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
-MORE = (("train", N_("Train")), ("settings", N_("Settings")))
+MORE = (("train", N_("Train")), ("settings", N_("Settings")), ("glossary", N_("Glossary")), ("about", N_("About")))
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+    "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri {base}; form-action 'self'; "
     "frame-ancestors {frames}"
 )
+# For how long a browser keeps what a person chose.
+_YEAR = 365 * 86_400
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
 
 
@@ -66,8 +69,11 @@ class Pages:
         **values: Any,
     ) -> HTMLResponse:
         """The page of `template`, which extends frame/page.html."""
-        policy = self.services.policy
+        policy, path = self.services.policy, request.url.path.removeprefix(request.scope.get("root_path", ""))
+        is_deep = path.count("/") > 1
         frame = {
+            # Only what goes wrong is answered at a form's own address, one level deeper.
+            "base": "../" if is_deep else "",
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
@@ -86,7 +92,8 @@ class Pages:
             "demo": self.services.settings.demo,
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
-        return self.html(self.render(template, **{"view": view, "frame": frame, **values}), status=status)
+        text = self.render(template, **{"view": view, "frame": frame, **values})
+        return self.html(text, status=status, base="'self'" if is_deep else "'none'")
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
@@ -95,8 +102,8 @@ class Pages:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer
 
-    def html(self, text: str, *, status: int = 200) -> HTMLResponse:
-        policy = _POLICY.format(frames=self.services.policy.frames)
+    def html(self, text: str, *, status: int = 200, base: str = "'none'") -> HTMLResponse:
+        policy = _POLICY.format(frames=self.services.policy.frames, base=base)
         headers = {"Content-Security-Policy": policy, "Cache-Control": "no-cache", "Vary": "HX-Request, HX-Target"}
         return HTMLResponse(text, status, headers)
 
@@ -164,6 +171,12 @@ def page_address(query: str, page: str = "./") -> str:
 
 def lora_address(view: View, ref: str) -> str:
     return page_address(f"{view.to_address()}&open={quote(ref, safe='')}".removeprefix("&"))
+
+
+def keep_choice(request: Request, answer: Response, name: str, value: str) -> None:
+    """In a cookie, which an empty value takes away."""
+    cookie = cookie_of(value, request.headers, request.url.scheme, name)
+    answer.headers.append("Set-Cookie", f"{cookie}; Max-Age={_YEAR if value else 0}")
 
 
 @cache

@@ -1,0 +1,1 @@
+"""The About page: the version, licences, and what leaves this computer."""

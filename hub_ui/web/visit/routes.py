@@ -1,0 +1,93 @@
+"""What visitors of a hosted page take home: their library as a list and a lock file, and files that only their right
+opens.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated
+from urllib.parse import quote
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+
+from connectors.ref import Ref
+from hub_ui.hosting.delivery import Delivery, deliver
+from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads
+from hub_ui.i18n import _
+from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, is_part
+from hub_ui.web.view import LONGEST_ADDRESS, View
+from hub_ui.web.visit.parts import MOST_WORDS, visit_items
+
+# Files that hubs are asked for just now.
+MOST_FILES = 100
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+_NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisitRoutes:
+    pages: Pages
+    downloads: VisitorDownloads
+
+    def router(self) -> APIRouter:
+        router, limiter = self.pages.router(), CapacityLimiter(MOST_FILES)
+
+        @router.get(f"/{LOCK_PATH}")
+        def lock() -> Response:
+            headers = {**HEADERS, "Content-Disposition": disposition("loras.lock")}
+            return Response(self.downloads.sessions.lock_text(), media_type="application/toml", headers=headers)
+
+        @router.get(f"/{FILE_PATH}")
+        async def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
+            """The file, or a page that says why not: the link opens in a tab of its own."""
+            return answer_delivery(await to_thread.run_sync(deliver, self.downloads, Ref.parse(ref), limiter=limiter))
+
+        @router.post("/visit/remove")
+        def remove(
+            request: Request,
+            ref: Annotated[str, Form(max_length=500)],
+            back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "",
+        ) -> Response:
+            self.downloads.sessions.remove(Ref.parse(ref))
+            view = replace(View.from_address(back), page="library", open="")
+            if is_part(request):
+                return self.pages.part("visit/list", **self.values(view))
+            return RedirectResponse(f"../?{view.to_address()}", 303)
+
+        return router
+
+    def answer(self, request: Request, _view: View) -> Response:
+        """The page of `?view=library`."""
+        view = replace(View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE)), open="")
+        return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
+
+    def values(self, view: View) -> dict[str, object]:
+        items = visit_items(self.downloads, view)
+        return {
+            "own": [item for item in items if not item.is_shared],
+            "shared": [item for item in items if item.is_shared],
+            "lock_path": LOCK_PATH,
+            "most_words": MOST_WORDS,
+            "address": view.to_address(),
+        }
+
+
+def answer_delivery(found: Delivery) -> Response:
+    headers = {**HEADERS, "Content-Disposition": disposition(found.name)}
+    if found.path is not None:
+        return FileResponse(found.path, headers=headers, media_type="application/octet-stream")
+    if found.size is not None:
+        headers["Content-Length"] = str(found.size)
+    return StreamingResponse(found.chunks, headers=headers, media_type="application/octet-stream")
+
+
+def disposition(name: str) -> str:
+    """A name may come from a hub: nothing of it gets out of the header's quotes."""
+    plain = _NOT_ASCII.sub("-", name).strip("-.") or "lora.safetensors"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

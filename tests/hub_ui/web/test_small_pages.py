@@ -1,0 +1,63 @@
+"""The glossary and the About page, and the addresses that pages had before."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from starlette.testclient import TestClient
+
+from connectors.errors import HubDown
+from hub_ui.services import Services
+from hub_ui.web.about.routes import HTMX_LICENSE, HTMX_VERSION
+from hub_ui.web.frame.pages import STATIC
+from hub_ui.widgets.glossary import TERMS
+from tests.hub_ui.web.conftest import read
+
+
+def test_each_word_of_the_glossary_has_an_anchor_and_a_link_to_it(client: TestClient) -> None:
+    page = read(client.get("/glossary").text)
+    assert [section["id"] for section in page.select("main section")] == list(TERMS)
+    assert [link["href"] for link in page.select("main nav a")] == [f"#{name}" for name in TERMS]
+    assert "How much a LoRA can hold" in page.select("#rank")[0].text
+
+
+def test_the_glossary_leads_back_to_what_was_looked_for(client: TestClient) -> None:
+    page = read(client.get("/glossary?q=ink").text)
+    [back] = [link for link in page.select("main a") if "Back" in link.text]
+    assert back["href"] == "./?q=ink"
+
+
+def test_about_says_the_versions_and_licences(client: TestClient) -> None:
+    page = read(client.get("/about").text)
+    assert "htmx 4.0.1 is under the 0BSD licence." in page.text
+    assert [client.get(f"/{link['href']}").status_code for link in page.select("main a")] == [200, 200]
+
+
+def test_the_version_of_htmx_is_that_of_its_file() -> None:
+    assert HTMX_VERSION in (STATIC / "htmx.min.js").read_text()
+    assert (HTMX_LICENSE, "Zero-Clause BSD" in (STATIC / "htmx.LICENSE").read_text()) == ("0BSD", True)
+
+
+@pytest.mark.parametrize("name", ["settings", "glossary", "about", "train"])
+def test_a_page_says_in_the_menu_that_it_is_the_present_one(client: TestClient, name: str) -> None:
+    page = read(client.get(f"/{name}").text)
+    assert [link["href"] for link in page.select(".on-desktop [aria-current=page]")] == [name]
+
+
+def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient, built: Services) -> None:
+    breaker = built.lookup.guards["civitai"].breaker
+    while breaker.state == "closed":
+        with suppress(HubDown), breaker.request() as request:
+            request.is_sent = True
+            raise HubDown("down")
+    answer = client.post("/hubs/again", data={"hub": "civitai", "back": "q=ink&open=civitai:1"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "../?q=ink&open=civitai%3A1")
+    assert breaker.state == "half-open"
+    assert client.post("/hubs/again", data={"hub": "civitai", "back": "view=settings"}).headers["location"] == (
+        "../settings"
+    )
+
+
+def test_a_hub_that_does_not_exist_is_not_asked(client: TestClient) -> None:
+    assert client.post("/hubs/again", data={"hub": "nobody"}).status_code == 422
