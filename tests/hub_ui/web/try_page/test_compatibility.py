@@ -11,8 +11,8 @@ from connectors.claims.resolve import record_of
 from connectors.record import Example, Lora, Record, Version
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.web.try_page.compatibility import requirements, suggest_prompt
 from hub_ui.settings import from_environment
+from hub_ui.web.try_page.compatibility import requirements, suggest_prompt
 
 REF = Ref.parse("civitai:1@2")
 
