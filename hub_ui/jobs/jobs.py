@@ -212,10 +212,13 @@ class Jobs:
                 job.seen = self._clock()
             return JobState(subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
 
-    def follow(self, id_: str, *, after: int = 0, beat: float) -> Generator[tuple[int, Any], None, None]:
+    def follow(
+        self, id_: str, *, after: int = 0, beat: float, raises: bool = True
+    ) -> Generator[tuple[int, Any], None, None]:
         """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.
 
-        None is a step after `beat` quiet seconds. Raises the job's failure. Nothing follows for an unknown id.
+        None is a step after `beat` quiet seconds. A failure is raised, or where `raises` is False the last step.
+        Nothing follows for an unknown id.
         """
         with self._lock:
             job = self._kept.get(id_)
@@ -232,7 +235,10 @@ class Jobs:
             if job.stop.is_set():
                 break
             if isinstance(outcome, Failed):
-                raise outcome.error
+                if raises:
+                    raise outcome.error
+                yield count, outcome
+                return
             if outcome is not None:
                 yield count, outcome.result
                 return

@@ -1,7 +1,7 @@
 """The Browse page's addresses: the list, what hubs add to it, its next page, and suggestions for the search box."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -18,7 +18,7 @@ from hub_ui.web.browse.search import Results
 from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
-from hub_ui.web.view import View
+from hub_ui.web.view import PageName, View
 
 LONGEST_TEXT = 1000
 # A name that only the hubs know is asked of them before the page is answered.
@@ -34,6 +34,8 @@ class BrowseRoutes:
     panel: Panel
     reader: HeaderReader
     streams: Streams
+    # What answers an address of each other page (`?view=NAME`), whole or the part that htmx asks for.
+    others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
 
     def router(self) -> APIRouter:
         router, names_limit = self.pages.router(), CapacityLimiter(MOST_NAMES)
@@ -41,6 +43,9 @@ class BrowseRoutes:
         @router.get("/")
         async def browse(request: Request) -> Response:
             view = view_of(request)
+            other = self.others.get(view.page)
+            if other is not None:
+                return await to_thread.run_sync(other, request, view)
             if names.is_name(view.text.strip()) or "://" in view.text or ":" in view.text:
                 found = await to_thread.run_sync(self.find, view, limiter=names_limit)
                 if found is not None:

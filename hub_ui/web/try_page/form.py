@@ -107,6 +107,8 @@ def read_fields(view: View, given: Mapping[str, Sequence[str]]) -> PageState:
     texts = {name: given[name][0][:4000] for name in RULES if given.get(name)}
     one = {name: values[0] for name, values in given.items() if values}
     shown = one.get("shown", "")
+    if view.settings.strength == DEFAULT_STRENGTH:
+        view = replace(view, settings=replace(view.settings, strength=None))
     problems = {name: text for name in texts if (text := problem(name, texts[name]))}
     if view.stack and view.settings.sheet == "both" and len(view.stack) < 2:
         problems["lora"] = _("Two LoRAs are compared here: add another one.")
@@ -188,8 +190,8 @@ class StackItem:
 class Filled:
     """What the page shows of a form: its LoRAs, the texts of its fields, and what can be chosen there.
 
-    `usual` are the weights of a sweep that nobody chose, empty for other comparisons; `base_problem` is why there is no
-    base for these LoRAs.
+    `usual` are the weights of a sweep that nobody chose, empty for other comparisons; `base_problem`: whether the line
+    says why there is no base; `unseen`: whether a LoRA is known to its hub alone.
     """
 
     items: tuple[StackItem, ...]
@@ -200,13 +202,15 @@ class Filled:
     base_line: str
     base_problem: bool
     usual: tuple[float, ...]
+    range: tuple[float, float, int]
     runs_there: bool
+    unseen: bool = False
 
 
-def fill(services: Services, state: PageState) -> Filled:
-    """The address leads, then the base's defaults."""
+def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
+    """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
     view, settings = state.view, state.settings
-    records = [find_record(services, ref) for ref in view.refs]
+    records = [find_record(services, ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, settings, records)
     chosen, bases, line, is_problem = base_choice(services, settings, records)
     size = settings.size or ((base.width, base.height) if base else None)
@@ -224,6 +228,8 @@ def fill(services: Services, state: PageState) -> Filled:
         "blocks": blocks_text(settings.blocks),
         "strength": f"{DEFAULT_STRENGTH if settings.strength is None else settings.strength:g}",
     }
+    usual = usual_weights(services, view, settings)
+    now = settings.weights or usual or (0.0, 1.0)
     return Filled(
         items=tuple(stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)),
         words=tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
@@ -233,8 +239,10 @@ def fill(services: Services, state: PageState) -> Filled:
         bases=bases,
         base_line=line,
         base_problem=is_problem,
-        usual=usual_weights(services, view, settings),
+        usual=usual,
+        range=(min(now), max(now), len(now)),
         runs_there=bool(view.stack) and services.generation.runs_on_replicate(view.refs),
+        unseen=None in records,
     )
 
 
@@ -284,12 +292,13 @@ def weights_in(low: str, high: str, count: str) -> str:
     return weights_text([round(weight, 2) for weight in weight_range(lowest, highest, number)])
 
 
-def find_record(services: Services, ref: Ref) -> Record | None:
+def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | None:
     """The record of a ref, from the catalog or its hub; None if it can't be found."""
     try:
         return with_header_facts(services, record_of(services.catalog.lora(ref.lora), ref))[0]
     except NotFound:
-        pass
+        if not asks:
+            return None
     try:
         return services.lookup.record(ref)
     except HubUiError:
@@ -339,3 +348,10 @@ def base_choice(
 def choices(services: Services, architecture: str | None) -> tuple[tuple[str, str], ...]:
     bases = base_models.bases_for_architecture(architecture)
     return tuple((base.id, base.label) for base in bases if services.policy.allows_base(base.id))
+
+
+def complete(state: PageState, filled: Filled) -> PageState:
+    """With the prompt and the seed that the form suggests, for who starts without it."""
+    seed = DEFAULT_SEED if state.settings.seed is None else state.settings.seed
+    settings = replace(state.settings, prompt=state.settings.prompt or filled.texts["prompt"], seed=seed)
+    return replace(state, view=replace(state.view, settings=settings))
