@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from secrets import token_bytes
@@ -10,11 +10,15 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, NotFound
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
+from hub_ui.i18n import _
+from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.about.routes import AboutRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
@@ -28,6 +32,7 @@ from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
+from hub_ui.web.jobs import JobRoutes
 from hub_ui.web.library.checks import LibraryChecks
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
@@ -39,6 +44,10 @@ from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
+from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.routes import TryRoutes
+from hub_ui.web.try_page.stage import TryParts
+from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from hub_ui.widgets.blocks import gradio_settings
@@ -99,23 +108,46 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     downloads = DownloadRoutes(pages=pages, parts=drawer, streams=streams)
     library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
-    others = {**old_addresses(), "library": visits[0].answer if visits else library.answer}
+    images = GeneratedImages(folder=folder)
+    jobs = start_jobs(services)
+    closing.callback(jobs.close)
+    generator = Generator(services=services, jobs=jobs, images=images)
+    making = TryParts(services=services, generator=generator, uploaded=no_upload, history=lambda _state: "")
+    compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
+    others: dict[PageName, Callable[[Request, View], Response]] = {
+        **old_addresses(),
+        "library": visits[0].answer if visits else library.answer,
+        "try": compare.answer,
+    }
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
+    following = JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare})
     small = (
         FrameRoutes(pages=pages),
         SettingsRoutes(pages=pages),
         GlossaryRoutes(pages=pages),
         AboutRoutes(pages=pages),
     )
-    for routes in (browse, lora, library, downloads, *small, *visits):
+    for routes in (browse, lora, library, downloads, compare, following, *small, *visits):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *image_routes(services, render, folder, closing),
-        *HealthRoutes(services=services, running=lambda: 0).routes(),
+        *image_routes(services, render, images, closing),
+        *HealthRoutes(services=services, running=jobs.running).routes(),
     ]
     return server
+
+
+def start_jobs(services: Services) -> Jobs:
+    limits = services.settings.limits
+    return Jobs(
+        hosted=services.settings.hosted, most=limits.queue, own=limits.own_queue, people=limits.people_per_address,
+        check=services.lifecycle.check,
+    )  # fmt: skip
+
+
+def no_upload(_name: str) -> Path:
+    raise NotFound(_("The file that was uploaded is no longer here. Choose it again."))
 
 
 def read_library(services: Services) -> None:
@@ -150,13 +182,13 @@ def build_checks(services: Services, *, host: str) -> list[Middleware]:
     return [*checks, Middleware(RequestLanguage)]
 
 
-def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:
-    """Of the hubs' images, those beside the library's files, and the generated ones in `folder`."""
+def image_routes(services: Services, render: Renderer, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
+    """Of the hubs' images, those beside the library's files, and the generated ones."""
     hub_images = HubImages(links=render.links, store=services.media, destinations=services.settings.image_destinations)
     closing.callback(hub_images.close)
     local_images = LocalImages(links=render.links)
     closing.callback(local_images.close)
-    return [*hub_images.routes(), local_images.route(), GeneratedImages(folder=folder).route()]
+    return [*hub_images.routes(), local_images.route(), images.route()]
 
 
 def allowed_hosts(services: Services, host: str) -> AllowedHosts:

@@ -5,8 +5,11 @@ computer's folders.
 """
 
 import asyncio
+import hmac
 import io
 import re
+import secrets
+import shutil
 import threading
 import time
 import warnings
@@ -25,6 +28,7 @@ from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import file_http
 from connectors.http.destinations import Destinations
 from connectors.http.ranges import RangedSource
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.media_store import MediaFile, MediaStore, media_file
 from hub_ui.widgets.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, ImageLinks
@@ -193,20 +197,50 @@ def address(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImages:
-    """`folder` is the page's own."""
+    """`folder` is the page's own. Each image is in a folder whose name can't be guessed, and says whose it is."""
 
     folder: Path
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def route(self) -> Route:
         return Route(f"/{IMAGES_PATH}/{{inside}}/{{name}}", self.answer)
 
+    def new(self) -> Path:
+        """A new folder for images of the present visitor."""
+        made = self.folder / f"{secrets.token_urlsafe(24)}.{self._owner()}"
+        made.mkdir(mode=0o700, parents=True)
+        return made
+
+    def save(self, image: Image.Image) -> str:
+        """The address of an image that has no provenance."""
+        path = self.new() / "image.png"
+        image.save(path)
+        return address(path)
+
+    def copy(self, path: Path) -> str:
+        """The address of a copy."""
+        return address(Path(shutil.copy(path, self.new() / path.name)))
+
+    def path(self, address: str) -> Path:
+        """The file behind one of these addresses."""
+        folder, _slash, name = address.rpartition("/")
+        return self.folder / folder.rpartition("/")[2] / name
+
     async def answer(self, request: Request) -> Response:
-        path = self.folder / request.path_params["inside"] / request.path_params["name"]
+        inside = request.path_params["inside"]
+        path = self.folder / inside / request.path_params["name"]
         media_type = SUFFIX_TYPES.get(path.suffix)
-        if media_type is None or not is_inside(path, self.folder):
+        # On one's own computer every browser is the same person.
+        owner = inside.partition(".")[2].encode()
+        is_own = current_visitor() is None or hmac.compare_digest(owner, self._owner().encode())
+        if media_type is None or not is_own or not is_inside(path, self.folder):
             return Response("This image is no longer here. Make it again.", 404)
         headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
         return FileResponse(path, media_type=media_type, headers=headers)
+
+    def _owner(self) -> str:
+        visitor = current_visitor()
+        return hmac.digest(self.secret, (visitor.person if visitor else "").encode(), "sha256").hex()[:24]
 
 
 def is_inside(path: Path, folder: Path) -> bool:

@@ -1,27 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
-from PIL import Image
 
 from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, before_after
-from hub_ui.generate.request import GenerationRequest, LoraInput, Step
+from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
+from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import PullCancelled
-from hub_ui.pages.try_page import generate
-from hub_ui.pages.try_page.form import FormValues
-from hub_ui.pages.try_page.generate import DownloadWait, PendingDownloads, TryOrder
-from hub_ui.pages.try_page.generations import Generations, GenerationSubject
-from hub_ui.web.view import StackedLora, TrySettings, View
 from hub_ui.services import Services
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.result import Result, Tile
+from hub_ui.web.images import GeneratedImages
+from hub_ui.web.try_page import generate
+from hub_ui.web.try_page.form import FormValues
+from hub_ui.web.try_page.generate import DownloadWait, Generator, PendingDownloads, TryOrder, download_subject, is_about
+from hub_ui.web.view import StackedLora, TrySettings, View
 from tests.hub_ui.library.queueing import A, Pulls
 from tests.hub_ui.web.conftest import with_settings
 
@@ -118,10 +116,7 @@ def job(built: Services, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=(adapter,), prompt="a boat", **fields)
 
 
-TINY_GENERATE = View(stack=(StackedLora(ref="civitai:2"),))
 FILLED_TINY = FormValues(settings=TrySettings(prompt="a boat"))
-RESULT = Result(kind="pair", tiles=(Tile(src="a.png", label="a"),), width=8, height=8, proof="", whole=True, detail="")
-FILLED = FormValues(settings=TrySettings(prompt="a boat", base="sdxl-1.0"))
 
 
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
@@ -142,90 +137,67 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
     assert studio.jobs == []
 
 
-def test_at_home_a_person_is_asked_with_what_the_answer_is_about() -> None:
-    html = Renderer()("download_question", need=NEED, subject=TryOrder(view=VIEW, filled=FILLED).subject)
-    for text in ('data-subject="sdxl-1.0 civitai:2"', "2.0 GB from", "<dd>named on its page</dd>"):
-        assert text in html
-
-
-def test_a_failure_leaves_no_stop_button_behind() -> None:
-    def failing() -> Iterator[Any]:
-        yield generate.Updates()
-        raise UsageError("No.")
-
-    steps = generate.clear_on_error(failing())
-    progress, _result, _kept, question, stop, generation, _asked = [next(steps), next(steps)][1]
-    assert (progress, question, stop, generation) == ("", "", gr.update(visible=False), "")
-    with pytest.raises(UsageError):
-        next(steps)
+def test_the_answer_to_a_question_says_what_it_is_about() -> None:
+    assert download_subject(VIEW, "sdxl-1.0") == "sdxl-1.0 civitai:2"
 
 
 @pytest.fixture
-def generations() -> Iterator[Generations]:
-    made = Generations()
+def jobs() -> Iterator[Jobs]:
+    made = Jobs()
     yield made
     made.close()
 
 
-def start(built: Services, generations: Generations, page: str = "") -> Iterator[Any]:
-    order = TryOrder(view=TINY_GENERATE, filled=FILLED_TINY)
-    return generate.generate(built, Renderer(), generations, order, requested=3, cache="", page=page)
+@pytest.fixture
+def generator(queued: Services, jobs: Jobs, tmp_path: Path) -> Generator:
+    return Generator(services=queued, jobs=jobs, images=GeneratedImages(folder=tmp_path))
 
 
-def test_what_is_to_be_tried_is_downloaded_first_and_the_list_of_downloads_hears_of_it(
-    queued: Services, studio: Asking, generations: Generations, pulls: Pulls
-) -> None:
+ORDER = TryOrder(view=TINY, filled=FILLED_TINY)
+
+
+def test_what_is_to_be_tried_is_downloaded_first(queued: Services, generator: Generator, pulls: Pulls) -> None:
     pulls.held.set()
-    steps = start(queued, generations)
-    _starting, added, waiting = next(steps), next(steps), next(steps)
-    assert (added[-1], len(queued.queue.tasks())) == (4, 1)
-    assert generations.find(waiting[-2]) == GenerationSubject(
-        kind="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,)
-    )
+    found = generator.jobs.find(generator.start(ORDER))
+    assert found is not None
+    assert found.subject == JobSubject(name="pair", refs=("civitai:2",), downloads=(1,), waits_for=(1,))
+    assert len(queued.queue.tasks()) == 1
 
 
 def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
-    queued: Services, generations: Generations
+    queued: Services, generator: Generator
 ) -> None:
     order = TryOrder(view=View(stack=(StackedLora(ref="civitai:1"),)), filled=FILLED_TINY)
     with pytest.raises(NoBase, match="hub-ui serve"):
-        list(generate.generate(queued, Renderer(), generations, order, requested=3, cache=""))
+        generator.start(order)
     assert queued.queue.tasks() == ()
 
 
-def test_stopping_pauses_the_downloads_of_this_page_and_no_other(
-    queued: Services, generations: Generations, pulls: Pulls
-) -> None:
+def test_stopping_pauses_its_own_downloads_and_no_other(queued: Services, generator: Generator, pulls: Pulls) -> None:
     pulls.held.set()
     other = queued.queue.add(A)
-    steps = start(queued, generations)
-    id_ = [next(steps), next(steps), next(steps)][2][-2]
-    said = generate.stop(queued, Renderer(), generations, id_)[0]
-    assert "What has come of the download is kept." in said
-    assert [task.state == "paused" for task in queued.queue.tasks()] == [False, True]
-    assert queued.queue.tasks()[0].id == other.id
+    said = generator.stop(generator.start(ORDER))
+    assert said == "Stopped. What has come of the download is kept."
+    assert [(task.id == other.id, task.state == "paused") for task in queued.queue.tasks()] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
 
 
 def test_stopping_leaves_a_download_that_somebody_else_waits_for(
-    queued: Services, generations: Generations, pulls: Pulls
+    queued: Services, generator: Generator, pulls: Pulls
 ) -> None:
     pulls.held.set()
-    first, second = start(queued, generations, "a"), start(queued, generations, "b")
-    mine, theirs = ([next(steps), next(steps), next(steps)][2][-2] for steps in (first, second))
-    said = generate.stop(queued, Renderer(), generations, mine)[0]
-    assert ("Nothing was changed." in said, queued.queue.tasks()[0].rests) == (True, False)
-    assert generations.find(theirs) == GenerationSubject(kind="pair", refs=("civitai:2",), waits_for=(1,))
+    mine = generator.start(ORDER)
+    generator.start(TryOrder(view=TINY, filled=FormValues(settings=TrySettings(prompt="a cat"))))
+    assert generator.stop(mine) == "Stopped. Nothing was changed."
+    assert not queued.queue.tasks()[0].rests
 
 
-def test_a_visitor_who_stops_leaves_no_download_behind(
-    queued: Services, generations: Generations, pulls: Pulls
-) -> None:
-    hosted = with_settings(queued, hosted=True)
+def test_a_visitor_who_stops_leaves_no_download_behind(generator: Generator, pulls: Pulls) -> None:
+    hosted = replace(generator, services=with_settings(generator.services, hosted=True))
     pulls.held.set()
-    steps = start(hosted, generations)
-    id_ = [next(steps), next(steps), next(steps)][2][-2]
-    assert "Nothing was changed." in generate.stop(hosted, Renderer(), generations, id_)[0]
-    assert hosted.queue.tasks() == ()
+    assert hosted.stop(hosted.start(ORDER)) == "Stopped. Nothing was changed."
+    assert hosted.services.queue.tasks() == ()
 
 
 @pytest.mark.parametrize(
@@ -237,18 +209,5 @@ def test_a_visitor_who_stops_leaves_no_download_behind(
         (View(page="try", stack=VIEW.stack, settings=TrySettings(sheet="strip")), False),
     ],
 )
-def test_a_page_finds_again_only_what_its_address_is_about(generations: Generations, view: View, found: bool) -> None:
-    id_ = generations.start(GenerationSubject(kind="pair", refs=("civitai:2@20",)), lambda report, over: RESULT)
-    steps = list(generate.resume(Renderer(), generations, view, id_))
-    assert [step[2] == RESULT for step in steps[-1:]] == [True] * found
-
-
-def test_an_id_that_nobody_knows_leads_to_nothing(generations: Generations) -> None:
-    assert list(generate.resume(Renderer(), generations, VIEW, "guessed")) == []
-
-
-def test_a_first_look_is_part_of_the_page_and_no_file() -> None:
-    step = Step(stage="Generating", done=1, total=4, preview=Image.new("RGB", (2, 2)), seconds_left=90)
-    html = generate.step_html(Renderer(), step)
-    assert 'src="data:image/png;base64,' in html
-    assert "about 1 min 30 s left" in html
+def test_images_belong_to_what_the_address_is_about(view: View, found: bool) -> None:
+    assert is_about("pair", ("civitai:2@20",), view) is found

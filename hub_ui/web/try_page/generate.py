@@ -4,37 +4,32 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import gradio as gr
-
-from connectors.errors import HubUiError, NeedsFetching, UsageError
+from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison, ComparisonKind
+from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, Step
 from hub_ui.i18n import N_, _
+from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
-from hub_ui.pages.try_page import image_files
-from hub_ui.web.try_page.compatibility import choose_base
-from hub_ui.pages.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
-from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
-from hub_ui.pages.try_page.image_files import Original
-from hub_ui.web.view import TrySettings, View
 from hub_ui.services import Services
-from hub_ui.widgets import drawer, result
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.images import GeneratedImages
+from hub_ui.web.try_page import image_files
+from hub_ui.web.try_page.compatibility import choose_base
+from hub_ui.web.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
+from hub_ui.web.try_page.image_files import Original
+from hub_ui.web.view import TrySettings, View
+from hub_ui.widgets import drawer
+from hub_ui.widgets.result import Result
 
 IsCancelled = Callable[[], bool]
 LOOK_SECONDS = 0.4
 # A longer rate limit of a hub is an error here.
 PATIENCE_SECONDS = 30.0
-SAME = gr.skip()
-SHOW, HIDE = gr.update(visible=True), gr.update(visible=False)
-# Loading a base reports no progress for a while.
-BEAT_SECONDS = 0.4
 STOPPED = N_("Stopped. Nothing was changed.")
 DOWNLOAD_KEPT = N_("Stopped. What has come of the download is kept.")
 
@@ -127,64 +122,83 @@ class TryOrder:
         return download_subject(self.view, self.settings.base)
 
 
-class Updates(NamedTuple):
-    """Updates of the event's outputs, in order."""
-
-    progress: Any = SAME
-    result: Any = SAME
-    kept: Any = SAME
-    question: Any = SAME
-    stop: Any = SAME
-    generation: Any = SAME
-    requested: Any = SAME
-
-
 def download_subject(view: View, base: str | None) -> str:
     """What a confirmation of a download is about."""
     return " ".join((str(base or "").strip(), *(s.ref for s in view.stack)))
 
 
-def generate(
-    services: Services,
-    render: Renderer,
-    generations: Generations,
-    order: TryOrder,
-    *,
-    requested: int,
-    cache: str,
-    page: str = "",
-) -> Iterator[Any]:
-    """Yields `Updates`. The generation goes on when the page is closed; its id leads back to it (see `resume`). `cache`
-    is Gradio's served folder, `requested` counts requested downloads, `page` is the page's session.
-    """
-    if not order.view.refs and order.original is None:
-        raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Download & try”."))
-    # The button for stopping comes with the id of what it stops; until then it would stop the one before.
-    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", stop=HIDE)
-    fetches = PendingDownloads()
-    if order.settings.place == "local":
-        check_bases(services, order.view.refs, order.settings.base)
-        fetches = enqueue(services, order.view.refs)
-    subject = GenerationSubject(
-        kind=order.settings.sheet,
-        refs=tuple(map(str, order.view.refs)),
-        downloads=fetches.own,
-        waits_for=tuple(task.id for task in fetches.tasks),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Generator:
+    """Starts the page's jobs, and ends them."""
 
-    def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> result.Result:
-        wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-        return make_result(services, order, cache, on_progress, is_cancelled)
+    services: Services
+    jobs: Jobs
+    images: GeneratedImages
 
-    id_ = generations.start(subject, work, page=page, inputs=order.inputs)
-    if fetches.tasks:
-        yield Updates(requested=requested + 1)
-    yield from _follow(render, generations, id_, order.subject, page)
+    def start(self, order: TryOrder) -> str:
+        """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
+        if not order.view.refs and order.original is None:
+            raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
+        services, fetches = self.services, PendingDownloads()
+        if order.settings.place == "local":
+            check_bases(services, order.view.refs, order.settings.base)
+            fetches = enqueue(services, order.view.refs)
+        subject = JobSubject(
+            name=order.settings.sheet,
+            refs=tuple(map(str, order.view.refs)),
+            downloads=fetches.own,
+            waits_for=tuple(task.id for task in fetches.tasks),
+        )
+
+        def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> Result:
+            wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+            return make_result(services, order, self.images, on_progress, is_cancelled)
+
+        return self.jobs.start(subject, work, inputs=order.inputs)
+
+    def add_weights(self, shown: Result) -> str:
+        """The id of the job that makes the weights that are missing under a pair."""
+        request, missing, services = shown.request, shown.missing, self.services
+        if request is None or not missing:
+            raise UsageError(_("There are no other weights to make here."))
+
+        def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> Result:
+            ready = with_files(services, request, on_progress, is_cancelled)
+            sweep = comparison.weight_sweep(ready, missing, shown.varied)
+            made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
+            return image_files.with_weights(shown, made, self.images)
+
+        return self.jobs.start(
+            JobSubject(name=shown.kind, refs=shown.refs), work, inputs=(request, missing, shown.varied)
+        )
+
+    def stop(self, id_: str) -> str:
+        """Says what is left of it. Its downloads stop too, unless another job waits for them."""
+        found = self.jobs.find(id_)
+        downloads = found.subject.downloads if found else ()
+        alone = [task for task in downloads if not self.jobs.is_awaited(task, besides=id_)]
+        # What has come is kept for another time.
+        may_resume = self.services.policy.allows("pull")
+        text = _(DOWNLOAD_KEPT if alone and may_resume else STOPPED)
+        self.jobs.stop(id_, text)
+        for task in alone:
+            self.services.queue.pause(task) if may_resume else self.services.queue.cancel(task)
+        return text
+
+    def estimate(self, order: TryOrder) -> str:
+        """The time, and the price where generation costs money."""
+        generation = self.services.generation
+        request = generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
+        return generation.estimate(request, comparison_of(self.services, order, request), place=order.settings.place)
 
 
 def make_result(
-    services: Services, order: TryOrder, cache: str, on_progress: Callable[[Any], None], is_cancelled: IsCancelled
-) -> result.Result:
+    services: Services,
+    order: TryOrder,
+    images: GeneratedImages,
+    on_progress: Callable[[Any], None],
+    is_cancelled: IsCancelled,
+) -> Result:
     view, fields = order.view, {**request_fields(order.filled), "may_fetch": order.may_fetch}
     original, place = order.original, order.settings.place
     if place == "replicate":
@@ -198,38 +212,17 @@ def make_result(
     else:
         cells, at = original.cells(request)
     made = services.generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
-    shown = image_files.result_of(made, cache, at)
+    shown = image_files.result_of(made, images, at)
     if original is not None:
         shown = image_files.with_original(shown, original, made)
     return finish(services, shown, replace(view, settings=order.settings))
 
 
-def finish(services: Services, shown: result.Result, view: View) -> result.Result:
+def finish(services: Services, shown: Result, view: View) -> Result:
     """With the link that makes it again, and the weights that can be added under a pair."""
     offered = shown.request is not None and shown.kind == "pair"
     weights = weights_under_pair(services, view, shown.varied) if offered else ()
     return image_files.with_link(replace(shown, offered=weights), view)
-
-
-def add_weights(
-    services: Services, render: Renderer, generations: Generations, shown: result.Result, *, cache: str, page: str
-) -> Iterator[Any]:
-    """Generates the weights that are missing under a pair. Yields `Updates`."""
-    request, missing = shown.request, shown.missing
-    if request is None or not missing:
-        yield Updates()
-        return
-
-    def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> result.Result:
-        ready = with_files(services, request, on_progress, is_cancelled)
-        sweep = comparison.weight_sweep(ready, missing, shown.varied)
-        made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
-        return image_files.with_weights(shown, made, cache)
-
-    yield Updates(progress=result.progress_html(render, _("Starting…"), None), question="", stop=HIDE)
-    subject = GenerationSubject(kind=shown.kind, refs=shown.refs)
-    id_ = generations.start(subject, work, page=page, inputs=(shown.request, missing, shown.varied))
-    yield from _follow(render, generations, id_, "", page)
 
 
 def with_files(
@@ -251,14 +244,7 @@ def with_files(
     ))  # fmt: skip
 
 
-def resume(render: Renderer, generations: Generations, view: View, id_: str, page: str = "") -> Iterator[Any]:
-    """This tab's generation from before a reload, if it is about the LoRAs of the address."""
-    found = generations.find(id_)
-    if found is not None and is_about(found.kind, found.refs, view):
-        yield from _follow(render, generations, id_, download_subject(view, view.settings.base), page)
-
-
-def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
+def is_about(kind: str, refs: Iterable[str], view: View) -> bool:
     """Whether images belong to the view: the same comparison, and at least one of its LoRAs."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
     return ("pair" if kind == "one" else kind) == view.settings.sheet and (
@@ -269,57 +255,6 @@ def is_about(kind: ComparisonKind, refs: Iterable[str], view: View) -> bool:
 def loras(refs: Iterable[str]) -> frozenset[Ref]:
     """The LoRAs without version and file."""
     return frozenset(Ref.parse(ref).lora for ref in refs)
-
-
-def _follow(render: Renderer, generations: Generations, id_: str, subject: str, page: str) -> Iterator[Any]:
-    """Each update is complete: of updates in quick succession, Gradio's page (6.31) applies only the last."""
-    line, text = result.progress_html(render, _("Starting…"), None), STOPPED
-    try:
-        for step in generations.follow(id_, beat=BEAT_SECONDS, page=page):
-            if isinstance(step, Stopped):
-                text = step.text
-                break
-            if isinstance(step, result.Result):
-                html = result.result_html(render, step)
-                yield Updates(progress="", result=html, kept=step, question="", stop=HIDE, generation=id_)
-                return
-            line = line if step is None else step_html(render, step)
-            yield Updates(progress=line, question="", stop=SHOW, generation=id_)
-    except NeedsFetching as need:
-        question = render("download_question", need=need, subject=subject)
-        yield Updates(progress="", question=question, stop=HIDE, generation="")
-        return
-    yield Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="")
-
-
-def stop(services: Services, render: Renderer, generations: Generations, id_: str) -> Updates:
-    """Also stops its downloads, unless another generation waits for them."""
-    found = generations.find(id_)
-    downloads = found.downloads if found else ()
-    alone = [task for task in downloads if not generations.is_awaited(task, besides=id_)]
-    # Results so far are kept for a later `resume`.
-    may_resume = services.policy.allows("pull")
-    text = DOWNLOAD_KEPT if alone and may_resume else STOPPED
-    # The event that follows it ends with the same words: a step that is on its way would wipe those of this event.
-    generations.stop(id_, text)
-    for task in alone:
-        services.queue.pause(task) if may_resume else services.queue.cancel(task)
-    return Updates(progress=render("hint", text=_(text)), question="", stop=HIDE, generation="")
-
-
-def clear_on_error(steps: Iterator[Any]) -> Iterator[Any]:
-    """After a failure, removes progress, question and Stop button."""
-    try:
-        yield from steps
-    except HubUiError:
-        yield Updates(progress="", question="", stop=HIDE, generation="")
-        raise
-
-
-def estimate(services: Services, order: TryOrder) -> str:
-    """The time, and the price where generation costs money."""
-    request = services.generation.plan(order.view.refs, order.view.weights, **request_fields(order.filled))
-    return services.generation.estimate(request, comparison_of(services, order, request), place=order.settings.place)
 
 
 def request_fields(filled: FormValues) -> dict[str, Any]:
@@ -351,15 +286,6 @@ def comparison_of(services: Services, order: TryOrder, request: GenerationReques
     weights = settings.weights or usual_weights(services, order.view, settings)
     varied = min(settings.varied, max(0, len(comparison.lora_slices(request)) - 1))
     return comparison.make_comparison(settings.sheet, request, (request.prompt, *settings.prompts), weights, varied)
-
-
-def step_html(render: Renderer, step: Progress | Step | DownloadWait) -> str:
-    text, fraction = progress_text(step)
-    if not isinstance(step, Step):
-        return result.progress_html(render, text, fraction)
-    left = "" if step.seconds_left is None else _("about {time} left").format(time=format.duration(step.seconds_left))
-    preview = image_files.data_url(step.preview) if step.preview is not None else ""
-    return result.progress_html(render, text, fraction, preview=preview, left=left)
 
 
 def progress_text(step: Progress | Step | DownloadWait) -> tuple[str, float | None]:

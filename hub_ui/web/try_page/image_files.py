@@ -2,12 +2,10 @@
 
 import base64
 import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gradio.processing_utils import save_file_to_cache, save_pil_to_cache
 from PIL.Image import Image
 
 from hub_ui import format
@@ -18,8 +16,8 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
+from hub_ui.web.images import GeneratedImages, address
 from hub_ui.web.view import View
-from hub_ui.web.images import address
 from hub_ui.widgets.result import Result, Tile
 
 LONGEST_SHOWN = 200
@@ -51,9 +49,9 @@ class Original:
         return comparison.single(request), 0
 
 
-def result_of(result: GenerationResult, cache: str, shown: int | None = None) -> Result:
-    """Every saved image has its provenance. `cache` is Gradio's folder of served files, `shown` by default the last."""
-    folder = Path(tempfile.mkdtemp(dir=cache))
+def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:
+    """Every saved image has its provenance. `shown` is by default the last."""
+    folder = images.new()
     # Once for all images, because it reads each LoRA's whole file.
     hashes = png_metadata.lora_hashes(result)
     report, last = result.report, len(result.images) - 1 if shown is None else shown
@@ -82,7 +80,7 @@ def result_of(result: GenerationResult, cache: str, shown: int | None = None) ->
         columns=result.comparison.columns,
         missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
         notes=report.notes,
-        control=save_image(report.control, cache) if report.control is not None else "",
+        control=images.save(report.control) if report.control is not None else "",
         sheet=address(sheet) if len(files) > 1 else "",
         request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
     )
@@ -121,9 +119,9 @@ def cell_label(kind: ComparisonKind, label: str) -> str:
     return label
 
 
-def with_weights(shown: Result, made: GenerationResult, cache: str) -> Result:
+def with_weights(shown: Result, made: GenerationResult, images: GeneratedImages) -> Result:
     """The images of further weights under a pair, which stays as it is."""
-    added = result_of(made, cache).tiles
+    added = result_of(made, images).tiles
     notes = tuple(note for note in made.report.notes if note not in shown.notes)
     return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
 
@@ -137,12 +135,6 @@ def with_link(shown: Result, view: View) -> Result:
     if shared.settings.base != view.settings.base:
         lost.append(_("The share link leaves out the base, which is a folder of this computer."))
     return replace(shown, link=shared.to_address(), link_note=format.sentences(*lost))
-
-
-def path_of(tile: Tile, cache: str) -> Path:
-    """The file behind an address that `result_of` wrote."""
-    folder, _slash, name = tile.src.rpartition("/")
-    return Path(cache) / folder.rpartition("/")[2] / name
 
 
 def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
@@ -185,13 +177,3 @@ def data_url(image: Image) -> str:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def save_image(image: Image, cache: str) -> str:
-    """Returns its address; the page serves the files of its folder (see web/images.py)."""
-    return address(Path(save_pil_to_cache(image, cache, format="png")))
-
-
-def copy_image(path: Path, cache: str) -> str:
-    """The address of a copy in the page's folder, named by a hash of its bytes."""
-    return address(Path(save_file_to_cache(path, cache)))

@@ -1,0 +1,43 @@
+// The Compare page: the line between two images, weights in figures, and clicks that build on each other.
+
+// A click may wait for the answer to the one before it, which changes the form: it is sent as it is then.
+document.addEventListener("htmx:before:request", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  const form = sourceElement.form ?? sourceElement.closest("form");
+  if (form?.id === "try" && request.method === "POST") request.body = fieldsOf(form, sourceElement);
+});
+
+export function fieldsOf(form, button) {
+  const fields = new URLSearchParams(new FormData(form));
+  if (button.name && button.type === "submit") fields.append(button.name, button.value);
+  return fields;
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-slide]")) target.parentElement.style.setProperty("--at", `${target.value}%`);
+  if (target.matches("[data-shows]")) showWeight(target.closest("li").querySelector("output"), Number(target.value));
+});
+
+export function showWeight(output, weight) {
+  output.textContent = weight.toFixed(2);
+  output.classList.toggle("high", weight > 1);
+}
+
+// Another image under the line leaves the line where it was.
+document.addEventListener("htmx:after:swap", () => {
+  const slide = document.querySelector("[data-slide]");
+  slide?.parentElement.style.setProperty("--at", `${slide.value}%`);
+});
+
+// Arrows go from image to image of a row, and show them.
+document.addEventListener("keydown", (event) => {
+  const tile = event.target.closest(".strip .tile");
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!tile || !by) return;
+  const tiles = [...tile.parentElement.querySelectorAll("button.tile")];
+  const next = tiles[tiles.indexOf(tile) + by];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+  next.click();
+});
