@@ -30,6 +30,10 @@ from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.streams import Streams
+from hub_ui.web.try_page.dropped_routes import DroppedRoutes
+from hub_ui.web.try_page.image_files import CONTROL, START, ImageFiles
+from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
+from hub_ui.web.uploads import Uploads
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from hub_ui.widgets.blocks import gradio_settings
 from hub_ui.widgets.render import Renderer
@@ -86,7 +90,8 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     parts = BrowseParts(services=services, secret=token_bytes(32))
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    for routes in (browse, lora):
+    uploads = upload_routes(services, pages, folder)
+    for routes in (browse, lora, *uploads):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
@@ -94,6 +99,16 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
         *HealthRoutes(services=services, running=lambda: 0).routes(),
     ]
     return server
+
+
+def upload_routes(services: Services, pages: Pages, folder: Path) -> tuple[UploadRoutes, DroppedRoutes]:
+    """Files that people give to the page, and what is done with images among them."""
+    limits = services.policy.limits
+    files = UploadedFiles(folder=folder, pixels=limits.pixels)
+    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
+    images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
+    answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
+    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped
 
 
 def read_library(services: Services) -> None:
