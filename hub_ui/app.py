@@ -31,7 +31,7 @@ from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.streams import Streams
 from hub_ui.web.try_page.dropped_routes import DroppedRoutes
-from hub_ui.web.try_page.image_files import CONTROL, START, ImageFiles
+from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
 from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
 from hub_ui.web.uploads import Uploads
 from hub_ui.web.visitors import AddressCheck, VisitorCookie

@@ -77,7 +77,7 @@ class UploadedFiles:
 
     def _folder(self, name: str) -> Path:
         visitor = current_visitor()
-        text = f"{name} {visitor.id if visitor else ''}"
+        text = f"{name} {visitor.person if visitor else ''}"
         return self.folder / FOLDER / hmac.digest(self.secret, text.encode(), "sha256").hex()[:40]
 
 

@@ -1,6 +1,7 @@
 """The addresses of an image that is dropped on a page: what it was made with, and its end."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from connectors.errors import NotFound, UsageError
 from hub_ui.i18n import _
 from hub_ui.web.frame.pages import Pages, Preview, is_part, page_address
 from hub_ui.web.try_page import dropped
-from hub_ui.web.try_page.image_files import FormImages, image_address
+from hub_ui.web.try_page.form_images import FormImages, image_address
 from hub_ui.web.upload_files import UploadedFiles, UploadName
 from hub_ui.web.view import View
 
@@ -39,10 +40,8 @@ class DroppedRoutes:
 
         @router.post("/image/forget")
         def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
-            try:
+            with suppress(NotFound):
                 shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
-            except NotFound:
-                pass
             return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
 
         return router

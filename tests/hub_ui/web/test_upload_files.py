@@ -42,7 +42,8 @@ def kept(tmp_path: Path) -> UploadedFiles:
 def test_an_upload_is_answered_with_a_name_for_later_fields(client: TestClient) -> None:
     answer = client.post("/upload", files={"weights": ("ink.safetensors", b"x")}, headers=PART)
     field = read(answer.text).select_one("input[type=hidden]")
-    assert field and field["name"] == "weights"
+    assert field is not None
+    assert field["name"] == "weights"
     assert "ink.safetensors" in answer.text
 
 
@@ -110,23 +111,23 @@ def test_a_file_that_is_announced_as_too_large_is_refused(built: Services, tmp_p
 
 
 def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out(client: TestClient) -> None:
-    page = read(client.post("/upload", files={"start_file": ("a.png", png())}, headers=PART).text)
-    name = page.select("#start-image")[0]["value"]
+    page = read(client.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
+    name = page.select("#chosen-image")[0]["value"]
     assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"  # type: ignore[index]
-    gone = client.post("/upload", data={"start": name, "control": "", "remove": "start_file"}, headers=PART)
-    assert read(gone.text).select("#start-image")[0]["value"] == ""
+    gone = client.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
+    assert read(gone.text).select("#chosen-image")[0]["value"] == ""
 
 
 def test_a_control_image_keeps_what_it_is_made_into_and_the_start_image(client: TestClient) -> None:
-    given = {"start": "s" * 32, "control_kind": "depth", "back": "view=try"}
+    given = {"image": "s" * 32, "made": "depth", "back": "view=try"}
     files = {"control_file": ("a.png", png())}
     page = read(client.post("/upload", files=files, data=given, headers=PART).text)
     assert page.select("option[selected]")[0]["value"] == "depth"
-    assert page.select("#start-image")[0]["value"] == "s" * 32
+    assert page.select("#chosen-image")[0]["value"] == "s" * 32
     plain = client.post("/upload", files=files, data=given).headers["location"]
-    assert re.fullmatch(r"\./\?view=try&start=s{32}&control=[\w-]{32}&control_kind=depth", plain)
+    assert re.fullmatch(r"\./\?view=try&image=s{32}&control=[\w-]{32}&made=depth", plain)
 
 
 def test_a_form_takes_no_file_that_is_no_image(client: TestClient) -> None:
-    answer = client.post("/upload", files={"start_file": ("a.png", b"x")}, headers=PART)
+    answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
     assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)

@@ -43,7 +43,7 @@ def a1111(built: Services, tmp_path: Path) -> Path:
 
 def test_the_page_of_an_image_says_how_it_was_made(client: TestClient, a1111: Path) -> None:
     page = read(client.get(give(client, a1111)).text)
-    assert page.select_one("h2") and page.select_one(".dropped h2").text == "a.png"  # type: ignore[union-attr]
+    assert [title.text for title in page.select(".dropped h2")] == ["a.png"]
     assert [chip.text for chip in page.select(".dropped .chip")] == ["will be downloaded"]
     assert page.select(".dropped li a")[0]["href"] == "./?open=civitai%3A2%4020"
 

@@ -14,10 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import UsageError
-from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.input_images import open_image
-from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import N_
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
@@ -28,12 +25,12 @@ from hub_ui.web.view import View
 CONTROL_KINDS = (
     ("canny", N_("edges (Canny)")), ("depth", N_("depth")), ("pose", N_("pose")), ("ready", N_("as it is")),
 )  # fmt: skip
-# The file fields, and the fields of the names.
-START, CONTROL = "start_file", "control_file"
+# The form's file fields, beside which a hidden field holds the name of what was chosen.
+START, CONTROL = "image_file", "control_file"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Original:
+class GivenImage:
     """An image that is made again: an address of it, and what it says about itself if we made it."""
 
     src: str
@@ -41,37 +38,28 @@ class Original:
     height: int
     provenance: Provenance | None = None
 
-    def cells(self, request: GenerationRequest) -> tuple[Comparison, int]:
-        """What to generate, and which of it is the image. Half of a pair is the same to the bit only in that pair."""
-        sheet = self.provenance.sheet if self.provenance else None
-        cell = self.provenance.cell if self.provenance else None
-        weights = len(request.adapters)
-        if sheet and cell is not None and len(sheet.cells) == 2 and len(sheet.cells[0].weights) == weights:
-            return sheet, cell
-        return comparison.single(request), 0
-
 
 @dataclass(frozen=True, kw_only=True)
 class FormImages:
-    """Names of uploads, empty for none. `control_kind` is what the control image is made into."""
+    """Names of uploads, empty for none, as fields and addresses have them. `made` is what a control image becomes."""
 
-    start: str = ""
+    image: str = ""
     control: str = ""
-    control_kind: str = "canny"
+    made: str = "canny"
     original: str = ""
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> "FormImages":
         """Of a form, or of an address."""
-        start, control, original = (str(given.get(name) or "")[:60] for name in ("start", "control", "original"))
-        kind = str(given.get("control_kind"))
-        is_known = kind in dict(CONTROL_KINDS)
-        return FormImages(start=start, control=control, original=original, control_kind=kind if is_known else "canny")
+        image, control, original = (str(given.get(name) or "")[:60] for name in ("image", "control", "original"))
+        made = str(given.get("made"))
+        is_known = made in dict(CONTROL_KINDS)
+        return FormImages(image=image, control=control, original=original, made=made if is_known else "canny")
 
     def to_address(self) -> str:
         """What is added to the address of a view."""
-        pairs = [("start", self.start), ("control", self.control), ("original", self.original)]
-        pairs += [("control_kind", self.control_kind)] if self.control and self.control_kind != "canny" else []
+        made = self.made if self.control and self.made != "canny" else ""
+        pairs = (("image", self.image), ("control", self.control), ("made", made), ("original", self.original))
         return urlencode([(name, value) for name, value in pairs if value])
 
 
@@ -82,7 +70,7 @@ class ImageFiles:
 
     def values(self, images: FormImages, back: str, *, is_open: bool = False) -> dict[str, Any]:
         """Of try_page/images.html. `back` is the address of the page without them."""
-        is_open = is_open or bool(images.start or images.control)
+        is_open = is_open or bool(images.image or images.control)
         return {"images": images, "images_open": is_open, "images_back": back, "control_kinds": CONTROL_KINDS}
 
     def fields(self, images: FormImages) -> dict[str, Any]:
@@ -96,17 +84,17 @@ class ImageFiles:
     def path(self, name: str) -> Path | None:
         return self.files.path(name) if name else None
 
-    def original(self, name: str) -> Original:
+    def original(self, name: str) -> GivenImage:
         """Raises NotFound for one that is gone, UsageError for what is no image."""
         path, found = self.files.path(name), None
         width, height = open_image(path, "picture")[0].size
         with suppress(UsageError):
             found = png_metadata.read_any(path)
         made = found if isinstance(found, Provenance) else None
-        return Original(src=image_address(name), width=width, height=height, provenance=made)
+        return GivenImage(src=image_address(name), width=width, height=height, provenance=made)
 
     def answer_start(self, request: Request, form: FormData, name: str) -> Response:
-        return self.answer(request, form, replace(FormImages.of(form), start=name), name)
+        return self.answer(request, form, replace(FormImages.of(form), image=name), name)
 
     def answer_control(self, request: Request, form: FormData, name: str) -> Response:
         return self.answer(request, form, replace(FormImages.of(form), control=name), name)
