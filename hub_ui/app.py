@@ -22,6 +22,7 @@ from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
+from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
 from hub_ui.web.lora.panel import Panel
@@ -91,7 +92,7 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
     uploads = upload_routes(services, pages, folder)
-    for routes in (browse, lora, *uploads):
+    for routes in (browse, lora, *uploads, HistoryRoutes(pages=pages)):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),

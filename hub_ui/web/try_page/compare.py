@@ -8,7 +8,7 @@ from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.try_page import image_files
+from hub_ui.web.images import GeneratedImages
 from hub_ui.widgets.result import Difference, Result
 
 _SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
@@ -25,7 +25,7 @@ _SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
 )
 
 
-def side_by_side(first: Result, second: Result, cache: str) -> Result:
+def side_by_side(first: Result, second: Result, images: GeneratedImages) -> Result:
     """`first` on the left of the slider; of two results that are compared already, the right one stays."""
     kept, at = second.tiles[second.split :], second.right - second.split
     notes = [*first.notes, *second.notes]
@@ -37,14 +37,14 @@ def side_by_side(first: Result, second: Result, cache: str) -> Result:
         right=len(first.tiles) + max(0, at), fits=True, sheet="", offered=(), request=None, missed=(), link="",
         link_note="", notes=tuple(dict.fromkeys(notes)), refs=tuple(dict.fromkeys((*first.refs, *second.refs))),
     )  # fmt: skip
-    return with_differences(both, cache)
+    return with_differences(both, images)
 
 
-def with_differences(both: Result, cache: str) -> Result:
+def with_differences(both: Result, images: GeneratedImages) -> Result:
     """Those of the two images under the slider."""
     tiles = both.tiles[both.left], both.tiles[both.right]
     try:
-        left, right = (png_metadata.read(image_files.path_of(tile, cache)) for tile in tiles)
+        left, right = (png_metadata.read(images.path(tile.src)) for tile in tiles)
     # One that was dropped does not say it in our way.
     except UsageError:
         return replace(both, differences=())
