@@ -14,10 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
-from connectors.errors import HubUiError, NotFound
+from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
-from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.about.routes import AboutRoutes
@@ -31,6 +30,7 @@ from hub_ui.web.frame.routes import FrameRoutes, old_addresses
 from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
+from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.jobs import JobRoutes
 from hub_ui.web.library.checks import LibraryChecks
@@ -44,9 +44,13 @@ from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
+from hub_ui.web.try_page.dropped_routes import DroppedRoutes
+from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.try_page.stage import TryParts
+from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
+from hub_ui.web.uploads import Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
@@ -112,7 +116,9 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     jobs = start_jobs(services)
     closing.callback(jobs.close)
     generator = Generator(services=services, jobs=jobs, images=images)
-    making = TryParts(services=services, generator=generator, uploaded=no_upload, history=lambda _state: "")
+    files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
+    uploads = upload_routes(services, pages, files)
+    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: "")
     compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         **old_addresses(),
@@ -128,7 +134,8 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
         GlossaryRoutes(pages=pages),
         AboutRoutes(pages=pages),
     )
-    for routes in (browse, lora, library, downloads, compare, following, *small, *visits):
+    past = HistoryRoutes(pages=pages)
+    for routes in (browse, lora, library, downloads, compare, following, past, *uploads, *small, *visits):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
@@ -146,8 +153,13 @@ def start_jobs(services: Services) -> Jobs:
     )  # fmt: skip
 
 
-def no_upload(_name: str) -> Path:
-    raise NotFound(_("The file that was uploaded is no longer here. Choose it again."))
+def upload_routes(services: Services, pages: Pages, files: UploadedFiles) -> tuple[UploadRoutes, DroppedRoutes]:
+    """Files that people give to the page, and what is done with images among them."""
+    limits = services.policy.limits
+    uploads = Uploads(files.folder, limits, lambda size: services.quotas.spend("uploads", size))
+    images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
+    answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
+    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped
 
 
 def read_library(services: Services) -> None:

@@ -26,7 +26,7 @@ from hub_ui.web.library.acts import Said
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
-from hub_ui.web.visit import disposition
+from hub_ui.web.visit.routes import disposition
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
 MOST_REFS = 20_000

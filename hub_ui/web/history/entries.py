@@ -1,109 +1,29 @@
-"""The history beside the result, grouped by request: each of its results comes back, is made again, or is compared."""
+"""The history as the page shows it, grouped by request, and the view with the settings of a result."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
-import gradio as gr
+from PIL import Image
 
-from connectors.errors import UsageError
 from hub_ui import format
 from hub_ui.generate import comparison
+from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.pages.events import IN_ORDER, QUIET, errors_as_messages
-from hub_ui.pages.try_page import compare, generate, image_files
-from hub_ui.pages.try_page.form import FormSource
-from hub_ui.pages.try_page.orders import Order
-from hub_ui.pages.try_page.page import LABELS, TryPage
 from hub_ui.web.view import StackedLora, TrySettings, View
-from hub_ui.services import Services
-from hub_ui.widgets import result
-from hub_ui.widgets.render import Renderer, act_data
-from hub_ui.widgets.result import Result
+from hub_ui.widgets.render import ImageLinks
 
-# Groups on the page at first, and with each "Show more".
+# Groups on a page.
 MOST = 12
-NOTHING_SHOWN = N_("Open the other image first, then press “Compare” here.")
-SAME = gr.skip()
-
-
-class Changes(NamedTuple):
-    """Updates of a click's outputs, in order. `removed` is the entry that can be brought back."""
-
-    view: Any = SAME
-    kept: Any = SAME
-    result: Any = SAME
-    shown: Any = SAME
-    asked: Any = SAME
-    order: Any = SAME
-    history: Any = SAME
-    removed: Any = SAME
-    groups: Any = SAME
-
-
-@dataclass(frozen=True, kw_only=True)
-class Click:
-    """What a click in the history finds on the page."""
-
-    view: View
-    last: Result | None = None
-    asked: int = 0
-    removed: str = ""
-    groups: int = MOST
-
-
-def connect(page: TryPage, services: Services, render: Renderer) -> None:
-    """Rendered when the Try page opens and after each result. Visitors don't see each other's images."""
-    cache = page.history.GRADIO_CACHE
-    removed, groups = gr.State(""), gr.State(MOST)
-
-    def on_change(now: View, many: int) -> Any:
-        return history_html(services, render, cache, groups=many) if now.page == "try" else gr.skip()
-
-    def on_click(now: View, last: Result | None, asked: int, removed: str, groups: int, event: gr.EventData) -> Changes:
-        with errors_as_messages():
-            click = Click(view=now, last=last, asked=asked, removed=removed, groups=groups)
-            return apply_click(services, render, click, act_data(event), cache)
-
-    # As one event: the answer about a view could come after that about a newer result.
-    changes = [page.view.change, page.kept.change]
-    gr.on(changes, on_change, [page.view, groups], [page.history], trigger_mode="always_last", **QUIET)
-    outputs = [
-        page.view, page.kept, page.result, page.shown, page.asked, page.order, page.history, removed, groups,
-    ]  # fmt: skip
-    page.history.act(on_click, [page.view, page.kept, page.asked, removed, groups], outputs, **IN_ORDER)
-
-
-def apply_click(services: Services, render: Renderer, click: Click, clicked: dict[str, Any], cache: str) -> Changes:
-    services.policy.check("keep history")
-    name, id_ = clicked.get("act"), str(clicked.get("id", ""))
-    if name == "more-history":
-        many = click.groups + MOST
-        return Changes(groups=many, history=history_html(services, render, cache, groups=many))
-    if name in ("forget", "bring-back"):
-        gone = id_ if name == "forget" else ""
-        services.history.trash(id_) if gone else services.history.bring_back(click.removed)
-        html = history_html(services, render, cache, groups=click.groups, removed=gone)
-        return Changes(history=html, removed=gone)
-    if name not in ("again", "rerun", "compare"):
-        return Changes()
-    made = services.history.load(id_)
-    if name == "compare":
-        if click.last is None:
-            raise UsageError(_(NOTHING_SHOWN))
-        both = compare.side_by_side(image_files.result_of(made, cache), click.last, cache)
-        return Changes(kept=both, result=result.result_html(render, both))
-    then = view_of_result(click.view, made)
-    if name == "rerun":
-        # The form is filled in anew, whatever was typed meanwhile.
-        asked = click.asked + 1 if then == click.view else SAME
-        return Changes(view=then, shown=FormSource(), asked=asked, order=Order.of(then))
-    shown = generate.finish(services, image_files.result_of(made, cache), then)
-    return Changes(view=then, kept=shown, result=result.result_html(render, shown))
+LABELS: dict[ComparisonKind, str] = {
+    "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
+    "grid": N_("Grid"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,11 +45,55 @@ class HistoryGroup:
     items: tuple[HistoryItem, ...]
 
 
-def history_html(services: Services, render: Renderer, cache: str, *, groups: int = MOST, removed: str = "") -> str:
-    """Repeated results with the same settings appear once."""
-    found = list(group_entries(services.history.entries()))
-    shown = [_group(entries, cache) for entries in found[:groups]]
-    return render("history", groups=shown, more=len(found) > groups, removed=removed)
+def groups_of(entries: Iterable[HistoryEntry], links: ImageLinks, page: int) -> tuple[list[HistoryGroup], bool]:
+    """Those of a page, and whether there are more. Repeated results with the same settings appear once."""
+    found = list(group_entries(entries))
+    first = (page - 1) * MOST
+    return [_group(entries, links) for entries in found[first : first + MOST]], len(found) > first + MOST
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownImage:
+    """An image of a result by its address. `settings` is its infotext, for copying."""
+
+    src: str
+    label: str
+    settings: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownResult:
+    id: str
+    title: str
+    kind: str
+    line: str
+    images: tuple[ShownImage, ...]
+    filled: str
+
+
+def show_result(entry: HistoryEntry, made: GenerationResult) -> ShownResult:
+    """With the address `filled` of the Compare page with its settings."""
+    labels = [_(cell.label) for cell in made.comparison.cells]
+    return ShownResult(
+        id=entry.id,
+        title=title_of(entry.provenance),
+        kind=describe(entry.provenance),
+        line=format.join(f"“{entry.provenance.typed or entry.provenance.prompt}”", age(entry)),
+        images=tuple(
+            ShownImage(src=f"history/image?id={entry.id}&cell={at}", label=label, settings=infotext_in(path))
+            for at, (path, label) in enumerate(zip(entry.paths, labels, strict=False))
+        ),
+        filled=view_of_result(View(), made).to_address(),
+    )
+
+
+def infotext_in(path: Path) -> str:
+    """What A1111 and its kin read; empty for a file that can't be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get("parameters", ""))
+    except (OSError, ValueError, SyntaxError):
+        return ""
 
 
 def group_entries(entries: Iterable[HistoryEntry]) -> Iterator[list[HistoryEntry]]:
@@ -150,22 +114,30 @@ def _request_key(image: Provenance) -> Any:
     return loras, image.typed or image.prompt, image.negative, image.base, image.seed
 
 
-def _group(entries: list[HistoryEntry], cache: str) -> HistoryGroup:
+def _group(entries: list[HistoryEntry], links: ImageLinks) -> HistoryGroup:
     image = entries[0].provenance
     seed = _("seed {seed}").format(seed=image.seed)
     return HistoryGroup(
-        title=" + ".join(lora.title or str(lora.ref) for lora in image.loras) or _("the base alone"),
+        title=title_of(image),
         line=format.join(f"“{image.typed or image.prompt}”", seed),
         items=tuple(
             HistoryItem(
                 id=entry.id,
                 kind=describe(entry.provenance),
-                line=format.ago(datetime.fromtimestamp(entry.at, UTC).isoformat()),
-                thumbnail=image_files.copy_image(entry.thumbnail, cache),
+                line=age(entry),
+                thumbnail=links.local_link(entry.thumbnail),
             )
             for entry in entries
         ),
     )
+
+
+def title_of(image: Provenance) -> str:
+    return " + ".join(lora.title or str(lora.ref) for lora in image.loras) or _("the base alone")
+
+
+def age(entry: HistoryEntry) -> str:
+    return format.ago(datetime.fromtimestamp(entry.at, UTC).isoformat())
 
 
 def describe(image: Provenance) -> str:

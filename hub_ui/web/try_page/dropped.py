@@ -1,12 +1,9 @@
 """An image made anywhere, dropped on the page: what it was made with, and how the same is made again here."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-
-import gradio as gr
 
 from connectors.claims.base_models import find_base_name
 from connectors.errors import HubUiError, NotFound, UsageError
@@ -14,17 +11,13 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.generate import base_models
-from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
-from hub_ui.pages.events import IN_ORDER, QUIET, Turns, errors_as_messages, while_current
+from hub_ui.services import Services
+from hub_ui.used_loras import FoundLora, find_used_lora
 from hub_ui.web.try_page.compatibility import suggest_base
-from hub_ui.pages.try_page.form import FormSource, find_record
-from hub_ui.pages.try_page.image_files import Original
-from hub_ui.pages.try_page.orders import Order
-from hub_ui.pages.try_page.page import TryPage
 from hub_ui.web.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
@@ -35,15 +28,8 @@ from hub_ui.web.view import (
     clamp_weight,
     prompt_text,
 )
-from hub_ui.services import Services
-from hub_ui.used_loras import FoundLora, find_used_lora
-from hub_ui.web.images import address
-from hub_ui.widgets import result
-from hub_ui.widgets.render import Renderer, act_data
-from hub_ui.widgets.result import Tile
 
 MOST_BYTES = 100 * 1024 * 1024
-LARGEST_SIDE = 2048
 LONGEST_VALUE = 2000
 MOST_ROWS = 60
 _ALONE = N_("found by its name alone: another file may bear it")
@@ -64,11 +50,13 @@ class DroppedLora:
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedImage:
-    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours."""
+    """`rows` are its settings in full, as they stand in it. `provenance` is that of an image of ours, and `is_sheet`
+    says whether it shows a whole comparison.
+    """
 
     name: str
     program: str
-    original: Original
+    provenance: Provenance | None = None
     loras: tuple[DroppedLora, ...]
     settings: TrySettings
     rows: tuple[tuple[str, str], ...]
@@ -85,79 +73,18 @@ class DroppedImage:
         return replace(view, page="try", open="", stack=stack, settings=self.settings)
 
 
-def connect(page: TryPage, services: Services, render: Renderer) -> None:
-    cache = page.result.GRADIO_CACHE
-
-    turns = Turns()
-
-    def on_drop(request: gr.Request, file: str | None) -> Iterator[Any]:
-        turn, steps = turns.take(request), describe_drop(services, render, file, cache)
-        yield from while_current(steps, lambda: turns.is_at(request, turn), (gr.skip(), gr.skip()))
-
-    def on_click(now: View, dropped: DroppedImage | None, asked: int, event: gr.EventData) -> Any:
-        with errors_as_messages():
-            return apply_click(render, now, dropped, asked, act_data(event))
-
-    # The view first, and by itself: what is clicked while the file is read stays.
-    page.drop.upload(lambda now: replace(now or View(), page="try", open=""), [page.view], [page.view], **IN_ORDER)
-    page.drop.upload(on_drop, [page.drop], [page.dropped, page.plan], trigger_mode="multiple", **QUIET)
-    outputs = [page.view, page.shown, page.asked, page.order, page.dropped, page.plan]
-    page.dropped.act(on_click, [page.view, page.plan, page.asked], outputs, **IN_ORDER)
-
-
-def describe_drop(services: Services, render: Renderer, file: str | None, cache: str) -> Iterator[tuple[Any, Any]]:
-    """The plan's HTML, and the plan."""
-    if not file:
-        return
-    yield result.progress_html(render, _("Looking for what it was made with…"), None), None
-    try:
-        dropped = read_dropped(services, Path(file), cache)
-    except HubUiError as error:
-        yield render("dropped", problem=error.message), None
-        return
-    yield render("dropped", problem="", folded=False, dropped=dropped), dropped
-
-
-def apply_click(
-    render: Renderer, view: View, dropped: DroppedImage | None, asked: int, clicked: dict[str, Any]
-) -> tuple[Any, ...]:
-    """View, form's source, count of requests, order, the plan's HTML, and the plan."""
-    name = clicked.get("act")
-    if name == "forget-image":
-        return (*(gr.skip(),) * 4, "", None)
-    if dropped is None or name not in ("make-again", "fill"):
-        return (gr.skip(),) * 6
-    then = dropped.view(view)
-    # The form is filled in anew, whatever was typed meanwhile.
-    filled = FormSource()
-    order = Order.of(then, None if dropped.is_sheet else dropped.original) if name == "make-again" else None
-    folded = render("dropped", problem="", folded=True, dropped=dropped)
-    return then, filled, asked + 1 if then == view else gr.skip(), order, folded, gr.skip()
-
-
-def read_dropped(services: Services, path: Path, cache: str) -> DroppedImage:
-    """Raises UsageError for what is no image, and for one that does not say how it was made."""
+def read_dropped(services: Services, path: Path) -> DroppedImage:
+    """Raises UsageError for what is no image, and for one that does not say how it was made. Hubs may be asked."""
     if path.stat().st_size > MOST_BYTES:
         text = _("{name} is too large. Choose an image of less than {size}.")
         raise UsageError(text.format(name=path.name, size=format.size(MOST_BYTES)))
     found = png_metadata.read_any(path)
-    original = _keep(path, cache)
     if isinstance(found, Infotext):
-        return _read_infotext(services, path.name, found, original)
-    return _read_provenance(services, path.name, found, original)
+        return _read_infotext(services, path.name, found)
+    return _read_provenance(services, path.name, found)
 
 
-def _keep(path: Path, cache: str) -> Original:
-    """A copy that the page can show: decoded once, without what else was in the file."""
-    image, _notes = open_image(path, "picture")
-    width, height = image.size
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-    kept = Path(tempfile.mkdtemp(dir=cache)) / "original.webp"
-    image.save(kept, format="WEBP", lossless=True)
-    return Original(tile=Tile(src=address(kept), label=_("yours")), width=width, height=height)
-
-
-def _read_provenance(services: Services, name: str, found: Provenance, original: Original) -> DroppedImage:
+def _read_provenance(services: Services, name: str, found: Provenance) -> DroppedImage:
     sheet = found.whole_comparison
     loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
     base, notes = _base_of_provenance(services, found)
@@ -204,7 +131,7 @@ def _read_provenance(services: Services, name: str, found: Provenance, original:
         (_("Made with"), ", ".join(f"{library} {version}" for library, version in found.libraries.items())),
     )
     return DroppedImage(
-        name=name, program="hub-ui", original=replace(original, provenance=found), loras=loras, settings=settings,
+        name=name, program="hub-ui", provenance=found, loras=loras, settings=settings,
         rows=rows, notes=tuple(notes), is_sheet=sheet is not None,
     )  # fmt: skip
 
@@ -232,14 +159,14 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
     return "", [_("Its base, {name}, is not here: the one of its LoRAs is chosen.").format(name=Path(base).name)]
 
 
-def _read_infotext(services: Services, name: str, found: Infotext, original: Original) -> DroppedImage:
+def _read_infotext(services: Services, name: str, found: Infotext) -> DroppedImage:
     taken = example_settings.of_text(found)
     notes: list[str] = []
     if len(taken.loras) > MOST_LORAS:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_LORAS))
     loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
     kept = [lora for lora in loras if lora.ref]
-    records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
+    records = [_find_record(services, Ref.parse(lora.ref)) for lora in kept]
     checkpoint = found.fields.get("Model", "")
     settings = TrySettings(
         prompt=prompt_text(taken.prompt),
@@ -264,7 +191,6 @@ def _read_infotext(services: Services, name: str, found: Infotext, original: Ori
     return DroppedImage(
         name=name,
         program=next((known for known in _PROGRAMS if version.startswith(known)), _("a program like A1111’s")),
-        original=original,
         loras=loras,
         settings=settings,
         rows=_rows((_("Prompt"), found.prompt), (_("Negative prompt"), found.negative), *found.fields.items()),
@@ -300,6 +226,13 @@ def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
     size = format.size(record.file.size) if record.file and record.file.size else ""
     line = format.join(_("will be downloaded"), size, alone)
     return replace(lora, name=format.visible(record.title), state="download", line=line)
+
+
+def _find_record(services: Services, ref: Ref) -> Record | None:
+    try:
+        return services.lookup.find_record(ref) or services.lookup.record(ref)
+    except HubUiError:
+        return None
 
 
 def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:

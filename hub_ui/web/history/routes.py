@@ -1,0 +1,89 @@
+"""The addresses of the history: its list, a result or two of it side by side, and what is removed and comes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+
+from connectors.errors import NotFound
+from hub_ui.i18n import _
+from hub_ui.images.history import GONE
+from hub_ui.web.frame.pages import Pages, Preview, is_part
+from hub_ui.web.history import entries
+from hub_ui.web.images import SAFE
+from hub_ui.web.try_page.compare import differences
+from hub_ui.web.view import View
+
+Id = Annotated[str, Query(max_length=40)]
+FormId = Annotated[str, Form(alias="id", max_length=40)]
+FormPage = Annotated[int, Form(ge=1, le=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryRoutes:
+    """On one's own computer alone: visitors of a hosted page have no history."""
+
+    pages: Pages
+
+    def router(self) -> APIRouter:
+        router, services = self.pages.router(), self.pages.services
+
+        @router.get("/history")
+        def history(
+            request: Request,
+            page: Annotated[int, Query(ge=1, le=1000)] = 1,
+            removed: Id = "",
+        ) -> Response:
+            if is_part(request):
+                return self.part(page) if services.policy.allows("keep history") else HTMLResponse("")
+            services.policy.check("keep history")
+            return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
+
+        @router.get("/history/image")
+        def image(
+            id_: Annotated[str, Query(alias="id", max_length=40)], cell: Annotated[int, Query(ge=0, le=99)]
+        ) -> Response:
+            services.policy.check("keep history")
+            paths = services.history.entry(id_).paths
+            if cell >= len(paths):
+                raise NotFound(_(GONE))
+            headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
+            return FileResponse(paths[cell], media_type="image/png", headers=headers)
+
+        @router.post("/history/remove")
+        def remove(request: Request, id_: FormId, page: FormPage = 1) -> Response:
+            services.policy.check("keep history")
+            services.history.trash(id_)
+            return self.part(page, id_) if is_part(request) else back(page, id_)
+
+        @router.post("/history/bring-back")
+        def bring_back(request: Request, id_: FormId, page: FormPage = 1) -> Response:
+            services.policy.check("keep history")
+            services.history.bring_back(id_)
+            return self.part(page) if is_part(request) else back(page)
+
+        return router
+
+    def part(self, page: int, removed: str = "") -> Response:
+        return self.pages.part("history/list", **self.listed(page, removed))
+
+    def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
+        history = self.pages.services.history
+        found = [history.entry(id_) for id_ in opened]
+        results = [entries.show_result(entry, history.load(entry.id)) for entry in found]
+        differ = tuple(differences(*(entry.provenance for entry in found))) if len(found) == 2 else ()
+        values = {**self.listed(page, removed, opened), "results": results, "differences": differ}
+        title = results[0].title if results else _("History")
+        return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
+
+    def listed(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
+        found = self.pages.services.history.entries()
+        groups, more = entries.groups_of(found, self.pages.render.links, page)
+        return {"groups": groups, "more": more, "page": page, "removed": removed, "opened": opened}
+
+
+def back(page: int, removed: str = "") -> Response:
+    return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)

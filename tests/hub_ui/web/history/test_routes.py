@@ -1,0 +1,104 @@
+"""The history: what was made, opened again, compared, removed and brought back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from hub_ui.generate import comparison
+from hub_ui.services import Services
+from hub_ui.web.view import View
+from tests.hub_ui.generate.making import adapter, job, made, report
+from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
+
+GONE = "20261124-223801-042-1a2b3c"
+
+
+def opened(text: str) -> list[str]:
+    return [link["href"] for link in read(text).select("a.past")]  # type: ignore[misc]
+
+
+def test_what_was_made_again_with_the_same_settings_stands_there_once(built: Services, client: TestClient) -> None:
+    asked = job()
+    for wanted in (asked, asked, job(seed=8)):
+        built.history.add(made(wanted, comparison.before_after(wanted), report=report(seed=wanted.seed)))
+    assert len(opened(client.get("/history", headers=PART).text)) == 2
+
+
+def test_a_row_says_what_was_compared_and_shows_it_small(built: Services, client: TestClient) -> None:
+    asked = job()
+    built.history.add(made(asked, comparison.weight_sweep(asked, (0.0, 1.0))))
+    part = read(client.get("/history", headers=PART).text)
+    assert part.select("a.past > span > span")[0].text == "Weights: Ink 0 … 1"
+    small = client.get("/" + str(part.select("a.past img")[0]["src"]))
+    assert small.headers["content-type"] == "image/webp"
+
+
+def test_older_ones_are_on_the_next_page(built: Services, client: TestClient) -> None:
+    for seed in range(14):
+        built.history.add(made(job(seed=seed), report=report(seed=seed)))
+    first = read(client.get("/history", headers=PART).text)
+    assert (len(first.select("a.past")), first.find("a", string="Older")["href"]) == (12, "history?page=2")  # type: ignore[index]
+    second = read(client.get("/history?page=2", headers=PART).text)
+    assert (len(second.select("a.past")), second.find("a", string="Older")) == (2, None)
+
+
+def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_settings(
+    built: Services, client: TestClient
+) -> None:
+    kept = built.history.add(made(job(), comparison.before_after(job())))
+    page = read(client.get(f"/history?open={kept.id}").text)
+    images = [str(image["src"]) for image in page.select("#opened img")]
+    assert client.get("/" + images[1]).content == kept.paths[1].read_bytes()
+    again = page.find("a", string="Make it again")
+    view = View.from_address(str(again["href"]).partition("?")[2])  # type: ignore[index]
+    assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
+
+
+def test_two_results_are_compared_and_what_differs_is_named(built: Services, client: TestClient) -> None:
+    first = built.history.add(made(job(adapter(weight=0.6)), report=report(seed=8)))
+    second = built.history.add(made())
+    page = read(client.get(f"/history?open={first.id}&open={second.id}").text)
+    rows = [[cell.text for cell in row.select("th, td")] for row in page.select(".differences tr")]
+    assert rows == [["Weight of Ink", "0.6", "0.8"], ["Seed", "8", "7"]]
+    assert len(page.select("input[name=open][checked]")) == 2
+
+
+def test_what_is_removed_comes_back(built: Services, client: TestClient) -> None:
+    kept = built.history.add(made())
+    gone = read(client.post("/history/remove", data={"id": kept.id}, headers=PART).text)
+    undo = gone.select("form.undo")[0]
+    assert (undo["action"], undo.select("input[name=id]")[0]["value"]) == ("history/bring-back", kept.id)
+    back = client.post("/history/bring-back", data={"id": kept.id}, headers=PART)
+    assert opened(back.text) == [f"history?open={kept.id}"]
+
+
+def test_without_javascript_a_removed_one_comes_back_too(built: Services, client: TestClient) -> None:
+    kept = built.history.add(made())
+    there = client.post("/history/remove", data={"id": kept.id}).headers["location"]
+    assert there == f"../history?page=1&removed={kept.id}"
+    assert read(client.get(there.removeprefix("..")).text).select("form.undo")
+    assert client.post("/history/bring-back", data={"id": kept.id}).headers["location"] == "../history?page=1"
+
+
+@pytest.mark.parametrize("address", [f"/history?open={GONE}", f"/history/image?id={GONE}&cell=0", "/history?open=../x"])
+def test_what_is_gone_is_told(client: TestClient, address: str) -> None:
+    answer = client.get(address)
+    assert (answer.status_code, "no longer kept" in answer.text) == (404, True)
+
+
+def test_an_image_beyond_the_last_is_not_there(built: Services, client: TestClient) -> None:
+    kept = built.history.add(made())
+    assert client.get(f"/history/image?id={kept.id}&cell=5").status_code == 404
+
+
+def test_visitors_have_no_history(built: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(built, hosted=True), tmp_path) as client:
+        for refused in (
+            client.get(f"/history?open={GONE}"), client.get(f"/history/image?id={GONE}&cell=0"),
+            client.post("/history/remove", data={"id": GONE}), client.post("/history/bring-back", data={"id": GONE}),
+        ):  # fmt: skip
+            assert (refused.status_code, "keeps no history" in refused.text) == (422, True)
+        assert client.get("/history", headers=PART).text == ""
