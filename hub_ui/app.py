@@ -2,23 +2,31 @@
 
 import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
 import gradio as gr
+from gradio.oauth import attach_oauth
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
+from hub_ui.i18n import N_
+from hub_ui.pages.try_page.generations import Generations
 from hub_ui.services import Services
+from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
+from hub_ui.web.calls import CallCheck, Calls
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
@@ -27,18 +35,25 @@ from hub_ui.web.local_images import LocalImages
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
+from hub_ui.web.queue import gradio_settings
 from hub_ui.web.request_log import RequestLog
+from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.streams import Streams
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
-from hub_ui.widgets.blocks import gradio_settings
 from hub_ui.widgets.render import Renderer
 
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
+# Sessions of clients of the named endpoints.
+MOST_SESSIONS = 1000
+ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.")
+# So that pages and programs get that sentence, or their images.
+LAST_WORD_SECONDS = 5.0
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
+    "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
 
 
@@ -60,10 +75,10 @@ def serving(
         services.queue.start()
         closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
-        server = build_server(services, closing, host=host, folder=folder)
+        app = build_app(services, closing, host=host, folder=folder, agents=agents)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()), patient_launch(bound_connections(services)):
-            _, url, _ = server.launch(
+            _, url, _ = app.server.launch(
                 server_name=host,
                 server_port=port or None,
                 inbrowser=open_browser,
@@ -71,13 +86,48 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
-        closing.callback(server.get_blocks().close, verbose=False)
+        closing.callback(app.server.get_blocks().close, verbose=False)
+        closing.callback(finish_work, services, app)
+        describe_endpoints(app.server, app.endpoints)
+        watch_queues(services, app.generations)
         yield url
 
 
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """`calls` are those of the `endpoints`."""
+
+    server: gr.Server
+    endpoints: Endpoints
+    calls: Calls
+    generations: Generations
+
+
+def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path, agents: bool = False) -> App:
+    generations, calls = build_generations(services), Calls(services.policy.limits)
+    closing.callback(generations.close)
+    endpoints = Endpoints(services, generations, calls, folder)
+    routes = build_routes(services, closing, generations, folder)
+    checks = [
+        *build_checks(services, host=host, routes=OpenRoutes(own=own_parts(routes), agents=agents)),
+        call_check(endpoints, calls, generations),
+    ]
+    server = gr.Server(middleware=checks, openapi_url=None, docs_url=None, redoc_url=None)
+    server.router.routes[:0] = routes
+    add_endpoints(server, endpoints)
+    if services.settings.sign_in:
+        attach_oauth(server)
+    return App(server=server, endpoints=endpoints, calls=calls, generations=generations)
+
+
 def build_server(services: Services, closing: ExitStack, *, host: str, folder: Path) -> gr.Server:
-    """The routes of each page, and what stands before them."""
-    server = gr.Server(middleware=build_checks(services, host=host), openapi_url=None, docs_url=None, redoc_url=None)
+    return build_app(services, closing, host=host, folder=folder).server
+
+
+def build_routes(
+    services: Services, closing: ExitStack, generations: Generations, folder: Path
+) -> Sequence[BaseRoute]:
+    """Of each page, and beside them."""
     render, streams = Renderer(), Streams()
     pages = Pages(services=services, render=render)
     panel = Panel(services=services, render=render)
@@ -86,14 +136,44 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     parts = BrowseParts(services=services, secret=token_bytes(32))
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    for routes in (browse, lora):
-        server.include_router(routes.router())
-    server.router.routes[:0] = [
+    return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
         *image_routes(services, render, folder, closing),
-        *HealthRoutes(services=services, running=lambda: 0).routes(),
+        *HealthRoutes(services=services, running=generations.running).routes(),
+        *(route for routes in (browse, lora) for route in routes.router().routes),
     ]
-    return server
+
+
+def build_generations(services: Services) -> Generations:
+    limits = services.settings.limits
+    return Generations(
+        hosted=services.settings.hosted, most=limits.queue, own=limits.own_queue, people=limits.people_per_address,
+        check=services.lifecycle.check,
+    )  # fmt: skip
+
+
+def call_check(endpoints: Endpoints, calls: Calls, generations: Generations) -> Middleware:
+    functions = endpoints.by_name()
+    return Middleware(
+        CallCheck, calls=calls, endpoints=tuple(functions), read_call=partial(read_call, functions),
+        check_room=generations.check_room,
+    )  # fmt: skip
+
+
+def watch_queues(services: Services, generations: Generations) -> None:
+    services.metrics.watch_queue("generations", generations.running)
+    services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
+
+
+def finish_work(services: Services, app: App) -> None:
+    """What runs gets the time of a stop. Then downloads wait for the next start, and who follows hears of the rest."""
+    services.queue.hold()
+    were_running = app.generations.running()
+    services.lifecycle.wait_for(lambda: not app.generations.running() and not services.queue.running)
+    app.generations.end(ENDED)
+    until = time.monotonic() + (LAST_WORD_SECONDS if were_running else 0)
+    while app.calls.are_read() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def read_library(services: Services) -> None:
@@ -113,7 +193,7 @@ def bound_connections(services: Services) -> Connections:
     )
 
 
-def build_checks(services: Services, *, host: str) -> list[Middleware]:
+def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[Middleware]:
     """What stands between the network and the pages, the outermost first."""
     hosted = services.settings.hosted
     checks = [
@@ -125,7 +205,8 @@ def build_checks(services: Services, *, host: str) -> list[Middleware]:
     if hosted:
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
-    return [*checks, Middleware(RequestLanguage)]
+    limits = services.policy.limits
+    return [*checks, Middleware(RequestLanguage), Middleware(RequestCheck, routes=routes, limits=limits)]
 
 
 def image_routes(services: Services, render: Renderer, folder: Path, closing: ExitStack) -> list[BaseRoute]:
