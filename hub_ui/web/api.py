@@ -36,6 +36,7 @@ from hub_ui.pages.try_page.generations import Generations, GenerationSubject
 from hub_ui.services import Services
 from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
+from hub_ui.web.uploads import sweep
 
 if TYPE_CHECKING:
     Hub = str
@@ -320,6 +321,7 @@ class Endpoints:
         self, loras: Sequence[Ref], weights: Sequence[float], fields: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         services = self._services
+        sweep(self._folder, time.time() - services.policy.limits.keep_seconds)
         check_bases(services, loras, fields["base"] or "")
         fetches = enqueue(services, loras)
 

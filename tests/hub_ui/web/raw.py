@@ -43,6 +43,9 @@ class Visitor:
     def post(self, path: str, **more: Any) -> requests.Response:
         return requests.post(self.url + path, headers=self.headers, timeout=SECONDS, **more)
 
+    def request(self, method: str, path: str, **more: Any) -> requests.Response:
+        return requests.request(method, self.url + path, headers=self.headers, timeout=SECONDS, **more)
+
     def with_cookie(self) -> Visitor:
         """Somebody new, whose browser keeps what the page sets."""
         found = self.get("").cookies.get_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.test_hosted import DECIDED
 from tests.recording import Recorder
 
 SECRET = "hf_of_another_site"
@@ -35,6 +37,7 @@ def ask(method: str, path: str, **more: Any) -> Ask:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TEXT = {"Content-Type": "text/plain"}
 ASKS = [
+    *(ask(*re.sub("{[a-z]+}", "x", route).split(" /"), data={"ref": "civitai:1001"}) for route in sorted(DECIDED)),
     *(ask("GET", path) for path in (
         "", "?open=civitai:1001", "?view=library", "?view=settings", "settings", "glossary", "ask?q=ink",
         "more?after=1&shown=1&page=2", "suggestions?before=ink", "config", "gradio_api/info",
