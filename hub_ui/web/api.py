@@ -49,7 +49,7 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
 # After so long without anybody who reads its answer, a visitor's image is not made.
-_ABANDONED_SECONDS = 60.0
+ABANDONED_SECONDS = 60.0
 MOST_AT_ONCE = 8
 
 
@@ -351,7 +351,7 @@ class Endpoints:
         session, read = caller_session(), time.monotonic()
         for step in self._generations.follow(id_, beat=_BEAT_SECONDS):
             read = time.monotonic() if self._calls.is_read(session) else read
-            if self._services.settings.hosted and time.monotonic() - read > _ABANDONED_SECONDS:
+            if self._services.settings.hosted and time.monotonic() - read > ABANDONED_SECONDS:
                 self._generations.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
