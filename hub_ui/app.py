@@ -1,67 +1,47 @@
-"""The app: one gradio.Server with our pages, the endpoints for programs, and what stands between them and the network."""
+"""The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from secrets import token_bytes
 from typing import Any
 
 import gradio as gr
+from gradio.oauth import attach_oauth
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
+from hub_ui.i18n import N_
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
-from hub_ui.web.about.routes import AboutRoutes
-from hub_ui.web.browse.header_reader import HeaderReader
-from hub_ui.web.browse.parts import BrowseParts
-from hub_ui.web.browse.routes import BrowseRoutes
-from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
-from hub_ui.web.frame.routes import FrameRoutes, old_addresses
-from hub_ui.web.glossary.routes import GlossaryRoutes
+from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
+from hub_ui.web.calls import CallCheck, Calls
 from hub_ui.web.headers import SecurityHeaders
-from hub_ui.web.health import HealthRoutes
-from hub_ui.web.history.routes import HistoryRoutes
-from hub_ui.web.images import GeneratedImages, HubImages
-from hub_ui.web.jobs import JobRoutes
-from hub_ui.web.library.checks import LibraryChecks
-from hub_ui.web.library.parts import LibraryParts
-from hub_ui.web.library.routes import LibraryRoutes
-from hub_ui.web.local_images import LocalImages
-from hub_ui.web.lora.panel import Panel
-from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
+from hub_ui.web.queue import gradio_settings
 from hub_ui.web.request_log import RequestLog
+from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
-from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.streams import Streams
-from hub_ui.web.try_page.dropped_routes import DroppedRoutes
-from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
-from hub_ui.web.try_page.generate import Generator
-from hub_ui.web.try_page.routes import TryRoutes
-from hub_ui.web.try_page.stage import TryParts
-from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
-from hub_ui.web.uploads import Uploads
-from hub_ui.web.view import PageName, View
-from hub_ui.web.visit.routes import VisitRoutes
+from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
-from hub_ui.widgets.blocks import gradio_settings
-from hub_ui.widgets.render import Renderer
 
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
+# Sessions of clients of the named endpoints.
+MOST_SESSIONS = 1000
+ENDED = N_("hub-ui was stopped before this was done. Start it again in a minute.")
+# So that pages and programs get that sentence, or their images.
+LAST_WORD_SECONDS = 5.0
 LAUNCH: dict[str, Any] = {
     "prevent_thread_lock": True, "quiet": True, "show_error": False, "run_history": False, "footer_links": [],
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
+    "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
 
 
@@ -83,10 +63,10 @@ def serving(
         services.queue.start()
         closing.callback(services.queue.stop)
         threading.Thread(target=read_library, args=(services,), name="library", daemon=True).start()
-        server = build_server(services, closing, host=host, folder=folder)
+        app = build_app(services, closing, host=host, folder=folder, agents=agents)
         # Gradio announces its MCP server with signs that some consoles can not print.
         with redirect_stdout(io.StringIO()), patient_launch(bound_connections(services)):
-            _, url, _ = server.launch(
+            _, url, _ = app.server.launch(
                 server_name=host,
                 server_port=port or None,
                 inbrowser=open_browser,
@@ -94,55 +74,42 @@ def serving(
                 mcp_server=agents,
                 max_file_size=services.policy.limits.upload_bytes,
             )
-        closing.callback(server.get_blocks().close, verbose=False)
+        closing.callback(app.server.get_blocks().close, verbose=False)
+        closing.callback(finish_work, services, app)
+        describe_endpoints(app.server, app.endpoints)
+        watch_queues(services, app.jobs)
         yield url
 
 
-def build_server(services: Services, closing: ExitStack, *, host: str, folder: Path) -> gr.Server:
-    """The routes of each page, and what stands before them."""
-    server = gr.Server(middleware=build_checks(services, host=host), openapi_url=None, docs_url=None, redoc_url=None)
-    render, streams = Renderer(), Streams()
-    pages = Pages(services=services, render=render)
-    panel = Panel(services=services, render=render)
-    reader = HeaderReader(services=services)
-    closing.callback(reader.close)
-    parts = BrowseParts(services=services, secret=token_bytes(32))
-    library_parts = LibraryParts(services=services, render=render, checks=LibraryChecks(services))
-    drawer = DrawerParts(services=services)
-    downloads = DownloadRoutes(pages=pages, parts=drawer, streams=streams)
-    library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
-    visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
-    images = GeneratedImages(folder=folder)
-    jobs = start_jobs(services)
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """`calls` are those of the `endpoints`."""
+
+    server: gr.Server
+    endpoints: Endpoints
+    calls: Calls
+    jobs: Jobs
+
+
+def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path, agents: bool = False) -> App:
+    jobs, calls = start_jobs(services), Calls(services.policy.limits)
     closing.callback(jobs.close)
-    generator = Generator(services=services, jobs=jobs, images=images)
-    files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
-    uploads = upload_routes(services, pages, files)
-    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: "")
-    compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
-    others: dict[PageName, Callable[[Request, View], Response]] = {
-        **old_addresses(),
-        "library": visits[0].answer if visits else library.answer,
-        "try": compare.answer,
-    }
-    browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others)
-    lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    following = JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare})
-    small = (
-        FrameRoutes(pages=pages),
-        SettingsRoutes(pages=pages),
-        GlossaryRoutes(pages=pages),
-        AboutRoutes(pages=pages),
-    )
-    past = HistoryRoutes(pages=pages)
-    for routes in (browse, lora, library, downloads, compare, following, past, *uploads, *small, *visits):
-        server.include_router(routes.router())
-    server.router.routes[:0] = [
-        Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *image_routes(services, render, images, closing),
-        *HealthRoutes(services=services, running=jobs.running).routes(),
+    endpoints = Endpoints(services, jobs, calls, folder)
+    routes = build_routes(services, closing, jobs, folder)
+    checks = [
+        *build_checks(services, host=host, routes=OpenRoutes(own=own_parts(routes), agents=agents)),
+        call_check(endpoints, calls, jobs),
     ]
-    return server
+    server = gr.Server(middleware=checks, openapi_url=None, docs_url=None, redoc_url=None)
+    server.router.routes[:0] = routes
+    add_endpoints(server, endpoints)
+    if services.settings.sign_in:
+        attach_oauth(server)
+    return App(server=server, endpoints=endpoints, calls=calls, jobs=jobs)
+
+
+def build_server(services: Services, closing: ExitStack, *, host: str, folder: Path) -> gr.Server:
+    return build_app(services, closing, host=host, folder=folder).server
 
 
 def start_jobs(services: Services) -> Jobs:
@@ -153,13 +120,28 @@ def start_jobs(services: Services) -> Jobs:
     )  # fmt: skip
 
 
-def upload_routes(services: Services, pages: Pages, files: UploadedFiles) -> tuple[UploadRoutes, DroppedRoutes]:
-    """Files that people give to the page, and what is done with images among them."""
-    limits = services.policy.limits
-    uploads = Uploads(files.folder, limits, lambda size: services.quotas.spend("uploads", size))
-    images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
-    answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
-    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped
+def call_check(endpoints: Endpoints, calls: Calls, jobs: Jobs) -> Middleware:
+    functions = endpoints.by_name()
+    return Middleware(
+        CallCheck, calls=calls, endpoints=tuple(functions), read_call=partial(read_call, functions),
+        check_room=jobs.check_room,
+    )  # fmt: skip
+
+
+def watch_queues(services: Services, jobs: Jobs) -> None:
+    services.metrics.watch_queue("generations", jobs.running)
+    services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
+
+
+def finish_work(services: Services, app: App) -> None:
+    """What runs gets the time of a stop. Then downloads wait for the next start, and who follows hears of the rest."""
+    services.queue.hold()
+    were_running = app.jobs.running()
+    services.lifecycle.wait_for(lambda: not app.jobs.running() and not services.queue.running)
+    app.jobs.end(ENDED)
+    until = time.monotonic() + (LAST_WORD_SECONDS if were_running else 0)
+    while app.calls.are_read() and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def read_library(services: Services) -> None:
@@ -179,7 +161,7 @@ def bound_connections(services: Services) -> Connections:
     )
 
 
-def build_checks(services: Services, *, host: str) -> list[Middleware]:
+def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[Middleware]:
     """What stands between the network and the pages, the outermost first."""
     hosted = services.settings.hosted
     checks = [
@@ -191,16 +173,8 @@ def build_checks(services: Services, *, host: str) -> list[Middleware]:
     if hosted:
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
-    return [*checks, Middleware(RequestLanguage)]
-
-
-def image_routes(services: Services, render: Renderer, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
-    """Of the hubs' images, those beside the library's files, and the generated ones."""
-    hub_images = HubImages(links=render.links, store=services.media, destinations=services.settings.image_destinations)
-    closing.callback(hub_images.close)
-    local_images = LocalImages(links=render.links)
-    closing.callback(local_images.close)
-    return [*hub_images.routes(), local_images.route(), images.route()]
+    limits = services.policy.limits
+    return [*checks, Middleware(RequestLanguage), Middleware(RequestCheck, routes=routes, limits=limits)]
 
 
 def allowed_hosts(services: Services, host: str) -> AllowedHosts:

@@ -4,6 +4,7 @@ CONTRIBUTING.md ("Words") says how to add a text or a language.
 """
 
 import gettext
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from io import BytesIO
@@ -12,10 +13,13 @@ from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_decimal
+from starlette.requests import cookie_parser
 
 from hub_ui.i18n import LANGUAGES, Language
 
 DOMAIN = "hub_ui"
+# What a person chose on the Settings page.
+COOKIE = "hub-ui-language"
 # Their sentences end with a wide full stop.
 UNSPACED = ("zh-CN", "ja")
 
@@ -71,3 +75,14 @@ def choose_language(chosen: str, accepted: str) -> str:
             continue
     ordered = sorted(weighed, key=lambda pair: -pair[0])
     return next((own[name] for weight, name in ordered if name in own and weight > 0), "en")
+
+
+def read_choice(headers: Mapping[str, str]) -> str:
+    """A code of LANGUAGES, or empty for "as the browser says"."""
+    chosen = cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
+    return chosen if chosen in LANGUAGES else ""
+
+
+def read_language(headers: Mapping[str, str]) -> Language:
+    """That of a request."""
+    return get_language(choose_language(read_choice(headers), headers.get("accept-language") or ""))

@@ -16,7 +16,6 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
-from gradio.context import Context
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from connectors.image_urls import Media, with_width
@@ -24,7 +23,7 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
-from hub_ui.widgets.blocks import COOKIE, TranslatedBlocks
+from hub_ui.locales import COOKIE
 from hub_ui.widgets.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
@@ -144,7 +143,7 @@ def widget(value: str | Callable[[], str] = "", *, elem_id: str, script: str = "
     clicked element's data- attributes. `script` may call `trigger('act', {...})`. A function, since Gradio (6.31)
     writes a .pyi file for each component subclass.
     """
-    component = gr.HTML(
+    return gr.HTML(
         value() if callable(value) else value,
         html_template="${value}",
         css_template="",
@@ -152,10 +151,6 @@ def widget(value: str | Callable[[], str] = "", *, elem_id: str, script: str = "
         apply_default_css=False,
         elem_id=elem_id,
     )
-    blocks = Context.root_block
-    if callable(value) and isinstance(blocks, TranslatedBlocks):
-        blocks.keep_html(component, value)
-    return component
 
 
 def read_script(name: str) -> str:

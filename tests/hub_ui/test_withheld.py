@@ -24,7 +24,7 @@ from hub_ui.web.view import View
 from hub_ui.settings import from_environment
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
-from tests.hub_ui.test_api import call_tool
+from tests.hub_ui.web.test_api import call_tool
 
 SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}
 TITLE, REASON = "Red Style", "showing a minor"

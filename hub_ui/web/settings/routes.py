@@ -13,13 +13,13 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import HubUiError, UsageError
 from connectors.query import Query
 from hub_ui.i18n import LANGUAGES, _
+from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
+from hub_ui.locales import read_choice
 from hub_ui.web.frame.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
 from hub_ui.web.settings import changes, parts
 from hub_ui.web.settings.changes import KeyAct
 from hub_ui.web.settings.parts import Said
 from hub_ui.web.view import LONGEST_ADDRESS, View
-from hub_ui.widgets.blocks import COOKIE as LANGUAGE_COOKIE
-from hub_ui.widgets.blocks import read_choice
 
 # Keys that a hub is asked about just now.
 MOST_CHECKS = 20

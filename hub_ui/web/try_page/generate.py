@@ -17,13 +17,13 @@ from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.services import Services
+from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import image_files
 from hub_ui.web.try_page.compatibility import choose_base
 from hub_ui.web.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
 from hub_ui.web.try_page.image_files import Original
 from hub_ui.web.view import TrySettings, View
-from hub_ui.widgets import drawer
 from hub_ui.widgets.result import Result
 
 IsCancelled = Callable[[], bool]

@@ -44,12 +44,12 @@ def hosted_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 
 @pytest.fixture
 def local(local_page: Visitor) -> Visitor:
-    return local_page.another()
+    return local_page
 
 
 @pytest.fixture
 def hosted(hosted_page: Visitor) -> Visitor:
-    return hosted_page.another()
+    return hosted_page
 
 
 @pytest.fixture

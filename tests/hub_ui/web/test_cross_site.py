@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import requests
 
 from tests.hub_ui.web.raw import Visitor, served
+from tests.hub_ui.web.test_hosted import DECIDED
 from tests.recording import Recorder
 
 SECRET = "hf_of_another_site"
-EVENT = {"session_hash": "x", "fn_index": 0, "data": [], "event_data": None}
+JOIN = {"session_hash": "x", "fn_index": 0, "data": ["ink"]}
 PULL = {"data": ["civitai:1001"]}
-KEY = {"hub": "huggingface", "key": SECRET}
-OWN_HEADER = {"x-hub-ui": "settings"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,38 +37,31 @@ def ask(method: str, path: str, **more: Any) -> Ask:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TEXT = {"Content-Type": "text/plain"}
 ASKS = [
-    ask("GET", ""), ask("GET", "config"), ask("GET", "?view=library"), ask("GET", "theme.css"), ask("GET", "glossary"),
-    ask("GET", "gradio_api/info"), ask("GET", "gradio_api/openapi.json"), ask("GET", "gradio_api/startup-events"),
-    ask("GET", "gradio_api/heartbeat/x"), ask("GET", "gradio_api/queue/data?session_hash=x"),
-    ask("GET", "gradio_api/call/search/x"), ask("GET", "gradio_api/file=/etc/hostname"), ask("GET", "gradio_api/token"),
-    ask("GET", "gradio_api/upload_progress?upload_id=x"), ask("GET", "gradio_api/user"),
-    ask("GET", "gradio_api/app_id"),
-    ask("GET", "gradio_api/runs"), ask("GET", "gradio_api/mcp/schema"), ask("GET", "gradio_api/mcp/"),
-    ask("GET", "images/x/x.png"), ask("GET", "hub-picture?url=x"), ask("GET", "logout"),
-    ask("GET", "login/huggingface"),
-    ask("GET", "health"), ask("GET", "ready"), ask("GET", "metrics"), ask("GET", "visit/loras.lock"),
+    *(ask(*re.sub("{[a-z]+}", "x", route).split(" /"), data={"ref": "civitai:1001"}) for route in sorted(DECIDED)),
+    *(ask("GET", path) for path in (
+        "", "?open=civitai:1001", "?view=library", "?view=settings", "settings", "glossary", "ask?q=ink",
+        "more?after=1&shown=1&page=2", "suggestions?before=ink", "config", "gradio_api/info",
+        "gradio_api/startup-events", "gradio_api/queue/data?session_hash=x", "gradio_api/call/search/x",
+        "gradio_api/file=/etc/hostname", "gradio_api/mcp/schema", "gradio_api/mcp/", "images/x/x.png",
+        "hub-picture?url=x", "logout", "login/huggingface", "health", "ready", "metrics", "visit/loras.lock",
+    )),
     ask("HEAD", ""), ask("OPTIONS", "gradio_api/queue/join"),
-    ask("POST", "gradio_api/queue/join", json=EVENT),
-    ask("POST", "gradio_api/queue/join", data=json.dumps(EVENT), headers=TEXT),
-    ask("POST", "gradio_api/queue/join", data={json.dumps(EVENT): ""}, headers=FORM),
+    ask("POST", "gradio_api/queue/join", json=JOIN),
+    ask("POST", "gradio_api/queue/join", data=json.dumps(JOIN), headers=TEXT),
+    ask("POST", "gradio_api/queue/join", data={json.dumps(JOIN): ""}, headers=FORM),
     ask("POST", "gradio_api/call/search", json={"data": ["ink"]}), ask("POST", "gradio_api/call/pull", json=PULL),
     ask("POST", "gradio_api/call/pull", data=json.dumps(PULL), headers=TEXT),
     ask("POST", "gradio_api/call/v2/pull", json={"ref": "civitai:1001"}), ask("POST", "gradio_api/call/try", json={}),
-    ask("POST", "gradio_api/run/pull", json=PULL), ask("POST", "gradio_api/api/pull", json=PULL),
     ask("POST", "gradio_api/upload", files={"files": ("x.png", b"from another site")}),
-    ask("POST", "gradio_api/upload?upload_id=x", files=[("files", (f"{n}.txt", b"x")) for n in range(9)]),
+    ask("POST", "upload", files={"file": ("x.png", b"from another site")}),
     ask("POST", "gradio_api/cancel", json={"session_hash": "x", "fn_index": 0, "event_id": "x"}),
-    ask("POST", "gradio_api/reset", json={"event_id": "x"}), ask("POST", "gradio_api/stream/x", json={}),
-    ask("POST", "gradio_api/component_server", json={}), ask("POST", "login", data={"username": "x", "password": "x"}),
-    ask("POST", "settings/keys", json=KEY, headers=OWN_HEADER), ask("POST", "settings/keys", json=KEY),
-    ask("POST", "settings/keys", data=json.dumps(KEY), headers=TEXT),
-    ask("POST", "settings/keys", data=KEY, headers=FORM),
-    ask("POST", "settings/keys", json={"hub": "replicate", "do": "remove"}, headers=OWN_HEADER),
-    ask("POST", "settings/values", json={"library": "/tmp/elsewhere"}, headers=OWN_HEADER),
-    ask("POST", "settings/values", data=json.dumps({"proxy": "http://evil.invalid"}), headers=TEXT),
+    ask("POST", "gradio_api/reset", json={"event_id": "x"}), ask("POST", "login", data={"username": "x"}),
+    ask("POST", "lora/favorite", data={"ref": "civitai:1001"}),
+    ask("POST", "settings/keys", data={"hub": "huggingface", "key": SECRET}),
+    ask("POST", "settings/values", data={"library": "/tmp/elsewhere"}),
     ask("POST", "gradio_api/mcp/", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
     ask("POST", "gradio_api/mcp", data='{"jsonrpc": "2.0", "id": 1, "method": "initialize"}', headers=TEXT),
-    ask("PUT", "settings/keys", json=KEY), ask("DELETE", "settings/keys"), ask("PATCH", "config"),
+    ask("PUT", "settings/keys", json=PULL), ask("DELETE", "settings/keys"), ask("PATCH", "config"),
 ]  # fmt: skip
 # What browsers send for names of other sites that lead here. A hosted page answers to every name.
 REBINDING = {
@@ -166,8 +158,7 @@ FRAME = {**VISIT, "Sec-Fetch-Dest": "iframe"}
 @pytest.mark.parametrize(
     ("headers", "path", "local", "shared"),
     [
-        (VISIT, "?view=library", 200, 200),
-        (VISIT, "glossary", 200, 200),
+        (VISIT, "?q=ink", 200, 200),
         (FRAME, "", 403, 200),
         ({**FRAME, "Sec-Fetch-Site": "same-site"}, "", 403, 200),
         # There is no signing in here, so it leads nowhere.
@@ -190,7 +181,7 @@ def test_a_link_on_another_site_leads_to_a_page_alone(
 
 def test_a_page_in_a_frame_of_hugging_face_asks_as_itself(hosted: Visitor) -> None:
     own = {"Host": "ada-loras.hf.space", "Origin": "https://ada-loras.hf.space", "Sec-Fetch-Site": "same-origin"}
-    framed = replace(hosted, headers={**own, "Sec-Fetch-Mode": "cors"}, session=uuid4().hex)
+    framed = replace(hosted, headers={**own, "Sec-Fetch-Mode": "cors"})
     answer = framed.post("gradio_api/call/search", json={"data": ["ink"]})
     assert (answer.status_code, [name for name in answer.headers if name.startswith("access-control")]) == (200, [])
 
@@ -216,7 +207,7 @@ def test_the_page_itself_and_programs_are_answered(mode: str, request: pytest.Fi
     # What other programs bring that use a browser's way to ask.
     node = {"Sec-Fetch-Mode": "cors"}
     for headers in (own, {}, node, {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}):
-        asking = replace(page, headers=headers, session=uuid4().hex)
+        asking = replace(page, headers=headers)
         assert asking.get("config").status_code == 200
         assert asking.post("gradio_api/call/search", json={"data": ["ink"]}).status_code == 200
 

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import select
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
-from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from hub_ui.hosting.limits import Limits
-from hub_ui.pages.try_page import generations
-from tests.hub_ui.web.raw import STATES, Visitor, served
+from hub_ui.web import api
+from tests.hub_ui.web.raw import Visitor, served
 
 MB = 1_000_000
 LIMITS = Limits(
     upload_bytes=MB, upload_bytes_per_hour=5 * MB, uploads_bytes=20 * MB, opens_per_minute=20, searches_per_minute=40,
     images_per_hour=10, own_queue=2,
 )  # fmt: skip
-BOUNDARY = "xxxx"
-HEAD = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="x.png"\r\n\r\n'.encode()
 
 
 @pytest.fixture(scope="module")
@@ -40,117 +31,46 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 
 @pytest.fixture
 def person(page: Visitor) -> Visitor:
-    """Somebody new, whose browser keeps the cookie."""
-    cookie = page.get("").cookies.get_dict()
-    return replace(page.another(), headers={"Cookie": "; ".join(f"{name}={value}" for name, value in cookie.items())})
+    return page.with_cookie()
 
 
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def send(page: Visitor, *headers: str, megabytes: int) -> tuple[int, str, int]:
-    """Sends an upload piece by piece until it is refused. Returns the answer and how many megabytes went out."""
-    place, sent = urlsplit(page.url), 0
-    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
-        lines = [f"Host: {place.netloc}", f"Content-Type: multipart/form-data; boundary={BOUNDARY}", *headers]
-        connection.sendall("\r\n".join(["POST /gradio_api/upload HTTP/1.1", *lines, "", ""]).encode())
-        chunked = any("chunked" in header for header in headers)
-        with suppress(OSError):
-            for piece in [HEAD, *[bytes(MB)] * megabytes]:
-                # Three megabytes are too much for all that is tried here: then the answer is on its way.
-                if select.select([connection], [], [], 0.05 if sent < 3 else 30)[0]:
-                    break
-                connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
-                sent += len(piece) // MB
-        answer = HTTPResponse(connection)
-        answer.begin()
-        return answer.status, answer.read().decode(), sent
-
-
-def test_fifty_uploads_of_500_megabytes_are_refused_before_they_come(page: Visitor) -> None:
-    folder = Path(page.upload("x.txt", b"x")).parent.parent
-    before = size_of(folder)
-    for _ in range(50):
-        status, answer, sent = send(page, f"Content-Length: {500 * MB}", megabytes=500)
-        assert (status, "This is too much for one request" in answer, sent <= 3) == (413, True, True)
-    assert size_of(folder) == before
-
-
-def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_limit(page: Visitor) -> None:
-    status, answer, sent = send(page, "Transfer-Encoding: chunked", megabytes=500)
-    assert (status, "exceeded maximum allowed size" in answer, sent < 10) == (413, True, True)
-
-
-def test_one_person_meets_a_sentence_with_when_it_goes_on(person: Visitor) -> None:
-    answers = [person.post("gradio_api/upload", files={"files": ("x.txt", bytes(MB - 1000))}) for _ in range(6)]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert answers[-1].json()["detail"].startswith("5.0 MB uploaded an hour a person. This one in ")
-
-
-def test_the_uploads_of_many_stay_within_their_room(page: Visitor) -> None:
-    folder = Path(page.upload("x.txt", b"x")).parent.parent
-    answers = [page.post("gradio_api/upload", files={"files": (f"{n}.txt", bytes(MB - 1000))}) for n in range(30)]
-    statuses = Counter(answer.status_code for answer in answers)
-    assert (statuses[200] + statuses[507], statuses[507] >= 10) == (30, True)
-    assert answers[-1].json()["detail"] == "There is no room for another file here just now. Try again in an hour."
-    assert size_of(folder) < 22 * MB
-
-
-def said(page: Visitor, name: str, times: int, body: dict[str, Any]) -> Counter[str]:
-    """What the endpoint of that name says, by its first words."""
-    found = Counter[str]()
-    for _ in range(times):
-        event = page.post(f"gradio_api/call/v2/{name}", json=body)
-        text = event.json().get("detail", "")
-        if event.status_code == 200:
-            text = page.get(f"gradio_api/call/{name}/{event.json()['event_id']}").text
-        found[" ".join(text.replace('"', " ").split()[:40])] += 1
-    return found
+def said(page: Visitor, name: str, times: int, **arguments: Any) -> Counter[str]:
+    """What the endpoint of that name says."""
+    return Counter(page.call(name, **arguments).said for _ in range(times))
 
 
 def test_a_person_who_opens_without_end_meets_a_sentence(person: Visitor) -> None:
-    answers = said(person, "show", 60, {"ref": "civitai:1001"})
+    answers = said(person, "show", 60, ref="civitai:1001")
     assert sum(number for text, number in answers.items() if "20 LoRAs opened a minute a person." in text) >= 35
 
 
-def open_one(tab: Visitor, numbers: dict[str, int], ref: str) -> str:
-    """All that the page is told."""
-    told: list[str] = []
-    for event in ("nav.act > state", "state.change > panel"):
-        answer = tab.ask(
-            numbers[event],
-            STATES,
-            {"act": "open", "ref": ref},
-            on_step=lambda step: told.append(json.dumps(step)),
-        )
-        told.append(answer.said)
-    return " ".join(told)
-
-
-def open_many(tab: Visitor, numbers: dict[str, int]) -> list[str]:
+def open_many(visitor: Visitor) -> list[str]:
     """Of some of the LoRAs there are none."""
-    return [open_one(tab, numbers, f"civitai:{1001 + number % 10}") for number in range(25)]
+    return ["".join(visitor.stream(f"lora/read?open=civitai:{1001 + number % 10}")) for number in range(25)]
 
 
 def test_a_person_who_opens_without_end_in_many_tabs_meets_panels_and_a_sentence(person: Visitor) -> None:
-    numbers, before = person.numbers(), size_of(person.services.settings.home)
+    before = size_of(person.services.settings.home)
     with ThreadPoolExecutor(8) as tabs:
-        found = [text for tab in tabs.map(lambda _: open_many(person.another(), numbers), range(8)) for text in tab]
+        found = [text for tab in tabs.map(lambda _: open_many(person), range(8)) for text in tab]
     refused = [text for text in found if "LoRAs opened a minute " in text]
     assert (len(refused) >= 100, [text for text in found if "<h2" not in text]) == (True, [])
     assert size_of(person.services.settings.home) - before < 5 * MB
 
 
 def test_a_person_who_searches_without_end_meets_a_sentence(person: Visitor) -> None:
-    answers = said(person, "search", 60, {"text": "ink"})
+    answers = said(person, "search", 60, text="ink")
     assert sum(number for text, number in answers.items() if "40 searches a minute a person." in text) >= 15
 
 
 def tries(person: Visitor, times: int) -> list[requests.Response]:
     """Long ones, by calls of their own whose answers nobody reads."""
-    body = {"refs": [], "base": "tiny-shapes", "prompt": "a boat", "steps": 60, "width": 256, "height": 256}
-    return [person.post("gradio_api/call/v2/try", json=body) for _ in range(times)]
+    long: dict[str, Any] = {"refs": [], "base": "tiny-shapes", "steps": 60, "width": 256, "height": 256}
+    return [person.begin("try", prompt="a boat", **long) for _ in range(times)]
 
 
 WAIT = "Your last images are not made yet. Wait for them, or stop them."
@@ -165,12 +85,12 @@ def test_two_hundred_tries_meet_a_sentence_and_the_queue_stays_short(
     page: Visitor, person: Visitor, has_cookie: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What nobody reads ends soon, so others get their images."""
-    who = person if has_cookie else page.another()
+    who = person if has_cookie else page
     asked = tries(who, 200)
     said = [answer.json()["detail"] for answer in asked if answer.status_code == 429]
     assert (len(said) >= 190, set(said)) == (True, {WAIT})
     assert page.get("ready").json()["queue"]["generations"] <= 2
-    monkeypatch.setattr(generations, "ABANDONED_SECONDS", 0.5)
+    monkeypatch.setattr(api, "ABANDONED_SECONDS", 0.5)
     # A base that loads, and a step, are waited for: on a busy computer that is minutes.
     until = time.monotonic() + 240
     while not is_idle(page):

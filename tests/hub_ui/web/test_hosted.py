@@ -1,69 +1,56 @@
-"""A shared page by raw HTTP: every event of it has a decision, and none of them reaches what is the owner's."""
+"""A shared page by raw HTTP: every route of it has a decision, and none of them reaches what is the owner's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
+from starlette.routing import BaseRoute
 
 from connectors.errors import AccessError, UsageError
 from connectors.query import Query
 from connectors.ref import Ref
+from hub_ui.app import LAUNCH, build_generations, build_routes
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.web.queue import gradio_settings
+from hub_ui.web.requests import OpenRoutes, own_parts
 from tests.connectors.raw_server import raw_server
+from tests.hub_ui.web.conftest import with_settings
 from tests.hub_ui.web.raw import Visitor, served
 from tests.recording import Recorder
 
 KEYS = {"huggingface": "hf_member", "civitai": "civ_buyer", "replicate": "r8_owner"}
 # Only the owner's keys open these.
 CLOSED = ("huggingface:maker/closed", "civitai:1001@2002#3003")
-# What each event of a shared page may do. An event that is new needs a decision here, and a refusal where it could
+# What each route of a shared page may do. A route that is new needs a decision here, and a refusal where it could
 # write, read a path, spend money, or show what others do.
-SEARCHES = {
-    "state.change > state", "facets.act > state", "facets.act > nothing", "sentence.act > state", "demo.act > state",
-    "demo.act > nothing", "sentence.act > nothing", "search.submit > state", "search.submit > nothing",
-    "sort.input > state", "grid.act > state", "sort.input > nothing", "page.then > state",
-    "completion.act > completion", "intro.act > state", "intro.act > nothing", "more.act > state",
-    "saved.act > state", "saved.act > nothing",
+SEARCHES = {"GET /", "GET /ask", "GET /more", "GET /suggestions"}
+OPENS = {"GET /lora/read"}
+# A visitor's own library: what it lists for them alone, in memory.
+OWN_LIBRARY = {"POST /lora/keep"}
+REFUSED = {"POST /lora/download", "POST /lora/favorite"}
+# The program's own files, images that were shown, and what their maker alone has the address of.
+FILES = {"GET /web", "GET /hub-picture", "GET /hub-video", "GET /local-picture", "GET /images/{inside}/{name}"}
+# How the page is, and what its owner reads with a token.
+HEALTH = {"GET /health", "GET /ready", "GET /metrics"}
+DECIDED = SEARCHES | OPENS | OWN_LIBRARY | REFUSED | FILES | HEALTH
+# Of Gradio's: the endpoints show what hubs have, and generate within the same bounds.
+GRADIO = {
+    "GET /", "GET /config", "GET /gradio_api/info", "GET /gradio_api/startup-events", "GET /gradio_api/queue/data",
+    "GET /gradio_api/call/{api_name}/{event_id}", "GET /gradio_api/call/v2/{api_name}/{event_id}",
+    "GET /gradio_api/file={path_or_url}", "GET /logout", "POST /gradio_api/call/{api_name}",
+    "POST /gradio_api/call/v2/{api_name}", "POST /gradio_api/queue/join", "POST /gradio_api/cancel",
+    "POST /gradio_api/reset",
 }  # fmt: skip
-OPENS = {"state.change > panel", "panel.act > state"}
-# A visitor's own library: what it lists for them alone, in memory. Its event updates settings and saved searches too.
-OWN_LIBRARY = {"state.change > visit", "visit.act > visit", "visit.act > state", "panel.act > panel"}
-CHANGES_ITS_OWN_VIEW = {
-    "nav.act > state", "hubs.act > state", "drawer.act > state", "page.load > state", "state.change > nav",
-    "page.then > nothing", "page.failure > nothing",
-    "stack.act > state", "chips.act > state", "tabs.act > state", "pair.act > pair",
-    "dice.click > Seed", "base-choice.input > state", "state.change state.change > stack",
-    "generation.change > nothing", "make.click > said", "make.click > state", "question.act > question",
-    "drop.upload > state", "drop.upload > dropped", "dropped.act > state", "dropped.act > nothing",
-    "From.input To.input Images.input > weights-of",
-    "weights-of.blur weights-of.submit > From",
-}  # fmt: skip
-ESTIMATES = {
-    "state.change state.change Steps.input Guidance.input place.input quality.input Strength.input Seed.change"
-    " Size.change rows.change weights-of.change Clip weight.change Block weights.change start.change > estimate",
-}  # fmt: skip
-# Within policy.py's bounds, without keys, on the bases of the list.
-GENERATES = {"state.change > progress", "page.success > progress", "make.click > progress", "pair.act > progress"}
-# How the page looks, and which images it shows; the rest is refused.
-SETTINGS = {"settings.act > settings"}
-STOPS_ITS_OWN = {"stop.click > progress", "stop.click > nothing"}
-# Named endpoints: they show what hubs have, and generate within the same bounds.
-ENDPOINTS = {"search > 1st", "show > 1st", "inspect > 1st", "try > 1st"}
-DECIDED = (
-    OWN_LIBRARY | ENDPOINTS | SETTINGS | SEARCHES | OPENS | CHANGES_ITS_OWN_VIEW | ESTIMATES | GENERATES | STOPS_ITS_OWN
-)
-# Of every page of hub-ui, and some of none.
-ACTS = (
-    "pull", "fetch", "update", "remove-now", "reveal", "verify", "outdated", "import", "take", "again", "follow",
-    "cancel", "pause-all", "clear", "clear-images", "nsfw", "shown", "retry", "try", "example", "more", "nonsense",
-    "note", "favorite", "add-tag", "weight", "base_model", "reset", "bulk", "menu", "select-found",
-    "save-search", "open-search", "remove-search", "add", "drop",
-)  # fmt: skip
+VALUES = {"id": "1", "path": "/etc/passwd", "place": "replicate", "base": "/etc", "library": "/etc", "name": "x"}
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +65,59 @@ def keyed(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Itera
         yield visitor
 
 
-def test_every_event_of_a_shared_page_has_a_decision(hosted: Visitor) -> None:
-    assert {event.what for event in hosted.events()} - DECIDED == set()
+def named(route: BaseRoute) -> set[str]:
+    methods: set[str] = getattr(route, "methods", None) or {"GET"}
+    return {f"{method} {re.sub(':[a-z]+}', '}', str(getattr(route, 'path', '')))}" for method in methods - {"HEAD"}}
 
 
-def test_what_only_its_owner_may_do_is_not_there_at_all(hosted: Visitor) -> None:
-    parts = {str(part["props"].get("elem_id")) for part in hosted.config()["components"]}
-    assert parts & {"shelf", "import", "train-form", "train-pictures", "train-start", "train-list"} == set()
+@pytest.fixture
+def routes(built: Services, tmp_path: Path) -> Iterator[Sequence[BaseRoute]]:
+    """Of a shared page."""
+    shared = with_settings(built, hosted=True)
+    with ExitStack() as closing:
+        yield build_routes(shared, closing, build_generations(shared), tmp_path)
+
+
+def test_every_route_of_a_shared_page_has_a_decision(routes: Sequence[BaseRoute]) -> None:
+    assert set().union(*map(named, routes)) - DECIDED == set()
+
+
+@pytest.mark.parametrize("route", sorted(REFUSED))
+def test_what_only_its_owner_may_do_is_refused_in_words(hosted: Visitor, route: str) -> None:
+    answer = hosted.post(route.partition("/")[2], data={**VALUES, "ref": "civitai:1001"}, allow_redirects=False)
+    assert (answer.status_code, "hared page" in answer.text) == (422, True)
+
+
+def test_of_gradios_routes_those_are_open_that_something_uses(routes: Sequence[BaseRoute]) -> None:
+    with gradio_settings():
+        server = gr.Server()
+        server.launch(**LAUNCH)
+        paths = server.openapi()["paths"]
+        server.get_blocks().close(verbose=False)
+    table = OpenRoutes(own=own_parts(routes))
+    found = {
+        f"{method.upper()} {path.rstrip('/') or '/'}" for path, methods in paths.items() for method in {*methods} - {"head"}
+    }
+    assert len(found) > 50
+    assert {each for each in found if table.is_open(*re.sub(r"{\w+}", "x", each).split(" ", 1))} == GRADIO
+
+
+def test_a_file_of_another_server_is_not_fetched_for_anybody(hosted: Visitor) -> None:
+    for address in ("http://127.0.0.1:9/x", " https://example.org/x", "ftp://example.org"):
+        assert hosted.get(f"gradio_api/file={address}").status_code == 404
 
 
 def test_whatever_a_visitor_asks_for_nothing_of_the_owner_is_touched(keyed: Visitor, recorder: Recorder) -> None:
-    keyed.look_at(f"?view=try&lora={CLOSED[0]}&lora={CLOSED[1]}&on=/etc&place=replicate".replace("#", "%23"))
     recorder.forget()
-    for event in keyed.events():
-        for act in ACTS if event.name.endswith(".act") else ("",):
-            for ref in CLOSED:
-                keyed.ask(event.number, [None] * len(event.inputs), {"act": act, "ref": ref, "id": "1"})
+    for ref in CLOSED:
+        values = {**VALUES, "ref": ref, "refs": ref, "open": ref, "lora": ref, "q": ref, "view": "try"}
+        for route in DECIDED:
+            method, path = re.sub("{[a-z]+}", "x", route).split(" /")
+            answer = keyed.get(path, params=values) if method == "GET" else keyed.post(path, data=values)
+            assert answer.status_code < 500 or answer.status_code == 502
+        for name, arguments in {"search": {"text": ref}, "show": {"ref": ref}, "inspect": {"source": ref}}.items():
+            keyed.call(name, **arguments)
+        keyed.call("try", refs=ref, prompt="a boat")
     assert [request.target for request in recorder.requests if _has_key(request.text)] == []
     assert [request.target for request in recorder.requests if request.method not in ("GET", "HEAD")] == []
     assert (keyed.services.library.entries(), keyed.services.history.entries()) == ((), [])
@@ -110,12 +134,13 @@ def test_no_address_that_a_visitor_names_is_asked(hosted: Visitor) -> None:
             f"{canary.url}/api/models/a/b",
             f"http://huggingface.co@{canary.url[7:]}",
         ):
-            for name, data in {"search": [url], "show": [url], "inspect": [url], "try": [[url], url]}.items():
-                event = hosted.post(f"gradio_api/call/{name}", json={"data": data}).json()
-                assert "error" in hosted.get(f"gradio_api/call/{name}/{event['event_id']}").text or name == "search"
-            for event_ in hosted.events():
-                for act in ("search", "open", "try", "stack", "go") if event_.name.endswith(".act") else ():
-                    hosted.ask(event_.number, [None] * len(event_.inputs), {"act": act, "ref": url, "query": url})
+            for name, arguments in {
+                "search": {"text": url}, "show": {"ref": url}, "inspect": {"source": url},
+                "try": {"refs": [url], "prompt": url},
+            }.items():  # fmt: skip
+                assert hosted.call(name, **arguments).said or name == "search"
+            for path in ("", "ask", "lora", "hub-picture", "hub-video"):
+                hosted.get(path, params={"q": url, "open": url, "ref": url, "url": url, "hub": "civitai"})
         assert canary.sent == 0
 
 
@@ -156,13 +181,8 @@ def test_settings_of_a_shared_page_hold_no_key_and_a_home_of_their_own(home: Pat
     assert (dict(shared.tokens), shared.home, shared.library) == ({}, home / "hosted", home / "hosted" / "loras")
 
 
-def test_a_page_that_is_closed_says_so(hosted: Visitor) -> None:
-    texts = [str(part["props"].get("value")) for part in hosted.config()["components"]]
-    assert any("A shared page trains nothing." in text for text in texts)
-
-
 def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
-    page = keyed.get("config").text
+    page = "".join(keyed.get(path).text for path in ("", "?view=settings", "config", "gradio_api/info"))
     secrets = (*KEYS.values(), "HF_TOKEN", "your key", str(keyed.services.settings.home), str(Path.home()))
     assert [word for word in secrets if word in page] == []
 

@@ -1,6 +1,6 @@
-"""Five named endpoints beside the page, for programs (gradio_client, plain HTTP) and agents (MCP): see docs/api.md.
+"""Five named endpoints beside the pages, for programs (gradio_client, plain HTTP) and agents (MCP): see docs/api.md.
 
-Their answers are the documents of the command line. The page's own events are private, and no part of them.
+Their answers are the documents of the command line.
 """
 
 import functools
@@ -8,6 +8,7 @@ import inspect
 import json
 import random
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import gradio as gr
-import gradio.events
 import msgspec
 from gradio.utils import get_function_description
+from gradio_client.utils import json_schema_to_python_type
 
 from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError, suggestion
 from connectors.query import Sort
@@ -30,9 +31,12 @@ from hub_ui import documents
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
-from hub_ui.pages.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
-from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
+from hub_ui.jobs.jobs import ABANDONED_SECONDS, Jobs, JobSubject
 from hub_ui.services import Services
+from hub_ui.web.calls import Calls
+from hub_ui.web.queue import caller_session, use_caller
+from hub_ui.web.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
+from hub_ui.web.uploads import sweep
 
 if TYPE_CHECKING:
     Hub = str
@@ -44,6 +48,7 @@ MOST_LEFT_OUT = 1_000
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null"}
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
+MOST_AT_ONCE = 8
 
 
 @contextmanager
@@ -68,8 +73,8 @@ class Argument:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """As JSON schema. gradio_client's `view_api` shows the key that Gradio has added to it."""
-        return {**msgspec.json.schema(self.hint), "additional_description": self.about}
+        """As JSON schema."""
+        return msgspec.json.schema(self.hint)
 
     def check(self, value: Any) -> None:
         """Raises UsageError for a value of another type."""
@@ -118,7 +123,7 @@ def choices(hint: Any) -> tuple[str, ...]:
 def read_call(endpoints: Mapping[str, Callable[..., Any]], name: str, body: Any, by_name: bool = True) -> Any:
     """The body of a request to an endpoint: an object of its arguments, or one whose `data` has them in order.
 
-    Raises UsageError where Gradio (6.31) answers with an error of the server, or with one that is empty.
+    Raises UsageError where Gradio answers with an error of the server, or with one that is empty.
     """
     known = arguments_of(endpoints[name])
     listed = ", ".join(known)
@@ -146,29 +151,41 @@ def read_call(endpoints: Mapping[str, Callable[..., Any]], name: str, body: Any,
     return {"data": [given.get(each.name, each.default) for each in known.values()], "session_hash": session}
 
 
-def with_checks(function: Callable[..., Any]) -> Callable[..., Any]:
-    """With errors as Gradio's, also for values of other types: clients that call by position reach no other check."""
-    known = arguments_of(function)
-
-    @functools.wraps(function)
-    def call(*values: Any) -> Any:
-        with plain_errors():
-            # Gradio adds the request, which is no argument.
-            for argument, value in zip(known.values(), values, strict=False):
-                argument.check(value)
-            return function(*values)
-
-    return call
-
-
 class Endpoints:
     """The functions behind the endpoints. Their docstrings are what clients and agents read."""
 
-    def __init__(self, services: Services, generations: Generations, cache: Path) -> None:
-        """`cache` is Gradio's folder of served files."""
+    def __init__(self, services: Services, jobs: Jobs, calls: Calls, folder: Path) -> None:
+        """`folder` is that of the files that Gradio serves."""
         self._services = services
-        self._cache = cache
-        self._generations = generations
+        self._folder = folder
+        self._jobs = jobs
+        self._calls = calls
+
+    def by_name(self) -> dict[str, Callable[..., Any]]:
+        """A hosted page has none that writes."""
+        named: dict[str, Callable[..., Any]] = {
+            "search": self.search, "show": self.show, "inspect": self.inspect, "pull": self.pull, "try": self.try_loras,
+        }  # fmt: skip
+        if not self._services.policy.allows("pull"):
+            del named["pull"]
+        return named
+
+    def checked(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """In the language and with the right of who calls. Errors are Gradio's, also for values of other types: clients
+        that call by position reach no other check.
+        """
+        known = arguments_of(function)
+        visitors = self._services.visitors if self._services.settings.hosted else None
+
+        @functools.wraps(function)
+        def call(*values: Any) -> Any:
+            with use_caller(visitors), plain_errors():
+                for argument, value in zip(known.values(), values, strict=False):
+                    argument.check(value)
+                return function(*values)
+
+        call.__name__ = name
+        return call
 
     def search(
         self,
@@ -264,7 +281,6 @@ class Endpoints:
         width: int | None = None,
         height: int | None = None,
         fetch: bool = False,
-        request: gr.Request | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
@@ -297,13 +313,13 @@ class Endpoints:
             "height": height,
             "may_fetch": fetch,
         }
-        session = (request.session_hash if request else None) or ""
-        return self._try(loras, several(weights), fields, session)
+        return self._try(loras, several(weights), fields)
 
     def _try(
-        self, loras: Sequence[Ref], weights: Sequence[float], fields: dict[str, Any], session: str
+        self, loras: Sequence[Ref], weights: Sequence[float], fields: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         services = self._services
+        sweep(self._folder, time.time() - services.policy.limits.keep_seconds)
         check_bases(services, loras, fields["base"] or "")
         fetches = enqueue(services, loras)
 
@@ -316,21 +332,27 @@ class Endpoints:
                 wanted, comparison.single(wanted), on_progress=on_progress, is_cancelled=is_cancelled
             )
 
-        subject = GenerationSubject(
-            kind="one",
+        subject = JobSubject(
+            name="one",
             refs=tuple(map(str, loras)),
             downloads=fetches.own,
             waits_for=tuple(task.id for task in fetches.tasks),
         )
-        id_ = self._generations.start(subject, work, page=session)
-        for step in self._generations.follow(id_, beat=_BEAT_SECONDS, page=session):
-            if isinstance(step, Stopped):
-                break
+        step = self._follow(self._jobs.start(subject, work))
+        path = Path(tempfile.mkdtemp(dir=self._folder)) / f"hub-ui-{step.report.seed}.png"
+        png_metadata.save(step, 0, path)
+        image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()
+        return image, documents.result_json(step, path.name, step.report.notes)
+
+    def _follow(self, id_: str) -> GenerationResult:
+        """What was made. A visitor's generation ends once nobody waits for it."""
+        session, read = caller_session(), time.monotonic()
+        for _number, step in self._jobs.follow(id_, beat=_BEAT_SECONDS):
+            read = time.monotonic() if self._calls.is_read(session) else read
+            if self._services.settings.hosted and time.monotonic() - read > ABANDONED_SECONDS:
+                self._jobs.stop(id_)
             if isinstance(step, GenerationResult):
-                path = Path(tempfile.mkdtemp(dir=self._cache)) / f"hub-ui-{step.report.seed}.png"
-                png_metadata.save(step, 0, path)
-                image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()
-                return image, documents.result_json(step, path.name, step.report.notes)
+                return step
         raise UsageError("This generation was stopped. Ask for it again.")
 
 
@@ -350,70 +372,61 @@ def without_paths(document: dict[str, Any]) -> dict[str, Any]:
     return {"file_path" if key == "path" else key: plain(value) for key, value in document.items()}
 
 
-def add_endpoints(app: gr.Blocks, services: Services, generations: Generations) -> None:
-    """Within the Blocks of `app`. A hosted page has none that writes."""
-    functions = Endpoints(services, generations, Path(app.GRADIO_CACHE))
-    endpoints: dict[str, Callable[..., Any]] = {
-        "search": functions.search,
-        "show": functions.show,
-        "inspect": functions.inspect,
-        "pull": functions.pull,
-        "try": functions.try_loras,
-    }
-    if not services.policy.allows("pull"):
-        del endpoints["pull"]
-    for name, function in endpoints.items():
+def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
+    """Before the launch, in the order of `by_name`, by which Gradio numbers them."""
+    for name, function in endpoints.by_name().items():
         # Generations wait in the engine's own queue, and count as those of the page do.
-        own = {"concurrency_id": generations.concurrency_id, "concurrency_limit": None} if name == "try" else {}
-        gradio.events.api(with_checks(function), api_name=name, **own)
-        inputs = next(reversed(app.fns.values())).inputs
-        for component, argument in zip(inputs, arguments_of(function).values(), strict=True):
-            component._api_info = argument.schema  # type: ignore[union-attr]
+        own = {"concurrency_limit": None if name == "try" else MOST_AT_ONCE}
+        server.api(name=name, **own)(server.mcp.tool(name=name)(endpoints.checked(name, function)))
 
 
-def functions_of(app: gr.Blocks) -> dict[str, Callable[..., Any]]:
-    """Of the named endpoints."""
-    return {
-        str(event.api_name): event.fn for event in app.fns.values() if event.api_visibility == "public" and event.fn
-    }
+def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
+    """After the launch: each argument with its values, and what agents are answered."""
+    functions, info = endpoints.by_name(), server.get_blocks().get_api_info(all_endpoints=True)
+    for name, function in functions.items():
+        known = arguments_of(function)
+        for parameter in info["named_endpoints"][f"/{name}"]["parameters"]:
+            argument = known[parameter["parameter_name"]]
+            kind = json_schema_to_python_type(argument.schema)
+            parameter["type"] = {**argument.schema, "additional_description": argument.about}
+            parameter["python_type"] = {"type": kind, "description": argument.about}
+    server.api_info = server.all_app_info = info
+    answer_agents_in_json(server, functions)
 
 
-def answer_agents_in_json(app: gr.Blocks) -> None:
-    """Gradio (6.31) hands agents dictionaries as Python writes them, several outputs as one, and names of functions."""
-    server = app.mcp_server_obj
-    if server is None:
+def answer_agents_in_json(server: gr.Server, functions: Mapping[str, Callable[..., Any]]) -> None:
+    """Gradio hands agents dictionaries as Python writes them, and several outputs as one."""
+    agents = server.get_blocks().mcp_server_obj
+    if agents is None:
         return
-    to_contents = server.postprocess_output_data
+    to_contents = agents.postprocess_output_data
 
     def postprocess(data: Sequence[Any], root_url: str) -> Any:
         outputs = data[0] if isinstance(data[0], list | tuple) else data
         return to_contents([value if is_file(value) else json.dumps(value) for value in outputs], root_url)
 
-    server.postprocess_output_data = postprocess  # type: ignore[method-assign]
-    endpoints = server.tool_to_endpoint.values()
-    server.tool_to_endpoint = {server.tool_prefix + name.removeprefix("/"): name for name in endpoints}
-    for endpoint in server.api_info["named_endpoints"].values():
-        for parameter in endpoint["parameters"]:
-            # Its description stands beside it.
-            parameter["type"] = {k: v for k, v in parameter["type"].items() if k != "additional_description"}
-    handlers = server.mcp_server.request_handlers
-    handlers[server.types.CallToolRequest] = tool_call_handler(app, handlers[server.types.CallToolRequest])
+    agents.postprocess_output_data = postprocess  # type: ignore[method-assign]
+    for name, function in functions.items():
+        for parameter in agents.api_info["named_endpoints"][f"/{name}"]["parameters"]:
+            parameter["type"] = arguments_of(function)[parameter["parameter_name"]].schema
+    handlers = agents.mcp_server.request_handlers
+    call = agents.types.CallToolRequest
+    handlers[call] = tool_call_handler(agents, functions, handlers[call])
 
 
-def tool_call_handler(app: gr.Blocks, answer: Callable[[Any], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+def tool_call_handler(
+    agents: Any, functions: Mapping[str, Callable[..., Any]], answer: Callable[[Any], Awaitable[Any]]
+) -> Callable[[Any], Awaitable[Any]]:
     """`answer` for calls with arguments that can be read; what it answers is there as JSON too, not only as text."""
-    server, functions = app.mcp_server_obj, functions_of(app)
-    assert server is not None
-    types = server.types
 
     async def check_and_answer(request: Any) -> Any:
         tool, given = request.params.name, request.params.arguments or {}
         try:
-            if tool in server.tool_to_endpoint:
-                read_call(functions, server.tool_to_endpoint[tool].removeprefix("/"), given)
+            if tool in agents.tool_to_endpoint:
+                read_call(functions, agents.tool_to_endpoint[tool].removeprefix("/"), given)
         except UsageError as error:
-            text = types.TextContent(type="text", text=error.message)
-            return types.ServerResult(types.CallToolResult(content=[text], isError=True))
+            text = agents.types.TextContent(type="text", text=error.message)
+            return agents.types.ServerResult(agents.types.CallToolResult(content=[text], isError=True))
         result = await answer(request)
         if not result.root.isError:
             result.root.structuredContent = json.loads(result.root.content[-1].text)

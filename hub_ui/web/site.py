@@ -1,0 +1,107 @@
+"""Every page's routes, and those beside the pages: which parts they are made of, built once."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_bytes
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+
+from hub_ui.jobs.jobs import Jobs
+from hub_ui.services import Services
+from hub_ui.web.about.routes import AboutRoutes
+from hub_ui.web.browse.header_reader import HeaderReader
+from hub_ui.web.browse.parts import BrowseParts
+from hub_ui.web.browse.routes import BrowseRoutes
+from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.downloads.routes import DownloadRoutes
+from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.frame.routes import FrameRoutes, old_addresses
+from hub_ui.web.glossary.routes import GlossaryRoutes
+from hub_ui.web.health import HealthRoutes
+from hub_ui.web.history.routes import HistoryRoutes
+from hub_ui.web.images import GeneratedImages, HubImages
+from hub_ui.web.jobs import JobRoutes
+from hub_ui.web.library.checks import LibraryChecks
+from hub_ui.web.library.parts import LibraryParts
+from hub_ui.web.library.routes import LibraryRoutes
+from hub_ui.web.local_images import LocalImages
+from hub_ui.web.lora.panel import Panel
+from hub_ui.web.lora.routes import LoraRoutes
+from hub_ui.web.settings.routes import SettingsRoutes
+from hub_ui.web.streams import Streams
+from hub_ui.web.try_page.dropped_routes import DroppedRoutes
+from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
+from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.routes import TryRoutes
+from hub_ui.web.try_page.stage import TryParts
+from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
+from hub_ui.web.uploads import Uploads
+from hub_ui.web.view import PageName, View
+from hub_ui.web.visit.routes import VisitRoutes
+from hub_ui.widgets.render import Renderer
+
+
+def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
+    """`folder` has generated images and uploads. What has to be closed goes into `closing`."""
+    render, streams = Renderer(), Streams()
+    pages = Pages(services=services, render=render)
+    panel = Panel(services=services, render=render)
+    reader = HeaderReader(services=services)
+    closing.callback(reader.close)
+    drawer = DrawerParts(services=services)
+    library_parts = LibraryParts(services=services, render=render, checks=LibraryChecks(services))
+    library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
+    visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
+    images = GeneratedImages(folder=folder)
+    files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
+    generator = Generator(services=services, jobs=jobs, images=images)
+    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: "")
+    compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
+    others: dict[PageName, Callable[[Request, View], Response]] = {
+        **old_addresses(),
+        "library": visits[0].answer if visits else library.answer,
+        "try": compare.answer,
+    }
+    parts = BrowseParts(services=services, secret=token_bytes(32))
+    rooms = (
+        BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others),
+        LoraRoutes(pages=pages, panel=panel, streams=streams),
+        library,
+        *visits,
+        DownloadRoutes(pages=pages, parts=drawer, streams=streams),
+        compare,
+        JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare}),
+        HistoryRoutes(pages=pages),
+        *upload_routes(services, pages, files),
+        SettingsRoutes(pages=pages),
+        GlossaryRoutes(pages=pages),
+        AboutRoutes(pages=pages),
+        FrameRoutes(pages=pages),
+    )
+    return [
+        Mount(STATIC_PATH, StaticPages(directory=STATIC)),
+        *image_routes(services, render, images, closing),
+        *HealthRoutes(services=services, running=jobs.running).routes(),
+        *(route for room in rooms for route in room.router().routes),
+    ]
+
+
+def upload_routes(services: Services, pages: Pages, files: UploadedFiles) -> tuple[UploadRoutes, DroppedRoutes]:
+    """Files that people give to the page, and what is done with images among them."""
+    limits = services.policy.limits
+    uploads = Uploads(files.folder, limits, lambda size: services.quotas.spend("uploads", size))
+    images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
+    answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
+    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped
+
+
+def image_routes(services: Services, render: Renderer, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
+    """Of the hubs' images, those beside the library's files, and the generated ones."""
+    hub_images = HubImages(links=render.links, store=services.media, destinations=services.settings.image_destinations)
+    closing.callback(hub_images.close)
+    local_images = LocalImages(links=render.links)
+    closing.callback(local_images.close)
+    return [*hub_images.routes(), local_images.route(), images.route()]

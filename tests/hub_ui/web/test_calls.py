@@ -1,0 +1,129 @@
+"""Calls of the named endpoints: how many may wait, and that each answer is given once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hub_ui.hosting.limits import Limits
+from hub_ui.hosting.visitor import Visitor as Person
+from hub_ui.hosting.visitor import use_visitor
+from hub_ui.policy import hosted_policy
+from hub_ui.web.calls import KEPT_SECONDS, Calls
+from hub_ui.web.refused import Refused
+from tests.hub_ui.web.raw import Visitor, served
+
+LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)
+ADA, BEN, EVE = (Person(id=name, address="8.8.8.8") for name in ("ada", "ben", "eve"))
+TOO_MUCH = "This page has asked for too much at once. Wait for its answers, then try again."
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with served(tmp_path_factory.mktemp("calls"), hosted=True) as visitor:
+        yield visitor
+
+
+def begin(calls: Calls, visitor: Person) -> str:
+    """What is said of one more."""
+    with use_visitor(visitor):
+        try:
+            calls.begin("a session")
+        except Refused as refused:
+            return refused.message
+    return ""
+
+
+def test_who_has_calls_without_an_answer_waits_and_so_does_their_address() -> None:
+    calls = Calls(LIMITS)
+    said = [begin(calls, visitor) for visitor in (ADA, ADA, ADA, BEN, BEN, EVE, Person(id="dan", address="9.9.9.9"))]
+    assert said == ["", "", TOO_MUCH, "", TOO_MUCH, TOO_MUCH, ""]
+
+
+def test_an_answer_that_is_read_and_one_that_is_old_count_no_more() -> None:
+    clock = Clock()
+    calls = Calls(LIMITS, clock)
+    assert [begin(calls, ADA) for _ in range(3)] == ["", "", TOO_MUCH]
+    calls.end(calls.of_session("a session")[0])
+    assert [begin(calls, ADA) for _ in range(2)] == ["", TOO_MUCH]
+    clock.now = KEPT_SECONDS + 1
+    assert begin(calls, ADA) == ""
+
+
+def test_a_session_is_read_while_somebody_reads_it() -> None:
+    calls = Calls(LIMITS)
+    with calls.reading("one"), calls.reading("one"):
+        assert (calls.is_read("one"), calls.is_read("other"), calls.are_read()) == (True, False, True)
+    assert (calls.is_read("one"), calls.are_read()) == (False, False)
+
+
+def test_a_program_that_reads_none_of_its_answers_is_stopped(page: Visitor) -> None:
+    visitor = page.with_cookie()
+    codes = [visitor.begin("search", offline=True).status_code for _ in range(101)]
+    assert (codes[:100], codes[100]) == ([200] * 100, 429)
+    assert page.with_cookie().begin("search", offline=True).status_code == 200
+
+
+def test_one_that_reads_them_goes_on(page: Visitor) -> None:
+    visitor = page.with_cookie()
+    assert {visitor.call("search", offline=True).status for _ in range(110)} == {200}
+
+
+def test_an_answer_is_given_once(page: Visitor) -> None:
+    id_ = page.begin("search", offline=True).json()["event_id"]
+    assert page.read("search", id_).status == 200
+    answer = page.get(f"gradio_api/call/search/{id_}")
+    assert (answer.status_code, "Call it again." in answer.json()["detail"]) == (404, True)
+
+
+def join(page: Visitor, session: str, number: int = 0, data: Any = ("ink",)) -> Any:
+    values = ["", None, None, None, "relevance", "soft", 1, True, 0]
+    body = {"session_hash": session, "fn_index": number, "data": [*data, *values[len(data) :]]}
+    return page.post("gradio_api/queue/join", json=body)
+
+
+def test_a_session_has_the_answers_of_all_its_calls(page: Visitor) -> None:
+    ids = {join(page, "two").json()["event_id"] for _ in range(2)}
+    with page.get("gradio_api/queue/data?session_hash=two", stream=True) as stream:
+        messages = [json.loads(line.removeprefix(b"data: ")) for line in stream.iter_lines() if line]
+    assert {each["event_id"] for each in messages if each["msg"] == "process_completed"} == ids
+    assert page.get("gradio_api/queue/data?session_hash=two").status_code == 404
+
+
+def test_who_leaves_a_stream_is_answered_no_more(page: Visitor) -> None:
+    join(page, "left")
+    with page.get("gradio_api/queue/data?session_hash=left", stream=True) as stream:
+        assert stream.status_code == 200
+    while (answer := page.get("gradio_api/queue/data?session_hash=left", stream=True)).status_code == 200:
+        answer.close()
+    assert answer.json()["detail"] == "No call of this session waits for its answer. Call it again."
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"data": ' + b"[" * 100_000, b"\xff"])
+def test_a_request_that_can_not_be_read_is_refused(page: Visitor, body: bytes) -> None:
+    json_type = replace(page, headers={"Content-Type": "application/json"})
+    answer = json_type.post("gradio_api/queue/join", data=body)
+    assert (answer.status_code, "is no JSON" in answer.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("body", [[], 5, {}, {"fn_index": 99}, {"fn_index": -1}, {"fn_index": True}])
+def test_a_request_for_no_endpoint_is_refused(page: Visitor, body: Any) -> None:
+    answer = page.post("gradio_api/queue/join", json=body)
+    assert (answer.status_code, "There are: search, show, inspect, try." in answer.json()["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/etc/hostname", "meta": {}}, {"url": "http://x"}])
+def test_no_call_takes_a_file(page: Visitor, file: dict[str, Any]) -> None:
+    answer = join(page, "file", data=[["ink", [file]]])
+    assert (answer.status_code, answer.json()["detail"]) == (422, "An endpoint takes texts and numbers, and no files.")
