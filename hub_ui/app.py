@@ -23,7 +23,7 @@ from hub_ui.services import Services
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.calls import CallCheck, Calls
 from hub_ui.web.headers import SecurityHeaders
-from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
+from hub_ui.web.middleware import AllowedHosts, Compression, HostCheck, RequestLanguage, own_names
 from hub_ui.web.queue import gradio_settings
 from hub_ui.web.request_log import RequestLog
 from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
@@ -166,6 +166,7 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
     hosted = services.settings.hosted
     checks = [
         Middleware(SecurityHeaders, frames=services.policy.frames),
+        Middleware(Compression),
         Middleware(RequestLog),
         # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
         Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted),

@@ -5,11 +5,13 @@ Sec-Fetch-Site).
 """
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub_ui.i18n import use_language
@@ -125,3 +127,18 @@ class RequestLanguage:
             return
         with use_language(read_language(Headers(scope=scope))):
             await self.app(scope, receive, send)
+
+
+# Images are compressed as they are.
+_COMPRESSED = re.compile(r"/(hub-picture|hub-video|local-picture|made|uploaded|gradio_api/file)")
+
+
+class Compression:
+    """ASGI middleware: pages, parts and scripts in gzip. Starlette leaves streams alone, so each step comes at once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.plain, self.gzip = app, GZipMiddleware(app, minimum_size=1000, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_image = scope["type"] == "http" and _COMPRESSED.match(scope["path"])
+        await (self.plain if is_image else self.gzip)(scope, receive, send)

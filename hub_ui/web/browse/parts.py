@@ -107,12 +107,12 @@ class BrowseParts:
         }
 
     def listed(
-        self, view: View, now: Results, *, page: int = 1, shown: int = 0, after: int | None = None
+        self, view: View, now: Results, *, page: int = 1, shown: int = 0, after: int | None = None, cards: bool = True
     ) -> dict[str, Any]:
         """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""
         return {
             "view": view,
-            "cards": self.cards(now),
+            "cards": self.cards(now) if cards else now.ids,
             "page": page,
             "now": now,
             "open_prefix": f"{page_address(replace(view, open='').to_address() + '&').replace('?&', '?')}open=",

@@ -52,8 +52,8 @@ class BrowseRoutes:
             return await to_thread.run_sync(self.answer, request, view)
 
         @router.get("/ask")
-        def ask(request: Request) -> Response:
-            return self.streams.answer(self.ask(view_of(request)))
+        def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
+            return self.streams.answer(self.ask(view_of(request), seen))
 
         @router.get("/more")
         def more(
@@ -101,24 +101,21 @@ class BrowseRoutes:
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
 
-    def ask(self, view: View) -> Iterator[str]:
-        """The list after each hub's answer, then after headers of its first cards were read."""
-        services, painted = self.pages.services, None
+    def ask(self, view: View, seen: str) -> Iterator[str]:
+        """The list after each hub's answer, then after headers of its first cards were read. `seen` is the list that
+        the page has (Results.fingerprint).
+        """
+        services, change = self.pages.services, self.pages.services.catalog.change()
         now = search.begin(services, view.query)
         for now in search.search(services, view.query):
-            state = (
-                now.ids,
-                now.above,
-                now.gone,
-                now.note,
-                now.total,
-                now.facets,
-                now.statuses,
-                services.catalog.change(),
-            )
-            if state != painted and not now.is_held:
-                yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
-                painted = state
+            if now.is_held:
+                continue
+            values = self.parts.around(view, now)
+            if now.fingerprint != seen or services.catalog.change() != change:
+                seen, change = now.fingerprint, services.catalog.change()
+                yield self.pages.render("browse/step", **{**values, **self.parts.listed(view, now)})
+            else:
+                yield self.pages.render("browse/hubs", **{**values, **self.parts.listed(view, now, cards=False)})
         if services.settings.read_headers:
             yield from self.read_headers(view, now)
 

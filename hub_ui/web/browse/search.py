@@ -6,6 +6,7 @@ list again; what belongs below flows in, up to a page. So does a filter's choice
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import Query
@@ -56,9 +57,10 @@ class Results:
     is_held: bool = True
 
     @property
-    def question(self) -> str:
-        """Tells one query from another."""
-        return f"{hash(self.query):x}"
+    def fingerprint(self) -> str:
+        """Tells one list from another, whatever is said of the hubs."""
+        told = (self.ids, self.above, self.gone, self.total, self.facets, self.note, self.waiting, self.is_held)
+        return sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
     def page(self) -> int:
@@ -77,8 +79,8 @@ class Results:
 
     @property
     def waiting(self) -> int:
-        """How many places are kept for cards of hubs that have not answered."""
-        return max(0, min(WAITING_CARDS * len(self.pending), self.page - len(self.ids)))
+        """How many places are kept for cards of hubs that have not answered, where there is none yet."""
+        return 0 if self.ids else min(WAITING_CARDS * len(self.pending), self.page)
 
     @property
     def has_more(self) -> bool:
