@@ -73,19 +73,19 @@ class BrowseParts:
     kept: TTLCache[Any, CardContent] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def all(self, view: View, now: Results, *, asks: bool = True) -> dict[str, Any]:
-        """`asks`: whether the hubs are asked once this is there."""
-        return {**self.around(view, now), **self.listed(view, now), "asks": asks and bool(now.pending)}
+    def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
+        """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, if not `view`."""
+        return {**self.around(view, now, form or view), **self.listed(view, now), "asks": asks and bool(now.pending)}
 
-    def around(self, view: View, now: Results) -> dict[str, Any]:
+    def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
         total, one = (None if now.is_held else now.total), now.total == 1
         facets = None if now.is_held else now.facets
         sees_library = self.services.policy.allows("see library")
-        shown = groups(now.query, facets, sees_library=sees_library, loaded=loaded_base(self.services))
+        shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded_base(self.services))
         boxes = {group.facet: tuple(self.boxes(group)) for group in shown}
         known = {(box.name, box.value) for group in boxes.values() for box in group}
-        pairs = [("filter", text) for text in view.filters] + [("lora", s) for s in view.stack_texts]
+        pairs = [("filter", text) for text in form.filters] + [("lora", s) for s in form.stack_texts]
         return {
             "view": view,
             "query": now.query,
@@ -102,6 +102,7 @@ class BrowseParts:
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
             "address": view.to_address(),
+            "problem": "",
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
         }

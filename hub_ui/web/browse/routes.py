@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query
@@ -40,16 +41,24 @@ class BrowseRoutes:
         router, names_limit = self.pages.router(), CapacityLimiter(MOST_NAMES)
 
         @router.get("/")
-        async def browse(request: Request) -> Response:
+        async def browse(
+            request: Request, ask: bool = False, page: Annotated[int, Query(ge=1, le=10**5)] = 1
+        ) -> Response:
             view = view_of(request)
             other = self.others.get(view.page)
             if other is not None:
                 return await to_thread.run_sync(other, request, view)
-            if names.is_name(view.text.strip()) or "://" in view.text or ":" in view.text:
+            if source_of(request) == "q":
+                return await to_thread.run_sync(self.answer_typed, request, view)
+            if may_be_name(view.text.strip()):
                 found = await to_thread.run_sync(self.find, view, limiter=names_limit)
                 if found is not None:
                     return RedirectResponse(page_address(found.to_address()), 303)
-            return await to_thread.run_sync(self.answer, request, view)
+            if target_of(request):
+                return await to_thread.run_sync(self.answer_part, request, view)
+            return await to_thread.run_sync(
+                self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
+            )
 
         @router.get("/ask")
         def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
@@ -82,24 +91,39 @@ class BrowseRoutes:
         ref = names.parse_name(self.pages.services, view.text.strip())
         return None if ref is None else replace(view, query=replace(view.query, text="", phrases=()), open=str(ref))
 
-    def answer(self, request: Request, view: View) -> Response:
-        services, target = self.pages.services, target_of(request)
-        if target == "panel":
-            # The list beside it stays as it is.
-            return self.pages.part("lora/open", push=view.to_address(), **self.panel.values(view))
-        is_typed = source_of(request) == "q"
-        view = view if target == "" else replace(view, open="")
-        now = (search.typed_cards if is_typed else search.first_cards)(services, view.query)
-        values = self.parts.all(view, held(now) if not is_typed else now, asks=not is_typed)
-        if target:
-            answer: Response = self.pages.part("browse/answer", **values)
-            typed_over = is_typed and bool(view_of_page(request).text)
-            answer.headers["HX-Replace-Url" if typed_over else "HX-Push-Url"] = page_address(view.to_address())
-            remember_level(request, answer, view)
-            return answer
+    def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:
+        """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages."""
+        services = self.pages.services
+        now = last(search.search(services, view.query)) if ask else search.first_cards(services, view.query)
+        if page > 1:
+            now = search.page_of_list(services, now, page)
+        values = {**self.parts.all(view, held(now), asks=not ask), "problem": problem_of(request), "page": page}
         panel = self.panel.values(view) if view.open else {"detail": None}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
+
+    def answer_part(self, request: Request, view: View) -> Response:
+        if target_of(request) == "panel":
+            # The list beside it stays as it is.
+            return self.pages.part("lora/open", push=view.to_address(), **self.panel.values(view))
+        view = replace(view, open="")
+        now = held(search.first_cards(self.pages.services, view.query))
+        values = {**self.parts.all(view, now), "problem": problem_of(request)}
+        answer = self.pages.part("browse/answer", push=view.to_address(), **values)
+        remember_level(request, answer, view)
+        return answer
+
+    def answer_typed(self, request: Request, view: View) -> Response:
+        """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
+        view = replace(view, open="")
+        form = View.from_address(urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "q"]))
+        now = search.typed_cards(self.pages.services, view.query)
+        values = {**self.parts.all(view, now, asks=False, form=form), "problem": ""}
+        answer = self.pages.part("browse/answer", **values)
+        shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
+        # What is typed letter by letter is one step back.
+        answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = page_address(view.to_address())
+        return answer
 
     def ask(self, view: View, seen: str) -> Iterator[str]:
         """The list after each hub's answer, then after headers of its first cards were read. `seen` is the list that
@@ -110,7 +134,7 @@ class BrowseRoutes:
         for now in search.search(services, view.query):
             if now.is_held:
                 continue
-            values = self.parts.around(view, now)
+            values = self.parts.around(view, now, view)
             if now.fingerprint != seen or services.catalog.change() != change:
                 seen, change = now.fingerprint, services.catalog.change()
                 yield self.pages.render("browse/step", **{**values, **self.parts.listed(view, now)})
@@ -145,14 +169,28 @@ def view_of(request: Request) -> View:
     return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
 
-def view_of_page(request: Request) -> View:
-    """What the browser shows, as htmx says."""
-    return View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
+def may_be_name(text: str) -> bool:
+    """Whether the text may name one LoRA: OWNER/NAME, an address, or a ref."""
+    return names.is_name(text) or ":" in text
+
+
+def problem_of(request: Request) -> str:
+    """What is wrong with the filters of the text, which the list goes without."""
+    try:
+        View().with_text(request.query_params.get("q", ""))
+    except BadQuery as error:
+        return error.message
+    return ""
 
 
 def held(now: Results) -> Results:
     """A list of few cards waits for the hubs: most of what they answer would belong above them."""
     return replace(now, is_held=not now.ids and bool(now.pending))
+
+
+def last(steps: Iterator[Results]) -> Results:
+    *_before, end = steps
+    return end
 
 
 def remember_level(request: Request, answer: Response, view: View) -> None:

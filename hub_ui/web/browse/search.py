@@ -141,6 +141,12 @@ def next_cards(
     return replace(now, cursors=left, note=told if now.ids or left else _(NO_MORE))
 
 
+def page_of_list(services: Services, now: Results, page: int) -> Results:
+    """The cards of that page of the list, counted from 1, as it is now."""
+    found = read_list(services, now.query, page * now.page)
+    return replace(now, ids=found.ids[(page - 1) * now.page :], is_held=False)
+
+
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
     """A card that is not in the list any more leaves its place to the one that followed it."""
     found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.page)

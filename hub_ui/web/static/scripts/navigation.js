@@ -26,8 +26,13 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
 
-// Boxes show what the address says, whatever was clicked on the way to it.
-document.addEventListener("htmx:after:swap", () => {
+// Boxes show what the address says, whatever was clicked on the way to it; and so does the search box, but while it is
+// typed in.
+document.addEventListener("htmx:after:swap", (event) => {
+  const { target, sourceElement } = event.detail.ctx, line = document.getElementById("line");
+  if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
+    document.getElementById("q").value = line.dataset.text;
+  }
   for (const field of document.querySelectorAll("#filters input[form]")) field.checked = field.defaultChecked;
   for (const select of document.querySelectorAll("select[form=view]")) {
     const chosen = [...select.options].find((option) => option.defaultSelected);

@@ -1,30 +1,190 @@
+"""What a person does on the Browse page, by HTTP."""
+
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
+import pytest
+from bs4 import BeautifulSoup
+from httpx import Response
 from starlette.testclient import TestClient
 
+from connectors.guard import without_guard
+from hub_ui.services import Services
+from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.stand_ins import Hub
 from tests.hub_ui.web.conftest import PART, parts, read
 
+LIST = {**PART, "HX-Target": "main#main"}
+TYPED = {**LIST, "HX-Source": "input#q"}
 
-def cards(text: str) -> list[str]:
-    return [link.text for link in read(text).select("#cards .hit")]
+
+@pytest.fixture
+def seen(client: TestClient) -> TestClient:
+    """The hubs were asked before."""
+    client.get("/ask")
+    return client
+
+
+def cards(page: BeautifulSoup) -> list[str]:
+    return [link.text for link in page.select("#cards .hit")]
+
+
+def part(client: TestClient, address: str, headers: dict[str, str] = LIST) -> tuple[BeautifulSoup, Response]:
+    answer = client.get(address, headers=headers)
+    return read(answer.text), answer
+
+
+def hub_of(built: Services) -> Hub:
+    hub = without_guard(built.connectors[0])
+    assert isinstance(hub, Hub)
+    return hub
 
 
 def test_the_page_asks_the_hubs_once_it_is_there(client: TestClient) -> None:
-    page = read(client.get("/").text)
-    assert [ask["hx-get"] for ask in page.select(".ask")] == ["ask?"]
+    [ask] = read(client.get("/?base=flux1").text).select(".ask")
+    assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load")
 
 
 def test_the_hubs_answers_come_in_parts(client: TestClient) -> None:
-    last = parts(client.get("/ask").text)[-1]
+    last = parts(client.get("/ask?hub=civitai").text)[-1]
     assert [link.text for link in last.select(".hit")] == ["Ink 1", "Ink 2"]
+    assert last.select_one("[hx-target='#line']").text.split()[:2] == ["2", "LoRAs"]
 
 
-def test_what_was_seen_is_in_the_page_as_it_is_served(client: TestClient) -> None:
-    client.get("/ask")
-    assert cards(client.get("/?q=1").text) == ["Ink 1"]
+def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None:
+    ask = read(seen.get("/?q=ink&hub=civitai").text).select_one(".ask")["hx-get"]
+    targets = {each["hx-target"] for step in parts(seen.get(f"/{ask}").text) for each in step.select("[hx-target]")}
+    assert "#hubs" in targets
+    assert "#page-1" not in targets
+
+
+def test_what_was_seen_is_in_the_page_as_it_is_served(seen: TestClient) -> None:
+    assert cards(read(seen.get("/?q=1").text)) == ["Ink 1"]
+
+
+def test_without_javascript_a_link_asks_the_hubs_and_the_page_waits_for_them(client: TestClient) -> None:
+    assert read(client.get("/?hub=civitai").text).select_one("noscript a")["href"] == "?hub=civitai&ask=1"
+    assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]
+
+
+def test_without_javascript_the_list_has_pages(client: TestClient, built: Services) -> None:
+    built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 71))
+    first = read(client.get("/?sort=downloads").text)
+    assert (len(cards(first)), first.select_one("#next noscript a")["href"]) == (60, "?sort=downloads&page=2")
+    assert cards(read(client.get("/?sort=downloads&page=2").text))[:2] == ["Ink 61", "Ink 62"]
+
+
+def test_without_javascript_the_filters_are_a_form(seen: TestClient) -> None:
+    page = read(seen.get("/?kind=style").text)
+    form = page.select_one("form#view")
+    assert (form["action"], form.get("method", "get")) == ("./", "get")
+    assert [box["value"] for box in page.select("#filters input[form=view][checked]")] == ["style"]
 
 
 def test_a_part_says_which_address_it_is(client: TestClient) -> None:
-    answer = client.get("/?base=flux1", headers={**PART, "HX-Target": "main#main"})
+    page, answer = part(client, "/?q=&base=flux1&nsfw=soft&sort=relevance")
     assert answer.headers["HX-Push-Url"] == "./?base=flux1"
-    assert read(answer.text).html is None
+    assert page.html is None
+
+
+def test_what_is_typed_asks_no_hub_and_is_one_step_back(seen: TestClient, built: Services) -> None:
+    asked = len(hub_of(built).asked)
+    page, answer = part(seen, "/?q=1", {**TYPED, "HX-Current-URL": "http://localhost/?q=x"})
+    assert (cards(page), page.select(".ask"), len(hub_of(built).asked)) == (["Ink 1"], [], asked)
+    assert (answer.headers["HX-Replace-Url"], "HX-Push-Url" in answer.headers) == ("./?q=1", False)
+    assert "Press Enter to ask the hubs too." in page.text
+
+
+def test_a_filter_that_is_typed_ticks_no_box_until_enter(seen: TestClient) -> None:
+    typed, _answer = part(seen, "/?q=hub:civitai", TYPED)
+    entered, answer = part(seen, "/?q=hub:civitai")
+    assert (typed.select("[value=civitai][checked]"), len(entered.select("[value=civitai][checked]"))) == ([], 1)
+    assert (answer.headers["HX-Push-Url"], entered.select_one("#line")["data-text"]) == ("./?hub=civitai", "")
+
+
+def test_a_filter_that_is_wrong_is_told_and_the_list_goes_without_it(seen: TestClient) -> None:
+    page, _answer = part(seen, "/?q=ink+knd:style")
+    assert cards(page) == ["Ink 1", "Ink 2"]
+    assert "Did you mean “kind”" in page.select_one("#news .problem").text
+
+
+def test_each_part_of_the_query_is_a_link_that_takes_it_away(seen: TestClient) -> None:
+    page = read(seen.get("/?q=ink&base=flux1&filter=rank:>=16").text)
+    links = {link["aria-label"]: link["href"] for link in page.select("#line .part")}
+    assert links["Remove ink"] == "./?base=flux1&filter=rank%3A%3E%3D16"
+    assert len(links) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [("civitai:2", "civitai:2"), ("https://civitai.com/models/2/ink", "civitai:2"), ("civitai:404", "civitai:404")],
+)
+def test_what_names_one_lora_opens_it(client: TestClient, text: str, ref: str) -> None:
+    answer = client.get(f"/?{urlencode({'q': text, 'hub': 'civitai'})}")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"./?{urlencode({'hub': 'civitai', 'open': ref})}")
+
+
+def test_an_address_that_names_no_lora_is_told_where_the_person_is(client: TestClient) -> None:
+    answer = client.get("/?q=https://example.org/x", headers=LIST)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
+    assert "names no LoRA" in answer.text
+
+
+def test_the_next_page_follows_the_last_card(client: TestClient, built: Services) -> None:
+    built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 71))
+    more = parts(client.get("/ask?sort=downloads").text)[-1].select_one("[hx-target='#next'] a")["hx-get"]
+    [step] = parts(client.get(f"/{more}").text)
+    assert [link.text for link in step.select("[hx-target='#cards'] .hit")][0] == "Ink 61"
+    assert "The end of the list." in step.select_one("[hx-target='#next']").text
+
+
+def test_a_cursor_that_is_not_ours_is_not_sent_to_a_hub(client: TestClient, built: Services) -> None:
+    client.get("/ask")
+    before = len(hub_of(built).asked)
+    client.get("/more?after=1&shown=2&page=2&cursors=%7B%22civitai%22%3A%22http%3A%2F%2Fevil%22%7D&signed=x")
+    assert len(hub_of(built).asked) == before
+
+
+@pytest.mark.parametrize(
+    "address", ["/more?after=x&shown=1&page=2", "/more", "/?page=0", "/suggestions?before=" + "x" * 1001]
+)
+def test_values_that_no_page_of_ours_sends_are_refused_in_words(client: TestClient, address: str) -> None:
+    answer = client.get(address, headers=LIST)
+    assert (answer.status_code, "is not right" in answer.text) == (422, True)
+
+
+def test_a_suggestion_has_the_whole_text_and_where_the_cursor_goes(client: TestClient) -> None:
+    [option] = read(client.get("/suggestions?before=ink+ki&after=+wash").text).select("[role=option]")
+    assert (option["data-before"], option["data-after"]) == ("ink kind:", "wash")
+
+
+def test_what_is_wrong_with_a_text_stands_below_the_box(client: TestClient) -> None:
+    assert "“x”" in read(client.get("/suggestions?before=ink+rank:x").text).select_one("[role=status]").text
+
+
+def test_the_level_of_mature_images_is_this_browsers_from_then_on(seen: TestClient) -> None:
+    seen.get("/?nsfw=explicit", headers=LIST)
+    assert read(seen.get("/").text).select_one("#nsfw option[selected]")["value"] == "explicit"
+    seen.cookies.clear()
+    seen.get("/?nsfw=explicit")
+    assert read(seen.get("/").text).select_one("#nsfw option[selected]")["value"] == "soft"
+
+
+def test_a_link_to_a_search_says_what_it_leads_to(seen: TestClient) -> None:
+    page = read(seen.get("/?q=ink").text)
+    assert page.select_one("meta[property='og:title']")["content"] == "2 LoRAs that mention ink"
+    assert page.title.text == "2 LoRAs that mention ink · hub-ui"
+
+
+def test_a_page_of_ours_runs_no_script_but_its_own_files(client: TestClient) -> None:
+    answer = client.get("/")
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert [script.get_text() for script in read(answer.text).select("script")] == [""] * 9
+
+
+def test_old_addresses_go_on_working(seen: TestClient) -> None:
+    page = read(seen.get("/?q=ink+rank%3A%3E%3D16+-sketch&view=browse").text)
+    assert [part.text.split("×")[0].strip() for part in page.select("#line .part")] != []
+    assert page.select_one("#q")["value"] == "ink -sketch"
