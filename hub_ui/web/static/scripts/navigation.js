@@ -19,26 +19,30 @@ document.addEventListener("htmx:before:response", (event) => {
   if (changesPage(ctx) && ctx !== latest) event.preventDefault();
 });
 
-// What is typed is asked for a moment later, and stays in its box until then.
+// What is typed stays in its box: an answer to something earlier would bring another. Before htmx asks for it.
 document.addEventListener("input", (event) => {
   if (event.target.id === "q") for (const other of running) abort(other);
-});
+}, true);
 
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
 
-// Boxes show what the address says, whatever was clicked on the way to it; and so does the search box, but while it is
-// typed in.
+// The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {
   const { target, sourceElement } = event.detail.ctx, line = document.getElementById("line");
   if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
     document.getElementById("q").value = line.dataset.text;
   }
+  resetFields();
+});
+
+// Boxes show what the address says, whatever was clicked on the way to it.
+export function resetFields() {
   for (const field of document.querySelectorAll("#filters input[form]")) field.checked = field.defaultChecked;
   for (const select of document.querySelectorAll("select[form=view]")) {
     const chosen = [...select.options].find((option) => option.defaultSelected);
     if (chosen) select.value = chosen.value;
   }
-});
+}
 
 export function changesPage(ctx) {
   return ctx.target === document.body || ["main", "panel"].includes(ctx.target?.id) && !ctx.sourceElement.closest("#panel [data-hx-sync], #panel [hx-sync]");

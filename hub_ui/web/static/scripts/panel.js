@@ -1,6 +1,6 @@
 // The panel of a LoRA: it opens with what the card shows, closes without asking anybody, and copies what is clicked.
 
-import { endActs, endStreams, pushAddress } from "./navigation.js";
+import { endActs, endStreams, pushAddress, resetFields } from "./navigation.js";
 
 const SECOND = 1000;
 
@@ -45,6 +45,7 @@ export function closePanel() {
   const address = withoutPanel(location.search);
   // What is on its way closes the panel too, and has an address of its own.
   if (!isChanging && address !== location.search) pushAddress(address || location.pathname);
+  if (!isChanging) resetFields();
   document.getElementById(panel.dataset.from)?.querySelector(".hit").focus();
 }
 

@@ -10,8 +10,9 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from connectors.guard import without_guard
+from connectors.record import Example
 from hub_ui.services import Services
-from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.stand_ins import Hub
 from tests.hub_ui.web.conftest import PART, parts, read
 
@@ -169,6 +170,13 @@ def test_the_level_of_mature_images_is_this_browsers_from_then_on(seen: TestClie
     seen.cookies.clear()
     seen.get("/?nsfw=explicit")
     assert read(seen.get("/").text).select_one("#nsfw option[selected]")["value"] == "soft"
+
+
+def test_a_mature_picture_is_blurred_where_it_is_shown_at_all(client: TestClient, built: Services) -> None:
+    picture = Example(url="https://pictures.example/2.png", nsfw="mature")
+    built.catalog.add([lora(3, versions=(version("civitai:3@30", examples=(picture,)),))])
+    shown = {level: read(client.get(f"/?q=3&nsfw={level}").text).select("#cards img") for level in ("soft", "mature")}
+    assert (shown["soft"], [image["class"] for image in shown["mature"]]) == ([], [["blurred"]])
 
 
 def test_a_link_to_a_search_says_what_it_leads_to(seen: TestClient) -> None:

@@ -1,0 +1,201 @@
+"""What only a browser can tell of Browse and the panel: focus, history, scrolling, and acts that overtake others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.benchmarks.made_up_loras import made_up_loras
+from tests.browser.demo import Demo, whole_demo
+from tests.browser.races import COUNT, late_demo, play, rest
+
+pytestmark = pytest.mark.browser
+MANY = 2_000
+# The longest time between two frames, in milliseconds, and how many cards there are.
+SCROLL = """async () => {
+  let longest = 0, before = performance.now(), still = 0, height = 0;
+  while (still < 60) {
+    scrollBy(0, 900);
+    const now = await new Promise(requestAnimationFrame);
+    longest = Math.max(longest, now - before);
+    before = now;
+    still = document.body.scrollHeight === height ? still + 1 : 0;
+    height = document.body.scrollHeight;
+    if (document.querySelector('.more')) {
+      await new Promise((go) => setTimeout(go, 20));
+      [before, still] = [performance.now(), 0];
+    }
+  }
+  return [longest, document.querySelectorAll('#cards .card').length];
+}"""
+
+
+@pytest.fixture
+def browse(demo: str, page: Page) -> Page:
+    """The list of the demo, with every hub's answer."""
+    page.goto(demo)
+    expect(page.locator(".ask")).not_to_have_class(re.compile("htmx-request"))
+    expect(page.locator("#next")).to_contain_text("The end of the list.")
+    return page
+
+
+def title(page: Page) -> str:
+    return page.locator("#panel h2").inner_text()
+
+
+def test_slash_goes_to_the_search_box_and_typing_finds_cards(browse: Page) -> None:
+    browse.keyboard.press("/")
+    browse.keyboard.type("robot")
+    expect(browse.locator("#line")).to_contain_text("mention robot")
+    expect(browse.locator("#q")).to_be_focused()
+    assert browse.url.endswith("?q=robot")
+    browse.go_back()
+    expect(browse.locator("#q")).to_have_value("")
+
+
+def test_enter_opens_the_panel_and_escape_goes_back_to_the_card_without_asking_anybody(browse: Page) -> None:
+    card = browse.locator("#cards .hit").nth(3)
+    card.focus()
+    browse.keyboard.press("Enter")
+    expect(browse.locator("#panel .actions")).to_be_visible()
+    expect(browse.locator("#panel")).to_be_focused()
+    assert title(browse) == card.inner_text()
+    expect(browse.locator("#panel [id^=read-]")).not_to_have_class(re.compile("htmx-request"))
+    asked: list[str] = []
+    browse.on("request", lambda request: asked.append(request.url))
+    browse.keyboard.press("Escape")
+    expect(browse.locator("#panel")).to_be_hidden()
+    expect(card).to_be_focused()
+    assert (asked, "open=" in browse.url) == ([], False)
+
+
+def test_the_cards_own_picture_and_title_are_in_the_panel_at_the_click(browse: Page) -> None:
+    browse.route("**/?*open=*", lambda route: None)
+    card = browse.locator("#cards .card").nth(2)
+    card.locator(".hit").click()
+    assert title(browse) == card.locator(".hit").inner_text()
+    assert browse.locator("#panel img").get_attribute("src") == card.locator("img").get_attribute("src")
+
+
+def test_arrows_move_between_cards_as_they_lie_on_the_screen(browse: Page) -> None:
+    cards = browse.locator("#cards .hit")
+    cards.first.focus()
+    browse.keyboard.press("ArrowRight")
+    expect(cards.nth(1)).to_be_focused()
+    browse.keyboard.press("ArrowDown")
+    first, below = cards.nth(1).bounding_box(), browse.locator(":focus").bounding_box()
+    assert first is not None
+    assert below is not None
+    assert (below["x"], below["y"] > first["y"]) == (first["x"], True)
+
+
+def test_escape_closes_what_lies_on_top_first(browse: Page) -> None:
+    browse.locator("#cards .hit").first.click()
+    expect(browse.locator("#panel .actions")).to_be_visible()
+    browse.locator("#hubs-menu summary").click()
+    browse.keyboard.press("Escape")
+    expect(browse.locator("#hubs-menu")).not_to_have_attribute("open", "")
+    expect(browse.locator("#panel .actions")).to_be_visible()
+
+
+def test_a_filter_and_a_chip_change_the_list_and_its_address_and_back_takes_them_back(browse: Page) -> None:
+    browse.get_by_label("Style", exact=False).first.check()
+    expect(browse.locator("#line")).to_contain_text("styles")
+    browse.get_by_label("Character", exact=False).first.check()
+    expect(browse).to_have_url(re.compile("kind=character&kind=style|kind=style&kind=character"))
+    browse.get_by_role("link", name="Remove styles").click()
+    expect(browse.get_by_label("Style", exact=False).first).not_to_be_checked()
+    browse.go_back()
+    expect(browse.get_by_label("Style", exact=False).first).to_be_checked()
+
+
+def test_a_suggestion_is_taken_by_keyboard_and_the_box_keeps_the_focus(browse: Page) -> None:
+    browse.locator("#q").press_sequentially("ki")
+    expect(browse.locator("#suggestions [role=option]").first).to_contain_text("kind:")
+    browse.keyboard.press("ArrowDown")
+    browse.keyboard.press("Enter")
+    expect(browse.locator("#q")).to_have_value("kind:")
+    expect(browse.locator("#q")).to_be_focused()
+
+
+def test_a_term_says_what_it_means_where_the_pointer_moves_and_not_where_it_rests(browse: Page) -> None:
+    browse.locator("#cards .hit").nth(4).click()
+    term = browse.locator("#panel .term").first
+    expect(term).to_be_visible()
+    expect(browse.locator("#note")).to_have_count(0)
+    term.hover()
+    browse.mouse.move(*[value + 1 for value in (term.bounding_box() or {"x": 0, "y": 0}).values()][:2])
+    expect(browse.locator("#note")).to_be_visible()
+
+
+def test_on_a_phone_the_filters_are_a_sheet_and_the_panel_is_a_page_of_its_own(demo: str, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(demo)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Style", exact=False).first.check()
+    expect(page.locator("#line")).to_contain_text("styles")
+    page.keyboard.press("Escape")
+    page.locator("#cards .hit").first.click()
+    box = page.locator("#panel").bounding_box()
+    assert box is not None
+    assert (box["x"], box["y"], box["width"] >= 375) == (0, 0, True)
+    context.close()
+
+
+def test_eight_tabs_are_open_and_the_ninth_loads(demo: str, browser: Browser) -> None:
+    context = browser.new_context()
+    tabs = [context.new_page() for _ in range(9)]
+    for tab in tabs:
+        tab.goto(demo)
+        expect(tab.locator("#cards .hit").first).to_be_visible()
+    context.close()
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[Demo]:
+    with whole_demo(tmp_path) as demo:
+        loras = (
+            replace(each, versions=tuple(replace(v, examples=()) for v in each.versions))
+            for each in made_up_loras(MANY)
+        )
+        demo.services.catalog.add(loras)
+        yield demo
+
+
+@pytest.mark.journeys
+def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(many: Demo, page: Page) -> None:
+    page.goto(f"{many.url}?sort=downloads")
+    expect(page.locator("#next .more")).to_be_visible()
+    page.evaluate(SCROLL)
+    expect(page.locator("#next")).to_contain_text("The end of the list.")
+    ids = page.evaluate("[...document.querySelectorAll('#cards .card')].map((card) => card.id)")
+    assert (len(ids) >= MANY, len(ids)) == (True, len(set(ids)))
+    assert page.evaluate("performance.memory.usedJSHeapSize") < 60_000_000
+
+
+def races(browser: Browser, folder: Path, rounds: int, seed: int) -> list[object]:
+    random = Random(seed)
+    with late_demo(folder, random) as url:
+        page = browser.new_page()
+        page.add_init_script(COUNT)
+        page.goto(url)
+        rest(page)
+        wrong = [acts for acts in (play(page, url, random) for _ in range(rounds)) if acts[1]]
+        page.close()
+    return [*wrong]
+
+
+def test_whatever_answers_come_late_the_page_is_what_its_address_says(browser: Browser, tmp_path: Path) -> None:
+    assert races(browser, tmp_path, 12, 3) == []
+
+
+@pytest.mark.journeys
+def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(browser: Browser, tmp_path: Path) -> None:
+    assert races(browser, tmp_path, 200, 7) == []
