@@ -66,7 +66,9 @@ class Act:
         return Said(text=text, view=replace(self.view, library=replace(self.view.library, tool=tool)), **more)
 
 
-def run(services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], **fields: str) -> Said:
+def run(
+    services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], /, **fields: str
+) -> Said:
     """The act `name`. With the field `all`, of everything that the page's search finds. Raises our errors."""
     services.policy.check("change library")
     act = Act(services=services, checks=checks, view=view, fields=fields)
