@@ -88,10 +88,10 @@ class LibraryRoutes:
 
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
-            form = await request.form(max_files=1, max_part_size=lock_import.MOST_BYTES)
-            text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
-            if isinstance(given, UploadFile) and given.filename:
-                text = (await given.read(lock_import.MOST_BYTES + 1)).decode(errors="replace")
+            async with request.form(max_files=1, max_part_size=lock_import.MOST_BYTES) as form:
+                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
+                if isinstance(given, UploadFile) and given.filename:
+                    text = (await given.read(lock_import.MOST_BYTES + 1)).decode(errors="replace")
             return await to_thread.run_sync(self.take_lock, request, text, do)
 
         @router.post("/library-file")
@@ -100,10 +100,11 @@ class LibraryRoutes:
             most = self.pages.services.policy.limits.upload_bytes
             if int(request.headers.get("content-length") or most) > most + 100_000:
                 raise UsageError(_("This file is too large to be looked at."))
-            given = (await request.form(max_files=1)).get("file")
-            if not isinstance(given, UploadFile) or not given.filename:
-                raise UsageError(_("Choose a file first."))
-            ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
+            async with request.form(max_files=1) as form:
+                given = form.get("file")
+                if not isinstance(given, UploadFile) or not given.filename:
+                    raise UsageError(_("Choose a file first."))
+                ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
             return self.go(request, View(page="library", open=str(ref)))
 
         @router.post("/library-keep")
@@ -129,8 +130,7 @@ class LibraryRoutes:
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        panel = self.parts.panel(view) if view.open else {"p": None, "file": None, "problem": "", "ref": ""}
-        values = {**panel, **self.parts.all(view, said), "imported": None, **more}
+        values = {**(self.parts.panel(view) if view.open else {}), **self.parts.all(view, said), "imported": None, **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
     def answer_act(self, request: Request, view: View, said: Said) -> Response:
@@ -161,7 +161,7 @@ class LibraryRoutes:
 
     def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
         """A change of one entry."""
-        services, problem = self.parts.services, ""
+        services, trouble = self.parts.services, ""
         services.policy.check("change library")
         try:
             if do == "download":
@@ -173,11 +173,11 @@ class LibraryRoutes:
         except HubUiError as error:
             if not is_part(request):
                 raise
-            problem = error.message
+            trouble = error.message
         view = replace(view, open=ref)
         if not is_part(request):
             return RedirectResponse(page_address(view.to_address(), "../"), 303)
-        panel = self.parts.panel(view, problem=problem, typed={do: value} if problem else None)
+        panel = self.parts.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         rows = self.parts.all(view)["page"].items
         return self.pages.part(
             "library/changed",
