@@ -198,9 +198,7 @@ def plan_move(act: Act) -> Said:
 
 def plan(act: Act, names: str) -> tuple[PlannedMove, ...]:
     template, services = FileNameTemplate.parse(names), act.services
-    return plan_moves(
-        services.library, act.chosen, lambda entry: listing.catalog_record(services, entry.ref), template
-    )
+    return plan_moves(services.library, act.chosen, lambda entry: listing.catalog_record(services, entry.ref), template)
 
 
 def move(act: Act) -> Said:

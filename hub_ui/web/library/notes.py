@@ -1,7 +1,7 @@
 """What the Library page says about each file: whether it is intact, and whether its hub has a newer version."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal

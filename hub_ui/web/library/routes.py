@@ -130,7 +130,12 @@ class LibraryRoutes:
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        values = {**(self.parts.panel(view) if view.open else {}), **self.parts.all(view, said), "imported": None, **more}
+        values = {
+            **(self.parts.panel(view) if view.open else {}),
+            **self.parts.all(view, said),
+            "imported": None,
+            **more,
+        }
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
     def answer_act(self, request: Request, view: View, said: Said) -> Response:

@@ -29,6 +29,8 @@ SORT_NAMES: Mapping[str, str] = {
 }
 # Marks that are always offered; the others, where there is something to find.
 ALWAYS = ("is:favorite",)
+
+
 @dataclass(frozen=True, kw_only=True)
 class LibraryItem:
     """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files."""

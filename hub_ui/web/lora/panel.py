@@ -15,13 +15,12 @@ from hub_ui import format
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.web.view import LONGEST_PROMPT, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.widgets import detail
 from hub_ui.widgets.cards import base_label, cover
 from hub_ui.widgets.detail import Keys, Place, description_html

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
-from connectors.ref import Ref
+from connectors.ref import Ref, local_ref
 from hub_ui.services import Services
 from hub_ui.web.library.checks import LibraryChecks
 from tests.hub_ui.library.building import INK, weights
@@ -94,8 +94,8 @@ def test_one_that_fails_does_not_keep_the_others_from_being_updated(
 
 
 def test_of_a_file_of_ones_own_no_hub_is_asked(client: TestClient, built: Services, hub: Hub) -> None:
-    own = replace(built.library.entry(INK), ref=Ref.parse(f"local:Mine@{'a' * 64}"), file="mine.safetensors", source="")
-    built.library.adopt([own])
+    ink = built.library.entry(INK)
+    built.library.adopt([replace(ink, ref=local_ref("Mine", ink.sha256), file="mine.safetensors", source="")])
     check(client, kind="updates")
     assert hub.asked == ["get civitai:1001", "get civitai:7"]
 

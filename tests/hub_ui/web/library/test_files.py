@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import save
 from starlette.testclient import TestClient
@@ -10,15 +11,13 @@ from starlette.testclient import TestClient
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.services import Services
-from tests.hub_ui.library.building import INK, entry
+from tests.hub_ui.library.building import INK, entry, sha256
 from tests.hub_ui.web.conftest import PART, read
 
 OTHER = Ref.parse("civitai:7@8#10")
 
 
 def lora_file(fill: float = 1.0) -> bytes:
-    import numpy as np
-
     name = "lora_unet_down_blocks_1_attentions_0_proj_in"
     return save(
         {
@@ -59,11 +58,12 @@ def test_a_file_that_is_discarded_is_gone(client: TestClient, built: Services) -
 
 
 def test_a_file_of_the_library_opens_its_entry(client: TestClient, built: Services) -> None:
-    data = (built.library.folder / "sd1/ink.safetensors").read_bytes()
-    (built.library.folder / "sd1/ink.safetensors").write_bytes(lora_file())
-    del data
-    page = read(client.get(add(client, "x.safetensors", lora_file(2.0))[1:]).text)
-    assert page.select_one(".entry h2").text == "x"  # type: ignore[union-attr]
+    data, ink = lora_file(), built.library.entry(INK)
+    built.library.path(ink).write_bytes(data)
+    built.library.change([replace(ink, size=len(data), sha256=sha256(data))])
+    page = read(client.get(add(client, "x.safetensors", data)[1:]).text)
+    assert page.select_one(".entry h2").text == "Ink"  # type: ignore[union-attr]
+    assert not page.select("#waiting")
 
 
 @pytest.mark.parametrize("data", [b"\x80\x04pickle", b"", b"not a file of weights"])
@@ -81,7 +81,7 @@ def test_without_a_file_nothing_is_looked_at(client: TestClient) -> None:
 def test_a_lock_file_is_looked_through_before_anything_is_done(client: TestClient, built: Services) -> None:
     text = lockfile.dumps([built.library.entry(INK), entry(ref=OTHER, title="New <b>", size=1000)])
     page = read(client.post("/library-import", data={"text": text, "do": "look"}, headers=PART).text)
-    assert "1 new, 1.0 kB; 1 here already." in page.select_one("#tool").text  # type: ignore[union-attr]
+    assert "1 new, 1 kB; 1 here already." in page.select_one("#tool").text  # type: ignore[union-attr]
     assert built.queue.tasks() == ()
     page = read(client.post("/library-import", data={"text": text, "do": "take"}, headers=PART).text)
     assert "1 LoRA is being downloaded." in page.select_one(".said").text  # type: ignore[union-attr]
