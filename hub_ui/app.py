@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount
 from connectors.errors import HubUiError
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
@@ -25,7 +26,6 @@ from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.headers import SecurityHeaders
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
-from hub_ui.web.library.checks import LibraryChecks
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.local_images import LocalImages

@@ -17,10 +17,10 @@ from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
-from hub_ui.library.update_rules import UpdateRule, parse_rule
+from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.library import listing
-from hub_ui.web.library.checks import LibraryChecks
 from hub_ui.web.view import MOST_LORAS, LibraryTool, View
 
 # A longer list is counted, not shown.
@@ -263,14 +263,29 @@ def empty_trash(act: Act) -> Said:
 
 
 def ignore(act: Act) -> Said:
-    rule = parse_rule(act.field("rule"))
-    act.services.update_rules.add(replace(rule, sha256=act.field("sha256") or None))
+    rule = replace(parse_rule(act.field("rule")), sha256=act.field("sha256") or None)
+    act.services.update_rules.add(rule)
+    forget_ignored(act, [rule])
     return Said(text=_("Ignored: {rule}").format(rule=rule))
 
 
+def forget_ignored(act: Act, rules: Sequence[UpdateRule]) -> None:
+    """What was found before is no news any more."""
+    results = act.checks.results
+    kept = {
+        ref: status
+        for ref, status in results.standing.items()
+        if status.newest is None or rule_for(rules, status.entry, status.newest, status.sha256) is None
+    }
+    act.checks.change(replace(results, standing=kept))
+
+
 def ignore_chosen(act: Act) -> Said:
-    for ref in dict.fromkeys(entry.ref.lora for entry in act.chosen):
-        act.services.update_rules.add(UpdateRule(kind="lora", value=str(ref)))
+    loras = dict.fromkeys(entry.ref.lora for entry in act.chosen)
+    rules = [UpdateRule(kind="lora", value=str(ref)) for ref in loras]
+    for rule in rules:
+        act.services.update_rules.add(rule)
+    forget_ignored(act, rules)
     return act.open("rules")
 
 

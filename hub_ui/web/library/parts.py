@@ -9,12 +9,12 @@ from connectors.ref import Ref
 from hub_ui import library_search
 from hub_ui.i18n import _
 from hub_ui.library.annotations import LONGEST_NOTE
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.library_search import SORTS, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.frame.pages import page_address
 from hub_ui.web.library import acts, entry, listing, own_file
 from hub_ui.web.library.acts import Said
-from hub_ui.web.library.checks import LibraryChecks
 from hub_ui.web.library.notes import summary
 from hub_ui.web.library.rows import SORT_NAMES, groups, when
 from hub_ui.web.view import LibraryView, View

@@ -36,7 +36,7 @@ Short = Annotated[str, Form(max_length=500)]
 RefText = Annotated[str, Form(max_length=500)]
 Long = Annotated[str, Form(max_length=5000)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-Refs = Annotated[list[str], Form(max_length=MOST_REFS)]
+Refs = Annotated[list[str], Form(max_length=MOST_REFS, default_factory=list)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class LibraryRoutes:
 
         @router.post("/library")
         def act(
-            request: Request, do: Short, ref: Refs = [], back: Address = "", tag: Short = "", weight: Short = "",
+            request: Request, do: Short, ref: Refs, back: Address = "", tag: Short = "", weight: Short = "",
             collection: Short = "", names: Short = "", all: Short = "", name: Short = "", group: Long = "",
             keep: Long = "", id: Short = "", rule: Short = "", sha256: Short = "", kind: Short = "",
         ) -> Response:  # fmt: skip
@@ -82,7 +82,7 @@ class LibraryRoutes:
             return attachment(f"{found.name}.lock", found.lock_text(services.library.entries()))
 
         @router.post("/library-lock")
-        def export(ref: Refs = [], all: Short = "", back: Address = "") -> Response:
+        def export(ref: Refs, all: Short = "", back: Address = "") -> Response:
             chosen = acts.choose(self.parts.services, self.parts.checks, library_view(back), ref, all=bool(all))
             return attachment("loras.lock", lockfile.dumps(chosen))
 

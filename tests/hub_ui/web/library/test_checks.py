@@ -8,8 +8,8 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
 from connectors.ref import Ref, local_ref
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
-from hub_ui.web.library.checks import LibraryChecks
 from tests.hub_ui.library.building import INK, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
 from tests.hub_ui.web.conftest import PART, parts, read
@@ -19,7 +19,8 @@ from tests.hub_ui.web.library.conftest import MIST
 def check(client: TestClient, do: str = "check", *refs: Ref, **fields: str) -> BeautifulSoup:
     """The page once a check has ended."""
     data = {"do": do, "ref": [str(ref) for ref in refs], "back": "view=library", **fields}
-    assert client.post("/library", data=data, headers=PART).status_code == 200
+    answer = client.post("/library", data=data, headers=PART)
+    assert answer.status_code == 200, answer.text
     return parts(client.get("/library/check?view=library").text)[-1]
 
 
@@ -72,6 +73,18 @@ def test_a_newer_version_is_downloaded_from_its_entry(client: TestClient, built:
     part = read(client.post("/library/entry", data=data, headers=PART).text)
     assert "v9 is being downloaded." in part.text
     assert [task.ref for task in built.queue.tasks()] == [ref]
+
+
+def test_a_newer_version_is_ignored_from_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
+    newer(hub)
+    check(client, kind="updates")
+    page = read(client.get("/?view=library&open=civitai:1001@2001%233001").text)
+    form = page.select_one(".entry form:has([value=ignore])")
+    assert form is not None
+    data = {str(field["name"]): str(field["value"]) for field in form.select("input")}
+    part = read(client.post("/library", data=data, headers=PART).text)
+    assert chips(part) == ["gone from CivitAI"]
+    assert [str(rule) for rule in built.update_rules.all()] == ["civitai:1001@2009"]
 
 
 def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services) -> None:

@@ -1,12 +1,13 @@
 """The long checks of the library: every file's bytes, every hub's newest versions, and files that are there twice.
 
-One runs at a time, whoever looks at it. What they found is said of the library and not of a page, so each page shows it.
+One runs at a time, whoever looks at it. What they found is said of the library and not of a page: each page shows it.
 """
 
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -17,10 +18,9 @@ from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateStatus, check_for_updates
-from hub_ui.library.sync import FileCheck, check, check_all, foreign
+from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
+from hub_ui.library.sync import FileCheck, FileState, check, check_all, foreign
 from hub_ui.services import Services
-from hub_ui.web.library.notes import update_summary, verify_summary
 
 CheckKind = Literal["verify", "updates", "duplicates", "update"]
 _TEXTS: Mapping[CheckKind, str] = {
@@ -115,7 +115,8 @@ class LibraryChecks:
         seen = -1
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self.progress.number != seen, timeout=beat)
+                if self.progress.number == seen:
+                    self._changed.wait(beat)
                 now = self.progress
             if now.number == seen:
                 yield None
@@ -214,3 +215,38 @@ class LibraryChecks:
         lora = self._services.lookup.connector(ref.hub).get(ref)
         self._services.catalog.add([lora])
         return lora
+
+
+def file_count(number: int) -> str:
+    return ngettext("{n} file", "{n} files", number).format(n=format.number(number))
+
+
+def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
+    counts = Counter(result.state for result in checked)
+    names: dict[FileState, str] = {
+        "missing": _("{n} missing"),
+        "changed": _("{n} changed"),
+        "unreadable": _("{n} unreadable"),
+    }
+    wrong = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    right, problems = file_count(counts["right"]), ", ".join(wrong) or _("nothing missing or changed")
+    if not foreign:
+        return _("Verified: {files} right, {problems}.").format(files=right, problems=problems)
+    text = _("Verified: {files} right, {problems}; {others} that no entry names.")
+    return text.format(files=right, problems=problems, others=file_count(len(foreign)))
+
+
+def update_summary(standings: Iterable[UpdateStatus]) -> str:
+    counts = Counter(result.state for result in standings)
+    names: dict[UpdateState, str] = {
+        "newer": _("{n} with a newer version"),
+        "superseded": _("{n} whose newer version is here, too"),
+        "replaced": _("{n} replaced by its author"),
+        "ignored": _("{n} whose update is ignored"),
+        "gone": _("{n} gone from its hub"),
+        "unknown": _("{n} that no hub says enough of"),
+        "failed": _("{n} that could not be asked about"),
+    }
+    others = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    current = _("{n} up to date").format(n=format.number(counts["current"]))
+    return _("Asked the hubs: {results}.").format(results=", ".join([current, *others]))
