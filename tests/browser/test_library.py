@@ -1,0 +1,114 @@
+"""The Library page and the downloads in a real browser: what only a browser can see of them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from connectors.ref import Ref
+from tests.browser.axe import violations
+from tests.browser.demo import Demo, whole_demo
+
+pytestmark = pytest.mark.browser
+ROBOT, DIAL = "civitai:900103", "civitai:122431"
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("library")) as running:
+        yield running
+
+
+@pytest.fixture
+def demo(whole: Demo) -> Iterator[Demo]:
+    """With two LoRAs of which nothing is said."""
+    for ref in (ROBOT, DIAL):
+        whole.services.queue.wait(whole.services.downloads.enqueue(Ref.parse(ref)).id)
+    whole.services.queue.clear()
+    yield whole
+    for entry in whole.services.library.entries():
+        whole.services.annotations.change(entry.ref, note="", tags=(), favorite=False)
+        whole.services.library.remove(entry.ref)
+
+
+def test_a_lora_is_found_opened_noted_and_removed(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    find = page.get_by_role("searchbox", name="Find in the library")
+    find.fill("dial")
+    expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
+    expect(find).to_be_focused()
+    page.get_by_role("link", name="Detail Dial", exact=True).click()
+    page.get_by_label("Note").fill("Good for leaves")
+    page.get_by_label("Add a tag").focus()
+    expect(page.locator(".shelf .snippet")).to_have_text("Good for leaves")
+    page.get_by_text("Remove…").click()
+    page.get_by_role("button", name="Remove the file").click()
+    expect(page.locator(".said")).to_contain_text("1 LoRA removed.")
+    expect(page.locator("#panel article")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".shelf .hit")).to_have_text(["Detail Dial"])
+
+
+def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    expect(page.get_by_role("toolbar", name="Chosen LoRAs")).to_be_hidden()
+    page.get_by_role("checkbox", name="Choose Detail Dial").check()
+    page.get_by_role("checkbox", name="Choose SKS Robot").check()
+    expect(page.locator("#chosen")).to_have_text("2 chosen")
+    page.get_by_role("button", name="♥ Favourite").click()
+    expect(page.locator(".shelf .heart")).to_have_count(2)
+    expect(page.locator("#chosen")).to_have_text("2 chosen")
+
+
+def test_a_check_is_painted_while_it_runs_and_ends(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    page.get_by_role("button", name="Check for updates").click()
+    expect(page.locator(".said")).to_contain_text("Asked the hubs:")
+    expect(page.locator("[id^=checking-]")).to_have_count(0)
+
+
+def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
+    for entry in demo.services.library.entries():
+        demo.services.library.remove(entry.ref)
+    page.goto(f"{demo.url}?open={ROBOT}")
+    page.locator("#panel").get_by_role("button", name="Download").click()
+    expect(page.locator("#panel").get_by_role("button", name="In library")).to_be_visible()
+    expect(page.locator("#downloads-stream")).to_have_count(0)
+    page.locator("#downloads").click()
+    expect(page.locator("#drawer")).to_contain_text("in the library")
+    page.goto(demo.url + "?view=library")
+    expect(page.locator(".shelf .hit")).to_have_text(["SKS Robot"])
+
+
+def test_a_file_that_is_dropped_anywhere_is_shown(demo: Demo, page: Page) -> None:
+    entry = demo.services.library.entries()[0]
+    data = demo.services.library.path(entry).read_bytes()
+    page.goto(demo.url)
+    script = """([name, text]) => { const all = new DataTransfer();
+        all.items.add(new File([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], name)); return all; }"""
+    given = page.evaluate_handle(script, ["x.safetensors", base64.b64encode(data).decode()])
+    page.dispatch_event("#main", "drop", {"dataTransfer": given})
+    expect(page.locator("#panel h2")).to_have_text(entry.title)
+
+
+def test_the_keyboard_opens_an_entry_and_escape_goes_back_to_its_row(demo: Demo, page: Page) -> None:
+    page.goto(demo.url + "?view=library")
+    page.get_by_role("link", name="Detail Dial", exact=True).press("Enter")
+    expect(page.locator("#panel h2")).to_have_text("Detail Dial")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Detail Dial", exact=True)).to_be_focused()
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 1440, "height": 900}])
+def test_nothing_is_wrong_for_assistive_technology_and_nothing_is_too_wide(
+    demo: Demo, page: Page, size: dict[str, int]
+) -> None:
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    for query in ("", f"&open={demo.services.library.entries()[0].ref}".replace("#", "%23"), "&ltool=collections"):
+        page.goto(f"{demo.url}?view=library{query}")
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
