@@ -28,7 +28,7 @@ STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
-MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms", "library")
+MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms", "library", "drop")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (("train", N_("Train")), ("settings", N_("Settings")))
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
@@ -81,6 +81,7 @@ class Pages:
             "scripts": SCRIPTS,
             "modules": MODULES,
             "demo": self.services.settings.demo,
+            "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
         return self.html(self.render(template, **{"view": view, "frame": frame, **values}), status=status)

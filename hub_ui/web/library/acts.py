@@ -61,9 +61,9 @@ class Act:
             raise UsageError(missing)
         return text
 
-    def open(self, tool: LibraryTool, text: str = "", **more: tuple[tuple[str, str], ...]) -> Said:
+    def open(self, tool: LibraryTool) -> Said:
         """With a tool opened above the list."""
-        return Said(text=text, view=replace(self.view, library=replace(self.view.library, tool=tool)), **more)
+        return Said(view=replace(self.view, library=replace(self.view.library, tool=tool)))
 
 
 def run(

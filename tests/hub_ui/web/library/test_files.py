@@ -39,7 +39,7 @@ def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> 
     page = read(client.get(address[1:]).text)
     assert "No hub is known to have it." in page.select_one(".entry").text  # type: ignore[union-attr]
     assert page.select("#waiting a")
-    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]  # type: ignore[operator,index]
+    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]  # type: ignore[index]
     ref = page.select_one(".entry [name=ref]")["value"]  # type: ignore[index]
     client.post("/library-keep", data={"do": "keep", "ref": str(ref)})
     assert [one.title for one in built.library.entries()][-1] == "My Robot"
