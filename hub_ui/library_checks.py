@@ -17,23 +17,28 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.identify import entry_of, local_entry
+from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
 from hub_ui.library.sync import FileCheck, FileState, check, check_all, foreign
 from hub_ui.services import Services
 
-CheckKind = Literal["verify", "updates", "duplicates", "update"]
+CheckKind = Literal["verify", "updates", "duplicates", "update", "folder"]
 _TEXTS: Mapping[CheckKind, str] = {
     "verify": N_("Verified {done} of {total}: {title}"),
     "updates": N_("Asked about {done} of {total}: {title}"),
     "update": N_("Asked about {done} of {total}: {title}"),
     "duplicates": N_("Compared {done} of {total} files"),
+    "folder": N_("Read {done} of {total}: {title}"),
 }
 _BEGINS: Mapping[CheckKind, str] = {
     "verify": N_("Verifying…"),
     "updates": N_("Asking the hubs…"),
     "update": N_("Asking the hubs…"),
     "duplicates": N_("Comparing files…"),
+    "folder": N_("Reading the folder…"),
 }
 
 
@@ -137,6 +142,7 @@ class LibraryChecks:
             "updates": self._ask,
             "update": self._update,
             "duplicates": self._compare,
+            "folder": self._enter_files,
         }
         last = 0.0
 
@@ -210,6 +216,31 @@ class LibraryChecks:
         groups = find_duplicates(self._services.library, half, lambda done, all_: on_step(done, all_, ""), stopped)
         said = "" if groups else _("No file is there twice, and no LoRA in several versions.")
         return replace(self.results, groups=groups, said=said, failures=())
+
+    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
+        library, lookup = self._services.library, self._services.lookup
+        files = [name for name in foreign(library) if name.endswith(SUFFIX)]
+        entries, failures = [], []
+        for number, name in enumerate(files, 1):
+            on_step(number, len(files), name)
+            try:
+                found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
+                is_known = found.state == "recognised" and found.ref is not None
+                source = source_of(lookup.connector(found.ref.hub).locate(found.ref)) if is_known and found.ref else ""
+                entry = entry_of(found, name, source) if is_known else local_entry(found, name)
+                entries += [entry] if entry is not None else []
+            except HubUiError as error:
+                failures.append((name, error.message))
+            if self._stop.is_set():
+                break
+        added = library.adopt(entries)
+        said = ngettext(
+            "{n} file of the folder is in the library now.",
+            "{n} files of the folder are in the library now.",
+            len(added),
+        ).format(n=format.number(len(added)))
+        return replace(self.results, foreign=foreign(library), said=said, failures=tuple(failures))
 
     def _get(self, ref: Ref) -> Lora:
         lora = self._services.lookup.connector(ref.hub).get(ref)

@@ -175,7 +175,7 @@ def update(act: Act) -> Said:
 
 def check(act: Act) -> Said:
     kind = act.field("kind")
-    if kind not in ("verify", "updates", "duplicates"):
+    if kind not in ("verify", "updates", "duplicates", "folder"):
         raise UsageError(_("That is no button of this page."))
     act.checks.start(kind)  # type: ignore[arg-type]
     return Said()

@@ -12,7 +12,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.services import Services
 from tests.hub_ui.library.building import INK, entry, sha256
-from tests.hub_ui.web.conftest import PART, read
+from tests.hub_ui.web.conftest import PART, parts, read
 
 OTHER = Ref.parse("civitai:7@8#10")
 
@@ -76,6 +76,16 @@ def test_what_is_no_lora_is_refused_in_a_sentence(client: TestClient, built: Ser
 
 def test_without_a_file_nothing_is_looked_at(client: TestClient) -> None:
     assert "Choose a file first." in client.post("/library-file", headers=PART).text
+
+
+def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Services) -> None:
+    (built.library.folder / "Robot.safetensors").write_bytes(lora_file())
+    (built.library.folder / "broken.safetensors").write_bytes(b"?")
+    client.post("/library", data={"do": "check", "kind": "folder"})
+    page = parts(client.get("/library/check?view=library").text)[-1]
+    assert "1 file of the folder is in the library now." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert [row.text.split()[0] for row in page.select(".failures li")] == ["broken.safetensors"]
+    assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
 
 
 def test_a_lock_file_is_looked_through_before_anything_is_done(client: TestClient, built: Services) -> None:
