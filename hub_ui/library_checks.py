@@ -235,11 +235,9 @@ class LibraryChecks:
             if self._stop.is_set():
                 break
         added = library.adopt(entries)
-        said = ngettext(
-            "{n} file of the folder is in the library now.",
-            "{n} files of the folder are in the library now.",
-            len(added),
-        ).format(n=format.number(len(added)))
+        count = len(added)
+        said = ngettext("{n} file of the folder was added.", "{n} files of the folder were added.", count)
+        said = said.format(n=format.number(count))
         return replace(self.results, foreign=foreign(library), said=said, failures=tuple(failures))
 
     def _get(self, ref: Ref) -> Lora:

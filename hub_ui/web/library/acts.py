@@ -21,7 +21,7 @@ from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
 from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.library import listing
-from hub_ui.web.view import MOST_LORAS, LibraryTool, View
+from hub_ui.web.view import MOST_LORAS, View
 
 # A longer list is counted, not shown.
 MOST_SHOWN = 200
@@ -60,10 +60,6 @@ class Act:
         if missing and not text:
             raise UsageError(missing)
         return text
-
-    def open(self, tool: LibraryTool) -> Said:
-        """With a tool opened above the list."""
-        return Said(view=replace(self.view, library=replace(self.view.library, tool=tool)))
 
 
 def run(
@@ -207,16 +203,18 @@ def move(act: Act) -> Said:
 
 
 def collect(act: Act) -> Said:
-    made = act.services.collections.add(act.field("collection", _("Write the collection's name first.")), act.chosen)
-    count = count_text(len(made.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=made.name, count=count))
+    name = act.field("collection", _("Write the collection's name first."))
+    return count_collection(act.services.collections.add(name, act.chosen))
 
 
 def take_out(act: Act) -> Said:
-    name = act.view.library.collection or act.field("collection", _("Write the collection's name first."))
-    made = act.services.collections.take_out(name, [entry.ref for entry in act.chosen])
-    count = count_text(len(made.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=made.name, count=count))
+    found = act.services.collections
+    return count_collection(found.take_out(act.view.library.collection, [entry.ref for entry in act.chosen]))
+
+
+def count_collection(one: Collection) -> Said:
+    count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
+    return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
 
 
 def find_collection(act: Act) -> Collection:
@@ -286,7 +284,7 @@ def ignore_chosen(act: Act) -> Said:
     for rule in rules:
         act.services.update_rules.add(rule)
     forget_ignored(act, rules)
-    return act.open("rules")
+    return Said(view=replace(act.view, library=replace(act.view.library, tool="rules")))
 
 
 def lift(act: Act) -> Said:

@@ -47,7 +47,8 @@ class LibraryRoutes:
     streams: Streams
 
     def router(self) -> APIRouter:
-        router, files = self.pages.router(), CapacityLimiter(MOST_FILES)
+        router = self.pages.router()
+        self.add_files(router)
 
         @router.post("/library")
         def act(
@@ -71,6 +72,21 @@ class LibraryRoutes:
         @router.post("/library/entry")
         def change(request: Request, do: Short, ref: RefText, value: Long = "", back: Address = "") -> Response:
             return self.change(request, do, ref, value, library_view(back))
+
+        @router.post("/library-keep")
+        def keep(request: Request, do: Short, ref: RefText, back: Address = "") -> Response:
+            services, view = self.parts.services, library_view(back)
+            services.policy.check("change library")
+            if do == "discard":
+                services.own_files.discard(Ref.parse(ref))
+                return self.go(request, replace(view, open=""))
+            return self.go(request, replace(view, open=str(own_file.keep(services, Ref.parse(ref)).ref)))
+
+        return router
+
+    def add_files(self, router: APIRouter) -> None:
+        """The routes of lock files and of files of one's own."""
+        files = CapacityLimiter(MOST_FILES)
 
         @router.get("/library-lock")
         def lock(name: str = "") -> Response:
@@ -106,17 +122,6 @@ class LibraryRoutes:
                     raise UsageError(_("Choose a file first."))
                 ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
             return self.go(request, View(page="library", open=str(ref)))
-
-        @router.post("/library-keep")
-        def keep(request: Request, do: Short, ref: RefText, back: Address = "") -> Response:
-            services, view = self.parts.services, library_view(back)
-            services.policy.check("change library")
-            if do == "discard":
-                services.own_files.discard(Ref.parse(ref))
-                return self.go(request, replace(view, open=""))
-            return self.go(request, replace(view, open=str(own_file.keep(services, Ref.parse(ref)).ref)))
-
-        return router
 
     def answer(self, request: Request, view: View) -> Response:
         """The page, its list, or an entry in the panel."""
