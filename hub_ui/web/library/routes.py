@@ -188,13 +188,9 @@ class LibraryRoutes:
         if not is_part(request):
             return RedirectResponse(page_address(view.to_address(), "../"), 303)
         panel = self.parts.panel(view, trouble=trouble, typed={do: value} if trouble else None)
-        rows = self.parts.all(view)["page"].items
-        return self.pages.part(
-            "library/changed",
-            **{**self.parts.all(view), **panel},
-            row=next((one for one in rows if str(one.ref) == ref), None),
-            downloads=self.drawer.values(),
-        )
+        values = self.parts.all(view)
+        row = next((one for one in values["page"].items if str(one.ref) == ref), None)
+        return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=self.drawer.values())
 
     def reveal(self, request: Request, ref: Ref) -> None:
         """Only for who sits at this computer: a file manager elsewhere would help nobody."""

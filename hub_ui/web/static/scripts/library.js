@@ -30,5 +30,7 @@ export function between(all, one, other) {
 // Closing the panel leads back to the row.
 globalThis.document?.addEventListener("click", (event) => {
   const row = event.target.closest?.(".shelf .hit")?.closest("tr");
-  if (row) document.getElementById("panel").dataset.from = row.id;
+  if (!row) return;
+  document.getElementById("panel").dataset.from = row.id;
+  for (const each of row.parentElement.children) each.classList.toggle("open", each === row);
 });
