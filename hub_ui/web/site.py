@@ -24,7 +24,7 @@ from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.jobs import JobRoutes
-from hub_ui.web.library.checks import LibraryChecks
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.local_images import LocalImages

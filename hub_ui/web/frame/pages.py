@@ -91,6 +91,7 @@ class Pages:
             "scripts": SCRIPTS,
             "modules": MODULES,
             "demo": self.services.settings.demo,
+            "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
         text = self.render(template, **{"view": view, "frame": frame, **values})

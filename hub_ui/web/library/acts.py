@@ -17,11 +17,11 @@ from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
-from hub_ui.library.update_rules import UpdateRule, parse_rule
+from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.library import listing
-from hub_ui.web.library.checks import LibraryChecks
-from hub_ui.web.view import MOST_LORAS, LibraryTool, View
+from hub_ui.web.view import MOST_LORAS, View
 
 # A longer list is counted, not shown.
 MOST_SHOWN = 200
@@ -61,12 +61,10 @@ class Act:
             raise UsageError(missing)
         return text
 
-    def open(self, tool: LibraryTool, text: str = "", **more: tuple[tuple[str, str], ...]) -> Said:
-        """With a tool opened above the list."""
-        return Said(text=text, view=replace(self.view, library=replace(self.view.library, tool=tool)), **more)
 
-
-def run(services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], **fields: str) -> Said:
+def run(
+    services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], /, **fields: str
+) -> Said:
     """The act `name`. With the field `all`, of everything that the page's search finds. Raises our errors."""
     services.policy.check("change library")
     act = Act(services=services, checks=checks, view=view, fields=fields)
@@ -173,7 +171,7 @@ def update(act: Act) -> Said:
 
 def check(act: Act) -> Said:
     kind = act.field("kind")
-    if kind not in ("verify", "updates", "duplicates"):
+    if kind not in ("verify", "updates", "duplicates", "folder"):
         raise UsageError(_("That is no button of this page."))
     act.checks.start(kind)  # type: ignore[arg-type]
     return Said()
@@ -205,16 +203,18 @@ def move(act: Act) -> Said:
 
 
 def collect(act: Act) -> Said:
-    made = act.services.collections.add(act.field("collection", _("Write the collection's name first.")), act.chosen)
-    count = count_text(len(made.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=made.name, count=count))
+    name = act.field("collection", _("Write the collection's name first."))
+    return count_collection(act.services.collections.add(name, act.chosen))
 
 
 def take_out(act: Act) -> Said:
-    name = act.view.library.collection or act.field("collection", _("Write the collection's name first."))
-    made = act.services.collections.take_out(name, [entry.ref for entry in act.chosen])
-    count = count_text(len(made.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=made.name, count=count))
+    found = act.services.collections
+    return count_collection(found.take_out(act.view.library.collection, [entry.ref for entry in act.chosen]))
+
+
+def count_collection(one: Collection) -> Said:
+    count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
+    return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
 
 
 def find_collection(act: Act) -> Collection:
@@ -261,15 +261,30 @@ def empty_trash(act: Act) -> Said:
 
 
 def ignore(act: Act) -> Said:
-    rule = parse_rule(act.field("rule"))
-    act.services.update_rules.add(replace(rule, sha256=act.field("sha256") or None))
+    rule = replace(parse_rule(act.field("rule")), sha256=act.field("sha256") or None)
+    act.services.update_rules.add(rule)
+    forget_ignored(act, [rule])
     return Said(text=_("Ignored: {rule}").format(rule=rule))
 
 
+def forget_ignored(act: Act, rules: Sequence[UpdateRule]) -> None:
+    """What was found before is no news any more."""
+    results = act.checks.results
+    kept = {
+        ref: status
+        for ref, status in results.standing.items()
+        if status.newest is None or rule_for(rules, status.entry, status.newest, status.sha256) is None
+    }
+    act.checks.change(replace(results, standing=kept))
+
+
 def ignore_chosen(act: Act) -> Said:
-    for ref in dict.fromkeys(entry.ref.lora for entry in act.chosen):
-        act.services.update_rules.add(UpdateRule(kind="lora", value=str(ref)))
-    return act.open("rules")
+    loras = dict.fromkeys(entry.ref.lora for entry in act.chosen)
+    rules = [UpdateRule(kind="lora", value=str(ref)) for ref in loras]
+    for rule in rules:
+        act.services.update_rules.add(rule)
+    forget_ignored(act, rules)
+    return Said(view=replace(act.view, library=replace(act.view.library, tool="rules")))
 
 
 def lift(act: Act) -> Said:

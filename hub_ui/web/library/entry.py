@@ -11,10 +11,10 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.library.annotations import Annotation
+from hub_ui.library_checks import CheckResults
 from hub_ui.library_index import LibraryRow
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import with_header_facts
-from hub_ui.web.library.checks import CheckResults
 from hub_ui.web.library.listing import item
 from hub_ui.web.library.rows import LibraryItem, when
 from hub_ui.widgets.render import Renderer

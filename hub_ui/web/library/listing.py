@@ -11,10 +11,10 @@ from hub_ui import format, library_search
 from hub_ui.i18n import _
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.pairs import may_be_half, pair_up
+from hub_ui.library_checks import CheckResults
 from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
-from hub_ui.web.library.checks import CheckResults
 from hub_ui.web.library.notes import Note, notes
 from hub_ui.web.library.rows import PAGE_SIZE, LibraryItem, ListPage
 from hub_ui.web.view import LibraryView

@@ -1,7 +1,6 @@
 """What the Library page says about each file: whether it is intact, and whether its hub has a newer version."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -11,8 +10,9 @@ from connectors.registry import origin_label
 from hub_ui import format
 from hub_ui.i18n import _, ngettext
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateState, UpdateStatus
-from hub_ui.library.sync import FileCheck, FileState
+from hub_ui.library.outdated import UpdateStatus
+from hub_ui.library.sync import FileCheck
+from hub_ui.library_checks import file_count
 
 Tone = Literal["good", "warn", "base", ""]
 
@@ -27,6 +27,8 @@ class Note:
     act: str = ""
     button: str = ""
     ref: str = ""
+    # Of an update that may be ignored, as the rule has it.
+    sha256: str | None = None
 
 
 def notes(
@@ -91,9 +93,8 @@ def _update_note(
         if standing.newest in coming:
             return Note(text=_("{version} is being downloaded.").format(version=newest), chip=_("updating"))
         text = _("{version} is there").format(version=newest)
-        return Note(
-            text=f"{text}.", chip=text, tone="base", act="download", button=_("Update"), ref=str(standing.newest)
-        )
+        update = partial(Note, text=f"{text}.", chip=text, tone="base", act="download", button=_("Update"))
+        return update(ref=str(standing.newest), sha256=standing.sha256 or "")
     if standing.state == "superseded":
         return here
     if standing.state == "failed" and standing.error is not None:
@@ -119,38 +120,3 @@ def summary(entries: Sequence[Entry], *, missing: int, removed: int) -> str:
         gone.format(n=format.number(removed)) if removed else "",
     )
     return ", ".join(filter(None, parts))
-
-
-def file_count(number: int) -> str:
-    return ngettext("{n} file", "{n} files", number).format(n=format.number(number))
-
-
-def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
-    counts = Counter(result.state for result in checked)
-    names: dict[FileState, str] = {
-        "missing": _("{n} missing"),
-        "changed": _("{n} changed"),
-        "unreadable": _("{n} unreadable"),
-    }
-    wrong = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
-    right, problems = file_count(counts["right"]), ", ".join(wrong) or _("nothing missing or changed")
-    if not foreign:
-        return _("Verified: {files} right, {problems}.").format(files=right, problems=problems)
-    text = _("Verified: {files} right, {problems}; {others} that no entry names.")
-    return text.format(files=right, problems=problems, others=file_count(len(foreign)))
-
-
-def update_summary(standings: Iterable[UpdateStatus]) -> str:
-    counts = Counter(result.state for result in standings)
-    names: dict[UpdateState, str] = {
-        "newer": _("{n} with a newer version"),
-        "superseded": _("{n} whose newer version is here, too"),
-        "replaced": _("{n} replaced by its author"),
-        "ignored": _("{n} whose update is ignored"),
-        "gone": _("{n} gone from its hub"),
-        "unknown": _("{n} that no hub says enough of"),
-        "failed": _("{n} that could not be asked about"),
-    }
-    others = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
-    current = _("{n} up to date").format(n=format.number(counts["current"]))
-    return _("Asked the hubs: {results}.").format(results=", ".join([current, *others]))

@@ -35,7 +35,10 @@ def receive(services: Services, path: Path) -> Ref:
     """A LoRA moves to where it can be tried; anything else is left. Raises what keeps a file from being one."""
     services.policy.check("use own files")
     identifier = services.lookup.identifier(by_hash=services.lookup.find_by_hash, failure=lambda error: None)
-    found = identifier.one(path)
+    try:
+        found = identifier.one(path)
+    except HubUiError as error:
+        raise UsageError(error.message) from error
     if found.facts is None or not found.facts.adapter.is_lora:
         raise UsageError(f"{format.visible(path.name)}: {detail.refusal(found.facts)}")
     entry = entry_of_file(found, services.library.entries())

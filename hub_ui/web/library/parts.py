@@ -9,12 +9,12 @@ from connectors.ref import Ref
 from hub_ui import library_search
 from hub_ui.i18n import _
 from hub_ui.library.annotations import LONGEST_NOTE
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.library_search import SORTS, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.frame.pages import page_address
 from hub_ui.web.library import acts, entry, listing, own_file
 from hub_ui.web.library.acts import Said
-from hub_ui.web.library.checks import LibraryChecks
 from hub_ui.web.library.notes import summary
 from hub_ui.web.library.rows import SORT_NAMES, groups, when
 from hub_ui.web.view import LibraryView, View
@@ -86,8 +86,8 @@ class LibraryParts:
         """Own files that were not kept yet."""
         return tuple(one for one in self.services.own_files.entries() if not self.services.library.holds(one.ref))
 
-    def panel(self, view: View, *, problem: str = "", typed: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The open entry. `problem` is why the last change was not saved, and `typed` is what was typed then."""
+    def panel(self, view: View, *, trouble: str = "", typed: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The open entry. `trouble` is why the last change was not saved, and `typed` is what was typed then."""
         ref = Ref.parse(view.open)
         shown = entry.panel(self.services, self.render, view.open, self.checks.results)
         file = None
@@ -95,7 +95,7 @@ class LibraryParts:
             try:
                 file = own_file.waiting(self.services, ref)
             except HubUiError as error:
-                problem = error.message
+                trouble = error.message
         return {
             "view": view,
             "address": view.to_address(),
@@ -103,7 +103,7 @@ class LibraryParts:
             "p": shown,
             "file": file,
             "ref": view.open,
-            "problem": problem,
+            "trouble": trouble,
             "typed": typed or {},
             "bases": entry.bases() if shown else {},
             "longest_note": LONGEST_NOTE,

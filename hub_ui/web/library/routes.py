@@ -36,7 +36,7 @@ Short = Annotated[str, Form(max_length=500)]
 RefText = Annotated[str, Form(max_length=500)]
 Long = Annotated[str, Form(max_length=5000)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-Refs = Annotated[list[str], Form(max_length=MOST_REFS)]
+Refs = Annotated[list[str], Form(max_length=MOST_REFS, default_factory=list)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,12 @@ class LibraryRoutes:
     streams: Streams
 
     def router(self) -> APIRouter:
-        router, files = self.pages.router(), CapacityLimiter(MOST_FILES)
+        router = self.pages.router()
+        self.add_files(router)
 
         @router.post("/library")
         def act(
-            request: Request, do: Short, ref: Refs = [], back: Address = "", tag: Short = "", weight: Short = "",
+            request: Request, do: Short, ref: Refs, back: Address = "", tag: Short = "", weight: Short = "",
             collection: Short = "", names: Short = "", all: Short = "", name: Short = "", group: Long = "",
             keep: Long = "", id: Short = "", rule: Short = "", sha256: Short = "", kind: Short = "",
         ) -> Response:  # fmt: skip
@@ -72,40 +73,6 @@ class LibraryRoutes:
         def change(request: Request, do: Short, ref: RefText, value: Long = "", back: Address = "") -> Response:
             return self.change(request, do, ref, value, library_view(back))
 
-        @router.get("/library-lock")
-        def lock(name: str = "") -> Response:
-            services = self.parts.services
-            services.policy.check("see library")
-            if not name:
-                return attachment(services.settings.lock.name, services.library.lock_text())
-            found = services.collections.get(name)
-            return attachment(f"{found.name}.lock", found.lock_text(services.library.entries()))
-
-        @router.post("/library-lock")
-        def export(ref: Refs = [], all: Short = "", back: Address = "") -> Response:
-            chosen = acts.choose(self.parts.services, self.parts.checks, library_view(back), ref, all=bool(all))
-            return attachment("loras.lock", lockfile.dumps(chosen))
-
-        @router.post("/library-import")
-        async def take_lock(request: Request) -> Response:
-            form = await request.form(max_files=1, max_part_size=lock_import.MOST_BYTES)
-            text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
-            if isinstance(given, UploadFile) and given.filename:
-                text = (await given.read(lock_import.MOST_BYTES + 1)).decode(errors="replace")
-            return await to_thread.run_sync(self.take_lock, request, text, do)
-
-        @router.post("/library-file")
-        async def add_file(request: Request) -> Response:
-            self.parts.services.policy.check("use own files")
-            most = self.pages.services.policy.limits.upload_bytes
-            if int(request.headers.get("content-length") or most) > most + 100_000:
-                raise UsageError(_("This file is too large to be looked at."))
-            given = (await request.form(max_files=1)).get("file")
-            if not isinstance(given, UploadFile) or not given.filename:
-                raise UsageError(_("Choose a file first."))
-            ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
-            return self.go(request, View(page="library", open=str(ref)))
-
         @router.post("/library-keep")
         def keep(request: Request, do: Short, ref: RefText, back: Address = "") -> Response:
             services, view = self.parts.services, library_view(back)
@@ -116,6 +83,45 @@ class LibraryRoutes:
             return self.go(request, replace(view, open=str(own_file.keep(services, Ref.parse(ref)).ref)))
 
         return router
+
+    def add_files(self, router: APIRouter) -> None:
+        """The routes of lock files and of files of one's own."""
+        files = CapacityLimiter(MOST_FILES)
+
+        @router.get("/library-lock")
+        def lock(name: str = "") -> Response:
+            services = self.parts.services
+            services.policy.check("see library")
+            if not name:
+                return attachment(services.settings.lock.name, services.library.lock_text())
+            found = services.collections.get(name)
+            return attachment(f"{found.name}.lock", found.lock_text(services.library.entries()))
+
+        @router.post("/library-lock")
+        def export(ref: Refs, all: Short = "", back: Address = "") -> Response:
+            chosen = acts.choose(self.parts.services, self.parts.checks, library_view(back), ref, all=bool(all))
+            return attachment("loras.lock", lockfile.dumps(chosen))
+
+        @router.post("/library-import")
+        async def take_lock(request: Request) -> Response:
+            async with request.form(max_files=1, max_part_size=lock_import.MOST_BYTES) as form:
+                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
+                if isinstance(given, UploadFile) and given.filename:
+                    text = (await given.read(lock_import.MOST_BYTES + 1)).decode(errors="replace")
+            return await to_thread.run_sync(self.take_lock, request, text, do)
+
+        @router.post("/library-file")
+        async def add_file(request: Request) -> Response:
+            self.parts.services.policy.check("use own files")
+            most = self.pages.services.policy.limits.upload_bytes
+            if int(request.headers.get("content-length") or most) > most + 100_000:
+                raise UsageError(_("This file is too large to be looked at."))
+            async with request.form(max_files=1) as form:
+                given = form.get("file")
+                if not isinstance(given, UploadFile) or not given.filename:
+                    raise UsageError(_("Choose a file first."))
+                ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
+            return self.go(request, View(page="library", open=str(ref)))
 
     def answer(self, request: Request, view: View) -> Response:
         """The page, its list, or an entry in the panel."""
@@ -129,8 +135,12 @@ class LibraryRoutes:
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        panel = self.parts.panel(view) if view.open else {"p": None, "file": None, "problem": "", "ref": ""}
-        values = {**panel, **self.parts.all(view, said), "imported": None, **more}
+        values = {
+            **(self.parts.panel(view) if view.open else {}),
+            **self.parts.all(view, said),
+            "imported": None,
+            **more,
+        }
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
     def answer_act(self, request: Request, view: View, said: Said) -> Response:
@@ -161,7 +171,7 @@ class LibraryRoutes:
 
     def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
         """A change of one entry."""
-        services, problem = self.parts.services, ""
+        services, trouble = self.parts.services, ""
         services.policy.check("change library")
         try:
             if do == "download":
@@ -173,18 +183,14 @@ class LibraryRoutes:
         except HubUiError as error:
             if not is_part(request):
                 raise
-            problem = error.message
+            trouble = error.message
         view = replace(view, open=ref)
         if not is_part(request):
             return RedirectResponse(page_address(view.to_address(), "../"), 303)
-        panel = self.parts.panel(view, problem=problem, typed={do: value} if problem else None)
-        rows = self.parts.all(view)["page"].items
-        return self.pages.part(
-            "library/changed",
-            **{**self.parts.all(view), **panel},
-            row=next((one for one in rows if str(one.ref) == ref), None),
-            downloads=self.drawer.values(),
-        )
+        panel = self.parts.panel(view, trouble=trouble, typed={do: value} if trouble else None)
+        values = self.parts.all(view)
+        row = next((one for one in values["page"].items if str(one.ref) == ref), None)
+        return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=self.drawer.values())
 
     def reveal(self, request: Request, ref: Ref) -> None:
         """Only for who sits at this computer: a file manager elsewhere would help nobody."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 from connectors.record import Kind
 from connectors.ref import Ref
-from connectors.registry import HUBS, LOCAL, origin_label
+from connectors.registry import HUBS
 from hub_ui import format
 from hub_ui.i18n import N_, _
 from hub_ui.library_index import LibraryRow
@@ -105,7 +105,8 @@ def groups(asked: LibraryQuery, found: Found) -> list[Group]:
         for name, label in marks.items()
         if name in ALWAYS or name in asked.marks or found.marks[name]
     )
-    hubs = {name: _(origin_label(name)) for name in (*HUBS, LOCAL)}
+    # The query language knows no word for files of one's own.
+    hubs = {name: HUBS[name].label for name in HUBS}
     kinds = {kind: _(kind.capitalize()) for kind in get_args(Kind) if kind != "runner"}
     tags = {tag: format.visible(tag) for tag in (*found.tags, *(tag for tag in query.tags if tag not in found.tags))}
     return [

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 import connectors
 from connectors.connector import Connector
@@ -17,6 +18,7 @@ from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.web.conftest import open_client
 
 MIST = Ref.parse("civitai:7@8#9")
 
@@ -42,3 +44,22 @@ def put(built: Services, one: Entry, fill: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     built.library.adopt([replace(one, size=len(data), sha256=sha256(data))])
+
+
+def thousands(built: Services, count: int = 3000) -> None:
+    one = entry()
+    built.library.adopt(
+        replace(
+            one, ref=Ref.parse(f"civitai:{n}@{n}#{n}"), title=f"Style {n:04}", file=f"sdxl/ada/{n}.safetensors",
+            base_model="sdxl-1.0" if n % 2 else "pony", size=n, sha256=f"{n:064x}", trigger_words=(f"word{n}",),
+        )
+        for n in range(100, 100 + count)
+    )  # fmt: skip
+
+
+@pytest.fixture
+def hosted_client(built: Services, tmp_path: Path) -> Iterator[TestClient]:
+    """The same library behind a page for everybody."""
+    settings = replace(built.settings, hosted=True)
+    with open_client(services.connect(settings, built.connectors, built.catalog), tmp_path) as opened:
+        yield opened

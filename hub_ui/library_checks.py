@@ -1,12 +1,13 @@
 """The long checks of the library: every file's bytes, every hub's newest versions, and files that are there twice.
 
-One runs at a time, whoever looks at it. What they found is said of the library and not of a page, so each page shows it.
+One runs at a time, whoever looks at it. What they found is said of the library and not of a page: each page shows it.
 """
 
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -16,24 +17,28 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.identify import entry_of, local_entry
+from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateStatus, check_for_updates
-from hub_ui.library.sync import FileCheck, check, check_all, foreign
+from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
+from hub_ui.library.sync import FileCheck, FileState, check, check_all, foreign
 from hub_ui.services import Services
-from hub_ui.web.library.notes import update_summary, verify_summary
 
-CheckKind = Literal["verify", "updates", "duplicates", "update"]
+CheckKind = Literal["verify", "updates", "duplicates", "update", "folder"]
 _TEXTS: Mapping[CheckKind, str] = {
     "verify": N_("Verified {done} of {total}: {title}"),
     "updates": N_("Asked about {done} of {total}: {title}"),
     "update": N_("Asked about {done} of {total}: {title}"),
     "duplicates": N_("Compared {done} of {total} files"),
+    "folder": N_("Read {done} of {total}: {title}"),
 }
 _BEGINS: Mapping[CheckKind, str] = {
     "verify": N_("Verifying…"),
     "updates": N_("Asking the hubs…"),
     "update": N_("Asking the hubs…"),
     "duplicates": N_("Comparing files…"),
+    "folder": N_("Reading the folder…"),
 }
 
 
@@ -115,7 +120,8 @@ class LibraryChecks:
         seen = -1
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self.progress.number != seen, timeout=beat)
+                if self.progress.number == seen:
+                    self._changed.wait(beat)
                 now = self.progress
             if now.number == seen:
                 yield None
@@ -136,6 +142,7 @@ class LibraryChecks:
             "updates": self._ask,
             "update": self._update,
             "duplicates": self._compare,
+            "folder": self._enter_files,
         }
         last = 0.0
 
@@ -210,7 +217,65 @@ class LibraryChecks:
         said = "" if groups else _("No file is there twice, and no LoRA in several versions.")
         return replace(self.results, groups=groups, said=said, failures=())
 
+    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+        """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
+        library, lookup = self._services.library, self._services.lookup
+        files = [name for name in foreign(library) if name.endswith(SUFFIX)]
+        entries, failures = [], []
+        for number, name in enumerate(files, 1):
+            on_step(number, len(files), name)
+            try:
+                found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
+                is_known = found.state == "recognised" and found.ref is not None
+                source = source_of(lookup.connector(found.ref.hub).locate(found.ref)) if is_known and found.ref else ""
+                entry = entry_of(found, name, source) if is_known else local_entry(found, name)
+                entries += [entry] if entry is not None else []
+            except HubUiError as error:
+                failures.append((name, error.message))
+            if self._stop.is_set():
+                break
+        added = library.adopt(entries)
+        count = len(added)
+        said = ngettext("{n} file of the folder was added.", "{n} files of the folder were added.", count)
+        said = said.format(n=format.number(count))
+        return replace(self.results, foreign=foreign(library), said=said, failures=tuple(failures))
+
     def _get(self, ref: Ref) -> Lora:
         lora = self._services.lookup.connector(ref.hub).get(ref)
         self._services.catalog.add([lora])
         return lora
+
+
+def file_count(number: int) -> str:
+    return ngettext("{n} file", "{n} files", number).format(n=format.number(number))
+
+
+def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
+    counts = Counter(result.state for result in checked)
+    names: dict[FileState, str] = {
+        "missing": _("{n} missing"),
+        "changed": _("{n} changed"),
+        "unreadable": _("{n} unreadable"),
+    }
+    wrong = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    right, problems = file_count(counts["right"]), ", ".join(wrong) or _("nothing missing or changed")
+    if not foreign:
+        return _("Verified: {files} right, {problems}.").format(files=right, problems=problems)
+    text = _("Verified: {files} right, {problems}; {others} that no entry names.")
+    return text.format(files=right, problems=problems, others=file_count(len(foreign)))
+
+
+def update_summary(standings: Iterable[UpdateStatus]) -> str:
+    counts = Counter(result.state for result in standings)
+    names: dict[UpdateState, str] = {
+        "newer": _("{n} with a newer version"),
+        "superseded": _("{n} whose newer version is here, too"),
+        "replaced": _("{n} replaced by its author"),
+        "ignored": _("{n} whose update is ignored"),
+        "gone": _("{n} gone from its hub"),
+        "unknown": _("{n} that no hub says enough of"),
+        "failed": _("{n} that could not be asked about"),
+    }
+    others = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    current = _("{n} up to date").format(n=format.number(counts["current"]))
+    return _("Asked the hubs: {results}.").format(results=", ".join([current, *others]))

@@ -6,8 +6,7 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui.library.queue import Failure, Task, TaskState
-from hub_ui.widgets import drawer
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.downloads import drawer
 
 INK = Ref.parse("civitai:1001@2001#3001")
 NOW = 1_000_000.0
@@ -61,37 +60,7 @@ def test_what_its_hub_asks_for_links_to_the_hubs_page() -> None:
     assert drawer.row(task(state="failed", error=DOWN), NOW, page_of).link == ""
 
 
-def test_titles_and_errors_are_escaped() -> None:
-    failure = Failure(name="NotFound", message="<b>${gone}</b>")
-    html = drawer.html(Renderer(), [task(title="<script>", state="failed", error=failure)], NOW, page_of)
-    assert "<script>" not in html
-    assert "&lt;b&gt;${gone}&lt;/b&gt;" in html
-
-
-def test_the_button_counts_what_is_under_way() -> None:
-    tasks = [task(), task(state="waiting"), task(state="done"), task(state="failed")]
-    assert 'aria-label="Downloads, 2 running, 1 failed"' in drawer.button_html(Renderer(), tasks)
-    assert "badge" not in drawer.button_html(Renderer(), [])
-
-
-def test_an_empty_drawer_says_what_it_is_for() -> None:
-    assert "Nothing is being downloaded." in drawer.html(Renderer(), [], NOW, page_of)
-
-
-def test_a_download_that_is_done_has_no_line_in_the_panel() -> None:
-    assert drawer.line_html(Renderer(), task(state="done", total=1), NOW, page_of) == ""
-    assert drawer.line_html(Renderer(), None, NOW, page_of) == ""
-    assert "Asking the hub…" in drawer.line_html(Renderer(), task(), NOW, page_of)
-
-
 def test_what_runs_stands_first_and_what_is_done_last() -> None:
     states: list[TaskState] = ["done", "waiting", "failed", "running", "paused", "done"]
     tasks = [task(id=number, state=state) for number, state in enumerate(states)]
     assert [found.id for found in drawer.sort_tasks(tasks)] == [3, 2, 4, 1, 5, 0]
-
-
-def test_hundreds_of_downloads_are_counted_and_not_all_sent() -> None:
-    html = drawer.html(Renderer(), [task(id=number, state="waiting") for number in range(1060)], NOW, page_of)
-    assert html.count('class="task') == 60
-    assert "and 1,000 more" in html
-    assert "Pause all" in html

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from connectors.errors import NotFound
+from hub_ui.services import Services
+from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.downloads.routes import DownloadRoutes
+from hub_ui.web.frame.pages import Pages
+from hub_ui.web.streams import Signal, Streams
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.library.queueing import A, B, Pulls, eventually
+from tests.hub_ui.web.conftest import PART, open_client, read
+
+
+@pytest.fixture
+def client(queued: Services, tmp_path: Path) -> Iterator[TestClient]:
+    with open_client(queued, tmp_path) as opened:
+        yield opened
+
+
+def states(built: Services) -> list[str]:
+    return [task.state for task in built.queue.tasks()]
+
+
+def settle(built: Services) -> None:
+    eventually(lambda: all(task.rests for task in built.queue.tasks()))
+
+
+def test_each_page_has_the_drawer_with_its_number(client: TestClient, queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    queued.downloads.enqueue(A)
+    page = read(client.get("/").text)
+    assert page.select_one("#downloads").text == "↓Downloads, 1 running 1"  # type: ignore[union-attr]
+    assert page.select_one("#downloads-stream")["hx-sse:connect"] == "downloads/stream"  # type: ignore[index]
+
+
+def test_a_page_asks_for_no_stream_while_nothing_moves(client: TestClient) -> None:
+    assert not read(client.get("/").text).select("#downloads-stream")
+
+
+def test_the_drawer_is_filled_when_it_is_opened(client: TestClient, queued: Services) -> None:
+    queued.downloads.enqueue(A, "Ink <b>")
+    settle(queued)
+    drawer = read(client.get("/downloads", headers={**PART, "HX-Target": "div#drawer"}).text)
+    assert drawer.html is None
+    assert [row.text for row in drawer.select(".tasks b")] == ["Ink <b>"]
+    assert [button.text for button in drawer.select(".tasks button")] == ["Dismiss"]
+
+
+def test_without_a_script_downloads_are_a_page(client: TestClient, queued: Services) -> None:
+    page = read(client.get("/downloads").text)
+    assert page.title is not None
+    assert "Nothing is being downloaded." in page.text
+
+
+def test_buttons_reach_the_queue(client: TestClient, queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    id_ = queued.downloads.enqueue(A).id
+    answer = client.post("/downloads/pause", data={"id": id_}, headers=PART)
+    assert "Paused" in read(answer.text).text
+    eventually(lambda: states(queued) == ["paused"])
+    answer = client.post("/downloads/cancel", data={"id": id_})
+    assert (answer.status_code, answer.headers["location"]) == (303, "../downloads")
+    eventually(lambda: states(queued) == [])
+
+
+def test_all_are_paused_resumed_and_cleared_at_once(client: TestClient, queued: Services, pulls: Pulls) -> None:
+    pulls.held.set()
+    for ref in (A, B):
+        queued.downloads.enqueue(ref)
+    client.post("/downloads/pause-all")
+    eventually(lambda: states(queued) == ["paused", "paused"])
+    pulls.held.clear()
+    client.post("/downloads/resume-all")
+    eventually(lambda: states(queued) == ["done", "done"])
+    client.post("/downloads/clear")
+    assert states(queued) == []
+
+
+def test_what_is_no_button_or_number_is_refused(client: TestClient) -> None:
+    assert client.post("/downloads/stop", data={"id": 1}).status_code == 422
+    assert client.post("/downloads/pause", data={"id": "x"}).status_code == 422
+    assert "That is no download of this list." in client.post("/downloads/pause", headers=PART).text
+
+
+def test_the_stream_tells_what_moves_and_ends_when_all_rests(queued: Services, pulls: Pulls) -> None:
+    render = Renderer()
+    pages = Pages(services=queued, render=render)
+    routes = DownloadRoutes(pages=pages, parts=DrawerParts(services=queued), streams=Streams())
+    pulls.held.set()
+    queued.downloads.enqueue(A, "Ink")
+    steps = routes.steps()
+    assert "downloads-stream" in str(next(steps))
+    pulls.held.clear()
+    last = [step for step in steps if step]
+    assert last[-1] == Signal("arrived")
+    assert "downloads-stream" not in str(last[-2])
+    assert "In library" in str(last[-2])
+
+
+def test_a_stream_of_nothing_ends_at_once(client: TestClient) -> None:
+    assert client.get("/downloads/stream").text.count("data: ") > 0
+
+
+def test_what_failed_says_why_and_can_be_tried_again(client: TestClient, queued: Services, pulls: Pulls) -> None:
+    pulls.outcomes[A].append(NotFound("It is <gone>.", hub="civitai"))
+    queued.downloads.enqueue(A, "Ink")
+    settle(queued)
+    page = read(client.get("/downloads").text)
+    assert "It is <gone>." in page.text
+    assert [button.text for button in page.select(".tasks button")] == ["Try again", "Remove"]
+
+
+def test_the_panel_shows_the_download_of_its_file(client: TestClient, queued: Services, pulls: Pulls) -> None:
+    client.get("/ask")
+    pulls.held.set()
+    ref = "civitai:1@10#100"
+    client.get("/?open=civitai:1")
+    answer = client.post("/lora/download", data={"ref": ref, "back": f"open={ref}"}, headers=PART)
+    part = read(answer.text)
+    assert "Asking the hub…" in part.select_one(".getting").text  # type: ignore[union-attr]
+    assert part.select("[hx-target='#downloads']")

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from bs4 import BeautifulSoup
+from starlette.testclient import TestClient
+
+from connectors.errors import HubDown, UsageError
+from connectors.ref import Ref, local_ref
+from hub_ui.library_checks import LibraryChecks
+from hub_ui.services import Services
+from tests.hub_ui.library.building import INK, weights
+from tests.hub_ui.stand_ins import Hub, lora, version
+from tests.hub_ui.web.conftest import PART, parts, read
+from tests.hub_ui.web.library.conftest import MIST
+
+
+def check(client: TestClient, do: str = "check", *refs: Ref, **fields: str) -> BeautifulSoup:
+    """The page once a check has ended."""
+    data = {"do": do, "ref": [str(ref) for ref in refs], "back": "view=library", **fields}
+    answer = client.post("/library", data=data, headers=PART)
+    assert answer.status_code == 200, answer.text
+    return parts(client.get("/library/check?view=library").text)[-1]
+
+
+def chips(page: BeautifulSoup) -> list[str]:
+    return [chip.text for chip in page.select(".shelf .newsof .chip")]
+
+
+def newer(hub: Hub) -> Ref:
+    made = version(INK.lora.at("2009"), "v9")
+    file = replace(made.files[0], ref=made.ref.at("2009", "3009"))
+    hub.loras = [lora(versions=(replace(made, files=(file,)), *lora().versions))]
+    return file.ref
+
+
+def test_a_check_tells_how_far_it_is_and_what_it_found(client: TestClient) -> None:
+    page = check(client, kind="verify")
+    assert "Verified: 2 files right, nothing missing or changed." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert chips(page) == ["✓ verified", "✓ verified"]
+
+
+def test_what_was_found_stays_when_the_page_is_loaded_again(client: TestClient) -> None:
+    check(client, kind="verify")
+    page = read(client.get("/?view=library").text)
+    assert chips(page) == ["✓ verified", "✓ verified"]
+    assert not page.select("[hx-get^='library/check']")
+
+
+def test_changed_and_foreign_files_are_found(client: TestClient, built: Services) -> None:
+    path = built.library.path(built.library.entry(INK))
+    path.write_bytes(weights() + b"!")
+    (path.parent / "stranger.safetensors").write_bytes(b"?")
+    page = check(client, kind="verify")
+    assert "1 file right, 1 changed; 1 file that no entry names." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "sd1/stranger.safetensors" in page.text
+    assert "file changed" in chips(page)
+
+
+def test_a_newer_version_is_news_in_its_row_and_found_by_a_filter(client: TestClient, hub: Hub) -> None:
+    newer(hub)
+    page = check(client, kind="updates")
+    assert chips(page) == ["v9 is there", "gone from CivitAI"]
+    rows = read(client.get("/?view=library&lq=is:outdated").text).select(".shelf .hit")
+    assert [row.text for row in rows] == ["Ink"]
+
+
+def test_a_newer_version_is_downloaded_from_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
+    ref = newer(hub)
+    check(client, kind="updates")
+    data = {"do": "download", "ref": str(INK), "value": str(ref), "back": "view=library"}
+    part = read(client.post("/library/entry", data=data, headers=PART).text)
+    assert "v9 is being downloaded." in part.text
+    assert [task.ref for task in built.queue.tasks()] == [ref]
+
+
+def test_a_newer_version_is_ignored_from_its_entry(client: TestClient, built: Services, hub: Hub) -> None:
+    newer(hub)
+    check(client, kind="updates")
+    page = read(client.get("/?view=library&open=civitai:1001@2001%233001").text)
+    form = page.select_one(".entry form:has([value=ignore])")
+    assert form is not None
+    data = {str(field["name"]): str(field["value"]) for field in form.select("input")}
+    part = read(client.post("/library", data=data, headers=PART).text)
+    assert chips(part) == ["gone from CivitAI"]
+    assert [str(rule) for rule in built.update_rules.all()] == ["civitai:1001@2009"]
+
+
+def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services) -> None:
+    (built.library.folder / "sd1/mist.safetensors").write_bytes(b"other")
+    page = check(client, "verify", INK, MIST)
+    assert "1 file is right." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert [row.text for row in page.select(".failures li")] == ["Mist changed"]
+
+
+def test_one_that_fails_does_not_keep_the_others_from_being_updated(
+    client: TestClient, built: Services, hub: Hub
+) -> None:
+    ref = newer(hub)
+    page = check(client, "update", INK, MIST)
+    assert "1 newer version is being downloaded." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert [task.ref for task in built.queue.tasks()] == [ref]
+    hub.error = HubDown("CivitAI can't be reached.", hub="civitai")
+    page = check(client, "update", INK)
+    assert [row.text for row in page.select(".failures li")] == ["Ink CivitAI can't be reached."]
+
+
+def test_of_a_file_of_ones_own_no_hub_is_asked(client: TestClient, built: Services, hub: Hub) -> None:
+    ink = built.library.entry(INK)
+    built.library.adopt([replace(ink, ref=local_ref("Mine", ink.sha256), file="mine.safetensors", source="")])
+    check(client, kind="updates")
+    assert hub.asked == ["get civitai:1001", "get civitai:7"]
+
+
+def test_the_file_to_keep_is_chosen_and_the_other_comes_back(client: TestClient, built: Services) -> None:
+    copy = built.library.folder / "copy.safetensors"
+    copy.write_bytes(weights(fill=b"\x01"))
+    client.post("/library", data={"do": "check", "kind": "duplicates"})
+    page = parts(client.get("/library/check?view=library&ltool=duplicates").text)[-1]
+    group = page.select_one("#tool [name=group]")["value"]  # type: ignore[index]
+    data = {"do": "remove-duplicates", "group": str(group), "keep": "copy.safetensors", "back": "view=library"}
+    undo = read(client.post("/library", data=data, headers=PART).text).select_one(".said [name=id]")
+    assert ([one.ref for one in built.library.entries()], copy.exists()) == ([MIST], True)
+    client.post("/library", data={"do": "undo", "id": str(undo["value"])})  # type: ignore[index]
+    assert built.library.holds(INK)
+
+
+@pytest.mark.parametrize(("group", "keep"), [("nothing", "a"), ("sd1/ink.safetensors", ""), ("", "../a")])
+def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Services, group: str, keep: str) -> None:
+    (built.library.folder / "copy.safetensors").write_bytes(weights(fill=b"\x01"))
+    check(client, kind="duplicates")
+    answer = client.post("/library", data={"do": "remove-duplicates", "group": group, "keep": keep}, headers=PART)
+    assert (answer.status_code, len(built.library.entries())) == (422, 2)
+
+
+def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> None:
+    checks = LibraryChecks(built)
+    checks.start("updates")
+    if checks.progress.kind is not None:
+        with pytest.raises(UsageError, match="running already"):
+            checks.start("verify")
+    checks.stop()
+    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+
+
+def test_what_is_no_check_is_refused(client: TestClient) -> None:
+    assert client.post("/library", data={"do": "check", "kind": "everything"}, headers=PART).status_code == 422
