@@ -41,6 +41,7 @@ LAYERS = {
     "hub_ui.generate": 3,
     "hub_ui.images": 4,
     "hub_ui.metrics": 4,
+    "hub_ui.jobs": 4,
     "hub_ui.cluster": 4,
     "hub_ui.demo": 4,
     "hub_ui.lookup": 5,

@@ -1,0 +1,295 @@
+"""Work that outlives the page: its id, a secret, leads a reload or a second tab to the step where it is."""
+
+import contextvars
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.errors import UsageError
+from hub_ui.hosting.visitor import current_visitor
+from hub_ui.i18n import _
+
+MOST_RUNNING = 12
+MOST_KEPT = 50
+KEPT_SECONDS = 3600.0
+ABANDONED_SECONDS = 60.0
+# A step on a slow computer, or the loading of a base, can't be interrupted.
+CLOSE_SECONDS = 30.0
+# As `nice` counts: 0 is the page's, 19 the least.
+PRIORITY = 10
+# Takes `on_progress` and `is_cancelled`, and returns the job's result.
+Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The last step of a job that was stopped; `text` says what is left of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    result: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    error: BaseException
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSubject:
+    """What a job is about: `kind` says who shows its steps, such as "generation" or "verify".
+
+    `name` and `refs` tell whether a page is about the same. It started `downloads`, and needs all of `waits_for`.
+    """
+
+    kind: str = "generation"
+    name: str = ""
+    refs: tuple[str, ...] = ()
+    downloads: tuple[int, ...] = ()
+    waits_for: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobState:
+    """A job as it is now: its last step and that step's number, and how it ended."""
+
+    subject: JobSubject
+    number: int
+    step: Any = None
+    outcome: Done | Failed | None = None
+
+    @property
+    def result(self) -> Any:
+        """None for what is not done, or failed."""
+        return self.outcome.result if isinstance(self.outcome, Done) else None
+
+
+@dataclass(kw_only=True, eq=False)
+class _Job:
+    """`person` and `address` say who started it with `inputs` (see hosting/visitor.py).
+
+    `seen` is when somebody last looked, `step` the last of `count` steps.
+    """
+
+    id: str
+    person: str
+    address: str
+    inputs: object
+    subject: JobSubject
+    seen: float
+    step: Any = None
+    count: int = 0
+    outcome: Done | Failed | None = None
+    last_word: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def put(self, step: Any, now: float) -> None:
+        with self.changed:
+            if isinstance(step, Done | Failed):
+                self.outcome, self.seen = step, now
+            else:
+                self.step = step
+            self.count += 1
+            self.changed.notify_all()
+
+
+class Jobs:
+    """Thread-safe. Keeps results for an hour, and at most the last fifty."""
+
+    def __init__(
+        self,
+        *,
+        hosted: bool = False,
+        most: int = MOST_RUNNING,
+        own: int = MOST_RUNNING,
+        people: int = 1,
+        check: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`hosted`: a job ends after a minute in which nobody follows it.
+
+        At most `most` run or wait, of a visitor `own`, of all at one address what so many `people` may have together,
+        which is never more than half of all. `check` raises where nothing new may begin.
+        """
+        self._check = check
+        self._hosted = hosted
+        self._most, self._own = most, own
+        self._at_address = max(own, min(own * people, most // 2))
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Job] = {}
+        self._threads: list[threading.Thread] = []
+
+    def start(self, subject: JobSubject, work: Work, *, inputs: object = None) -> str:
+        """Runs `work(on_progress, is_cancelled)` in a thread; returns the id. Raises UsageError while too many run.
+
+        While the same person has one with equal `inputs` under way, it returns the id of that one and starts none.
+        """
+        self._check()
+        job = self._new(subject, inputs)
+
+        def is_cancelled() -> bool:
+            abandoned = self._hosted and self._clock() - job.seen > ABANDONED_SECONDS
+            return job.stop.is_set() or abandoned
+
+        def put(step: Any) -> None:
+            job.put(step, self._clock())
+
+        with self._lock:
+            self._prune()
+            same = self._find_same(job)
+            if same is not None:
+                return same.id
+            self.check_room()
+            self._kept[job.id] = job
+        run = contextvars.copy_context().run
+        thread = threading.Thread(target=run, args=(run_behind_the_page, work, put, is_cancelled), daemon=True)
+        with self._lock:
+            self._threads = [other for other in self._threads if other.is_alive()]
+            self._threads.append(thread)
+            thread.start()
+        return job.id
+
+    def keep(self, subject: JobSubject, result: Any) -> str:
+        """The id of a job that is done already: what was made before, to be shown again."""
+        job = self._new(subject, None)
+        job.put(Done(result=result), self._clock())
+        with self._lock:
+            self._kept[job.id] = job
+            self._prune()
+        return job.id
+
+    def _new(self, subject: JobSubject, inputs: object) -> _Job:
+        visitor = current_visitor()
+        return _Job(
+            id=secrets.token_urlsafe(24), inputs=inputs, subject=subject, seen=self._clock(),
+            person=visitor.person if visitor else "", address=visitor.address if visitor else "",
+        )  # fmt: skip
+
+    def _find_same(self, job: _Job) -> _Job | None:
+        unfinished = (other for other in self._kept.values() if other.outcome is None and job.inputs is not None)
+        mine = (job.person, job.subject.kind, job.inputs)
+        return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
+
+    def running(self) -> int:
+        """How many are not done yet."""
+        return len(self._unfinished())
+
+    def _unfinished(self) -> list[_Job]:
+        return [job for job in list(self._kept.values()) if job.outcome is None]
+
+    def check_room(self) -> None:
+        """Raises UsageError where the present visitor, their network address, or all have enough under way."""
+        unfinished, visitor = self._unfinished(), current_visitor()
+        if visitor is not None and sum(job.person == visitor.person for job in unfinished) >= self._own:
+            raise UsageError(_("Your last images are not made yet. Wait for them, or stop them."))
+        address = visitor.address if visitor is not None else ""
+        if address and sum(job.address == address for job in unfinished) >= self._at_address:
+            raise UsageError(_("Others at your network address wait for their images. Try again in a few minutes."))
+        if len(unfinished) >= self._most:
+            text = _("{most_running} others wait for their images here. Try again in a few minutes.")
+            raise UsageError(text.format(most_running=self._most))
+
+    def find(self, id_: str) -> JobState | None:
+        """The job as it is now; None for an id that is not kept. It counts as a look."""
+        with self._lock:
+            self._prune()
+            job = self._kept.get(id_)
+        if job is None:
+            return None
+        with job.changed:
+            if job.outcome is None:
+                job.seen = self._clock()
+            return JobState(subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
+
+    def follow(self, id_: str, *, after: int = 0, beat: float) -> Generator[tuple[int, Any], None, None]:
+        """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.
+
+        None is a step after `beat` quiet seconds. Raises the job's failure. Nothing follows for an unknown id.
+        """
+        with self._lock:
+            job = self._kept.get(id_)
+        count = after
+        while job is not None and not job.stop.is_set():
+            if job.outcome is None:
+                job.seen = self._clock()
+            with job.changed:
+                # A stop that came before this is told to nobody who waits afterwards.
+                if job.count <= count and job.outcome is None and not job.stop.is_set():
+                    job.changed.wait(beat)
+                step, outcome, new = job.step, job.outcome, job.count > count
+                count = max(count, job.count)
+            if job.stop.is_set():
+                break
+            if isinstance(outcome, Failed):
+                raise outcome.error
+            if outcome is not None:
+                yield count, outcome.result
+                return
+            yield count, step if new else None
+        if job is not None:
+            yield count + 1, Stopped(text=job.last_word)
+
+    def stop(self, id_: str, last_word: str = "") -> None:
+        """Ends it between two steps, and forgets it. Its followers get `last_word`."""
+        with self._lock:
+            job = self._kept.pop(id_, None)
+        if job is None:
+            return
+        job.last_word = last_word
+        job.stop.set()
+        with job.changed:
+            # Followers wait for a next step that does not come.
+            job.changed.notify_all()
+
+    def is_awaited(self, download: int, *, besides: str = "") -> bool:
+        """Whether a job, `besides` this one, still waits for it."""
+        return any(download in job.subject.waits_for and job.id != besides for job in self._unfinished())
+
+    def end(self, last_word: str) -> None:
+        """Ends what still runs, between two steps. Its followers get `last_word`."""
+        for job in self._unfinished():
+            self.stop(job.id, last_word)
+
+    def close(self) -> None:
+        """Ends all and waits for them: a process that exits while torch computes is aborted."""
+        for id_ in list(self._kept):
+            self.stop(id_)
+        until = time.monotonic() + CLOSE_SECONDS
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    def _prune(self) -> None:
+        now = self._clock()
+        ended = [job for job in self._kept.values() if job.outcome is not None]
+        old = [job for job in ended if now - job.seen > KEPT_SECONDS]
+        for job in {*old, *ended[:-MOST_KEPT]}:
+            del self._kept[job.id]
+
+
+def run_behind_the_page(work: Work, put: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> None:
+    """In a thread of its own. An image on the CPU takes all of it for seconds, and the page shall answer meanwhile.
+
+    Puts the work's progress, and at the end a Done or a Failed.
+    """
+    # Elsewhere a priority is of the whole process.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
+    try:
+        put(Done(result=work(put, is_cancelled)))
+    # Raised again for who follows, where it is shown or logged.
+    except BaseException as error:
+        put(Failed(error=error))
