@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
@@ -45,6 +45,11 @@ class HubStatus:
     @property
     def label(self) -> str:
         return HUBS[self.hub].label
+
+    @property
+    def since_text(self) -> str:
+        """Until a script puts it in the clock of who reads it."""
+        return datetime.fromtimestamp(self.since, UTC).strftime("%H:%M UTC")
 
 
 def pending_status(hub: HubName) -> HubStatus:

@@ -17,6 +17,7 @@ from hub_ui import format
 from hub_ui.services import Services
 from hub_ui.web.browse import search
 from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.browse.saved_searches import query_name
 from hub_ui.web.browse.search import Results
 from hub_ui.web.frame.pages import page_address
 from hub_ui.web.try_page.compatibility import requirements
@@ -68,6 +69,7 @@ class BrowseParts:
         pairs = [("filter", text) for text in view.filters] + [("lora", s) for s in view.stack_texts]
         return {
             "view": view,
+            "search_name": query_name(view.query),
             "query": now.query,
             "by": {group.facet: group for group in shown},
             "boxes": boxes,
