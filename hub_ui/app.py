@@ -4,10 +4,8 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
-from dataclasses import replace
 from pathlib import Path
 from secrets import token_bytes
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -15,12 +13,10 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import HubUiError
-from connectors.replicate.runs import MOST_UPLOADED
 from hub_ui.arenas import limit_arenas
 from hub_ui.hosting.address import read_address
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
-from hub_ui.training import Trainer
 from hub_ui.web.about.routes import AboutRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
@@ -40,10 +36,7 @@ from hub_ui.web.request_log import RequestLog
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
-from hub_ui.web.train.routes import TrainRoutes
-from hub_ui.web.train.trainings import Trainings
-from hub_ui.web.train.uploads import TrainingUploads
-from hub_ui.web.uploads import Uploads
+from hub_ui.web.train.routes import build_train
 from hub_ui.web.visit.routes import VisitRoutes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from hub_ui.widgets.blocks import gradio_settings
@@ -113,7 +106,7 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     )
     jobs = Jobs(hosted=services.settings.hosted)
     closing.callback(jobs.close)
-    train = train_routes(pages, jobs, closing)
+    train = build_train(pages, jobs, closing)
     job_routes = JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"training": train})
     for routes in (browse, lora, *small, *visits, train, job_routes):
         server.include_router(routes.router())
@@ -123,17 +116,6 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
         *HealthRoutes(services=services, running=lambda: 0).routes(),
     ]
     return server
-
-
-def train_routes(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
-    """Its images are kept for a while, in a folder of their own."""
-    services = pages.services
-    trainer = Trainer(services)
-    closing.callback(trainer.close)
-    folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
-    limits = replace(services.policy.limits, upload_bytes=MOST_UPLOADED)
-    uploads = TrainingUploads(folder=folder, uploads=Uploads(folder, limits, spend=lambda _bytes: None))
-    return TrainRoutes(pages=pages, trainings=Trainings(trainer=trainer, jobs=jobs), uploads=uploads)
 
 
 def read_library(services: Services) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.query import Query
+from connectors.registry import HUBS
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.web.frame.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
 from hub_ui.web.settings import changes, parts
@@ -46,7 +47,9 @@ class SettingsRoutes:
         async def key(
             request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
         ) -> Response:
-            if hub not in services.settings.endpoints:
+            # Visitors sign in to some.
+            is_typed = hub in HUBS and (services.policy.allows("use keys") or not HUBS[hub].signs_in)
+            if hub not in services.settings.endpoints or not is_typed:
                 raise UsageError(_("There is no such hub. Load the page again."))
             change = partial(changes.change_key, services, hub, do, key)
             said = await to_thread.run_sync(said_of, change, hub, limiter=limiter)

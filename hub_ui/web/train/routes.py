@@ -1,7 +1,10 @@
 """The addresses of the Train page: the price, the start, and the trainings under way."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -11,13 +14,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError
+from connectors.replicate.runs import MOST_UPLOADED
 from connectors.replicate.trainings import Order
 from hub_ui.i18n import _
+from hub_ui.jobs.jobs import Jobs
 from hub_ui.policy import REFUSALS
-from hub_ui.training import price
+from hub_ui.training import Trainer, price
 from hub_ui.web.frame.pages import Pages, Preview, is_part
 from hub_ui.web.train.trainings import Trainings
 from hub_ui.web.train.uploads import TrainingUploads
+from hub_ui.web.uploads import Uploads
 from hub_ui.web.view import View
 
 # What asks Replicate, or reads images, just now.
@@ -154,3 +160,14 @@ def order_of(given: Mapping[str, str]) -> Order:
         rank=number(given["rank"]),
         steps=number(given["steps"]),
     )
+
+
+def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
+    """With a folder of its own, for the images that wait for their start."""
+    services = pages.services
+    trainer = Trainer(services)
+    closing.callback(trainer.close)
+    folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
+    limits = replace(services.policy.limits, upload_bytes=MOST_UPLOADED)
+    uploads = TrainingUploads(folder=folder, uploads=Uploads(folder, limits, spend=lambda _bytes: None))
+    return TrainRoutes(pages=pages, trainings=Trainings(trainer=trainer, jobs=jobs), uploads=uploads)

@@ -24,6 +24,7 @@ from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
+from hub_ui.training import Trainer
 from hub_ui.web.train.uploads import plain_name
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
@@ -36,11 +37,19 @@ def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         yield built
 
 
-@pytest.fixture
-def lasting(tmp_path: Path) -> Iterator[Services]:
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """On a Replicate that trains for longer than any test."""
-    with replicate(tmp_path / "lasting", run_seconds=600) as built:
+    with replicate(tmp_path_factory.mktemp("slow"), run_seconds=600) as built:
         yield built
+
+
+@pytest.fixture
+def lasting(slow: Services) -> Iterator[Services]:
+    yield slow
+    trainer = Trainer(slow)
+    for run in trainer.list_running():
+        trainer.cancel(run.id)
 
 
 @contextmanager
