@@ -6,9 +6,9 @@ document.addEventListener("toggle", ({ target }) => target.id === "searches" && 
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "save-search") return;
   event.preventDefault();
-  const name = event.target.elements.name;
-  keep((kept) => withSearch(kept, name.value.trim() || name.placeholder, searchOf(location.search)));
-  name.value = "";
+  const box = event.target.elements.name, name = box.value.trim() || box.placeholder;
+  keep((kept) => withSearch(kept, name, searchOf(location.search)));
+  box.value = "";
 });
 document.addEventListener("click", (event) => {
   const remove = event.target.closest("#saved button");
