@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -41,60 +42,63 @@ class TrainRoutes:
     pages: Pages
     trainings: Trainings
     uploads: TrainingUploads
+    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_AT_WORK))
 
     def router(self) -> APIRouter:
-        router, limiter, services = self.pages.router(), CapacityLimiter(MOST_AT_WORK), self.pages.services
-
-        @router.get("/train")
-        def show(request: Request) -> Response:
-            return self.page(request)
-
-        @router.get("/train/elsewhere")
-        async def elsewhere(request: Request) -> Response:
-            services.policy.check("train")
-            listed = await to_thread.run_sync(self.list_elsewhere, limiter=limiter)
-            if is_part(request):
-                return self.pages.part("train/elsewhere", **listed)
-            return self.page(request, **listed)
-
-        @router.post("/train/price")
-        async def show_price(request: Request) -> Response:
-            services.policy.check("train")
-            self.trainings.trainer.need_key()
-            async with self.uploads.read_form(request) as form:
-                files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
-                given = {name: str(form.get(name, ""))[:300].strip() for name in FIELDS}
-                shown = await to_thread.run_sync(self.price, given, files, limiter=limiter)
-            if is_part(request):
-                return self.pages.part("train/price", **shown)
-            return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
-
-        @router.post("/train/start")
-        async def start(
-            request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
-        ) -> Response:
-            services.policy.check("train")
-            self.trainings.trainer.need_key()
-            order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
-            order.check()
-            found = await to_thread.run_sync(self.uploads.find, images, limiter=limiter)
-            self.trainings.start(order, found, images)
-            return self.answer(request)
-
-        @router.post("/train/follow")
-        async def follow(request: Request, run: Text) -> Response:
-            services.policy.check("train")
-            await to_thread.run_sync(self.trainings.follow, run, limiter=limiter)
-            return self.answer(request)
-
-        @router.post("/train/cancel")
-        async def cancel(request: Request, run: Text) -> Response:
-            """One that nobody follows here."""
-            services.policy.check("train")
-            await to_thread.run_sync(self.trainings.trainer.cancel, run, limiter=limiter)
-            return self.answer(request)
-
+        router = self.pages.router()
+        router.add_api_route("/train", self.show, methods=["GET"])
+        router.add_api_route("/train/elsewhere", self.show_elsewhere, methods=["GET"])
+        router.add_api_route("/train/price", self.show_price, methods=["POST"])
+        router.add_api_route("/train/start", self.start, methods=["POST"])
+        router.add_api_route("/train/follow", self.follow, methods=["POST"])
+        router.add_api_route("/train/cancel", self.cancel, methods=["POST"])
         return router
+
+    def show(self, request: Request) -> Response:
+        return self.page(request)
+
+    async def show_elsewhere(self, request: Request) -> Response:
+        self.pages.services.policy.check("train")
+        listed = await to_thread.run_sync(self.list_elsewhere, limiter=self.limiter)
+        if is_part(request):
+            return self.pages.part("train/elsewhere", **listed)
+        return self.page(request, **listed)
+
+    async def show_price(self, request: Request) -> Response:
+        self.check()
+        async with self.uploads.read_form(request) as form:
+            files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
+            given = {name: str(form.get(name, ""))[:300].strip() for name in FIELDS}
+            shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
+        if is_part(request):
+            return self.pages.part("train/price", **shown)
+        return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
+
+    async def start(
+        self, request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
+    ) -> Response:
+        self.check()
+        order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
+        order.check()
+        found = await to_thread.run_sync(self.uploads.find, images, limiter=self.limiter)
+        self.trainings.start(order, found, images)
+        return self.answer(request)
+
+    async def follow(self, request: Request, run: Text) -> Response:
+        self.check()
+        await to_thread.run_sync(self.trainings.follow, run, limiter=self.limiter)
+        return self.answer(request)
+
+    async def cancel(self, request: Request, run: Text) -> Response:
+        """One that nobody follows here."""
+        self.check()
+        await to_thread.run_sync(self.trainings.trainer.cancel, run, limiter=self.limiter)
+        return self.answer(request)
+
+    def check(self) -> None:
+        """Raises our errors where nothing can be trained."""
+        self.pages.services.policy.check("train")
+        self.trainings.trainer.need_key()
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
         """What would be sent and what it costs; nothing is sent yet."""
