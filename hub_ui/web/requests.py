@@ -40,7 +40,7 @@ _ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 # Gradio (6.31) reads one range.
 _FILE_ROUTE = "/gradio_api/file="
 _AGENTS_ROUTE = "/gradio_api/mcp"
-# See web/settings.py.
+# See web/settings/.
 KEYS_ROUTE, SETTINGS_ROUTE = "/settings/keys", "/settings/values"
 _OWN_ROUTES = (KEYS_ROUTE, SETTINGS_ROUTE)
 _CLOSED = re.compile(r"/gradio_api/(deep_link|proxy=|run-history)|/monitoring")
