@@ -59,6 +59,7 @@ shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.shots shots
 	$(BIN)/python -m tests.browser.readme_images
+	$(BIN)/python -m tests.browser.controls
 
 words: $(VENV)/has-test
 	$(BIN)/python -m tests.words

@@ -31,7 +31,7 @@ from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 
 MOST_OPEN = 10_000
-# See web/visit.py.
+# See web/visit/routes.py.
 FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 

@@ -22,10 +22,8 @@ BODY_SECONDS = 60.0
 # What Pillow raises for damaged and hostile files while it reads their headers.
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-# Its body is a file's (uploads.py).
-UPLOAD_ROUTE = "/upload"
-# See web/settings.py.
-KEYS_ROUTE, SETTINGS_ROUTE = "/settings/keys", "/settings/values"
+# Their bodies are files (uploads.py, train/), which have limits of their own.
+UPLOAD_ROUTES = ("/upload", "/train/price")
 NO_PAGE = N_("There is no such page.")
 _NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
 # Of Gradio's own routes, what clients of the named endpoints use, its server's start, and signing in.

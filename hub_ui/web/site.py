@@ -32,6 +32,7 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import Streams
+from hub_ui.web.train.routes import build_train
 from hub_ui.web.try_page.dropped_routes import DroppedRoutes
 from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
 from hub_ui.web.try_page.generate import Generator
@@ -65,6 +66,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         "library": visits[0].answer if visits else library.answer,
         "try": compare.answer,
     }
+    train = build_train(pages, jobs, closing)
     parts = BrowseParts(services=services, secret=token_bytes(32))
     rooms = (
         BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others),
@@ -73,9 +75,10 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *visits,
         DownloadRoutes(pages=pages, parts=drawer, streams=streams),
         compare,
-        JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare}),
+        JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare, "training": train}),
         HistoryRoutes(pages=pages),
         *upload_routes(services, pages, files),
+        train,
         SettingsRoutes(pages=pages),
         GlossaryRoutes(pages=pages),
         AboutRoutes(pages=pages),

@@ -1,10 +1,9 @@
-"""The header: name, pages, and the hubs' status."""
+"""What the header says of each hub: whether it answered, with how many, since when it does not, and what it needs."""
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
@@ -12,16 +11,8 @@ from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
 from hub_ui import format
-from hub_ui.i18n import N_, _
-from hub_ui.widgets.render import Renderer
+from hub_ui.i18n import _
 
-PAGES: tuple[tuple[str, str], ...] = (
-    ("browse", N_("Browse")),
-    ("try", N_("Try")),
-    ("library", N_("Library")),
-    ("train", N_("Train")),
-    ("settings", N_("Settings")),
-)
 HubState = Literal["idle", "asked", "good", "key", "down"]
 
 
@@ -45,6 +36,11 @@ class HubStatus:
     @property
     def label(self) -> str:
         return HUBS[self.hub].label
+
+    @property
+    def since_text(self) -> str:
+        """Until a script puts it in the clock of who reads it."""
+        return datetime.fromtimestamp(self.since, UTC).strftime("%H:%M UTC")
 
 
 def pending_status(hub: HubName) -> HubStatus:
@@ -86,16 +82,3 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
     return HubStatus(
         hub=hub, state="down", text=_("no answer"), title=error.message, since=since, until=until, again=again
     )
-
-
-def nav_html(
-    render: Renderer, page: str, *, stacked: int = 0, closed: Sequence[str] = (), stack: str = "", awaited: bool = False
-) -> str:
-    """`closed` pages have no link, because this user may not open them. `stack` names the LoRAs of the Try page
-    (View.stack_name), which is hidden until it shows them where they are `awaited`.
-    """
-    return render("nav", pages=PAGES, current=page, stacked=stacked, closed=closed, stack=stack, awaited=awaited)
-
-
-def hubs_html(render: Renderer, statuses: Sequence[HubStatus]) -> str:
-    return render("hubs", statuses=statuses)

@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from starlette.testclient import TestClient
 
-from connectors.errors import BadQuery, BadRef
+from connectors.errors import BadQuery
 from connectors.query import Query
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services
-from hub_ui.pages.browse import detail, painter, results
-from hub_ui.pages.browse.page import submit
-from hub_ui.pages.browse.painter import Window
-from hub_ui.pages.settings import settings_view
-from hub_ui.web.view import View
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.widgets.render import Renderer
-from hub_ui.widgets.settings import settings_html
 from tests.connectors import examplehub, serving
 from tests.connectors.serving import Answer, said
 from tests.hub_ui.library.building import weights
+from tests.hub_ui.web.conftest import open_client, parts
 
 ITEM = {"slug": "ink-lines", "title": "Ink lines", "base": "SDXL 1.0", "revision": 3, "file": "ink.safetensors"}
 FILE = "examplehub:ink-lines@r3#ink.safetensors"
@@ -55,36 +51,42 @@ def built(server: serving.Hub, home: Path) -> Iterator[Services]:
         yield made
 
 
+@pytest.fixture
+def page(built: Services, tmp_path: Path) -> Iterator[TestClient]:
+    with open_client(built, tmp_path) as client:
+        yield client
+
+
 @pytest.mark.parametrize("text", ["examplehub:ink-lines", "EH:ink-lines", "https://examplehub.invalid/l/ink-lines"])
-def test_its_refs_are_read(built: Services, text: str) -> None:
+def test_its_refs_are_read(page: TestClient, text: str) -> None:
     assert str(Ref.parse(text)) == "examplehub:ink-lines"
-    assert submit(built, View(), text).open == "examplehub:ink-lines"
+    assert page.get("/", params={"q": text}).headers["location"] == "./?open=examplehub%3Aink-lines"
 
 
-def test_a_ref_that_names_nothing_there_is_told_with_an_example(built: Services) -> None:
-    with pytest.raises(BadRef, match="examplehub:SLUG"):
-        submit(built, View(), "examplehub:9")
+def test_a_ref_that_names_nothing_there_is_told_with_an_example(page: TestClient) -> None:
+    answer = page.get("/", params={"q": "examplehub:9"})
+    assert (answer.status_code, "examplehub:SLUG" in answer.text) == (422, True)
 
 
-def test_the_page_shows_its_card_its_filter_and_its_state(built: Services) -> None:
-    *_, last = results.search(built, Query(hubs=("examplehub",)))
-    _, cards, _, sentence, filters, states = painter.paint(built, Renderer(), last, Window())
-    shown = results.read_cards(built, last, range(9))
-    assert [str(record.ref) for record in shown.values()] == [FILE]
-    assert 'class="mark EX"' in cards
-    for html in (cards, sentence, filters, states):
-        assert "Example Hub" in html
+def test_the_page_shows_its_card_its_filter_and_its_state(page: TestClient) -> None:
+    last = parts(page.get("/ask?hub=examplehub").text)[-1]
+    assert [(card.text, card["href"]) for card in last.select(".hit")] == [
+        ("Ink lines", f"./?hub=examplehub&open={quote(FILE, safe='')}")
+    ]
+    assert [mark.text for mark in last.select(".mark")] == ["EX"]
+    for place in ("#filters", "#line", "#hubs-list"):
+        assert "Example Hub" in last.select(f"hx-partial[hx-target='{place}']")[0].text
 
 
-def test_the_panel_opens_it(built: Services) -> None:
-    *_, (html, opened) = detail.show(built, Renderer(), View(open="examplehub:ink-lines"))
-    assert opened == "examplehub:ink-lines"
-    assert "Example Hub" in html
-    assert "inkstyle" in html
+def test_the_panel_opens_it(page: TestClient) -> None:
+    panel = page.get("/?open=examplehub:ink-lines").text
+    steps = parts(page.get("/lora/read?open=examplehub:ink-lines").text)
+    assert "Example Hub" in panel + steps[-1].text
+    assert "inkstyle" in panel + steps[-1].text
 
 
-def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.Hub, built: Services) -> None:
-    html = settings_html(Renderer(), settings_view(built))
+def test_the_settings_say_where_it_answers_and_where_its_key_is(server: serving.Hub, page: TestClient) -> None:
+    html = page.get("/settings").text
     assert "Example Hub" in html
     assert server.url in html
     assert "EXAMPLEHUB_TOKEN" in html

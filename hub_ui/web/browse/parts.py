@@ -22,6 +22,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import language
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.browse.saved_searches import query_name
 from hub_ui.web.browse.search import Results
 from hub_ui.web.frame.pages import page_address
 from hub_ui.web.try_page.compatibility import requirements
@@ -88,6 +89,7 @@ class BrowseParts:
         pairs = [("filter", text) for text in form.filters] + [("lora", s) for s in form.stack_texts]
         return {
             "view": view,
+            "search_name": query_name(view.query),
             "query": now.query,
             "by": {group.facet: group for group in shown},
             "boxes": boxes,

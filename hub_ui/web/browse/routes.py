@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from connectors.errors import BadQuery
 from connectors.ref import HubName
 from hub_ui.i18n import _
-from hub_ui.web.browse import names, search, suggestions
+from hub_ui.web.browse import names, saved_searches, search, suggestions
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
 from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
@@ -83,6 +83,11 @@ class BrowseRoutes:
             after: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
         ) -> Response:
             return self.suggest(before, after)
+
+        @router.get("/searches/key")
+        def old_searches(salt: Annotated[str, Query(pattern="^[0-9a-f]{16}$")]) -> Response:
+            key, start = saved_searches.old_key(bytes.fromhex(salt))
+            return JSONResponse({"key": key, "iv": start})
 
         return router
 

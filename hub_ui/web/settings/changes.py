@@ -29,8 +29,8 @@ def change_key(services: Services, hub: HubName, act: KeyAct, text: str) -> str:
     if services.policy.allows("use keys"):
         return change_own_key(services.settings, hub, act, text)
     visitor = current_visitor()
-    if visitor is None or HUBS[hub].signs_in:
-        raise UsageError(_("There is no such hub. Load the page again."))
+    if visitor is None:
+        raise UsageError(_("A key is a visitor's. Load the page again."))
     return change_visitors_key(services, visitor, hub, act, text)
 
 
@@ -61,9 +61,8 @@ def change_visitors_key(services: Services, visitor: Visitor, hub: HubName, act:
     key = check_key(text if act == "save" else visitor.keys.get(hub, ""))
     if not key:
         raise UsageError(_("This is empty. Paste the key."))
-    if services.visitor_downloads is not None:
-        # Its hub is asked, as for a LoRA that is opened.
-        services.visitor_downloads.quotas.spend("opens")
+    # Its hub is asked, as for a LoRA that is opened.
+    services.quotas.spend("opens")
     kept = (
         _("The key works for this visit. Its account at {hub}: {name}."),
         _("The key is kept for this visit, and could not be checked: {reason}"),

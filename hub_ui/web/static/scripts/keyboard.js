@@ -29,12 +29,13 @@ function step(event) {
   const cards = [...document.querySelectorAll("#cards .hit")];
   const at = cards.indexOf(document.activeElement);
   if (at < 0) return;
-  const row = rowLength(cards);
-  const to = at + { ArrowRight: 1, ArrowLeft: -1, ArrowDown: row, ArrowUp: -row }[event.key];
+  const to = stepped(at, event.key, rowLength(cards));
   if (!cards[to]) return;
   event.preventDefault();
   cards[to].focus();
 }
+
+export const stepped = (at, key, row) => at + { ArrowRight: 1, ArrowLeft: -1, ArrowDown: row, ArrowUp: -row }[key];
 
 // How many cards stand beside each other.
 export function rowLength(cards) {

@@ -6,7 +6,7 @@ const SECOND = 1000;
 
 document.addEventListener("click", (event) => {
   const card = event.target.closest(".card .hit")?.closest(".card");
-  if (card && !event.ctrlKey && !event.metaKey && !event.shiftKey) preview(card);
+  if (card && isPlain(event)) preview(card);
   const close = event.target.closest("[data-close]");
   if (close) {
     event.preventDefault();
@@ -17,6 +17,9 @@ document.addEventListener("click", (event) => {
   const video = event.target.closest(".blurred");
   if (video?.closest("#panel")) video.classList.remove("blurred");
 });
+
+// Others open a tab or a window.
+export const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.shiftKey;
 
 // What the card shows stands in the panel until the server's answer is there.
 export function preview(card) {

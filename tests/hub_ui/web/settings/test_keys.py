@@ -27,9 +27,11 @@ KEY = "civ_buyer"
 def on_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("keys")
     keys = Keys({"replicate": "r8_env"}, KeyStore(home / "keys.json", has_keyring=False))
-    with running_hubs(CONTRACT) as hubs:
-        with services.build(replace(demo_settings(home, home / "loras", hubs), tokens=keys)) as built:
-            yield built
+    with (
+        running_hubs(CONTRACT) as hubs,
+        services.build(replace(demo_settings(home, home / "loras", hubs), tokens=keys)) as built,
+    ):
+        yield built
 
 
 @pytest.fixture

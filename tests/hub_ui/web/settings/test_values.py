@@ -115,8 +115,9 @@ def test_the_old_address_leads_here_and_what_was_looked_for_goes_along(client: T
 def test_strangers_see_and_change_nothing_of_the_owners(built: Services, tmp_path: Path) -> None:
     with open_client(with_settings(built, hosted=True), tmp_path) as client:
         page = client.get("/settings").text
-        refused = [client.post("/settings/values", data={"library": "/data"}, headers=PART), client.post("/settings/images")]
+        refused = [
+            client.post("/settings/values", data={"library": "/data"}, headers=PART),
+            client.post("/settings/images"),
+        ]
     assert (str(built.settings.home) in page, "Addresses and folders" in page) == (False, False)
     assert ["The settings of a shared page are its owner" in answer.text for answer in refused] == [True, True]
-
-

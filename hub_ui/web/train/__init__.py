@@ -1,0 +1,1 @@
+"""The Train page: a LoRA of one's own images, trained on Replicate."""

@@ -1,0 +1,120 @@
+"""Trainings as jobs: those that were started or followed here, in the order in which they began."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connectors.errors import HubUiError, UsageError
+from connectors.ref import Ref
+from connectors.replicate.runs import Run
+from connectors.replicate.trainings import Order, terms_of
+from hub_ui.generate.request import Step
+from hub_ui.i18n import _
+from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject
+from hub_ui.training import Trainer, TrainingSet
+
+KIND = "training"
+MOST_LISTED = 20
+OnProgress = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """`run` is its id on Replicate, empty until it has begun there; `percent` None is unknown."""
+
+    text: str
+    percent: float | None = None
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A job as the list shows it: its last progress, the LoRA that it made, or why there is none."""
+
+    id: str
+    name: str
+    number: int = 0
+    progress: Progress | None = None
+    ref: Ref | None = None
+    problem: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        return self.ref is not None or bool(self.problem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainings:
+    trainer: Trainer
+    jobs: Jobs
+    _ids: list[str] = field(default_factory=list)
+
+    def start(self, order: Order, images: TrainingSet, images_id: str) -> str:
+        """Pressed twice it is the same training: what is started is paid for."""
+
+        def work(on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
+            on_progress(Progress(text=_("Uploading the images…")))
+            return self._follow(self.trainer.start(order, images), on_progress, is_cancelled)
+
+        subject = JobSubject(kind=KIND, name=order.destination)
+        return self._list(self.jobs.start(subject, work, inputs=(images_id, order)))
+
+    def follow(self, run_id: str) -> str:
+        """One that was started elsewhere, or before this page was."""
+        run = self.trainer.get(run_id)
+
+        def work(on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
+            return self._follow(run, on_progress, is_cancelled)
+
+        subject = JobSubject(kind=KIND, name=terms_of(run).trigger_word or run.id)
+        return self._list(self.jobs.start(subject, work, inputs=run.id))
+
+    def cancel(self, id_: str) -> None:
+        """On Replicate, then here."""
+        training = self.find(id_)
+        if training is not None and training.progress is not None and training.progress.run:
+            self.trainer.cancel(training.progress.run)
+        self.jobs.stop(id_, _("The training is cancelled."))
+
+    def find(self, id_: str) -> Training | None:
+        state = self.jobs.find(id_)
+        return None if state is None else training_of(id_, state)
+
+    def all(self) -> list[Training]:
+        """The last one first."""
+        found = (self.find(id_) for id_ in reversed(self._ids))
+        return [training for training in found if training is not None]
+
+    def elsewhere(self) -> list[Run]:
+        """What else is under way on Replicate with this key. Raises the hub's error."""
+        own = {training.progress.run for training in self.all() if training.progress is not None}
+        return [run for run in self.trainer.list_running() if run.id not in own]
+
+    def _follow(self, run: Run, on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
+        def tell(step: Step) -> None:
+            if is_cancelled():
+                # It goes on on Replicate: who ends hub-ui has paid for it.
+                raise UsageError(_("Nobody follows this training any more."))
+            percent = 100 * step.done / step.total if step.total else None
+            on_progress(Progress(text=step.stage, percent=percent, run=run.id))
+
+        on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
+        return self.trainer.follow(run, tell)[1]
+
+    def _list(self, id_: str) -> str:
+        if id_ not in self._ids:
+            self._ids.append(id_)
+            del self._ids[:-MOST_LISTED]
+        return id_
+
+
+def training_of(id_: str, state: JobState) -> Training:
+    error = state.outcome.error if isinstance(state.outcome, Failed) else None
+    said = error.message if isinstance(error, HubUiError) else ""
+    return Training(
+        id=id_,
+        name=state.subject.name,
+        number=state.number,
+        progress=state.step,
+        ref=state.result,
+        problem=said or (_("An error of the program ended it. The log says more.") if error is not None else ""),
+    )

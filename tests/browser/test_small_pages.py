@@ -1,0 +1,85 @@
+"""What only a browser can tell of settings and saved searches: where a key goes, and what it keeps itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import violations
+
+pytestmark = pytest.mark.browser
+KEY = "civ_typed_once"
+HOSTILE = "<img src=x onerror=alert(1)>"
+# crypto-js, as pages before this one kept searches: a salted word and AES, by the browser's own means.
+ENCRYPT = """async ([text, key, iv, salt]) => {
+  const bytes = (sent) => Uint8Array.from(atob(sent), (sign) => sign.charCodeAt(0));
+  const secret = await crypto.subtle.importKey('raw', bytes(key), 'AES-CBC', false, ['encrypt']);
+  const data = new TextEncoder().encode(text);
+  const hidden = new Uint8Array(await crypto.subtle.encrypt({name: 'AES-CBC', iv: bytes(iv)}, secret, data));
+  const whole = [...new TextEncoder().encode('Salted__'), ...bytes(salt), ...hidden];
+  localStorage.setItem('hub-ui-searches', 'AAAA:' + btoa(String.fromCharCode(...whole)));
+}"""
+
+
+def test_a_typed_key_is_in_one_request_and_in_no_page(demo: str, page: Page) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url} {request.post_data or ''}"))
+    page.goto(f"{demo}settings")
+    page.get_by_label("Key of CivitAI").fill(KEY)
+    page.locator("#civitai").get_by_role("button", name="Save").click()
+    expect(page.locator("#said-civitai")).not_to_be_empty()
+    assert [request.partition(" ")[0] for request in sent if KEY in request] == ["POST"]
+    fields = page.evaluate("[...document.querySelectorAll('input[type=password]')].map((each) => each.value).join()")
+    stored = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert [KEY in text for text in (page.content(), page.url, stored)] == [False] * 3
+    assert fields.count(KEY) <= 1
+
+
+def test_a_theme_holds_for_the_browser_and_every_small_page_is_read_by_everyone(demo: str, page: Page) -> None:
+    page.goto(f"{demo}settings")
+    for theme in ("dark", "light"):
+        page.get_by_label("Theme").select_option(theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        for name in ("settings", "train", "glossary", "about"):
+            page.goto(f"{demo}{name}")
+            expect(page.locator("html")).to_have_attribute("data-theme", theme)
+            assert violations(page) == [], name
+        page.goto(f"{demo}settings")
+
+
+def test_a_search_is_saved_found_after_a_reload_opened_and_removed(demo: str, page: Page) -> None:
+    page.goto(f"{demo}?q=ink&kind=style")
+    menu, saved = page.locator("#searches > summary"), page.locator("#saved a")
+    menu.click()
+    page.get_by_role("button", name="Save this search").click()
+    expect(saved).to_have_text(["styles, ink"])
+    page.get_by_label("Name of this search").fill(HOSTILE)
+    page.keyboard.press("Enter")
+    expect(saved).to_have_text(["styles, ink", HOSTILE])
+    page.keyboard.press("Escape")
+    expect(saved.first).not_to_be_visible()
+    page.goto(demo)
+    menu.click()
+    saved.first.click()
+    expect(page).to_have_url(re.compile("q=ink&kind=style"))
+    menu.click()
+    page.get_by_role("button", name="Remove styles, ink").click()
+    expect(saved).to_have_text([HOSTILE])
+
+
+def test_searches_of_older_pages_are_still_there(demo: str, page: Page) -> None:
+    word, salt, derived, block = hashlib.sha256(b"hub-ui").hexdigest().encode(), b"01234567", b"", b""
+    while len(derived) < 48:
+        block = hashlib.md5(block + word + salt).digest()
+        derived += block
+    page.goto(demo)
+    texts = [base64.b64encode(part).decode() for part in (derived[:32], derived[32:48], salt)]
+    page.evaluate(ENCRYPT, [json.dumps([["my styles", "kind=style"]]), *texts])
+    page.locator("#searches > summary").click()
+    expect(page.locator("#saved a")).to_have_text(["my styles"])
+    expect(page.locator("#saved a")).to_have_attribute("href", "./?kind=style")

@@ -1,0 +1,233 @@
+"""The Train page against the local Replicate: what it costs, the training itself, and what came of it."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from starlette.testclient import TestClient
+
+from connectors.claims.resolve import record_of
+from connectors.ref import Ref
+from hub_ui import services
+from hub_ui.commands.demo import demo_settings
+from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.services import Services
+from hub_ui.training import Trainer
+from hub_ui.web.train.uploads import plain_name
+from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
+
+VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}
+
+
+@pytest.fixture(scope="module")
+def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with replicate(tmp_path_factory.mktemp("train")) as built:
+        yield built
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """On a Replicate that trains for longer than any test."""
+    with replicate(tmp_path_factory.mktemp("slow"), run_seconds=600) as built:
+        yield built
+
+
+@pytest.fixture
+def lasting(slow: Services) -> Iterator[Services]:
+    yield slow
+    trainer = Trainer(slow)
+    for run in trainer.list_running():
+        trainer.cancel(run.id)
+
+
+@contextmanager
+def replicate(folder: Path, **options: Any) -> Iterator[Services]:
+    copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
+    with (
+        running_hubs(folder / "data", **options) as hubs,
+        services.build(demo_settings(folder / "home", folder / "loras", hubs)) as built,
+    ):
+        yield built
+
+
+@pytest.fixture
+def page(online: Services, tmp_path: Path) -> Iterator[TestClient]:
+    with open_client(online, tmp_path) as client:
+        yield client
+
+
+def png(shade: int) -> bytes:
+    drawn = io.BytesIO()
+    Image.new("RGB", (600, 600), (shade, 90, 120)).save(drawn, "PNG")
+    return drawn.getvalue()
+
+
+IMAGES = [("pictures", (f"{i}.png", png(i * 40), "image/png")) for i in range(3)]
+
+
+def ask_price(page: TestClient, *, files: Any = IMAGES, part: bool = True, **changed: str) -> httpx.Response:
+    headers = PART if part else {}
+    return page.post("/train/price", data={**VALUES, **changed}, files=files, headers=headers)
+
+
+def fields(form: BeautifulSoup) -> dict[str, str]:
+    return {str(field["name"]): str(field["value"]) for field in form.select("form.consent input[name]")}
+
+
+def start(page: TestClient, **changed: str) -> httpx.Response:
+    return page.post("/train/start", data=fields(read(ask_price(page, **changed).text)), headers=PART)
+
+
+def rows(page: TestClient) -> list[str]:
+    return [" ".join(row.text.split()) for row in read(page.get("/train").text).select("#trainings .row")]
+
+
+def wait_for(page: TestClient, text: str) -> str:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        found = [row for row in rows(page) if text in row]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(rows(page))
+
+
+def test_the_price_is_told_before_anything_is_sent(page: TestClient, online: Services) -> None:
+    answer = read(ask_price(page).text)
+    assert "3 images, 0 with a caption: 1000 steps at rank 8 take about" in answer.text
+    assert [button.text for button in answer.select("button")] == ["Start the training"]
+    assert answer.select_one("input[type=checkbox][required]") is not None
+    assert rows(page) == []
+
+
+def test_a_zip_of_images_will_do(page: TestClient) -> None:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as file:
+        for i in range(3):
+            file.writestr(f"{i}.png", png(i * 40))
+            file.writestr(f"{i}.txt", "a boat")
+    answer = ask_price(page, files=[("pictures", ("boats.zip", zipped.getvalue(), "application/zip"))])
+    assert "3 images, 3 with a caption" in answer.text
+
+
+def test_without_javascript_the_price_stands_on_the_page_beside_what_was_typed(page: TestClient) -> None:
+    answer = read(ask_price(page, part=False).text)
+    typed = {str(field["name"]): field.get("value") for field in answer.select("#train-form input:not([type=file])")}
+    assert typed == VALUES
+    assert "3 images, 0 with a caption" in answer.select("#price")[0].text
+    started = page.post("/train/start", data=fields(answer))
+    assert (started.status_code, started.headers["location"]) == (303, "../train#trainings")
+
+
+def test_a_training_ends_with_a_lora_to_open_try_and_download(page: TestClient, online: Services) -> None:
+    assert start(page, destination="local/sloop").status_code == 200
+    wait_for(page, "Your LoRA is there")
+    [row] = read(page.get("/train").text).select("#trainings .row")
+    ref = Ref.parse(row.select("input[name=ref]")[0]["value"])  # type: ignore[arg-type]
+    assert (ref.id, ref.is_pinned) == ("local/sloop", True)
+    assert [each.text for each in row.select("a, button")] == ["Open it", "Try it", "Download"]
+    lora = online.catalog.lora(ref)
+    assert lora is not None
+    assert "BOATX" in record_of(lora, ref).trigger_words
+
+
+def test_a_training_is_followed_step_by_step_and_after_a_reload_too(page: TestClient) -> None:
+    start(page, destination="local/cutter")
+    follow = read(page.get("/train").text).select("#trainings [hx-get^=jobs]")[0]["hx-get"]
+    steps = [step.text for step in parts(page.get(f"/{follow}").text)]
+    assert "Your LoRA is there" in steps[-1]
+    assert "local/cutter" in rows(page)[0]
+    assert read(page.get("/train").text).select("[hx-get^=jobs]") == []
+
+
+def test_a_start_that_is_pressed_twice_is_one_training(lasting: Services, tmp_path: Path) -> None:
+    with open_client(lasting, tmp_path) as page:
+        consent = fields(read(ask_price(page).text))
+        for _ in range(2):
+            page.post("/train/start", data=consent, headers=PART)
+        assert len(rows(page)) == 1
+
+
+def test_a_training_is_cancelled_from_the_list(lasting: Services, tmp_path: Path) -> None:
+    with open_client(lasting, tmp_path) as page:
+        start(page)
+        wait_for(page, "Cancel")
+        action = read(page.get("/train").text).select("#trainings form[action^=jobs]")[0]["action"]
+        assert page.post(f"/{action}").headers["location"] == "../train#trainings"
+        assert rows(page) == []
+        assert read(page.get("/train/elsewhere", headers=PART).text).select(".row") == []
+
+
+def test_one_that_nobody_follows_here_is_listed_and_followed(lasting: Services, tmp_path: Path) -> None:
+    with open_client(lasting, tmp_path) as other:
+        start(other)
+        wait_for(other, "Cancel")
+        with open_client(lasting, tmp_path) as page:
+            [row] = read(page.get("/train/elsewhere", headers=PART).text).select(".row")
+            run = row.select("input[name=run]")[0]["value"]
+            page.post("/train/follow", data={"run": run}, headers=PART)
+            assert rows(page)[0].startswith("BOATX Waiting for a machine on Replicate")
+            assert page.post("/train/cancel", data={"run": run}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"files": [("pictures", ("", b"", "image/png"))]}, "Choose images first"),
+        ({"files": [("pictures", ("a.png", b"no image", "image/png"))] * 2}, "Two of the files have the same name"),
+        ({"files": [IMAGES[0], ("pictures", ("9.png", b"no image", "image/png"))]}, "can't be read as an image"),
+        ({"destination": "boat"}, "Write OWNER/NAME"),
+        ({"trigger": ""}, "A trigger word"),
+        ({"rank": "x"}, "A rank is a whole number"),
+        ({"steps": "9999999"}, "Train for 3 to 6000 steps"),
+    ],
+)
+def test_what_is_missing_is_told_with_the_next_step(page: TestClient, changed: dict[str, Any], said: str) -> None:
+    answer = read(ask_price(page, **changed).text)
+    assert said in answer.select(".problem")[0].text
+    assert answer.select("button") == []
+
+
+def test_images_that_are_no_longer_here_are_said_to_be(page: TestClient) -> None:
+    for images in ("x" * 32, "../../etc/passwd"):
+        answer = page.post("/train/start", data={**VALUES, "images": images}, headers=PART)
+        assert (answer.status_code, "The images are no longer here." in answer.text) == (422, True)
+
+
+def test_more_than_replicate_takes_is_refused_before_it_is_read(page: TestClient) -> None:
+    answer = page.post("/train/price", content=b"", headers={**PART, "Content-Length": "200000000"})
+    assert (answer.status_code, "This is too much for one request." in answer.text) == (422, True)
+
+
+def test_without_a_key_the_page_says_where_to_get_one(online: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(online, tokens={}), tmp_path) as page:
+        assert "REPLICATE_API_TOKEN" in page.get("/train/elsewhere", headers=PART).text
+        assert "REPLICATE_API_TOKEN" in ask_price(page).text
+
+
+def test_strangers_train_nothing_and_are_told_so(online: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(online, hosted=True), tmp_path) as page:
+        shown = read(page.get("/train").text)
+        assert ask_price(page).status_code == 422
+    assert "A shared page trains nothing." in shown.select("main")[0].text
+    assert shown.select("main form") == []
+    assert "Train" not in [link.text for link in shown.select("#header .pop a")]
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("../../x.png", "x.png"), ("..\\a.png", "a.png"), ("墨.png", "墨.png"), ("..", "7"), ("…", "-")]
+)
+def test_no_name_leads_out_of_the_folder(name: str, plain: str) -> None:
+    assert plain_name(name, 7) == plain

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { rowLength, stepped } from "../../hub_ui/web/static/scripts/keyboard.js";
+import { changesPage } from "../../hub_ui/web/static/scripts/navigation.js";
+import { isPlain } from "../../hub_ui/web/static/scripts/panel.js";
+import { next } from "../../hub_ui/web/static/scripts/suggestions.js";
+import { place } from "../../hub_ui/web/static/scripts/terms.js";
+import { clock } from "../../hub_ui/web/static/scripts/times.js";
+
+const cards = (...tops) => tops.map((top) => ({ getBoundingClientRect: () => ({ top }) }));
+
+test("a row ends where the next card is lower", () => {
+  assert.equal(rowLength(cards(0, 0, 3, 320, 320)), 3);
+  assert.equal(rowLength(cards(0, 0)), 2);
+  assert.equal(rowLength(cards(0)), 1);
+});
+
+test("arrows go to the card beside, and to the one above or below", () => {
+  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => stepped(7, key, 5)), [8, 6, 12, 2]);
+});
+
+test("a click with a key opens a tab, not the panel", () => {
+  assert.equal(isPlain({}), true);
+  for (const key of ["ctrlKey", "metaKey", "shiftKey"]) assert.equal(isPlain({ [key]: true }), false);
+});
+
+test("arrows go round the suggestions by way of none", () => {
+  assert.deepEqual([next(-1, 3, 1), next(2, 3, 1), next(0, 3, -1), next(-1, 3, -1)], [0, -1, -1, 2]);
+});
+
+test("a note stands below its word, above it where there is no room, and within the window", () => {
+  const note = { width: 300, height: 60 };
+  assert.deepEqual(place({ top: 100, bottom: 120, left: 50 }, note, 1440, 900), { top: 126, left: 50 });
+  assert.deepEqual(place({ top: 860, bottom: 880, left: 1400 }, note, 1440, 900), { top: 794, left: 1132 });
+  assert.deepEqual(place({ top: 20, bottom: 40, left: 2 }, note, 390, 90), { top: 0, left: 8 });
+});
+
+test("only what fills the list or the panel ends what was asked before", () => {
+  const source = (inside) => ({ closest: () => (inside ? {} : null) });
+  assert.equal(changesPage({ target: { id: "main" }, sourceElement: source(false) }), true);
+  assert.equal(changesPage({ target: { id: "panel" }, sourceElement: source(true) }), false);
+  assert.equal(changesPage({ target: { id: "suggestions" }, sourceElement: source(false) }), false);
+});
+
+test("a time is in the clock of its reader", () => {
+  assert.match(clock(0, "UTC"), /^(00:00|12:00\sAM)$/);
+  assert.match(clock("3600", "Asia/Tokyo"), /^10:00(\sAM)?$/);
+});
