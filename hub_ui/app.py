@@ -96,6 +96,7 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     images = GeneratedImages(folder=folder)
     jobs = start_jobs(services)
     closing.callback(jobs.close)
+    server.state.jobs = jobs
     generator = Generator(services=services, jobs=jobs, images=images)
     making = TryParts(services=services, generator=generator, uploaded=no_upload, history=lambda _state: "")
     compare = TryRoutes(pages=pages, parts=making, jobs=jobs)

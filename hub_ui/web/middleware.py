@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 from gradio.queueing import Queue
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

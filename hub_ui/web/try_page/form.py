@@ -216,7 +216,7 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     size = settings.size or ((base.width, base.height) if base else None)
     guidance = settings.guidance if settings.guidance is not None else (base.guidance if base else None)
     texts = {
-        "prompt": settings.prompt or suggest_prompt(records),
+        "prompt": settings.prompt or ("" if None in records else suggest_prompt(records)),
         "negative": settings.negative,
         "seed": str(DEFAULT_SEED if settings.seed is None else settings.seed),
         "steps": str(settings.steps or (base.steps if base else DEFAULT_STEPS)),

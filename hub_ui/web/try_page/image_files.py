@@ -20,7 +20,6 @@ from hub_ui.web.images import GeneratedImages, address
 from hub_ui.web.view import View
 from hub_ui.widgets.result import Result, Tile
 
-LONGEST_SHOWN = 200
 # The labels of comparisons (hub_ui/generate/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))
 WITH = (N_("without {loras}"), N_("with {loras}"))
@@ -160,15 +159,10 @@ def details(result: GenerationResult) -> str:
     seconds = [picture.seconds for picture in result.images if picture.seconds]
     mean = f"{sum(seconds) / len(seconds):.1f}" if seconds else ""
     each = _("{seconds} s an image").format(seconds=mean) if seconds else _("from the cache")
-    # The settings for copying have all of it.
-    prompt = format.visible(result.comparison.cells[-1].prompt)
-    prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return "· " + format.join(
-        _("{seconds} s to switch").format(seconds=f"{report.switch_seconds:.2f}"),
         each,
         _("seed {seed}").format(seed=report.seed),
         _("{base} on {device}").format(base=report.base, device=report.device),
-        _("prompt: {prompt}").format(prompt=prompt),
     )
 
 

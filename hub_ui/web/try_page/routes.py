@@ -89,7 +89,7 @@ class TryRoutes:
             id_ = self.parts.generator.start(self.parts.order(state, may_fetch=may_fetch))
         except HubUiError as error:
             return self.refuse(request, state, error)
-        return self.follow(request, replace(state, job=id_), is_page=not fields.filled)
+        return self.follow(request, replace(state, job=id_))
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
         """For who has no form yet: each LoRA with its author's weight, and what the form suggests."""
@@ -107,9 +107,9 @@ class TryRoutes:
             return self.whole(request, state, status=422, **said)
         return self.pages.part("try_page/changed", **{**self.parts.all(state), **said, "with_form": True})
 
-    def follow(self, request: Request, state: PageState, *, is_page: bool = False) -> Response:
+    def follow(self, request: Request, state: PageState) -> Response:
         """The stage while a job of it runs, under the address that leads back to it."""
-        if not is_part(request) or is_page:
+        if not is_part(request):
             return RedirectResponse(self.address(request, state), 303)
         values = {**self.parts.all(state), "with_form": False}
         return self.pages.part("try_page/changed", push=state.to_address(), **values)

@@ -124,7 +124,7 @@ class TryParts:
         return self.waiting(state, job.step, filled)
 
     def waiting(self, state: PageState, step: Any, filled: Filled | None = None) -> dict[str, Any]:
-        """`frame` is the size of the images, so that they come where they will stay."""
+        """`box` is the size of the images, so that they come where they will stay."""
         text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
         is_step = isinstance(step, Step)
         left = step.seconds_left if is_step else None
@@ -134,8 +134,8 @@ class TryParts:
             "text": text,
             "percent": None if fraction is None else round(100 * fraction, 1),
             "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
-            "preview": image_files.data_url(step.preview) if is_step and step.preview is not None else "",
-            "frame": frame(*size),
+            "look": image_files.data_url(step.preview) if is_step and step.preview is not None else "",
+            "box": frame(*size),
         }
 
     def failure(self, state: PageState, error: BaseException) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class TryParts:
         shown = result if state.shown is None else result.showing(state.shown)
         if shown.split:
             shown = compare.with_differences(shown, self.generator.images)
-        return {"r": shown, "frame": frame(shown.width, shown.height)}
+        return {"r": shown, "box": frame(shown.width, shown.height)}
 
 
 def filled_size(filled: Filled) -> tuple[int, int] | None:
