@@ -3,14 +3,17 @@
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL.Image import Image
 
+from connectors.errors import UsageError
 from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Cell, Comparison, ComparisonKind
+from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
@@ -46,6 +49,15 @@ class Original:
         ):
             return sheet, cell
         return comparison.single(request), 0
+
+
+def read_original(path: Path, src: str) -> Original:
+    """Raises UsageError for what is no image."""
+    (width, height), found = open_image(path, "picture")[0].size, None
+    with suppress(UsageError):
+        found = png_metadata.read_any(path)
+    made = found if isinstance(found, Provenance) else None
+    return Original(tile=Tile(src=src, label=_("the original")), width=width, height=height, provenance=made)
 
 
 def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:

@@ -18,6 +18,7 @@ from hub_ui.services import Services
 from hub_ui.web.try_page import compare, image_files
 from hub_ui.web.try_page.form import CONTROL_KINDS, QUALITIES, RULES, Filled, FormValues, PageState, fill
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
+from hub_ui.web.try_page.image_files import read_original
 from hub_ui.web.view import MOST_LORAS, View
 from hub_ui.widgets.result import EMPTY, SEVERAL, Result
 
@@ -82,6 +83,7 @@ class TryParts:
             return self.generator.estimate(self.order(state)), False
         except UsageError as error:
             return error.message, True
+        # Such as an upload that is gone, which is said when it is needed.
         except HubUiError:
             return "", False
 
@@ -94,7 +96,9 @@ class TryParts:
             control_kind=state.control_kind,
             image=str(self.uploaded(state.image)) if state.image else None,
         )
-        return TryOrder(view=state.view, filled=filled, may_fetch=may_fetch)
+        again = state.again
+        original = read_original(self.uploaded(again), f"uploaded?name={again}") if again else None
+        return TryOrder(view=state.view, filled=filled, may_fetch=may_fetch, original=original)
 
     def stage(self, state: PageState, filled: Filled | None = None) -> dict[str, Any]:
         """What the job of the address has come to."""

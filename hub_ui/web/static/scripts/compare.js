@@ -4,7 +4,7 @@
 document.addEventListener("htmx:before:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
   const form = sourceElement.form ?? sourceElement.closest("form");
-  if (form?.id === "try" && request.method === "POST") request.body = fieldsOf(form, sourceElement);
+  if (form?.id === "try" && /^try(\/|$)/.test(request.action)) request.body = fieldsOf(form, sourceElement);
 });
 
 export function fieldsOf(form, button) {
