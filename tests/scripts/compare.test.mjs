@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fieldsOf, showWeight } from "../../hub_ui/web/static/scripts/compare.js";
+import { fieldsOf, isBelow, showWeight } from "../../hub_ui/web/static/scripts/compare.js";
 
 test("a button of the form is sent with the form's fields", () => {
   class Fields extends Array {}
@@ -17,4 +17,8 @@ test("a weight is shown in two decimals, and above 1 as a warning", () => {
   assert.deepEqual([shown.textContent, shown.classes.high], ["0.70", false]);
   showWeight(shown, 1.2);
   assert.deepEqual([shown.textContent, shown.classes.high], ["1.20", true]);
+});
+
+test("what stands below the window is brought into view", () => {
+  assert.deepEqual([isBelow({ top: 900 }, 844), isBelow({ top: 110 }, 900)], [true, false]);
 });

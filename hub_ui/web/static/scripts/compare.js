@@ -23,11 +23,19 @@ export function showWeight(output, weight) {
   output.classList.toggle("high", weight > 1);
 }
 
-// Another image under the line leaves the line where it was.
-document.addEventListener("htmx:after:swap", () => {
+// Another image under the line leaves the line where it was. What is made comes into view, once, where the form is above.
+let followed = "";
+function swapped() {
   const slide = document.querySelector("[data-slide]");
   slide?.parentElement.style.setProperty("--at", `${slide.value}%`);
-});
+  const follows = document.querySelector("#stage > [id^=follow-]")?.id ?? "";
+  const making = document.querySelector("#shown .making");
+  if (making && follows !== followed && isBelow(making.getBoundingClientRect(), innerHeight)) making.scrollIntoView({ block: "center" });
+  followed = follows;
+}
+export const isBelow = (place, height) => place.top > height - 160;
+document.addEventListener("htmx:after:swap", swapped);
+document.addEventListener("DOMContentLoaded", swapped);
 
 // Arrows go from image to image of a row, and show them.
 document.addEventListener("keydown", (event) => {
