@@ -101,11 +101,11 @@ def test_a_page_that_is_loaded_again_meanwhile_and_a_second_tab_end_in_the_pair(
     stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch) as go:
-        page.goto(address(stage, refs[0], seed=11))
+        page.goto(address(stage, refs[0], seed=11, steps=12))
         make(page)
         expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
         page.reload()
-        expect(page.locator("#preview")).to_be_visible()
+        expect(page.locator("#stop")).to_be_visible()
         second = page.context.new_page()
         second.goto(page.url)
         expect(second.locator("#stop")).to_be_visible()
@@ -119,7 +119,7 @@ def test_the_preview_is_where_the_pair_will_stay(
     stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch) as go:
-        page.goto(address(stage, refs[0], seed=12))
+        page.goto(address(stage, refs[0], seed=12, steps=12))
         make(page)
         expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
         before = page.locator(".frame").bounding_box()
@@ -134,7 +134,7 @@ def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
     stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with held(monkeypatch):
-        page.goto(address(stage, refs[0], seed=13))
+        page.goto(address(stage, refs[0], seed=13, steps=12))
         make(page)
         expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
         page.locator("#prompt").fill("a blue square")
@@ -148,9 +148,8 @@ def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...]
     page.goto(address(stage, *refs, seed=14))
     page.route("**/try/form", lambda route: (page.wait_for_timeout(150), route.continue_())[1])
     # All before the first answer.
-    page.evaluate(
-        "['#tab-strip', '#words-off', '#dice', '.layer [id^=down]'].forEach((each) => document.querySelector(each).click())"
-    )
+    buttons = ["#tab-strip", "#words-off", "#dice", ".layer [id^=down]"]
+    page.evaluate("names => names.forEach((name) => document.querySelector(name).click())", buttons)
     expect(page.locator("#words-on")).to_be_visible()
     expect(page.locator("#tab-strip")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[name=seed]")).not_to_have_value("14")
@@ -186,7 +185,7 @@ def test_on_a_phone_the_button_is_in_sight_and_what_is_made_comes_into_view(
     context = browser.new_context(viewport=PHONE, has_touch=True)
     phone = context.new_page()
     with held(monkeypatch):
-        phone.goto(address(stage, refs[0], seed=15))
+        phone.goto(address(stage, refs[0], seed=15, steps=12))
         expect(phone.locator("#start")).to_be_in_viewport()
         make(phone)
         expect(phone.locator("#preview")).to_be_in_viewport(timeout=MAKING)

@@ -157,7 +157,7 @@ class TryRoutes:
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
         """The stage at each step of a generation (see web/jobs.py)."""
         state = replace(self.state(request), job=id_)
-        filled = fill(self.pages.services, state)
+        filled, look = fill(self.pages.services, state), ""
         for _number, step in steps:
             if step is None:
                 # So that one who has left is noticed.
@@ -169,7 +169,10 @@ class TryRoutes:
             elif isinstance(step, Result):
                 yield self.end(state, mode="done", **self.parts.result(state, step))
             else:
-                yield self.pages.render("try_page/step", **self.parts.waiting(state, step, filled), state=state)
+                values = self.parts.waiting(state, step, filled)
+                # Not each step has a preview: the last one stays.
+                look = values["look"] or look
+                yield self.pages.render("try_page/step", **{**values, "look": look}, state=state)
 
     def end(self, state: PageState, **shown: Any) -> str:
         return self.pages.render("try_page/end", **{**self.parts.all(state), **shown})
