@@ -201,10 +201,10 @@ class Jobs:
             raise UsageError(text.format(most_running=self._most))
 
     def find(self, id_: str) -> JobState | None:
-        """The job as it is now; None for an id that is not kept. It counts as a look."""
+        """The job as it is now; None for an id that is not kept, or another person's. It counts as a look."""
         with self._lock:
             self._prune()
-            job = self._kept.get(id_)
+        job = self._get(id_)
         if job is None:
             return None
         with job.changed:
@@ -220,8 +220,7 @@ class Jobs:
         None is a step after `beat` quiet seconds. A failure is raised, or where `raises` is False the last step.
         Nothing follows for an unknown id.
         """
-        with self._lock:
-            job = self._kept.get(id_)
+        job = self._get(id_)
         count = after
         while job is not None and not job.stop.is_set():
             if job.outcome is None:
@@ -248,15 +247,23 @@ class Jobs:
 
     def stop(self, id_: str, last_word: str = "") -> None:
         """Ends it between two steps, and forgets it. Its followers get `last_word`."""
-        with self._lock:
-            job = self._kept.pop(id_, None)
+        job = self._get(id_)
         if job is None:
             return
+        with self._lock:
+            self._kept.pop(id_, None)
         job.last_word = last_word
         job.stop.set()
         with job.changed:
             # Followers wait for a next step that does not come.
             job.changed.notify_all()
+
+    def _get(self, id_: str) -> _Job | None:
+        """An address with the id may be handed on: a visitor gets their own jobs alone."""
+        with self._lock:
+            job = self._kept.get(id_)
+        visitor = current_visitor()
+        return job if job is None or visitor is None or job.person == visitor.person else None
 
     def is_awaited(self, download: int, *, besides: str = "") -> bool:
         """Whether a job, `besides` this one, still waits for it."""

@@ -102,7 +102,7 @@ class RequestCheck:
         try:
             if not self.routes.is_open(method, path):
                 raise Refused(_(NO_PAGE), 404)
-            if method != "GET" and path != UPLOAD_ROUTE:
+            if method != "GET" and path not in UPLOAD_ROUTES:
                 receive = await whole_body(receive, self.limits.body_bytes)
         except Refused as refused:
             await refused.response()(scope, receive, send)

@@ -9,7 +9,6 @@ from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.i18n import N_, _
-from hub_ui.widgets.render import Renderer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,18 +129,3 @@ SEVERAL: dict[ComparisonKind, str] = {
         "theirs."
     ),
 }
-
-
-def result_html(render: Renderer, result: Result) -> str:
-    return render("result", r=result)
-
-
-def empty_result_html(render: Renderer, kind: ComparisonKind = "pair", *, several: bool = False) -> str:
-    """`several`: more than one LoRA is tried."""
-    return render("result_empty", text=_((SEVERAL if several else {}).get(kind, EMPTY[kind])))
-
-
-def progress_html(render: Renderer, text: str, fraction: float | None, *, preview: str = "", left: str = "") -> str:
-    """`fraction` in 0..1, or None while the length is unknown. `preview` is an image's address."""
-    percent = None if fraction is None else round(100 * fraction)
-    return render("progress", text=text, percent=percent, preview=preview, left=left)

@@ -119,7 +119,6 @@ class BrowseParts:
             "page": page,
             "now": now,
             "open_prefix": f"{page_address(replace(view, open='').to_address() + '&').replace('?&', '?')}open=",
-            "try_prefix": f"{page_address(View(page='try').to_address())}&lora=",
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],

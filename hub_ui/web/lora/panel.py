@@ -1,9 +1,10 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound, Withheld
@@ -15,12 +16,13 @@ from hub_ui import format
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
+from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_PROMPT, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.web.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
 from hub_ui.widgets import detail
 from hub_ui.widgets.cards import base_label, cover
 from hub_ui.widgets.detail import Detail, Keys, Place, description_html
@@ -136,12 +138,10 @@ class Panel:
             "title": shown.title,
             "state": state,
         }
-        tried = view.try_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
+        # It starts at once, and its way back leads to the same list.
+        tried = [("lora", str(shown.record.ref)), *parse_qsl(View(query=view.query).to_address())]
         stacked = view.with_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
-        addresses = {
-            "try_address": page_address(tried.to_address()),
-            "stack_address": page_address(stacked.to_address()),
-        }
+        addresses = {"try_fields": tried, "stack_address": page_address(stacked.to_address())}
         record = shown.record
         # As Downloads.enqueue names it.
         getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
@@ -278,6 +278,12 @@ def try_settings(found: ExampleSettings, lora: Lora, ref: Ref) -> TrySettings:
         # Whether they fit shows where the base is known.
         blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
     )
+
+
+def use_address(view: View, found: ExampleSettings, lora: Lora, ref: Ref) -> str:
+    """The Compare page with the settings of an example."""
+    tried = view.try_lora(str(ref), example_weight(found, lora, ref))
+    return page_address(replace(tried, settings=try_settings(found, lora, ref)).to_address())
 
 
 def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:

@@ -53,6 +53,7 @@ class TryFields(BaseModel):
     image: Ref = ""
     control: Ref = ""
     made: Ref = ""
+    original: Ref = ""
     job: Ref = ""
     shown: Ref = ""
     act: Text = ""

@@ -63,7 +63,7 @@ class PageState:
     """All that the address of the page says: the form, the job that is followed, and the image on the stage.
 
     `texts` are the fields as they were written, `problems` what is wrong with them, by the field's name. `image` and
-    `control` are names of uploads.
+    `control` are names of uploads, and so is `again`, an image that is to be made once more.
     """
 
     view: View
@@ -72,6 +72,7 @@ class PageState:
     image: str = ""
     control: str = ""
     control_kind: str = "canny"
+    again: str = ""
     job: str = ""
     shown: int | None = None
 
@@ -81,7 +82,8 @@ class PageState:
 
     def to_address(self) -> str:
         kind = "" if self.control_kind == "canny" else self.control_kind
-        more = [("image", self.image), ("control", self.control), ("made", kind), ("job", self.job)]
+        more = [("image", self.image), ("control", self.control), ("made", kind), ("original", self.again)]
+        more += [("job", self.job)]
         pairs = [(name, value) for name, value in more if value]
         pairs += [] if self.shown is None else [("shown", str(self.shown))]
         # What is wrong stays in its field.
@@ -119,6 +121,7 @@ def read_fields(view: View, given: Mapping[str, Sequence[str]]) -> PageState:
         image=one.get("image", "")[:60],
         control=one.get("control", "")[:60],
         control_kind=next((kind for kind, _label in CONTROL_KINDS if kind == one.get("made")), "canny"),
+        again=one.get("original", "")[:60],
         job=one.get("job", "")[:60],
         shown=int(shown) if shown.isascii() and shown.isdigit() and len(shown) < 4 else None,
     )
@@ -216,7 +219,7 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     size = settings.size or ((base.width, base.height) if base else None)
     guidance = settings.guidance if settings.guidance is not None else (base.guidance if base else None)
     texts = {
-        "prompt": settings.prompt or suggest_prompt(records),
+        "prompt": settings.prompt or ("" if None in records else suggest_prompt(records)),
         "negative": settings.negative,
         "seed": str(DEFAULT_SEED if settings.seed is None else settings.seed),
         "steps": str(settings.steps or (base.steps if base else DEFAULT_STEPS)),

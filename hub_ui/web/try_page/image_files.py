@@ -3,14 +3,17 @@
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL.Image import Image
 
+from connectors.errors import UsageError
 from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Cell, Comparison, ComparisonKind
+from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
@@ -20,7 +23,6 @@ from hub_ui.web.images import GeneratedImages, address
 from hub_ui.web.view import View
 from hub_ui.widgets.result import Result, Tile
 
-LONGEST_SHOWN = 200
 # The labels of comparisons (hub_ui/generate/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))
 WITH = (N_("without {loras}"), N_("with {loras}"))
@@ -47,6 +49,15 @@ class Original:
         ):
             return sheet, cell
         return comparison.single(request), 0
+
+
+def read_original(path: Path, src: str) -> Original:
+    """Raises UsageError for what is no image."""
+    (width, height), found = open_image(path, "picture")[0].size, None
+    with suppress(UsageError):
+        found = png_metadata.read_any(path)
+    made = found if isinstance(found, Provenance) else None
+    return Original(tile=Tile(src=src, label=_("the original")), width=width, height=height, provenance=made)
 
 
 def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:
@@ -160,15 +171,10 @@ def details(result: GenerationResult) -> str:
     seconds = [picture.seconds for picture in result.images if picture.seconds]
     mean = f"{sum(seconds) / len(seconds):.1f}" if seconds else ""
     each = _("{seconds} s an image").format(seconds=mean) if seconds else _("from the cache")
-    # The settings for copying have all of it.
-    prompt = format.visible(result.comparison.cells[-1].prompt)
-    prompt = prompt if len(prompt) <= LONGEST_SHOWN else f"{prompt[: LONGEST_SHOWN - 1]}…"
     return "· " + format.join(
-        _("{seconds} s to switch").format(seconds=f"{report.switch_seconds:.2f}"),
         each,
         _("seed {seed}").format(seed=report.seed),
         _("{base} on {device}").format(base=report.base, device=report.device),
-        _("prompt: {prompt}").format(prompt=prompt),
     )
 
 

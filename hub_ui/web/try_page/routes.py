@@ -81,15 +81,16 @@ class TryRoutes:
         return Preview(title=_("Compare {titles}").format(titles=titles) if titles else _("Compare"))
 
     def make(self, request: Request, fields: TryFields) -> Response:
-        state = replace(fields.state(), job="", shown=None)
+        state = fields.state()
         if not fields.filled:
             state = self.at_once(state, fields)
         may_fetch = bool(fields.fetch) and fields.fetch == download_subject(state.view, state.settings.base)
         try:
             id_ = self.parts.generator.start(self.parts.order(state, may_fetch=may_fetch))
         except HubUiError as error:
-            return self.refuse(request, state, error)
-        return self.follow(request, replace(state, job=id_), is_page=not fields.filled)
+            # At its field, beside the images of before, or on the stage.
+            return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
+        return self.follow(request, replace(state, job=id_, shown=None))
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
         """For who has no form yet: each LoRA with its author's weight, and what the form suggests."""
@@ -101,15 +102,14 @@ class TryRoutes:
         return complete(state, fill(services, state, asks=True))
 
     def refuse(self, request: Request, state: PageState, error: HubUiError) -> Response:
-        """At its field, or on the stage."""
-        said = {"mode": "empty" if state.problems else "failed", "text": error.message}
+        said = {} if state.problems else {"mode": "failed", "text": error.message}
         if not is_part(request):
             return self.whole(request, state, status=422, **said)
         return self.pages.part("try_page/changed", **{**self.parts.all(state), **said, "with_form": True})
 
-    def follow(self, request: Request, state: PageState, *, is_page: bool = False) -> Response:
+    def follow(self, request: Request, state: PageState) -> Response:
         """The stage while a job of it runs, under the address that leads back to it."""
-        if not is_part(request) or is_page:
+        if not is_part(request):
             return RedirectResponse(self.address(request, state), 303)
         values = {**self.parts.all(state), "with_form": False}
         return self.pages.part("try_page/changed", push=state.to_address(), **values)
@@ -121,7 +121,8 @@ class TryRoutes:
 
     def change(self, request: Request, fields: TryFields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
-        state = apply_act(fields.state(), fields.act, fields)
+        # What has changed is no longer the same image made again.
+        state = replace(apply_act(fields.state(), fields.act, fields), again="")
         name = fields.act.partition(" ")[0]
         if name == "browse":
             return RedirectResponse(f"../{state.view.place('browse').removeprefix('./')}", 303)
@@ -156,7 +157,7 @@ class TryRoutes:
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
         """The stage at each step of a generation (see web/jobs.py)."""
         state = replace(self.state(request), job=id_)
-        filled = fill(self.pages.services, state)
+        filled, look = fill(self.pages.services, state), ""
         for _number, step in steps:
             if step is None:
                 # So that one who has left is noticed.
@@ -168,7 +169,10 @@ class TryRoutes:
             elif isinstance(step, Result):
                 yield self.end(state, mode="done", **self.parts.result(state, step))
             else:
-                yield self.pages.render("try_page/step", **self.parts.waiting(state, step, filled), state=state)
+                values = self.parts.waiting(state, step, filled)
+                # Not each step has a preview: the last one stays.
+                look = values["look"] or look
+                yield self.pages.render("try_page/step", **{**values, "look": look}, state=state)
 
     def end(self, state: PageState, **shown: Any) -> str:
         return self.pages.render("try_page/end", **{**self.parts.all(state), **shown})

@@ -19,6 +19,7 @@ from hub_ui.web.try_page import compare, image_files
 from hub_ui.web.try_page.form import CONTROL_KINDS, QUALITIES, RULES, Filled, FormValues, PageState, fill
 from hub_ui.web.try_page.form_images import FormImages
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
+from hub_ui.web.try_page.image_files import read_original
 from hub_ui.web.view import MOST_LORAS, View
 from hub_ui.widgets.result import EMPTY, SEVERAL, Result
 
@@ -90,6 +91,7 @@ class TryParts:
             return self.generator.estimate(self.order(state)), False
         except UsageError as error:
             return error.message, True
+        # Such as an upload that is gone, which is said when it is needed.
         except HubUiError:
             return "", False
 
@@ -102,7 +104,9 @@ class TryParts:
             control_kind=state.control_kind,
             image=str(self.uploaded(state.image)) if state.image else None,
         )
-        return TryOrder(view=state.view, filled=filled, may_fetch=may_fetch)
+        again = state.again
+        original = read_original(self.uploaded(again), f"uploaded?name={again}") if again else None
+        return TryOrder(view=state.view, filled=filled, may_fetch=may_fetch, original=original)
 
     def stage(self, state: PageState, filled: Filled | None = None) -> dict[str, Any]:
         """What the job of the address has come to."""
@@ -132,7 +136,7 @@ class TryParts:
         return self.waiting(state, job.step, filled)
 
     def waiting(self, state: PageState, step: Any, filled: Filled | None = None) -> dict[str, Any]:
-        """`frame` is the size of the images, so that they come where they will stay."""
+        """`box` is the size of the images, so that they come where they will stay."""
         text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
         is_step = isinstance(step, Step)
         left = step.seconds_left if is_step else None
@@ -142,8 +146,8 @@ class TryParts:
             "text": text,
             "percent": None if fraction is None else round(100 * fraction, 1),
             "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
-            "preview": image_files.data_url(step.preview) if is_step and step.preview is not None else "",
-            "frame": frame(*size),
+            "look": image_files.data_url(step.preview) if is_step and step.preview is not None else "",
+            "box": frame(*size),
         }
 
     def failure(self, state: PageState, error: BaseException) -> dict[str, Any]:
@@ -159,7 +163,7 @@ class TryParts:
         shown = result if state.shown is None else result.showing(state.shown)
         if shown.split:
             shown = compare.with_differences(shown, self.generator.images)
-        return {"r": shown, "frame": frame(shown.width, shown.height)}
+        return {"r": shown, "box": frame(shown.width, shown.height)}
 
 
 def filled_size(filled: Filled) -> tuple[int, int] | None:

@@ -262,6 +262,16 @@ def test_one_address_leaves_half_of_the_queue_to_others(shared: Jobs) -> None:
     assert refusal(shared, Visitor(id="ben", address="9.9.9.9")) == ""
 
 
+def test_another_visitor_with_the_id_finds_follows_and_stops_nothing(shared: Jobs) -> None:
+    ada, ben = (Visitor(id=name, address="8.8.8.8") for name in ("ada", "ben"))
+    id_ = start_as(shared, ada)
+    with use_visitor(ben):
+        assert (shared.find(id_), list(shared.follow(id_, beat=BEAT))) == (None, [])
+        shared.stop(id_)
+    with use_visitor(ada):
+        assert shared.find(id_) is not None
+
+
 def test_the_owner_waits_for_room_alone(shared: Jobs) -> None:
     for _ in range(8):
         shared.start(PAIR, Held())

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubUiError
 from connectors.http.destinations import Destinations
+from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
 from hub_ui.web.images import GeneratedImages, HubImages, address
@@ -272,3 +273,18 @@ def test_a_page_in_the_clothes_of_an_image_is_no_page(client: TestClient, folder
     (folder / "tmp1" / "evil.png").write_bytes(b"<script>alert(1)</script>")
     answer = client.get("images/tmp1/evil.png")
     assert (answer.headers["content-type"], answer.headers["x-content-type-options"]) == ("image/png", "nosniff")
+
+
+@pytest.mark.parametrize(("asks", "status"), [("ada", 200), ("ben", 404), ("", 200)])
+def test_on_a_shared_page_only_who_made_an_image_sees_it(tmp_path: Path, asks: str, status: int) -> None:
+    made = GeneratedImages(folder=tmp_path)
+    with use_visitor(Visitor(id="ada", address="8.8.8.8")):
+        shown = made.save(Image.new("RGB", (2, 2)))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with use_visitor(Visitor(id=asks, address="8.8.8.8")) if asks else nullcontext():
+            await Starlette(routes=[made.route()])(scope, receive, send)
+
+    answer = TestClient(app).get(f"/{shown}")
+    assert answer.status_code == status
+    assert status == 404 or answer.headers["cache-control"] == "private, max-age=86400"

@@ -4,7 +4,7 @@
 document.addEventListener("htmx:before:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
   const form = sourceElement.form ?? sourceElement.closest("form");
-  if (form?.id === "try" && request.method === "POST") request.body = fieldsOf(form, sourceElement);
+  if (form?.id === "try" && /^try(\/|$)/.test(request.action)) request.body = fieldsOf(form, sourceElement);
 });
 
 export function fieldsOf(form, button) {
@@ -23,11 +23,19 @@ export function showWeight(output, weight) {
   output.classList.toggle("high", weight > 1);
 }
 
-// Another image under the line leaves the line where it was.
-document.addEventListener("htmx:after:swap", () => {
+// Another image under the line leaves the line where it was. What is made comes into view, once, where the form is above.
+let followed = "";
+function swapped() {
   const slide = document.querySelector("[data-slide]");
   slide?.parentElement.style.setProperty("--at", `${slide.value}%`);
-});
+  const follows = document.querySelector("#stage > [id^=follow-]")?.id ?? "";
+  const making = document.querySelector("#shown .making");
+  if (making && follows !== followed && isBelow(making.getBoundingClientRect(), innerHeight)) making.scrollIntoView({ block: "center" });
+  followed = follows;
+}
+export const isBelow = (place, height) => place.top > height - 160;
+document.addEventListener("htmx:after:swap", swapped);
+document.addEventListener("DOMContentLoaded", swapped);
 
 // Arrows go from image to image of a row, and show them.
 document.addEventListener("keydown", (event) => {

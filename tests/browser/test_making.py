@@ -1,0 +1,193 @@
+"""The Compare page in a real browser: what only a browser can see of it."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
+from itertools import count
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from diffusers import UNet2DConditionModel
+from playwright.sync_api import Browser, Page, expect
+
+from connectors.query import Query
+from tests.browser.demo import Demo, whole_demo
+from tests.browser.places import MAKING
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with whole_demo(tmp_path_factory.mktemp("stage")) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def refs(stage: Demo) -> tuple[str, ...]:
+    """Two LoRAs for the demo's own base, in the library."""
+    answers = stage.services.lookup.search(Query.of(bases=("tiny-shapes",), hubs=("civitai",)))
+    loras = [lora for answer in answers if answer.page for lora in answer.page.loras]
+    return tuple(str(stage.services.downloads.pull(lora.ref).ref) for lora in loras[:2])
+
+
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Images that are begun stand still after a few steps, until they are let go."""
+    steps, go, forward = count(), threading.Event(), UNet2DConditionModel.forward
+
+    @wraps(forward)
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        if next(steps) > 3:
+            go.wait()
+        return forward(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UNet2DConditionModel, "forward", wait)
+        try:
+            yield go
+        finally:
+            go.set()
+
+
+def address(stage: Demo, *refs: str, **settings: Any) -> str:
+    given = "".join(f"&lora={quote(ref)}" for ref in refs)
+    asked = "".join(f"&{name}={value}" for name, value in {"steps": 3, "prompt": "a red circle", **settings}.items())
+    return f"{stage.url}?view=try{given}{asked}"
+
+
+def make(page: Page) -> None:
+    page.locator("#start").click()
+
+
+def test_a_card_is_tried_at_once_and_the_pair_stands_under_a_line_that_moves(
+    stage: Demo, refs: tuple[str, ...], page: Page
+) -> None:
+    page.goto(f"{stage.url}?base=tiny-shapes")
+    page.locator(".card:has(.try) .hit").first.focus()
+    page.locator(".card .try").first.click()
+    line = page.get_by_role("slider", name=re.compile("^Compare without and with"))
+    expect(line).to_be_attached(timeout=MAKING)
+    over = page.locator("#pair .over")
+    before = over.evaluate("image => getComputedStyle(image).clipPath")
+    line.press("ArrowRight")
+    assert over.evaluate("image => getComputedStyle(image).clipPath") != before
+    expect(page.locator(".proof b")).to_have_text(re.compile(r"\d+ of \d+ tensors applied"))
+
+
+def test_a_row_of_weights_is_gone_through_by_arrows_and_its_weight_is_the_forms(
+    stage: Demo, refs: tuple[str, ...], page: Page
+) -> None:
+    page.goto(address(stage, refs[0], sheet="strip", weights="0,0.5,1.2"))
+    make(page)
+    first = page.locator(".strip .tile").first
+    expect(first).to_be_visible(timeout=MAKING)
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".layer output")).to_have_text("0.50")
+    expect(page.locator("#tile-1")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".layer output")).to_have_text("1.20")
+    expect(page.locator("#pair .under")).to_have_attribute("alt", re.compile("1.2$"))
+
+
+def test_a_page_that_is_loaded_again_meanwhile_and_a_second_tab_end_in_the_pair(
+    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(monkeypatch) as go:
+        page.goto(address(stage, refs[0], seed=11, steps=12))
+        make(page)
+        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
+        page.reload()
+        expect(page.locator("#stop")).to_be_visible()
+        second = page.context.new_page()
+        second.goto(page.url)
+        expect(second.locator("#stop")).to_be_visible()
+        go.set()
+    for each in (page, second):
+        expect(each.locator("#pair")).to_be_visible(timeout=MAKING)
+        expect(each.locator("#start")).to_be_visible()
+
+
+def test_the_preview_is_where_the_pair_will_stay(
+    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(monkeypatch) as go:
+        page.goto(address(stage, refs[0], seed=12, steps=12))
+        make(page)
+        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
+        before = page.locator(".frame").bounding_box()
+        go.set()
+    expect(page.locator("#pair")).to_be_visible(timeout=MAKING)
+    assert page.locator(".frame").bounding_box() == before
+    assert before is not None
+    assert (round(before["width"]), round(before["height"])) == (384, 384)
+
+
+def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
+    stage: Demo, refs: tuple[str, ...], page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with held(monkeypatch):
+        page.goto(address(stage, refs[0], seed=13, steps=12))
+        make(page)
+        expect(page.locator("#preview")).to_be_visible(timeout=MAKING)
+        page.locator("#prompt").fill("a blue square")
+        page.locator("#stop").click()
+        expect(page.locator("#shown")).to_contain_text("Stopped.")
+    expect(page.locator("#start")).to_be_enabled()
+    expect(page.locator("#prompt")).to_have_value("a blue square")
+
+
+def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...], page: Page) -> None:
+    page.goto(address(stage, *refs, seed=14))
+    page.route("**/try/form", lambda route: (page.wait_for_timeout(150), route.continue_())[1])
+    # All before the first answer.
+    buttons = ["#tab-strip", "#words-off", "#dice", ".layer [id^=down]"]
+    page.evaluate("names => names.forEach((name) => document.querySelector(name).click())", buttons)
+    expect(page.locator("#words-on")).to_be_visible()
+    expect(page.locator("#tab-strip")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[name=seed]")).not_to_have_value("14")
+    expect(page.locator("[name=lora]").first).to_have_value(refs[1])
+    expect(page).to_have_url(re.compile("words=off.*sheet=strip"))
+
+
+def test_a_field_that_is_wrong_is_said_beside_it_when_it_is_left(
+    stage: Demo, refs: tuple[str, ...], page: Page
+) -> None:
+    page.goto(address(stage, refs[0]))
+    page.get_by_label("Steps").fill("9000")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problem-steps")).to_have_text("Choose between 1 and 500 steps.")
+    page.get_by_label("Steps").fill("2")
+    page.keyboard.press("Tab")
+    expect(page.locator("#problem-steps")).to_have_text("")
+
+
+def test_back_and_forward_show_the_form_of_each_address(stage: Demo, refs: tuple[str, ...], page: Page) -> None:
+    page.goto(address(stage, refs[0], prompt="one"))
+    page.goto(address(stage, refs[1], prompt="two"))
+    page.go_back()
+    expect(page.locator("#prompt")).to_have_value("one")
+    page.go_forward()
+    expect(page.locator("#prompt")).to_have_value("two")
+    expect(page.locator("[name=lora]")).to_have_value(refs[1])
+
+
+def test_on_a_phone_the_button_is_in_sight_and_what_is_made_comes_into_view(
+    stage: Demo, refs: tuple[str, ...], browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    phone = context.new_page()
+    with held(monkeypatch):
+        phone.goto(address(stage, refs[0], seed=15, steps=12))
+        expect(phone.locator("#start")).to_be_in_viewport()
+        make(phone)
+        expect(phone.locator("#preview")).to_be_in_viewport(timeout=MAKING)
+        assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()

@@ -1,0 +1,249 @@
+"""What the button makes, and what the page shows meanwhile and afterwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+from starlette.testclient import TestClient
+
+from connectors.errors import HubDown, NeedsFetching
+from hub_ui.generate.request import Step
+from hub_ui.jobs.jobs import Jobs, JobSubject
+from hub_ui.services import Services
+from hub_ui.widgets.result import Result, Tile
+from tests.hub_ui.library.queueing import Pulls, eventually
+from tests.hub_ui.web.conftest import PART, open_client, parts, read
+
+PAIR = JobSubject(name="pair", refs=("civitai:2",))
+PAGE = "/?view=try&lora=civitai:2"
+TILES = tuple(Tile(src=f"images/x/{n}.png", label=n, weight=w) for n, w in (("without", 0.0), ("with Ink", 1.0)))
+RESULT = Result(kind="pair", tiles=TILES, width=128, height=128, proof="96 of 96 tensors applied", whole=True,
+                detail="· seed 417", refs=("civitai:2",))  # fmt: skip
+SWEEP = Result(kind="strip", tiles=(*TILES, Tile(src="images/x/3.png", label="", weight=1.5)), width=128, height=128,
+               proof="", whole=True, detail="", refs=("civitai:2",), name="Ink")  # fmt: skip
+NEED = NeedsFetching(
+    "Two gigabytes.", label="SDXL 1.0", repo="a/b", bytes=2 * 10**9, present=0, free=7 * 10**10, license="", gated=False
+)
+
+
+@pytest.fixture
+def page(queued: Services, pulls: Pulls, tmp_path: Path) -> Iterator[TestClient]:
+    """Its downloads wait."""
+    pulls.held.set()
+    with open_client(queued, tmp_path) as opened:
+        yield opened
+
+
+def jobs(client: TestClient) -> Jobs:
+    found: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
+    return found
+
+
+def finished(client: TestClient, result: Any = RESULT, subject: JobSubject = PAIR) -> str:
+    """The id of a job that has ended so."""
+
+    def work(*_: object) -> Any:
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    id_ = jobs(client).start(subject, work)
+    eventually(lambda: jobs(client).find(id_).outcome)  # type: ignore[union-attr]
+    return id_
+
+
+def shown(client: TestClient, id_: str, more: str = "") -> BeautifulSoup:
+    return read(client.get(f"{PAGE}&job={id_}{more}").text)
+
+
+def form(client: TestClient, **fields: str) -> dict[str, str]:
+    """The fields of the page's form, some of them changed."""
+    client.get("/try/ask" + PAGE[1:])
+    found = read(client.get(PAGE).text).select("#try :is(input:not([type=radio]), textarea, option[selected])")
+    named = ((field if field.name != "option" else field.parent, field) for field in found)
+    values = {str(by["name"]): str(f.get("value", f.text)) for by, f in named if by is not None and by.get("name")}
+    return {**values, **fields}
+
+
+def test_try_it_starts_at_once_and_leads_to_the_page_that_shows_it(page: TestClient) -> None:
+    answer = page.post("/try", data={"lora": "civitai:2"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("./?view=try&lora=civitai%3A2&prompt=a+cat&seed=417&job=")
+    followed = read(page.get("/" + answer.headers["location"].removeprefix("./")).text)
+    assert followed.select_one("#stop") is not None
+    assert followed.select_one("#stage [hx-get^='jobs/']") is not None
+
+
+def test_the_button_answers_with_the_stage_and_the_address_that_leads_back(page: TestClient) -> None:
+    answer = page.post("/try", data=form(page), headers=PART)
+    assert "&job=" in answer.headers["HX-Push-Url"]
+    assert [part["hx-target"] for part in read(answer.text).select("hx-partial")] == ["#make", "#stage"]
+
+
+def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClient) -> None:
+    location = page.post("/try", data=form(page)).headers["location"]
+    text = page.get("/" + location.removeprefix("./")).text
+    assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in text
+    assert "http-equiv" not in shown(page, finished(page)).decode()
+
+
+def test_two_clicks_make_it_once(page: TestClient) -> None:
+    places = {page.post("/try", data=form(page)).headers["location"] for _ in range(2)}
+    assert len(places) == 1
+
+
+def test_a_lora_that_was_never_seen_is_asked_for_once_the_page_is_there(page: TestClient) -> None:
+    before = read(page.get(PAGE).text)
+    assert before.select_one("#prompt").text == ""  # type: ignore[union-attr]
+    ask = before.select_one("#making [hx-get^='try/ask?']")
+    after = read(page.get(f"/{ask['hx-get']}", headers=PART).text)  # type: ignore[index]
+    assert after.select_one("#prompt").text == "a cat"  # type: ignore[union-attr]
+    assert after.select_one("#making [hx-get]") is None
+
+
+def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: TestClient) -> None:
+    fields = read(page.get(PAGE).text).select("#try input[name]")
+    made = page.post("/try", data={str(field["name"]): str(field["value"]) for field in fields})
+    assert "&prompt=a+cat&seed=417" in made.headers["location"]
+
+
+def test_there_is_nothing_to_make_without_a_lora(page: TestClient) -> None:
+    assert read(page.get("/?view=try").text).select_one("#start").has_attr("disabled")  # type: ignore[union-attr]
+    assert page.post("/try", data={}).status_code == 422
+
+
+def test_a_field_that_is_wrong_says_so_and_nothing_is_made(page: TestClient) -> None:
+    answer = page.post("/try", data=form(page, steps="9000"), headers=PART)
+    field = read(answer.text).select_one("[name=steps]")
+    assert field is not None
+    assert (field["value"], field["aria-invalid"]) == ("9000", "true")
+    assert "Choose between 1 and 500 steps." in answer.text
+    assert jobs(page).running() == 0
+
+
+def test_a_lora_that_no_base_here_carries_is_refused_on_the_stage(page: TestClient) -> None:
+    answer = page.post("/try", data={"lora": "civitai:1"})
+    assert answer.status_code == 422
+    assert "the demo brings only its tiny base" in read(answer.text).select_one("#shown").text  # type: ignore[union-attr]
+
+
+def test_a_result_is_in_the_page_as_it_is_served(page: TestClient) -> None:
+    made = shown(page, finished(page))
+    assert [image["alt"] for image in made.select("#pair img[src^=images]")] == ["without", "with Ink"]
+    assert "96 of 96 tensors applied" in made.select_one(".proof").text  # type: ignore[union-attr]
+    assert made.select_one("[data-slide]") is not None
+
+
+def test_images_of_128_pixels_are_shown_at_most_three_times_their_size(page: TestClient) -> None:
+    spacer = shown(page, finished(page)).select_one(".spacer")
+    assert spacer is not None
+    assert "width='384' height='384'" in str(spacer["src"])
+
+
+def test_images_of_other_loras_are_not_shown(page: TestClient) -> None:
+    id_ = finished(page, subject=JobSubject(name="pair", refs=("civitai:9",)))
+    assert shown(page, id_).select_one("#pair") is None
+
+
+def test_a_job_that_nobody_knows_is_said_to_be_gone(page: TestClient) -> None:
+    assert "These images are no longer here." in shown(page, "guessed").text
+    assert page.get("/jobs/guessed").status_code == 404
+
+
+def test_the_chosen_image_of_a_row_is_on_the_stage(page: TestClient) -> None:
+    id_ = finished(page, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
+    made = shown(page, id_, "&sheet=strip&shown=2")
+    assert [tile["value"] for tile in made.select(".tile[aria-current]")] == ["tile 2"]
+    assert [tile.text.strip() for tile in made.select(".strip .tile")] == ["0", "1", "1.5 ⚠"]
+    assert made.select_one("#pair .under")["src"] == "images/x/3.png"  # type: ignore[index]
+
+
+def test_an_image_of_a_sweep_brings_its_weight_into_the_form(page: TestClient) -> None:
+    id_ = finished(page, SWEEP, JobSubject(name="strip", refs=("civitai:2",)))
+    fields = form(page, sheet="strip", job=id_, act="tile 2")
+    answer = page.post("/try/form", data=fields)
+    assert answer.headers["location"].startswith("../?view=try&lora=civitai%3A2%2A1.5&")
+    assert answer.headers["location"].endswith("&shown=2")
+
+
+@pytest.mark.parametrize("with_weights", [True, False])
+def test_further_weights_are_made_under_a_pair_that_has_its_request(page: TestClient, with_weights: bool) -> None:
+    id_ = finished(page)
+    answer = page.post("/try/weights", data=form(page, job=id_ if with_weights else "guessed"))
+    said = "no other weights" if with_weights else "no longer here"
+    assert (answer.status_code, said in answer.text) == (422, True)
+
+
+class Held:
+    """Work with one step, until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, report: Callable[[Any], None], is_cancelled: Callable[[], bool]) -> Result:
+        report(Step(stage="Generating 2 images", done=1, total=4, preview=Image.new("RGB", (2, 2)), seconds_left=90))
+        while not self.go.wait(0.01) and not is_cancelled():
+            pass
+        return RESULT
+
+
+def test_a_reload_takes_it_up_where_it_is(page: TestClient) -> None:
+    work = Held()
+    id_ = jobs(page).start(PAIR, work)
+    eventually(lambda: jobs(page).find(id_).number == 1)  # type: ignore[union-attr]
+    now = shown(page, id_)
+    assert now.select_one("#preview")["src"].startswith("data:image/png;base64,")  # type: ignore[index, union-attr]
+    assert now.select_one("#shown progress")["value"] == "25.0"  # type: ignore[index]
+    assert "about 1 min 30 s left" in now.select_one("#make").text  # type: ignore[union-attr]
+    work.go.set()
+
+
+def test_its_stream_shows_each_step_and_at_last_the_images(page: TestClient) -> None:
+    work = Held()
+    id_ = jobs(page).start(PAIR, work)
+    threading.Timer(0.3, work.go.set).start()
+    messages = parts(page.get(f"/jobs/{id_}{PAGE[1:]}").text)
+    assert messages[0].select_one("#preview") is not None
+    last = [part["hx-target"] for part in messages[-1].select("hx-partial")]
+    assert last == ["#shown", "#make", "#history"]
+    assert messages[-1].select_one("#start") is not None
+
+
+def test_a_failure_is_said_on_the_stage_and_stays_after_a_reload(page: TestClient) -> None:
+    id_ = finished(page, HubDown("CivitAI is down."))
+    for text in (page.get(f"/jobs/{id_}{PAGE[1:]}").text, shown(page, id_).decode()):
+        assert "CivitAI is down." in text
+        assert 'id="start"' in text
+
+
+def test_a_bug_shows_no_inner_words(page: TestClient) -> None:
+    text = shown(page, finished(page, ZeroDivisionError("secret"))).text
+    assert ("Something went wrong here." in text, "secret" in text) == (True, False)
+
+
+def test_gigabytes_are_asked_for_and_the_answer_says_what_it_is_about(page: TestClient) -> None:
+    asked = shown(page, finished(page, NEED), "&on=tiny-shapes")
+    assert "2.0 GB from a/b" in " ".join(asked.select_one("[role=alertdialog]").text.split())  # type: ignore[union-attr]
+    assert asked.select_one("#agree")["value"] == "tiny-shapes civitai:2"  # type: ignore[index]
+    left = page.post("/try/form", data=form(page, job="x", act="leave")).headers["location"]
+    assert "job=" not in left
+
+
+def test_stopping_says_what_is_left(page: TestClient, queued: Services) -> None:
+    location = page.post("/try", data={"lora": "civitai:2"}).headers["location"]
+    id_ = location.rpartition("job=")[2]
+    answer = page.post(f"/jobs/{id_}/stop{PAGE[1:]}", headers=PART)
+    assert "Stopped. What has come of the download is kept." in answer.text
+    assert "job=" not in answer.headers["HX-Replace-Url"]
+    assert queued.queue.tasks()[0].state == "paused"
+
+
+def test_stopping_without_javascript_leads_back_to_the_page(page: TestClient) -> None:
+    id_ = jobs(page).start(PAIR, Held())
+    assert page.post(f"/jobs/{id_}/stop{PAGE[1:]}").headers["location"] == "../../?view=try&lora=civitai%3A2"
