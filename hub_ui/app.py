@@ -25,6 +25,7 @@ from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.local_images import LocalImages
+from hub_ui.web.lora.examples import ExampleRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.middleware import AllowedHosts, HostCheck, RequestLanguage, own_names
@@ -92,7 +93,7 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
     uploads = upload_routes(services, pages, folder)
-    for routes in (browse, lora, *uploads, HistoryRoutes(pages=pages)):
+    for routes in (browse, lora, *uploads, HistoryRoutes(pages=pages), ExampleRoutes(pages=pages)):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
