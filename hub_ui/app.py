@@ -92,8 +92,10 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     parts = BrowseParts(services=services, secret=token_bytes(32))
     browse = BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams)
     lora = LoraRoutes(pages=pages, panel=panel, streams=streams)
-    uploads = upload_routes(services, pages, folder)
-    for routes in (browse, lora, *uploads, HistoryRoutes(pages=pages), ExampleRoutes(pages=pages)):
+    files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
+    uploads = upload_routes(pages, files)
+    history = HistoryRoutes(pages=pages)
+    for routes in (browse, lora, *uploads, history, ExampleRoutes(pages=pages)):
         server.include_router(routes.router())
     server.router.routes[:0] = [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
@@ -103,11 +105,10 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     return server
 
 
-def upload_routes(services: Services, pages: Pages, folder: Path) -> tuple[UploadRoutes, DroppedRoutes]:
+def upload_routes(pages: Pages, files: UploadedFiles) -> tuple[UploadRoutes, DroppedRoutes]:
     """Files that people give to the page, and what is done with images among them."""
-    limits = services.policy.limits
-    files = UploadedFiles(folder=folder, pixels=limits.pixels)
-    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
+    services = pages.services
+    uploads = Uploads(files.folder, services.policy.limits, lambda size: services.quotas.spend("uploads", size))
     images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
     answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
     return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped

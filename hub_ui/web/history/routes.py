@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
@@ -66,6 +67,12 @@ class HistoryRoutes:
             return self.part(page) if is_part(request) else back(page)
 
         return router
+
+    def html(self) -> Markup:
+        """The newest of it, for the pane of another page; empty where there is none."""
+        if not self.pages.services.policy.allows("keep history"):
+            return Markup("")
+        return Markup(self.pages.render("history/list", **self.listed(1)))
 
     def part(self, page: int, removed: str = "") -> Response:
         return self.pages.part("history/list", **self.listed(page, removed))

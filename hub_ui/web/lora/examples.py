@@ -77,11 +77,10 @@ class ExampleRoutes:
         found = example_settings.settings(shown[at].example)
         needs = requirements(self.pages.services, record)
         return {
-            "item": shown[at],
-            "ref": record.ref, "title": format.title(lora.title) or lora.ref.id,
-            "at": at + 1, "many": len(shown), "before": shown[at - 1].index, "after": shown[(at + 1) % len(shown)].index,
-            "address": view.to_address(), "url": lora.url, "left_out": describe_example(found, lora, record.ref),
-            "problem": needs.text if needs.closed else "",
+            "item": shown[at], "ref": record.ref, "title": format.title(lora.title) or lora.ref.id, "url": lora.url,
+            "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
+            "after": shown[(at + 1) % len(shown)].index, "address": view.to_address(),
+            "left_out": describe_example(found, lora, record.ref), "problem": needs.text if needs.closed else "",
         }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class DroppedRoutes:
             return {**shown, "problem": error.message}
         filled = found.view(View()).to_address()
         # A sheet is compared with nothing: the same sheet is made.
-        again = filled if found.is_sheet else f"{filled}&{FormImages(original=name).to_address()}"
+        again = filled if found.is_sheet else FormImages(original=name).to_address(filled)
         addresses = {"fill_address": page_address(filled), "again_address": page_address(again)}
         return {**shown, "problem": "", "dropped": found, **addresses}
 
