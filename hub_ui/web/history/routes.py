@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 
 from connectors.errors import NotFound
 from hub_ui.i18n import _
+from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE
 from hub_ui.web.frame.pages import Pages, Preview, is_part
 from hub_ui.web.history import entries
@@ -81,7 +82,7 @@ class HistoryRoutes:
         history = self.pages.services.history
         found = [history.entry(id_) for id_ in opened]
         results = [entries.show_result(entry, history.load(entry.id)) for entry in found]
-        differ = tuple(differences(*(entry.provenance for entry in found))) if len(found) == 2 else ()
+        differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
         values = {**self.listed(page, removed, opened), "results": results, "differences": differ}
         title = results[0].title if results else _("History")
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
