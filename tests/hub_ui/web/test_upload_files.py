@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,24 @@ def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(clien
 def test_a_form_takes_no_file_that_is_no_image(client: TestClient) -> None:
     answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
     assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
+
+
+def test_visitors_of_a_shared_page_see_their_own_uploads_alone(built: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(built, hosted=True), tmp_path) as client:
+        own = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        other = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        sent = client.post("/upload", files={"file": ("a.png", png())}, headers=own)
+        address = "/" + sent.headers["location"].replace("image?", "uploaded?")
+        assert [client.get(address, headers=each).status_code for each in (own, other, {})] == [200, 404, 404]
+
+
+def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path: Path) -> None:
+    limits = replace(built.settings.limits, upload_bytes_per_hour=100_000)
+    with open_client(with_settings(built, hosted=True, limits=limits), tmp_path) as client:
+        own = {**PART, "cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        answers = [client.post("/upload", files={"file": ("a.png", png())}, headers=own) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "uploaded an hour a person" in answers[1].text

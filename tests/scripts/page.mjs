@@ -1,0 +1,2 @@
+// Where there is no page, scripts listen to a document in which nothing happens.
+globalThis.document = new EventTarget();
