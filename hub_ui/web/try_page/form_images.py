@@ -1,6 +1,4 @@
-"""The images that a person gives to the form of the Compare page: what it starts from, what it follows, and an
-original that is made again. Fields and addresses hold the names of their uploads.
-"""
+"""The images that a person gives to the form of the Compare page: what it starts from, and what it follows."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,10 +10,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from connectors.errors import UsageError
 from hub_ui.generate.input_images import open_image
-from hub_ui.images import png_metadata
-from hub_ui.images.provenance import Provenance
 from hub_ui.web.frame.pages import Pages, is_part, page_address
 from hub_ui.web.upload_files import UploadedFiles, text_of
 from hub_ui.web.view import MOST_FIELDS
@@ -25,18 +20,8 @@ START, CONTROL = "image_file", "control_file"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenImage:
-    """An image that is made again: an address of it, and what it says about itself if we made it."""
-
-    src: str
-    width: int
-    height: int
-    provenance: Provenance | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class FormImages:
-    """Names of uploads, empty for none, as fields and addresses have them."""
+    """Names of uploads, empty for none, as fields and addresses have them. An `original` is made again."""
 
     image: str = ""
     control: str = ""
@@ -63,15 +48,6 @@ class ImageFiles:
 
     pages: Pages
     files: UploadedFiles
-
-    def original(self, name: str) -> GivenImage:
-        """Raises NotFound for one that is gone, UsageError for what is no image."""
-        path, found = self.files.path(name), None
-        width, height = open_image(path, "picture")[0].size
-        with suppress(UsageError):
-            found = png_metadata.read_any(path)
-        made = found if isinstance(found, Provenance) else None
-        return GivenImage(src=image_address(name), width=width, height=height, provenance=made)
 
     def answer_start(self, request: Request, form: FormData, name: str) -> Response:
         return self.answer(request, form, replace(FormImages.of(form), image=name), name)
