@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
+from hub_ui.images import example_settings
 from hub_ui.services import Services
 from hub_ui.web.lora import examples
 from hub_ui.web.view import View
@@ -55,7 +56,7 @@ def test_an_image_is_shown_large_beside_how_it_was_made(pictured: Services, clie
     page = read(client.get(f"/lora-image?open={PICTURED}&index=0").text)
     said = page.find("section", attrs={"aria-label": "How it was made"})
     assert [text.text for text in said.select(".prompt")] == ["a cat <lora:x:0.6>", "dull"]  # type: ignore[union-attr]
-    assert [[row.dt.text, row.dd.span.text] for row in page.select(".facts > div")] == [["Seed", "5"], ["Steps", "8"]]
+    assert [cell.text for cell in page.select(".facts dt, .facts dd > span")] == ["Seed", "5", "Steps", "8"]
     assert page.find("button", attrs={"aria-label": "Copy Seed"})["data-copy"] == "5"  # type: ignore[index]
 
 
@@ -102,15 +103,15 @@ def test_the_settings_of_an_image_fill_in_the_compare_page(pictured: Services, c
 
 
 def test_what_a_hub_says_of_an_image_stays_text(built: Services, client: TestClient) -> None:
-    shown = example("cat", seed=HOSTILE, negativePrompt=HOSTILE, **{HOSTILE: HOSTILE})
-    put(built, replace(shown, prompt=HOSTILE))
+    params = {"seed": HOSTILE, "negativePrompt": HOSTILE, HOSTILE: HOSTILE}
+    put(built, replace(example("cat"), prompt=HOSTILE, params=params))
     page = client.get(f"/lora-image?open={PICTURED}&index=0").text
     assert "<img src=x" not in page
     assert read(page).select(".prompt")[0].text == HOSTILE
 
 
 def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
-    found = examples.example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
+    found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
     shown, ref = lora(1, base="SDXL 1.0"), Ref.parse("civitai:1")
     assert examples.example_weight(found, shown, ref) == 0.8
     settings = examples.try_settings(found, shown, ref)
@@ -119,7 +120,7 @@ def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
 
 def test_what_is_not_taken_over_is_said(built: Services) -> None:
     described = example("cat", clipSkip=2)
-    found = examples.example_settings.settings(described)
+    found = example_settings.settings(described)
     seen = lora(5, versions=(version(PICTURED, examples=(described,)),))
     text = examples.describe_example(found, seen, Ref.parse(PICTURED))
     assert text == "Not taken over: clip skip 2. It was made with other LoRAs too: x."
