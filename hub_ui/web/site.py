@@ -28,6 +28,7 @@ from hub_ui.library_checks import LibraryChecks
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.local_images import LocalImages
+from hub_ui.web.lora.examples import ExampleRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
@@ -58,8 +59,9 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     images = GeneratedImages(folder=folder)
     files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
+    history = HistoryRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
-    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: "")
+    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: history.html())
     compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         **old_addresses(),
@@ -76,7 +78,8 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         DownloadRoutes(pages=pages, parts=drawer, streams=streams),
         compare,
         JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare, "training": train}),
-        HistoryRoutes(pages=pages),
+        history,
+        ExampleRoutes(pages=pages),
         *upload_routes(services, pages, files),
         train,
         SettingsRoutes(pages=pages),

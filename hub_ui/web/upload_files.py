@@ -4,7 +4,7 @@ import hmac
 import re
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
@@ -99,7 +99,7 @@ class UploadRoutes:
     pages: Pages
     files: UploadedFiles
     uploads: Uploads
-    answers: dict[str, Callable[[Request, FormData, str], Response]] = field(default_factory=dict)
+    answers: Mapping[str, Callable[[Request, FormData, str], Response]] = field(default_factory=dict)
 
     def router(self) -> APIRouter:
         router = self.pages.router()

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import NotFound
 from hub_ui.i18n import _
+from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE
 from hub_ui.web.frame.pages import Pages, Preview, is_part
 from hub_ui.web.history import entries
@@ -67,6 +69,12 @@ class HistoryRoutes:
 
         return router
 
+    def html(self) -> Markup:
+        """The newest of it, for the pane of another page; empty where there is none."""
+        if not self.pages.services.policy.allows("keep history"):
+            return Markup("")
+        return Markup(self.pages.render("history/list", **self.listed(1)))
+
     def part(self, page: int, removed: str = "") -> Response:
         return self.pages.part("history/list", **self.listed(page, removed))
 
@@ -74,7 +82,7 @@ class HistoryRoutes:
         history = self.pages.services.history
         found = [history.entry(id_) for id_ in opened]
         results = [entries.show_result(entry, history.load(entry.id)) for entry in found]
-        differ = tuple(differences(*(entry.provenance for entry in found))) if len(found) == 2 else ()
+        differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
         values = {**self.listed(page, removed, opened), "results": results, "differences": differ}
         title = results[0].title if results else _("History")
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)

@@ -16,13 +16,11 @@ from hub_ui import format
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.images import example_settings
-from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.web.view import View
 from hub_ui.widgets import detail
 from hub_ui.widgets.cards import base_label, cover
 from hub_ui.widgets.detail import Detail, Keys, Place, description_html
@@ -254,45 +252,3 @@ def keys(services: Services) -> Keys:
     signed: Place = "sign-in" if settings.sign_in else "shared"
     places = {hub: signed if HUBS[hub].signs_in else "visit" for hub in settings.endpoints}
     return Keys(hubs=frozenset(visitor.keys if visitor else ()), places=places)
-
-
-def example_weight(found: ExampleSettings, lora: Lora, ref: Ref) -> float:
-    version = lora.version(ref.version) or lora.version(None)
-    given = found.weight(version) if version is not None else found.scale
-    return 1.0 if given is None else clamp_weight(given)
-
-
-def try_settings(found: ExampleSettings, lora: Lora, ref: Ref) -> TrySettings:
-    version = lora.version(ref.version) or lora.version(None)
-    used = found.used(version) if version is not None else None
-    size = (found.width, found.height) if found.width and found.height else None
-    return TrySettings(
-        prompt=prompt_text(found.prompt),
-        negative=prompt_text(found.negative),
-        seed=found.seed,
-        steps=found.steps,
-        guidance=found.guidance,
-        sampler=found.sampler or "",
-        size=size,
-        clip_weights=(clamp_weight(used.clip_weight),) if used and used.clip_weight is not None else (),
-        # Whether they fit shows where the base is known.
-        blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
-    )
-
-
-def use_address(view: View, found: ExampleSettings, lora: Lora, ref: Ref) -> str:
-    """The Compare page with the settings of an example."""
-    tried = view.try_lora(str(ref), example_weight(found, lora, ref))
-    return page_address(replace(tried, settings=try_settings(found, lora, ref)).to_address())
-
-
-def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:
-    """What was used, what was not, and which other LoRAs the image was made with."""
-    version = lora.version(ref.version) or lora.version(None)
-    others = found.others(version) if version is not None else found.loras
-    names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
-    return format.sentences(
-        _("The settings of an example of “{title}”.").format(title=format.visible(lora.title)),
-        found.sentence() or "",
-        _("It was made with other LoRAs too: {names}.").format(names=names) if others else "",
-    )

@@ -65,7 +65,7 @@ class DroppedRoutes:
             return {**shown, "problem": error.message}
         filled = found.view(View()).to_address()
         # A sheet is compared with nothing: the same sheet is made.
-        again = filled if found.is_sheet else f"{filled}&{FormImages(original=name).to_address()}"
+        again = filled if found.is_sheet else FormImages(original=name).to_address(filled)
         addresses = {"fill_address": page_address(filled), "again_address": page_address(again)}
         return {**shown, "problem": "", "dropped": found, **addresses}
 
@@ -73,5 +73,5 @@ class DroppedRoutes:
         """To its upload: it stands on the page at once, and what it was made with comes when it is known."""
         if not is_part(request):
             return RedirectResponse(page_address(f"name={name}", "image"), 303)
-        shown = {"name": name, "file": self.files.path(name).name, "src": image_address(name)}
-        return self.pages.part("try_page/dropped", problem="", waits=True, **shown)
+        file, src = self.files.path(name).name, image_address(name)
+        return self.pages.part("try_page/dropped", problem="", waits=True, name=name, file=file, src=src)

@@ -17,7 +17,6 @@ from hub_ui.jobs.jobs import Failed, JobState
 from hub_ui.services import Services
 from hub_ui.web.try_page import compare, image_files
 from hub_ui.web.try_page.form import CONTROL_KINDS, QUALITIES, RULES, Filled, FormValues, PageState, fill
-from hub_ui.web.try_page.form_images import FormImages
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
 from hub_ui.web.try_page.image_files import read_original
 from hub_ui.web.view import MOST_LORAS, View
@@ -37,13 +36,6 @@ EXPERT = ("negative", "cfg", "sampler", "clip", "blocks")
 # Images are shown at most so many times their size.
 LARGEST_SCALE = 3
 Mode = Literal["empty", "waiting", "question", "failed", "done"]
-
-
-def image_values(state: PageState) -> dict[str, Any]:
-    """Of try_page/images.html."""
-    images = FormImages(image=state.image, control=state.control, made=state.control_kind)
-    is_open = bool(state.image or state.control)
-    return {"images": images, "images_open": is_open, "images_back": state.to_address(), "control_kinds": CONTROL_KINDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +65,7 @@ class TryParts:
             "most": MOST_LORAS,
             "samplers": samplers.names(),
             "qualities": QUALITIES,
-            **image_values(state),
+            "control_kinds": CONTROL_KINDS,
             # What the Browse page shows stays.
             "search": [p for p in parse_qsl(View(query=state.view.query).to_address()) if p[0] != "view"],
             "make": next(_(make) for kind, _label, make in TABS if kind == state.settings.sheet),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,16 +119,35 @@ def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out(client: TestCli
     assert read(gone.text).select("#chosen-image")[0]["value"] == ""
 
 
-def test_a_control_image_keeps_what_it_is_made_into_and_the_start_image(client: TestClient) -> None:
-    given = {"image": "s" * 32, "made": "depth", "back": "view=try"}
-    files = {"control_file": ("a.png", png())}
+def test_a_control_image_keeps_the_start_image_and_the_rest_of_the_address(client: TestClient) -> None:
+    given, files = {"image": "s" * 32, "back": "view=try&made=depth"}, {"control_file": ("a.png", png())}
     page = read(client.post("/upload", files=files, data=given, headers=PART).text)
-    assert page.select("option[selected]")[0]["value"] == "depth"
     assert page.select("#chosen-image")[0]["value"] == "s" * 32
     plain = client.post("/upload", files=files, data=given).headers["location"]
-    assert re.fullmatch(r"\./\?view=try&image=s{32}&control=[\w-]{32}&made=depth", plain)
+    assert re.fullmatch(r"\./\?view=try&made=depth&image=s{32}&control=[\w-]{32}", plain)
 
 
 def test_a_form_takes_no_file_that_is_no_image(client: TestClient) -> None:
     answer = client.post("/upload", files={"image_file": ("a.png", b"x")}, headers=PART)
     assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
+
+
+def test_visitors_of_a_shared_page_see_their_own_uploads_alone(built: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(built, hosted=True), tmp_path) as client:
+        own = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        other = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        sent = client.post("/upload", files={"file": ("a.png", png())}, headers=own)
+        address = "/" + sent.headers["location"].replace("image?", "uploaded?")
+        assert [client.get(address, headers=each).status_code for each in (own, other, {})] == [200, 404, 404]
+
+
+def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path: Path) -> None:
+    limits = replace(built.settings.limits, upload_bytes_per_hour=100_000)
+    with open_client(with_settings(built, hosted=True, limits=limits), tmp_path) as client:
+        own = {**PART, "cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
+        client.cookies.clear()
+        answers = [client.post("/upload", files={"file": ("a.png", png())}, headers=own) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert "uploaded an hour a person" in answers[1].text

@@ -20,13 +20,13 @@ function taker(event) {
 
 const mark = (isOver) => document.documentElement.classList.toggle("dropping", isOver);
 
-globalThis.document?.addEventListener("dragover", (event) => {
+document.addEventListener("dragover", (event) => {
   const takes = taker(event);
   mark(Boolean(takes));
   if (takes) event.preventDefault();
 });
-globalThis.document?.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
-globalThis.document?.addEventListener("drop", (event) => {
+document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
+document.addEventListener("drop", (event) => {
   mark(false);
   if (!taker(event)) return;
   // Whatever it is: the browser would leave the page for it.

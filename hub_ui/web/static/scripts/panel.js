@@ -14,8 +14,6 @@ document.addEventListener("click", (event) => {
   }
   const copied = event.target.closest("[data-copy], [data-share]");
   if (copied) copy(copied);
-  const video = event.target.closest(".blurred");
-  if (video?.closest("#panel")) video.classList.remove("blurred");
 });
 
 // Others open a tab or a window.

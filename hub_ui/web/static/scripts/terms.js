@@ -22,7 +22,7 @@ function open(term) {
   note.setAttribute("role", "tooltip");
   note.textContent = term.dataset.text;
   term.setAttribute("aria-describedby", "note");
-  document.body.append(note);
+  (term.closest("dialog") ?? document.body).append(note);
   const { top, left } = place(term.getBoundingClientRect(), note.getBoundingClientRect(), innerWidth, innerHeight);
   note.style.top = `${top}px`;
   note.style.left = `${left}px`;

@@ -66,6 +66,13 @@ def test_two_results_are_compared_and_what_differs_is_named(built: Services, cli
     assert len(page.select("input[name=open][checked]")) == 2
 
 
+def test_of_two_comparisons_the_last_images_are_held_beside_each_other(built: Services, client: TestClient) -> None:
+    pair = built.history.add(made(job(), comparison.before_after(job())))
+    sweep = built.history.add(made(job(), comparison.weight_sweep(job(), (0.0, 0.3))))
+    page = read(client.get(f"/history?open={pair.id}&open={sweep.id}").text)
+    assert [cell.text for cell in page.select(".differences td")] == ["0.8", "0.3"]
+
+
 def test_what_is_removed_comes_back(built: Services, client: TestClient) -> None:
     kept = built.history.add(made())
     gone = read(client.post("/history/remove", data={"id": kept.id}, headers=PART).text)

@@ -28,7 +28,7 @@ def give(client: TestClient, path: Path, name: str = "") -> str:
 def link(page: BeautifulSoup, text: str) -> str:
     found = page.find("a", string=text)
     assert found, page.text
-    return str(found["href"])  # type: ignore[index]
+    return str(found["href"])
 
 
 @pytest.fixture
