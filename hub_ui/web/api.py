@@ -32,7 +32,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.pages.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
-from hub_ui.pages.try_page.generations import Generations, GenerationSubject
+from hub_ui.pages.try_page.generations import Generations, GenerationSubject, Stopped
 from hub_ui.services import Services
 from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
@@ -355,6 +355,8 @@ class Endpoints:
                 self._generations.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
+            if isinstance(step, Stopped) and step.text:
+                raise UsageError(step.text)
         raise UsageError("This generation was stopped. Ask for it again.")
 
 
