@@ -27,7 +27,7 @@ STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
-MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms")
+MODULES = ("navigation", "keyboard", "suggestions", "panel", "terms", "quota")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (("train", N_("Train")), ("settings", N_("Settings")))
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
