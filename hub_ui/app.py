@@ -1,4 +1,4 @@
-"""The app: one gradio.Server with our pages, the endpoints for programs, and what stands between them and the network."""
+"""The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
 
 import io
 import threading
@@ -124,9 +124,7 @@ def build_server(services: Services, closing: ExitStack, *, host: str, folder: P
     return build_app(services, closing, host=host, folder=folder).server
 
 
-def build_routes(
-    services: Services, closing: ExitStack, generations: Generations, folder: Path
-) -> Sequence[BaseRoute]:
+def build_routes(services: Services, closing: ExitStack, generations: Generations, folder: Path) -> Sequence[BaseRoute]:
     """Of each page, and beside them."""
     render, streams = Renderer(), Streams()
     pages = Pages(services=services, render=render)

@@ -3,8 +3,8 @@
 The named endpoints run in the queue. A generation of the page is a job in a thread of its own: it outlives its
 request, which the queue's events do not, and the engine has its own order. All that ZeroGPU needs of Gradio then is
 the visitor's request: `spaces` takes the X-IP-Token, by which quotas are counted, from
-`gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in an endpoint,
-and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which copies the
+`gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in its
+endpoints, and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which copies the
 context, has them until it ends:
 
     with use_request(request):
@@ -101,7 +101,11 @@ def gradio_settings() -> Iterator[Path]:
     """Gradio without analytics and monitoring, with a queue that rests, and a folder for the files that it serves."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, ExitStack() as closing:
         folder = Path(name).resolve()
-        for variable, value in {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}.items():
+        for variable, value in {
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_TEMP_DIR": str(folder),
+            **_MONITORING,
+        }.items():
             closing.callback(_restore, variable, os.environ.get(variable))
             os.environ[variable] = value
         # It makes an event loop for each of its locks, which need none, and closes none of them.

@@ -18,7 +18,9 @@ ASK = """async ([url, lora]) => {
   const json = {'Content-Type': 'application/json'}, text = {'Content-Type': 'text/plain'};
   const body = JSON.stringify({data: [lora]}), post = {method: 'POST', body};
   const asks = {
-    config: ['config'], search: ['ask?q=ink'], favorite: ['lora/favorite', {method: 'POST', body: new URLSearchParams({ref: lora})}], lock: ['visit/loras.lock'], page: [''], logout: ['logout'],
+    config: ['config'], search: ['ask?q=ink'],
+    favorite: ['lora/favorite', {method: 'POST', body: new URLSearchParams({ref: lora})}],
+    lock: ['visit/loras.lock'], page: [''], logout: ['logout'],
     leave: ['gradio_api/call/inspect', {...post, headers: json}],
     simple: ['gradio_api/call/inspect', {...post, headers: text}],
     stream: ['gradio_api/queue/data?session_hash=x'],
@@ -38,7 +40,9 @@ ANSWER = """async (lora) => {
   const {event_id} = await (await fetch('gradio_api/call/v2/inspect', asked)).json();
   return (await fetch(`gradio_api/call/inspect/${event_id}`)).text();
 }"""
-NOTHING = dict.fromkeys(("config", "search", "favorite", "lock", "page", "logout", "leave", "simple", "stream"), "nothing")
+NOTHING = dict.fromkeys(
+    ("config", "search", "favorite", "lock", "page", "logout", "leave", "simple", "stream"), "nothing"
+)
 
 
 class Site(BaseHTTPRequestHandler):

@@ -22,7 +22,7 @@ def test_an_event_stream_is_looked_at_like_every_answer(tmp_path: Path) -> None:
         ben = Visitor(url=url, services=page.services)
         assert any("brasswick" in message for message in ben.stream("ask?q=brasswick"))
         ben.call("show", ref="brasswick:x")
-        assert [answer.request.partition("?")[0] for answer in wire.answers][0] == "GET /ask"
+        assert wire.answers[0].request.partition("?")[0] == "GET /ask"
         found = [str(finding) for finding in leaks_of_answers(SCAN, "Ada", wire)]
         assert any(each.startswith("words of Ben in GET /ask to Ada: ") for each in found)
         assert any(each.startswith("words of Ben in GET /gradio_api/call/show/") for each in found)

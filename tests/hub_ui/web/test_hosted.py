@@ -96,7 +96,9 @@ def test_of_gradios_routes_those_are_open_that_something_uses(routes: Sequence[B
         server.get_blocks().close(verbose=False)
     table = OpenRoutes(own=own_parts(routes))
     found = {
-        f"{method.upper()} {path.rstrip('/') or '/'}" for path, methods in paths.items() for method in {*methods} - {"head"}
+        f"{method.upper()} {path.rstrip('/') or '/'}"
+        for path, methods in paths.items()
+        for method in {*methods} - {"head"}
     }
     assert len(found) > 50
     assert {each for each in found if table.is_open(*re.sub(r"{\w+}", "x", each).split(" ", 1))} == GRADIO

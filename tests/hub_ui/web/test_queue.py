@@ -1,4 +1,4 @@
-"""Gradio's queue and its settings, and what ZeroGPU reads of the visitor who asks, by the names of the real `spaces`."""
+"""Gradio's queue and its settings, and what ZeroGPU reads of the visitor who asks, by the names of `spaces`."""
 
 from __future__ import annotations
 
