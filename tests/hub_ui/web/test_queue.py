@@ -96,9 +96,9 @@ def test_the_queue_looks_often_only_while_somebody_asks(monkeypatch: pytest.Monk
         await asyncio.sleep(0.06)
         found.append(made.sleep_when_free)
 
-    assert made.sleep_when_free == 0.2
+    assert made.sleep_when_free == 0.4
     asyncio.run(ask_and_wait())
-    assert found == [0.002, 0.2]
+    assert found == [0.002, 0.4]
 
 
 def test_a_server_has_the_queue_that_rests() -> None:
