@@ -4,8 +4,8 @@ The named endpoints run in the queue. A generation of the page is a job in a thr
 request, which the queue's events do not, and the engine has its own order. All that ZeroGPU needs of Gradio then is
 the visitor's request: `spaces` takes the X-IP-Token, by which quotas are counted, from
 `gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in its
-endpoints, and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which copies the
-context, has them until it ends:
+endpoints, and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which
+copies the context, has them until it ends:
 
     with use_request(request):
         id = jobs.start(...)
@@ -84,7 +84,7 @@ class RestingQueue(queueing.Queue):
         self.progress_update_sleep_when_free = 1.0
 
     @property
-    def sleep_when_free(self) -> float:  # type: ignore[override]
+    def sleep_when_free(self) -> float:
         return IN_USE_SECONDS if time.monotonic() - self._asked < ASKED_SECONDS else IDLE_SECONDS
 
     @sleep_when_free.setter
