@@ -120,7 +120,7 @@ def test_a_page_makes_no_event_loop_that_nobody_closes(monkeypatch: pytest.Monke
 def test_a_page_sums_up_no_events_for_a_monitoring_page_that_is_closed() -> None:
     made = resting()
     made.events_recorded = 10_000
-    made.compute_analytics_summary([{"function": "search", "status": "success", "process_time": 0.1}])
+    made.compute_analytics_summary([{"function": "search", "status": "success", "process_time": 0.1}])  # type: ignore[no-untyped-call]
     assert (made.cached_event_analytics_summary, made.ANALYTICS_MAX_EVENTS) == ({"functions": {}}, 1)
 
 
