@@ -102,6 +102,7 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     ]
     server = gr.Server(middleware=checks, openapi_url=None, docs_url=None, redoc_url=None)
     server.router.routes[:0] = routes
+    server.state.jobs = jobs
     add_endpoints(server, endpoints)
     if services.settings.sign_in:
         attach_oauth(server)
@@ -129,15 +130,16 @@ def call_check(endpoints: Endpoints, calls: Calls, jobs: Jobs) -> Middleware:
 
 
 def watch_queues(services: Services, jobs: Jobs) -> None:
-    services.metrics.watch_queue("generations", jobs.running)
+    services.metrics.watch_queue("generations", lambda: jobs.running("generation"))
     services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
 
 
 def finish_work(services: Services, app: App) -> None:
     """What runs gets the time of a stop. Then downloads wait for the next start, and who follows hears of the rest."""
     services.queue.hold()
-    were_running = app.jobs.running()
-    services.lifecycle.wait_for(lambda: not app.jobs.running() and not services.queue.running)
+    # A training goes on at its hub.
+    were_running = app.jobs.running("generation")
+    services.lifecycle.wait_for(lambda: not app.jobs.running("generation") and not services.queue.running)
     app.jobs.end(ENDED)
     until = time.monotonic() + (LAST_WORD_SECONDS if were_running else 0)
     while app.calls.are_read() and time.monotonic() < until:

@@ -181,9 +181,9 @@ class Jobs:
         mine = (job.person, job.subject.kind, job.inputs)
         return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
 
-    def running(self) -> int:
-        """How many are not done yet."""
-        return len(self._unfinished())
+    def running(self, kind: str = "") -> int:
+        """How many are not done yet, of one kind or all."""
+        return sum(job.subject.kind == kind or not kind for job in self._unfinished())
 
     def _unfinished(self) -> list[_Job]:
         return [job for job in list(self._kept.values()) if job.outcome is None]

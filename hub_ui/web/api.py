@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 import gradio as gr
 import msgspec
 from gradio.utils import get_function_description
-from gradio_client.utils import json_schema_to_python_type
+from gradio_client.utils import json_schema_to_python_type  # type: ignore[import-untyped]
 
 from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError, suggestion
 from connectors.query import Sort
@@ -31,7 +31,7 @@ from hub_ui import documents
 from hub_ui.generate import comparison
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
-from hub_ui.jobs.jobs import ABANDONED_SECONDS, Jobs, JobSubject
+from hub_ui.jobs.jobs import ABANDONED_SECONDS, Jobs, JobSubject, Stopped
 from hub_ui.services import Services
 from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
@@ -353,6 +353,8 @@ class Endpoints:
                 self._jobs.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
+            if isinstance(step, Stopped) and step.text:
+                raise UsageError(step.text)
         raise UsageError("This generation was stopped. Ask for it again.")
 
 
@@ -376,8 +378,8 @@ def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     """Before the launch, in the order of `by_name`, by which Gradio numbers them."""
     for name, function in endpoints.by_name().items():
         # Generations wait in the engine's own queue, and count as those of the page do.
-        own = {"concurrency_limit": None if name == "try" else MOST_AT_ONCE}
-        server.api(name=name, **own)(server.mcp.tool(name=name)(endpoints.checked(name, function)))
+        at_once = None if name == "try" else MOST_AT_ONCE
+        server.api(name=name, concurrency_limit=at_once)(server.mcp.tool(name=name)(endpoints.checked(name, function)))
 
 
 def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
@@ -390,7 +392,7 @@ def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
             kind = json_schema_to_python_type(argument.schema)
             parameter["type"] = {**argument.schema, "additional_description": argument.about}
             parameter["python_type"] = {"type": kind, "description": argument.about}
-    server.api_info = server.all_app_info = info
+    server.api_info = server.all_app_info = info  # type: ignore[assignment]
     answer_agents_in_json(server, functions)
 
 

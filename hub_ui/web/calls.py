@@ -46,13 +46,14 @@ class Call:
 
 
 class Calls:
-    """Those whose answers were not read yet. Only the server's own thread changes them; any may ask `is_read`."""
+    """Those whose answers were not read yet. Only the server's own thread changes them; any may ask what is read."""
 
     def __init__(self, limits: WebLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
         self._calls: list[Call] = []
         self._reads = Counter[str]()
+        self.page_streams = 0
 
     def begin(self, session: str) -> Call:
         """Raises Refused where who asks, or their address, has too many."""
@@ -92,8 +93,8 @@ class Calls:
         return session in self._reads
 
     def are_read(self) -> bool:
-        """Whether any answers are read just now."""
-        return bool(self._reads)
+        """Whether any answers are read just now, those of the pages' own streams too."""
+        return bool(self._reads) or self.page_streams > 0
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,12 @@ class CallCheck:
     check_room: Callable[[], None] = field(default=lambda: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = path_of(scope) if scope["type"] == "http" else ""
-        if not path.startswith("/gradio_api/"):
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        path = path_of(scope)
+        if not path.startswith("/gradio_api/"):
+            await self._page(scope, receive, send)
             return
         try:
             if scope["method"] == "POST" and (path == _JOIN or _CALL.fullmatch(path)):
@@ -126,6 +130,22 @@ class CallCheck:
             await self._answer(session, scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        streams = 0
+
+        async def reply(message: Message) -> None:
+            nonlocal streams
+            if message["type"] == "http.response.start":
+                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
+                streams = int(kind.startswith("text/event-stream"))
+                self.calls.page_streams += streams
+            await send(message)
+
+        try:
+            await self.app(scope, receive, reply)
+        finally:
+            self.calls.page_streams -= streams
 
     async def _call(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         data = await read_body(receive, 2**62)

@@ -24,7 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
 # What other sites may lead to; the last is where Hugging Face brings back who has signed in.
-PAGES = ("/", "/train", "/settings", "/glossary", "/about", "/image", "/login/callback")
+PAGES = ("/", "/history", "/train", "/settings", "/glossary", "/about", "/image", "/lora-image", "/login/callback")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 The named endpoints run in the queue. A generation of the page is a job in a thread of its own: it outlives its
 request, which the queue's events do not, and the engine has its own order. All that ZeroGPU needs of Gradio then is
 the visitor's request: `spaces` takes the X-IP-Token, by which quotas are counted, from
-`gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in an endpoint,
-and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which copies the
-context, has them until it ends:
+`gradio.context.LocalContext.request`, and the server's port from `LocalContext.blocks`. Gradio sets both in its
+endpoints, and nobody in a route of ours. So a handler starts its job within `use_request`, and the job's thread, which
+copies the context, has them until it ends:
 
     with use_request(request):
         id = jobs.start(...)
@@ -35,7 +35,7 @@ from hub_ui.logs import REQUEST_ID_HEADER, use_request_id
 # A queued event costs memory.
 MOST_WAITING = 2000
 # Seconds between two looks for events: while somebody asks, for a while after that, and when nobody does.
-ASKED_SECONDS, IN_USE_SECONDS, IDLE_SECONDS = 30.0, 0.002, 0.2
+ASKED_SECONDS, IN_USE_SECONDS, IDLE_SECONDS = 30.0, 0.002, 0.4
 # After each event, Gradio would sum up the last 10,000 for its monitoring page, which is closed here.
 _MONITORING = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(2**62)}
 
@@ -84,7 +84,7 @@ class RestingQueue(queueing.Queue):
         self.progress_update_sleep_when_free = 1.0
 
     @property
-    def sleep_when_free(self) -> float:  # type: ignore[override]
+    def sleep_when_free(self) -> float:
         return IN_USE_SECONDS if time.monotonic() - self._asked < ASKED_SECONDS else IDLE_SECONDS
 
     @sleep_when_free.setter
@@ -101,7 +101,11 @@ def gradio_settings() -> Iterator[Path]:
     """Gradio without analytics and monitoring, with a queue that rests, and a folder for the files that it serves."""
     with tempfile.TemporaryDirectory(prefix="hub-ui-", ignore_cleanup_errors=True) as name, ExitStack() as closing:
         folder = Path(name).resolve()
-        for variable, value in {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder), **_MONITORING}.items():
+        for variable, value in {
+            "GRADIO_ANALYTICS_ENABLED": "False",
+            "GRADIO_TEMP_DIR": str(folder),
+            **_MONITORING,
+        }.items():
             closing.callback(_restore, variable, os.environ.get(variable))
             os.environ[variable] = value
         # It makes an event loop for each of its locks, which need none, and closes none of them.

@@ -1,4 +1,4 @@
-"""Requests before they reach a route: only routes that something uses are open, and a body has a size and a deadline."""
+"""Requests before they reach a route: those that nothing uses are closed, and a body has a size and a deadline."""
 
 import re
 import stat

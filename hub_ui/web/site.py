@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
 from hub_ui.jobs.jobs import Jobs
+from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.about.routes import AboutRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
@@ -24,7 +25,6 @@ from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages
 from hub_ui.web.jobs import JobRoutes
-from hub_ui.library_checks import LibraryChecks
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.local_images import LocalImages
@@ -61,7 +61,9 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
     history = HistoryRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
-    making = TryParts(services=services, generator=generator, uploaded=files.path, history=lambda _state: history.html())
+    making = TryParts(
+        services=services, generator=generator, uploaded=files.path, history=lambda _state: history.html()
+    )
     compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         **old_addresses(),
@@ -90,7 +92,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
         *image_routes(services, render, images, closing),
-        *HealthRoutes(services=services, running=jobs.running).routes(),
+        *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
         *(route for room in rooms for route in room.router().routes),
     ]
 

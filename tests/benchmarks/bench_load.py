@@ -7,7 +7,6 @@ at first.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from statistics import median
-from typing import Any, cast
+from typing import cast
 
 import psutil
 
@@ -33,8 +32,9 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 from tests.benchmarks.figures import Figure, report
-from tests.hub_ui.web.raw import STATES, OnStep, Visitor, ignore
+from tests.hub_ui.web.raw import Visitor
 
+OnStep = Callable[[str], None]
 VISITORS = 100
 SECONDS = 180.0
 # Between two actions, on average.
@@ -43,8 +43,8 @@ WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", 
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
 OPENS = ("civitai:900102", "civitai:900103", "civitai:900104", "huggingface:hatbox/top-hat-tiny")
 TRIES = ("huggingface:hatbox/top-hat-tiny", "huggingface:shapeworks/ink-outline-tiny", "civitai:900102")
-# In what is shown: how many LoRAs the list has, which is there once the list is, and the title of the open LoRA.
-LIST, PANEL = "<b>[0-9,]+</b>", "<h2 dir="
+# In what is shown: a card of the list, and the title of the open LoRA.
+LIST, PANEL = "<article", "<h2"
 SEARCH_P95 = 0.5
 GROWTH = 1.1
 FAULTS = {
@@ -54,6 +54,10 @@ FAULTS = {
         Fault(kind="status", hub="civitai", status=500),
     ),
 }
+
+
+def ignore(message: str) -> None:
+    """For who wants to know the end only."""
 
 
 @dataclass(kw_only=True)
@@ -68,8 +72,8 @@ class Measures:
         """Also until something with the `sign` is shown, if it has one."""
         start, shown = time.perf_counter(), list[float]()
 
-        def on_step(message: dict[str, Any]) -> None:
-            if sign and not shown and re.search(sign, json.dumps(message)):
+        def on_step(message: str) -> None:
+            if sign and not shown and re.search(sign, message):
                 shown.append(time.perf_counter() - start)
 
         said = act(on_step)
@@ -101,7 +105,6 @@ def hosted_page(hubs: HubEndpoints) -> Iterator[tuple[Visitor, psutil.Process]]:
 
 def visit(
     visitor: Visitor,
-    numbers: dict[str, int],
     tries: Sequence[str],
     measures: Measures,
     chance: random.Random,
@@ -117,69 +120,53 @@ def visit(
             image_at = math.inf
             measures.run("try", lambda _on_step: generate(visitor, chance.choice(tries)))
         elif number % 3 == 0:
-            act = {"act": "search", "query": chance.choice(WORDS)}
-            measures.run("search", partial(search, visitor, numbers, act), LIST)
+            measures.run("search", partial(search, visitor, f"?q={chance.choice(WORDS)}"), LIST)
         elif number % 3 == 1:
-            act = {"act": "address", "query": chance.choice(FILTERS)}
-            measures.run("filter", partial(search, visitor, numbers, act), LIST)
+            measures.run("filter", partial(search, visitor, f"?{chance.choice(FILTERS)}"), LIST)
         else:
             # Never the one that is open.
             ref = OPENS[(first + number // 3) % len(OPENS)]
-            measures.run("open", partial(open_lora, visitor, numbers, ref), PANEL)
+            measures.run("open", partial(open_lora, visitor, ref), PANEL)
         rest = chance.uniform(0.5, 1.5) * REST
         if time.monotonic() + rest >= end:
             return
         time.sleep(rest)
 
 
-def search(visitor: Visitor, numbers: dict[str, int], act: dict[str, Any], on_step: OnStep = ignore) -> str:
-    for event in ("nav.act > state", "state.change > state"):
-        if said := visitor.ask(numbers[event], STATES, act, on_step=on_step).said:
-            return said
-    return ""
-
-
-def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str, on_step: OnStep = ignore) -> str:
-    act, told = {"act": "open", "ref": ref}, list[str]()
-
-    def hear(message: dict[str, Any]) -> None:
-        told.append(json.dumps(message))
+def search(visitor: Visitor, address: str, on_step: OnStep = ignore) -> str:
+    """The page, then what each hub adds to it."""
+    answer = visitor.get(address)
+    on_step(answer.text)
+    for message in visitor.stream(f"ask{address}"):
         on_step(message)
+    return "" if answer.status_code == 200 else f"{answer.status_code} {answer.text[:200]}"
 
-    for event in ("nav.act > state", "state.change > panel"):
-        if said := visitor.ask(numbers[event], STATES, act, on_step=hear).said:
-            return said
+
+def open_lora(visitor: Visitor, ref: str, on_step: OnStep = ignore) -> str:
+    told = list[str]()
+    for message in visitor.stream(f"lora/read?open={ref}"):
+        told.append(message)
+        on_step(message)
     return "" if any(PANEL in text for text in told) else f"nothing of {ref} is shown"
 
 
 def pin(visitor: Visitor, ref: str) -> str:
     """As the button of a card has it."""
-    event = visitor.post("gradio_api/call/v2/show", json={"ref": ref}).json()["event_id"]
-    [text] = (
-        line for line in visitor.get(f"gradio_api/call/show/{event}").text.splitlines() if line.startswith("data:")
-    )
-    return str(json.loads(text.removeprefix("data:"))[0]["ref"])
+    return str(visitor.call("show", ref=ref).data[0]["ref"])
 
 
 def generate(visitor: Visitor, ref: str) -> str:
     seed = random.randrange(2**31)  # each makes an image of its own
-    data = [[ref], "a red circle", None, "", None, seed, 4, None, None, None, False]
-    asked = visitor.post("gradio_api/call/try", json={"data": data})
-    if asked.status_code != 200:
-        return asked.text
-    with visitor.get(f"gradio_api/call/try/{asked.json()['event_id']}", stream=True) as stream:
-        lines = [line.decode() for line in stream.iter_lines()]
-    return "" if "event: complete" in lines else " ".join(lines)[-300:]
+    return visitor.call("try", refs=ref, prompt="a red circle", seed=seed, steps=4).said
 
 
 def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds: float) -> Measures:
     """With a page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
     measures = Measures()
     with hosted_page(hubs) as (visitor, process), ThreadPoolExecutor(visitors) as people:
-        numbers = visitor.numbers()
-        first = visitor.another()
-        said = [search(first, numbers, {"act": "search", "query": word}) for word in WORDS]
-        said += [open_lora(first, numbers, ref) for ref in OPENS]
+        first = visitor.with_cookie()
+        said = [search(first, f"?q={word}") for word in WORDS]
+        said += [open_lora(first, ref) for ref in OPENS]
         tries = [pin(first, ref) for ref in TRIES]
         said += [generate(first, ref) for ref in tries]
         measures.errors += filter(None, said)
@@ -193,7 +180,7 @@ def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         visits = [
-            people.submit(visit, visitor.another(), numbers, tries, measures, random.Random(number), start + seconds)
+            people.submit(visit, visitor.with_cookie(), tries, measures, random.Random(number), start + seconds)
             for number in range(visitors)
         ]
         for each in visits:

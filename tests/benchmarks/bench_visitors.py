@@ -16,11 +16,11 @@ VISITORS = 20
 TARGET = 1.2
 
 
-def seconds(visitor: Visitor, numbers: dict[str, int], *, visitors: int, at_once: int) -> float:
+def seconds(visitor: Visitor, *, visitors: int, at_once: int) -> float:
     """How long so many visitors take who each search, open a card and go to try it. Raises where one gets an error."""
     start = time.perf_counter()
     with ThreadPoolExecutor(at_once) as people:
-        visits = [people.submit(browse, visitor.another(), numbers) for _ in range(visitors)]
+        visits = [people.submit(browse, visitor) for _ in range(visitors)]
         failed = [error for visit in visits for error in visit.result()]
     if failed:
         raise AssertionError(f"{len(failed)} requests failed: {failed[0]}")
@@ -29,10 +29,9 @@ def seconds(visitor: Visitor, numbers: dict[str, int], *, visitors: int, at_once
 
 def figures(*, visitors: int = VISITORS, runs: int = 3) -> list[Figure]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home, served(Path(home), hosted=True) as visitor:
-        numbers = visitor.numbers()
         together, alone = interleaved(
-            lambda: seconds(visitor, numbers, visitors=visitors, at_once=visitors),
-            lambda: seconds(visitor, numbers, visitors=visitors, at_once=1),
+            lambda: seconds(visitor, visitors=visitors, at_once=visitors),
+            lambda: seconds(visitor, visitors=visitors, at_once=1),
             runs=runs,
         )
     name = f"{visitors} visitors at once"

@@ -30,7 +30,6 @@ def test_text_that_becomes_markup_runs_nothing_and_asks_nobody(browser: Browser,
     page = context.new_page()
     asked: list[str] = []
     page.goto(demo)
-    page.get_by_label("Search", exact=True).wait_for()
     page.on("requestfinished", lambda request: asked.append(request.url))
     page.evaluate(INTO_THE_PAGE)
     # Some of them are found by another process of the browser, which takes its time.

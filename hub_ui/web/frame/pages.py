@@ -89,7 +89,7 @@ class Pages:
             "lang": language().code,
             "version": static_version(),
             "scripts": SCRIPTS,
-            "modules": MODULES,
+            "modules": (*MODULES, *(("quota",) if self.services.settings.hosted else ())),
             "demo": self.services.settings.demo,
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.locales import choose_language, get_language
+from hub_ui.locales import choose_language, get_language, read_choice, read_language
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,13 @@ def test_large_numbers_are_counted_in_ten_thousands(code: str, unit: str) -> Non
 
 def test_numbers_have_separators() -> None:
     assert [get_language("ja").number(1_234_567), get_language("ja").number(1234.56, 1)] == ["1,234,567", "1,234.6"]
+
+
+def test_a_cookie_that_names_no_language_is_nothing() -> None:
+    headers = {"cookie": "hub-ui-language=<script>; a=b", "accept-language": "ja"}
+    assert (read_choice(headers), read_language(headers).code) == ("", "ja")
+
+
+def test_what_was_chosen_goes_before_what_the_browser_accepts() -> None:
+    headers = {"cookie": "a=b; hub-ui-language=zh-CN", "accept-language": "ja"}
+    assert (read_choice(headers), read_language(headers).code) == ("zh-CN", "zh-CN")

@@ -20,10 +20,10 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from hub_ui import app, services
-from hub_ui.web.api import without_paths
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.web.api import without_paths
 
 NAMES = ["search", "show", "inspect", "pull", "try"]
 HAT = "huggingface:hatbox/top-hat-tiny@"

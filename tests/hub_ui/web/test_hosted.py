@@ -96,7 +96,9 @@ def test_of_gradios_routes_those_are_open_that_something_uses(routes: Sequence[B
         server.get_blocks().close(verbose=False)
     table = OpenRoutes(own=own_parts(routes))
     found = {
-        f"{method.upper()} {path.rstrip('/') or '/'}" for path, methods in paths.items() for method in {*methods} - {"head"}
+        f"{method.upper()} {path.rstrip('/') or '/'}"
+        for path, methods in paths.items()
+        for method in {*methods} - {"head"}
     }
     assert len(found) > 50
     assert {each for each in found if table.is_open(*re.sub(r"{\w+}", "x", each).split(" ", 1))} == GRADIO
@@ -134,10 +136,11 @@ def test_no_address_that_a_visitor_names_is_asked(hosted: Visitor) -> None:
             f"{canary.url}/api/models/a/b",
             f"http://huggingface.co@{canary.url[7:]}",
         ):
-            for name, arguments in {
+            calls: dict[str, dict[str, Any]] = {
                 "search": {"text": url}, "show": {"ref": url}, "inspect": {"source": url},
                 "try": {"refs": [url], "prompt": url},
-            }.items():  # fmt: skip
+            }  # fmt: skip
+            for name, arguments in calls.items():
                 assert hosted.call(name, **arguments).said or name == "search"
             for path in ("", "ask", "lora", "hub-picture", "hub-video"):
                 hosted.get(path, params={"q": url, "open": url, "ref": url, "url": url, "hub": "civitai"})

@@ -1,4 +1,4 @@
-"""Requests before they reach a route: closed routes, files of this computer, bodies without end, and images as bombs."""
+"""Requests before they reach a route: closed routes, files of this computer, bodies without end, images as bombs."""
 
 from __future__ import annotations
 

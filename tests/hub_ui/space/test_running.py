@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -11,18 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
 import yaml
+from bs4 import BeautifulSoup
 from huggingface_hub import HfApi, snapshot_download
-from playwright.sync_api import Page, expect
 
 from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from tests.browser import places
+from tests.hub_ui.web.raw import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.journeys]
+pytestmark = pytest.mark.journeys
 NAME = "local/loras"
 KEY = "hf_owner_of_the_space"
 
@@ -120,20 +121,16 @@ def test_the_space_runs_what_was_pushed_and_starts_with_its_catalog(space: Space
     assert list((space.folder / "connectors" / "__pycache__").glob("registry.*.pyc"))
 
 
-def test_a_visitor_searches_opens_and_tries_on_the_space(space: Space, page: Page) -> None:
-    page.goto(space.url)
-    expect(page.locator(".hub.good").first).to_be_visible()
-    page.locator("#search input, #search textarea").fill("robot")
-    page.locator("#search input, #search textarea").press("Enter")
-    expect(page.locator(".card .hit", has_text=re.compile("robot", re.IGNORECASE)).first).to_be_visible()
-    page.locator(".card", has_text="SKS Robot").locator(".hit").first.click()
-    expect(page.locator(".detail h2")).to_contain_text("SKS Robot")
-    page.get_by_role("button", name="Download & try").click()
-    expect(page.locator(".pair img.over")).to_be_visible(timeout=places.MAKING)
-    expect(page.locator(".proof")).to_contain_text("tensors applied")
+def test_a_visitor_searches_opens_and_tries_on_the_space(space: Space) -> None:
+    visitor = Visitor(url=space.url, services=cast(Any, None))
+    ref = visitor.call("search", text="robot", bases="tiny-shapes").data[0]["results"][0]["ref"]
+    page = BeautifulSoup(visitor.get("", params={"q": "robot", "open": ref}).text, "html.parser")
+    assert any("SKS Robot" in heading.text for heading in page.select("h2"))
+    image, report = visitor.call("try", refs=ref, prompt="a robot", steps=2).data
+    assert (report["steps"], requests.get(image["url"], timeout=60).headers["content-type"]) == (2, "image/png")
 
 
-def test_the_lock_that_was_pushed_is_offered_to_every_visitor(space: Space, page: Page) -> None:
-    page.goto(f"{space.url}?view=library")
-    expect(page.get_by_text("Offered on this page")).to_be_visible()
-    expect(page.get_by_role("link", name="ink-outline-tiny", exact=True)).to_be_visible()
+def test_huggingface_shows_it_in_a_frame_and_its_visitors_keep_their_cookie(space: Space) -> None:
+    answer = requests.get(space.url, headers={"X-Forwarded-Proto": "https"}, timeout=60)
+    assert answer.headers["content-security-policy"].endswith("frame-ancestors 'self' https://huggingface.co")
+    assert "SameSite=None; Secure; Partitioned" in answer.headers["set-cookie"]
