@@ -101,6 +101,13 @@ def test_only_weights_are_files() -> None:
     ]
 
 
+def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
+    names = {1: "poses.zip", 2: "ink.safetensors"}
+    file = of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]).file
+    assert file is not None
+    assert (file.ref.file, file.name) == ("2", "ink.safetensors")
+
+
 def test_an_enhancement_lora_is_weights() -> None:
     assert of_version(files=[civitai_file(type="Enhancement LoRA")]).file is not None
 
