@@ -133,6 +133,12 @@ def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form
     assert file.format == form
 
 
+def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
+    file = of_version(files=[civitai_file(overrideName="ink_v2.safetensors")]).file
+    assert file is not None
+    assert file.name == "ink_v2.safetensors"
+
+
 def test_a_file_name_names_no_folder() -> None:
     file = of_version(files=[civitai_file(name="../../etc/x.safetensors")]).file
     assert file is not None
