@@ -138,6 +138,7 @@ def test_the_tests_of_a_module_are_its_mirror_and_then_those_that_import_it() ->
         "tests/hub_ui/generate/test_engine.py",
         "tests/hub_ui/generate/test_engine_bases.py",
     )
+    assert find_tests(ROOT, "hub_ui/commands/try_.py", 1) == ("tests/hub_ui/commands/try_/test_try_again.py",)
 
 
 def test_without_a_mirror_they_are_those_of_its_folder_and_then_those_of_what_imports_it(tree: Path) -> None:
