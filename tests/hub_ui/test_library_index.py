@@ -69,6 +69,15 @@ def test_a_change_of_one_lora_makes_its_row_alone_anew(built: Services) -> None:
     assert not built.library_index.row(FIRST).annotation.favorite
 
 
+def test_only_what_another_program_changes_in_the_lock_file_is_made_anew(built: Services) -> None:
+    before = {row.entry.ref: row for row in built.library_index.rows()}
+    text = built.library.lock_text().replace('title = "Ink Ink Ink 00000"', 'title = "Ink"')
+    built.library.lock.write_text(text, encoding="utf-8")
+    after = {row.entry.ref: row for row in built.library_index.rows()}
+    assert [ref for ref, row in after.items() if row is not before[ref]] == [FIRST]
+    assert after[FIRST].entry.title == "Ink"
+
+
 def test_a_folder_that_is_gone_has_no_files(built: Services) -> None:
     built.library_index.rows()
     path(built).unlink()

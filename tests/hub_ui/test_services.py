@@ -17,7 +17,6 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.generate.request import spread_weights
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -198,16 +197,6 @@ def test_a_file_that_went_missing_is_pulled_again(built: Services, hub: Hub) -> 
     hub.error = DOWN
     with pytest.raises(HubDown):
         built.generation.inputs([REF])
-
-
-def test_weights_are_none_one_for_all_or_one_for_each() -> None:
-    assert [spread_weights((), 2), spread_weights((0.5,), 2), spread_weights((0.1, 0.2), 2)] == [
-        [None, None],
-        [0.5, 0.5],
-        [0.1, 0.2],
-    ]
-    with pytest.raises(UsageError, match=r"LoRAs: 3, weights: 2"):
-        spread_weights((0.1, 0.2), 3)
 
 
 SHA = "ab" * 32

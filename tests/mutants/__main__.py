@@ -1,6 +1,7 @@
 """`python -m tests.mutants`: changes modules at random, one place at a time, and whether their tests notice.
 
-A mutant is caught where a test fails, or where the tests take far longer than they do without it.
+A mutant is caught where the types no longer fit, where a test fails, or where the tests take far longer than they do
+without it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -100,32 +102,60 @@ def run(
     root: Path, mutants: Sequence[Mutant], *, most_files: int = 8, more_seconds: float = _MORE_SECONDS
 ) -> Iterator[Outcome]:
     """One at a time in a copy of the tree."""
-    limits: dict[str, float | None] = {}
+    checks: dict[str, _Checks] = {}
     with copied(root) as tree:
         for mutant in mutants:
-            tests = find_tests(root, mutant.path, most_files)
-            if not tests:
-                yield Outcome(mutant=mutant, is_caught=False, note="no test imports it")
-                continue
-            if mutant.path not in limits:
-                seconds = _seconds(tree, tests)
-                limits[mutant.path] = None if seconds is None else _TIMES * seconds + more_seconds
-            if (limit := limits[mutant.path]) is None:
-                yield Outcome(mutant=mutant, is_caught=None, note="its tests fail without it")
-                continue
-            place = tree / mutant.path
-            original = place.read_bytes()
-            try:
-                place.write_bytes(mutant.source.encode())
-                code = _run_tests(tree, tests, limit)
-            finally:
-                place.write_bytes(original)
-            yield Outcome(mutant=mutant, is_caught=code != _PASSED, note="too slow" if code is None else "")
+            if mutant.path not in checks:
+                tests = find_tests(root, mutant.path, most_files)
+                checks[mutant.path] = _Checks(tree, mutant.path, tests, more_seconds)
+            yield checks[mutant.path].try_out(mutant)
+
+
+class _Checks:
+    """What a module has to pass: the types of it alone, and the tests. First each is tried without a mutant."""
+
+    def __init__(self, tree: Path, path: str, tests: Sequence[str], more_seconds: float) -> None:
+        self._tree, self._path, self._tests, self._more_seconds = tree, path, tests, more_seconds
+
+    @cached_property
+    def _is_typed(self) -> bool:
+        return _run_mypy(self._tree, self._path) == _PASSED
+
+    @cached_property
+    def _limit(self) -> float | None:
+        """The seconds that the tests may take, None where they fail."""
+        began = time.monotonic()
+        if _run_tests(self._tree, self._tests, _LONGEST) != _PASSED:
+            return None
+        return _TIMES * (time.monotonic() - began) + self._more_seconds
+
+    def try_out(self, mutant: Mutant) -> Outcome:
+        if self._is_typed:
+            with _written(self._tree / self._path, mutant.source):
+                if _run_mypy(self._tree, self._path) != _PASSED:
+                    return Outcome(mutant=mutant, is_caught=True, note="by its types")
+        if not self._tests:
+            return Outcome(mutant=mutant, is_caught=False, note="it has no tests")
+        if self._limit is None:
+            return Outcome(mutant=mutant, is_caught=None, note="its tests fail without it")
+        with _written(self._tree / self._path, mutant.source):
+            code = _run_tests(self._tree, self._tests, self._limit)
+        return Outcome(mutant=mutant, is_caught=code != _PASSED, note="too slow" if code is None else "")
+
+
+@contextmanager
+def _written(place: Path, source: str) -> Iterator[None]:
+    original = place.read_bytes()
+    try:
+        place.write_bytes(source.encode())
+        yield
+    finally:
+        place.write_bytes(original)
 
 
 @contextmanager
 def copied(root: Path) -> Iterator[Path]:
-    """The files that git has or would take, beside what lies beside the tree."""
+    """The files that git has or would take, with the cache of mypy, beside what lies beside the tree."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout.decode().split("\0")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -136,13 +166,15 @@ def copied(root: Path) -> Iterator[Path]:
                 shutil.copy2(root / name, tree / name)
         if (shared := root.parent / "shared").is_dir():
             (tree.parent / "shared").symlink_to(shared)
+        if (cache := root / ".mypy_cache").is_dir():
+            shutil.copytree(cache, tree / ".mypy_cache")
         yield tree
 
 
-def _seconds(tree: Path, tests: Sequence[str]) -> float | None:
-    """How long the tests take without a mutant, None where they fail."""
-    began = time.monotonic()
-    return time.monotonic() - began if _run_tests(tree, tests, _LONGEST) == _PASSED else None
+def _run_mypy(tree: Path, path: str) -> int:
+    """mypy's exit code for one module: seconds with the cache of `make lint`, minutes without."""
+    command = [sys.executable, "-m", "mypy", path]
+    return subprocess.run(command, cwd=tree, capture_output=True, check=False).returncode
 
 
 def _run_tests(tree: Path, tests: Sequence[str], seconds: float) -> int | None:

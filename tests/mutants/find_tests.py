@@ -1,9 +1,9 @@
-"""The tests of a module: those that mirror it, and those that import it."""
+"""The tests of a module: those that mirror it, those that import it, and those of what stands beside it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -12,39 +12,70 @@ _LEFT_OUT = ("browser", "docs", "benchmarks", "gpu", "mutants", "chaos", "fuzz")
 
 
 def find_tests(root: Path, path: str, most: int) -> tuple[str, ...]:
-    """At most so many files: the mirror first, then those nearest to it."""
+    """At most so many files, in this order, and the nearest first.
+
+    The mirror; those that import the module; where nothing mirrors it, those of the folder that would have the mirror;
+    and those that import a module of the same package which imports it.
+    """
     source = PurePosixPath(path)
-    module = ".".join(source.with_suffix("").parts).removesuffix(".__init__")
-    stem, folder = module.rpartition(".")[2], PurePosixPath("tests") / source.parent
-    found = {name: imports for name, imports in _imports(root) if module in imports}
-    mirrors = {name for name, _ in _imports(root) if _is_mirror(PurePosixPath(name), folder, stem)}
+    module, folder = _module(source), PurePosixPath("tests") / source.parent
+    tests, users = _tests(root), _users(root, source)
+    mirrors = {name for name in tests if _is_mirror(PurePosixPath(name), folder, module.rpartition(".")[2])}
 
-    def distance(name: str) -> tuple[bool, int, str]:
-        place = PurePosixPath(name).parent
-        shared = len([1 for one, other in zip(place.parts, folder.parts, strict=False) if one == other])
-        return name not in mirrors, -shared, name
+    def reasons(name: str) -> tuple[bool, ...]:
+        is_beside = not mirrors and PurePosixPath(name).parent == folder
+        return name in mirrors, module in tests[name], is_beside, not users.isdisjoint(tests[name])
 
-    return tuple(sorted(mirrors | found.keys(), key=distance)[:most])
+    def order(name: str) -> tuple[tuple[bool, ...], int, int, str]:
+        likeness = _shared(PurePosixPath(name).stem.removeprefix("test_"), source.stem)
+        distance = _distance(PurePosixPath(name).parent, folder)
+        return tuple(not reason for reason in reasons(name)), distance, -likeness, name
+
+    return tuple(sorted(filter(lambda name: any(reasons(name)), tests), key=order)[:most])
 
 
 def _is_mirror(test: PurePosixPath, folder: PurePosixPath, stem: str) -> bool:
-    """test_engine.py and test_engine_turns.py mirror engine.py."""
-    return test.parent == folder and (test.stem == f"test_{stem}" or test.stem.startswith(f"test_{stem}_"))
+    """test_engine.py and test_engine_turns.py mirror engine.py, and so does what is in the folder engine/."""
+    is_named = test.stem == f"test_{stem}" or test.stem.startswith(f"test_{stem}_")
+    return test.parent == folder / stem or (test.parent == folder and is_named)
+
+
+def _distance(one: PurePosixPath, other: PurePosixPath) -> int:
+    """The steps from one folder to the other."""
+    return len(one.parts) + len(other.parts) - 2 * _shared(one.parts, other.parts)
+
+
+def _shared(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many items both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _module(source: PurePosixPath) -> str:
+    return ".".join(source.with_suffix("").parts).removesuffix(".__init__")
+
+
+def _users(root: Path, source: PurePosixPath) -> Set[str]:
+    """The modules of the same package that import this one."""
+    beside = {_module(source.parent / file.name): _imports(file) for file in (root / source.parent).glob("*.py")}
+    return {name for name, imports in beside.items() if _module(source) in imports}
 
 
 @cache
-def _imports(root: Path) -> Sequence[tuple[str, frozenset[str]]]:
-    """The names of modules that each file of tests imports."""
-    found = []
-    for path in sorted((root / "tests").rglob("test_*.py")):
-        name = path.relative_to(root)
-        if name.parts[1] in _LEFT_OUT:
-            continue
-        modules: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Import):
-                modules.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                modules.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
-        found.append((name.as_posix(), frozenset(modules)))
-    return found
+def _tests(root: Path) -> Mapping[str, Set[str]]:
+    """The files of tests, and what each imports."""
+    files = sorted((root / "tests").rglob("test_*.py"))
+    names = {path.relative_to(root): path for path in files}
+    return {name.as_posix(): _imports(path) for name, path in names.items() if name.parts[1] not in _LEFT_OUT}
+
+
+@cache
+def _imports(file: Path) -> Set[str]:
+    """The names of the modules that a file imports, and of what it takes from them."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return modules

@@ -106,6 +106,17 @@ def test_a_mutant_is_caught_where_a_test_fails_or_does_not_end_and_the_tree_stay
     assert (tree / "connectors/sums.py").read_text() == source
 
 
+def test_a_mutant_that_the_types_refuse_is_caught_without_a_test(tree: Path) -> None:
+    source = "def first(of: str) -> str:\n    return of[0]\n"
+    (tree / "connectors/letters.py").write_text(source)
+    mutants = [
+        Mutant(path="connectors/letters.py", kind="result", line=2, old=old, new=new, source=source.replace(old, new))
+        for old, new in [("of[0]", "None"), ("of[0]", "of[1]")]
+    ]
+    outcomes = [(outcome.is_caught, outcome.note) for outcome in run(tree, mutants)]
+    assert outcomes == [(True, "by its types"), (False, "")]
+
+
 def test_tests_that_fail_by_themselves_say_nothing(tree: Path) -> None:
     (tree / "tests/connectors/test_sums.py").write_text(TEST.replace("== 5", "== 6"))
     [outcome] = run(tree, choose(tree, ["connectors/sums.py"], 1, 1))
@@ -118,12 +129,32 @@ def test_what_has_changed_is_found_also_before_it_is_committed(tree: Path) -> No
     assert sources(tree, ["connectors"]) == ["connectors/__init__.py", "connectors/sums.py"]
 
 
-def test_the_find_tests_a_module_are_its_mirror_and_then_who_imports_it() -> None:
+def test_the_tests_of_a_module_are_its_mirror_and_then_those_that_import_it() -> None:
     assert find_tests(ROOT, "connectors/http/ranges.py", 2) == (
         "tests/connectors/http/test_ranges.py",
-        "tests/connectors/http/test_destinations.py",
+        "tests/connectors/http/test_rebinding.py",
     )
     assert find_tests(ROOT, "hub_ui/generate/engine.py", 99)[:2] == (
         "tests/hub_ui/generate/test_engine.py",
         "tests/hub_ui/generate/test_engine_bases.py",
     )
+    assert find_tests(ROOT, "hub_ui/commands/try_.py", 1) == ("tests/hub_ui/commands/try_/test_try_again.py",)
+
+
+def test_without_a_mirror_they_are_those_of_its_folder_and_then_those_of_what_imports_it(tree: Path) -> None:
+    for name, text in {
+        "connectors/terms.py": "TERM = 1\n",
+        "connectors/totals.py": "from connectors.terms import TERM\n",
+        "tests/hub_ui/test_each_term.py": "import connectors.terms\n",
+        "tests/hub_ui/test_lists.py": "from connectors import totals\n",
+        "tests/hub_ui/test_others.py": "import connectors.sums\n",
+    }.items():
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(text)
+    own = ("tests/hub_ui/test_each_term.py", "tests/connectors/test_sums.py", "tests/hub_ui/test_lists.py")
+    assert find_tests(tree, "connectors/terms.py", 9) == own
+    assert find_tests(tree, "connectors/sums.py", 9) == ("tests/connectors/test_sums.py", "tests/hub_ui/test_others.py")
+
+
+def test_among_those_that_are_as_near_the_one_with_a_like_name_comes_first() -> None:
+    assert find_tests(ROOT, "hub_ui/commands/serve.py", 2)[1] == "tests/hub_ui/commands/test_serving.py"

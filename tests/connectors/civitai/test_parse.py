@@ -101,6 +101,13 @@ def test_only_weights_are_files() -> None:
     ]
 
 
+def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
+    names = {1: "poses.zip", 2: "ink.safetensors"}
+    file = of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]).file
+    assert file is not None
+    assert (file.ref.file, file.name) == ("2", "ink.safetensors")
+
+
 def test_an_enhancement_lora_is_weights() -> None:
     assert of_version(files=[civitai_file(type="Enhancement LoRA")]).file is not None
 
@@ -124,6 +131,12 @@ def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form
     file = of_version(files=[civitai_file(name=name, metadata={"format": stated})]).file
     assert file is not None
     assert file.format == form
+
+
+def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
+    file = of_version(files=[civitai_file(overrideName="ink_v2.safetensors")]).file
+    assert file is not None
+    assert file.name == "ink_v2.safetensors"
 
 
 def test_a_file_name_names_no_folder() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,7 @@ def test_no_two_base_models_share_an_id_or_a_hubs_spelling() -> None:
 def test_every_architecture_has_a_name_for_people() -> None:
     used = {model.architecture for model in BASE_MODELS if model.architecture}
     assert used == set(ARCHITECTURES)
+    assert [name for name in used if re.fullmatch(r"[a-z0-9.-]+", name) is None] == []
 
 
 @pytest.mark.parametrize("model", ["pony", "illustrious", "noobai", "kolors", "sdxl-lightning", "animagine-xl"])

@@ -330,6 +330,7 @@ TRAINER_SPECS: tuple[tuple[str, str], ...] = (
     ("flux-dev/lora", "flux.1-dev"),
     ("flux2-dev/lora", "flux.2-dev"),
     ("ltxvideo2-dev/lora", "ltx-2"),
+    ("ltxvideo-0.9.5/lora", "ltx-video"),
     ("z_image-turbo/lora", "z-image-turbo"),
     ("longcat_image-final/lora", "longcat-image"),
     ("infinitetalk/lora", "wan"),

@@ -1,16 +1,17 @@
-"""The token of a cluster: where it is, who makes it, and what is said where there is none."""
+"""The token of a cluster: where it is, who makes it, and what is said where there is none; and the start of Ray."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import UsageError
-from hub_ui.cluster.node import find_token
+from connectors.errors import HubUiError, UsageError
+from hub_ui.cluster.node import NodeOptions, find_token, running_node
 
 ADDRESS = "10.0.0.5:6379"
 
@@ -69,3 +70,20 @@ def test_workers_without_a_token_are_refused(usual: Path, monkeypatch: pytest.Mo
     with pytest.raises(UsageError, match="anybody in the network could run programs on this computer"):
         find_token(ADDRESS, make=True)
     assert not usual.exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(NodeOptions):
+    """Python in place of Ray."""
+
+    source: str
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", self.source]
+
+
+def test_ray_is_started_again_where_it_was_too_slow_and_not_where_it_failed(tmp_path: Path) -> None:
+    # Too slow at first, then it fails, since the folder is there.
+    source = f"import os, sys; os.mkdir({str(tmp_path / 'made')!r}); sys.exit('A process timed out during startup.')"
+    with pytest.raises(HubUiError, match="FileExistsError"), running_node(Program(port=9, source=source)):
+        pass

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import pytest
 
+from connectors.errors import HubUiError
 from hub_ui import cli
+from hub_ui.cluster.node import NodeOptions
+from hub_ui.commands import worker
 
 
 @pytest.mark.parametrize(
@@ -19,3 +24,18 @@ from hub_ui import cli
 def test_a_wrong_value_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "host"), [([], "127.0.0.1"), (["--address", "10.0.0.5:6379"], None)])
+def test_a_first_worker_is_for_this_computer_alone_and_one_that_joins_is_where_its_cluster_reaches_it(
+    arguments: list[str], host: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[NodeOptions]()
+
+    def start(options: NodeOptions) -> AbstractContextManager[str]:
+        started.append(options)
+        raise HubUiError("That is enough.")
+
+    monkeypatch.setattr(worker, "running_node", start)
+    assert cli.main(["worker", "--port", "0", *arguments]) == 1
+    assert [options.host for options in started] == [host]

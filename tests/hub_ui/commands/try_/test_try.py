@@ -88,13 +88,16 @@ def test_coverage_is_said_in_a_sentence(tmp_path: Path, base: str, capsys: pytes
     assert coverage["sentence"] == f"{made['applied']} of {made['total']} tensors applied"
 
 
-def test_the_time_it_takes_is_said_first(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_time_it_takes_is_said_first_and_how_it_was_made_last(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "2", "--size", "32x32"]
     assert cli.main([*words, "--out", str(tmp_path / "cat.png")]) == 0
     told = capsys.readouterr()
     lines = told.err.splitlines()
     assert told.out == f"{tmp_path / 'cat.png'}\n"
     assert "for one image on this CPU" in lines[0]
+    assert ", 2 steps, " in lines[-2]
     assert lines[-1].startswith("Ink: 72 of 72 tensors applied")
 
 

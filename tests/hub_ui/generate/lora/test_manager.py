@@ -153,6 +153,18 @@ def test_merging_draws_the_same_and_is_undone(pipe: Any, manager: AdapterManager
     assert torch.equal(drawn(pipe), live)
 
 
+def test_a_shift_of_a_layer_without_a_bias_is_added_while_the_rest_is_merged(
+    pipe: Any, manager: AdapterManager, tmp_path: Path
+) -> None:
+    factors = {f"{Q}.lora_down.weight": torch.randn(4, 64) * 0.3, f"{Q}.lora_up.weight": torch.randn(64, 4) * 0.3}
+    save_file({**factors, f"{Q}.diff_b": torch.randn(64)}, tmp_path / "a.safetensors")
+    manager.set_adapters([adapter(tmp_path / "a.safetensors")])
+    hooked = drawn(pipe)
+    with manager.merge():
+        assert manager.application == {"merged", "hooked"}
+        close(drawn(pipe), hooked)
+
+
 def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
     pipe: Any, manager: AdapterManager, tmp_path: Path
 ) -> None:
