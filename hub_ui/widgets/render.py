@@ -16,7 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
@@ -85,7 +85,7 @@ class Renderer:
     def __init__(self, links: ImageLinks | None = None) -> None:
         self.links = links or ImageLinks()
         self._environment = Environment(
-            loader=ChoiceLoader([PackageLoader("hub_ui", "web"), PackageLoader("hub_ui.widgets")]),
+            loader=PackageLoader("hub_ui", "web"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import N_
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hub_ui.pages.browse import detail
+from hub_ui.pages.browse import page as browse_page
 from playwright.sync_api import Browser, Page, expect
 
 from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
-from hub_ui.pages.browse import detail
-from hub_ui.pages.browse import page as browse_page
 from hub_ui.pages.try_page import form
 from hub_ui.widgets import header
 from tests.browser import places

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hub_ui.pages.try_page.generations import GenerationSubject
 
 from hub_ui import app, services
 from hub_ui.app import ENDED, build_app, finish_work
-from hub_ui.pages.try_page.generations import GenerationSubject
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import served
 

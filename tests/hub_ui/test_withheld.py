@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from hub_ui.pages.browse import detail
 
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
@@ -19,9 +20,8 @@ from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.visitor import Visitor, use_visitor
-from hub_ui.pages.browse import detail
-from hub_ui.web.view import View
 from hub_ui.settings import from_environment
+from hub_ui.web.view import View
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 from tests.hub_ui.web.test_api import call_tool

@@ -10,8 +10,8 @@ from connectors.query_language import Completion, choices, completion, value_tex
 from hub_ui import format
 from hub_ui.catalog.similar import Named
 from hub_ui.i18n import _
-from hub_ui.web.view import View
 from hub_ui.part_labels import field_label
+from hub_ui.web.view import View
 from hub_ui.widgets.facets import count_text
 
 MOST = 8

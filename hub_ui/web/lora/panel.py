@@ -1,7 +1,7 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from connectors.errors import HubDown, KeyRequired, RateLimited
+from connectors.errors import HubDown, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
 from hub_ui.widgets import header

@@ -18,10 +18,7 @@ def test_a_search_has_a_name_before_it_is_given_one(client: TestClient, address:
 def test_the_key_of_older_pages_is_as_openssl_derives_it(client: TestClient) -> None:
     """openssl enc -aes-256-cbc -md md5 -S 0011223344556677 -pass pass:$(printf hub-ui | sha256sum) -P"""
     key = client.get("/searches/key?salt=0011223344556677").json()
-    assert bytes(key["key"]).hex().upper() == (
-        "CEE60C2897983181B6F2A8EBE88842C2"
-        "6C2C16A1E1608027BBBDBDDD5F603C64"
-    )
+    assert bytes(key["key"]).hex().upper() == ("CEE60C2897983181B6F2A8EBE88842C26C2C16A1E1608027BBBDBDDD5F603C64")
     assert bytes(key["iv"]).hex().upper() == "CC388078E18310C17DFB8372FEBC7C9D"
 
 

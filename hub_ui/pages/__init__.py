@@ -1,1 +1,0 @@
-"""One file for each page: its components, their events, and plain handler functions."""
