@@ -1,17 +1,16 @@
 """The grid of results: one card for each LoRA, image first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.claims import base_models
 from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, is_marked, within
 from connectors.ref import Ref
-from connectors.registry import Hub
 from connectors.weights.file_type import What
 from hub_ui import format
 from hub_ui.i18n import N_, _
-from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.render import address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,52 +126,3 @@ def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
     if in_library(record.ref):
         return Flag(text=_("in library"), tone="good")
     return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """`loaded` cards of `total` in the list, in pages of `page`. `waiting` places are kept for hubs that have not
-    answered yet. `above` LoRAs have no card, because it would push others out of their places; `gone` cards are not in
-    the list any more.
-    """
-
-    loaded: int = 0
-    total: int = 0
-    page: int = 60
-    waiting: int = 0
-    above: int = 0
-    gone: int = 0
-
-    @property
-    def line(self) -> str:
-        if self.above:
-            return _("{count} more").format(count=format.number(self.above))
-        return _("The list has changed") if self.gone else ""
-
-
-def cards_html(
-    render: Renderer, cards: Sequence[Card], counts: Counts, *, is_alone: int = -1, note: str = "", question: str = ""
-) -> str:
-    """`cards` are some of the loaded ones; the script (grid.js) keeps room for the others. Each page of them has an
-    element of its own, so that those that stay are not painted anew. The card at `is_alone` is there for its focus
-    only. Another `question` is read from its first card on.
-    """
-    pages: list[list[Card]] = [[] for start in range(0, max(1, counts.loaded), counts.page)]
-    for each in cards:
-        pages[each.at // counts.page].append(each)
-    return render("cards", pages=pages, counts=counts, is_alone=is_alone, note=note, question=question)
-
-
-def more_html(
-    render: Renderer,
-    counts: Counts,
-    *,
-    more: bool = False,
-    asks: Sequence[str] = (),
-    down: Sequence[Hub] = (),
-    auto: bool = False,
-) -> str:
-    """What stands below the cards: whether there are `more`, which hubs are asked now, and which are `down` and can be
-    asked again. With `auto`, more come when a person scrolls near.
-    """
-    return render("more", counts=counts, more=more, asks=asks, down=down, auto=auto)

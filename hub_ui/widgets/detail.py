@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 from typing import Literal
 from urllib.parse import urljoin
@@ -25,7 +24,7 @@ from hub_ui.widgets import fact_rows
 from hub_ui.widgets.fact_rows import Fact
 from hub_ui.widgets.gallery import GalleryItem, gallery
 from hub_ui.widgets.related import Related
-from hub_ui.widgets.render import Renderer, address
+from hub_ui.widgets.render import address
 from hub_ui.widgets.version_changes import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
@@ -371,20 +370,3 @@ def version_item(version: Version, record: Record, *, current: bool, changes: tu
         changes=changes,
         said=said if len(said) <= LONGEST_SAID else f"{said[:LONGEST_SAID]}…",
     )
-
-
-def html(render: Renderer, shown: Detail) -> str:
-    lora, version = shown.lora, shown.version
-    # A model card's relative addresses lead to files beside it, of the same commit.
-    on_hub = lora.hub == "huggingface" and version is not None
-    text = description_html(
-        lora.description,
-        lora.description_format,
-        base=f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version else lora.url,
-        image_url=partial(render.image_url, ref=shown.record.ref),
-    )
-    return render("detail", d=shown, r=shown.record, description=text)
-
-
-def message_html(render: Renderer, title: str, text: str) -> str:
-    return render("detail_message", title=title, text=text)

@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from connectors.query import Query, Range
-from connectors.query_language import parts
 from connectors.query_ranges import RANKS, SIZES, Units, range_text
-from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw, within
+from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw
 from connectors.registry import HUBS
 from hub_ui import format
 from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.i18n import N_, _, ngettext
-from hub_ui.widgets.query_summary import ELSEWHERE
-from hub_ui.widgets.render import Renderer
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
     "safe": N_("rated safe only"),
@@ -274,24 +271,3 @@ def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
         listed += (levels or {}).get(level, 0)
         found[level] = _(NSFW_WORDS[level]) + (f" ({format.number(listed)})" if levels else "")
     return found
-
-
-def facets_html(
-    render: Renderer,
-    query: Query,
-    facets: Facets | None,
-    *,
-    sees_library: bool = True,
-    loaded: LoadedBase | None = None,
-    question: str = "",
-) -> str:
-    """`facets` is None before the list is known. `question` is that of the cards beside it."""
-    return render(
-        "facets",
-        groups=groups(query, facets, sees_library=sees_library, loaded=loaded),
-        levels=level_words(facets.levels if facets else None),
-        level=query.nsfw,
-        chosen=sum(part.key not in (*ELSEWHERE, "text") for part in parts(query)),
-        blurs=not within(query.nsfw, "soft"),
-        question=question,
-    )

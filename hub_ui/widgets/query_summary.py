@@ -9,7 +9,6 @@ from connectors.query_language import Part
 from hub_ui import format
 from hub_ui.i18n import N_plural, _, ngettext
 from hub_ui.part_labels import part_label
-from hub_ui.widgets.render import Renderer
 
 # What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
 # verbs come last, translators name the parts instead: "base: FLUX.1".
@@ -49,16 +48,3 @@ def words(query: Query, *, one: bool = False) -> list[Word]:
             Word(lead=lead, label=_(format.KIND_PLURALS[part.value]) if is_kind else part_label(part), part=part)
         )
     return found
-
-
-def summary_html(render: Renderer, query: Query, total: int | None) -> str:
-    """`total` counts the list; None before it is known."""
-    one = total == 1
-    return render(
-        "query_summary", number="…" if total is None else format.number(total), one=one, words=words(query, one=one)
-    )
-
-
-def intro_html(render: Renderer, base: str = "") -> str:
-    """What this is, until a person has read it; and in a demo, what can be tried there: LoRAs for its `base`."""
-    return render("intro", base=base)

@@ -6,16 +6,14 @@ Jinja2 fills all templates here, and the browser receives the finished HTML.
 
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
-import gradio as gr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from connectors.image_urls import Media, with_width
@@ -136,29 +134,3 @@ def key(text: str) -> str:
 def address(url: str | None) -> str:
     """`url` if it is a web address, else empty."""
     return url if url and is_web_address(url) else ""
-
-
-def widget(value: str | Callable[[], str] = "", *, elem_id: str, script: str = "") -> gr.HTML:
-    """`value` is finished HTML, or a function that makes it, in the language of each page; the event `act` carries the
-    clicked element's data- attributes. `script` may call `trigger('act', {...})`. A function, since Gradio (6.31)
-    writes a .pyi file for each component subclass.
-    """
-    return gr.HTML(
-        value() if callable(value) else value,
-        html_template="${value}",
-        css_template="",
-        js_on_load=read_script("widget") + script,
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
-
-
-def read_script(name: str) -> str:
-    """One of hub_ui/widgets/scripts, for a widget's `script`."""
-    return (resources.files("hub_ui.widgets") / "scripts" / f"{name}.js").read_text(encoding="utf-8")
-
-
-def act_data(event: gr.EventData) -> dict[str, Any]:
-    """The clicked element's attributes, all strings. The browser is not trusted: callers check each value."""
-    data = event._data
-    return {str(k): v for k, v in data.items()} if isinstance(data, dict) else {}
