@@ -132,7 +132,10 @@ TIMED = """([act, sign]) => new Promise((done) => {
   look();
 })"""
 LINE = "document.querySelector('#line')?.textContent"
-TYPE = "const q = document.querySelector('#q'); q.focus(); q.value = {text!r}; q.dispatchEvent(new Event('input', {{bubbles: true}}))"
+TYPE = (
+    "const q = document.querySelector('#q'); q.focus(); q.value = {text!r}; "
+    "q.dispatchEvent(new Event('input', {{bubbles: true}}))"
+)
 CLICK = "document.querySelector({selector!r}).click()"
 
 
@@ -210,8 +213,8 @@ def acts(browser: Browser, ours: Server, empty: Server, runs: int) -> Iterator[F
         name="the server's work for an act", ours=median(work), other=MOST_WORK, against=against, target=1, unit="ms"
     )
     yield Figure(
-        name="requests when the panel closes, and one", ours=1 + requests_to_close(page), other=1, against="none", target=1,
-        unit="requests",
+        name="requests when the panel closes, and one", ours=1 + requests_to_close(page), other=1, against="none",
+        target=1, unit="requests",
     )  # fmt: skip
 
 

@@ -44,21 +44,7 @@ class BrowseRoutes:
         async def browse(
             request: Request, ask: bool = False, page: Annotated[int, Query(ge=1, le=10**5)] = 1
         ) -> Response:
-            view = view_of(request)
-            other = self.others.get(view.page)
-            if other is not None:
-                return await to_thread.run_sync(other, request, view)
-            if source_of(request) == "q":
-                return await to_thread.run_sync(self.answer_typed, request, view)
-            if may_be_name(view.text.strip()):
-                found = await to_thread.run_sync(self.find, view, limiter=names_limit)
-                if found is not None:
-                    return RedirectResponse(page_address(found.to_address()), 303)
-            if target_of(request):
-                return await to_thread.run_sync(self.answer_part, request, view)
-            return await to_thread.run_sync(
-                self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
-            )
+            return await self.answer(request, names_limit, ask=ask, page=page)
 
         @router.get("/ask")
         def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
@@ -90,6 +76,24 @@ class BrowseRoutes:
             return JSONResponse({"key": key, "iv": start})
 
         return router
+
+    async def answer(self, request: Request, names_limit: CapacityLimiter, *, ask: bool, page: int) -> Response:
+        """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
+        view = view_of(request)
+        other = self.others.get(view.page)
+        if other is not None:
+            return await to_thread.run_sync(other, request, view)
+        if source_of(request) == "q":
+            return await to_thread.run_sync(self.answer_typed, request, view)
+        if may_be_name(view.text.strip()):
+            found = await to_thread.run_sync(self.find, view, limiter=names_limit)
+            if found is not None:
+                return RedirectResponse(page_address(found.to_address()), 303)
+        if target_of(request):
+            return await to_thread.run_sync(self.answer_part, request, view)
+        return await to_thread.run_sync(
+            self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
+        )
 
     def find(self, view: View) -> View | None:
         """The LoRA that the words name, opened; None where they are words."""
