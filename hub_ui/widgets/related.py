@@ -56,7 +56,7 @@ def link(record: Record, ceiling: Nsfw) -> Link:
     return Link(
         **vars(neighbor(record, ceiling)),
         name=origin_label(record.hub),
-        note=format.join(record.creator or "", base_label(record), access, counted),
+        note=format.join(format.title(record.creator), base_label(record), access, counted),
         url=address(record.url),
     )
 

@@ -24,7 +24,7 @@ from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.saved_searches import query_name
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame.pages import page_address
+from hub_ui.web.frame.pages import page_address, prefix
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import PARAMETERS, View
 from hub_ui.widgets import cards
@@ -118,11 +118,11 @@ class BrowseParts:
             "cards": self.cards(now) if cards else now.ids,
             "page": page,
             "now": now,
-            "open_prefix": f"{page_address(replace(view, open='').to_address() + '&').replace('?&', '?')}open=",
+            "open_prefix": prefix(replace(view, open="").to_address(), "open"),
+            "search_prefix": prefix(View(stack=view.stack).to_address(), "q"),
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
-            "down": [HUBS[status.hub] for status in now.statuses if status.state == "down"],
             "blurs": not within(now.query.nsfw, "soft"),
         }
 

@@ -171,6 +171,11 @@ def page_address(query: str, page: str = "./") -> str:
     return f"{page}?{query}" if query else page
 
 
+def prefix(query: str, name: str) -> str:
+    """An address to which the value of `name` is added."""
+    return f"./?{query}&{name}=" if query else f"./?{name}="
+
+
 def lora_address(view: View, ref: str) -> str:
     return page_address(f"{view.to_address()}&open={quote(ref, safe='')}".removeprefix("&"))
 

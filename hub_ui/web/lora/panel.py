@@ -18,7 +18,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.pages import Preview, page_address
+from hub_ui.web.frame.pages import Preview, page_address, prefix
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import View
 from hub_ui.widgets import detail
@@ -203,13 +203,14 @@ def fact_groups(shown: Detail, read: str) -> Iterator[FactGroup]:
 
 
 def links(view: View) -> dict[str, Any]:
-    """Where the panel leads: back to the list, and to other LoRAs of it."""
+    """Where the panel leads: back to the list, to other LoRAs of it, and to other searches."""
     closed = View.from_address(view.to_address())
     address = View(query=closed.query, stack=closed.stack).to_address()
     return {
         "view": view,
         "close_address": page_address(address),
-        "open_prefix": f"{page_address(address + '&').replace('?&', '?')}open=",
+        "open_prefix": prefix(address, "open"),
+        "search_prefix": prefix(View(stack=closed.stack).to_address(), "q"),
         "address": view.to_address(),
     }
 
