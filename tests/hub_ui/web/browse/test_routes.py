@@ -11,7 +11,7 @@ def cards(text: str) -> list[str]:
 
 def test_the_page_asks_the_hubs_once_it_is_there(client: TestClient) -> None:
     page = read(client.get("/").text)
-    assert [ask["hx-get"] for ask in page.select(".ask")] == ["ask?"]
+    assert [str(ask["hx-get"]).partition("&")[0] for ask in page.select(".ask")] == ["ask?"]
 
 
 def test_the_hubs_answers_come_in_parts(client: TestClient) -> None:
@@ -28,3 +28,9 @@ def test_a_part_says_which_address_it_is(client: TestClient) -> None:
     answer = client.get("/?base=flux1", headers={**PART, "HX-Target": "main#main"})
     assert answer.headers["HX-Push-Url"] == "./?base=flux1"
     assert read(answer.text).html is None
+
+
+def test_a_link_to_a_lora_that_nobody_has_seen_opens_its_panel(client: TestClient) -> None:
+    panel = read(client.get("/?open=civitai%3A1").text).select_one("#panel article")
+    assert panel is not None
+    assert [each["hx-get"] for each in panel.select("[hx-trigger=load]")] == ["lora/read?open=civitai%3A1"]
