@@ -1,16 +1,14 @@
 """A hundred visitors of a hosted page for three minutes: they search, choose a filter, open a LoRA, generate an image.
 
 The page runs in a process of its own; the hubs and the visitors in this one. A visitor rests between two actions, as a
-person who reads does. Times are of whole answers, until all hubs' results are there, and of what is shown
-at first.
+person who reads does. The time of a search is that of the list from the catalog; of what the hubs add to it, apart,
+that of the whole stream. After these minutes everybody searches at one moment.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from statistics import median
-from typing import Any, cast
+from typing import cast
+from urllib.parse import quote
 
 import psutil
 
@@ -33,7 +31,8 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 from tests.benchmarks.figures import Figure, report
-from tests.hub_ui.web.raw import STATES, OnStep, Visitor, ignore
+from tests.hub_ui.web.conftest import PART
+from tests.hub_ui.web.raw import Visitor
 
 VISITORS = 100
 SECONDS = 180.0
@@ -43,10 +42,9 @@ WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", 
 FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
 OPENS = ("civitai:900102", "civitai:900103", "civitai:900104", "huggingface:hatbox/top-hat-tiny")
 TRIES = ("huggingface:hatbox/top-hat-tiny", "huggingface:shapeworks/ink-outline-tiny", "civitai:900102")
-# In what is shown: how many LoRAs the list has, which is there once the list is, and the title of the open LoRA.
-LIST, PANEL = "<b>[0-9,]+</b>", "<h2 dir="
-SEARCH_P95 = 0.5
-GROWTH = 1.1
+# Seconds. Whoever opens a LoRA of a hub that hangs hears so.
+SEARCH_P95, HANGING_SECONDS = 0.12, 10.0
+GROWTH, MOST_MB = 1.1, 400
 FAULTS = {
     "": (),
     ", one hub hanging and one answering 500": (
@@ -63,19 +61,12 @@ class Measures:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)
     memory: list[tuple[float, int]] = field(default_factory=list)
+    before_torch: int = 0
 
-    def run(self, name: str, act: Callable[[OnStep], str], sign: str = "") -> None:
-        """Also until something with the `sign` is shown, if it has one."""
-        start, shown = time.perf_counter(), list[float]()
-
-        def on_step(message: dict[str, Any]) -> None:
-            if sign and not shown and re.search(sign, json.dumps(message)):
-                shown.append(time.perf_counter() - start)
-
-        said = act(on_step)
+    def run(self, name: str, act: Callable[[], str]) -> None:
+        start = time.perf_counter()
+        said = act()
         self.seconds[name].append(time.perf_counter() - start)
-        if sign:
-            self.seconds[f"{name}, at first"].append(shown[0] if shown else self.seconds[name][-1])
         if said:
             self.errors.append(f"{name}: {said}")
 
@@ -99,14 +90,7 @@ def hosted_page(hubs: HubEndpoints) -> Iterator[tuple[Visitor, psutil.Process]]:
                 process.terminate()
 
 
-def visit(
-    visitor: Visitor,
-    numbers: dict[str, int],
-    tries: Sequence[str],
-    measures: Measures,
-    chance: random.Random,
-    end: float,
-) -> None:
+def visit(visitor: Visitor, tries: Sequence[str], measures: Measures, chance: random.Random, end: float) -> None:
     """One person until `end`, who generates one image with one of `tries` in that time."""
     left = end - time.monotonic()
     time.sleep(chance.uniform(0, min(REST, left)))
@@ -115,72 +99,48 @@ def visit(
     for number in count():
         if time.monotonic() >= image_at:
             image_at = math.inf
-            measures.run("try", lambda _on_step: generate(visitor, chance.choice(tries)))
-        elif number % 3 == 0:
-            act = {"act": "search", "query": chance.choice(WORDS)}
-            measures.run("search", partial(search, visitor, numbers, act), LIST)
-        elif number % 3 == 1:
-            act = {"act": "address", "query": chance.choice(FILTERS)}
-            measures.run("filter", partial(search, visitor, numbers, act), LIST)
+            measures.run("try", lambda: generate(visitor, chance.choice(tries)))
+        elif number % 3 < 2:
+            address = f"q={chance.choice(WORDS)}" if number % 3 == 0 else chance.choice(FILTERS)
+            measures.run("search", lambda a=address: part(visitor, f"?{a}", "main#main", 'id="cards"'))  # type: ignore[misc]
+            measures.run("hubs", lambda a=address: hear(visitor, f"ask?{a}", "</"))  # type: ignore[misc]
         else:
-            # Never the one that is open.
-            ref = OPENS[(first + number // 3) % len(OPENS)]
-            measures.run("open", partial(open_lora, visitor, numbers, ref), PANEL)
+            ref = quote(OPENS[(first + number // 3) % len(OPENS)])
+            measures.run("open", lambda r=ref: part(visitor, f"?open={r}", "aside#panel", "<h2"))  # type: ignore[misc]
+            measures.run("read", lambda r=ref: hear(visitor, f"lora/read?open={r}", "<h2"))  # type: ignore[misc]
         rest = chance.uniform(0.5, 1.5) * REST
         if time.monotonic() + rest >= end:
             return
         time.sleep(rest)
 
 
-def search(visitor: Visitor, numbers: dict[str, int], act: dict[str, Any], on_step: OnStep = ignore) -> str:
-    for event in ("nav.act > state", "state.change > state"):
-        if said := visitor.ask(numbers[event], STATES, act, on_step=on_step).said:
-            return said
-    return ""
+def part(visitor: Visitor, path: str, target: str, sign: str) -> str:
+    """What is wrong with a part of a page, as htmx asks for it."""
+    answer = visitor.request("GET", path, headers={**visitor.headers, **PART, "HX-Target": target})
+    return "" if answer.status_code == 200 and sign in answer.text else f"{answer.status_code} {answer.text[:300]}"
 
 
-def open_lora(visitor: Visitor, numbers: dict[str, int], ref: str, on_step: OnStep = ignore) -> str:
-    act, told = {"act": "open", "ref": ref}, list[str]()
-
-    def hear(message: dict[str, Any]) -> None:
-        told.append(json.dumps(message))
-        on_step(message)
-
-    for event in ("nav.act > state", "state.change > panel"):
-        if said := visitor.ask(numbers[event], STATES, act, on_step=hear).said:
-            return said
-    return "" if any(PANEL in text for text in told) else f"nothing of {ref} is shown"
-
-
-def pin(visitor: Visitor, ref: str) -> str:
-    """As the button of a card has it."""
-    event = visitor.post("gradio_api/call/v2/show", json={"ref": ref}).json()["event_id"]
-    [text] = (
-        line for line in visitor.get(f"gradio_api/call/show/{event}").text.splitlines() if line.startswith("data:")
-    )
-    return str(json.loads(text.removeprefix("data:"))[0]["ref"])
+def hear(visitor: Visitor, path: str, sign: str) -> str:
+    """What is wrong with a stream, read to its end."""
+    told = "".join(visitor.stream(path))
+    return "" if sign in told else f"{path}: {told[:300]}"
 
 
 def generate(visitor: Visitor, ref: str) -> str:
-    seed = random.randrange(2**31)  # each makes an image of its own
-    data = [[ref], "a red circle", None, "", None, seed, 4, None, None, None, False]
-    asked = visitor.post("gradio_api/call/try", json={"data": data})
-    if asked.status_code != 200:
-        return asked.text
-    with visitor.get(f"gradio_api/call/try/{asked.json()['event_id']}", stream=True) as stream:
-        lines = [line.decode() for line in stream.iter_lines()]
-    return "" if "event: complete" in lines else " ".join(lines)[-300:]
+    # Each makes an image of its own.
+    answer = visitor.call("try", refs=[ref], prompt="a red circle", seed=random.randrange(2**31), steps=4)
+    return answer.said if answer.status == 200 else f"{answer.status} {answer.said}"
 
 
 def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds: float) -> Measures:
     """With a page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
     measures = Measures()
     with hosted_page(hubs) as (visitor, process), ThreadPoolExecutor(visitors) as people:
-        numbers = visitor.numbers()
-        first = visitor.another()
-        said = [search(first, numbers, {"act": "search", "query": word}) for word in WORDS]
-        said += [open_lora(first, numbers, ref) for ref in OPENS]
-        tries = [pin(first, ref) for ref in TRIES]
+        first, start = visitor.with_cookie(), time.monotonic()
+        said = [hear(first, f"ask?q={word}", "</") for word in WORDS]
+        said += [hear(first, f"lora/read?open={quote(ref)}", "<h2") for ref in OPENS]
+        measures.before_torch = process.memory_info().rss
+        tries = [str(first.call("show", ref=ref).data[0]["ref"]) for ref in TRIES]
         said += [generate(first, ref) for ref in tries]
         measures.errors += filter(None, said)
         hubs.faults.add(*faults)
@@ -193,11 +153,17 @@ def load(hubs: HubEndpoints, faults: Sequence[Fault], *, visitors: int, seconds:
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         visits = [
-            people.submit(visit, visitor.another(), numbers, tries, measures, random.Random(number), start + seconds)
+            people.submit(visit, visitor.with_cookie(), tries, measures, random.Random(number), start + seconds)
             for number in range(visitors)
         ]
         for each in visits:
             each.result()
+        at_once = [people.submit(search_at_once, visitor, measures, random.Random(n)) for n in range(visitors)]
+        for each in at_once:
+            each.result()
+        if faults:
+            measures.run("open where a hub hangs", lambda: hear(first, f"lora/read?open={quote(HANGS)}", "</"))
+            measures.run("try where a hub hangs", lambda: first.get(f"?view=try&lora={quote(HANGS)}").reason and "")
         done.set()
         watcher.join()
     return measures
