@@ -47,8 +47,14 @@ async def search(person: Person, word: str, heard: Heard) -> None:
     """As the page does: the list, then what the hubs add to it."""
     found = await person.part(f"?q={word}", "main#main")
     heard.searches.append(found)
-    if ask := ASK.search(found.text):
-        heard.streams.append(await person.part(unescape(ask[1]), ""))
+    if ask := ask_address(found.text):
+        heard.streams.append(await person.part(ask, ""))
+
+
+def ask_address(text: str) -> str:
+    """Where the page then asks the hubs."""
+    found = ASK.search(text)
+    return unescape(found[1]) if found else ""
 
 
 async def visit(page: HostedPage, heard: Heard, chance: random.Random, *, rest: float, seconds: float) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import connectors
 from connectors.errors import HubDown, HubUiError
 from connectors.query import Query
+from connectors.record import Lora
 from hub_ui import services
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora
@@ -33,7 +36,12 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         add, added = built.catalog.add, list[str]()
-        monkeypatch.setattr(built.catalog, "add", lambda found, **more: added.append(found[0].title) or add(found, **more))
+
+        def note(found: Sequence[Lora], **more: Any) -> int:
+            added.extend(each.title for each in found)
+            return add(found, **more)
+
+        monkeypatch.setattr(built.catalog, "add", note)
         for title in ("Ink", "Ink", "Ink, anew"):
             hub.loras = hub.loras if hub.loras[0].title == title else [lora(title=title)]
             [*built.lookup.search(Query())]
