@@ -49,8 +49,7 @@ chaos: $(VENV)/has-test
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 leaks: $(VENV)/has-test
-	$(BIN)/python -m tests.browser.chromium
-	$(BIN)/python -m tests.browser.two_visitors $(ARGS)
+	$(BIN)/python -m tests.people.two_visitors $(ARGS)
 
 accuracy: $(VENV)/has-test
 	$(BIN)/python -m tests.accuracy $(ARGS)

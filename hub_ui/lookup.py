@@ -34,6 +34,7 @@ from hub_ui.metrics import Metrics
 from hub_ui.policy import Policy
 
 _LOG = logging.getLogger(__name__)
+_MOST_ADDED = 200
 _MOST_HISTORIES = 200
 # Locks that keep two threads from reading the same header: enough that different files rarely share one.
 _LOCKS = 64
@@ -69,6 +70,8 @@ class Lookup:
         self.down_since: dict[HubName, datetime] = {}
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._history_lock = threading.Lock()
+        self._added: LRUCache[tuple[HubName, str], tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
+        self._added_lock = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def connector(self, hub: Origin) -> LoraSource:
@@ -111,10 +114,19 @@ class Lookup:
         if answer.page is None:
             return answer
         self.seconds[answer.hub] = answer.seconds
-        self._catalog.add(answer.page.loras, found_by=query.words)
+        self._add(answer.hub, query.words, tuple(answer.page.loras))
         self._catalog.withhold(answer.page.withheld)
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
+
+    def _add(self, hub: HubName, words: str, loras: tuple[Lora, ...]) -> None:
+        """Visitors who search for the same share a hub's answer, which says nothing new the second time."""
+        with self._added_lock:
+            known = self._added.get((hub, words), ())
+        if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
+            self._catalog.add(loras, found_by=words)
+            with self._added_lock:
+                self._added[hub, words] = loras
 
     def ask_again(self, hub: HubName) -> None:
         """The next request goes to the hub even while it is left alone, because a person wants it to."""

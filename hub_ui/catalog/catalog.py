@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
+
+from cachetools import LRUCache
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound
@@ -32,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 # LoRAs in one transaction: others wait for it, and all of it is in memory.
 _BATCH = 1_000
+_MOST_LISTINGS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +52,9 @@ class Catalog:
         """Without an index every search looks at every row: the same answers, slower."""
         self._store = store
         self._index = index
+        # By the catalog's change: most people look at the same few lists.
+        self._listings: LRUCache[tuple[int, Plan], Listing] = LRUCache(_MOST_LISTINGS)
+        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, database: str = "") -> Self:
@@ -239,8 +246,15 @@ class Catalog:
         now: datetime | None = None,
     ) -> Listing:
         """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
-        ids, counts = self._find(plan(query, installed=installed, favorites=favorites, now=now), lambda ids: ids)
-        return Listing(ids=ids, total=counts.total, facets=facets(counts, self._store.spellings))
+        wanted = (self.change(), plan(query, installed=installed, favorites=favorites, now=now))
+        with self._lock:
+            known = self._listings.get(wanted)
+        if known is None:
+            ids, counts = self._find(wanted[1], lambda ids: ids)
+            known = Listing(ids=ids, total=counts.total, facets=facets(counts, self._store.spellings))
+            with self._lock:
+                self._listings[wanted] = known
+        return known
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
         """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.

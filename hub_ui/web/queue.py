@@ -35,7 +35,7 @@ from hub_ui.logs import REQUEST_ID_HEADER, use_request_id
 # A queued event costs memory.
 MOST_WAITING = 2000
 # Seconds between two looks for events: while somebody asks, for a while after that, and when nobody does.
-ASKED_SECONDS, IN_USE_SECONDS, IDLE_SECONDS = 30.0, 0.002, 0.4
+ASKED_SECONDS, IN_USE_SECONDS, IDLE_SECONDS = 30.0, 0.002, 0.5
 # After each event, Gradio would sum up the last 10,000 for its monitoring page, which is closed here.
 _MONITORING = {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(2**62)}
 

@@ -19,7 +19,7 @@ SIGN_OUT_ROUTE = "/logout"
 
 @dataclass(frozen=True)
 class VisitorCookie:
-    """ASGI middleware: each request is its visitor's, and the page itself brings a new one their cookie."""
+    """ASGI middleware: each request is its visitor's, and the first page that a new one opens brings their cookie."""
 
     app: ASGIApp
     visitors: Visitors
@@ -42,15 +42,19 @@ class VisitorCookie:
         scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", cookie_of(visitor.id, headers, scope["scheme"]))
+            if message["type"] == "http.response.start" and is_page(answered := MutableHeaders(scope=message)):
+                self.visitors.keep(visitor)
+                answered.append("set-cookie", cookie_of(visitor.id, headers, scope["scheme"]))
             await send(message)
 
-        is_first = scope["method"] == "GET" and scope["path"] == "/" and visitor.id != cookie
-        if is_first:
-            self.visitors.keep(visitor)
+        # A part of a page is asked for by who has the page.
+        is_first = scope["method"] == "GET" and visitor.id != cookie and "hx-request" not in headers
         with use_visitor(visitor):
             await self.app(scope, receive, reply if is_first else send)
+
+
+def is_page(headers: Headers) -> bool:
+    return headers.get("content-type", "").startswith("text/html")
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ app.launch(prevent_thread_lock=True, quiet=True)
 print("served", flush=True)
 threading.Event().wait()
 """
-SETTLE_SECONDS = 45
-MOST_OF_A_CORE = 0.3
+SETTLE_SECONDS = 40
+MOST_OF_A_CORE = 0.1
 
 
 def percent_of_a_core(script: str, *words: str, seconds: float, settle: float = SETTLE_SECONDS) -> float:

@@ -13,7 +13,7 @@ from hub_ui.demo.hubs.folder import Origins
 from hub_ui.hosting.limits import Limits
 
 # The visitors of a bench share an address, and each wants an image within three minutes.
-LIMITS = Limits(people_per_address=1000, queue=200)
+LIMITS = Limits(people_per_address=1000, connections_per_address=2000, queue=200, searches_per_minute=10_000)
 
 
 def main(home: Path, *origins: str) -> None:

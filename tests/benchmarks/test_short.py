@@ -12,6 +12,7 @@ from tests.benchmarks import (
     bench_federation,
     bench_idle,
     bench_inspection,
+    bench_load,
     bench_memory,
     bench_page,
     bench_start,
@@ -49,8 +50,16 @@ def test_an_idle_app_is_measured(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.tools
-def test_visitors_at_once_are_timed_against_one_after_the_other() -> None:
-    assert names(bench_visitors.figures(visitors=2, runs=1)) == ["2 visitors at once"]
+def test_visitors_are_timed_also_while_hubs_fail() -> None:
+    searched, beside, opened, *memory = bench_visitors.figures(numbers=(3,), rest=0.1, seconds=1)
+    assert beside.name == "p95 of a search, 3 visitors, one hub hanging and one answering 500"
+    assert min(searched.ours, opened.ours, *(each.ours for each in memory)) > 0
+
+
+@pytest.mark.tools
+def test_visitors_of_some_minutes_are_timed() -> None:
+    search, filter_, memory, *_ = bench_load.figures(visitors=2, seconds=2)
+    assert (search.name, memory.unit) == ("p95 of 2 visitors: search", "MB")
 
 
 @pytest.mark.tools

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import connectors
 from connectors.errors import HubDown, HubUiError
+from connectors.query import Query
+from connectors.record import Lora
 from hub_ui import services
 from hub_ui.settings import from_environment
+from tests.hub_ui.stand_ins import Hub, lora
 
 
 def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) -> None:
@@ -23,3 +29,20 @@ def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) ->
         built.lookup.ask_again("civitai")
         breaker.check()
         built.lookup.ask_again("a hub that is not here")
+
+
+def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(name="civitai", loras=[lora(title="Ink")])
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        add, added = built.catalog.add, list[str]()
+
+        def note(found: Sequence[Lora], **more: Any) -> int:
+            added.extend(each.title for each in found)
+            return add(found, **more)
+
+        monkeypatch.setattr(built.catalog, "add", note)
+        for title in ("Ink", "Ink", "Ink, anew"):
+            hub.loras = hub.loras if hub.loras[0].title == title else [lora(title=title)]
+            [*built.lookup.search(Query())]
+        assert (added, built.catalog.lora(hub.loras[0].ref).title) == (["Ink", "Ink, anew"], "Ink, anew")

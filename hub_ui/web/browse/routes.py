@@ -143,12 +143,13 @@ class BrowseRoutes:
         for now in search.search(services, view.query):
             if now.is_held:
                 continue
-            values = self.parts.around(view, now, view)
             if now.fingerprint != seen or services.catalog.change() != change:
                 seen, change = now.fingerprint, services.catalog.change()
-                yield self.pages.render("browse/step", **{**values, **self.parts.listed(view, now)})
+                yield self.pages.render("browse/step", **self.parts.all(view, now))
             else:
-                yield self.pages.render("browse/hubs", **{**values, **self.parts.listed(view, now, cards=False)})
+                # Nothing is counted again where nothing has changed.
+                values = self.parts.listed(view, now, cards=False)
+                yield self.pages.render("browse/hubs", **values, statuses=now.statuses)
         if services.settings.read_headers:
             yield from self.read_headers(view, now)
 

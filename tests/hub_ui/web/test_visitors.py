@@ -19,6 +19,7 @@ from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
+from tests.hub_ui.web.conftest import PART, read
 from tests.hub_ui.web.raw import Visitor, served
 
 SECRETS = (SECRET, *ADA.values())
@@ -77,7 +78,15 @@ def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor
 def test_who_has_a_cookie_keeps_it_and_nothing_but_the_page_sets_one(page: Visitor) -> None:
     visitor, _ = arrive(page)
     assert [path for path in ("", "config", "health") if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
-    assert "hub-ui-visitor" not in str(page.get("config").headers)
+    assert [path for path in ("config", "ask", "web/hub_ui.css") if "hub-ui-visitor" in str(page.get(path).headers)] == []
+
+
+@pytest.mark.parametrize("path", ["settings", "glossary", "?view=library"])
+def test_whichever_page_a_visitor_opens_first_brings_their_cookie(page: Visitor, path: str) -> None:
+    cookie = page.get(path).headers["set-cookie"].partition(";")[0]
+    kept = {"hub": "civitai", "do": "save", "key": ADA["civitai"]}
+    answer = requests.post(f"{page.url}settings/key", data=kept, headers={**PART, "Cookie": cookie}, timeout=60)
+    assert read(answer.text).select_one("#civitai .good") is not None
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from safetensors.numpy import load_file, save_file
 from connectors.registry import HUBS, HubName
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
-from tests.browser.leaks import Colours, Finding, Kind, Scan, Secret
-from tests.browser.wire import Wire, recorded
+from tests.people.browser import Answer, Browser
+from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
@@ -39,8 +39,8 @@ OWNER_KEYS: Mapping[HubName, str] = {
 }  # fmt: skip
 # The owner's keys are in use: one hub's list and one LoRA.
 SHARED = "replicate:list civitai:731905"
-# Gradio (6.31) names a person's own uploads, and the files of named endpoints, by their path in its temporary folder.
-NAMES_FILES = re.compile("^[A-Z]+ /gradio_api/(upload|queue/data)")
+# Gradio (6.31) names the files of named endpoints by their path in its temporary folder.
+NAMES_FILES = re.compile("^[A-Z]+ /gradio_api/call/try/")
 # Many at once, so that no limit ends the run.
 LIMITS = {
     f"HUB_UI_LIMIT_{name}": "5000"
@@ -89,21 +89,20 @@ PEOPLE = (ADA, BEN)
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`urls` and `wires` are by person's name."""
+    """`browsers` are by person's name."""
 
     folder: Path
     hubs: HubEndpoints
-    urls: Mapping[str, str]
-    wires: Mapping[str, Wire]
+    browsers: Mapping[str, Browser]
     scan: Scan
 
     def heard(self, person: Person, words: str) -> bool:
         """Whether they were told that: what nobody was told can't have leaked either."""
-        return any(words.encode() in answer.body for answer in self.wires[person.name].answers)
+        return any(words.encode() in answer.body for answer in self.browsers[person.name].answers)
 
     def leaks(self) -> list[Finding]:
         """What people were told so far, and what has been written, but for uploads and results that still count."""
-        answers = (leaks_of_answers(self.scan, name, wire) for name, wire in self.wires.items())
+        answers = (leaks_of_answers(self.scan, name, each.answers) for name, each in self.browsers.items())
         files = self.scan.find_in_files(self.folder)
         return [*chain.from_iterable(answers), *(each for each in files if not self._is_running(each))]
 
@@ -114,10 +113,10 @@ class Stage:
         )
 
 
-def leaks_of_answers(scan: Scan, name: str, wire: Wire) -> Iterator[Finding]:
+def leaks_of_answers(scan: Scan, name: str, answers: Sequence[Answer]) -> Iterator[Finding]:
     """What came several times is looked at once."""
     seen = set[bytes]()
-    for answer in list(wire.answers):
+    for answer in list(answers):
         where = f"{answer.request.partition('?')[0][:100]} to {name}"
         yield from scan.find(f"the headers of {where}", _without_session(answer.headers), reader=name)
         digest = sha256(answer.body).digest()
@@ -180,15 +179,12 @@ def staged(folder: Path) -> Iterator[Stage]:
         Secret(text="hf_oauth_", what="a token of a sign-in", kind="key"),
         *(Secret(text=str(path), what="a folder of the server", kind="folder") for path in (page, ROOT, sys.prefix)),
     ]
-    with running_hubs(folder / "data") as hubs, served(page, hubs) as url, recorded(url) as ada, recorded(url) as ben:
-        wires = {ADA.name: ada, BEN.name: ben}
-        yield Stage(
-            folder=page,
-            hubs=hubs,
-            urls={name: url for name, (url, _) in wires.items()},
-            wires={name: wire for name, (_, wire) in wires.items()},
-            scan=Scan(secrets=secrets, colours=[person.colours for person in PEOPLE]),
-        )
+    with running_hubs(folder / "data") as hubs, served(page, hubs) as url:
+        browsers = {person.name: Browser(url) for person in PEOPLE}
+        scan = Scan(secrets=secrets, colours=[person.colours for person in PEOPLE])
+        yield Stage(folder=page, hubs=hubs, browsers=browsers, scan=scan)
+        for browser in browsers.values():
+            browser.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`python -m tests.browser.two_visitors`: two people use every feature of a hosted page at random, and nothing leaks.
+"""`python -m tests.people.two_visitors`: two people use every feature of a hosted page at random, and nothing leaks.
 
 Whatever either was told, whatever the page said and wrote is then looked at: no key, nothing of the other's, no folder
 of the server. The same `--seed` chooses the same actions.
@@ -12,18 +12,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from playwright.sync_api import Browser, sync_playwright
-
-from tests.browser.actions import ACTIONS, FIRST, LONG_ONLY, Action, Visit
-from tests.browser.chromium import chromium
-from tests.browser.journey import SCREEN
-from tests.browser.leaks import Finding
-from tests.browser.two_people import PEOPLE, Person, Stage, staged
+from tests.people.actions import ACTIONS, FIRST, LONG_ONLY, Action, Visit
+from tests.people.leaks import Finding
+from tests.people.two_people import PEOPLE, Person, staged
 
 # Of a model of their own, its file, a generated image, a dropped one, an upload, the endpoints.
 HEARD = ("What {} trained", "{}-trigger", "{}-weights", "{}-prompt", "{}-dropped", "{}-upload", "{}-asked")
@@ -73,57 +68,39 @@ def first_steps(seed: int) -> Iterator[Step]:
             yield Step(person=person, action=action, seed=f"{seed} {person.name}")
 
 
-def play(folder: Path, browser: Browser, steps: Sequence[Step], *, tell: bool = False) -> Told:
+def play(folder: Path, steps: Sequence[Step], *, tell: bool = False) -> Told:
     """An action that does not come to its end raises, with its number in a note."""
     with staged(folder) as stage:
-        with people(stage, browser, folder) as visits:
-            for index, step in enumerate(steps):
-                begin = time.monotonic()
-                try:
-                    step.action(replace(visits[step.person.name], random=Random(step.seed)))
-                except Exception as error:
-                    error.add_note(f"Action {index} of {len(steps)}, {step}. Found until then: {stage.leaks()}")
-                    raise
-                if tell:
-                    print(f"{index:4} {time.monotonic() - begin:5.1f} s  {step}", flush=True)
+        for index, step in enumerate(steps):
+            begin, browser = time.monotonic(), stage.browsers[step.person.name]
+            try:
+                step.action(Visit(person=step.person, browser=browser, random=Random(step.seed)))
+            except Exception as error:
+                error.add_note(f"Action {index} of {len(steps)}, {step}. Found until then: {stage.leaks()}")
+                raise
+            if tell:
+                print(f"{index:4} {time.monotonic() - begin:5.1f} s  {step}", flush=True)
         while_open = stage.leaks()
         unheard = [text for text in HEARD if not any(stage.heard(each, text.format(each.word)) for each in PEOPLE)]
     # Uploads and results are gone with the page.
     left = stage.scan.find_in_files(stage.folder)
-    answers = [answer for wire in stage.wires.values() for answer in wire.answers]
+    answers = [answer for browser in stage.browsers.values() for answer in browser.answers]
     return Told(
         findings=list(dict.fromkeys([*while_open, *left])), unheard=unheard, answers=len(answers),
         bytes_=sum(len(answer.body) for answer in answers),
     )  # fmt: skip
 
 
-@contextmanager
-def people(stage: Stage, browser: Browser, folder: Path) -> Iterator[dict[str, Visit]]:
-    """By name, each in a browser profile of their own."""
-    with ExitStack() as closing:
-        visits = {}
-        for person in PEOPLE:
-            context = browser.new_context(viewport=SCREEN, reduced_motion="reduce", accept_downloads=True)
-            closing.callback(context.close)
-            downloads = folder / f"of-{person.name}"
-            downloads.mkdir()
-            page, url = context.new_page(), stage.urls[person.name]
-            visits[person.name] = Visit(person=person, page=page, url=url, random=Random(), downloads=downloads)
-        yield visits
-
-
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.browser.two_visitors")
+    parser = argparse.ArgumentParser(prog="python -m tests.people.two_visitors")
     parser.add_argument("--actions", type=int, default=200, metavar="N", help="0: each of them once")
     parser.add_argument("--seed", type=int, help="drawn if not given; the same seed has the same actions")
     asked = parser.parse_args(arguments)
     seed = asked.seed if asked.seed is not None else Random().randrange(10**6)
     steps = list(random_steps(asked.actions, seed) if asked.actions else each_once(seed))
-    begin, path = time.monotonic(), chromium()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        told = play(Path(folder), browser, steps, tell=True)
-        browser.close()
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        told = play(Path(folder), steps, tell=True)
     for action, count in Counter(step.action.__name__ for step in steps).most_common():
         print(f"{count:4} {action}")
     seconds = time.monotonic() - begin

@@ -1,4 +1,4 @@
-"""tests/browser/leaks.py finds what it is there to find."""
+"""tests/people/leaks.py finds what it is there to find."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import zstandard
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.browser.leaks import Colours, Scan, Secret
+from tests.people.leaks import Colours, Scan, Secret
 
 KEY = "civ_ada_5f2c9e"
 ADA = Colours(of="Ada", three=((213, 34, 181), (17, 203, 94), (242, 167, 8)))

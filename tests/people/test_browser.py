@@ -1,0 +1,51 @@
+"""tests/people/browser.py keeps all that somebody is told, streams included, and sends forms as browsers do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.hub_ui.web.raw import served
+from tests.people.browser import Browser, fields_of
+from tests.people.leaks import Scan, Secret
+from tests.people.two_people import leaks_of_answers
+
+SCAN = Scan(secrets=[Secret(text="brasswick", what="words of Ben", of="Ben")])
+FORM = """
+<form id="f"><input name="a" value="1"><input name="b" type="checkbox"><input name="c" type="checkbox" checked>
+<input name="d" disabled value="4"><select name="e"><option value="x"><option value="y" selected></select>
+<textarea name="g">long</textarea><button name="h">Send</button></form><input form="f" name="i" value="9">
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with served(tmp_path_factory.mktemp("page"), hosted=True) as page:
+        opened = Browser(page.url)
+        yield opened
+        opened.close()
+
+
+def test_a_stream_is_looked_at_like_every_answer(browser: Browser) -> None:
+    browser.go("?q=brasswick")
+    found = [str(finding) for finding in leaks_of_answers(SCAN, "Ada", browser.answers)]
+    assert any(each.startswith("words of Ben in GET /ask to Ada: ") for each in found)
+    assert list(leaks_of_answers(SCAN, "Ben", browser.answers)) == []
+
+
+def test_a_page_comes_with_what_it_loads_by_itself(browser: Browser) -> None:
+    browser.go("?open=civitai%3A1001")
+    asked = [answer.request.partition("?")[0] for answer in browser.answers]
+    assert {"GET /web/hub_ui.css", "GET /ask", "GET /lora/read"} <= set(asked)
+    assert "Asking the hub" not in browser.all("#panel .lora, .lora")[0].get_text()
+
+
+def test_a_form_is_sent_as_it_stands() -> None:
+    piece = BeautifulSoup(FORM, "html.parser")
+    form = piece.form
+    assert form is not None
+    sent = {"a": ["1"], "c": ["on"], "e": ["y"], "g": ["long"], "i": ["9"]}
+    assert fields_of([piece], form) == sent
