@@ -106,7 +106,7 @@ def hub_down(page: Page, demo: Demo) -> None:
 def hubs_open(page: Page, demo: Demo) -> None:
     hub_down(page, demo)
     page.locator("#hubs-menu > summary").click()
-    expect(page.locator("#hubs-list .down")).to_be_visible()
+    expect(page.locator("#hubs-list li.down")).to_be_visible()
 
 
 def lightbox(page: Page, demo: Demo) -> None:

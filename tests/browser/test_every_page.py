@@ -75,10 +75,8 @@ def look(page: Page, name: str, width: int) -> dict[str, list[str]]:
     page.set_viewport_size({"width": width, "height": 844})
     come_to_rest(page)
     beside = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    found = {
-        f"{name} {width}": [*unreachable(page), *beyond_the_window(page), *(f"scrolls: {box}" for box in too_wide(page))]
-        + ([f"{beside} pixels beside the window"] if beside > 0 else []),
-    }
+    scrolls = [f"scrolls: {box}" for box in too_wide(page)] + ([f"{beside} pixels beside"] if beside > 0 else [])
+    found = {f"{name} {width}": [*unreachable(page), *beyond_the_window(page), *scrolls]}
     if width != 1024:
         found[f"{name} {width} light"] = axe.violations(page)
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")

@@ -48,7 +48,7 @@ def test_while_a_hub_is_down_it_says_so_in_its_place_until_it_is_asked_again(dem
     stop(journey)
     demo.hubs.faults.clear()
     journey.locator("#hubs-menu > summary").click()
-    expect(journey.locator("#hubs-list .down")).to_contain_text("CivitAI")
+    expect(journey.locator("#hubs-list li.down")).to_contain_text("CivitAI")
     stop(journey)
     journey.locator("#hubs-list").get_by_role("button", name="Ask again").click()
     expect(journey.locator("#hubs .dot.good")).to_have_count(3)

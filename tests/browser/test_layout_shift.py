@@ -21,9 +21,7 @@ ADDRESSES = (
     "", "?base=tiny-shapes&open=civitai:900103", "?view=try", f"?view=try&lora={places.INK}", "?view=library",
     "settings", "glossary", "about", "history", "downloads",
 )  # fmt: skip
-BOTH_WIDTHS = pytest.mark.parametrize(
-    "page", [1440, pytest.param(390, marks=pytest.mark.journeys)], indirect=True
-)
+BOTH_WIDTHS = pytest.mark.parametrize("page", [1440, pytest.param(390, marks=pytest.mark.journeys)], indirect=True)
 
 
 @pytest.fixture
