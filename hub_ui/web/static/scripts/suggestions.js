@@ -16,6 +16,8 @@ async function ask(box) {
   const found = new DOMParser().parseFromString(text, "text/html").body;
   list().replaceChildren(...found.childNodes);
   list().hidden = !list().firstElementChild;
+  box.role = "combobox";
+  box.setAttribute("aria-controls", "suggestion-list");
   box.setAttribute("aria-expanded", String(!list().hidden));
 }
 
