@@ -37,6 +37,7 @@ def test_what_a_busy_computer_shows_late_is_still_the_answer_to_a_key_and_what_m
     page.keyboard.press("a")
     page.wait_for_function("shifts.length")
     assert_still(page, 0.01, by_itself=True)
+    page.goto("about:blank")
     page.set_content(f"<script>{COUNT_SHIFTS}</script>{BOXES}")
     page.evaluate("addEventListener('keydown', () => afterFrames(20, 0, () => setTimeout(move, 700)))")
     page.keyboard.press("b")
