@@ -111,8 +111,8 @@ def hubs_open(page: Page, demo: Demo) -> None:
 
 def lightbox(page: Page, demo: Demo) -> None:
     places.panel(page, demo.url)
-    page.locator("#panel .gallery img").first.click()
-    expect(page.locator("dialog[open], .lightbox").first).to_be_visible()
+    page.locator("#strip a").first.click()
+    expect(page.locator("#lightbox")).to_be_visible()
 
 
 def mature(page: Page, demo: Demo) -> None:

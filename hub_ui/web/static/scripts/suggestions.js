@@ -17,7 +17,7 @@ async function ask(box) {
   list().replaceChildren(...found.childNodes);
   list().hidden = !list().firstElementChild;
   box.role = "combobox";
-  box.setAttribute("aria-controls", "suggestion-list");
+  box.setAttribute("aria-controls", "suggestions");
   box.setAttribute("aria-expanded", String(!list().hidden));
 }
 
@@ -71,4 +71,5 @@ function close() {
   if (!list()) return;
   list().hidden = true;
   list().replaceChildren();
+  document.querySelector("#q[role]")?.setAttribute("aria-expanded", "false");
 }
