@@ -13,7 +13,7 @@ WAIT = 60_000
 MAKING = 480_000
 # Nothing is asked for or followed any more, and the pictures that can be seen are there.
 AT_REST = """() => document.readyState === 'complete' && 'htmx' in window
-  && !document.querySelector('.htmx-request, .card.ghost, .dot.asked, .frame.making, #downloads-stream')
+  && !document.querySelector('.htmx-request, .ghost, .dot.asked, .frame.making, #downloads-stream')
   && [...document.images].every((picture) => {
     const place = picture.getBoundingClientRect();
     const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;

@@ -59,7 +59,10 @@ def test_a_first_visit_does_not_shift_when_the_hubs_answer_one_after_the_other(f
 
 
 @BOTH_WIDTHS
-def test_a_card_its_panel_and_a_search_move_nothing_else(demo: str, page: Page) -> None:
+def test_the_panel_moves_nothing_and_a_search_leaves_what_is_around_the_list_in_its_place(
+    demo: str, page: Page
+) -> None:
+    """Cards that another list has too go to their place in it."""
     places.browse(page, demo)
     page.locator(".card .hit").nth(3).scroll_into_view_if_needed()
     forget_shifts(page)
@@ -70,11 +73,13 @@ def test_a_card_its_panel_and_a_search_move_nothing_else(demo: str, page: Page) 
     page.locator("#panel [data-close]").click()
     expect(page.locator("#panel .actions")).to_have_count(0)
     assert_still(page, STILL)
+    boxes = [page.locator(each) for each in ("#view", "#hubs-menu")]
+    before = [box.bounding_box() for box in boxes]
     page.locator("#q").fill("base:tiny-shapes kind:style")
     page.locator("#q").press("Enter")
     expect(page.locator("#line .part")).to_have_count(2)
     come_to_rest(page)
-    assert_still(page, STILL)
+    assert [box.bounding_box() for box in boxes] == before
 
 
 @pytest.mark.journeys
