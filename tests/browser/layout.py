@@ -50,7 +50,7 @@ FAULTS = """(controls) => {
 # anything else is too wide.
 SIDEWAYS = """() => [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility()
   && ['auto', 'scroll'].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth + 1
-  && !node.matches('.strip, .tabs, .sheet, .gallery, #filters')).map((node) => node.id || node.className)"""
+  && !node.matches('#strip, .strip, .tabs, .sheet, #filters')).map((node) => node.id || node.className)"""
 
 # Of each line of text that can be seen: the part of its box that no ancestor cuts off.
 LINES = """

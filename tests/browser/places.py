@@ -71,8 +71,7 @@ def compare_lora(page: Page, demo: str) -> None:
 def compare_expert(page: Page, demo: str) -> None:
     """Each part of its form is unfolded."""
     compare_lora(page, demo)
-    for fold in ("#images", "#expert"):
-        page.locator(f"{fold} > summary").click()
+    page.evaluate("document.querySelectorAll('#making details').forEach((fold) => { fold.open = true; })")
     expect(page.get_by_label("Negative prompt")).to_be_visible(timeout=WAIT)
 
 
