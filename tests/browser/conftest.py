@@ -20,17 +20,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "")
 expect.set_options(timeout=30_000)
 
 
-# Gradio (6.31) breaks off the answer that is under way when its page is left, and calls that an error. Some navigations
-# are downloads, after which the page is still there.
-QUIET_WHEN_LEFT = """
-addEventListener('beforeunload', () => {
-  const {error} = console;
-  console.error = () => {};
-  setTimeout(() => { console.error = error; }, 30000);
-});
-"""
-
-
 @dataclass
 class Watch:
     """Everything a page did that it should not have."""
@@ -39,7 +28,6 @@ class Watch:
 
     def over(self, context: BrowserContext) -> None:
         """All of its pages, also those that they open."""
-        context.add_init_script(QUIET_WHEN_LEFT)
         context.on("page", self._listen)
 
     def _listen(self, page: Page) -> None:

@@ -30,7 +30,7 @@ FAULTS = """(controls) => {
     const place = node.getBoundingClientRect();
     const top = document.elementFromPoint(place.left + place.width / 2, place.top + place.height / 2);
     const own = !top || node.contains(top) || top.contains(node) || [...node.labels || []].some((l) => l.contains(top));
-    return own || top.closest('#detail, #drawer') ? '' : `is covered by ${top.id || top.className || top.tagName}`;
+    return own || top.closest('#panel, #drawer, #suggestions, .pop') ? '' : `is covered by ${top.id || top.className || top.tagName}`;
   };
   const fault = (node) => {
     const place = node.getBoundingClientRect();
@@ -46,10 +46,11 @@ FAULTS = """(controls) => {
   scrollTo({top: 0, behavior: 'instant'});
   return found.map((pair) => pair.join(': '));
 }"""
-# A gallery, tabs on a phone, a row and a table of pictures are meant to be pushed sideways; anything else is too wide.
+# A gallery, tabs and a library's filters on a phone, a row and a table of pictures are meant to be pushed sideways;
+# anything else is too wide.
 SIDEWAYS = """() => [...document.querySelectorAll('body *')].filter((node) => node.checkVisibility()
   && ['auto', 'scroll'].includes(getComputedStyle(node).overflowX) && node.scrollWidth > node.clientWidth + 1
-  && !node.matches('.strip, .tabs, .sheet, .tiles.row')).map((node) => node.id || node.className)"""
+  && !node.matches('#strip, .strip, .tabs, .sheet, #filters')).map((node) => node.id || node.className)"""
 
 # Of each line of text that can be seen: the part of its box that no ancestor cuts off.
 LINES = """
@@ -145,7 +146,7 @@ window.shifts = [];
       count(turn, FRAMES);
     }, true);
   }
-  const names = (node) => [...node.classList].filter((name) => !name.startsWith('svelte-')).map((name) => '.' + name);
+  const names = (node) => [...node.classList].map((name) => '.' + name);
   const step = (node) => node.localName + (node.id ? '#' + node.id : names(node).join(''));
   const selector = (node) => {
     if (!(node instanceof Element)) { return node ? selector(node.parentElement) + ' ' + node.nodeName : '(gone)'; }

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
+from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
 from tests.browser import places
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import PLACES, come_to_rest
-from tests.browser.test_dropped_images import ROBOT as ROBOT_FILE
-from tests.browser.test_dropped_images import SETTINGS, drop, png
 
 PATIENCE = 180_000
 SIZES: Mapping[str, ViewportSize] = MappingProxyType(
     {
-        "1440": {"width": 1440, "height": 960},
+        "1440": {"width": 1440, "height": 900},
         "1024": {"width": 1024, "height": 768},
         "390": {"width": 390, "height": 844},
     }
 )
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 ROBOT = Ref.parse("civitai:900103")
+ROBOT_FILE = PACKAGE / "data" / "weights" / "loras" / "sks-robot.safetensors"
+SETTINGS = "Steps: 4, Sampler: Euler, CFG scale: 5, Seed: 77, Size: 128x128, Model: dreamshaper_8"
+DOWN = Fault(kind="status", status=503, hub="civitai")
 # What is longer than a screen and worth seeing as a whole.
-WHOLE = ("try_strip", "try_grid", "settings", "library")
+WHOLE = ("compare_strip", "compare_grid", "settings", "library_full", "about")
 
 
 def main(out: Path, names: Collection[str]) -> None:
@@ -58,79 +64,121 @@ def shoot(browser: Browser, demo: Demo, out: Path, name: str, reach: Callable[[P
     for width, size in SIZES.items():
         page.set_viewport_size(size)
         for theme in THEMES:
-            page.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
-            come_to_rest(page)
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            if name != "compare_making":
+                come_to_rest(page)
             path = out / f"{name}-{theme}-{width}.png"
             page.screenshot(path=path, full_page=name in WHOLE)
-            print(path)
+            print(path, flush=True)
     context.close()
     demo.hubs.faults.clear()
 
 
-def try_strip(page: Page, demo: Demo) -> None:
-    places.try_lora(page, demo.url)
-    comparison(page, "Weights")
+def compare_making(page: Page, demo: Demo) -> None:
+    """Many steps, so that it is still at it when the last image is taken."""
+    page.goto(f"{demo.url}?view=try&steps=500&seed=7&lora={places.INK}")
+    page.locator("#make button.filled").click()
+    expect(page.locator("#preview")).to_be_visible()
 
 
-def try_grid(page: Page, demo: Demo) -> None:
-    places.try_lora(page, demo.url)
-    comparison(page, "Grid")
+def compare_strip(page: Page, demo: Demo) -> None:
+    make(page, f"{demo.url}?view=try&steps=4&sheet=strip&lora={places.INK}")
+    expect(page.locator(".strip .tile img")).not_to_have_count(0)
 
 
-def comparison(page: Page, tab: str) -> None:
-    """Another kind of comparison on the open Try page, made."""
-    page.get_by_role("tab", name=tab).click()
-    expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-    if tab == "Grid":
-        page.get_by_label("More prompts, one a line").fill("a yellow star on navy background")
-    page.locator("#make").click()
-    expect(page.locator(".tiles img, .sheet td img").first).to_be_visible()
+def compare_grid(page: Page, demo: Demo) -> None:
+    make(page, f"{demo.url}?view=try&steps=2&sheet=grid&prompt=a+cat&row=a+yellow+star&lora={places.INK}")
+    expect(page.locator(".sheet td img")).not_to_have_count(0)
+
+
+def make(page: Page, address: str) -> None:
+    page.goto(address)
+    page.locator("#make button.filled").click()
+    expect(page.locator("#stage .proof")).to_be_visible(timeout=places.MAKING)
 
 
 def hub_down(page: Page, demo: Demo) -> None:
-    demo.hubs.faults.add(Fault(kind="status", status=503, hub="civitai"))
+    demo.hubs.faults.add(DOWN)
     page.goto(demo.url)
-    expect(page.locator(".hub.down")).to_have_count(1)
+    expect(page.locator("#hubs .dot.down")).to_have_count(1)
+
+
+def hubs_open(page: Page, demo: Demo) -> None:
+    hub_down(page, demo)
+    page.locator("#hubs-menu > summary").click()
+    expect(page.locator("#hubs-list li.down")).to_be_visible()
 
 
 def lightbox(page: Page, demo: Demo) -> None:
     places.panel(page, demo.url)
-    page.locator(".strip > figure").first.click()
-    expect(page.locator(".lightbox")).to_be_visible()
+    page.locator("#strip a").first.click()
+    expect(page.locator("#lightbox")).to_be_visible()
 
 
 def mature(page: Page, demo: Demo) -> None:
     places.browse(page, f"{demo.url}?nsfw=explicit&base=sdxl&sort=newest")
 
 
+def suggestions(page: Page, demo: Demo) -> None:
+    places.browse(page, demo.url)
+    page.locator("#q").press_sequentially("base:s")
+    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
+
+
 def library_full(page: Page, demo: Demo) -> None:
     """All LoRAs of the demo's own base, one of them with a note and tags, and open."""
+    keep_all(demo)
+    page.goto(f"{demo.url}?view=library")
+    page.locator("#results .hit", has_text="SKS Robot").click()
+    expect(page.locator("#panel .entry")).to_be_visible()
+
+
+def keep_all(demo: Demo) -> None:
     answers = demo.services.lookup.search(Query.of(bases=("tiny-shapes",), hubs=("civitai", "huggingface")))
     for lora in (lora for answer in answers if answer.page for lora in answer.page.loras):
         demo.services.downloads.pull(lora.ref)
     demo.services.annotations.change(ROBOT, favorite=True, note="Best at 0.8 with a plain background.", tags=("work",))
-    page.goto(f"{demo.url}?view=library")
-    page.get_by_role("button", name="Edit SKS Robot").click()
-    expect(page.locator("#entry .entry")).to_be_visible()
+
+
+def library_bulk(page: Page, demo: Demo) -> None:
+    keep_all(demo)
+    places.library(page, demo.url)
+    for place in range(2):
+        page.locator(".shelf .tick input").nth(place).check()
+    expect(page.locator("#bulk")).to_be_visible()
+
+
+def library_tool(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.url}?view=library&ltool=collections")
+    expect(page.locator("#tool h2")).to_be_visible()
 
 
 def dropped_image(page: Page, demo: Demo) -> None:
     text = f'a robot <lora:robot:0.9>\nNegative prompt: dull\n{SETTINGS}, Lora hashes: "robot: {autov3(ROBOT_FILE)}"'
-    with tempfile.TemporaryDirectory() as folder:
-        drop(page, demo.url, png(Path(folder) / "robot.png", parameters=text))
-    expect(page.locator(".dropped")).to_be_visible()
+    info, file = PngInfo(), io.BytesIO()
+    info.add_text("parameters", text)
+    Image.new("RGB", (128, 128), "teal").save(file, "PNG", pnginfo=info)
+    places.browse(page, demo.url)
+    places.drop(page, "robot.png", file.getvalue(), "image/png")
+    expect(page.locator("#dropped .actions .filled")).to_be_visible()
 
 
 def phone_filters(page: Page, demo: Demo) -> None:
     page.set_viewport_size(SIZES["390"])
     places.browse(page, demo.url)
-    page.locator("label[for=unfold]").click()
+    page.get_by_role("button", name="Filters").click()
+    expect(page.locator("#filters")).to_be_visible()
 
 
-def _in(language: str, reach: Callable[[Page, Demo], None]) -> Callable[[Page, Demo], None]:
+def more_menu(page: Page, demo: Demo) -> None:
+    places.browse(page, demo.url)
+    page.locator(".menu.on-desktop > summary").click()
+
+
+def _in(language: str, reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], None]:
     def reach_in_language(page: Page, demo: Demo) -> None:
         page.set_extra_http_headers({"Accept-Language": language})
-        reach(page, demo)
+        reach(page, demo.url)
 
     return reach_in_language
 
@@ -142,24 +190,16 @@ def _of_places(reach: Callable[[Page, str], None]) -> Callable[[Page, Demo], Non
 STATES: Mapping[str, Callable[[Page, Demo], None]] = MappingProxyType(
     {
         **{name: _of_places(reach) for name, reach in PLACES.items()},
-        **{
-            state.__name__: state
-            for state in (
-                try_strip,
-                try_grid,
-                lightbox,
-                mature,
-                dropped_image,
-                library_full,
-                hub_down,
-                phone_filters,
-            )
-        },
-        "browse_chinese": _in("zh-CN", _of_places(places.browse)),
-        "panel_japanese": _in("ja", _of_places(places.panel)),
-        "settings_chinese": _in("zh-CN", _of_places(places.settings)),
+        **{state.__name__: state for state in (
+            suggestions, hub_down, hubs_open, more_menu, mature, phone_filters, dropped_image, library_full,
+            library_bulk, library_tool, lightbox, compare_strip, compare_grid, compare_making,
+        )},
+        "browse_chinese": _in("zh-CN", places.browse),
+        "panel_japanese": _in("ja", places.panel),
+        "compare_japanese": _in("ja", places.compare_lora),
+        "settings_chinese": _in("zh-CN", PLACES["settings"]),
     }
-)
+)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,77 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import axe
-from tests.browser.layout import too_wide, unreachable
+from tests.browser import axe, places
+from tests.browser.conftest import Watch
+from tests.browser.layout import beyond_the_window, too_wide, unreachable
 from tests.browser.places import PLACES, come_to_rest
 
 pytestmark = pytest.mark.browser
-NAMES = {
-    **dict.fromkeys(("browse", "nothing_found", "panel"), "Browse"),
-    **dict.fromkeys(("try_empty", "try_more", "try_result"), "Try"),
-    **dict.fromkeys(("library", "library_import", "drawer"), "Library"),
-    "train": "Train",
-    "settings": "Settings",
-}
+WIDTHS = (1440, 1024, 390)
+HEADINGS = """() => [...document.querySelectorAll('h1')].filter((each) => !each.closest('[aria-hidden=true]')).length"""
 
 
-@pytest.fixture(scope="module", params=PLACES)
-def place(browser: Browser, demo: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """One page after the other, each opened once. Without motion: a colour half faded in has no contrast."""
-    context = browser.new_context(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
-    page = context.new_page()
-    PLACES[request.param](page, demo)
-    yield page
-    context.close()
+def hubs_menu(page: Page, demo: str) -> None:
+    places.browse(page, demo)
+    page.locator("#hubs-menu > summary").click()
+    expect(page.locator("#hubs-list li").first).to_be_visible()
 
 
-def resize(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 844})
+def suggestions(page: Page, demo: str) -> None:
+    places.browse(page, demo)
+    page.locator("#q").press_sequentially("base:s")
+    expect(page.locator("#suggestions [role=option]").first).to_be_visible()
+
+
+def every_filter(page: Page, demo: str) -> None:
+    places.browse(page, f"{demo}?kind=style&nsfw=explicit")
+    page.evaluate("document.querySelectorAll('#filters details').forEach((fold) => { fold.open = true; })")
     come_to_rest(page)
 
 
-@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.journeys)])
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.journeys)])
-def test_axe_finds_nothing_serious(place: Page, width: int, theme: str) -> None:
-    resize(place, width)
-    place.evaluate("(dark) => document.body.classList.toggle('dark', dark)", theme == "dark")
-    assert axe.violations(place, colours_only=theme == "dark") == []
+Reach = Callable[[Page, str], None]
+GROUPS: Mapping[str, Mapping[str, Reach]] = MappingProxyType(
+    {
+        "list": {name: PLACES[name] for name in ("browse", "nothing_found", "panel")},
+        "opened": {reach.__name__: reach for reach in (hubs_menu, suggestions, every_filter)},
+        "compare": {name: PLACES[name] for name in ("compare", "compare_expert", "compare_result", "history")},
+        "library": {name: PLACES[name] for name in ("library", "drawer", "downloads")},
+        "small": {name: PLACES[name] for name in ("settings", "glossary", "about", "image", "train")},
+    }
+)
+ORDINARY = ("list", "small")
 
 
 @pytest.mark.parametrize(
-    "width", [pytest.param(1440, marks=pytest.mark.journeys), pytest.param(1024, marks=pytest.mark.journeys), 390]
+    "group", [name if name in ORDINARY else pytest.param(name, marks=pytest.mark.journeys) for name in GROUPS]
 )
-def test_every_control_can_be_reached_and_nothing_is_too_wide(place: Page, width: int) -> None:
-    resize(place, width)
-    assert unreachable(place) == []
-    assert too_wide(place) == []
-    assert place.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+def test_axe_finds_nothing_and_every_control_is_within_reach(browser: Browser, demo: str, group: str) -> None:
+    """Without motion: a colour half faded in has no contrast."""
+    found: dict[str, list[str]] = {}
+    for name, reach in GROUPS[group].items():
+        watch = Watch()
+        context = browser.new_context(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
+        watch.over(context)
+        page = context.new_page()
+        reach(page, demo)
+        assert page.evaluate(HEADINGS) == 1, f"{name} has one heading of the first level"
+        assert page.title().endswith(" · hub-ui")
+        for width in WIDTHS:
+            found |= look(page, name, width)
+        context.close()
+        assert watch.faults == [], name
+    assert {place: faults for place, faults in found.items() if faults} == {}
 
 
-def test_it_has_one_heading_of_the_first_level_and_is_named_in_the_tab(
-    place: Page, request: pytest.FixtureRequest
-) -> None:
-    name = NAMES[request.node.callspec.params["place"]]
-    assert place.get_by_role("heading", level=1).all_inner_texts() == [name]
-    # An open panel gives the tab the name of its LoRA.
-    opened = place.locator("#page-browse:visible .detail h2")
-    expect(place).to_have_title(f"{opened.inner_text() if opened.count() else name} · hub-ui")
-
-
-def test_the_measure_sees_what_no_hand_can_reach(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.set_content("""
-      <button>here</button><button style="position: absolute; left: 380px">beside</button>
-      <button style="position: absolute; left: 20px; top: 200px">below</button>
-      <p id="lid" style="position: absolute; left: 0; top: 150px; width: 200px; height: 100px; background: red"></p>
-      <div style="width: 100px; overflow: auto; height: 90px" id="box"><p style="width: 150px">long</p></div>""")
-    faults = unreachable(page)
-    assert [fault.split(":")[0] for fault in faults] == ["beside", "below"]
-    assert faults[1] == "below: is covered by lid"
-    assert too_wide(page) == ["box"]
-    page.close()
+def look(page: Page, name: str, width: int) -> dict[str, list[str]]:
+    page.set_viewport_size({"width": width, "height": 844})
+    come_to_rest(page)
+    beside = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    scrolls = [f"scrolls: {box}" for box in too_wide(page)] + ([f"{beside} pixels beside"] if beside > 0 else [])
+    found = {f"{name} {width}": [*unreachable(page), *beyond_the_window(page), *scrolls]}
+    if width != 1024:
+        found[f"{name} {width} light"] = axe.violations(page)
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found[f"{name} {width} dark"] = axe.violations(page, colours_only=True)
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    return found

@@ -1,54 +1,59 @@
-"""What only a browser can tell of the look: that rules survive the way Gradio hands them on."""
+"""What only a browser can tell of the look: with forced colours, without motion, and enlarged to 200 %."""
 
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import places
+from tests.browser.layout import beyond_the_window, too_wide, unreachable
 
 pytestmark = pytest.mark.browser
+COLOURS = """(node) => {
+  const style = getComputedStyle(node);
+  return [style.backgroundColor, style.borderTopColor, style.outlineColor, style.boxShadow];
+}"""
+# How things look that differ by colour alone where nobody forces one.
+PAIRS = (
+    ("#filters input:checked", "#filters input:not(:checked)"), ("#hubs .dot.good", "#hubs .dot.down"),
+    (".places > [aria-current]", ".places > :not([aria-current])"),
+    (".card:has([aria-current])", ".card:not(:has([aria-current]))"),
+)  # fmt: skip
+MOVES = """() => document.getAnimations().filter((each) => each.playState === 'running')
+  .map((each) => each.effect.target?.className || each.animationName)"""
 
 
-def test_a_chosen_filter_is_filled(demo: str, page: Page) -> None:
-    page.goto(demo + "?kind=style&__theme=light")
-    box = page.get_by_role("group", name="Kind").get_by_role("checkbox", name="Style").locator("i")
-    expect(box).to_have_css("background-color", "rgb(58, 91, 217)")
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.journeys)])
+def test_with_forced_colours_what_is_chosen_still_looks_otherwise(browser: Browser, demo: str, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 844}, forced_colors="active", color_scheme=scheme)
+    page = context.new_page()
+    places.browse(page, f"{demo}?kind=style")
+    page.locator(".card .hit").first.click()
+    expect(page.locator("#panel .actions")).to_be_visible()
+    page.locator("#hubs .dot").first.evaluate("(dot) => dot.classList.replace('good', 'down')")
+    same = [pair for pair in PAIRS if len({str(page.locator(each).first.evaluate(COLOURS)) for each in pair}) == 1]
+    assert same == []
+    context.close()
 
 
-@pytest.mark.journeys
+def test_without_motion_nothing_moves_even_while_hubs_are_asked(browser: Browser, demo: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 844}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(demo)
+    page.evaluate("document.querySelector('#hubs .dot').className = 'dot asked'")
+    assert page.evaluate(MOVES) == []
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(MOVES) != []
+    context.close()
+
+
 @pytest.mark.parametrize(
-    ("theme", "ink", "scheme"), [("light", "rgb(28, 29, 31)", "normal"), ("dark", "rgb(236, 238, 241)", "dark")]
+    "place", ["browse", *(pytest.param(name, marks=pytest.mark.journeys) for name in ("compare_expert", "settings"))]
 )
-def test_titles_stay_readable_and_scroll_bars_follow_the_theme_whatever_the_cards_are_flagged_with(
-    demo: str, page: Page, theme: str, ink: str, scheme: str
-) -> None:
-    page.goto(f"{demo}?__theme={theme}")
-    expect(page.locator(".card .title").first).to_have_css("color", ink)
-    expect(page.locator(".flag.dark").first).to_be_visible()
-    expect(page.locator("html")).to_have_css("color-scheme", scheme)
-
-
-@pytest.mark.journeys
-def test_what_each_hub_answered_lies_within_the_window(demo: str, page: Page) -> None:
-    page.goto(f"{demo}?view=try&__theme=light")
-    expect(page.locator(".hub.good")).to_have_count(3)
-    page.evaluate("document.querySelectorAll('.hubs .said').forEach((said) => { said.textContent = '12.3 s'; })")
-    for width in (1024, 1260, 1350, 1440):
-        page.set_viewport_size({"width": width, "height": 760})
-        ends = page.locator(".hub").evaluate_all("(hubs) => hubs.map((hub) => hub.getBoundingClientRect().right)")
-        assert max(ends) <= page.evaluate("document.documentElement.clientWidth")
-
-
-@pytest.mark.journeys
-def test_a_long_path_leaves_room_for_its_name_on_a_phone(demo: str, page: Page) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{demo}?view=settings&__theme=light")
-    name = page.locator("#settings th", has_text="Lock file")
-    expect(name).to_be_visible()
-    places = name.evaluate(
-        """(cell) => [cell, cell.nextElementSibling].map((each) => {
-            const range = document.createRange();
-            range.selectNodeContents(each);
-            return range.getBoundingClientRect();
-        })"""
-    )
-    assert places[0]["right"] <= places[1]["left"]
+def test_enlarged_to_twice_its_size_all_of_it_is_within_reach(browser: Browser, demo: str, place: str) -> None:
+    """A window of 1280 × 1024 at 200 % has room for 640 × 512."""
+    context = browser.new_context(viewport={"width": 640, "height": 512}, device_scale_factor=2)
+    page: Page = context.new_page()
+    places.PLACES[place](page, demo)
+    assert [*unreachable(page), *too_wide(page), *beyond_the_window(page)] == []
+    context.close()

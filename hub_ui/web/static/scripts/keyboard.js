@@ -12,6 +12,8 @@ document.addEventListener("keydown", (event) => {
     escape(event);
   } else if (event.key.startsWith("Arrow") && !isTyping) {
     step(event);
+  } else if (event.key === "ArrowDown" && event.target.id === "q") {
+    document.querySelector("#cards .hit")?.focus();
   }
 });
 

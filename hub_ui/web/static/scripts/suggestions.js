@@ -16,6 +16,8 @@ async function ask(box) {
   const found = new DOMParser().parseFromString(text, "text/html").body;
   list().replaceChildren(...found.childNodes);
   list().hidden = !list().firstElementChild;
+  box.role = "combobox";
+  box.setAttribute("aria-controls", "suggestions");
   box.setAttribute("aria-expanded", String(!list().hidden));
 }
 
@@ -69,4 +71,5 @@ function close() {
   if (!list()) return;
   list().hidden = true;
   list().replaceChildren();
+  document.querySelector("#q[role]")?.setAttribute("aria-expanded", "false");
 }
