@@ -22,8 +22,8 @@ BODY_SECONDS = 60.0
 # What Pillow raises for damaged and hostile files while it reads their headers.
 _UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-# Their bodies are files (uploads.py, train/), which have limits of their own.
-UPLOAD_ROUTES = ("/upload", "/train/price")
+# Their bodies are files (uploads.py, train/, library/), which have limits of their own.
+UPLOAD_ROUTES = ("/upload", "/train/price", "/library-file")
 NO_PAGE = N_("There is no such page.")
 _NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
 # Of Gradio's own routes, what clients of the named endpoints use, its server's start, and signing in.

@@ -12,14 +12,19 @@ from hub_ui.hosting.cookie import cookie_of, read_visitor
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
 from hub_ui.web.refused import Refused
+from hub_ui.web.view import OWN_ADDRESSES
 
+# Where people arrive.
+PAGES = ("/", "/image", *(f"/{name}" for name in OWN_ADDRESSES))
 # Gradio's own.
 SIGN_OUT_ROUTE = "/logout"
 
 
 @dataclass(frozen=True)
 class VisitorCookie:
-    """ASGI middleware: each request is its visitor's, and the first page that a new one opens brings their cookie."""
+    """ASGI middleware: each request is its visitor's, and a page, or what is sent from one, brings a new one their
+    cookie.
+    """
 
     app: ASGIApp
     visitors: Visitors
@@ -42,19 +47,23 @@ class VisitorCookie:
         scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_page(answered := MutableHeaders(scope=message)):
-                self.visitors.keep(visitor)
-                answered.append("set-cookie", cookie_of(visitor.id, headers, scope["scheme"]))
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("set-cookie", cookie_of(visitor.id, headers, scope["scheme"]))
             await send(message)
 
-        # A part of a page is asked for by who has the page.
-        is_first = scope["method"] == "GET" and visitor.id != cookie and "hx-request" not in headers
+        is_first = visitor.id != cookie and makes_known(scope["method"], scope["path"], headers)
+        if is_first:
+            self.visitors.keep(visitor)
         with use_visitor(visitor):
             await self.app(scope, receive, reply if is_first else send)
 
 
-def is_page(headers: Headers) -> bool:
-    return headers.get("content-type", "").startswith("text/html")
+def makes_known(method: str, path: str, headers: Headers) -> bool:
+    """Whether who has no cookie, or one of an hour ago, gets one: programs go without."""
+    if method == "GET":
+        return path in PAGES
+    # Browsers alone send it. What is kept or made by a form would be nobody's otherwise.
+    return method == "POST" and "origin" in headers and not path.startswith("/gradio_api/")
 
 
 @dataclass(frozen=True)

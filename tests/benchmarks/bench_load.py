@@ -98,7 +98,9 @@ async def watch(page: HostedPage, measures: Measures, seconds: float) -> None:
         await asyncio.sleep(1)
 
 
-async def load(hubs: HubEndpoints, page: HostedPage, faults: Sequence[Fault], visitors: int, seconds: float) -> Measures:
+async def load(
+    hubs: HubEndpoints, page: HostedPage, faults: Sequence[Fault], visitors: int, seconds: float
+) -> Measures:
     """With a page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
     warm, measures, first = Measures(), Measures(), Person(page=page)
     await first.arrive()

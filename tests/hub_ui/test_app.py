@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hub_ui.pages.try_page.generations import GenerationSubject
 
 from hub_ui import app, services
 from hub_ui.app import ENDED, build_app, finish_work
+from hub_ui.jobs.jobs import JobSubject
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import served
 
@@ -39,11 +39,9 @@ def test_what_runs_when_the_app_ends_hears_a_sentence(home: Path, monkeypatch: p
 
     with services.build(settings) as built, ExitStack() as closing:
         made = build_app(built, closing, host="localhost", folder=home)
-        id_ = made.generations.start(GenerationSubject(kind="one", refs=()), work)
+        id_ = made.jobs.start(JobSubject(), work)
         following = threading.Thread(
-            target=lambda: heard.extend(
-                str(getattr(step, "text", "")) for step in made.generations.follow(id_, beat=60)
-            )
+            target=lambda: heard.extend(str(getattr(step, "text", "")) for _, step in made.jobs.follow(id_, beat=60))
         )
         following.start()
         begun.wait()

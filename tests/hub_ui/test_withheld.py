@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import requests
-from hub_ui.pages.browse import detail
 
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
@@ -21,6 +20,7 @@ from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
+from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
@@ -130,7 +130,7 @@ def test_a_missing_file_of_it_comes_from_no_mirror_either(
 
 
 def panel(built: services.Services, ref: str) -> list[str]:
-    return [html for html, _ in detail.show(built, Renderer(), View(open=ref))]
+    return [*Panel(services=built, render=Renderer()).steps(View(open=ref))]
 
 
 def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:

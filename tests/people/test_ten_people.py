@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,15 @@ from tests.people.browser import Browser
 WORDS = ("robot", "hat", "neon", "outline", "zog", "snowfall", "slider", "left", "sks", "night")
 REF = "huggingface:hatbox/top-hat-tiny"
 # Sixteen times the work of the usual size, which outlasts nine searches on every machine.
-FORM = {"lora": REF, "weight": "1", "prompt": "a red hat", "steps": "500", "seed": "5", "size": "256x256", "filled": "1"}
+FORM = {
+    "lora": REF,
+    "weight": "1",
+    "prompt": "a red hat",
+    "steps": "500",
+    "seed": "5",
+    "size": "256x256",
+    "filled": "1",
+}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import requests
 
 from tests.hub_ui.web.raw import Visitor, served
-from tests.hub_ui.web.test_hosted import DECIDED
+from tests.hub_ui.web.test_hosted import DECIDED, REFUSED, filled
 from tests.recording import Recorder
 
 SECRET = "hf_of_another_site"
@@ -37,7 +36,7 @@ def ask(method: str, path: str, **more: Any) -> Ask:
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TEXT = {"Content-Type": "text/plain"}
 ASKS = [
-    *(ask(*re.sub("{[a-z]+}", "x", route).split(" /"), data={"ref": "civitai:1001"}) for route in sorted(DECIDED)),
+    *(ask(*filled(route), data={"ref": "civitai:1001", **REFUSED.get(route, {})}) for route in sorted(DECIDED)),
     *(ask("GET", path) for path in (
         "", "?open=civitai:1001", "?view=library", "?view=settings", "settings", "glossary", "ask?q=ink",
         "more?after=1&shown=1&page=2", "suggestions?before=ink", "config", "gradio_api/info",
@@ -57,11 +56,11 @@ ASKS = [
     ask("POST", "gradio_api/cancel", json={"session_hash": "x", "fn_index": 0, "event_id": "x"}),
     ask("POST", "gradio_api/reset", json={"event_id": "x"}), ask("POST", "login", data={"username": "x"}),
     ask("POST", "lora/favorite", data={"ref": "civitai:1001"}),
-    ask("POST", "settings/keys", data={"hub": "huggingface", "key": SECRET}),
+    ask("POST", "settings/key", data={"hub": "civitai", "do": "save", "key": SECRET}),
     ask("POST", "settings/values", data={"library": "/tmp/elsewhere"}),
     ask("POST", "gradio_api/mcp/", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
     ask("POST", "gradio_api/mcp", data='{"jsonrpc": "2.0", "id": 1, "method": "initialize"}', headers=TEXT),
-    ask("PUT", "settings/keys", json=PULL), ask("DELETE", "settings/keys"), ask("PATCH", "config"),
+    ask("PUT", "settings/key", json=PULL), ask("DELETE", "settings/key"), ask("PATCH", "config"),
 ]  # fmt: skip
 # What browsers send for names of other sites that lead here. A hosted page answers to every name.
 REBINDING = {

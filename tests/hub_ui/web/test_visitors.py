@@ -51,9 +51,11 @@ def with_keys(page: Visitor, keys: dict[str, str]) -> Visitor:
 def hear_all(visitor: Visitor, ref: str) -> str:
     """All that the pages and the endpoints tell this visitor about a LoRA."""
     texts, named = [], {"q": ref, "open": ref}
-    for path in ("", "config", "gradio_api/info", "settings", "ask", "lora/read", "suggestions", "jobs"):
+    for path in ("", "config", "gradio_api/info", "settings", "ask", "lora/read", "lora-image", "suggestions"):
         for query in ({}, named, {"open": ref}, {"q": SECRET}, {"before": SECRET}):
             texts.append(visitor.get(path, params=query).text)
+    for path in ("?view=try", "?view=library", "try/ask"):
+        texts.append(visitor.get(path, params={"lora": ref, "view": path.rpartition("=")[2]}).text)
     calls: dict[str, dict[str, Any]] = {
         "search": {"text": SECRET}, "show": {"ref": ref}, "inspect": {"source": ref},
         "try": {"refs": [ref], "prompt": "a boat"},
@@ -75,10 +77,23 @@ def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor
     assert cookie.partition("; ")[2] == "Path=/; HttpOnly; SameSite=None; Secure; Partitioned"
 
 
-def test_who_has_a_cookie_keeps_it_and_nothing_but_the_page_sets_one(page: Visitor) -> None:
+def test_who_has_a_cookie_keeps_it_and_nothing_but_a_page_sets_one(page: Visitor) -> None:
     visitor, _ = arrive(page)
-    assert [path for path in ("", "config", "health") if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
-    assert [path for path in ("config", "ask", "web/hub_ui.css") if "hub-ui-visitor" in str(page.get(path).headers)] == []
+    paths = ("", "config", "health", "ask", "settings")
+    assert [path for path in paths if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
+    assert [path for path in paths if "hub-ui-visitor" in str(page.get(path).headers)] == ["", "settings"]
+
+
+def test_a_form_of_a_page_that_was_left_for_hours_is_still_somebodys(page: Visitor) -> None:
+    browser = replace(page, headers={"Origin": page.url.rstrip("/"), "Cookie": "hub-ui-visitor=of-an-hour-ago"})
+    answer = browser.post("lora/keep", data={"ref": "civitai:1001"}, allow_redirects=False)
+    again = replace(page, headers={"Cookie": answer.headers["set-cookie"].partition(";")[0]})
+    assert "Red Style" in again.get("visit/loras.lock").text
+
+
+def test_programs_without_a_cookie_get_none(page: Visitor) -> None:
+    answers = [page.post("lora/keep", data={"ref": "civitai:1001"}, allow_redirects=False), page.begin("search")]
+    assert ["set-cookie" in answer.headers for answer in answers] == [False, False]
 
 
 @pytest.mark.parametrize("path", ["settings", "glossary", "?view=library"])

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from connectors.ref import Ref
 from hub_ui.library import lockfile
+from hub_ui.policy import LOCAL
 from hub_ui.services import Services
 from tests.hub_ui.library.building import INK, entry, sha256
 from tests.hub_ui.web.conftest import PART, parts, read
@@ -32,6 +33,12 @@ def add(client: TestClient, name: str, data: bytes, **headers: str) -> str:
     answer = client.post("/library-file", files={"file": (name, data)}, headers=headers)
     assert answer.status_code in (204, 303)
     return answer.headers.get("location") or answer.headers["HX-Redirect"]
+
+
+def test_a_file_may_be_larger_than_a_form(client: TestClient) -> None:
+    data = save({"lora_unet_x.lora_up.weight": np.zeros((8192, 1100), np.float16)})
+    assert len(data) > LOCAL.limits.body_bytes
+    add(client, "Large.safetensors", data)
 
 
 def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:
