@@ -72,6 +72,11 @@ class DeferredBackend:
     def loaded_base(self) -> PipelineSpec | None:
         return None if self._built is None else self._built.loaded_base
 
+    @property
+    def is_built(self) -> bool:
+        """Whether what it imports is here."""
+        return self._built is not None
+
     def prepare(self) -> None:
         self.backend.prepare()
 

@@ -57,7 +57,15 @@ class TryRoutes:
             """The form again, once hubs have been asked for LoRAs that were never seen."""
             return await run(self.ask, request)
 
+        @router.get("/try/price")
+        async def price(request: Request) -> Response:
+            """What the images will take, for a page that was shown before that was known."""
+            return await run(self.price, request)
+
         return router
+
+    def price(self, request: Request) -> Response:
+        return self.pages.part("try_page/typed", **self.parts.all(self.state(request)))
 
     def answer(self, request: Request, _view: View) -> Response:
         """The page of an address."""
@@ -68,7 +76,7 @@ class TryRoutes:
         return read_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
     def whole(self, request: Request, state: PageState, *, status: int = 200, **values: Any) -> Response:
-        values = {**self.parts.all(state), **values}
+        values = {**self.parts.all(state, waits=False), **values}
         return self.pages.whole(
             request, "try_page/page", state.view, preview=self.preview(state), status=status, **values
         )

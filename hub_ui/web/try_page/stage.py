@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from hub_ui import format
 from hub_ui.generate import samplers
+from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.request import Step
 from hub_ui.i18n import N_, _
@@ -47,12 +48,14 @@ class TryParts:
     uploaded: Callable[[str], Path]
     history: Callable[[PageState], str]
 
-    def all(self, state: PageState, *, asks: bool = False) -> dict[str, Any]:
+    def all(self, state: PageState, *, asks: bool = False, waits: bool = True) -> dict[str, Any]:
+        """`waits`: for an estimate too; otherwise it is asked for once the page is there."""
         filled = fill(self.services, state, asks=asks)
-        return {**self.form(state, filled), **self.stage(state, filled), "history": self.history(state)}
+        form = self.form(state, filled, waits=waits or self.knows_price)
+        return {**form, **self.stage(state, filled), "history": self.history(state)}
 
-    def form(self, state: PageState, filled: Filled) -> dict[str, Any]:
-        text, is_problem = self.estimate(state)
+    def form(self, state: PageState, filled: Filled, *, waits: bool = True) -> dict[str, Any]:
+        text, is_problem = self.estimate(state) if waits else ("", False)
         texts = filled.texts
         return {
             "state": state,
@@ -70,10 +73,17 @@ class TryParts:
             "search": [p for p in parse_qsl(View(query=state.view.query).to_address()) if p[0] != "view"],
             "make": next(_(make) for kind, _label, make in TABS if kind == state.settings.sheet),
             "estimate": text,
+            "asks_price": not waits and bool(state.view.stack),
             "estimate_problem": is_problem,
             "is_expert": bool(set(EXPERT) & set(state.problems)) or state.settings.quality != "balanced",
             "suggested": filled.usual and ", ".join(f"{weight:g}" for weight in filled.usual),
         }
+
+    @property
+    def knows_price(self) -> bool:
+        """Whether an estimate comes at once. The first one of a start imports torch, which takes seconds."""
+        local = self.services.generation.local
+        return not isinstance(local, DeferredBackend) or local.is_built
 
     def estimate(self, state: PageState) -> tuple[str, bool]:
         """The expected time and price, or what is wrong; empty while neither is known."""
