@@ -20,7 +20,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
 
-WAITING_CARDS = 4
+WAITING_CARDS = 8
 # With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
 FEW_CARDS = 5
 # How long a few cards of the catalog wait for the hubs, and the first answer for the others if there are no cards yet.

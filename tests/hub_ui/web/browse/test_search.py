@@ -44,7 +44,7 @@ def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
 def test_a_search_starts_with_every_hub_asked_and_ends_with_its_cards(built: Services) -> None:
     first, *_, last = search.search(built, Query())
-    assert (first.ids, first.waiting, first.is_held) == ((), 4, True)
+    assert (first.ids, first.waiting, first.is_held) == ((), 8, True)
     assert (titles(built, last), last.waiting, last.has_more) == (["Ink 1", "Ink 2"], 0, False)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
@@ -12,7 +13,7 @@ from hub_ui.web.try_page.fields import TryFields, apply_act
 from hub_ui.web.try_page.form import Filled, PageState, fill, read_address
 from hub_ui.web.view import TrySettings
 from tests.hub_ui.catalog.builders import claim, lora, version
-from tests.hub_ui.web.conftest import with_settings
+from tests.hub_ui.web.conftest import read, with_settings
 
 TYPED: dict[str, Any] = {
     "lora": ["civitai:2"], "weight": ["1"], "prompt": "a  boat", "seed": "7", "steps": "4", "size": "64 x 32",
