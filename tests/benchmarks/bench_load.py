@@ -11,7 +11,7 @@ import math
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
@@ -98,7 +98,9 @@ async def watch(page: HostedPage, measures: Measures, seconds: float) -> None:
         await asyncio.sleep(1)
 
 
-async def load(hubs: HubEndpoints, page: HostedPage, faults: Sequence[Fault], visitors: int, seconds: float) -> Measures:
+async def load(
+    hubs: HubEndpoints, page: HostedPage, faults: Sequence[Fault], visitors: int, seconds: float
+) -> Measures:
     """With a page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
     warm, measures, first = Measures(), Measures(), Person(page=page)
     await first.arrive()
@@ -123,7 +125,7 @@ def growth(memory: Sequence[tuple[float, float]], seconds: float) -> tuple[float
     return median(late), median(early)
 
 
-def figures(*, visitors: int = VISITORS, seconds: float = SECONDS) -> Iterator[Figure]:
+def figures(*, visitors: int = VISITORS, seconds: float = SECONDS) -> Generator[Figure]:
     for name, faults in (("", ()), (", one hub hanging and one answering 500", FAULTS)):
         with running_hubs(SAMPLES) as hubs, hosted_page(hubs) as page:
             measures = asyncio.run(load(hubs, page, faults, visitors, seconds))

@@ -97,9 +97,7 @@ async def measure(page: HostedPage, number: int, state: str, *, rest: float, sec
     )  # fmt: skip
 
 
-def figures(
-    *, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds: float = SECONDS
-) -> Iterator[Figure]:
+def figures(*, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds: float = SECONDS) -> Iterator[Figure]:
     with running_hubs(SAMPLES) as hubs, hosted_page(hubs) as page:
         first = Person(page=page)
         for word in WORDS:

@@ -82,7 +82,13 @@ class Browser:
         self.add(self.request("GET", path, headers={**PART, "HX-Target": target}))
 
     def submit(
-        self, form: str, button: str = "", *, values: Values | None = None, files: Files | None = None, part: bool = False
+        self,
+        form: str,
+        button: str = "",
+        *,
+        values: Values | None = None,
+        files: Files | None = None,
+        part: bool = False,
     ) -> None:
         """As a browser sends the form, with other `values`; `part`: as htmx does."""
         found, pressed = self.one(form), self.one(button) if button else None
@@ -97,7 +103,9 @@ class Browser:
         answer = self.request(method, path, headers=headers, **data)
         (self.add if part else self.show)(answer)
 
-    def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> requests.Response:
+    def request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> requests.Response:
         asked = {"HX-Current-URL": self.address, **(headers or {})}
         if method == "POST":
             asked["Origin"] = self.url.rstrip("/")
@@ -126,7 +134,10 @@ class Browser:
 
     def messages(self, answer: requests.Response) -> Iterator[str]:
         """The HTML of each event."""
-        kept, lines = next(a for a in reversed(self.answers) if a.request.endswith(answer.request.path_url)), list[str]()
+        kept, lines = (
+            next(a for a in reversed(self.answers) if a.request.endswith(answer.request.path_url)),
+            list[str](),
+        )
         for line in answer.iter_lines():
             kept.body.extend(line + b"\n")
             if line:
@@ -174,9 +185,9 @@ def is_stream(answer: requests.Response) -> bool:
 def fields_of(pieces: list[BeautifulSoup], form: Tag) -> dict[str, list[str]]:
     """What a browser sends of a form that nobody has touched."""
     sent: dict[str, list[str]] = {}
-    own = form.select("input[name], select[name], textarea[name]")
-    others = [each for piece in pieces for each in piece.select(f"[form={form.get('id')}][name]")] if form.get("id") else []
-    for each in [*(one for one in own if one.get("form", form.get("id")) == form.get("id")), *others]:
+    own, id_ = form.select("input[name], select[name], textarea[name]"), form.get("id")
+    others = [each for piece in pieces for each in piece.select(f"[form={id_}][name]")] if id_ else []
+    for each in [*(one for one in own if one.get("form", id_) == id_), *others]:
         if each.has_attr("disabled") or each.name == "button" or each.get("type") == "file":
             continue
         if each.get("type") in ("checkbox", "radio") and not each.has_attr("checked"):
