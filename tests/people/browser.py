@@ -185,9 +185,11 @@ def is_stream(answer: requests.Response) -> bool:
 def fields_of(pieces: list[BeautifulSoup], form: Tag) -> dict[str, list[str]]:
     """What a browser sends of a form that nobody has touched."""
     sent: dict[str, list[str]] = {}
-    own, id_ = form.select("input[name], select[name], textarea[name]"), form.get("id")
-    others = [each for piece in pieces for each in piece.select(f"[form={id_}][name]")] if id_ else []
-    for each in [*(one for one in own if one.get("form", id_) == id_), *others]:
+    own = form.select("input[name], select[name], textarea[name]")
+    others = (
+        [each for piece in pieces for each in piece.select(f"[form={form.get('id')}][name]")] if form.get("id") else []
+    )
+    for each in [*(one for one in own if one.get("form", form.get("id")) == form.get("id")), *others]:
         if each.has_attr("disabled") or each.name == "button" or each.get("type") == "file":
             continue
         if each.get("type") in ("checkbox", "radio") and not each.has_attr("checked"):

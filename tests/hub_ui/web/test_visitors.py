@@ -78,9 +78,7 @@ def test_behind_https_the_cookie_goes_along_where_a_space_is_shown(page: Visitor
 def test_who_has_a_cookie_keeps_it_and_nothing_but_the_page_sets_one(page: Visitor) -> None:
     visitor, _ = arrive(page)
     assert [path for path in ("", "config", "health") if "hub-ui-visitor" in str(visitor.get(path).headers)] == []
-    assert [
-        path for path in ("config", "ask", "web/hub_ui.css") if "hub-ui-visitor" in str(page.get(path).headers)
-    ] == []
+    assert [path for path in ("config", "ask", "web/hub_ui.css") if "hub-ui-visitor" in str(page.get(path).headers)] == []
 
 
 @pytest.mark.parametrize("path", ["settings", "glossary", "?view=library"])
@@ -104,9 +102,7 @@ def test_what_one_visitors_key_opens_reaches_no_other_by_any_route(
     for other in (ben, anyone):
         assert other.call("show", ref=ref).said != ""
         # What they asked for comes back to them, as the name of what is not there.
-        heard = (
-            hear_all(other, ref).replace(ref, "").replace(quote(ref, safe=""), "").replace(ref.partition(":")[2], "")
-        )
+        heard = hear_all(other, ref).replace(ref, "").replace(quote(ref, safe=""), "").replace(ref.partition(":")[2], "")
         assert [
             secret for secret in (f'"title": "{SECRET}"', "A red fine-tune", *ADA.values()) if secret in heard
         ] == []
