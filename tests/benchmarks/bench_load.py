@@ -11,7 +11,7 @@ import math
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
@@ -125,7 +125,7 @@ def growth(memory: Sequence[tuple[float, float]], seconds: float) -> tuple[float
     return median(late), median(early)
 
 
-def figures(*, visitors: int = VISITORS, seconds: float = SECONDS) -> Iterator[Figure]:
+def figures(*, visitors: int = VISITORS, seconds: float = SECONDS) -> Generator[Figure]:
     for name, faults in (("", ()), (", one hub hanging and one answering 500", FAULTS)):
         with running_hubs(SAMPLES) as hubs, hosted_page(hubs) as page:
             measures = asyncio.run(load(hubs, page, faults, visitors, seconds))
