@@ -41,6 +41,15 @@ _POLICY = (
 )
 # For how long a browser keeps what a person chose.
 _YEAR = 365 * 86_400
+# By a word of the kind of error that Pydantic finds.
+REASONS = (
+    ("missing", N_("It is missing.")),
+    ("too_long", N_("It is too long.")),
+    ("greater_than", N_("It is too small.")),
+    ("less_than", N_("It is too large.")),
+    ("int_", N_("It has to be a whole number.")),
+    ("float_", N_("It has to be a number.")),
+)
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
 
 
@@ -146,8 +155,13 @@ def route_class(answer_error: Callable[[Request, HubUiError], Response]) -> type
 def validation_text(error: RequestValidationError) -> str:
     """What is wrong with the first value that is wrong."""
     first: Mapping[str, Any] = next(iter(error.errors()), {})
-    name = str((first.get("loc") or ("",))[-1])[:40]
-    return _("“{name}” is not right: {reason}. Load the page again.").format(name=name, reason=first.get("msg", ""))
+    # Of one among several, the field is before its number.
+    names = [str(part) for part in first.get("loc", ())[1:] if isinstance(part, str)]
+    kind = str(first.get("type", ""))
+    reason = next((reason for word, reason in REASONS if word in kind), N_("It is none of the choices."))
+    return _("The field “{name}” is not right. {reason} Load the page again.").format(
+        name=names[0][:40] if names else "", reason=_(reason)
+    )
 
 
 def is_part(request: Request) -> bool:

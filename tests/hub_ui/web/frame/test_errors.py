@@ -1,0 +1,55 @@
+"""What a person is told where an address or a form is refused: whole pages, and parts of a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.hub_ui.web.conftest import PART, read
+
+
+def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(client: TestClient) -> None:
+    answer = client.post("/lora/favorite", data={"ref": "nonsense"})
+    page = read(answer.text)
+    assert (answer.status_code, page.select_one("base")["href"]) == (422, "../")  # type: ignore[index]
+    assert "base-uri 'self'" in answer.headers["Content-Security-Policy"]
+    assert page.select_one("[role=alert].problem").text.startswith("“nonsense” names no LoRA")  # type: ignore[union-attr]
+    assert page.select_one("#main a")["href"] == "./"  # type: ignore[index]
+
+
+def test_a_page_of_one_level_has_no_base(client: TestClient) -> None:
+    answer = client.get("/lora-image")
+    assert (answer.status_code, read(answer.text).select("base")) == (422, [])
+    assert "base-uri 'none'" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/lora/favorite", "/hubs/again", "/library"])
+def test_a_part_that_is_refused_is_a_toast_wherever_it_was_asked_for(client: TestClient, path: str) -> None:
+    answer = client.post(path, data={"ref": "nonsense", "hub": "nonsense", "do": "nonsense"}, headers=PART)
+    assert (answer.status_code, answer.headers["HX-Retarget"], answer.headers["HX-Reswap"]) == (
+        422, "#toast", "innerHTML",
+    )  # fmt: skip
+    assert answer.headers["HX-Push-Url"] == "false"
+    assert read(answer.text).select("html, main") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "said"),
+    [
+        ("/lora/favorite", {}, "The field “ref” is not right. It is missing. Load the page again."),
+        ("/lora/favorite", {"ref": "x" * 501}, "The field “ref” is not right. It is too long."),
+        ("/history/remove", {"id": "1", "page": "two"}, "The field “page” is not right. It has to be a whole number."),
+        ("/history/remove", {"id": "1", "page": "0"}, "The field “page” is not right. It is too small."),
+        ("/history/remove", {"id": "1", "page": "1001"}, "The field “page” is not right. It is too large."),
+        ("/downloads/burn", {}, "The field “act” is not right. It is none of the choices."),
+        ("/settings/values", {"hub": ["x" * 41]}, "The field “hub” is not right. It is too long."),
+    ],
+)
+def test_a_value_that_no_form_of_ours_sends_is_named(
+    client: TestClient, path: str, data: dict[str, Any], said: str
+) -> None:
+    for headers in ({}, PART):
+        answer = client.post(path, data=data, headers=headers)
+        assert (answer.status_code, said in answer.text) == (422, True)
