@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from hub_ui.i18n import N_, Language, _, language, ngettext, use_language
+from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.locales import get_language
-from hub_ui.pages.events import run_in_thread
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,10 +29,11 @@ def test_the_empty_text_is_empty_in_every_language() -> None:
         assert _("") == ""
 
 
-def test_work_in_a_thread_speaks_the_language_of_the_page() -> None:
+def test_a_job_speaks_the_language_of_the_page_that_started_it() -> None:
+    jobs = Jobs()
     with use_language(get_language("ja")):
-        steps = list(run_in_thread(lambda put, _is_cancelled: put(language().code)))
-    assert steps == ["ja"]
+        id_ = jobs.start(JobSubject(), lambda _put, _is_cancelled: language().code)
+    assert list(jobs.follow(id_, beat=60)) == [(1, "ja")]
 
 
 def test_numbers_of_english() -> None:

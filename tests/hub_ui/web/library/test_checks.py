@@ -138,7 +138,7 @@ def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> N
     checks = LibraryChecks(built)
     checks.start("updates")
     if checks.progress.kind is not None:
-        with pytest.raises(UsageError, match="running already"):
+        with pytest.raises(UsageError, match="already running"):
             checks.start("verify")
     checks.stop()
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
