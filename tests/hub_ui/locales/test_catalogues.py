@@ -26,7 +26,19 @@ TEMPLATES = sorted((FOLDER.parent / "web").rglob("*.html"))
 _CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<style>.*?</style>", re.DOTALL)
 _SPOKEN = re.compile(r'(?:title|aria-label|placeholder|alt)="([^"]*)"')
 # Names that are the same everywhere, and examples of a ref and of a trigger word.
-SAME = ("", "hub", "ui", "hub-ui", "· hub-ui", "Hugging Face", "docs/", ", sha256", "&nbsp;", "civitai:123@456", "CYBRPNK")
+SAME = (
+    "",
+    "hub",
+    "ui",
+    "hub-ui",
+    "· hub-ui",
+    "Hugging Face",
+    "docs/",
+    ", sha256",
+    "&nbsp;",
+    "civitai:123@456",
+    "CYBRPNK",
+)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}/{path.name}")
