@@ -61,7 +61,7 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
 def test_a_newer_version_is_news_in_its_row_and_found_by_a_filter(client: TestClient, hub: Hub) -> None:
     newer(hub)
     page = check(client, kind="updates")
-    assert chips(page) == ["v9 is there", "gone from CivitAI"]
+    assert chips(page) == ["v9 available", "gone from CivitAI"]
     rows = read(client.get("/?view=library&lq=is:outdated").text).select(".shelf .hit")
     assert [row.text for row in rows] == ["Ink"]
 
