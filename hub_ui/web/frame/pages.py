@@ -147,7 +147,7 @@ def validation_text(error: RequestValidationError) -> str:
     """What is wrong with the first value that is wrong."""
     first: Mapping[str, Any] = next(iter(error.errors()), {})
     name = str((first.get("loc") or ("",))[-1])[:40]
-    return _("“{name}” is not valid: {reason}. Load the page again.").format(name=name, reason=first.get("msg", ""))
+    return _("“{name}” is not right: {reason}. Load the page again.").format(name=name, reason=first.get("msg", ""))
 
 
 def is_part(request: Request) -> bool:
