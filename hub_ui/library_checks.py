@@ -101,7 +101,7 @@ class LibraryChecks:
         """Of these entries, else of the whole library. Raises UsageError while another check runs."""
         with self._changed:
             if self.progress.kind is not None:
-                raise UsageError(_("A check is running already. Wait until it has ended, or stop it."))
+                raise UsageError(_("A check is already running. Wait for it, or stop it."))
             self._stop = threading.Event()
             self._set(CheckProgress(kind=kind, number=self.progress.number + 1))
         run = contextvars.copy_context().run
@@ -236,7 +236,7 @@ class LibraryChecks:
                 break
         added = library.adopt(entries)
         count = len(added)
-        said = ngettext("{n} file of the folder was added.", "{n} files of the folder were added.", count)
+        said = ngettext("{n} file was added from the folder.", "{n} files were added from the folder.", count)
         said = said.format(n=format.number(count))
         return replace(self.results, foreign=foreign(library), said=said, failures=tuple(failures))
 

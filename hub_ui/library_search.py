@@ -42,8 +42,8 @@ MARKS: Mapping[str, Mark] = {
     "is:outdated": Mark(label=N_("with an update"), holds=lambda row, outdated: row.entry.ref in outdated),
     "is:removed": Mark(label=N_("gone from their hub"), holds=lambda row, _: row.is_removed),
     "has:note": Mark(label=N_("with a note"), holds=lambda row, _: bool(row.annotation.note)),
-    "has:tag": Mark(label=N_("with a tag of yours"), holds=lambda row, _: bool(row.annotation.tags)),
-    "has:values": Mark(label=N_("with values of yours"), holds=lambda row, _: row.annotation.has_own_values),
+    "has:tag": Mark(label=N_("with your tag"), holds=lambda row, _: bool(row.annotation.tags)),
+    "has:values": Mark(label=N_("with your own values"), holds=lambda row, _: row.annotation.has_own_values),
 }
 NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
 _MOST_KEPT = 4

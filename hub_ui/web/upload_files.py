@@ -34,7 +34,7 @@ FOLDER = "uploads"
 LONGEST_NAME = 60
 MOST_FILES, MOST_FIELDS = 3, 40
 GONE = N_("The file that was uploaded is no longer here. Choose it again.")
-NOTHING = N_("No file came. Choose one first.")
+NOTHING = N_("Choose a file first.")
 _NAME = re.compile(r"[\w-]{20,60}")
 _UNSAFE = re.compile(r"[^\w .()+-]")
 
@@ -164,6 +164,6 @@ def image_response(path: Path) -> Response:
             with Image.open(path, formats=tuple(FORMAT_TYPES)) as image:
                 media_type = FORMAT_TYPES[image.format or ""]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise NotFound(_("This is no image that can be shown.")) from error
+        raise NotFound(_("This is not an image that can be shown.")) from error
     headers: dict[str, Any] = {**SAFE, "Cache-Control": "private, max-age=86400"}
     return FileResponse(path, media_type=media_type, headers=headers)

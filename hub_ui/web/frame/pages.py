@@ -130,7 +130,7 @@ class Pages:
             return answer
         view = View.from_address(request.url.query)
         return self.whole(
-            request, "frame/message", view, preview=Preview(title=_("hub-ui")), text=error.message, status=status
+            request, "frame/message", view, preview=Preview(title="hub-ui"), text=error.message, status=status
         )
 
 

@@ -239,7 +239,7 @@ def remove_duplicates(act: Act) -> Said:
     groups = act.checks.results.groups or ()
     group = next((one for one in groups if one.files[0].file == first), None)
     if group is None:
-        raise UsageError(_("These files are not what was compared any more. Compare them again."))
+        raise UsageError(_("These files have changed since. Compare them again."))
     files = [file for file in group.files if file.file != keep]
     if len(files) == len(group.files):
         raise UsageError(_("Choose the file to keep first."))
@@ -308,7 +308,7 @@ MORE: tuple[tuple[str, str, str, str], ...] = (
     ("update", N_("Update"), "", ""),
     ("ignore-chosen", N_("Ignore updates"), "", ""),
     ("unfavorite", N_("♡ No favourite"), "", ""),
-    ("tag", N_("Add"), "tag", N_("Tag of yours")),
+    ("tag", N_("Add"), "tag", N_("Your tag")),
     ("untag", N_("Take away"), "", ""),
     ("set-weight", N_("Set"), "weight", N_("Weight, such as 0.8")),
 )

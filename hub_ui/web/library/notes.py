@@ -75,7 +75,7 @@ def _file_note(entry: Entry, checked: FileCheck | None, *, missing: bool) -> Not
         return again(text=_("The file was changed: it is not what the lock file pins."))
     unreadable = _("The file can't be read. Check its permissions.")
     return {
-        "right": Note(text=_("The bytes are those of the lock file."), chip=_("✓ verified"), tone="good"),
+        "right": Note(text=_("The file matches the lock file."), chip=_("✓ verified"), tone="good"),
         "unreadable": Note(text=unreadable, chip=_("unreadable"), tone="warn"),
     }.get(state)
 
@@ -86,19 +86,19 @@ def _update_note(
     if standing is None or standing.state in ("current", "ignored"):
         return None
     newest = format.visible(standing.newest_name) or _("A newer version")
-    here = Note(text=_("{version} is in the library too.").format(version=newest), chip=_("newer one is here"))
+    here = Note(text=_("{version} is in the library too.").format(version=newest), chip=_("newer one in library"))
     if standing.state == "newer" and standing.newest is not None:
         if in_library(standing.newest):
             return here
         if standing.newest in coming:
             return Note(text=_("{version} is being downloaded.").format(version=newest), chip=_("updating"))
-        text = _("{version} is there").format(version=newest)
+        text = _("{version} available").format(version=newest)
         update = partial(Note, text=f"{text}.", chip=text, tone="base", act="download", button=_("Update"))
         return update(ref=str(standing.newest), sha256=standing.sha256 or "")
     if standing.state == "superseded":
         return here
     if standing.state == "failed" and standing.error is not None:
-        return Note(text=standing.error.message, chip=_("not asked"), tone="warn")
+        return Note(text=standing.error.message, chip=_("could not check"), tone="warn")
     if standing.state == "gone" and standing.note is None:
         return removal_note(entry)
     reason = format.visible(standing.note)

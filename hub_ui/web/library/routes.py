@@ -115,7 +115,7 @@ class LibraryRoutes:
             self.parts.services.policy.check("use own files")
             most = self.pages.services.policy.limits.upload_bytes
             if int(request.headers.get("content-length") or most) > most + 100_000:
-                raise UsageError(_("This file is too large to be looked at."))
+                raise UsageError(_("This file is too large to open."))
             async with request.form(max_files=1) as form:
                 given = form.get("file")
                 if not isinstance(given, UploadFile) or not given.filename:
@@ -196,7 +196,7 @@ class LibraryRoutes:
         """Only for who sits at this computer: a file manager elsewhere would help nobody."""
         host = request.client.host if request.client else ""
         if host not in LOOPBACK or request.headers.get("x-forwarded-for"):
-            raise UsageError(_("A file is shown in its folder on the computer that hub-ui runs on."))
+            raise UsageError(_("Files can be shown in their folder only on the computer that hub-ui runs on."))
         library = self.parts.services.library
         reveal(library.path(library.entry(ref)), os.environ)
 

@@ -87,7 +87,7 @@ class ExampleRoutes:
 def opened(request: Request) -> tuple[View, Ref]:
     view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
     if not view.open:
-        raise UsageError(_("This address names no LoRA. Open one of the list."))
+        raise UsageError(_("There is no LoRA at this address. Open one from the list."))
     return view, Ref.parse(view.open)
 
 

@@ -197,7 +197,7 @@ def fact_groups(shown: Detail, read: str) -> Iterator[FactGroup]:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
             by_source.setdefault(fact.source, []).append(fact)
     for source in sorted(by_source, key=lambda name: name != header):
-        heading = _("Read from the file") if source == header else _("Said by {source}").format(source=source)
+        heading = _("Read from the file") if source == header else _("According to {source}").format(source=source)
         note = read if source == header else ""
         yield FactGroup(heading=heading, note=note, facts=tuple(by_source[source]))
 

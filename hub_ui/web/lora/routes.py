@@ -33,7 +33,7 @@ class LoraRoutes:
         def read(request: Request) -> Response:
             view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
             if not view.open:
-                raise UsageError(_("This address names no LoRA. Open one of the list."))
+                raise UsageError(_("There is no LoRA at this address. Open one from the list."))
             return self.streams.answer(self.panel.steps(view))
 
         @router.post("/lora/favorite")

@@ -30,7 +30,7 @@ def change_key(services: Services, hub: HubName, act: KeyAct, text: str) -> str:
         return change_own_key(services.settings, hub, act, text)
     visitor = current_visitor()
     if visitor is None:
-        raise UsageError(_("A key is a visitor's. Load the page again."))
+        raise UsageError(_("Visitors add keys of their own. Load the page again."))
     return change_visitors_key(services, visitor, hub, act, text)
 
 

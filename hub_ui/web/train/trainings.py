@@ -93,7 +93,7 @@ class Trainings:
         def tell(step: Step) -> None:
             if is_cancelled():
                 # It goes on on Replicate: who ends hub-ui has paid for it.
-                raise UsageError(_("Nobody follows this training any more."))
+                raise UsageError(_("This training is not followed any more. Load the page again."))
             percent = 100 * step.done / step.total if step.total else None
             on_progress(Progress(text=step.stage, percent=percent, run=run.id))
 
@@ -116,5 +116,5 @@ def training_of(id_: str, state: JobState) -> Training:
         number=state.number,
         progress=state.step,
         ref=state.result,
-        problem=said or (_("An error of the program ended it. The log says more.") if error is not None else ""),
+        problem=said or (_("It failed unexpectedly. The log has the details.") if error is not None else ""),
     )

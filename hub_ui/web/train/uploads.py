@@ -52,7 +52,7 @@ class TrainingUploads:
         """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
         named = [file for file in files if file.filename]
         if not named:
-            raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several sides."))
+            raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
         id_ = secrets.token_urlsafe(24)
         part = self.folder / f"{id_}.part"
         part.mkdir(parents=True)
@@ -73,7 +73,7 @@ class TrainingUploads:
         """Raises UsageError for one that is no longer here."""
         path = self.folder / f"{id_}.zip"
         if not _NAME.fullmatch(id_) or not path.is_file():
-            raise UsageError(_("The images are no longer here. Choose them again, and look at the price."))
+            raise UsageError(_("The images are no longer here. Choose them again to see the price."))
         return training_set(path)
 
 

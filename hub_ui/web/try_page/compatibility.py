@@ -104,5 +104,5 @@ def no_base_text(services: Services, record: Record) -> str:
     if made_for:
         reason = _("It was made for “{base}”, which is no base model known here.").format(base=made_for)
     # The user may know the base nevertheless.
-    add = "" if services.settings.demo else _("Add it to the stack, then choose a base on the Try page.")
+    add = "" if services.settings.demo else _("Add it on the Compare page, and choose a base there.")
     return format.sentences(reason, add)

@@ -89,10 +89,10 @@ def _read_provenance(services: Services, name: str, found: Provenance) -> Droppe
     loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
     base, notes = _base_of_provenance(services, found)
     if found.control is not None:
-        text = _("The control image, {name}, is not in the file: choose it under “More” first.")
+        text = _("The control image, {name}, is not in the file: choose it under “Images” first.")
         notes.append(text.format(name=found.control.name))
     if found.image is not None:
-        text = _("The image it was started from, {name}, is not in the file: choose it under “More” first.")
+        text = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
         notes.append(text.format(name=found.image.name))
     several = [weights for weights in zip(*(cell.weights for cell in sheet.cells), strict=True)] if sheet else []
     varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)

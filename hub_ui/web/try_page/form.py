@@ -159,7 +159,7 @@ def check_steps(text: str) -> None:
 def check_size(text: str) -> None:
     size = size_of(text)
     if size is not None and max(size) > 4096:
-        raise UsageError(_("An image's sides go up to {most} pixels.").format(most=4096))
+        raise UsageError(_("Each side can have up to {most} pixels.").format(most=4096))
 
 
 def check_guidance(text: str) -> None:

@@ -160,7 +160,7 @@ class Generator:
         """The id of the job that makes the weights that are missing under a pair."""
         request, missing, services = shown.request, shown.missing, self.services
         if request is None or not missing:
-            raise UsageError(_("There are no other weights to make here."))
+            raise UsageError(_("There are no other weights to compare here."))
 
         def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> Result:
             ready = with_files(services, request, on_progress, is_cancelled)

@@ -102,7 +102,7 @@ def test_a_file_keeps_as_much_of_its_name_as_any_disk_can_hold(given: str, plain
 def test_a_request_without_a_file_is_told_so(client: TestClient, sent: dict[str, object]) -> None:
     answer = client.post("/upload", headers=PART, **sent)  # type: ignore[arg-type]
     assert answer.status_code == 422
-    assert "No file came" in answer.text
+    assert "Choose a file first" in answer.text
 
 
 def test_a_file_that_is_announced_as_too_large_is_refused(built: Services, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
 def test_a_newer_version_is_news_in_its_row_and_found_by_a_filter(client: TestClient, hub: Hub) -> None:
     newer(hub)
     page = check(client, kind="updates")
-    assert chips(page) == ["v9 is there", "gone from CivitAI"]
+    assert chips(page) == ["v9 available", "gone from CivitAI"]
     rows = read(client.get("/?view=library&lq=is:outdated").text).select(".shelf .hit")
     assert [row.text for row in rows] == ["Ink"]
 
@@ -138,7 +138,7 @@ def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> N
     checks = LibraryChecks(built)
     checks.start("updates")
     if checks.progress.kind is not None:
-        with pytest.raises(UsageError, match="running already"):
+        with pytest.raises(UsageError, match="already running"):
             checks.start("verify")
     checks.stop()
     assert [step.kind for step in checks.follow() if step is not None][-1] is None

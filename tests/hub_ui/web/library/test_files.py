@@ -90,7 +90,7 @@ def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Ser
     (built.library.folder / "broken.safetensors").write_bytes(b"?")
     client.post("/library", data={"do": "check", "kind": "folder"})
     page = parts(client.get("/library/check?view=library").text)[-1]
-    assert "1 file of the folder was added." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 file was added from the folder." in page.select_one(".said").text  # type: ignore[union-attr]
     assert [row.text.split()[0] for row in page.select(".failures li")] == ["broken.safetensors"]
     assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
 

@@ -171,7 +171,7 @@ def test_in_the_demo_only_what_its_own_base_carries_can_be_tried(built: Services
 def test_a_lora_for_nobody_knows_what_says_where_a_base_is_chosen(built: Services, hub: Hub) -> None:
     hub.loras = [lora(1)]
     last = show(built)[-1]
-    assert "Nothing says which base model it was made for. Add it to the stack, then choose a base" in last
+    assert "Nothing says which base model it was made for. Add it on the Compare page" in last
 
 
 def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:

@@ -35,7 +35,7 @@ def test_the_hub_is_asked_once_the_panel_is_there(client: TestClient) -> None:
 
 def test_an_address_without_a_lora_has_nothing_to_read(client: TestClient) -> None:
     answer = client.get("/lora/read")
-    assert (answer.status_code, "names no LoRA" in answer.text) == (422, True)
+    assert (answer.status_code, "There is no LoRA" in answer.text) == (422, True)
 
 
 def test_download_puts_the_lora_into_the_queue(client: TestClient, built: Services) -> None:
