@@ -1,1 +1,1 @@
-"""Components that Gradio lacks. Each file has a frozen model, its construction from records, and its HTML."""
+"""What the pages show, as frozen models made from records. Their HTML is in the templates of hub_ui/web."""

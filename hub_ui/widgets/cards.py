@@ -27,12 +27,11 @@ NO_LORA = Flag(text=N_("file is no LoRA"), tone="warn")
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """`at` is its place in the list, `search` looks for all of its creator. `usable`: its file is a LoRA, as far as
-    known. `try_problem` says why it can't be tried here.
+    """`search` looks for all of its creator. `usable`: its file is a LoRA, as far as known. `try_problem`
+    says why it can't be tried here.
     """
 
     record: Record
-    at: int
     title: str
     creator: str
     search: str
@@ -40,19 +39,15 @@ class Card:
     video: str
     blurred: bool
     base: str
-    rank: str
     downloads: str
-    likes: str
     flag: Flag | None
     usable: bool
     try_problem: str
-    tint: int
 
 
 def card(
     record: Record,
     *,
-    at: int = 0,
     ceiling: Nsfw,
     in_library: Callable[[Ref], bool],
     what: What = "lora",
@@ -62,7 +57,6 @@ def card(
     example, moving = cover(record, ceiling), video(record, ceiling)
     return Card(
         record=record,
-        at=at,
         title=format.title(record.title) or record.ref.id,
         creator=format.title(record.creator) or _("unknown"),
         search=f"creator:{value_text(record.creator)}" if record.creator else "",
@@ -70,19 +64,11 @@ def card(
         video=address(moving.url) if moving else "",
         blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
         base=base_label(record),
-        rank=f"r{record.rank}" if record.rank else "",
         downloads=format.count(record.downloads),
-        likes=format.count(record.likes),
         flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
         usable=what == "lora",
         try_problem=try_problem,
-        tint=tint(record),
     )
-
-
-def tint(record: Record) -> int:
-    """One of the backgrounds in place of an image (style.css)."""
-    return sum(record.ref.id.encode()) % 6
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:

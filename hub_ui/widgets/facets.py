@@ -70,14 +70,13 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Either `choices` or `bars`. A `folded` one starts closed on a phone. `term` is its word in the glossary."""
+    """Either `choices` or `bars`. `term` is its word in the glossary."""
 
     facet: str
     name: str
     term: str = ""
     choices: tuple[Choice, ...] = ()
     bars: tuple[Bar, ...] = ()
-    folded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +167,8 @@ def groups(
         Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
         Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
         Group(facet="favorite", name=_("Favourites"), choices=(favorite,) if sees_library else ()),
-        Group(
-            facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators), folded=True
-        ),
-        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags), folded=True),
+        Group(facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators)),
+        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags)),
     )
     return [
         Group(

@@ -7,7 +7,7 @@ from connectors.record import Nsfw, Record, within
 from connectors.registry import origin_label
 from hub_ui import format
 from hub_ui.i18n import _
-from hub_ui.widgets.cards import base_label, cover, tint
+from hub_ui.widgets.cards import base_label, cover
 from hub_ui.widgets.render import address
 
 
@@ -20,7 +20,6 @@ class Neighbor:
     base: str
     image: str
     blurred: bool
-    tint: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,5 +68,4 @@ def neighbor(record: Record, ceiling: Nsfw) -> Neighbor:
         base=base_label(record),
         image=address(example.url) if example else "",
         blurred=example is not None and not within(example.nsfw, "soft"),
-        tint=tint(record),
     )

@@ -1,8 +1,4 @@
-"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped.
-
-Gradio evaluates a filled `html_template` as a JavaScript template literal, so `${...}` in a title would run as code. So
-Jinja2 fills all templates here, and the browser receives the finished HTML.
-"""
+"""Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped."""
 
 import hmac
 import secrets
@@ -78,7 +74,7 @@ def is_web_address(url: str) -> bool:
 
 
 class Renderer:
-    """Fills the templates of hub_ui/widgets/templates. A hub's image goes in by its link of `links`."""
+    """Fills the templates of hub_ui/web. A hub's image goes in by its link of `links`."""
 
     def __init__(self, links: ImageLinks | None = None) -> None:
         self.links = links or ImageLinks()

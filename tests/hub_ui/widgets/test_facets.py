@@ -10,7 +10,6 @@ from connectors.record import Kind
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.widgets import facets
 from hub_ui.widgets.facets import Bar, Group, LoadedBase
-from hub_ui.widgets.render import Renderer
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
 OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)
@@ -143,17 +142,6 @@ def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
         "mature": "mature, blurred (10)",
         "explicit": "everything, blurred (10)",
     }
-
-
-def test_the_number_on_the_phones_button_counts_what_is_chosen() -> None:
-    query = Query(kinds=("style",), creators=("nobody",), rank=Range(least=8))
-    assert '<span class="badge">3</span>' in facets.facets_html(Renderer(), query, KNOWN)
-
-
-def test_names_of_hubs_are_text() -> None:
-    page = facets.facets_html(Renderer(), Query(), Facets(tags={"<b>\u202ex": 2}))
-    assert 'data-value="&lt;b&gt;\u202ex"' in page
-    assert '<span dir="auto">&lt;b&gt;x</span>' in page
 
 
 def quick(query: Query | None = None, **options: Any) -> list[tuple[str, str, str, bool]]:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from connectors.errors import HubDown, RateLimited
+from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
 from hub_ui.widgets import header
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.web.conftest import read
 
 
 def test_a_hub_that_answered_tells_how_many_of_the_list_are_its_and_its_time() -> None:
@@ -31,3 +33,17 @@ def test_a_hub_that_is_left_alone_says_since_when_and_when_it_is_asked_again() -
     since = datetime(2026, 1, 2, 14, 2, tzinfo=UTC)
     status = header.error_status("civitai", HubDown("CivitAI has failed.", hub="civitai", retry_after=14.2), since)
     assert (status.since, status.since_text, status.again) == (1767362520, "14:02 UTC", "asked again in 15 s")
+
+
+def test_what_a_hub_needs_is_a_link_to_where_it_goes_with_the_reason_on_hover() -> None:
+    status = header.error_status("civitai", KeyRequired("CivitAI wants a key.", hub="civitai"))
+    page = read(Renderer()("frame/hubs_list", statuses=[status], address=""))
+    assert (page.a.text, page.a["href"]) == ("add a key", "settings#civitai")
+    assert page.select_one("span[title]")["title"] == "CivitAI wants a key."
+
+
+def test_a_hub_that_is_down_can_be_asked_again() -> None:
+    status = header.error_status("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
+    page = read(Renderer()("frame/hubs_list", statuses=[status], address="q=ink"))
+    assert (page.form["action"], page.button.text) == ("hubs/again", "Ask again")
+    assert page.select_one(".problem").text == "CivitAI can't be reached."

@@ -9,13 +9,12 @@ import pytest
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired
-from connectors.record import Example, Lora, Version
+from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
-from hub_ui.images import example_settings
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
@@ -207,11 +206,3 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
     assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == Related()
-
-
-def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
-    shown = lora(1, base="SDXL 1.0")
-    found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
-    settings = panel.try_settings(found, shown, REF)
-    assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
-    assert panel.example_weight(found, shown, REF) == 0.8

@@ -1,0 +1,94 @@
+"""The filters beside the list, and the line above it that says what is listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from starlette.testclient import TestClient
+
+from hub_ui.services import Services
+from hub_ui.web.browse.parts import BrowseParts
+from hub_ui.web.browse.search import Results
+from hub_ui.web.view import View
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.web.conftest import open_client, read, with_settings
+
+
+def line(page: BeautifulSoup) -> str:
+    return " ".join(page.select_one("#line").text.split())
+
+
+def test_the_number_on_the_phones_button_counts_what_is_chosen(client: TestClient) -> None:
+    page = read(client.get("/?kind=style&filter=rank:>=8&filter=creator:nobody").text)
+    assert page.select_one("[popovertarget=filters] .badge").text == "3"
+    assert read(client.get("/?q=ink").text).select("[popovertarget=filters] .badge") == []
+
+
+def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1, tags=("<b>\u202ex",))])
+    page = read(client.get("/").text)
+    [box] = [box for box in page.select("#group-tags input") if "<b>" in box["value"]]
+    name = box.find_next_sibling("span")
+    assert (name.text, name["dir"]) == ("<b>x", "auto")
+
+
+def test_words_that_not_everybody_knows_are_explained(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1, base="Flux.1 D")])
+    words = {link.text: link["href"] for link in read(client.get("/").text).select("#filters legend a")}
+    assert words == {"Base model": "glossary#base-model", "Kind": "glossary#kind"}
+
+
+def test_what_would_show_nothing_is_no_choice_until_it_is_chosen(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1)])
+    boxes = {box["value"] for box in read(client.get("/?hub=replicate").text).select("#group-hubs input")}
+    assert boxes == {"replicate", "civitai"}
+
+
+def test_mature_images_have_a_level_and_a_way_to_see_them_without_blur(client: TestClient) -> None:
+    page = read(client.get("/?nsfw=mature").text)
+    assert [option["value"] for option in page.select("#nsfw option")] == ["safe", "soft", "mature", "explicit"]
+    assert len(page.select("#unblur")) == 1
+    assert read(client.get("/?nsfw=soft").text).select("#unblur") == []
+
+
+@pytest.mark.parametrize(("total", "one", "said"), [("1", True, "1 LoRA"), ("9,412", False, "9,412 LoRAs")])
+def test_counts_agree_with_their_noun(total: str, one: bool, said: str) -> None:
+    text = Renderer()("browse/line", total=total, one=one, words=[], is_new=False, demo=False)
+    assert " ".join(read(text).text.split()) == said
+
+
+def test_before_the_list_is_known_no_number_is_told(built: Services) -> None:
+    view = View.from_address("base=flux1")
+    parts = BrowseParts(services=built, secret=b"x")
+    assert parts.around(view, Results(query=view.query, total=5), view)["total"] == "…"
+    assert parts.around(view, Results(query=view.query, total=5, is_held=False), view)["total"] == "5"
+
+
+def test_what_is_excluded_can_be_taken_away_too(client: TestClient) -> None:
+    page = read(client.get("/?q=ink+-tag:anime").text)
+    links = {link["aria-label"]: link["href"] for link in page.select("#line .part")}
+    assert links == {"Remove ink": "./?filter=-tag%3Aanime", "Remove not tag anime": "./?q=ink"}
+
+
+def test_a_word_of_the_query_is_text(client: TestClient) -> None:
+    [part] = read(client.get("/?creator=x&filter=creator:%22%3Cb%3E%22").text).select("#line .part")
+    assert part.text.split("×")[0].strip() == "by <b>"
+
+
+def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1)])
+    page = read(client.get("/").text)
+    assert line(page) == (
+        "Demo: three local hubs with sample LoRAs. Only those for Tiny Shapes can be tried. Show them"
+    )
+    assert page.select_one("#show-tiny")["href"] == "?base=tiny-shapes"
+    assert line(read(client.get("/?q=ink").text)).startswith("1 LoRA that mentions ink")
+
+
+def test_elsewhere_it_says_how_many_there_are(built: Services, tmp_path: Path) -> None:
+    built.catalog.add([lora(number) for number in range(1, 7)])
+    with open_client(with_settings(built, demo=False), tmp_path) as client:
+        assert line(read(client.get("/").text)) == "6 LoRAs"

@@ -1,0 +1,214 @@
+"""What a person sees in the panel of a LoRA, and can do there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+
+from connectors.claims.resolve import flatten
+from connectors.record import Example, Lora, Version
+from connectors.ref import Ref
+from connectors.weights.inspect import Facts
+from connectors.weights.lora_facts import LoraFacts
+from hub_ui.library import lockfile
+from hub_ui.lookup import Lookup
+from hub_ui.services import Services
+from hub_ui.web.lora.panel import Panel
+from hub_ui.web.view import StackedLora, View
+from hub_ui.widgets import related
+from hub_ui.widgets.related import Related
+from hub_ui.widgets.render import Renderer
+from tests.hub_ui.catalog.builders import claim, file, lora, version
+from tests.hub_ui.library.building import entry
+from tests.hub_ui.web.conftest import read, with_settings
+
+TINY = "Tiny Shapes"
+HASH = "a" * 32 + "b" * 32
+
+
+def panel(built: Services, of: Lora, *, view: View | None = None, **fields: Any) -> BeautifulSoup:
+    made = Panel(services=built, render=Renderer())
+    return read(made.html(made.lora(view or View(open=str(of.ref)), of, of.ref, **fields)))
+
+
+def section(page: BeautifulSoup, heading: str) -> Tag:
+    """What follows a heading."""
+    [found] = [h for h in page.select("h3") if h.text.startswith(heading)]
+    return found.find_next_sibling()
+
+
+def test_trigger_words_are_buttons_that_copy(built: Services) -> None:
+    words = section(panel(built, lora(1, claims=(claim("trigger_words", ("frost lane", 'a "quote"')),))), "Trigger")
+    copied = [(button.text, button["data-copy"]) for button in words.select("button")]
+    assert copied == [
+        ("frost lane", "frost lane"),
+        ('a "quote"', 'a "quote"'),
+        ("copy", 'frost lane, a "quote"'),
+    ]
+
+
+def test_what_can_not_be_had_says_so_on_the_page_and_on_its_buttons(built: Services) -> None:
+    page = panel(built, lora(1, base=TINY, access="archived"))
+    assert page.select_one(".problem").text == "The hub keeps the page but no files."
+    buttons = {button.text: button["title"] for button in page.select(".actions button[disabled]")}
+    assert buttons == dict.fromkeys(("Try it", "Download"), "The hub keeps the page but no files.")
+
+
+def test_what_is_in_the_library_can_be_tried_even_after_its_removal(built: Services) -> None:
+    built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
+    built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:1@10#100"))]), encoding="utf-8")
+    page = panel(built, lora(1, base=TINY, access="removed"))
+    assert page.select_one("form[action=try] input[name=lora]")["value"] == "civitai:1@10#100"
+    assert [button.text for button in page.select(".actions button[disabled]")] == ["In library"]
+
+
+def test_a_language_models_lora_is_refused_with_what_it_is(built: Services) -> None:
+    page = panel(built, lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")))
+    assert "the file is a LoRA for a language model." in page.select_one(".problem").text
+    assert [button.text for button in page.select(".actions button[disabled]")] == ["Try it", "Download"]
+    assert page.select(".actions a") == []
+
+
+def test_a_hostile_description_and_title_keep_only_their_words(built: Services) -> None:
+    text = "<b>hi</b><script>alert(1)</script>"
+    page = panel(built, lora(1, title="<img src=x>", description=text, description_format="html"))
+    assert str(page.select_one(".description")) == '<div class="description" dir="auto"><b>hi</b></div>'
+    assert page.h2.text == "<img src=x>"
+    assert page.select("script, img") == []
+
+
+def test_what_is_being_read_is_a_status(built: Services) -> None:
+    page = panel(built, lora(1), state="Reading the file's header…")
+    assert [said.text for said in page.select("[role=status]")] == ["Reading the file's header…"]
+
+
+def test_a_contradiction_is_marked_beside_the_fact_and_told_in_a_sentence(built: Services) -> None:
+    header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
+    page = panel(built, lora(1, base="SDXL 1.0"), facts=Facts(adapter=header))
+    assert page.select_one(".disputed dd").text == "FLUX.1⚠ CivitAI says SDXL 1.0"
+    assert "CivitAI says SDXL 1.0, the file is FLUX.1." in [said.text for said in page.select(".problem")]
+
+
+def test_facts_stand_below_who_says_them_with_the_exact_place_and_their_word(built: Services) -> None:
+    facts = section(panel(built, lora(1, base="Flux.1 D")), "Said by CivitAI")
+    [row] = [row for row in facts.select("div") if row.dt.text.strip() == "Base model"]
+    assert (row.dd.text, row["title"]) == ("FLUX.1 dev", "version.baseModel")
+    assert row.dt.a["href"] == "glossary#base-model"
+
+
+def test_what_is_odd_about_a_file_is_told_below_its_facts(built: Services) -> None:
+    odd = LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3. <b>",))
+    said = [hint.text for hint in panel(built, lora(1), facts=Facts(adapter=odd)).select(".hint")]
+    assert "Layers that have only one of their two halves: 3. <b>" in said
+
+
+def test_what_is_new_in_a_version_and_what_its_author_says_stand_below_it(built: Services) -> None:
+    def dated(number: int, rank: int, said: str = "") -> Version:
+        files = (file(f"civitai:1@{number}#1", size=rank * 1_000_000, claims=(claim("rank", rank),)),)
+        return version(f"civitai:1@{number}", updated_at=f"2026-01-0{number}", files=files, description=said)
+
+    versions = section(panel(built, lora(1, versions=(dated(2, 32, "Retrained. <b>"), dated(1, 16)))), "Versions")
+    new, _old = versions.select("li")
+    assert (new.small.text, new.q.text) == ("rank 16 → 32, size 16 MB → 32 MB", "Retrained. <b>")
+    assert (new["aria-current"], new.a["href"]) == ("true", "./?open=civitai%3A1%402")
+
+
+@pytest.mark.parametrize(("asked", "is_open"), [("civitai:1", False), ("civitai:1@17", True)])
+def test_older_versions_are_folded_unless_one_of_them_is_shown(built: Services, asked: str, is_open: bool) -> None:
+    of = lora(1, versions=tuple(version(f"civitai:1@1{number}", name=f"v{number}") for number in range(9)))
+    made = Panel(services=built, render=Renderer())
+    page = read(made.html(made.lora(View(open=asked), of, Ref.parse(asked))))
+    fold = page.select_one("#older-versions")
+    assert (fold.summary.text, "open" in fold.attrs) == ("4 older versions", is_open)
+    assert len(page.select("ol.versions > li")) == 9
+
+
+def test_a_commits_title_is_text(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = version("civitai:1@9", name="v0", description="Fix the card <i>", files=())
+    monkeypatch.setattr(Lookup, "find_history", lambda lookup, ref: (commit,))
+    assert [said.text for said in panel(built, lora(1)).select(".versions q")] == ["Fix the card <i>"]
+
+
+def test_creator_and_tags_are_searches_that_keep_what_was_picked_for_compare(built: Services) -> None:
+    view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2@20#200"),))
+    page = panel(built, lora(1, creator='Ada "L"', tags=("line art", "<i>")), view=view)
+    link = page.select_one(".line a")
+    assert (link.text, link["title"]) == ('Ada "L"', 'Everything by Ada "L"')
+    assert link["href"] == "./?lora=civitai%3A2%4020%23200&q=creator%3A%22Ada%20%5C%22L%5C%22%22"
+    assert [tag.text for tag in section(page, "Tags").select("a")] == ["line art", "<i>"]
+
+
+def test_what_is_shared_is_this_lora_and_nothing_else_of_the_address(built: Services) -> None:
+    view = View(open="civitai:1", stack=(StackedLora(ref="civitai:2"),))
+    button = panel(built, lora(1), view=view).select_one("[aria-label=Share]")
+    assert (button["data-share"], button["title"]) == ("?open=civitai%3A1%4010%23100", "Share a link to this LoRA")
+
+
+def test_the_ref_and_the_whole_hash_of_the_file_are_copied(built: Services) -> None:
+    of = lora(1, versions=(version(files=(file(size=38_000_000, sha256=HASH),)),))
+    ref, its_file = panel(built, of).select("p.ref")
+    assert ref.button["data-copy"] == "civitai:1@10#100"
+    assert its_file.code.text == "ink.safetensors, 38 MB, sha256 aaaaaaaaaaaaaaaa…"
+    assert (its_file.button["data-copy"], its_file.span["title"]) == (HASH, HASH)
+
+
+def test_the_panel_of_a_runner_says_that_it_is_no_lora(built: Services) -> None:
+    runner = panel(built, lora(claims=(claim("kind", "runner"),), access="generation-only"))
+    assert runner.select_one(".line").text.strip().endswith("a hosted model that takes LoRAs, and is none")
+    assert "is none" not in panel(built, lora()).text
+
+
+def test_its_page_on_the_hub_opens_beside_this_one_and_is_not_told_where_from(built: Services) -> None:
+    [link] = [link for link in panel(built, lora(1)).select("a") if "Open on the hub" in link.text]
+    assert (link["href"], link["target"]) == ("https://civitai.com/models/1", "_blank")
+    assert link["rel"] == ["noopener", "noreferrer", "nofollow"]
+    assert "Open on the hub" not in panel(built, lora(1, url="javascript:alert(1)")).text
+
+
+def test_of_several_files_each_can_be_shown(built: Services) -> None:
+    files = (file(size=38_000_000), file("civitai:1@10#101", name="<b>.safetensors", size=76_000_000))
+    items = section(panel(built, lora(1, versions=(version(files=files),))), "Files").select("li")
+    assert [item.text for item in items] == ["ink.safetensors 38 MB", "<b>.safetensors 76 MB"]
+    assert [item.get("aria-current") for item in items] == ["true", None]
+
+
+def with_related(built: Services, **fields: Any) -> BeautifulSoup:
+    made = Panel(services=built, render=Renderer())
+    values = made.lora(View(open="civitai:1"), lora(1), Ref.parse("civitai:1"))
+    return read(made.html({**values, "detail": replace(values["detail"], related=Related(**fields))}))
+
+
+def test_other_homes_open_here_and_on_their_hub(built: Services) -> None:
+    home = related.link(flatten(lora(2, creator="ada", downloads=1200)), "soft")
+    page = with_related(built, homes=(home,), also_on=(home,))
+    assert [h.text for h in page.select("h3") if h.text.startswith("Also")] == [
+        "Also at the same LoRA",
+        "Also on by the same creator, another file",
+    ]
+    here, there = section(page, "Also at").select("a")
+    assert (here.text, here["href"]) == (
+        "CivitAI ada · open to everyone · 1.2k downloads",
+        "./?open=civitai%3A2%4020%23200",
+    )
+    assert (there["href"], there["rel"]) == ("https://civitai.com/models/2", ["noopener", "noreferrer", "nofollow"])
+
+
+def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
+    one = version("civitai:2@20", base="Pony", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
+    near = related.neighbor(flatten(lora(2, title="<b>Wash", versions=(one,))), "soft")
+    [card] = section(with_related(built, similar=(near,)), "Similar LoRAs").select("a")
+    assert (card.b.text, card.small.text, card["title"]) == ("<b>Wash", "Pony", "<b>Wash")
+    assert card.img["src"].startswith("hub-picture?url=https%3A%2F%2Fa.example%2F1.png")
+    assert card["href"] == "./?open=civitai%3A2%4020"
+
+
+def test_a_visitor_gets_the_file_and_keeps_it_for_the_visit(built: Services) -> None:
+    hosted = with_settings(built, hosted=True)
+    page = panel(hosted, lora(1))
+    assert page.select_one("form[action='lora/keep'] button")["title"] == "List it in your library for this visit"
+    [link] = [link for link in page.select(".actions a") if link.text == "Download"]
+    assert link["title"] == "Through this page, with your own right"
+    assert link["rel"] == ["noopener", "noreferrer", "nofollow"]
