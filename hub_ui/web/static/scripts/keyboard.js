@@ -19,12 +19,9 @@ document.addEventListener("keydown", (event) => {
 
 function escape(event) {
   const menu = event.target.closest("details.menu[open]") ?? document.querySelector("details.menu[open]");
-  if (menu) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-    return;
-  }
-  if (event.target.id !== "q") closePanel();
+  if (!menu) return event.target.id !== "q" && closePanel();
+  menu.open = false;
+  menu.querySelector("summary").focus();
 }
 
 function step(event) {

@@ -15,8 +15,7 @@ document.addEventListener("htmx:before:request", (event) => {
 
 // Nothing can abort the request of a step back or forward, so its answer is left out.
 document.addEventListener("htmx:before:response", (event) => {
-  const ctx = event.detail.ctx;
-  if (changesPage(ctx) && ctx !== latest) event.preventDefault();
+  if (changesPage(event.detail.ctx) && event.detail.ctx !== latest) event.preventDefault();
 });
 
 // What is typed stays in its box: an answer to something earlier would bring another. Before htmx asks for it.
@@ -39,20 +38,19 @@ document.addEventListener("htmx:after:swap", (event) => {
 export function resetFields() {
   for (const field of document.querySelectorAll("#filters input[form]")) field.checked = field.defaultChecked;
   for (const select of document.querySelectorAll("select[form=view]")) {
-    const chosen = [...select.options].find((option) => option.defaultSelected);
-    if (chosen) select.value = chosen.value;
+    select.value = [...select.options].find((option) => option.defaultSelected)?.value ?? select.value;
   }
 }
 
 export function changesPage(ctx) {
-  return ctx.target === document.body || ["main", "panel"].includes(ctx.target?.id) && !ctx.sourceElement.closest("#panel [data-hx-sync], #panel [hx-sync]");
+  const isPart = ["main", "panel"].includes(ctx.target?.id) && !ctx.sourceElement.closest("#panel [data-hx-sync], #panel [hx-sync]");
+  return isPart || ctx.target === document.body;
 }
 
 // Ends what fills an element; true where something else changes the page.
 export function endActs(target) {
-  const [own, others] = [[...running].filter((ctx) => ctx.target === target), [...running].filter((ctx) => ctx.target !== target)];
-  for (const ctx of own) abort(ctx);
-  return others.length > 0;
+  for (const ctx of running) if (ctx.target === target) abort(ctx);
+  return [...running].some((ctx) => ctx.target !== target);
 }
 
 export function endStreams(selector) {

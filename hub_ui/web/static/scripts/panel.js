@@ -2,8 +2,6 @@
 
 import { endActs, endStreams, pushAddress, resetFields } from "./navigation.js";
 
-const SECOND = 1000;
-
 document.addEventListener("click", (event) => {
   const card = event.target.closest(".card .hit")?.closest(".card");
   if (card && isPlain(event)) preview(card);
@@ -22,13 +20,11 @@ export const isPlain = (event) => !event.ctrlKey && !event.metaKey && !event.shi
 // What the card shows stands in the panel until the server's answer is there.
 export function preview(card) {
   const panel = document.getElementById("panel");
-  const article = document.createElement("article");
-  article.className = "lora";
+  const article = Object.assign(document.createElement("article"), { className: "lora" });
   const picture = card.querySelector(".picture").cloneNode(true);
   for (const extra of picture.querySelectorAll(".marks, .flag, .moves")) extra.remove();
   picture.className = "gallery";
-  const title = document.createElement("h2");
-  title.textContent = card.querySelector(".hit").textContent;
+  const title = Object.assign(document.createElement("h2"), { textContent: card.querySelector(".hit").textContent });
   article.append(picture, title, card.querySelector(".chips").cloneNode(true));
   panel.replaceChildren(article);
   panel.dataset.from = card.id;
@@ -63,13 +59,13 @@ function mark(card) {
 
 async function copy(button) {
   const text = button.dataset.copy ?? new URL(button.dataset.share, location.href).href;
+  // Over plain HTTP from another computer there is no clipboard.
+  if (!navigator.clipboard) return prompt("", text);
   await navigator.clipboard.writeText(text);
   button.classList.add("copied");
-  setTimeout(() => button.classList.remove("copied"), 2 * SECOND);
+  setTimeout(() => button.classList.remove("copied"), 2000);
 }
 
-document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx.target?.id === "panel" && event.detail.ctx.sourceElement.closest("#cards")) {
-    document.getElementById("panel").focus({ preventScroll: true });
-  }
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "panel" && ctx.sourceElement.closest("#cards")) ctx.target.focus({ preventScroll: true });
 });

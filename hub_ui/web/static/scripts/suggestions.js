@@ -10,15 +10,12 @@ document.addEventListener("submit", (event) => event.target.id === "view" && clo
 async function ask(box) {
   const number = ++latest, at = box.selectionStart;
   const query = new URLSearchParams({ before: box.value.slice(0, at), after: box.value.slice(at) });
-  const answer = await fetch(`suggestions?${query}`);
-  const text = answer.ok ? await answer.text() : "";
+  const text = await fetch(`suggestions?${query}`).then((answer) => (answer.ok ? answer.text() : ""));
   if (number !== latest || document.activeElement !== box) return;
-  const found = new DOMParser().parseFromString(text, "text/html").body;
-  list().replaceChildren(...found.childNodes);
+  list().replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
   list().hidden = !list().firstElementChild;
-  box.role = "combobox";
-  box.setAttribute("aria-controls", "suggestions");
-  box.setAttribute("aria-expanded", String(!list().hidden));
+  const said = { role: "combobox", "aria-controls": "suggestions", "aria-expanded": !list().hidden };
+  for (const [name, value] of Object.entries(said)) box.setAttribute(name, value);
 }
 
 document.addEventListener("keydown", (event) => {
@@ -30,7 +27,7 @@ document.addEventListener("keydown", (event) => {
     select(options, next(at, options.length, event.key === "ArrowDown" ? 1 : -1));
   } else if ((event.key === "Enter" || event.key === "Tab") && at >= 0) {
     event.preventDefault();
-    event.stopImmediatePropagation();
+    event.stopPropagation();
     take(options[at]);
   } else if (event.key === "Escape") {
     event.preventDefault();

@@ -17,15 +17,11 @@ const shown = () => document.querySelector(".term[aria-describedby=note]");
 
 function open(term) {
   close();
-  const note = document.createElement("p");
-  note.id = "note";
-  note.setAttribute("role", "tooltip");
-  note.textContent = term.dataset.text;
+  const note = Object.assign(document.createElement("p"), { id: "note", role: "tooltip", textContent: term.dataset.text });
   term.setAttribute("aria-describedby", "note");
   (term.closest("dialog") ?? document.body).append(note);
   const { top, left } = place(term.getBoundingClientRect(), note.getBoundingClientRect(), innerWidth, innerHeight);
-  note.style.top = `${top}px`;
-  note.style.left = `${left}px`;
+  Object.assign(note.style, { top: `${top}px`, left: `${left}px` });
 }
 
 function close() {
