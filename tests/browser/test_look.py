@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -24,7 +26,9 @@ MOVES = """() => document.getAnimations().filter((each) => each.playState === 'r
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.journeys)])
-def test_with_forced_colours_what_is_chosen_still_looks_otherwise(browser: Browser, demo: str, scheme: str) -> None:
+def test_with_forced_colours_what_is_chosen_still_looks_otherwise(
+    browser: Browser, demo: str, scheme: Literal["light", "dark"]
+) -> None:
     context = browser.new_context(viewport={"width": 1440, "height": 844}, forced_colors="active", color_scheme=scheme)
     page = context.new_page()
     places.browse(page, f"{demo}?kind=style")
