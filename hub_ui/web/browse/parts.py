@@ -58,11 +58,12 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CardContent:
-    """`what` its file is, as far as that was read, and why it can't be tried here."""
+    """`what` its file is, as far as that was read, and why it can't be tried here. `is_read`: its header is known."""
 
     record: Record
     what: What
     problem: str
+    is_read: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,8 @@ class BrowseParts:
         known, facts = with_header_facts(self.services, record)
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
-        return CardContent(record=known, what=what, problem=needed.text if needed.closed else "")
+        problem = needed.text if needed.closed else ""
+        return CardContent(record=known, what=what, problem=problem, is_read=facts is not None)
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
         """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""

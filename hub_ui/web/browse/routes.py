@@ -155,7 +155,8 @@ class BrowseRoutes:
 
     def read_headers(self, view: View, now: Results) -> Iterator[str]:
         services = self.pages.services
-        records = [*search.read_cards(services, now, range(MOST_CARDS)).values()]
+        first = self.parts.contents(replace(now, ids=now.ids[:MOST_CARDS]))
+        records = [content.record for _number, content in first if not content.is_read]
         for _known in self.reader.read(records, is_cancelled=lambda: False):
             now = search.refresh(services, now)
             yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
