@@ -57,7 +57,6 @@ LAYERS = {
     "hub_ui.documents": 9,
     "hub_ui.widgets": 9,
     "hub_ui.web": 10,
-    "hub_ui.pages": 11,
     "hub_ui.app": 13,
     "hub_ui.commands": 14,
     "hub_ui.cli": 15,
