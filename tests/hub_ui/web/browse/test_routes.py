@@ -189,7 +189,7 @@ def test_a_page_of_ours_runs_no_script_but_its_own_files(client: TestClient) -> 
     answer = client.get("/")
     assert "script-src 'self';" in answer.headers["content-security-policy"]
     assert "unsafe" not in answer.headers["content-security-policy"]
-    assert [script.get_text() for script in read(answer.text).select("script")] == [""] * 9
+    assert [script.get_text() for script in read(answer.text).select("script")] == [""] * 11
 
 
 def test_old_addresses_go_on_working(seen: TestClient) -> None:

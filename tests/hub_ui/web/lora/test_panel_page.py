@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 
 from connectors.claims.resolve import flatten
 from connectors.record import Example, Lora, Version
@@ -34,7 +34,7 @@ def panel(built: Services, of: Lora, *, view: View | None = None, **fields: Any)
     return read(made.html(made.lora(view or View(open=str(of.ref)), of, of.ref, **fields)))
 
 
-def section(page: BeautifulSoup, heading: str) -> Tag:
+def section(page: BeautifulSoup, heading: str) -> Any:
     """What follows a heading."""
     [found] = [h for h in page.select("h3") if h.text.startswith(heading)]
     return found.find_next_sibling()
