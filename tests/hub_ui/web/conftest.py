@@ -98,7 +98,7 @@ def open_client(built: Services, folder: Path) -> Iterator[TestClient]:
         yield TestClient(server, base_url="http://localhost", follow_redirects=False)
 
 
-def read(text: str) -> BeautifulSoup:
+def read(text: str) -> Any:
     """A page, to be asked for what it says and for what a person can do there."""
     return BeautifulSoup(text, "html.parser")
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 
 from connectors.claims.resolve import flatten
 from connectors.query import Query
@@ -23,7 +22,7 @@ from tests.hub_ui.web.conftest import read
 VIDEO = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.mp4"
 
 
-def listed(*shown: cards.Card, view: View | None = None, **fields: Any) -> BeautifulSoup:
+def listed(*shown: cards.Card, view: View | None = None, **fields: Any) -> Any:
     values = {"view": view or View(), "open_prefix": "./?open=", "search_prefix": "./?q=", "page": 1}
     now = Results(query=Query(), **fields)
     return read(Renderer()("browse/cards", cards=[*enumerate(shown)], now=now, **values))
@@ -124,7 +123,7 @@ def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
     assert listed(statuses=(idle_status("civitai"),)).select(".ghost") == []
 
 
-def news(**fields: Any) -> BeautifulSoup:
+def news(**fields: Any) -> Any:
     now = Results(query=Query(), **fields)
     return read(Renderer()("browse/news", now=now, address="q=ink", problem=""))
 
@@ -139,7 +138,7 @@ def test_a_card_that_left_the_list_is_told_as_a_change() -> None:
     assert news(ids=(1,)).text.strip() == ""
 
 
-def following(*, more: str = "", asking: tuple[str, ...] = (), **fields: Any) -> BeautifulSoup:
+def following(*, more: str = "", asking: tuple[str, ...] = (), **fields: Any) -> Any:
     now = Results(query=Query(), **fields)
     values = {"more": more, "asking": asking, "cards": now.ids, "page": 1, "address": "", "now": now}
     return read(Renderer()("browse/next", **values))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from hub_ui.services import Services
@@ -17,7 +17,7 @@ from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.web.conftest import open_client, read, with_settings
 
 
-def line(page: BeautifulSoup) -> str:
+def line(page: Any) -> str:
     return " ".join(page.select_one("#line").text.split())
 
 

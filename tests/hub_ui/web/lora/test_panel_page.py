@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup, Tag
 
 from connectors.claims.resolve import flatten
 from connectors.record import Example, Lora, Version
@@ -29,12 +28,12 @@ TINY = "Tiny Shapes"
 HASH = "a" * 32 + "b" * 32
 
 
-def panel(built: Services, of: Lora, *, view: View | None = None, **fields: Any) -> BeautifulSoup:
+def panel(built: Services, of: Lora, *, view: View | None = None, **fields: Any) -> Any:
     made = Panel(services=built, render=Renderer())
     return read(made.html(made.lora(view or View(open=str(of.ref)), of, of.ref, **fields)))
 
 
-def section(page: BeautifulSoup, heading: str) -> Tag:
+def section(page: Any, heading: str) -> Any:
     """What follows a heading."""
     [found] = [h for h in page.select("h3") if h.text.startswith(heading)]
     return found.find_next_sibling()
@@ -175,7 +174,7 @@ def test_of_several_files_each_can_be_shown(built: Services) -> None:
     assert [item.get("aria-current") for item in items] == ["true", None]
 
 
-def with_related(built: Services, **fields: Any) -> BeautifulSoup:
+def with_related(built: Services, **fields: Any) -> Any:
     made = Panel(services=built, render=Renderer())
     values = made.lora(View(open="civitai:1"), lora(1), Ref.parse("civitai:1"))
     return read(made.html({**values, "detail": replace(values["detail"], related=Related(**fields))}))
