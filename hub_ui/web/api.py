@@ -379,7 +379,8 @@ def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     for name, function in endpoints.by_name().items():
         # Generations wait in the engine's own queue, and count as those of the page do.
         at_once = None if name == "try" else MOST_AT_ONCE
-        server.api(name=name, concurrency_limit=at_once)(server.mcp.tool(name=name)(endpoints.checked(name, function)))
+        tool = server.mcp.tool(name=name)(endpoints.checked(name, function))
+        server.api(name=name, concurrency_limit=at_once)(tool)
 
 
 def describe_endpoints(server: gr.Server, endpoints: Endpoints) -> None:

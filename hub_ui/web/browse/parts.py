@@ -77,7 +77,8 @@ class BrowseParts:
 
     def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
         """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, if not `view`."""
-        return {**self.around(view, now, form or view), **self.listed(view, now), "asks": asks and bool(now.pending)}
+        around, asks = self.around(view, now, form or view), asks and bool(now.pending)
+        return {**around, **self.listed(view, now), "asks": asks}
 
     def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
