@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hub_ui.pages.browse import detail
 from hub_ui.pages.browse import page as browse_page
+from hub_ui.pages.try_page import form
 from playwright.sync_api import Browser, Page, expect
 
 from connectors.ref import Ref
 from hub_ui.demo.hubs.faults import Fault
-from hub_ui.pages.try_page import form
 from hub_ui.widgets import header
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from hub_ui import app, services
 from hub_ui.app import ENDED, build_app, finish_work
 from hub_ui.jobs.jobs import JobSubject

@@ -136,7 +136,7 @@ def test_the_next_page_follows_the_last_card(client: TestClient, built: Services
     built.catalog.add(lora(number, downloads=1000 - number) for number in range(1, 71))
     more = parts(client.get("/ask?sort=downloads").text)[-1].select_one("[hx-target='#next'] a")["hx-get"]
     [step] = parts(client.get(f"/{more}").text)
-    assert [link.text for link in step.select("[hx-target='#cards'] .hit")][0] == "Ink 61"
+    assert next(link.text for link in step.select("[hx-target='#cards'] .hit")) == "Ink 61"
     assert "The end of the list." in step.select_one("[hx-target='#next']").text
 
 

@@ -19,7 +19,7 @@ from hub_ui.images import example_settings
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.lora import panel
+from hub_ui.web.lora import examples, panel
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from hub_ui.widgets.related import Related
@@ -211,6 +211,6 @@ def test_what_was_never_seen_has_no_relations(built: Services) -> None:
 def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
     shown = lora(1, base="SDXL 1.0")
     found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
-    settings = panel.try_settings(found, shown, REF)
+    settings = examples.try_settings(found, shown, REF)
     assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
-    assert panel.example_weight(found, shown, REF) == 0.8
+    assert examples.example_weight(found, shown, REF) == 0.8
