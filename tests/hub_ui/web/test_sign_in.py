@@ -20,6 +20,7 @@ from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
+from tests.hub_ui.web.conftest import read
 from tests.hub_ui.web.raw import Visitor
 
 REPO = "hatbox/top-hat-tiny"
@@ -51,6 +52,11 @@ def gated_space(folder: Path) -> Iterator[Visitor]:
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     with gated_space(tmp_path_factory.mktemp("sign-in")) as visitor:
         yield visitor
+
+
+def test_where_people_sign_in_the_page_leads_there(space: Visitor) -> None:
+    [link] = read(space.get("settings").text).select("#huggingface a")
+    assert (link.text, link["href"]) == ("Sign in with Hugging Face", "login/huggingface?_target_url=%2Fsettings")
 
 
 def go(visitor: Visitor, path: str) -> tuple[Visitor, requests.Response]:

@@ -76,10 +76,3 @@ def test_no_page_has_a_visitors_key(ada: TestClient) -> None:
     send(ada, "save", key=ADA["replicate"])
     assert ADA["replicate"] not in ada.get("/settings").text
     assert ADA["replicate"] not in ada.post("/settings/key", data={"hub": "replicate", "do": "check"}).text
-
-
-def test_where_people_sign_in_the_page_leads_there(hosted: Services, tmp_path: Path) -> None:
-    signing = replace(hosted.settings, sign_in=True)
-    with open_client(services.connect(signing, hosted.connectors, hosted.catalog), tmp_path) as client:
-        [link] = read(client.get("/settings").text).select("#huggingface a")
-    assert (link.text, link["href"]) == ("Sign in with Hugging Face", "login/huggingface?_target_url=%2Fsettings")
