@@ -30,7 +30,8 @@ FAULTS = """(controls) => {
     const place = node.getBoundingClientRect();
     const top = document.elementFromPoint(place.left + place.width / 2, place.top + place.height / 2);
     const own = !top || node.contains(top) || top.contains(node) || [...node.labels || []].some((l) => l.contains(top));
-    return own || top.closest('#panel, #drawer, #suggestions, .pop') ? '' : `is covered by ${top.id || top.className || top.tagName}`;
+    if (own || top.closest('#panel, #drawer, #suggestions, .pop')) { return ''; }
+    return `is covered by ${top.id || top.className || top.tagName}`;
   };
   const fault = (node) => {
     const place = node.getBoundingClientRect();
