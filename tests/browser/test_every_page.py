@@ -41,9 +41,9 @@ GROUPS: Mapping[str, Mapping[str, Reach]] = MappingProxyType(
     {
         "list": {name: PLACES[name] for name in ("browse", "nothing_found", "panel")},
         "opened": {reach.__name__: reach for reach in (hubs_menu, suggestions, every_filter)},
-        "compare": {name: PLACES[name] for name in ("compare", "compare_expert", "compare_result", "history")},
-        "library": {name: PLACES[name] for name in ("library", "drawer", "downloads")},
-        "small": {name: PLACES[name] for name in ("settings", "glossary", "about", "image", "train")},
+        "compare": {name: PLACES[name] for name in ("compare", "compare_expert", "compare_result", "history")}
+        | {name: PLACES[name] for name in ("library", "drawer")},
+        "small": {name: PLACES[name] for name in ("settings", "glossary", "about", "image", "train", "downloads")},
     }
 )
 ORDINARY = ("list", "small")

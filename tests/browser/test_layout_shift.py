@@ -83,7 +83,7 @@ def test_the_panel_moves_nothing_and_a_search_leaves_what_is_around_the_list_in_
 
 
 @pytest.mark.journeys
-@pytest.mark.parametrize("page", [1440, 390], indirect=True)
+@pytest.mark.parametrize("page", [1440], indirect=True)
 def test_from_a_click_on_make_to_the_finished_pair_nothing_moves(demo: str, page: Page) -> None:
     places.compare_lora(page, demo)
     page.locator("#make").scroll_into_view_if_needed()
