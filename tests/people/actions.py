@@ -140,9 +140,10 @@ def open_what_is_private(visit: Visit) -> None:
 
 def stack_two(visit: Visit) -> None:
     visit.open("civitai:900102")
-    for ref in TINY[:2]:
-        visit.browser.go(str(visit.browser.one(".lora .actions a[title]:not([target])")["href"]))
-        visit.browser.go(f"{visit.browser.address.partition('&open=')[0]}&open={quote(ref)}")
+    visit.browser.go(str(visit.browser.one(".lora .actions a[title]:not([target])")["href"]))
+    stacked = next(pair for pair in visit.browser.address.partition("?")[2].split("&") if pair.startswith("lora="))
+    visit.go(f"?{stacked}&open={quote(TINY[0])}")
+    visit.browser.go(str(visit.browser.one(".lora .actions a[title]:not([target])")["href"]))
     visit.browser.go(str(visit.browser.one(".places a[href*='view=try']")["href"]))
     # The form may have come a second time.
     assert len({layer["id"] for layer in visit.browser.all(".layer")}) == 2
