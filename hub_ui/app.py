@@ -22,10 +22,16 @@ from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.calls import CallCheck, Calls
-from hub_ui.web.headers import SecurityHeaders
-from hub_ui.web.middleware import AllowedHosts, Compression, HostCheck, RequestLanguage, own_names
+from hub_ui.web.middleware import (
+    AllowedHosts,
+    Compression,
+    HostCheck,
+    RequestLanguage,
+    RequestLog,
+    SecurityHeaders,
+    own_names,
+)
 from hub_ui.web.queue import gradio_settings
-from hub_ui.web.request_log import RequestLog
 from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes

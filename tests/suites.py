@@ -34,7 +34,7 @@ class Suite:
     in_ci: str
 
 
-_PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs", "hub_ui/web", "hub_ui/widgets")
+_PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs", "hub_ui/web")
 _READERS = ("connectors/civitai", "connectors/huggingface", "connectors/replicate", "connectors/weights")
 
 # Those that find most in least time come first.

@@ -1,7 +1,9 @@
-"""The network address of who asks a hosted page, for what is counted by address."""
+"""Who asks: the network address of a request, and the cookie that a visitor is known by."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from starlette.requests import cookie_parser
 
 
 def read_address(headers: Mapping[str, str], peer: str, *, trusts_proxy: bool) -> str:
@@ -34,3 +36,19 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 def _text(address: IPv4Address | IPv6Address) -> str:
     """Of IPv6, a person has a whole /64."""
     return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
+
+
+COOKIE = "hub-ui-visitor"
+
+
+def read_visitor(headers: Mapping[str, str]) -> str:
+    """The cookie's value, empty if there is none."""
+    return cookie_parser(headers.get("cookie") or "").get(COOKIE, "")
+
+
+def cookie_of(value: str, headers: Mapping[str, str], scheme: str, name: str = COOKIE) -> str:
+    """Spaces show the page within a page of huggingface.co, where browsers send other cookies only if they say so."""
+    # A proxy behind another adds its own after a comma.
+    proto = headers.get("x-forwarded-proto", scheme).partition(",")[0].strip()
+    sites = "SameSite=None; Secure; Partitioned" if proto == "https" else "SameSite=Lax"
+    return f"{name}={value}; Path=/; HttpOnly; {sites}"

@@ -183,14 +183,14 @@ class Jobs:
 
     def running(self, kind: str = "") -> int:
         """How many are not done yet, of one kind or all."""
-        return sum(job.subject.kind == kind or not kind for job in self._unfinished())
+        return sum(job.subject.kind == kind or not kind for job in self._active())
 
-    def _unfinished(self) -> list[_Job]:
+    def _active(self) -> list[_Job]:
         return [job for job in list(self._kept.values()) if job.outcome is None]
 
     def check_room(self) -> None:
         """Raises UsageError where the present visitor, their network address, or all have enough under way."""
-        unfinished, visitor = self._unfinished(), current_visitor()
+        unfinished, visitor = self._active(), current_visitor()
         if visitor is not None and sum(job.person == visitor.person for job in unfinished) >= self._own:
             raise UsageError(_("Your last images are not made yet. Wait for them, or stop them."))
         address = visitor.address if visitor is not None else ""
@@ -267,11 +267,11 @@ class Jobs:
 
     def is_awaited(self, download: int, *, besides: str = "") -> bool:
         """Whether a job, `besides` this one, still waits for it."""
-        return any(download in job.subject.waits_for and job.id != besides for job in self._unfinished())
+        return any(download in job.subject.waits_for and job.id != besides for job in self._active())
 
     def end(self, last_word: str) -> None:
         """Ends what still runs, between two steps. Its followers get `last_word`."""
-        for job in self._unfinished():
+        for job in self._active():
             self.stop(job.id, last_word)
 
     def close(self) -> None:

@@ -170,7 +170,7 @@ class Endpoints:
             del named["pull"]
         return named
 
-    def checked(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def check_call(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """In the language and with the right of who calls. Errors are Gradio's, also for values of other types: clients
         that call by position reach no other check.
         """
@@ -379,7 +379,7 @@ def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     for name, function in endpoints.by_name().items():
         # Generations wait in the engine's own queue, and count as those of the page do.
         at_once = None if name == "try" else MOST_AT_ONCE
-        tool = server.mcp.tool(name=name)(endpoints.checked(name, function))
+        tool = server.mcp.tool(name=name)(endpoints.check_call(name, function))
         server.api(name=name, concurrency_limit=at_once)(tool)
 
 

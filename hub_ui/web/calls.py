@@ -22,8 +22,8 @@ from connectors.errors import HubUiError, UsageError
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.policy import WebLimits
-from hub_ui.web.refused import Refused
 from hub_ui.web.requests import path_of, read_body, replay
+from hub_ui.web.uploads import Refused
 
 # An answer that nobody has read counts for so long.
 KEPT_SECONDS = 3_600.0

@@ -31,7 +31,7 @@ from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.media_store import MediaFile, MediaStore, media_file
-from hub_ui.widgets.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, ImageLinks
+from hub_ui.web.frame.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
 AT_ONCE = 16
@@ -250,3 +250,46 @@ def is_inside(path: Path, folder: Path) -> bool:
     # A name that is invalid for files.
     except (OSError, ValueError):
         return False
+
+
+SIDE = 256
+AT_ONCE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalImages:
+    links: ImageLinks
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "local-image"))
+
+    def route(self) -> Route:
+        return Route(f"/{LOCAL_IMAGE_PATH}", self.answer)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, request: Request) -> Response:
+        path = self.links.read_local(request.query_params)
+        if path is None:
+            return Response("This image's link is of another run of hub-ui. Load the page again.", 403)
+        data = await asyncio.get_running_loop().run_in_executor(self._pool, small_copy, path)
+        if data is None:
+            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
+        return Response(data, media_type="image/webp", headers={**SAFE, "Cache-Control": "private, max-age=3600"})
+
+
+def small_copy(path: Path) -> bytes | None:
+    """As WebP; None for what is gone, no image, or too large."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=tuple(FORMAT_TYPES)) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    return None
+                image.draft("RGB", (SIDE, SIDE))
+                small = image.convert("RGB")
+        small.thumbnail((SIDE, SIDE))
+        target = io.BytesIO()
+        small.save(target, format="WEBP", quality=80)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return target.getvalue()

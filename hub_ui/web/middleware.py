@@ -5,19 +5,22 @@ Sec-Fetch-Site).
 """
 
 import ipaddress
+import logging
 import re
 import socket
+import time
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.i18n import use_language
 from hub_ui.locales import read_language
-from hub_ui.web.refused import Refused
+from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.web.requests import path_of
+from hub_ui.web.uploads import Refused
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
@@ -142,3 +145,87 @@ class Compression:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_image = scope["type"] == "http" and _COMPRESSED.match(scope["path"])
         await (self.plain if is_image else self.gzip)(scope, receive, send)
+
+
+# Of everything else, which is shown within the page or downloaded. A file that is opened by itself runs nothing.
+_REST = "default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'self'; frame-ancestors {frames}"
+_FEATURES = (
+    "accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "hid", "magnetometer", "microphone",
+    "midi", "payment", "serial", "usb",
+)  # fmt: skip
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _FEATURES),
+}
+
+
+@dataclass(frozen=True)
+class SecurityHeaders:
+    """ASGI middleware around all others. `frames` are the sites that may show a page in a frame. A page of ours has a
+    policy of its own (frame/pages.py).
+    """
+
+    app: ASGIApp
+    frames: str = "'self'"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def reply(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", _REST.format(frames=self.frames))
+            await send(message)
+
+        await self.app(scope, receive, reply if scope["type"] == "http" else send)
+
+
+_LOG = logging.getLogger(__name__)
+# A part of a path that is a word of the program. Others may be somebody's file, or the id of their event.
+_WORD = re.compile(r"[a-z_-]{1,15}")
+
+
+@dataclass(frozen=True)
+class RequestLog:
+    """ASGI middleware, the outermost."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        number, start, status = new_request_id(), time.monotonic(), 0
+        headers = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID_HEADER.encode()]
+        scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), number.encode())]}
+
+        async def reply(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = number
+            await send(message)
+
+        with use_request_id(number):
+            try:
+                await self.app(scope, receive, reply)
+            finally:
+                path = visible_path(str(scope["path"]))
+                asks = scope["method"] != "GET" or path == "/"
+                fields = {"method": scope["method"], "path": path, "status": status}
+                fields["seconds"] = round(time.monotonic() - start, 3)
+                _LOG.log(logging.INFO if asks else logging.DEBUG, "request", extra=fields)
+
+
+def visible_path(path: str) -> str:
+    """Its first parts, as far as they are words of the program."""
+    words: list[str] = []
+    for part in path.split("/")[1:4]:
+        word, sign, _ = part.partition("=")
+        if not _WORD.fullmatch(word):
+            break
+        words.append(word)
+        if sign:
+            break
+    return "/" + "/".join(words)

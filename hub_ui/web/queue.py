@@ -25,8 +25,7 @@ from gradio import queueing, utils
 from gradio.context import LocalContext
 from starlette.requests import Request
 
-from hub_ui.hosting.address import read_address
-from hub_ui.hosting.cookie import read_visitor
+from hub_ui.hosting.address import read_address, read_visitor
 from hub_ui.hosting.visitor import Visitors, use_visitor
 from hub_ui.i18n import use_language
 from hub_ui.locales import read_language

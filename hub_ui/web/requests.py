@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
-from hub_ui.web.refused import Refused
-from hub_ui.web.uploads import TOO_LARGE
+from hub_ui.web.uploads import TOO_LARGE, Refused
 
 # For all of a body that is no upload.
 BODY_SECONDS = 60.0

@@ -12,30 +12,26 @@ from starlette.routing import BaseRoute, Mount
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
-from hub_ui.web.about.routes import AboutRoutes
+from hub_ui.web.about.routes import AboutRoutes, GlossaryRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.frame.render import Renderer
 from hub_ui.web.frame.routes import FrameRoutes, old_addresses
-from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
-from hub_ui.web.images import GeneratedImages, HubImages
-from hub_ui.web.jobs import JobRoutes
+from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
-from hub_ui.web.local_images import LocalImages
-from hub_ui.web.lora.examples import ExampleRoutes
 from hub_ui.web.lora.panel import Panel
-from hub_ui.web.lora.routes import LoraRoutes
+from hub_ui.web.lora.routes import ExampleRoutes, LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.streams import Streams
+from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
-from hub_ui.web.try_page.dropped_routes import DroppedRoutes
-from hub_ui.web.try_page.form_images import CONTROL, START, ImageFiles
+from hub_ui.web.try_page.dropped_routes import CONTROL, START, DroppedRoutes, ImageFiles
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.try_page.stage import TryParts
@@ -43,7 +39,6 @@ from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
 from hub_ui.web.uploads import Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
-from hub_ui.widgets.render import Renderer
 
 
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:

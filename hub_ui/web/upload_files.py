@@ -24,9 +24,8 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.web.frame.pages import Pages, is_part, page_address
 from hub_ui.web.images import FORMAT_TYPES, SAFE
-from hub_ui.web.refused import Refused
 from hub_ui.web.requests import check_pixels
-from hub_ui.web.uploads import Uploads, receive_upload
+from hub_ui.web.uploads import Refused, Uploads, receive_upload
 from hub_ui.web.view import View
 
 # Beside the generated images, which are swept with it (uploads.py), and two folders deep: no other route serves it.

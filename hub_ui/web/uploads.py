@@ -10,12 +10,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive
 
 from connectors.errors import HubUiError
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
-from hub_ui.web.refused import Refused
+
+
+class Refused(Exception):
+    """`message` says what to do next."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+    def response(self) -> JSONResponse:
+        return JSONResponse({"detail": self.message}, status_code=self.status)
+
 
 _SPARE_BYTES = 500_000_000
 # What a small file takes of a disk, and of this server.

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui.hosting.address import read_address
-from hub_ui.hosting.cookie import cookie_of, read_visitor
+from hub_ui.hosting.address import cookie_of, read_address, read_visitor
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
-from hub_ui.web.refused import Refused
+from hub_ui.web.uploads import Refused
 from hub_ui.web.view import OWN_ADDRESSES
 
 # Where people arrive.

@@ -55,7 +55,6 @@ LAYERS = {
     "hub_ui.training": 9,
     "hub_ui.used_loras": 9,
     "hub_ui.documents": 9,
-    "hub_ui.widgets": 9,
     "hub_ui.web": 10,
     "hub_ui.app": 13,
     "hub_ui.commands": 14,

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from hub_ui.web.frame.pages import STATIC
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.frame.render import Renderer
 from tests.browser.chromium import chromium
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "controls.webp"

@@ -50,3 +50,19 @@ def program_version() -> str:
         return version("hub-ui")
     except PackageNotFoundError:
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlossaryRoutes:
+    pages: Pages
+
+    def router(self) -> APIRouter:
+        router = self.pages.router()
+
+        @router.get("/glossary")
+        def show(request: Request) -> Response:
+            view = replace(View.from_address(request.url.query), page="glossary", open="")
+            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
+            return self.pages.whole(request, "about/glossary", view, preview=preview)
+
+        return router

@@ -21,17 +21,16 @@ from hub_ui import format
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import language
 from hub_ui.services import Services
+from hub_ui.web.browse import cards
+from hub_ui.web.browse.cards import Card
+from hub_ui.web.browse.facets import Bar, Choice, Group, LoadedBase, groups, level_words, words
 from hub_ui.web.browse.header_reader import with_header_facts
-from hub_ui.web.browse.saved_searches import query_name
 from hub_ui.web.browse.search import Results
 from hub_ui.web.frame.pages import page_address, prefix
+from hub_ui.web.frame.routes import query_name
+from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import PARAMETERS, View
-from hub_ui.widgets import cards
-from hub_ui.widgets.cards import Card
-from hub_ui.widgets.detail import Requirements
-from hub_ui.widgets.facets import Bar, Choice, Group, LoadedBase, groups, level_words
-from hub_ui.widgets.query_summary import words
 
 # The parameter of each filter that has one of its own.
 _NAMES = {attribute: name for name, attribute in PARAMETERS.items()}
@@ -78,7 +77,7 @@ class BrowseParts:
     def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
         """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, if not `view`."""
         around, asks = self.around(view, now, form or view), asks and bool(now.pending)
-        return {**around, **self.listed(view, now), "asks": asks}
+        return {**around, **self.list_values(view, now), "asks": asks}
 
     def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
@@ -111,7 +110,7 @@ class BrowseParts:
             "demo": self.services.settings.demo,
         }
 
-    def listed(
+    def list_values(
         self, view: View, now: Results, *, page: int = 1, shown: int = 0, after: int | None = None, cards: bool = True
     ) -> dict[str, Any]:
         """The cards, and what follows them. `shown` stand before them, the last of which is `after`."""

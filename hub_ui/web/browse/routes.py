@@ -13,10 +13,13 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from connectors.errors import BadQuery
 from connectors.ref import HubName
 from hub_ui.i18n import _
-from hub_ui.web.browse import names, saved_searches, search, suggestions
+from hub_ui.web.browse import search
+from hub_ui.web.browse import search_box as names
+from hub_ui.web.browse import search_box as suggestions
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
 from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
+from hub_ui.web.frame import routes as saved_searches
 from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
@@ -106,7 +109,7 @@ class BrowseRoutes:
         now = last(search.search(services, view.query)) if ask else search.first_cards(services, view.query)
         if page > 1:
             now = search.page_of_list(services, now, page)
-        values = {**self.parts.all(view, held(now), asks=not ask), "problem": problem_of(request), "page": page}
+        values = {**self.parts.all(view, hold_few(now), asks=not ask), "problem": problem_of(request), "page": page}
         panel = self.panel.values(view) if view.open else {"detail": None}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
@@ -116,7 +119,7 @@ class BrowseRoutes:
             # The list beside it stays as it is.
             return self.pages.part("lora/open", push=view.to_address(), **self.panel.values(view))
         view = replace(view, open="")
-        now = held(search.first_cards(self.pages.services, view.query))
+        now = hold_few(search.first_cards(self.pages.services, view.query))
         values = {**self.parts.all(view, now), "problem": problem_of(request)}
         answer = self.pages.part("browse/answer", push=view.to_address(), **values)
         remember_level(request, answer, view)
@@ -126,7 +129,7 @@ class BrowseRoutes:
         """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
         view = replace(view, open="")
         form = View.from_address(urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "q"]))
-        now = search.typed_cards(self.pages.services, view.query)
+        now = search.cards_while_typing(self.pages.services, view.query)
         values = {**self.parts.all(view, now, asks=False, form=form), "problem": ""}
         answer = self.pages.part("browse/answer", **values)
         shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
@@ -148,7 +151,7 @@ class BrowseRoutes:
                 yield self.pages.render("browse/step", **self.parts.all(view, now))
             else:
                 # Nothing is counted again where nothing has changed.
-                values = self.parts.listed(view, now, cards=False)
+                values = self.parts.list_values(view, now, cards=False)
                 yield self.pages.render("browse/hubs", **values, statuses=now.statuses)
         if services.settings.read_headers:
             yield from self.read_headers(view, now)
@@ -163,7 +166,7 @@ class BrowseRoutes:
 
     def more(self, view: View, *, page: int, shown: int, after: int, cursors: Mapping[HubName, str]) -> Iterator[str]:
         now = search.next_cards(self.pages.services, view.query, after=after, shown=shown, cursors=cursors)
-        values = self.parts.listed(view, now, page=page, shown=shown, after=after)
+        values = self.parts.list_values(view, now, page=page, shown=shown, after=after)
         yield self.pages.render("browse/more", **values)
 
     def suggest(self, before: str, after: str) -> Response:
@@ -194,7 +197,7 @@ def problem_of(request: Request) -> str:
     return ""
 
 
-def held(now: Results) -> Results:
+def hold_few(now: Results) -> Results:
     """A list of few cards waits for the hubs: most of what they answer would belong above them."""
     return replace(now, is_held=not now.ids and bool(now.pending))
 

@@ -18,7 +18,7 @@ from hub_ui.documents import unknown_values
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
-from hub_ui.widgets.header import HubStatus, answer_status, idle_status, pending_status, with_hits
+from hub_ui.web.browse.hub_status import HubStatus, answer_status, idle_status, pending_status, with_hits
 
 WAITING_CARDS = 8
 # With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
@@ -111,7 +111,7 @@ def search(services: Services, query: Query) -> Iterator[Results]:
     yield from follow(services, now)
 
 
-def typed_cards(services: Services, query: Query) -> Results:
+def cards_while_typing(services: Services, query: Query) -> Results:
     """What the catalog has, without asking a hub: while a person types."""
     statuses = tuple(idle_status(connector.name) for connector in services.connectors)
     now = Results(query=query, statuses=statuses)

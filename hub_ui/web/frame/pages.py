@@ -16,14 +16,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
-from hub_ui.hosting.cookie import cookie_of
+from hub_ui.hosting.address import cookie_of
 from hub_ui.i18n import N_, _, language
 from hub_ui.policy import PAGES as POLICY_PAGES
 from hub_ui.services import Services
+from hub_ui.web.browse.hub_status import idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.frame.render import Renderer
 from hub_ui.web.view import View
-from hub_ui.widgets.header import idle_status
-from hub_ui.widgets.render import Renderer
 
 STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.

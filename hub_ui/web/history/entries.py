@@ -15,8 +15,8 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
+from hub_ui.web.frame.render import ImageLinks
 from hub_ui.web.view import StackedLora, TrySettings, View
-from hub_ui.widgets.render import ImageLinks
 
 # Groups on a page.
 MOST = 12
@@ -159,7 +159,7 @@ def describe(image: Provenance) -> str:
 
 
 def view_of_result(view: View, result: GenerationResult) -> View:
-    """The Try page with the settings of these images."""
+    """The Compare page with the settings of these images."""
     request, report, varied = (
         result.request,
         result.report,

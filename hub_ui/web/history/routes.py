@@ -73,21 +73,21 @@ class HistoryRoutes:
         """The newest of it, for the pane of another page; empty where there is none."""
         if not self.pages.services.policy.allows("keep history"):
             return Markup("")
-        return Markup(self.pages.render("history/list", **self.listed(1)))
+        return Markup(self.pages.render("history/list", **self.list_values(1)))
 
     def part(self, page: int, removed: str = "") -> Response:
-        return self.pages.part("history/list", **self.listed(page, removed))
+        return self.pages.part("history/list", **self.list_values(page, removed))
 
     def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
         history = self.pages.services.history
         found = [history.entry(id_) for id_ in opened]
         results = [entries.show_result(entry, history.load(entry.id)) for entry in found]
         differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
-        values = {**self.listed(page, removed, opened), "results": results, "differences": differ}
+        values = {**self.list_values(page, removed, opened), "results": results, "differences": differ}
         title = results[0].title if results else _("History")
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
-    def listed(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
+    def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         found = self.pages.services.history.entries()
         groups, more = entries.groups_of(found, self.pages.render.links, page)
         return {"groups": groups, "more": more, "page": page, "removed": removed, "opened": opened}

@@ -15,11 +15,10 @@ from hub_ui.library_checks import CheckResults
 from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
-from hub_ui.web.library.notes import Note, notes
-from hub_ui.web.library.rows import PAGE_SIZE, LibraryItem, ListPage
+from hub_ui.web.browse import cards
+from hub_ui.web.frame.render import Renderer, address
+from hub_ui.web.library.rows import PAGE_SIZE, LibraryItem, ListPage, Note, notes
 from hub_ui.web.view import LibraryView
-from hub_ui.widgets import cards
-from hub_ui.widgets.render import Renderer, address
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,16 +17,15 @@ from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
+from hub_ui.web.browse.cards import Related, base_label, cover, related
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.frame.pages import Preview, page_address, prefix
+from hub_ui.web.frame.render import Renderer
+from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import Detail, Keys, Place, description_html
+from hub_ui.web.lora.fact_rows import Fact
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import View
-from hub_ui.widgets import detail
-from hub_ui.widgets.cards import base_label, cover
-from hub_ui.widgets.detail import Detail, Keys, Place, description_html
-from hub_ui.widgets.fact_rows import Fact
-from hub_ui.widgets.related import Related, related
-from hub_ui.widgets.render import Renderer
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8

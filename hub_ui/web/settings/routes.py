@@ -17,9 +17,9 @@ from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
 from hub_ui.web.frame.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
-from hub_ui.web.settings import changes, parts
-from hub_ui.web.settings.changes import KeyAct
-from hub_ui.web.settings.parts import Said
+from hub_ui.web.settings import parts
+from hub_ui.web.settings import parts as changes
+from hub_ui.web.settings.parts import KeyAct, Said
 from hub_ui.web.view import LONGEST_ADDRESS, View
 
 # Keys that a hub is asked about just now.
@@ -58,7 +58,7 @@ class SettingsRoutes:
         if hub not in services.settings.endpoints or not is_typed:
             raise UsageError(_("There is no such hub. Load the page again."))
         change = partial(changes.change_key, services, hub, do, key)
-        said = await to_thread.run_sync(said_of, change, hub, limiter=self.limiter)
+        said = await to_thread.run_sync(sentence_of, change, hub, limiter=self.limiter)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
         return self.answer(request, back, said, is_done=do != "check")
 
@@ -75,7 +75,7 @@ class SettingsRoutes:
         settings = self.pages.services.settings
         settings.policy.check("change settings")
         given = {**dict(zip(hub, address, strict=False)), "proxy": proxy, "library": library, "home": home}
-        return self.answer(request, back, said_of(partial(changes.change_settings, settings, given), "settings"))
+        return self.answer(request, back, sentence_of(partial(changes.change_settings, settings, given), "settings"))
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
         services = self.pages.services
@@ -130,7 +130,7 @@ def view_of(query: str) -> View:
     return replace(View.from_address(query), page="settings", open="")
 
 
-def said_of(change: Callable[[], str], place: str) -> Said:
+def sentence_of(change: Callable[[], str], place: str) -> Said:
     try:
         return Said(place=place, text=change())
     except HubUiError as error:

@@ -9,7 +9,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import GeneratedImages
-from hub_ui.widgets.result import Difference, Result
+from hub_ui.web.try_page.result import Difference, Result
 
 _SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
     (N_("Prompt"), lambda image: image.prompt),

@@ -1,4 +1,4 @@
-"""The base model for the LoRAs of the Try page, and a prompt for them."""
+"""The base model for the LoRAs of the Compare page, and a prompt for them."""
 
 import re
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from hub_ui.generate import base_models
 from hub_ui.generate.settings import choose_allowed_base
 from hub_ui.i18n import _
 from hub_ui.services import Services
+from hub_ui.web.browse import cards
 from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.lora import detail
 from hub_ui.web.view import TrySettings
-from hub_ui.widgets import cards, detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 # By architecture, in the words that its base knows.

@@ -68,7 +68,7 @@ class DroppedImage:
         return tuple(lora for lora in self.loras if lora.ref)
 
     def view(self, view: View) -> View:
-        """The Try page with its settings, and those of its LoRAs that were found."""
+        """The Compare page with its settings, and those of its LoRAs that were found."""
         stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.usable_loras)
         return replace(view, page="try", open="", stack=stack, settings=self.settings)
 

@@ -1,10 +1,12 @@
 """The addresses of an image that is dropped on a page: what it was made with, and its end."""
 
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form
@@ -13,12 +15,66 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import NotFound, UsageError
+from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import _
 from hub_ui.web.frame.pages import Pages, Preview, is_part, page_address
 from hub_ui.web.try_page import dropped
-from hub_ui.web.try_page.form_images import FormImages, image_address
-from hub_ui.web.upload_files import UploadedFiles, UploadName
-from hub_ui.web.view import View
+from hub_ui.web.upload_files import UploadedFiles, UploadName, text_of
+from hub_ui.web.view import MOST_FIELDS, View
+
+# The form's file fields, beside which a hidden field holds the name of what was chosen.
+START, CONTROL = "image_file", "control_file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormImages:
+    """Names of uploads, empty for none, as fields and addresses have them. An `original` is made again."""
+
+    image: str = ""
+    control: str = ""
+    original: str = ""
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> "FormImages":
+        """Of a form, or of an address."""
+        image, control, original = (str(given.get(name) or "")[:60] for name in ("image", "control", "original"))
+        return FormImages(image=image, control=control, original=original)
+
+    def to_address(self, address: str = "") -> str:
+        """An address of the Compare page with these in the place of its own."""
+        own = {"image": self.image, "control": self.control, "original": self.original}
+        others: list[tuple[str, str]] = []
+        with suppress(ValueError):  # more fields than anyone needs
+            others = [pair for pair in parse_qsl(address, max_num_fields=MOST_FIELDS) if pair[0] not in own]
+        return urlencode([*others, *((name, value) for name, value in own.items() if value)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFiles:
+    """`answer_start` and `answer_control` answer to a file of the form, or to its removal, with an empty name."""
+
+    pages: Pages
+    files: UploadedFiles
+
+    def answer_start(self, request: Request, form: FormData, name: str) -> Response:
+        return self.answer(request, form, replace(FormImages.of(form), image=name), name)
+
+    def answer_control(self, request: Request, form: FormData, name: str) -> Response:
+        return self.answer(request, form, replace(FormImages.of(form), control=name), name)
+
+    def answer(self, request: Request, form: FormData, images: FormImages, name: str) -> Response:
+        """The form's images as they are now; without JavaScript, the page with them."""
+        if name:
+            open_image(self.files.path(name), "picture")
+        back = text_of(form, "back")
+        if is_part(request):
+            return self.pages.part("try_page/chosen_images", images=images, images_back=back)
+        return RedirectResponse(page_address(images.to_address(back)), 303)
+
+
+def image_address(name: str) -> str:
+    return f"uploaded?name={name}"
+
 
 # Hubs may be asked for each of its LoRAs.
 MOST_READ = 16

@@ -72,12 +72,12 @@ class TryFields(BaseModel):
         """What the page's address says after this. Raises UsageError for a weight that is no number."""
         given = self.model_dump(exclude={"weight", "was", "low", "high", "count", "act", "fetch", "filled"})
         pairs = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value}
-        pairs["lora"] = [self._weighed(ref, at) for at, ref in enumerate(self.lora)]
+        pairs["lora"] = [self._with_weight(ref, at) for at, ref in enumerate(self.lora)]
         view = View.from_address(urlencode([("view", "try")] + [(n, v) for n, vs in pairs.items() for v in vs]))
         state = read_fields(view, pairs)
         return with_new_base(state) if self.was != self.on and self.filled else state
 
-    def _weighed(self, ref: str, at: int) -> str:
+    def _with_weight(self, ref: str, at: int) -> str:
         if at >= len(self.weight):
             return ref
         try:

@@ -17,6 +17,7 @@ from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_ran
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
+from hub_ui.web.browse import cards
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.web.view import (
@@ -33,7 +34,6 @@ from hub_ui.web.view import (
     weights_of,
     weights_text,
 )
-from hub_ui.widgets import cards
 
 DEFAULT_SEED = 417
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}

@@ -23,8 +23,8 @@ from hub_ui.web.try_page import image_files
 from hub_ui.web.try_page.compatibility import choose_base
 from hub_ui.web.try_page.form import FormValues, find_record, usual_weights, weights_under_pair
 from hub_ui.web.try_page.image_files import Original
+from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import TrySettings, View
-from hub_ui.widgets.result import Result
 
 IsCancelled = Callable[[], bool]
 LOOK_SECONDS = 0.4

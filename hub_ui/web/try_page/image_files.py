@@ -20,8 +20,8 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import GeneratedImages, address
+from hub_ui.web.try_page.result import Result, Tile
 from hub_ui.web.view import View
-from hub_ui.widgets.result import Result, Tile
 
 # The labels of comparisons (hub_ui/generate/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))

@@ -19,9 +19,9 @@ from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_a
 from hub_ui.web.try_page.fields import TryFields, apply_act
 from hub_ui.web.try_page.form import PageState, complete, fill, find_record, read_address
 from hub_ui.web.try_page.generate import download_subject
+from hub_ui.web.try_page.result import Result
 from hub_ui.web.try_page.stage import TryParts, with_weight_of_shown
 from hub_ui.web.view import View
-from hub_ui.widgets.result import Result
 
 # Each may wait for a hub.
 MOST_ASKING = 20

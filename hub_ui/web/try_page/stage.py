@@ -20,8 +20,8 @@ from hub_ui.web.try_page import compare, image_files
 from hub_ui.web.try_page.form import CONTROL_KINDS, QUALITIES, RULES, Filled, FormValues, PageState, fill
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
 from hub_ui.web.try_page.image_files import read_original
+from hub_ui.web.try_page.result import EMPTY, SEVERAL, Result
 from hub_ui.web.view import MOST_LORAS, View
-from hub_ui.widgets.result import EMPTY, SEVERAL, Result
 
 logger = logging.getLogger(__name__)
 # One tab for each kind of comparison, and what its button says.
@@ -126,9 +126,9 @@ class TryParts:
             "empty_text": _(empty) if state.view.stack else _("Add a LoRA to see what it does."),
             "gone": bool(state.job) and job is None,
         }
-        return {**around, **self.shown(state, job, filled)}
+        return {**around, **self.stage_values(state, job, filled)}
 
-    def shown(self, state: PageState, job: JobState | None, filled: Filled | None = None) -> dict[str, Any]:
+    def stage_values(self, state: PageState, job: JobState | None, filled: Filled | None = None) -> dict[str, Any]:
         if job is None:
             return {"mode": "empty"}
         if isinstance(job.outcome, Failed):
@@ -142,7 +142,7 @@ class TryParts:
         text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
         is_step = isinstance(step, Step)
         left = step.seconds_left if is_step else None
-        size = state.settings.size or (filled_size(filled) if filled else None) or (512, 512)
+        size = state.settings.size or (form_size(filled) if filled else None) or (512, 512)
         return {
             "mode": "waiting",
             "text": text,
@@ -168,7 +168,7 @@ class TryParts:
         return {"r": shown, "box": frame(shown.width, shown.height)}
 
 
-def filled_size(filled: Filled) -> tuple[int, int] | None:
+def form_size(filled: Filled) -> tuple[int, int] | None:
     """That of the form's field, where it is one."""
     width, _sign, height = filled.texts["size"].partition(" × ")
     return (int(width), int(height)) if width.isdigit() and height.isdigit() else None

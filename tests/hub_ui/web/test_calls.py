@@ -16,7 +16,7 @@ from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.policy import hosted_policy
 from hub_ui.web.calls import KEPT_SECONDS, CallCheck, Calls
-from hub_ui.web.refused import Refused
+from hub_ui.web.uploads import Refused
 from tests.hub_ui.web.raw import Visitor, served
 
 LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from connectors.errors import HubDown, KeyRequired
 from connectors.federation import Answer
 from connectors.query import Page
-from hub_ui.widgets import header
-from hub_ui.widgets.header import HubStatus
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.browse import hub_status as header
+from hub_ui.web.browse.hub_status import HubStatus
+from hub_ui.web.frame.render import Renderer
 from tests.hub_ui.web.conftest import read
 
 GOOD = header.answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(hub="huggingface", loras=())))

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import AllowedHosts
-from hub_ui.web.refused import Refused
+from hub_ui.web.uploads import Refused
 from tests.hub_ui.web.raw import Visitor, served
 
 ROUTES = ["", "config", "gradio_api/info", "gradio_api/file=x", "gradio_api/queue/data?session_hash=x", "health"]

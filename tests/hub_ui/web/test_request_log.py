@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub_ui.logs import logging_to
-from hub_ui.web.request_log import visible_path
+from hub_ui.web.middleware import visible_path
 from tests.hub_ui.hosting.private_data import ADA, PRIVATE, SECRET, write_private_data
 from tests.hub_ui.web.raw import Visitor, served
 from tests.hub_ui.web.test_visitors import hear_all, with_keys
@@ -34,7 +34,7 @@ def test_a_run_at_debug_logs_no_key_prompt_person_or_private_lora(page: Visitor)
     forbidden = (*ADA.values(), SECRET, PROMPT, cookie)
     assert [word for word in forbidden if word in stream.getvalue()] == []
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    requests = {line["request"] for line in lines if line["logger"] == "hub_ui.web.request_log"}
+    requests = {line["request"] for line in lines if line["logger"] == "hub_ui.web.middleware"}
     looked = [line for line in lines if line["logger"] == "hub_ui.lookup"]
     assert looked
     # The line of a search or an opened LoRA leads to the request that asked for it.

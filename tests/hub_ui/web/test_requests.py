@@ -20,9 +20,8 @@ from PIL import Image
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
 from hub_ui.web import requests as web_requests
-from hub_ui.web.refused import Refused
 from hub_ui.web.requests import OpenRoutes, RequestCheck, check_pixels
-from hub_ui.web.uploads import sweep
+from hub_ui.web.uploads import Refused, sweep
 from tests.hub_ui.web.raw import Visitor
 
 WEB_LIMITS = hosted_policy(Limits()).limits

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from connectors.errors import NotFound
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.services import Services
-from hub_ui.web.refused import Refused
 from hub_ui.web.upload_files import UploadedFiles, plain_name
+from hub_ui.web.uploads import Refused
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 

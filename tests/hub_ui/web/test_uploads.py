@@ -13,8 +13,7 @@ from connectors.errors import UsageError
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
 from hub_ui.web import uploads
-from hub_ui.web.refused import Refused
-from hub_ui.web.uploads import Upload, Uploads, receive_upload
+from hub_ui.web.uploads import Refused, Upload, Uploads, receive_upload
 
 MB = 1_000_000
 LIMITS = replace(hosted_policy(Limits()).limits, upload_bytes=20 * MB, uploads_bytes=50 * MB, keep_seconds=3600)

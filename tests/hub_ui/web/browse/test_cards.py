@@ -11,18 +11,18 @@ from connectors.claims.resolve import flatten
 from connectors.query import Query
 from connectors.record import Example, Record
 from connectors.ref import Ref
+from hub_ui.web.browse import cards
+from hub_ui.web.browse.hub_status import idle_status, pending_status
 from hub_ui.web.browse.search import Results
+from hub_ui.web.frame.render import Renderer
 from hub_ui.web.view import View
-from hub_ui.widgets import cards
-from hub_ui.widgets.header import idle_status, pending_status
-from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.web.conftest import read
 
 VIDEO = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.mp4"
 
 
-def listed(*shown: cards.Card, view: View | None = None, **fields: Any) -> Any:
+def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> Any:
     values = {"view": view or View(), "open_prefix": "./?open=", "search_prefix": "./?q=", "page": 1}
     now = Results(query=Query(), **fields)
     return read(Renderer()("browse/cards", cards=[*enumerate(shown)], now=now, **values))
@@ -37,28 +37,28 @@ def pictured(*examples: Example, **fields: Any) -> cards.Card:
 
 
 def test_a_card_is_a_link_by_its_title_that_opens_it() -> None:
-    [link] = listed(card()).select("[role=listitem] .hit")
+    [link] = list_values(card()).select("[role=listitem] .hit")
     assert (link.text, link["href"]) == ("Ink 1", "./?open=civitai%3A1%4010%23100")
 
 
 def test_the_card_of_the_open_panel_is_marked() -> None:
-    page = listed(card(), card(flatten(lora(2))), view=View(open="civitai:2@20"))
+    page = list_values(card(), card(flatten(lora(2))), view=View(open="civitai:2@20"))
     assert [link.text for link in page.select("[aria-current=true]")] == ["Ink 2"]
 
 
 def test_a_title_is_text_and_never_code() -> None:
-    page = listed(card(flatten(lora(1, title="${alert(1)} <img src=x onerror=alert(1)> `"))))
+    page = list_values(card(flatten(lora(1, title="${alert(1)} <img src=x onerror=alert(1)> `"))))
     assert page.select_one(".hit").text == "${alert(1)} <img src=x onerror=alert(1)> `"
     assert page.select("img") == []
 
 
 def test_a_card_says_its_figures_and_nothing_of_those_that_are_not_known() -> None:
-    assert "12.4k" in listed(card(flatten(lora(1, downloads=12_400)))).select_one(".figures").text
-    assert listed(card()).select_one(".figures").text.strip() == ""
+    assert "12.4k" in list_values(card(flatten(lora(1, downloads=12_400)))).select_one(".figures").text
+    assert list_values(card()).select_one(".figures").text.strip() == ""
 
 
 def test_a_creator_is_a_link_to_all_of_theirs_and_no_stop_by_keyboard() -> None:
-    page = listed(card(flatten(lora(1, creator='Ada "L"'))))
+    page = list_values(card(flatten(lora(1, creator='Ada "L"'))))
     [link] = page.select(".creator a")
     assert (link.text, link["href"]) == ('Ada "L"', "./?q=creator%3A%22Ada%20%5C%22L%5C%22%22")
     assert (link["hx-target"], link["tabindex"]) == ("#main", "-1")
@@ -66,30 +66,30 @@ def test_a_creator_is_a_link_to_all_of_theirs_and_no_stop_by_keyboard() -> None:
 
 def test_a_picture_is_asked_for_in_the_width_of_a_card_through_the_page_itself() -> None:
     shown = pictured(Example(url="https://image.civitai.com/a/b/original=true/1.jpeg", nsfw="safe"))
-    [image] = listed(shown).select("img")
+    [image] = list_values(shown).select("img")
     assert image["src"].startswith("hub-picture?url=https%3A%2F%2Fimage.civitai.com%2Fa%2Fb%2F")
     assert "%2Fwidth%3D450%2F1.jpeg&hub=civitai&signed=" in image["src"]
 
 
 def test_a_video_has_its_hubs_still_image_and_plays_when_it_is_pointed_at() -> None:
-    page = listed(pictured(Example(url=VIDEO, video=True, nsfw="safe")))
+    page = list_values(pictured(Example(url=VIDEO, video=True, nsfw="safe")))
     assert page.select_one(".picture")["data-video"].startswith("hub-video?url=")
     assert page.img["src"].startswith("hub-picture?url=")
     assert page.select_one(".moves")["title"] == "A video: point at it to play it"
 
 
 def test_a_mature_picture_is_blurred() -> None:
-    assert listed(pictured(Example(url="https://a.example/1.png", nsfw="mature"))).img["class"] == ["blurred"]
-    assert listed(pictured(Example(url="https://a.example/1.png", nsfw="safe"))).img.get("class") is None
+    assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="mature"))).img["class"] == ["blurred"]
+    assert list_values(pictured(Example(url="https://a.example/1.png", nsfw="safe"))).img.get("class") is None
 
 
 def test_where_there_is_no_picture_the_first_letter_stands() -> None:
-    assert listed(card()).select_one(".picture .initial").text == "I"
+    assert list_values(card()).select_one(".picture .initial").text == "I"
 
 
 def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
     homes = (Ref.parse("huggingface:ada/ink"), Ref.parse("replicate:ada/ink"))
-    marks = listed(card(replace(flatten(lora(1)), homes=homes))).select(".mark")
+    marks = list_values(card(replace(flatten(lora(1)), homes=homes))).select(".mark")
     assert [(mark.text, mark["title"]) for mark in marks] == [
         ("C", "CivitAI"),
         ("HF", "Hugging Face"),
@@ -98,29 +98,29 @@ def test_a_card_shows_the_marks_of_all_its_hubs() -> None:
 
 
 def test_a_card_is_tried_with_one_click() -> None:
-    [form] = listed(card()).select("form[action=try]")
+    [form] = list_values(card()).select("form[action=try]")
     assert (form["method"], form.input["value"]) == ("post", "civitai:1@10#100")
     assert (form.button.text, form.button["aria-label"]) == ("Try", "Try Ink 1")
 
 
 def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
-    page = listed(card(held=True, what="llm-lora"))
+    page = list_values(card(held=True, what="llm-lora"))
     assert page.select_one(".flag.warn").text == "not for images"
     assert page.select(".try") == []
 
 
 def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
-    page = listed(card(try_problem="This LoRA needs FLUX.1 dev."))
+    page = list_values(card(try_problem="This LoRA needs FLUX.1 dev."))
     [said] = page.select(".try")
     assert (said.text, said["title"]) == ("Can’t be tried here", "This LoRA needs FLUX.1 dev.")
     assert page.select("form, button") == []
 
 
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
-    waiting = listed(statuses=(pending_status("civitai"), idle_status("replicate")))
+    waiting = list_values(statuses=(pending_status("civitai"), idle_status("replicate")))
     assert {ghost["aria-hidden"] for ghost in waiting.select(".ghost")} == {"true"}
     assert len(waiting.select(".ghost")) == 4
-    assert listed(statuses=(idle_status("civitai"),)).select(".ghost") == []
+    assert list_values(statuses=(idle_status("civitai"),)).select(".ghost") == []
 
 
 def news(**fields: Any) -> Any:

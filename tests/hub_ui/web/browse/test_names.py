@@ -12,7 +12,7 @@ from connectors.query import Query
 from hub_ui import services
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.browse.names import submit
+from hub_ui.web.browse.search_box import submit
 from hub_ui.web.view import PAGE_SIZE, View
 from tests.hub_ui.stand_ins import Hub, lora
 

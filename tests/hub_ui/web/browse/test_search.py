@@ -185,15 +185,15 @@ def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
-    assert titles(built, search.typed_cards(built, Query(installed=True))) == ["Ink 2"]
-    assert search.typed_cards(built, Query()).facets.installed == 1
+    assert titles(built, search.cards_while_typing(built, Query(installed=True))) == ["Ink 2"]
+    assert search.cards_while_typing(built, Query()).facets.installed == 1
 
 
 def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
     built.annotations.change(Ref.parse("civitai:2"), favorite=True)
-    assert titles(built, search.typed_cards(built, Query(favorite=True))) == ["Ink 2"]
-    assert search.typed_cards(built, Query()).facets.favorites == 1
+    assert titles(built, search.cards_while_typing(built, Query(favorite=True))) == ["Ink 2"]
+    assert search.cards_while_typing(built, Query()).facets.favorites == 1
 
 
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:
@@ -203,9 +203,9 @@ def test_nothing_at_all_is_said_in_words(built: Services) -> None:
 
 
 def test_while_a_person_types_no_hub_is_asked(built: Services, hub: Hub) -> None:
-    assert search.typed_cards(built, Query()).note.endswith("Press Enter to ask the hubs.")
+    assert search.cards_while_typing(built, Query()).note.endswith("Press Enter to ask the hubs.")
     list(search.search(built, Query()))
-    assert len(search.typed_cards(built, Query()).ids) == 2
+    assert len(search.cards_while_typing(built, Query()).ids) == 2
     assert hub.asked == ["search"]
 
 

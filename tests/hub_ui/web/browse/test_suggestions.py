@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub_ui.catalog.similar import Named
-from hub_ui.web.browse.suggestions import suggest, with_typed, without_bare_key
+from hub_ui.web.browse.search_box import suggest, with_typed, without_bare_key
 from hub_ui.web.view import View
 
 CATALOG: dict[Named, tuple[tuple[str, int], ...]] = {

@@ -11,8 +11,8 @@ from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.frame.pages import Pages
+from hub_ui.web.frame.render import Renderer
 from hub_ui.web.streams import Signal, Streams
-from hub_ui.widgets.render import Renderer
 from tests.hub_ui.library.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
 

@@ -11,7 +11,7 @@ from connectors.record import Example, Nsfw
 from connectors.ref import Ref
 from hub_ui.images import example_settings
 from hub_ui.services import Services
-from hub_ui.web.lora import examples
+from hub_ui.web.lora import routes as examples
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.web.conftest import PART, read

@@ -18,11 +18,11 @@ from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.lora import examples, panel
+from hub_ui.web.browse.cards import Related
+from hub_ui.web.frame.render import Renderer
+from hub_ui.web.lora import panel
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
-from hub_ui.widgets.related import Related
-from hub_ui.widgets.render import Renderer
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
 from tests.hub_ui.stand_ins import Hub

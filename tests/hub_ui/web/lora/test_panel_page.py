@@ -15,11 +15,11 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui.library import lockfile
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
+from hub_ui.web.browse import cards as related
+from hub_ui.web.browse.cards import Related
+from hub_ui.web.frame.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import StackedLora, View
-from hub_ui.widgets import related
-from hub_ui.widgets.related import Related
-from hub_ui.widgets.render import Renderer
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.web.conftest import read, with_settings

@@ -25,7 +25,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
 from hub_ui.training import Trainer
-from hub_ui.web.train.uploads import plain_name
+from hub_ui.web.train.trainings import plain_name
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
 VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}

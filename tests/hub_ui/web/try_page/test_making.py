@@ -16,7 +16,7 @@ from connectors.errors import HubDown, NeedsFetching
 from hub_ui.generate.request import Step
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.services import Services
-from hub_ui.widgets.result import Result, Tile
+from hub_ui.web.try_page.result import Result, Tile
 from tests.hub_ui.library.queueing import Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, parts, read
 

@@ -15,8 +15,8 @@ from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page.form import read_address
 from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.result import Difference, Result, Tile
 from hub_ui.web.try_page.stage import TryParts
-from hub_ui.widgets.result import Difference, Result, Tile
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job
 from tests.hub_ui.web.conftest import read

@@ -12,7 +12,7 @@ from connectors.ref import HubName, Ref
 from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.hosting.cookie import COOKIE
+from hub_ui.hosting.address import COOKIE
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.library import lockfile

@@ -14,7 +14,7 @@ from hub_ui import services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.hosting.cookie import COOKIE
+from hub_ui.hosting.address import COOKIE
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.library import lockfile
 from hub_ui.services import Services

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
-from hub_ui.widgets import header
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.browse import hub_status as header
+from hub_ui.web.frame.render import Renderer
 from tests.hub_ui.web.conftest import read
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.widgets import fact_rows, glossary
-from hub_ui.widgets.glossary import TERMS
+from hub_ui.web.about import glossary
+from hub_ui.web.about.glossary import TERMS
+from hub_ui.web.lora import fact_rows
 from tests.docs.pages import ROOT
 
 TEMPLATES = ROOT / "hub_ui" / "web"

@@ -7,7 +7,7 @@ import pytest
 from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import NSFW_LEVELS, Example, Record
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.widgets import cards
+from hub_ui.web.browse import cards
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 FLUX = LoraFacts(

@@ -8,8 +8,8 @@ from connectors.record import Lora, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.widgets import detail
-from hub_ui.widgets.detail import Keys, Place
+from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import Keys, Place
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 BASE = "https://huggingface.co/ada/ink/resolve/main/"

@@ -4,9 +4,9 @@ from typing import Any
 
 from connectors.claims.resolve import flatten
 from connectors.record import Example, Nsfw
-from hub_ui.widgets import gallery
-from hub_ui.widgets.gallery import GalleryItem, GalleryLora
-from hub_ui.widgets.render import Renderer
+from hub_ui.web.frame.render import Renderer
+from hub_ui.web.lora import gallery
+from hub_ui.web.lora.gallery import GalleryItem, GalleryLora
 from tests.hub_ui.catalog.builders import lora, version
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}"

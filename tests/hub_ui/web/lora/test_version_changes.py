@@ -7,7 +7,7 @@ import pytest
 from connectors.claims.base_models import base_claims
 from connectors.claims.resolve import flatten
 from connectors.record import Record
-from hub_ui.widgets.version_changes import describe_changes
+from hub_ui.web.lora.fact_rows import describe_changes
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 

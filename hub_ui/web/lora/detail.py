@@ -20,12 +20,11 @@ from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.i18n import N_, _
-from hub_ui.widgets import fact_rows
-from hub_ui.widgets.fact_rows import Fact
-from hub_ui.widgets.gallery import GalleryItem, gallery
-from hub_ui.widgets.related import Related
-from hub_ui.widgets.render import address
-from hub_ui.widgets.version_changes import describe_changes
+from hub_ui.web.browse.cards import Related
+from hub_ui.web.frame.render import address
+from hub_ui.web.lora import fact_rows
+from hub_ui.web.lora.fact_rows import Fact, describe_changes
+from hub_ui.web.lora.gallery import GalleryItem, gallery
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "visit", "sign-in", "shared"]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from connectors.query import Query, Range
-from hub_ui.widgets import query_summary
+from hub_ui.web.browse import facets as query_summary
 
 
 def words(query: Query, *, one: bool = False) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from connectors.query import Query, Range
 from connectors.query_language import parse
 from connectors.record import Kind
 from hub_ui.catalog.search import BaseCount, Facets
-from hub_ui.widgets import facets
-from hub_ui.widgets.facets import Bar, Group, LoadedBase
+from hub_ui.web.browse import facets
+from hub_ui.web.browse.facets import Bar, Group, LoadedBase
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
 OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)

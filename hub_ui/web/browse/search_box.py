@@ -1,18 +1,22 @@
-"""Suggestions for what is being typed into the search box: keys of the query language, and values that there are."""
+"""The search box: suggestions for what is being typed, and what Enter means: one LoRA by its name, or words."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from connectors.errors import BadQuery
+from connectors.errors import BadQuery, BadRef, HubUiError
 from connectors.query_fields import BY_KEY, FIELDS, Field
-from connectors.query_language import Completion, choices, completion, value_text
+from connectors.query_language import Completion, choices, completion, is_filter, value_text
+from connectors.ref import Ref, is_bare, is_id
+from connectors.registry import HUBS, find_origin
 from hub_ui import format
 from hub_ui.catalog.similar import Named
 from hub_ui.i18n import _
 from hub_ui.part_labels import field_label
+from hub_ui.services import Services
+from hub_ui.web.browse.facets import count_text
 from hub_ui.web.view import View
-from hub_ui.widgets.facets import count_text
 
 MOST = 8
 # Ranges have no end of values.
@@ -97,3 +101,55 @@ def with_typed(view: View, text: str | None) -> View:
     with suppress(BadQuery):
         return view if text is None else view.with_text(text)
     return view
+
+
+_PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
+
+
+def submit(services: Services, view: View, text: str) -> View:
+    """The LoRA that `text` names, opened; else a search for it.
+
+    Raises BadRef for an address that names no LoRA, and BadQuery.
+    """
+    text = (text or "").strip()
+    ref = parse_name(services, text)
+    if ref is None:
+        return view.with_text(text)
+    return replace(view, page="browse", open=str(ref))
+
+
+def is_name(text: str) -> bool:
+    """Whether hubs have to be asked what `text` is."""
+    return is_bare(text) and not is_filter(text)
+
+
+def parse_name(services: Services, text: str) -> Ref | None:
+    if is_filter(text):
+        # "tag:lora:civitai:1" would be an AIR otherwise.
+        return None
+    if is_bare(text):
+        return find_by_name(services, text)
+    try:
+        return Ref.parse(text)
+    except BadRef:
+        # This spelling means one LoRA by name, even if none has it.
+        named = _PREFIX.fullmatch(text)
+        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
+        if named and (is_name or find_origin(named["prefix"]) in HUBS):
+            raise
+        return None
+
+
+def find_by_name(services: Services, name: str) -> Ref | None:
+    """OWNER/NAME may also be two search words, so a hub has to know it."""
+    bare = Ref.parse(name)
+    for hub in HUBS:
+        if not is_id(hub, bare.id):
+            continue
+        ref = replace(bare, hub=hub)
+        try:
+            services.lookup.get(ref)
+        except HubUiError:
+            continue
+        return ref
+    return None

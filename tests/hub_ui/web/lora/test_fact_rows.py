@@ -10,8 +10,8 @@ from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Claim, Record
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.widgets import fact_rows
-from hub_ui.widgets.fact_rows import Fact
+from hub_ui.web.lora import fact_rows
+from hub_ui.web.lora.fact_rows import Fact
 from tests.hub_ui.catalog.builders import claim, lora
 
 

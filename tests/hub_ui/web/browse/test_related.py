@@ -4,7 +4,7 @@ from typing import Any
 
 from connectors.claims.resolve import flatten
 from connectors.record import Example, Record
-from hub_ui.widgets import related
+from hub_ui.web.browse import cards as related
 from tests.hub_ui.catalog.builders import lora, version
 
 
