@@ -348,7 +348,7 @@ class View:
         return (name if is_own else "./") + (f"?{query}" if query else "")
 
     def shareable(self) -> View:
-        """The Compare page without what is on this computer alone: files of its disk, folders, and what was searched."""
+        """The Compare page without what only this computer has: files of its disk, folders, and what was searched."""
         stack = tuple(s for s in self.stack if Ref.parse(s.ref).hub != LOCAL)
         is_path = Path(self.settings.base).is_absolute() or self.settings.base.startswith((".", "~"))
         settings = replace(self.settings, base="") if is_path else self.settings
