@@ -130,7 +130,9 @@ class RequestLanguage:
 
 
 # Images are compressed as they are, and the size of a LoRA file is told.
-_COMPRESSED = re.compile(r"/(visit/file|hub-picture|hub-video|local-picture|images/|history/image|uploaded|gradio_api/file)")
+_COMPRESSED = re.compile(
+    r"/(visit/file|hub-picture|hub-video|local-picture|images/|history/image|uploaded|gradio_api/file)"
+)
 
 
 class Compression:
