@@ -132,8 +132,10 @@ class RequestLanguage:
             await self.app(scope, receive, send)
 
 
-# Images are compressed as they are.
-_COMPRESSED = re.compile(r"/(hub-picture|hub-video|local-picture|made|uploaded|gradio_api/file)")
+# Images are compressed as they are, and the size of a LoRA file is told.
+_COMPRESSED = re.compile(
+    r"/(visit/file|hub-picture|hub-video|local-picture|images/|history/image|uploaded|gradio_api/file)"
+)
 
 
 class Compression:

@@ -53,6 +53,7 @@ LAYERS = {
     "hub_ui.space": 8,
     "hub_ui.services": 8,
     "hub_ui.training": 9,
+    "hub_ui.library_checks": 9,
     "hub_ui.used_loras": 9,
     "hub_ui.documents": 9,
     "hub_ui.web": 10,
