@@ -31,7 +31,7 @@ from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.images.media_store import MediaFile, MediaStore, media_file
-from hub_ui.web.frame.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
+from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
 AT_ONCE = 16

@@ -165,7 +165,7 @@ _ALWAYS = {
 @dataclass(frozen=True)
 class SecurityHeaders:
     """ASGI middleware around all others. `frames` are the sites that may show a page in a frame. A page of ours has a
-    policy of its own (frame/pages.py).
+    policy of its own (layout/pages.py).
     """
 
     app: ASGIApp

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_bytes
+from typing import Protocol
 
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
@@ -12,18 +14,18 @@ from starlette.routing import BaseRoute, Mount
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
-from hub_ui.web.about.routes import AboutRoutes, GlossaryRoutes
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.frame.pages import STATIC, STATIC_PATH, Pages, StaticPages
-from hub_ui.web.frame.render import Renderer
-from hub_ui.web.frame.routes import FrameRoutes, old_addresses
+from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
+from hub_ui.web.layout.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.layout.render import Renderer
+from hub_ui.web.layout.routes import AboutRoutes, LayoutRoutes, old_addresses
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
@@ -33,12 +35,16 @@ from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
 from hub_ui.web.try_page.dropped_routes import CONTROL, START, DroppedRoutes, ImageFiles
 from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.parts import TryParts
 from hub_ui.web.try_page.routes import TryRoutes
-from hub_ui.web.try_page.stage import TryParts
 from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
 from hub_ui.web.uploads import Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
+
+
+class Room(Protocol):
+    def router(self) -> APIRouter: ...
 
 
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
@@ -67,7 +73,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     }
     train = build_train(pages, jobs, closing)
     parts = BrowseParts(services=services, secret=token_bytes(32))
-    rooms = (
+    rooms: tuple[Room, ...] = (
         BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others),
         LoraRoutes(pages=pages, panel=panel, streams=streams),
         library,
@@ -82,7 +88,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         SettingsRoutes(pages=pages),
         GlossaryRoutes(pages=pages),
         AboutRoutes(pages=pages),
-        FrameRoutes(pages=pages),
+        LayoutRoutes(pages=pages),
     )
     return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from connectors.errors import NotFound
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Jobs
-from hub_ui.web.frame.pages import Pages
+from hub_ui.web.layout.pages import Pages
 
 # Each may wait for a hub in a thread of its own, which Starlette's pool of 40 could not give.
 MOST_STREAMS = 400

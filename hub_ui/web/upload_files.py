@@ -22,8 +22,8 @@ from connectors.errors import NotFound, UsageError
 from hub_ui import format
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.web.frame.pages import Pages, is_part, page_address
 from hub_ui.web.images import FORMAT_TYPES, SAFE
+from hub_ui.web.layout.pages import Pages, is_part, page_address
 from hub_ui.web.requests import check_pixels
 from hub_ui.web.uploads import Refused, Uploads, receive_upload
 from hub_ui.web.view import View

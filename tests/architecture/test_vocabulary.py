@@ -61,7 +61,6 @@ CLASSES = frozenset(
         "Studio",
         "Stage",
         "Rounds",
-        "Job",
         "Made",
         "Film",
         "Sheet",

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from hub_ui.web.frame.pages import STATIC
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.pages import STATIC
+from hub_ui.web.layout.render import Renderer
 from tests.browser.chromium import chromium
 
 PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "controls.webp"

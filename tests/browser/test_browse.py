@@ -130,7 +130,9 @@ def test_a_term_says_what_it_means_where_the_pointer_moves_and_not_where_it_rest
     expect(term).to_be_visible()
     expect(browse.locator("#note")).to_have_count(0)
     term.hover()
-    browse.mouse.move(*[value + 1 for value in (term.bounding_box() or {"x": 0, "y": 0}).values()][:2])
+    place = term.bounding_box()
+    assert place is not None
+    browse.mouse.move(place["x"] + 1, place["y"] + 1)
     expect(browse.locator("#note")).to_be_visible()
 
 

@@ -41,7 +41,7 @@ def fresh(tmp_path: Path) -> Iterator[Demo]:
 
 @BOTH_WIDTHS
 def test_no_page_shifts_while_it_comes(demo: str, page: Page) -> None:
-    found = {}
+    found: dict[str, list[str]] = {}
     for address in ADDRESSES:
         page.goto(demo + address)
         come_to_rest(page)

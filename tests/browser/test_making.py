@@ -13,14 +13,14 @@ from urllib.parse import quote
 
 import pytest
 from diffusers import UNet2DConditionModel
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
 
 from connectors.query import Query
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import MAKING
 
 pytestmark = pytest.mark.browser
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,12 @@ def test_stop_ends_it_and_what_is_typed_meanwhile_stays(
 
 def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...], page: Page) -> None:
     page.goto(address(stage, *refs, seed=14))
-    page.route("**/try/form", lambda route: (page.wait_for_timeout(150), route.continue_())[1])
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(150)
+        route.continue_()
+
+    page.route("**/try/form", late)
     # All before the first answer.
     buttons = ["#tab-strip", "#words-off", "#dice", ".layer [id^=down]"]
     page.evaluate("names => names.forEach((name) => document.querySelector(name).click())", buttons)

@@ -46,7 +46,7 @@ class Recorder(HTTPAdapter):
         answer = Answer(request=name, status=response.status_code, headers=lines.encode("latin-1"))
         self.answers.append(answer)
         # Browsers send these to their own computer too.
-        told = response.raw._original_response.msg
+        told = response.raw._original_response.msg  # type: ignore[union-attr]
         cookies = told.get_all("set-cookie", [])
         del told["set-cookie"]
         for cookie in cookies:

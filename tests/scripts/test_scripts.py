@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.web.frame.pages import MODULES
+from hub_ui.web.layout.pages import MODULES
 
 HERE = Path(__file__).parent
 

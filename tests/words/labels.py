@@ -11,7 +11,7 @@ from connectors.query_fields import FIELDS
 from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
-from hub_ui.web.about.glossary import TERMS
+from hub_ui.web.glossary.glossary import TERMS
 
 # Values of these fields are words of hubs.
 _OF_HUBS = ("hub", "base")

@@ -11,7 +11,7 @@ from connectors.registry import origin_label
 from connectors.weights.file_type import What
 from hub_ui import format
 from hub_ui.i18n import N_, _
-from hub_ui.web.frame.render import address
+from hub_ui.web.layout.render import address
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,8 @@ from hub_ui.web.browse.cards import Card
 from hub_ui.web.browse.facets import Bar, Choice, Group, LoadedBase, groups, level_words, words
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame.pages import page_address, prefix
-from hub_ui.web.frame.routes import query_name
+from hub_ui.web.browse.search_box import query_name
+from hub_ui.web.layout.pages import page_address, prefix
 from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import PARAMETERS, View
@@ -133,7 +133,8 @@ class BrowseParts:
     def bars(self, view: View, group: Group) -> Iterator[tuple[str, Bar]]:
         """Each with the address of its range; of the one that is chosen alone, of none."""
         key = _KEYS[group.facet]
-        address = replace(view, open="", query=replace(view.query, **{group.facet: None})).to_address()
+        nothing: dict[str, Any] = {group.facet: None}
+        address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
         for bar in group.bars:
             chosen = f"{key}:{value_text(bar.value)}" in view.filters
             pairs = [address] if chosen else [address, urlencode({"filter": f"{key}:{value_text(bar.value)}"})]

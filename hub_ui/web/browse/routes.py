@@ -19,8 +19,8 @@ from hub_ui.web.browse import search_box as suggestions
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
 from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame import routes as saved_searches
-from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
+from hub_ui.web.browse.search_box import old_key
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import PageName, View
@@ -75,7 +75,7 @@ class BrowseRoutes:
 
         @router.get("/searches/key")
         def old_searches(salt: Annotated[str, Query(pattern="^[0-9a-f]{16}$")]) -> Response:
-            key, start = saved_searches.old_key(bytes.fromhex(salt))
+            key, start = old_key(bytes.fromhex(salt))
             return JSONResponse({"key": key, "iv": start})
 
         return router

@@ -1,11 +1,13 @@
 """The search box: suggestions for what is being typed, and what Enter means: one LoRA by its name, or words."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import md5, sha256
 
 from connectors.errors import BadQuery, BadRef, HubUiError
+from connectors.query import Query
 from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_language import Completion, choices, completion, is_filter, value_text
 from connectors.ref import Ref, is_bare, is_id
@@ -16,6 +18,7 @@ from hub_ui.i18n import _
 from hub_ui.part_labels import field_label
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import count_text
+from hub_ui.web.browse.facets import words as query_words
 from hub_ui.web.view import View
 
 MOST = 8
@@ -153,3 +156,23 @@ def find_by_name(services: Services, name: str) -> Ref | None:
             continue
         return ref
     return None
+
+
+LONGEST_NAME = 80
+# Pages before this one encrypted them with this, which kept nothing secret, only readable after a restart.
+_WORD = "hub-ui"
+
+
+def query_name(query: Query) -> str:
+    """What the query's summary says: the name of a search that is given none."""
+    labels = ", ".join(word.label for word in query_words(query))
+    return format.visible(labels)[:LONGEST_NAME].strip() or _("All LoRAs")
+
+
+def old_key(salt: bytes) -> tuple[Sequence[int], Sequence[int]]:
+    """The key and the start of AES, as OpenSSL derives them from the word and `salt` (EVP_BytesToKey)."""
+    word, derived, block = sha256(_WORD.encode()).hexdigest().encode(), b"", b""
+    while len(derived) < 48:
+        block = md5(block + word + salt, usedforsecurity=False).digest()
+        derived += block
+    return list(derived[:32]), list(derived[32:48])

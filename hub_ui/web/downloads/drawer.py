@@ -12,7 +12,7 @@ from hub_ui import format
 from hub_ui.i18n import N_, _
 from hub_ui.library.queue import Task
 from hub_ui.services import Services
-from hub_ui.web.frame.render import address
+from hub_ui.web.layout.render import address
 
 TRIES = 5
 # A lock file may add hundreds, too many to send to a page every second.

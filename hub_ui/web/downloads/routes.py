@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import UsageError
 from hub_ui.i18n import _
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.pages import Pages, Preview, is_part
+from hub_ui.web.layout.pages import Pages, Preview, is_part
 from hub_ui.web.streams import Signal, Streams
 from hub_ui.web.view import View
 

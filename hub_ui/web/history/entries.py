@@ -15,7 +15,7 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.frame.render import ImageLinks
+from hub_ui.web.layout.render import ImageLinks
 from hub_ui.web.view import StackedLora, TrySettings, View
 
 # Groups on a page.

@@ -13,9 +13,9 @@ from connectors.errors import NotFound
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE
-from hub_ui.web.frame.pages import Pages, Preview, is_part
 from hub_ui.web.history import entries
 from hub_ui.web.images import SAFE
+from hub_ui.web.layout.pages import Pages, Preview, is_part
 from hub_ui.web.try_page.compare import differences
 from hub_ui.web.view import View
 

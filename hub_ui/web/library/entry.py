@@ -15,7 +15,7 @@ from hub_ui.library_checks import CheckResults
 from hub_ui.library_index import LibraryRow
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import with_header_facts
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.library.listing import item
 from hub_ui.web.library.rows import LibraryItem, when
 

@@ -16,7 +16,7 @@ from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.frame.render import Renderer, address
+from hub_ui.web.layout.render import Renderer, address
 from hub_ui.web.library.rows import PAGE_SIZE, LibraryItem, ListPage, Note, notes
 from hub_ui.web.view import LibraryView
 

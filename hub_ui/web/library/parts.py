@@ -12,8 +12,8 @@ from hub_ui.library.annotations import LONGEST_NOTE
 from hub_ui.library_checks import LibraryChecks
 from hub_ui.library_search import SORTS, LibraryQuery
 from hub_ui.services import Services
-from hub_ui.web.frame.pages import page_address
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.pages import page_address
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.library import acts, entry, listing, own_file
 from hub_ui.web.library.acts import Said
 from hub_ui.web.library.rows import SORT_NAMES, groups, summary, when

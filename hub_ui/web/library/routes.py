@@ -20,7 +20,7 @@ from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.disk import reveal
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.pages import Pages, Preview, is_part, page_address, target_of
+from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
 from hub_ui.web.library import acts, entry, own_file
 from hub_ui.web.library import own_file as lock_import
 from hub_ui.web.library.acts import Said

@@ -21,7 +21,7 @@ from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.i18n import N_, _
 from hub_ui.web.browse.cards import Related
-from hub_ui.web.frame.render import address
+from hub_ui.web.layout.render import address
 from hub_ui.web.lora import fact_rows
 from hub_ui.web.lora.fact_rows import Fact, describe_changes
 from hub_ui.web.lora.gallery import GalleryItem, gallery

@@ -19,8 +19,8 @@ from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Related, base_label, cover, related
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.pages import Preview, page_address, prefix
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.pages import Preview, page_address, prefix
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.detail import Detail, Keys, Place, description_html
 from hub_ui.web.lora.fact_rows import Fact

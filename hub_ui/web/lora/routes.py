@@ -16,7 +16,7 @@ from hub_ui.i18n import _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
 from hub_ui.web.lora import detail
 from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.lora.panel import Panel

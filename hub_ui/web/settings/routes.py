@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form
@@ -16,7 +16,7 @@ from connectors.registry import HUBS
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
-from hub_ui.web.frame.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
+from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
 from hub_ui.web.settings import parts
 from hub_ui.web.settings import parts as changes
 from hub_ui.web.settings.parts import KeyAct, Said
@@ -113,7 +113,7 @@ class SettingsRoutes:
             request, "settings/page", view, preview=Preview(title=_("Settings")), status=status, **values
         )
 
-    def values(self, request: Request, view: View, said: Said) -> dict[str, object]:
+    def values(self, request: Request, view: View, said: Said) -> dict[str, Any]:
         level = Query.of(nsfw=request.cookies.get(LEVEL_COOKIE, view.query.nsfw)).nsfw
         return {
             "s": parts.settings_view(self.pages.services),

@@ -21,7 +21,7 @@ from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.policy import REFUSALS
 from hub_ui.training import Trainer, price
-from hub_ui.web.frame.pages import Pages, Preview, is_part
+from hub_ui.web.layout.pages import Pages, Preview, is_part
 from hub_ui.web.train.trainings import Trainings, TrainingUploads
 from hub_ui.web.uploads import Uploads
 from hub_ui.web.view import View

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from connectors.errors import NotFound, UsageError
 from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import _
-from hub_ui.web.frame.pages import Pages, Preview, is_part, page_address
+from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address
 from hub_ui.web.try_page import dropped
 from hub_ui.web.upload_files import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import MOST_FIELDS, View

@@ -15,12 +15,12 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Jobs, Stopped
-from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_address
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_address
 from hub_ui.web.try_page.fields import TryFields, apply_act
 from hub_ui.web.try_page.form import PageState, complete, fill, find_record, read_address
 from hub_ui.web.try_page.generate import download_subject
+from hub_ui.web.try_page.parts import TryParts, with_weight_of_shown
 from hub_ui.web.try_page.result import Result
-from hub_ui.web.try_page.stage import TryParts, with_weight_of_shown
 from hub_ui.web.view import View
 
 # Each may wait for a hub.

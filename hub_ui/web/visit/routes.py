@@ -4,7 +4,7 @@ opens.
 
 import re
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -19,7 +19,7 @@ from hub_ui.hosting.delivery import Delivery, deliver
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads
 from hub_ui.hosting.session_library import SessionEntry
 from hub_ui.i18n import _
-from hub_ui.web.frame.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address
 from hub_ui.web.view import LONGEST_ADDRESS, View
 
 MOST_WORDS = 4
@@ -120,7 +120,7 @@ class VisitRoutes:
         view = replace(View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE)), open="")
         return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
 
-    def values(self, view: View) -> dict[str, object]:
+    def values(self, view: View) -> dict[str, Any]:
         items = visit_items(self.downloads, view)
         return {
             "own": [item for item in items if not item.is_shared],

@@ -103,7 +103,7 @@ def read(text: str) -> Any:
     return BeautifulSoup(text, "html.parser")
 
 
-def parts(text: str) -> list[BeautifulSoup]:
+def parts(text: str) -> list[Any]:
     """The messages of a stream, each as HTML."""
     messages = (message for message in text.split("\n\n") if message)
     return [read("\n".join(line.removeprefix("data: ") for line in message.splitlines())) for message in messages]

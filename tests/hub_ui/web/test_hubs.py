@@ -9,7 +9,7 @@ from connectors.federation import Answer
 from connectors.query import Page
 from hub_ui.web.browse import hub_status as header
 from hub_ui.web.browse.hub_status import HubStatus
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from tests.hub_ui.web.conftest import read
 
 GOOD = header.answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(hub="huggingface", loras=())))
@@ -23,31 +23,31 @@ RENDER = Renderer()
 
 
 def rows(*statuses: HubStatus) -> list[str]:
-    page = read(RENDER("frame/hubs_list", statuses=statuses, address="q=ink"))
+    page = read(RENDER("layout/hubs_list", statuses=statuses, address="q=ink"))
     return [" ".join(row.text.split()) for row in page.select("li")]
 
 
 def test_the_pill_is_a_dot_a_hub_and_their_number() -> None:
-    page = read(RENDER("frame/hubs", statuses=(GOOD, KEYLESS)))
+    page = read(RENDER("layout/hubs", statuses=(GOOD, KEYLESS)))
     assert [dot["class"] for dot in page.select(".dot")] == [["dot", "good"], ["dot", "key"]]
     assert page.select(".word")[0].text == "2 hubs"
 
 
 def test_only_a_hub_that_is_down_writes_its_name_into_the_header() -> None:
-    page = read(RENDER("frame/hubs", statuses=(GOOD, DOWN)))
+    page = read(RENDER("layout/hubs", statuses=(GOOD, DOWN)))
     assert page.select(".problem")[0].text == "CivitAI: no answer"
 
 
 def test_the_list_says_hits_and_times_and_where_a_key_goes() -> None:
     assert rows(header.with_hits(GOOD, 9412), KEYLESS) == ["Hugging Face 9,412 · 0.4 s", "Replicate add a key"]
-    page = read(RENDER("frame/hubs_list", statuses=(KEYLESS,), address=""))
+    page = read(RENDER("layout/hubs_list", statuses=(KEYLESS,), address=""))
     assert page.select("a")[0]["href"] == "settings#replicate"
 
 
 def test_a_hub_that_is_down_says_since_when_and_why_and_can_be_asked_again() -> None:
     [row] = rows(DOWN)
     assert row.startswith("CivitAI no answer since 14:02 UTC, asked again in 15 s Ask again")
-    page = read(RENDER("frame/hubs_list", statuses=(DOWN,), address="q=ink"))
+    page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
     assert page.time is not None
     assert page.time["data-seconds"] == "1767362520"
     [form] = page.select("form[method=post][action='hubs/again']")

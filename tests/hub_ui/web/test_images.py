@@ -22,8 +22,8 @@ from connectors.http.destinations import Destinations
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
-from hub_ui.web.frame.render import ImageLinks
 from hub_ui.web.images import GeneratedImages, HubImages, address
+from hub_ui.web.layout.render import ImageLinks
 
 
 def png(side: int = 2) -> bytes:

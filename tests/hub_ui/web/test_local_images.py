@@ -8,8 +8,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from hub_ui.web.frame.render import ImageLinks
 from hub_ui.web.images import LocalImages
+from hub_ui.web.layout.render import ImageLinks
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown
 from hub_ui.services import Services
-from hub_ui.web.about.glossary import TERMS
-from hub_ui.web.about.routes import HTMX_LICENSE, HTMX_VERSION
-from hub_ui.web.frame.pages import STATIC
+from hub_ui.web.glossary.glossary import TERMS
+from hub_ui.web.layout.pages import STATIC
+from hub_ui.web.layout.routes import HTMX_LICENSE, HTMX_VERSION
 from tests.hub_ui.web.conftest import read
 
 

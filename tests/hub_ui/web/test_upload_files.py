@@ -114,7 +114,7 @@ def test_a_file_that_is_announced_as_too_large_is_refused(built: Services, tmp_p
 def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out(client: TestClient) -> None:
     page = read(client.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
     name = page.select("#chosen-image")[0]["value"]
-    assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"  # type: ignore[index]
+    assert page.find("img", alt="Start from an image")["src"] == f"uploaded?name={name}"
     gone = client.post("/upload", data={"image": name, "control": "", "remove": "image_file"}, headers=PART)
     assert read(gone.text).select("#chosen-image")[0]["value"] == ""
 

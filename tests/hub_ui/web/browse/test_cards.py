@@ -14,7 +14,7 @@ from connectors.ref import Ref
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.hub_status import idle_status, pending_status
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.web.conftest import read

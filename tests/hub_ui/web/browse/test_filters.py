@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from hub_ui.services import Services
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.search import Results
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.web.conftest import open_client, read, with_settings

@@ -6,7 +6,7 @@ from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
 from hub_ui.web.browse import hub_status as header
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from tests.hub_ui.web.conftest import read
 
 
@@ -37,13 +37,13 @@ def test_a_hub_that_is_left_alone_says_since_when_and_when_it_is_asked_again() -
 
 def test_what_a_hub_needs_is_a_link_to_where_it_goes_with_the_reason_on_hover() -> None:
     status = header.error_status("civitai", KeyRequired("CivitAI wants a key.", hub="civitai"))
-    page = read(Renderer()("frame/hubs_list", statuses=[status], address=""))
+    page = read(Renderer()("layout/hubs_list", statuses=[status], address=""))
     assert (page.a.text, page.a["href"]) == ("add a key", "settings#civitai")
     assert page.select_one("span[title]")["title"] == "CivitAI wants a key."
 
 
 def test_a_hub_that_is_down_can_be_asked_again() -> None:
     status = header.error_status("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
-    page = read(Renderer()("frame/hubs_list", statuses=[status], address="q=ink"))
+    page = read(Renderer()("layout/hubs_list", statuses=[status], address="q=ink"))
     assert (page.form["action"], page.button.text) == ("hubs/again", "Ask again")
     assert page.select_one(".problem").text == "CivitAI can't be reached."

@@ -10,8 +10,8 @@ from connectors.errors import NotFound
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.frame.pages import Pages
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.pages import Pages
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.streams import Signal, Streams
 from tests.hub_ui.library.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
@@ -35,8 +35,8 @@ def test_each_page_has_the_drawer_with_its_number(client: TestClient, queued: Se
     pulls.held.set()
     queued.downloads.enqueue(A)
     page = read(client.get("/").text)
-    assert page.select_one("#downloads").text == "↓Downloads, 1 running 1"  # type: ignore[union-attr]
-    assert page.select_one("#downloads-stream")["hx-sse:connect"] == "downloads/stream"  # type: ignore[index]
+    assert page.select_one("#downloads").text == "↓Downloads, 1 running 1"
+    assert page.select_one("#downloads-stream")["hx-sse:connect"] == "downloads/stream"
 
 
 def test_a_page_asks_for_no_stream_while_nothing_moves(client: TestClient) -> None:
@@ -123,5 +123,5 @@ def test_the_panel_shows_the_download_of_its_file(client: TestClient, queued: Se
     client.get("/?open=civitai:1")
     answer = client.post("/lora/download", data={"ref": ref, "back": f"open={ref}"}, headers=PART)
     part = read(answer.text)
-    assert "Asking the hub…" in part.select_one(".getting").text  # type: ignore[union-attr]
+    assert "Asking the hub…" in part.select_one(".getting").text
     assert part.select("[hx-target='#downloads']")

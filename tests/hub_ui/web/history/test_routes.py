@@ -17,7 +17,7 @@ GONE = "20261124-223801-042-1a2b3c"
 
 
 def opened(text: str) -> list[str]:
-    return [link["href"] for link in read(text).select("a.past")]  # type: ignore[misc]
+    return [link["href"] for link in read(text).select("a.past")]
 
 
 def test_what_was_made_again_with_the_same_settings_stands_there_once(built: Services, client: TestClient) -> None:
@@ -40,7 +40,7 @@ def test_older_ones_are_on_the_next_page(built: Services, client: TestClient) ->
     for seed in range(14):
         built.history.add(made(job(seed=seed), report=report(seed=seed)))
     first = read(client.get("/history", headers=PART).text)
-    assert (len(first.select("a.past")), first.find("a", string="Older")["href"]) == (12, "history?page=2")  # type: ignore[index]
+    assert (len(first.select("a.past")), first.find("a", string="Older")["href"]) == (12, "history?page=2")
     second = read(client.get("/history?page=2", headers=PART).text)
     assert (len(second.select("a.past")), second.find("a", string="Older")) == (2, None)
 
@@ -53,7 +53,7 @@ def test_a_result_is_opened_with_its_images_and_leads_to_the_form_with_its_setti
     images = [str(image["src"]) for image in page.select("#opened img")]
     assert client.get("/" + images[1]).content == kept.paths[1].read_bytes()
     again = page.find("a", string="Make it again")
-    view = View.from_address(str(again["href"]).partition("?")[2])  # type: ignore[index]
+    view = View.from_address(str(again["href"]).partition("?")[2])
     assert (view.page, view.settings.seed, len(images)) == ("try", 7, 2)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -16,7 +17,7 @@ from tests.hub_ui.web.conftest import PART, parts, read
 from tests.hub_ui.web.library.conftest import MIST
 
 
-def check(client: TestClient, do: str = "check", *refs: Ref, **fields: str) -> BeautifulSoup:
+def check(client: TestClient, do: str = "check", *refs: Ref, **fields: str) -> Any:
     """The page once a check has ended."""
     data = {"do": do, "ref": [str(ref) for ref in refs], "back": "view=library", **fields}
     answer = client.post("/library", data=data, headers=PART)
@@ -37,7 +38,7 @@ def newer(hub: Hub) -> Ref:
 
 def test_a_check_tells_how_far_it_is_and_what_it_found(client: TestClient) -> None:
     page = check(client, kind="verify")
-    assert "Verified: 2 files right, nothing missing or changed." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "Verified: 2 files right, nothing missing or changed." in page.select_one(".said").text
     assert chips(page) == ["✓ verified", "✓ verified"]
 
 
@@ -53,7 +54,7 @@ def test_changed_and_foreign_files_are_found(client: TestClient, built: Services
     path.write_bytes(weights() + b"!")
     (path.parent / "stranger.safetensors").write_bytes(b"?")
     page = check(client, kind="verify")
-    assert "1 file right, 1 changed; 1 file that no entry names." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 file right, 1 changed; 1 file that no entry names." in page.select_one(".said").text
     assert "sd1/stranger.safetensors" in page.text
     assert "file changed" in chips(page)
 
@@ -90,7 +91,7 @@ def test_a_newer_version_is_ignored_from_its_entry(client: TestClient, built: Se
 def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services) -> None:
     (built.library.folder / "sd1/mist.safetensors").write_bytes(b"other")
     page = check(client, "verify", INK, MIST)
-    assert "1 file is right." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 file is right." in page.select_one(".said").text
     assert [row.text for row in page.select(".failures li")] == ["Mist changed"]
 
 
@@ -99,7 +100,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_updated(
 ) -> None:
     ref = newer(hub)
     page = check(client, "update", INK, MIST)
-    assert "1 newer version is being downloaded." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 newer version is being downloaded." in page.select_one(".said").text
     assert [task.ref for task in built.queue.tasks()] == [ref]
     hub.error = HubDown("CivitAI can't be reached.", hub="civitai")
     page = check(client, "update", INK)
@@ -118,11 +119,11 @@ def test_the_file_to_keep_is_chosen_and_the_other_comes_back(client: TestClient,
     copy.write_bytes(weights(fill=b"\x01"))
     client.post("/library", data={"do": "check", "kind": "duplicates"})
     page = parts(client.get("/library/check?view=library&ltool=duplicates").text)[-1]
-    group = page.select_one("#tool [name=group]")["value"]  # type: ignore[index]
+    group = page.select_one("#tool [name=group]")["value"]
     data = {"do": "remove-duplicates", "group": str(group), "keep": "copy.safetensors", "back": "view=library"}
     undo = read(client.post("/library", data=data, headers=PART).text).select_one(".said [name=id]")
     assert ([one.ref for one in built.library.entries()], copy.exists()) == ([MIST], True)
-    client.post("/library", data={"do": "undo", "id": str(undo["value"])})  # type: ignore[index]
+    client.post("/library", data={"do": "undo", "id": str(undo["value"])})
     assert built.library.holds(INK)
 
 

@@ -44,10 +44,10 @@ def test_a_file_may_be_larger_than_a_form(client: TestClient) -> None:
 def test_a_file_is_shown_kept_and_tried(client: TestClient, built: Services) -> None:
     address = add(client, "My Robot.safetensors", lora_file())
     page = read(client.get(address[1:]).text)
-    assert "No hub is known to have it." in page.select_one(".entry").text  # type: ignore[union-attr]
+    assert "No hub is known to have it." in page.select_one(".entry").text
     assert page.select("#waiting a")
-    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]  # type: ignore[index]
-    ref = page.select_one(".entry [name=ref]")["value"]  # type: ignore[index]
+    assert "view=try&lora=local" in page.select_one(".entry a.filled")["href"]
+    ref = page.select_one(".entry [name=ref]")["value"]
     client.post("/library-keep", data={"do": "keep", "ref": str(ref)})
     assert [one.title for one in built.library.entries()][-1] == "My Robot"
     assert not built.own_files.entries()
@@ -59,7 +59,7 @@ def test_a_file_that_is_dropped_leads_to_its_page(client: TestClient) -> None:
 
 def test_a_file_that_is_discarded_is_gone(client: TestClient, built: Services) -> None:
     page = read(client.get(add(client, "x.safetensors", lora_file())[1:]).text)
-    ref = str(page.select_one(".entry [name=ref]")["value"])  # type: ignore[index]
+    ref = str(page.select_one(".entry [name=ref]")["value"])
     client.post("/library-keep", data={"do": "discard", "ref": ref})
     assert not built.own_files.entries()
 
@@ -69,7 +69,7 @@ def test_a_file_of_the_library_opens_its_entry(client: TestClient, built: Servic
     built.library.path(ink).write_bytes(data)
     built.library.change([replace(ink, size=len(data), sha256=sha256(data))])
     page = read(client.get(add(client, "x.safetensors", data)[1:]).text)
-    assert page.select_one(".entry h2").text == "Ink"  # type: ignore[union-attr]
+    assert page.select_one(".entry h2").text == "Ink"
     assert not page.select("#waiting")
 
 
@@ -90,7 +90,7 @@ def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Ser
     (built.library.folder / "broken.safetensors").write_bytes(b"?")
     client.post("/library", data={"do": "check", "kind": "folder"})
     page = parts(client.get("/library/check?view=library").text)[-1]
-    assert "1 file was added from the folder." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 file was added from the folder." in page.select_one(".said").text
     assert [row.text.split()[0] for row in page.select(".failures li")] == ["broken.safetensors"]
     assert [link.text for link in page.select(".shelf .hit")] == ["Ink", "Mist", "Robot"]
 
@@ -98,10 +98,10 @@ def test_files_that_lie_in_the_folder_are_entered(client: TestClient, built: Ser
 def test_a_lock_file_is_looked_through_before_anything_is_done(client: TestClient, built: Services) -> None:
     text = lockfile.dumps([built.library.entry(INK), entry(ref=OTHER, title="New <b>", size=1000)])
     page = read(client.post("/library-import", data={"text": text, "do": "look"}, headers=PART).text)
-    assert "1 new, 1 kB; 1 here already." in page.select_one("#tool").text  # type: ignore[union-attr]
+    assert "1 new, 1 kB; 1 here already." in page.select_one("#tool").text
     assert built.queue.tasks() == ()
     page = read(client.post("/library-import", data={"text": text, "do": "take"}, headers=PART).text)
-    assert "1 LoRA is being downloaded." in page.select_one(".said").text  # type: ignore[union-attr]
+    assert "1 LoRA is being downloaded." in page.select_one(".said").text
     assert [task.ref for task in built.queue.tasks()] == [OTHER]
 
 
@@ -109,7 +109,7 @@ def test_a_lock_file_is_uploaded_without_a_script(client: TestClient, built: Ser
     text = lockfile.dumps([replace(built.library.entry(INK), ref=OTHER)])
     page = read(client.post("/library-import", data={"do": "look"}, files={"file": ("loras.lock", text)}).text)
     assert page.html is not None
-    assert "will be downloaded" in page.select_one("#tool").text  # type: ignore[union-attr]
+    assert "will be downloaded" in page.select_one("#tool").text
 
 
 @pytest.mark.parametrize(

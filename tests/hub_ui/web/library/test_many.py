@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -20,7 +21,7 @@ from tests.hub_ui.web.library.conftest import MIST, put, thousands
 HIGH, LOW = Ref.parse("civitai:50@60#70"), Ref.parse("civitai:50@60#71")
 
 
-def act(client: TestClient, do: str, *refs: Ref, **fields: str) -> BeautifulSoup:
+def act(client: TestClient, do: str, *refs: Ref, **fields: str) -> Any:
     data = {"do": do, "ref": [str(ref) for ref in refs], "back": "view=library", **fields}
     return read(client.post("/library", data=data, headers=PART).text)
 
@@ -40,7 +41,7 @@ def test_what_is_removed_at_once_comes_back_at_once(client: TestClient, built: S
     page = act(client, "remove", INK, MIST)
     assert said(page) == "2 LoRAs removed. Undo"
     assert built.library.entries() == ()
-    undo = page.select_one(".said [name=id]")["value"]  # type: ignore[index]
+    undo = page.select_one(".said [name=id]")["value"]
     assert said(act(client, "undo", id=str(undo))) == "Undone."
     assert [one.ref for one in built.library.entries()] == [INK, MIST]
 
@@ -49,7 +50,7 @@ def test_without_a_script_a_change_leads_to_its_undo(client: TestClient, built: 
     answer = client.post("/library", data={"do": "remove", "ref": str(INK), "back": "view=library&lq=i"})
     assert answer.headers["location"] == "./?view=library&lq=i&ltool=changes"
     page = read(client.get(answer.headers["location"][1:]).text)
-    assert "1 LoRA removed" in page.select_one("#tool").text  # type: ignore[union-attr]
+    assert "1 LoRA removed" in page.select_one("#tool").text
     assert page.select("#tool [name=do][value=undo]")
 
 
@@ -89,7 +90,7 @@ def test_all_that_is_found_is_chosen_with_one_tick(client: TestClient, built: Se
 
 def test_a_move_is_shown_before_it_is_made_and_undone(client: TestClient, built: Services) -> None:
     plan = act(client, "move", INK, MIST, names="{title}")
-    assert "2 files would move." in plan.select_one("#move").text  # type: ignore[union-attr]
+    assert "2 files would move." in plan.select_one("#move").text
     assert built.library.entry(INK).file == "sd1/ink.safetensors"
     refs = [Ref.parse(str(field["value"])) for field in plan.select("#move [name=ref]")]
     page = act(client, "move-now", *refs, names="{title}")
@@ -106,7 +107,7 @@ def test_without_a_script_a_move_is_shown_as_a_page(client: TestClient) -> None:
 def test_a_template_that_is_none_is_told_beside_it(client: TestClient) -> None:
     page = act(client, "move", INK, names="../{id}")
     assert "is no template for file names" in said(page)
-    assert page.select_one("#move [name=names]")["value"] == "../{id}"  # type: ignore[index]
+    assert page.select_one("#move [name=names]")["value"] == "../{id}"
 
 
 def test_the_chosen_ones_are_tried_together_at_most_eight(client: TestClient, built: Services) -> None:
@@ -130,7 +131,7 @@ def test_a_collection_is_made_shown_alone_exported_and_deleted(client: TestClien
     assert said(act(client, "collect", MIST, collection="Night")) == "“Night” has 1 LoRA now."
     page = read(client.get("/?view=library&lset=Night").text)
     assert [link.text for link in page.select(".shelf .hit")] == ["Mist"]
-    assert page.select_one("#group-collections [aria-current]").text.strip() == "Night1"  # type: ignore[union-attr]
+    assert page.select_one("#group-collections [aria-current]").text.strip() == "Night1"
     assert client.get("/library-lock?name=Night").text == lockfile.dumps([built.library.entry(MIST)])
     answer = client.post("/library", data={"do": "try-collection", "name": "Night"})
     assert "view=try&lora=civitai%3A7" in answer.headers["location"]
@@ -181,7 +182,7 @@ def test_two_halves_are_one_row_and_are_removed_together(client: TestClient, bui
     for number, ref in enumerate((LOW, HIGH), 30):
         put(built, entry(ref=ref, title="Bus", file=f"{number}.safetensors", architecture="wan"), number)
     rows = read(client.get("/?view=library").text).select(".shelf tbody tr")
-    assert [row.select_one(".hit").text for row in rows] == ["Bus", "Ink", "Mist"]  # type: ignore[union-attr]
+    assert [row.select_one(".hit").text for row in rows] == ["Bus", "Ink", "Mist"]
     assert ("two files" in rows[0].text, f"{2 * len(weights())} B" in rows[0].text) == (True, True)
     assert said(act(client, "remove", LOW)) == "2 LoRAs removed. Undo"
 
@@ -190,5 +191,5 @@ def test_a_missing_half_is_told_with_a_button(client: TestClient, built: Service
     wan(built)
     put(built, entry(ref=LOW, title="Bus", file="low.safetensors", architecture="wan"), 30)
     page = read(client.get("/?view=library&open=civitai:50@60%2371").text)
-    assert "Its other half is missing" in page.select_one(".entry").text  # type: ignore[union-attr]
+    assert "Its other half is missing" in page.select_one(".entry").text
     assert page.select(f".entry [name=value][value='{HIGH}']")

@@ -55,9 +55,9 @@ def test_each_image_of_the_panel_is_a_link_to_itself_with_its_number(pictured: S
 def test_an_image_is_shown_large_beside_how_it_was_made(pictured: Services, client: TestClient) -> None:
     page = read(client.get(f"/lora-image?open={PICTURED}&index=0").text)
     said = page.find("section", attrs={"aria-label": "How it was made"})
-    assert [text.text for text in said.select(".prompt")] == ["a cat <lora:x:0.6>", "dull"]  # type: ignore[union-attr]
+    assert [text.text for text in said.select(".prompt")] == ["a cat <lora:x:0.6>", "dull"]
     assert [cell.text for cell in page.select(".facts dt, .facts dd > span")] == ["Seed", "5", "Steps", "8"]
-    assert page.find("button", attrs={"aria-label": "Copy Seed"})["data-copy"] == "5"  # type: ignore[index]
+    assert page.find("button", attrs={"aria-label": "Copy Seed"})["data-copy"] == "5"
 
 
 def test_the_lightbox_gets_the_image_alone_with_the_one_before_and_the_next(
@@ -95,7 +95,7 @@ def test_an_address_without_a_lora_is_told(client: TestClient, address: str) -> 
 def test_the_settings_of_an_image_fill_in_the_compare_page(pictured: Services, client: TestClient) -> None:
     page = read(client.get(f"/lora-image?open={PICTURED}&index=0").text)
     link = page.find("a", string="Use these settings")
-    there = client.get("/" + str(link["href"])).headers["location"]  # type: ignore[index]
+    there = client.get("/" + str(link["href"])).headers["location"]
     view = View.from_address(there.partition("?")[2])
     assert there.startswith("../?view=try&")
     assert (view.settings.prompt, view.settings.negative, view.settings.seed) == ("a cat", "dull", 5)

@@ -4,7 +4,7 @@ from typing import Any
 
 from connectors.claims.resolve import flatten
 from connectors.record import Example, Nsfw
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import gallery
 from hub_ui.web.lora.gallery import GalleryItem, GalleryLora
 from tests.hub_ui.catalog.builders import lora, version

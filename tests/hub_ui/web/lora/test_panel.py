@@ -19,7 +19,7 @@ from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.browse.cards import Related
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import panel
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View

@@ -17,7 +17,7 @@ from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.browse import cards as related
 from hub_ui.web.browse.cards import Related
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version

@@ -36,7 +36,7 @@ def ada(hosted: Services, tmp_path: Path) -> Iterator[TestClient]:
 def send(page: TestClient, do: str, hub: str = "replicate", key: str = "") -> str:
     answer = page.post("/settings/key", data={"hub": hub, "do": do, "key": key}, headers=PART)
     found = read(answer.text).select_one(f"#said-{hub}")
-    return found.text if found else read(answer.text).text.strip()
+    return str(found.text if found else read(answer.text).text).strip()
 
 
 def states(page: TestClient) -> list[str]:

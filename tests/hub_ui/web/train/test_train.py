@@ -11,7 +11,6 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-import httpx
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
@@ -77,7 +76,7 @@ def png(shade: int) -> bytes:
 IMAGES = [("pictures", (f"{i}.png", png(i * 40), "image/png")) for i in range(3)]
 
 
-def ask_price(page: TestClient, *, files: Any = IMAGES, part: bool = True, **changed: str) -> httpx.Response:
+def ask_price(page: TestClient, *, files: Any = IMAGES, part: bool = True, **changed: str) -> Any:
     headers = PART if part else {}
     return page.post("/train/price", data={**VALUES, **changed}, files=files, headers=headers)
 
@@ -86,8 +85,8 @@ def fields(form: BeautifulSoup) -> dict[str, str]:
     return {str(field["name"]): str(field["value"]) for field in form.select("form.consent input[name]")}
 
 
-def start(page: TestClient, **changed: str) -> httpx.Response:
-    return page.post("/train/start", data=fields(read(ask_price(page, **changed).text)), headers=PART)
+def start(page: TestClient, **changed: str) -> Any:
+    return page.post("/train/start", data=fields(read(ask_price(page, part=True, **changed).text)), headers=PART)
 
 
 def rows(page: TestClient) -> list[str]:
@@ -135,7 +134,7 @@ def test_a_training_ends_with_a_lora_to_open_try_and_download(page: TestClient, 
     assert start(page, destination="local/sloop").status_code == 200
     wait_for(page, "Your LoRA is there")
     [row] = read(page.get("/train").text).select("#trainings .row")
-    ref = Ref.parse(row.select("input[name=ref]")[0]["value"])  # type: ignore[arg-type]
+    ref = Ref.parse(row.select("input[name=ref]")[0]["value"])
     assert (ref.id, ref.is_pinned) == ("local/sloop", True)
     assert [each.text for each in row.select("a, button")] == ["Open it", "Try it", "Download"]
     lora = online.catalog.lora(ref)
@@ -195,7 +194,7 @@ def test_one_that_nobody_follows_here_is_listed_and_followed(lasting: Services, 
     ],
 )
 def test_what_is_missing_is_told_with_the_next_step(page: TestClient, changed: dict[str, Any], said: str) -> None:
-    answer = read(ask_price(page, **changed).text)
+    answer = read(ask_price(page, part=True, **changed).text)
     assert said in answer.select(".problem")[0].text
     assert answer.select("button") == []
 

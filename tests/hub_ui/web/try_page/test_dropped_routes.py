@@ -100,7 +100,7 @@ def test_without_a_name_the_page_takes_an_image(client: TestClient) -> None:
     page = read(client.get("/image").text)
     field = page.select("main input[type=file]")[0]
     form = page.find("form", id=field["form"])
-    assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")  # type: ignore[index]
+    assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")
 
 
 def test_markup_in_what_an_image_says_stays_text(client: TestClient, tmp_path: Path) -> None:

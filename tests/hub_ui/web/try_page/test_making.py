@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -58,7 +57,7 @@ def finished(client: TestClient, result: Any = RESULT, subject: JobSubject = PAI
     return id_
 
 
-def shown(client: TestClient, id_: str, more: str = "") -> BeautifulSoup:
+def shown(client: TestClient, id_: str, more: str = "") -> Any:
     return read(client.get(f"{PAGE}&job={id_}{more}").text)
 
 
@@ -100,10 +99,10 @@ def test_two_clicks_make_it_once(page: TestClient) -> None:
 
 def test_a_lora_that_was_never_seen_is_asked_for_once_the_page_is_there(page: TestClient) -> None:
     before = read(page.get(PAGE).text)
-    assert before.select_one("#prompt").text == ""  # type: ignore[union-attr]
+    assert before.select_one("#prompt").text == ""
     ask = before.select_one("#making [hx-get^='try/ask?']")
-    after = read(page.get(f"/{ask['hx-get']}", headers=PART).text)  # type: ignore[index]
-    assert after.select_one("#prompt").text == "a cat"  # type: ignore[union-attr]
+    after = read(page.get(f"/{ask['hx-get']}", headers=PART).text)
+    assert after.select_one("#prompt").text == "a cat"
     assert after.select_one("#making [hx-get]") is None
 
 
@@ -114,7 +113,7 @@ def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: 
 
 
 def test_there_is_nothing_to_make_without_a_lora(page: TestClient) -> None:
-    assert read(page.get("/?view=try").text).select_one("#start").has_attr("disabled")  # type: ignore[union-attr]
+    assert read(page.get("/?view=try").text).select_one("#start").has_attr("disabled")
     assert page.post("/try", data={}).status_code == 422
 
 
@@ -130,13 +129,13 @@ def test_a_field_that_is_wrong_says_so_and_nothing_is_made(page: TestClient) -> 
 def test_a_lora_that_no_base_here_carries_is_refused_on_the_stage(page: TestClient) -> None:
     answer = page.post("/try", data={"lora": "civitai:1"})
     assert answer.status_code == 422
-    assert "the demo brings only its tiny base" in read(answer.text).select_one("#shown").text  # type: ignore[union-attr]
+    assert "the demo brings only its tiny base" in read(answer.text).select_one("#shown").text
 
 
 def test_a_result_is_in_the_page_as_it_is_served(page: TestClient) -> None:
     made = shown(page, finished(page))
     assert [image["alt"] for image in made.select("#pair img[src^=images]")] == ["without", "with Ink"]
-    assert "96 of 96 tensors applied" in made.select_one(".proof").text  # type: ignore[union-attr]
+    assert "96 of 96 tensors applied" in made.select_one(".proof").text
     assert made.select_one("[data-slide]") is not None
 
 
@@ -161,7 +160,7 @@ def test_the_chosen_image_of_a_row_is_on_the_stage(page: TestClient) -> None:
     made = shown(page, id_, "&sheet=strip&shown=2")
     assert [tile["value"] for tile in made.select(".tile[aria-current]")] == ["tile 2"]
     assert [tile.text.strip() for tile in made.select(".strip .tile")] == ["0", "1", "1.5 ⚠"]
-    assert made.select_one("#pair .under")["src"] == "images/x/3.png"  # type: ignore[index]
+    assert made.select_one("#pair .under")["src"] == "images/x/3.png"
 
 
 def test_an_image_of_a_sweep_brings_its_weight_into_the_form(page: TestClient) -> None:
@@ -198,9 +197,9 @@ def test_a_reload_takes_it_up_where_it_is(page: TestClient) -> None:
     id_ = jobs(page).start(PAIR, work)
     eventually(lambda: jobs(page).find(id_).number == 1)  # type: ignore[union-attr]
     now = shown(page, id_)
-    assert now.select_one("#preview")["src"].startswith("data:image/png;base64,")  # type: ignore[index, union-attr]
-    assert now.select_one("#shown progress")["value"] == "25.0"  # type: ignore[index]
-    assert "about 1 min 30 s left" in now.select_one("#make").text  # type: ignore[union-attr]
+    assert now.select_one("#preview")["src"].startswith("data:image/png;base64,")
+    assert now.select_one("#shown progress")["value"] == "25.0"
+    assert "about 1 min 30 s left" in now.select_one("#make").text
     work.go.set()
 
 
@@ -229,8 +228,8 @@ def test_a_bug_shows_no_inner_words(page: TestClient) -> None:
 
 def test_gigabytes_are_asked_for_and_the_answer_says_what_it_is_about(page: TestClient) -> None:
     asked = shown(page, finished(page, NEED), "&on=tiny-shapes")
-    assert "2.0 GB from a/b" in " ".join(asked.select_one("[role=alertdialog]").text.split())  # type: ignore[union-attr]
-    assert asked.select_one("#agree")["value"] == "tiny-shapes civitai:2"  # type: ignore[index]
+    assert "2.0 GB from a/b" in " ".join(asked.select_one("[role=alertdialog]").text.split())
+    assert asked.select_one("#agree")["value"] == "tiny-shapes civitai:2"
     left = page.post("/try/form", data=form(page, job="x", act="leave")).headers["location"]
     assert "job=" not in left
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -15,14 +14,14 @@ from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page.form import read_address
 from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.parts import TryParts
 from hub_ui.web.try_page.result import Difference, Result, Tile
-from hub_ui.web.try_page.stage import TryParts
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job
 from tests.hub_ui.web.conftest import read
 
 
-def shown(client: TestClient, *weights: float, address: str = "", **fields: Any) -> BeautifulSoup:
+def shown(client: TestClient, *weights: float, address: str = "", **fields: Any) -> Any:
     """The stage with such a result."""
     tiles = tuple(Tile(src=f"images/a/{w}.png", label=f"Ink {w:g}", weight=w) for w in weights)
     values: dict[str, Any] = {
@@ -39,12 +38,12 @@ def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet(client: TestClient
     stage = shown(client, 0, 1, offered=(0, 0.5, 1), request=job())
     assert [tile.text for tile in stage.select(".strip .tile")] == ["0", "0.5", "1"]
     assert (len(stage.select(".strip button")), len(stage.select("#others"))) == (2, 1)
-    assert stage.select_one(".strip")["aria-label"] == "Weights of Ink, with Paper 0.5"  # type: ignore[index]
+    assert stage.select_one(".strip")["aria-label"] == "Weights of Ink, with Paper 0.5"
 
 
 def test_a_whole_row_offers_the_weight_that_is_shown(client: TestClient) -> None:
     stage = shown(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
-    assert (stage.select("#others"), stage.select_one("#use").text) == ([], "Use weight 0.5")  # type: ignore[union-attr]
+    assert (stage.select("#others"), stage.select_one("#use").text) == ([], "Use weight 0.5")
 
 
 def test_an_image_above_1_says_that_artifacts_are_likely(client: TestClient) -> None:
@@ -96,12 +95,12 @@ def test_the_title_of_a_shared_comparison_names_what_everybody_may_see(
 ) -> None:
     built.catalog.add([lora(7, base="Tiny Shapes", nsfw=nsfw)])
     page = read(client.get("/?view=try&lora=civitai:7").text)
-    assert page.select_one("meta[property='og:title']")["content"] == title  # type: ignore[index]
+    assert page.select_one("meta[property='og:title']")["content"] == title
 
 
 def test_markup_in_what_is_typed_stays_text(client: TestClient) -> None:
     page = read(client.get("/?view=try&lora=civitai:2&prompt=%3C/textarea%3E%3Cscript%3E&steps=%3Cb%3E").text)
-    assert page.select_one("#prompt").text == "</textarea><script>"  # type: ignore[union-attr]
+    assert page.select_one("#prompt").text == "</textarea><script>"
     assert page.select("#main script") == []
 
 

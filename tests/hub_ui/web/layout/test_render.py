@@ -5,7 +5,7 @@ from jinja2 import UndefinedError
 
 from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
-from hub_ui.web.frame.render import Renderer, address
+from hub_ui.web.layout.render import Renderer, address
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from tests.hub_ui.web.conftest import PART, read
 def test_a_form_that_is_refused_leads_to_a_page_that_works_one_level_deeper(client: TestClient) -> None:
     answer = client.post("/lora/favorite", data={"ref": "nonsense"})
     page = read(answer.text)
-    assert (answer.status_code, page.select_one("base")["href"]) == (422, "../")  # type: ignore[index]
+    assert (answer.status_code, page.select_one("base")["href"]) == (422, "../")
     assert "base-uri 'self'" in answer.headers["Content-Security-Policy"]
-    assert page.select_one("[role=alert].problem").text.startswith("“nonsense” names no LoRA")  # type: ignore[union-attr]
-    assert page.select_one("#main a")["href"] == "./"  # type: ignore[index]
+    assert page.select_one("[role=alert].problem").text.startswith("“nonsense” names no LoRA")
+    assert page.select_one("#main a")["href"] == "./"
 
 
 def test_a_page_of_one_level_has_no_base(client: TestClient) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.web.about import glossary
-from hub_ui.web.about.glossary import TERMS
+from hub_ui.web.glossary import glossary
+from hub_ui.web.glossary.glossary import TERMS
 from hub_ui.web.lora import fact_rows
 from tests.docs.pages import ROOT
 

@@ -18,7 +18,7 @@ from connectors.registry import HUBS, origin_label
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
 from hub_ui.locales import COOKIE
-from hub_ui.web.about.glossary import TERMS
+from hub_ui.web.glossary.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"

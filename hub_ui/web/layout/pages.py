@@ -22,7 +22,7 @@ from hub_ui.policy import PAGES as POLICY_PAGES
 from hub_ui.services import Services
 from hub_ui.web.browse.hub_status import idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.frame.render import Renderer
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -78,7 +78,7 @@ class Pages:
         status: int = 200,
         **values: Any,
     ) -> HTMLResponse:
-        """The page of `template`, which extends frame/page.html."""
+        """The page of `template`, which extends layout/page.html."""
         policy, path = self.services.policy, request.url.path.removeprefix(request.scope.get("root_path", ""))
         is_deep = path.count("/") > 1
         frame = {
@@ -125,12 +125,12 @@ class Pages:
     def answer_error(self, request: Request, error: HubUiError) -> Response:
         status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
         if is_part(request):
-            answer = self.part("frame/toast", text=error.message, status=status)
+            answer = self.part("layout/toast", text=error.message, status=status)
             answer.headers.update({"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
             return answer
         view = View.from_address(request.url.query)
         return self.whole(
-            request, "frame/message", view, preview=Preview(title="hub-ui"), text=error.message, status=status
+            request, "layout/message", view, preview=Preview(title="hub-ui"), text=error.message, status=status
         )
 
 
