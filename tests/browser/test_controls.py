@@ -13,5 +13,5 @@ pytestmark = pytest.mark.browser
 
 def test_each_control_is_named_and_readable_in_both_themes(page: Page) -> None:
     page.set_content(controls_html())
-    expect(page.get_by_role("main", name="dark").get_by_role("button", name="Try it")).to_be_visible()
+    expect(page.get_by_role("region", name="dark").get_by_role("button", name="Try it")).to_be_visible()
     assert violations(page) == []
