@@ -87,7 +87,6 @@ class Pages:
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
-            "places": PLACES,
             "more": tuple(
                 each for each in MORE if all(policy.allows(a) for a, page in POLICY_PAGES.items() if page == each[0])
             ),
@@ -103,12 +102,12 @@ class Pages:
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
-        text = self.render(template, **{"view": view, "frame": frame, **values})
+        text = self.render(template, **{"view": view, "places": PLACES, "frame": frame, **values})
         return self.html(text, status=status, base="'self'" if is_deep else "'none'")
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
-        answer = self.html(self.render(template, **values), status=status)
+        answer = self.html(self.render(template, places=PLACES, **values), status=status)
         if push is not None:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer

@@ -96,9 +96,9 @@ def test_the_queue_looks_often_only_while_somebody_asks(monkeypatch: pytest.Monk
         await asyncio.sleep(0.06)
         found.append(made.sleep_when_free)
 
-    assert made.sleep_when_free == 0.4
+    assert made.sleep_when_free == 0.5
     asyncio.run(ask_and_wait())
-    assert found == [0.002, 0.4]
+    assert found == [0.002, 0.5]
 
 
 def test_a_server_has_the_queue_that_rests() -> None:
@@ -127,7 +127,9 @@ def test_a_page_sums_up_no_events_for_a_monitoring_page_that_is_closed() -> None
 def test_settings_of_gradio_are_as_before_when_the_page_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "/mine")
     monkeypatch.delenv("GRADIO_ANALYTICS_MAX_EVENTS", raising=False)
+    # Another server may run beside this test.
+    before = gr.Blocks().queue()._queue.__class__
     with gradio_settings() as folder:
         assert os.environ["GRADIO_TEMP_DIR"] == str(folder)
     assert (os.environ["GRADIO_TEMP_DIR"], os.environ.get("GRADIO_ANALYTICS_MAX_EVENTS")) == ("/mine", None)
-    assert (gr.Blocks().queue()._queue.__class__, Path(folder).exists()) == (Queue, False)
+    assert (gr.Blocks().queue()._queue.__class__, Path(folder).exists()) == (before, False)

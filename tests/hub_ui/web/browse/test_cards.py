@@ -119,7 +119,7 @@ def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
     waiting = list_values(statuses=(pending_status("civitai"), idle_status("replicate")))
     assert {ghost["aria-hidden"] for ghost in waiting.select(".ghost")} == {"true"}
-    assert len(waiting.select(".ghost")) == 4
+    assert len(waiting.select(".ghost")) == 8
     assert list_values(statuses=(idle_status("civitai"),)).select(".ghost") == []
 
 

@@ -92,7 +92,7 @@ def test_a_contradiction_is_marked_beside_the_fact_and_told_in_a_sentence(built:
 
 
 def test_facts_stand_below_who_says_them_with_the_exact_place_and_their_word(built: Services) -> None:
-    facts = section(panel(built, lora(1, base="Flux.1 D")), "Said by CivitAI")
+    facts = section(panel(built, lora(1, base="Flux.1 D")), "According to CivitAI")
     [row] = [row for row in facts.select("div") if row.dt.text.strip() == "Base model"]
     assert (row.dd.text, row["title"]) == ("FLUX.1 dev", "version.baseModel")
     assert row.dt.a["href"] == "glossary#base-model"

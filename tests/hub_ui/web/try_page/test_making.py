@@ -82,7 +82,12 @@ def test_try_it_starts_at_once_and_leads_to_the_page_that_shows_it(page: TestCli
 def test_the_button_answers_with_the_stage_and_the_address_that_leads_back(page: TestClient) -> None:
     answer = page.post("/try", data=form(page), headers=PART)
     assert "&job=" in answer.headers["HX-Push-Url"]
-    assert [part["hx-target"] for part in read(answer.text).select("hx-partial")] == ["#make", "#stage"]
+    assert [part["hx-target"] for part in read(answer.text).select("hx-partial")] == [
+        "#make",
+        "#stage",
+        "#places",
+        "#kept",
+    ]
 
 
 def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClient) -> None:
@@ -108,7 +113,7 @@ def test_a_lora_that_was_never_seen_is_asked_for_once_the_page_is_there(page: Te
 
 def test_who_does_not_wait_for_the_hub_gets_what_it_suggests_all_the_same(page: TestClient) -> None:
     fields = read(page.get(PAGE).text).select("#try input[name]")
-    made = page.post("/try", data={str(field["name"]): str(field["value"]) for field in fields})
+    made = page.post("/try", data={str(field["name"]): str(field.get("value", "")) for field in fields})
     assert "&prompt=a+cat&seed=417" in made.headers["location"]
 
 
