@@ -16,7 +16,7 @@ COLOURS = """(node) => {
 # How things look that differ by colour alone where nobody forces one.
 PAIRS = (
     ("#filters input:checked", "#filters input:not(:checked)"), ("#hubs .dot.good", "#hubs .dot.down"),
-    (".places > [aria-current]", ".places > :not([aria-current])"),
+    ("#places > [aria-current]", "#places > :not([aria-current])"),
     (".card:has([aria-current])", ".card:not(:has([aria-current]))"),
 )  # fmt: skip
 MOVES = """() => document.getAnimations().filter((each) => each.playState === 'running')

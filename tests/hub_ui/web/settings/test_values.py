@@ -109,7 +109,7 @@ def test_the_images_of_the_hubs_are_cleared(client: TestClient, built: Services)
 def test_the_old_address_leads_here_and_what_was_looked_for_goes_along(client: TestClient) -> None:
     assert client.get("/?view=settings&q=ink").headers["location"] == "settings?q=ink"
     page = read(client.get("/settings?q=ink").text)
-    assert [link["href"] for link in page.select("#header .places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
+    assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
 
 
 def test_strangers_see_and_change_nothing_of_the_owners(built: Services, tmp_path: Path) -> None:
