@@ -16,10 +16,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
+from connectors.ref import HubName
 from hub_ui.hosting.address import cookie_of
 from hub_ui.i18n import N_, _, language
+from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.web.browse.hub_status import idle_status
+from hub_ui.web.browse.hub_status import HubStatus, error_status, idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import PageName, View
@@ -82,7 +84,7 @@ class Pages:
             "places": PLACES,
             "more": [each for each in MORE if each[0] != "train" or policy.allows("train")],
             "statuses": values.get("statuses")
-            or [idle_status(connector.name) for connector in self.services.connectors],
+            or [hub_status(self.services.lookup, connector.name) for connector in self.services.connectors],
             "theme": request.cookies.get(THEME_COOKIE, ""),
             "lang": language().code,
             "version": static_version(),
@@ -166,6 +168,16 @@ def target_of(request: Request) -> str:
 def source_of(request: Request) -> str:
     """The id of the element that asks."""
     return request.headers.get("hx-source", "").partition("#")[2] if is_part(request) else ""
+
+
+def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
+    """On a page that asks no hub: one that is left alone after failures says until when."""
+    try:
+        if hub in lookup.guards:
+            lookup.guards[hub].breaker.check()
+    except HubUiError as error:
+        return error_status(hub, error, lookup.down_since.get(hub))
+    return idle_status(hub)
 
 
 def own_view(page: PageName, query: str) -> View:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -45,7 +45,7 @@ class LayoutRoutes:
         @router.get("/about")
         def about(request: Request) -> Response:
             view, settings = own_view("about", request.url.query), services.settings
-            values = {
+            values: dict[str, Any] = {
                 "program": program_version(),
                 "htmx": (HTMX_VERSION, HTMX_LICENSE),
                 "docs": DOCS,
