@@ -1,11 +1,7 @@
 """The keys and the settings of the Settings page, and their changes. No key is ever among what is shown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
-
-from platformdirs import user_data_path
+from dataclasses import dataclass
+from typing import Literal
 
 from connectors.account import account_name
 from connectors.errors import HubUiError, KeyRequired, UsageError
@@ -109,11 +105,6 @@ def ask_account(settings: Settings, hub: HubName, key: str, works: str, unchecke
         return unchecked.format(reason=error.message)
 
 
-def usual_home() -> Path:
-    """Where the next start looks for the name of another one."""
-    return user_data_path("hub-ui", appauthor=False)
-
-
 def shown_settings(settings: Settings) -> SavedSettings:
     """What is saved, which the next start uses; where the environment decides, what is in use."""
     saved, fixed = saved_settings.read(settings.home), settings.fixed
@@ -122,26 +113,5 @@ def shown_settings(settings: Settings) -> SavedSettings:
         endpoints=own,
         proxy=hide_password(saved.proxy),
         library=str(settings.library) if "library" in fixed else saved.library,
-        home="" if settings.home == usual_home() else str(settings.home),
+        home="" if settings.home == saved_settings.usual_home() else str(settings.home),
     )
-
-
-def change_settings(settings: Settings, values: Mapping[str, Any]) -> str:
-    """For the next start, from the fields of the form. What the environment decides stays as it was saved."""
-    fixed, typed, before = settings.fixed, SavedSettings.of(values), saved_settings.read(settings.home)
-    own = {hub: url for hub, url in typed.endpoints.items() if hub not in fixed}
-    kept = {hub: url for hub, url in before.endpoints.items() if hub in fixed}
-    # The page shows it without its password.
-    is_same_proxy = "proxy" in fixed or typed.proxy == hide_password(before.proxy)
-    changed = SavedSettings(
-        endpoints={**own, **kept},
-        proxy=before.proxy if is_same_proxy else typed.proxy,
-        library=before.library if "library" in fixed else typed.library,
-        home=before.home,
-    )
-    saved_settings.write(settings.home, changed)
-    if "home" not in fixed:
-        usual = usual_home()
-        home = "" if typed.home == str(usual) else typed.home
-        saved_settings.write(usual, replace(saved_settings.read(usual), home=home))
-    return _("Saved. It counts from the next start of hub-ui.")

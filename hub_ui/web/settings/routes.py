@@ -12,13 +12,15 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.query import Query
+from hub_ui import saved_settings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
+from hub_ui.saved_settings import SavedSettings
 from hub_ui.web.browse.facets import NSFW_WORDS
 from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, THEMES, Pages, Preview, is_part, keep_choice, own_view
-from hub_ui.web.settings.parts import KeyAct, change_key, change_settings, hub_keys, shown_settings, usual_home
+from hub_ui.web.settings.parts import KeyAct, change_key, hub_keys, shown_settings
 from hub_ui.web.view import LONGEST_ADDRESS, View
 
 # Keys that a hub is asked about just now.
@@ -82,7 +84,12 @@ class SettingsRoutes:
         settings.policy.check("change settings")
         endpoints = dict(zip(hub, address, strict=False))
         values = {"endpoints": endpoints, "proxy": proxy, "library": library, "home": home}
-        return self.answer(request, back, said_of(partial(change_settings, settings, values), "settings"))
+
+        def save() -> str:
+            saved_settings.change(settings.home, SavedSettings.of(values), settings.fixed)
+            return _("Saved. It counts from the next start of hub-ui.")
+
+        return self.answer(request, back, said_of(save, "settings"))
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
         services = self.pages.services
@@ -130,7 +137,7 @@ class SettingsRoutes:
             "settings": settings,
             "saved": None if is_shared else shown_settings(settings),
             "can_save": not {*settings.endpoints, "proxy", "library", "home"} <= settings.fixed,
-            "usual_home": usual_home(),
+            "usual_home": saved_settings.usual_home(),
             "images": services.media,
             "theme": cookies.get(THEME_COOKIE, ""),
             "language": read_choice(request.headers),

@@ -124,17 +124,14 @@ class TrainingUploads:
         length = request.headers.get("content-length", "")
         try:
             upload = self.uploads.begin(int(length) if length.isascii() and length.isdigit() else None)
-            bounded = Request(request.scope, receive_upload(upload, request.receive))
             try:
-                form = await bounded.form(max_files=MOST_FILES, max_fields=40, max_part_size=100_000)
+                bounded = Request(request.scope, receive_upload(upload, request.receive))
+                async with bounded.form(max_files=MOST_FILES, max_fields=40, max_part_size=100_000) as form:
+                    yield form
             finally:
                 self.uploads.end(upload)
         except Refused as error:
             raise UsageError(error.message) from error
-        try:
-            yield form
-        finally:
-            await form.close()
 
     def keep(self, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
         """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
