@@ -95,6 +95,7 @@ class Renderer:
             address=address,
             key=key,
             ago=format.ago,
+            count=format.count,
             number=format.number,
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
