@@ -39,9 +39,6 @@ REFUSALS: dict[Action, str] = {
     "annotate": N_("A shared page keeps nobody's notes and favourites. Run hub-ui on your own computer to have them."),
 }
 
-# Pages that are there for one thing alone.
-PAGES: dict[Action, str] = {"train": "train"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class WebLimits:

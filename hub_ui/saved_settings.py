@@ -10,14 +10,15 @@ civitai = "https://civitai.red"
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import tomlkit
+from platformdirs import user_data_path
 from tomlkit.exceptions import TOMLKitError
 
 from connectors.errors import HubUiError, UsageError
@@ -74,6 +75,30 @@ def write(folder: Path, saved: SavedSettings) -> None:
     values = {"proxy": saved.proxy, "library": saved.library, "home": saved.home, "endpoints": dict(saved.endpoints)}
     text = tomlkit.dumps({name: value for name, value in values.items() if value})
     write_private(folder / FILE, text)
+
+
+def change(home: Path, typed: SavedSettings, fixed: Collection[str]) -> None:
+    """For the next start. What the environment decides (Settings.fixed) stays as it was saved."""
+    before = read(home)
+    own = {hub: url for hub, url in typed.endpoints.items() if hub not in fixed}
+    kept = {hub: url for hub, url in before.endpoints.items() if hub in fixed}
+    # It is shown without its password.
+    is_same_proxy = "proxy" in fixed or typed.proxy == hide_password(before.proxy)
+    changed = SavedSettings(
+        endpoints={**own, **kept},
+        proxy=before.proxy if is_same_proxy else typed.proxy,
+        library=before.library if "library" in fixed else typed.library,
+        home=before.home,
+    )
+    write(home, changed)
+    if "home" not in fixed:
+        usual = usual_home()
+        write(usual, replace(read(usual), home="" if typed.home == str(usual) else typed.home))
+
+
+def usual_home() -> Path:
+    """Where the next start looks for the name of another one."""
+    return user_data_path("hub-ui", appauthor=False)
 
 
 def write_private(file: Path, text: str) -> None:

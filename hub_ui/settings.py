@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
-
 from connectors.errors import UsageError
 from connectors.http.destinations import Destinations
 from connectors.registry import HUBS, HubName, Rate
@@ -270,7 +268,7 @@ def find_home(environ: Mapping[str, str]) -> Path:
     """HUB_UI_HOME, else what is saved in the usual home, else that."""
     if environ.get("HUB_UI_HOME"):
         return Path(environ["HUB_UI_HOME"])
-    usual = user_data_path("hub-ui", appauthor=False)
+    usual = saved_settings.usual_home()
     return Path(saved_settings.read(usual).home or usual)
 
 

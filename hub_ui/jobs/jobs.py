@@ -181,6 +181,10 @@ class Jobs:
         mine = (job.person, job.subject.kind, job.inputs)
         return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
 
+    def ids(self, kind: str) -> list[str]:
+        """Those that are kept, in the order in which they began."""
+        return [job.id for job in list(self._kept.values()) if job.subject.kind == kind]
+
     def running(self, kind: str = "") -> int:
         """How many are not done yet, of one kind or all."""
         return sum(job.subject.kind == kind or not kind for job in self._active())

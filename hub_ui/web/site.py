@@ -25,7 +25,7 @@ from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.layout.routes import AboutRoutes, LayoutRoutes, old_addresses
+from hub_ui.web.layout.routes import LayoutRoutes
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
@@ -67,7 +67,6 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     )
     compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
     others: dict[PageName, Callable[[Request, View], Response]] = {
-        **old_addresses(),
         "library": visits[0].answer if visits else library.answer,
         "try": compare.answer,
     }
@@ -87,7 +86,6 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         train,
         SettingsRoutes(pages=pages),
         GlossaryRoutes(pages=pages),
-        AboutRoutes(pages=pages),
         LayoutRoutes(pages=pages),
     )
     return [

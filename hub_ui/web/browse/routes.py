@@ -23,7 +23,7 @@ from hub_ui.web.browse.search_box import old_key
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
-from hub_ui.web.view import PageName, View
+from hub_ui.web.view import OWN_ADDRESSES, PageName, View
 
 LONGEST_TEXT = 1000
 # A name that only the hubs know is asked of them before the page is answered.
@@ -83,6 +83,8 @@ class BrowseRoutes:
     async def answer(self, request: Request, names_limit: CapacityLimiter, *, ask: bool, page: int) -> Response:
         """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
         view = view_of(request)
+        if view.page in OWN_ADDRESSES:
+            return RedirectResponse(view.place(view.page), 303)
         other = self.others.get(view.page)
         if other is not None:
             return await to_thread.run_sync(other, request, view)

@@ -1,1 +1,1 @@
-"""The About page: the version, licences, and what leaves this computer."""
+"""The glossary page, and the words that other pages explain."""

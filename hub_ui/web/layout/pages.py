@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
+from connectors.ref import HubName
 from hub_ui.hosting.address import cookie_of
 from hub_ui.i18n import N_, _, language
-from hub_ui.policy import PAGES as POLICY_PAGES
+from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.web.browse.hub_status import idle_status
+from hub_ui.web.browse.hub_status import HubStatus, error_status, idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.view import View
+from hub_ui.web.view import PageName, View
 
 STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
@@ -33,6 +34,7 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 MODULES = ("navigation", "keyboard", "suggestions", "panel", "gallery", "terms", "drop", "times")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (("train", N_("Train")), ("settings", N_("Settings")), ("glossary", N_("Glossary")), ("about", N_("About")))
+THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
@@ -68,15 +70,7 @@ class Pages:
     render: Renderer
 
     def whole(
-        self,
-        request: Request,
-        template: str,
-        view: View,
-        /,
-        *,
-        preview: Preview,
-        status: int = 200,
-        **values: Any,
+        self, request: Request, template: str, view: View, /, *, preview: Preview, status: int = 200, **values: Any
     ) -> HTMLResponse:
         """The page of `template`, which extends layout/page.html."""
         policy, path = self.services.policy, request.url.path.removeprefix(request.scope.get("root_path", ""))
@@ -87,18 +81,14 @@ class Pages:
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
-            "more": tuple(
-                each for each in MORE if all(policy.allows(a) for a, page in POLICY_PAGES.items() if page == each[0])
-            ),
-            "can_pull": policy.allows("pull"),
+            "more": [each for each in MORE if each[0] != "train" or policy.allows("train")],
             "statuses": values.get("statuses")
-            or [idle_status(connector.name) for connector in self.services.connectors],
+            or [hub_status(self.services.lookup, connector.name) for connector in self.services.connectors],
             "theme": request.cookies.get(THEME_COOKIE, ""),
             "lang": language().code,
             "version": static_version(),
             "scripts": SCRIPTS,
             "modules": (*MODULES, *(("quota",) if self.services.settings.hosted else ())),
-            "demo": self.services.settings.demo,
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
         }
@@ -177,6 +167,21 @@ def target_of(request: Request) -> str:
 def source_of(request: Request) -> str:
     """The id of the element that asks."""
     return request.headers.get("hx-source", "").partition("#")[2] if is_part(request) else ""
+
+
+def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
+    """On a page that asks no hub: one that is left alone after failures says until when."""
+    try:
+        if hub in lookup.guards:
+            lookup.guards[hub].breaker.check()
+    except HubUiError as error:
+        return error_status(hub, error, lookup.down_since.get(hub))
+    return idle_status(hub)
+
+
+def own_view(page: PageName, query: str) -> View:
+    """Of a page with an address of its own. What was looked at before goes along: the other pages lead back to it."""
+    return replace(View.from_address(query), page=page, open="")
 
 
 def page_address(query: str, page: str = "./") -> str:

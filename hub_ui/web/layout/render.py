@@ -17,7 +17,6 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, origin_label
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
-from hub_ui.locales import COOKIE
 from hub_ui.web.glossary.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
@@ -38,30 +37,34 @@ class ImageLinks:
 
     def link(self, url: str, hub: str, path: str = HUB_IMAGE_PATH) -> str:
         """A relative link for an image or a video of `hub`; empty for what is no web address."""
-        if not is_web_address(url) or len(url) > LONGEST:
-            return ""
-        return f"{path}?{urlencode({'url': url, 'hub': hub, 'signed': self._signature(url, hub, path)})}"
+        return self._sign(path, url=url, hub=hub) if is_web_address(url) and len(url) <= LONGEST else ""
 
     def read(self, query: Mapping[str, str], path: str = HUB_IMAGE_PATH) -> tuple[str, str] | None:
         """The address and the hub of a link; None for an invalid signature."""
-        url, hub = query.get("url", ""), query.get("hub", "")
-        return (url, hub) if hmac.compare_digest(self._signature(url, hub, path), query.get("signed", "")) else None
+        found = self._read(path, query, "url", "hub")
+        return (found["url"], found["hub"]) if found else None
 
     def local_link(self, path: Path) -> str:
         """A relative link for an image on this computer; empty for a name that no address can hold."""
         text = str(path)
-        if not text.isprintable() or len(text) > LONGEST:
-            return ""
-        return f"{LOCAL_IMAGE_PATH}?{urlencode({'path': text, 'signed': self._signature(text, '', LOCAL_IMAGE_PATH)})}"
+        return self._sign(LOCAL_IMAGE_PATH, path=text) if text.isprintable() and len(text) <= LONGEST else ""
 
     def read_local(self, query: Mapping[str, str]) -> Path | None:
         """None for an invalid signature."""
-        text = query.get("path", "")
-        is_ours = hmac.compare_digest(self._signature(text, "", LOCAL_IMAGE_PATH), query.get("signed", ""))
-        return Path(text) if text and is_ours else None
+        found = self._read(LOCAL_IMAGE_PATH, query, "path")
+        return Path(found["path"]) if found else None
 
-    def _signature(self, url: str, hub: str, path: str) -> str:
-        return hmac.digest(self.secret, f"{path} {hub} {url}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+    def _sign(self, address: str, **values: str) -> str:
+        return f"{address}?{urlencode({**values, 'signed': self._signature(address, values)})}"
+
+    def _read(self, address: str, query: Mapping[str, str], *names: str) -> Mapping[str, str] | None:
+        values = {name: query.get(name, "") for name in names}
+        is_ours = hmac.compare_digest(self._signature(address, values).encode(), query.get("signed", "").encode())
+        return values if is_ours else None
+
+    def _signature(self, address: str, values: Mapping[str, str]) -> str:
+        text = f"{address}?{urlencode(values, errors='surrogatepass')}"
+        return hmac.digest(self.secret, text.encode(), "sha256").hex()[:32]
 
 
 def is_web_address(url: str) -> bool:
@@ -74,10 +77,10 @@ def is_web_address(url: str) -> bool:
 
 
 class Renderer:
-    """Fills the templates of hub_ui/web. A hub's image goes in by its link of `links`."""
+    """Fills the templates of hub_ui/web. A hub's image goes in by its link."""
 
-    def __init__(self, links: ImageLinks | None = None) -> None:
-        self.links = links or ImageLinks()
+    def __init__(self) -> None:
+        self.links = ImageLinks()
         self._environment = Environment(
             loader=PackageLoader("hub_ui", "web"),
             autoescape=True,
@@ -87,24 +90,21 @@ class Renderer:
             lstrip_blocks=True,
         )
         # Not Jinja's own i18n extension, whose gettext() marks its result as safe.
-        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, language_cookie=COOKIE)
+        self._environment.globals.update(_=_, ngettext=ngettext, languages=LANGUAGES, glossary=TERMS)
         self._environment.filters.update(
             address=address,
             key=key,
-            place=lambda view, name: view.place(name),
             ago=format.ago,
             count=format.count,
             number=format.number,
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
-            pairs=lambda values: [(value, value) for value in values],
             image=self.image_url,
             video=partial(self.image_url, media="video"),
             still=partial(self.image_url, media="still"),
             size=format.size,
             visible=format.visible,
         )
-        self._environment.globals["glossary"] = TERMS
 
     def __call__(self, template: str, **values: Any) -> str:
         return self._environment.get_template(f"{template}.html").render(**values)

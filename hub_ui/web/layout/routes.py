@@ -1,9 +1,8 @@
-"""The addresses that belong to no room: the hubs' menu, About, and those that pages had before they got their own."""
+"""The addresses that belong to no room: the hubs' menu, and About."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -11,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import UsageError
 from hub_ui.i18n import N_, _
-from hub_ui.web.layout.pages import Pages, Preview
-from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
+from hub_ui.web.layout.pages import Pages, Preview, own_view, page_address
+from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, View
 
 # The script that static/htmx.min.js and hx-sse.min.js are; its licence lies beside them.
 HTMX_VERSION, HTMX_LICENSE = "4.0.1", "0BSD"
@@ -39,48 +38,28 @@ class LayoutRoutes:
                 raise UsageError(_("There is no such hub. Load the page again."))
             services.lookup.ask_again(hub)
             view = View.from_address(back)
-            query = f"?{view.to_address()}" if view.to_address() else ""
-            return RedirectResponse("../" + (view.place(view.page) if view.page in OWN_ADDRESSES else query), 303)
-
-        return router
-
-
-@dataclass(frozen=True, kw_only=True)
-class AboutRoutes:
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+            is_own = view.page in OWN_ADDRESSES
+            address = f"../{view.place(view.page)}" if is_own else page_address(view.to_address(), "../")
+            return RedirectResponse(address, 303)
 
         @router.get("/about")
-        def show(request: Request) -> Response:
-            view = replace(View.from_address(request.url.query), page="about", open="")
-            return self.pages.whole(
-                request,
-                "layout/about",
-                view,
-                preview=Preview(title=_("About")),
-                program=program_version(),
-                htmx=(HTMX_VERSION, HTMX_LICENSE),
-                docs=DOCS,
-                hubs=tuple(services.settings.endpoints),
-                is_shared=services.settings.hosted,
-            )
+        def about(request: Request) -> Response:
+            view, settings = own_view("about", request.url.query), services.settings
+            values: dict[str, Any] = {
+                "program": program_version(),
+                "htmx": (HTMX_VERSION, HTMX_LICENSE),
+                "docs": DOCS,
+                "hubs": tuple(settings.endpoints),
+                "is_shared": settings.hosted,
+            }
+            return self.pages.whole(request, "layout/about", view, preview=Preview(title=_("About")), **values)
 
         return router
 
 
 def program_version() -> str:
+    """Empty where the source is not installed, as on a Space."""
     try:
         return version("hub-ui")
     except PackageNotFoundError:
         return ""
-
-
-def old_addresses() -> Mapping[PageName, Callable[[Request, View], Response]]:
-    """What `/?view=settings` answers, and the others."""
-
-    def lead(_request: Request, view: View) -> Response:
-        return RedirectResponse(view.place(view.page), 303)
-
-    return dict.fromkeys(OWN_ADDRESSES, lead)

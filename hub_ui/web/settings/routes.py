@@ -12,14 +12,15 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.query import Query
-from connectors.registry import HUBS
+from hub_ui import saved_settings
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
-from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, Pages, Preview, is_part, keep_choice
-from hub_ui.web.settings import parts
-from hub_ui.web.settings import parts as changes
-from hub_ui.web.settings.parts import KeyAct, Said
+from hub_ui.saved_settings import SavedSettings
+from hub_ui.web.browse.facets import NSFW_WORDS
+from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, THEMES, Pages, Preview, is_part, keep_choice, own_view
+from hub_ui.web.settings.parts import KeyAct, change_key, hub_keys, shown_settings
 from hub_ui.web.view import LONGEST_ADDRESS, View
 
 # Keys that a hub is asked about just now.
@@ -30,6 +31,15 @@ Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 # One of each hub whose address may be changed.
 Hubs = Annotated[Sequence[Word], Form(max_length=100)]
 Texts = Annotated[Sequence[Text], Form(max_length=100)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What came of the last change, said where it was made: a hub's name, "settings" or "images"."""
+
+    place: str = ""
+    text: str = ""
+    is_problem: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +57,16 @@ class SettingsRoutes:
         return router
 
     def show(self, request: Request) -> Response:
-        return self.page(request, view_of(request.url.query))
+        return self.page(request, own_view("settings", request.url.query))
 
     async def key(
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
         services = self.pages.services
-        # Visitors sign in to some.
-        is_typed = hub in HUBS and (services.policy.allows("use keys") or not HUBS[hub].signs_in)
-        if hub not in services.settings.endpoints or not is_typed:
+        if hub not in [each.hub.name for each in hub_keys(services)]:
             raise UsageError(_("There is no such hub. Load the page again."))
-        change = partial(changes.change_key, services, hub, do, key)
-        said = await to_thread.run_sync(sentence_of, change, hub, limiter=self.limiter)
+        change = partial(change_key, services, hub, do, key)
+        said = await to_thread.run_sync(said_of, change, hub, limiter=self.limiter)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
         return self.answer(request, back, said, is_done=do != "check")
 
@@ -74,8 +82,14 @@ class SettingsRoutes:
     ) -> Response:
         settings = self.pages.services.settings
         settings.policy.check("change settings")
-        given = {**dict(zip(hub, address, strict=False)), "proxy": proxy, "library": library, "home": home}
-        return self.answer(request, back, sentence_of(partial(changes.change_settings, settings, given), "settings"))
+        endpoints = dict(zip(hub, address, strict=False))
+        values = {"endpoints": endpoints, "proxy": proxy, "library": library, "home": home}
+
+        def save() -> str:
+            saved_settings.change(settings.home, SavedSettings.of(values), settings.fixed)
+            return _("Saved. It counts from the next start of hub-ui.")
+
+        return self.answer(request, back, said_of(save, "settings"))
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
         services = self.pages.services
@@ -86,21 +100,21 @@ class SettingsRoutes:
     def look(
         self, request: Request, theme: Word = "", language: Word = "", nsfw: Word = "", back: Address = ""
     ) -> Response:
-        view = view_of(back)
+        view = own_view("settings", back)
         level = Query.of(nsfw=nsfw or view.query.nsfw).nsfw
         # The address that leads here may have named another level.
         place = replace(view, query=replace(view.query, nsfw=Query().nsfw)).place("settings")
         answer: Response = RedirectResponse(f"../{place}", 303)
         if is_part(request):
             answer = Response(headers={"HX-Redirect": place})
-        keep_choice(request, answer, THEME_COOKIE, theme if theme in parts.THEMES else "")
+        keep_choice(request, answer, THEME_COOKIE, theme if theme in THEMES else "")
         keep_choice(request, answer, LANGUAGE_COOKIE, language if language in LANGUAGES else "")
         keep_choice(request, answer, LEVEL_COOKIE, level)
         return answer
 
     def answer(self, request: Request, back: str, said: Said, *, is_done: bool = True) -> Response:
         """The page as it is now, with the sentence in its place; without JavaScript the page anew."""
-        view = view_of(back)
+        view = own_view("settings", back)
         if is_part(request):
             return self.pages.part("settings/body", **self.values(request, view, said))
         if said.is_problem or not is_done:
@@ -108,29 +122,31 @@ class SettingsRoutes:
         return RedirectResponse(f"../{view.place('settings')}#{said.place}", 303)
 
     def page(self, request: Request, view: View, said: Said | None = None, *, status: int = 200) -> Response:
-        values = self.values(request, view, said or Said())
-        return self.pages.whole(
-            request, "settings/page", view, preview=Preview(title=_("Settings")), status=status, **values
-        )
+        values, preview = self.values(request, view, said or Said()), Preview(title=_("Settings"))
+        return self.pages.whole(request, "settings/page", view, preview=preview, status=status, **values)
 
     def values(self, request: Request, view: View, said: Said) -> dict[str, Any]:
-        level = Query.of(nsfw=request.cookies.get(LEVEL_COOKIE, view.query.nsfw)).nsfw
+        services, cookies = self.pages.services, request.cookies
+        settings, is_shared = services.settings, not services.policy.allows("change settings")
         return {
-            "s": parts.settings_view(self.pages.services),
             "said": said,
             "back": view.to_address(),
-            "themes": (parts.theme_choices(), request.cookies.get(THEME_COOKIE, "")),
-            "languages": (parts.language_choices(), read_choice(request.headers)),
-            "levels": (parts.level_choices(), level),
+            "keys": hub_keys(services),
+            "visitor": current_visitor(),
+            "is_shared": is_shared,
+            "settings": settings,
+            "saved": None if is_shared else shown_settings(settings),
+            "can_save": not {*settings.endpoints, "proxy", "library", "home"} <= settings.fixed,
+            "usual_home": saved_settings.usual_home(),
+            "images": services.media,
+            "theme": cookies.get(THEME_COOKIE, ""),
+            "language": read_choice(request.headers),
+            "level": Query.of(nsfw=cookies.get(LEVEL_COOKIE, view.query.nsfw)).nsfw,
+            "levels": [(value, _(label)) for value, label in NSFW_WORDS.items()],
         }
 
 
-def view_of(query: str) -> View:
-    """What was looked at before goes along, so that the other places lead back to it."""
-    return replace(View.from_address(query), page="settings", open="")
-
-
-def sentence_of(change: Callable[[], str], place: str) -> Said:
+def said_of(change: Callable[[], str], place: str) -> Said:
     try:
         return Said(place=place, text=change())
     except HubUiError as error:

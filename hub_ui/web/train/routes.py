@@ -21,14 +21,12 @@ from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.policy import REFUSALS
 from hub_ui.training import Trainer, price
-from hub_ui.web.layout.pages import Pages, Preview, is_part
+from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
 from hub_ui.web.train.trainings import Trainings, TrainingUploads
 from hub_ui.web.uploads import Uploads
-from hub_ui.web.view import View
 
 # What asks Replicate, or reads images, just now.
 MOST_AT_WORK = 10
-FIELDS = ("destination", "trigger", "rank", "steps")
 USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
 Text = Annotated[str, Form(max_length=300)]
 Number = Annotated[int, Form(ge=0, le=10**6)]
@@ -36,7 +34,7 @@ Number = Annotated[int, Form(ge=0, le=10**6)]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRoutes:
-    """It paints the jobs of its trainings too (see web/jobs.py)."""
+    """It paints the jobs of its trainings too (see web/streams.py)."""
 
     pages: Pages
     trainings: Trainings
@@ -59,15 +57,13 @@ class TrainRoutes:
     async def show_elsewhere(self, request: Request) -> Response:
         self.pages.services.policy.check("train")
         listed = await to_thread.run_sync(self.list_elsewhere, limiter=self.limiter)
-        if is_part(request):
-            return self.pages.part("train/elsewhere", **listed)
-        return self.page(request, **listed)
+        return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
 
     async def show_price(self, request: Request) -> Response:
         self.check()
         async with self.uploads.read_form(request) as form:
             files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
-            given = {name: str(form.get(name, ""))[:300].strip() for name in FIELDS}
+            given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
             shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
         if is_part(request):
             return self.pages.part("train/price", **shown)
@@ -121,36 +117,25 @@ class TrainRoutes:
         return RedirectResponse("../train#trainings", 303)
 
     def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
-        view = replace(View.from_address(request.url.query), page="train", open="")
         is_open = self.pages.services.policy.allows("train")
-        shown: dict[str, Any] = {"given": USUAL, "price": "", "problem": "", "runs": None, "runs_problem": "", **values}
-        return self.pages.whole(
-            request,
-            "train/page",
-            view,
-            preview=Preview(title=_("Train")),
-            status=status,
-            closed="" if is_open else _(REFUSALS["train"]),
-            trainings=self.trainings.all() if is_open else [],
-            **shown,
-        )
+        shown = {
+            "closed": "" if is_open else _(REFUSALS["train"]),
+            "trainings": self.trainings.all() if is_open else [],
+            "given": USUAL, "price": "", "problem": "", "runs": None, "runs_problem": "",
+            **values,
+        }  # fmt: skip
+        view, preview = own_view("train", request.url.query), Preview(title=_("Train"))
+        return self.pages.whole(request, "train/page", view, preview=preview, status=status, **shown)
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
-        """The row of a training after each of its steps; what went wrong stands in it."""
-        try:
-            for _number, step in steps:
-                if step is not None:
-                    yield self.row(id_)
-        except HubUiError:
-            yield self.row(id_)
+        """The row of a training after each of its steps."""
+        for _number, step in steps:
+            if step is not None:
+                yield self.pages.render("train/step", training=self.trainings.find(id_), id=id_)
 
     def stop(self, request: Request, id_: str) -> Response:
-        self.pages.services.policy.check("train")
         self.trainings.cancel(id_)
         return self.answer(request)
-
-    def row(self, id_: str) -> str:
-        return self.pages.render("train/step", training=self.trainings.find(id_), id=id_)
 
 
 def order_of(given: Mapping[str, str]) -> Order:

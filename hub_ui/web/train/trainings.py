@@ -5,8 +5,10 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
@@ -22,8 +24,8 @@ from hub_ui.training import Trainer, TrainingSet, training_set
 from hub_ui.web.uploads import Refused, Uploads, receive_upload
 
 KIND = "training"
-MOST_LISTED = 20
 OnProgress = Callable[["Progress"], None]
+IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,68 +39,61 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """A job as the list shows it: its last progress, the LoRA that it made, or why there is none."""
+    """A job whose steps are Progress, and whose result is the Ref of the LoRA."""
 
     id: str
-    name: str
-    number: int = 0
-    progress: Progress | None = None
-    ref: Ref | None = None
-    problem: str = ""
+    job: JobState
 
     @property
-    def is_over(self) -> bool:
-        return self.ref is not None or bool(self.problem)
+    def problem(self) -> str:
+        if not isinstance(self.job.outcome, Failed):
+            return ""
+        error = self.job.outcome.error
+        return error.message if isinstance(error, HubUiError) else _("It failed unexpectedly. The log has the details.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trainings:
     trainer: Trainer
     jobs: Jobs
-    _ids: list[str] = field(default_factory=list)
 
-    def start(self, order: Order, images: TrainingSet, images_id: str) -> str:
+    def start(self, order: Order, images: TrainingSet, images_id: str) -> None:
         """Pressed twice it is the same training: what is started is paid for."""
 
-        def work(on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
+        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
             on_progress(Progress(text=_("Uploading the images…")))
-            return self._follow(self.trainer.start(order, images), on_progress, is_cancelled)
+            return self._wait(self.trainer.start(order, images), on_progress, is_cancelled)
 
-        subject = JobSubject(kind=KIND, name=order.destination)
-        return self._list(self.jobs.start(subject, work, inputs=(images_id, order)))
+        self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images_id, order))
 
-    def follow(self, run_id: str) -> str:
+    def follow(self, run_id: str) -> None:
         """One that was started elsewhere, or before this page was."""
         run = self.trainer.get(run_id)
-
-        def work(on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
-            return self._follow(run, on_progress, is_cancelled)
-
         subject = JobSubject(kind=KIND, name=terms_of(run).trigger_word or run.id)
-        return self._list(self.jobs.start(subject, work, inputs=run.id))
+        self.jobs.start(subject, partial(self._wait, run), inputs=run.id)
 
     def cancel(self, id_: str) -> None:
         """On Replicate, then here."""
         training = self.find(id_)
-        if training is not None and training.progress is not None and training.progress.run:
-            self.trainer.cancel(training.progress.run)
+        if training is not None and training.job.step is not None and training.job.step.run:
+            self.trainer.cancel(training.job.step.run)
         self.jobs.stop(id_, _("The training is cancelled."))
 
     def find(self, id_: str) -> Training | None:
-        state = self.jobs.find(id_)
-        return None if state is None else training_of(id_, state)
+        job = self.jobs.find(id_)
+        return None if job is None else Training(id=id_, job=job)
 
     def all(self) -> list[Training]:
         """The last one first."""
-        found = (self.find(id_) for id_ in reversed(self._ids))
+        found = map(self.find, reversed(self.jobs.ids(KIND)))
         return [training for training in found if training is not None]
 
     def elsewhere(self) -> list[Run]:
         """What else is under way on Replicate with this key. Raises the hub's error."""
-        own = {training.progress.run for training in self.all() if training.progress is not None}
+        own = {training.job.step.run for training in self.all() if training.job.step is not None}
         return [run for run in self.trainer.list_running() if run.id not in own]
 
-    def _follow(self, run: Run, on_progress: OnProgress, is_cancelled: Callable[[], bool]) -> Ref:
+    def _wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
         def tell(step: Step) -> None:
             if is_cancelled():
                 # It goes on on Replicate: who ends hub-ui has paid for it.
@@ -108,25 +103,6 @@ class Trainings:
 
         on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
         return self.trainer.follow(run, tell)[1]
-
-    def _list(self, id_: str) -> str:
-        if id_ not in self._ids:
-            self._ids.append(id_)
-            del self._ids[:-MOST_LISTED]
-        return id_
-
-
-def training_of(id_: str, state: JobState) -> Training:
-    error = state.outcome.error if isinstance(state.outcome, Failed) else None
-    said = error.message if isinstance(error, HubUiError) else ""
-    return Training(
-        id=id_,
-        name=state.subject.name,
-        number=state.number,
-        progress=state.step,
-        ref=state.result,
-        problem=said or (_("It failed unexpectedly. The log has the details.") if error is not None else ""),
-    )
 
 
 MOST_FILES = 2_000
@@ -148,36 +124,31 @@ class TrainingUploads:
         length = request.headers.get("content-length", "")
         try:
             upload = self.uploads.begin(int(length) if length.isascii() and length.isdigit() else None)
-            bounded = Request(request.scope, receive_upload(upload, request.receive))
             try:
-                form = await bounded.form(max_files=MOST_FILES, max_fields=40, max_part_size=100_000)
+                bounded = Request(request.scope, receive_upload(upload, request.receive))
+                async with bounded.form(max_files=MOST_FILES, max_fields=40, max_part_size=100_000) as form:
+                    yield form
             finally:
                 self.uploads.end(upload)
         except Refused as error:
             raise UsageError(error.message) from error
-        try:
-            yield form
-        finally:
-            await form.close()
 
     def keep(self, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
         """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
         named = [file for file in files if file.filename]
         if not named:
             raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
-        id_ = secrets.token_urlsafe(24)
-        part = self.folder / f"{id_}.part"
-        part.mkdir(parents=True)
-        try:
+        with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as name:
+            part = Path(name)
             for number, file in enumerate(named):
-                with (part / plain_name(str(file.filename), number)).open("xb") as kept:
+                path = part / plain_name(str(file.filename), number)
+                if path.exists():
+                    raise UsageError(_("Two of the files have the same name. Rename one of them."))
+                with path.open("xb") as kept:
                     shutil.copyfileobj(file.file, kept)
             zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
             images = training_set(zips[0] if zips else part)
-        except FileExistsError as error:
-            raise UsageError(_("Two of the files have the same name. Rename one of them.")) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        id_ = secrets.token_urlsafe(24)
         (self.folder / f"{id_}.zip").write_bytes(images.zipped)
         return id_, images
 

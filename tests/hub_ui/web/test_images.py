@@ -233,7 +233,8 @@ def test_a_link_holds_the_whole_address_and_who_named_it() -> None:
     link = links.link(url, "civitai")
     query = {name: values[0] for name, values in parse_qs(link.partition("?")[2]).items()}
     assert links.read(query) == (url, "civitai")
-    assert links.read(query | {"hub": "replicate"}) is None
+    for changed in ({"hub": "replicate"}, {"signed": ""}, {"signed": "ä"}):
+        assert links.read(query | changed) is None
 
 
 @pytest.fixture

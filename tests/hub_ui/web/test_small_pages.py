@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
 from starlette.testclient import TestClient
 
 from connectors.errors import HubDown
+from connectors.guard import Breaker
 from hub_ui.services import Services
 from hub_ui.web.glossary.glossary import TERMS
 from hub_ui.web.layout.pages import STATIC
 from hub_ui.web.layout.routes import HTMX_LICENSE, HTMX_VERSION
+from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import read
 
 
@@ -45,12 +48,36 @@ def test_a_page_says_in_the_menu_that_it_is_the_present_one(client: TestClient, 
     assert [link["href"] for link in page.select(".on-desktop [aria-current=page]")] == [name]
 
 
-def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient, built: Services) -> None:
+@pytest.mark.parametrize("name", OWN_ADDRESSES)
+def test_the_address_that_a_page_had_leads_to_its_own_and_what_was_looked_for_goes_along(
+    client: TestClient, name: str
+) -> None:
+    answer = client.get(f"/?view={name}&q=ink")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{name}?q=ink")
+
+
+@pytest.fixture
+def breaker(built: Services) -> Breaker:
+    """CivitAI's, after as many failures as it takes."""
     breaker = built.lookup.guards["civitai"].breaker
     while breaker.state == "closed":
         with suppress(HubDown), breaker.request() as request:
             request.is_sent = True
             raise HubDown("down")
+    return breaker
+
+
+@pytest.mark.parametrize("name", ["settings", "?view=library"])
+def test_every_page_says_which_hub_does_not_answer_and_when_it_is_asked_again(
+    client: TestClient, breaker: Breaker, name: str
+) -> None:
+    page = read(client.get(f"/{name}").text)
+    assert page.select("#hubs .problem")[0].text == "CivitAI: no answer"
+    assert "It is asked again in" in page.select("#hubs .problem")[0]["title"]
+    assert re.search(r"no answer, asked again in \d+ s", page.select("#hubs-list .down")[0].text)
+
+
+def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient, breaker: Breaker) -> None:
     answer = client.post("/hubs/again", data={"hub": "civitai", "back": "q=ink&open=civitai:1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?q=ink&open=civitai%3A1")
     assert breaker.state == "half-open"
