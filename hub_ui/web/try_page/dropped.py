@@ -88,17 +88,16 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     sheet = found.whole_comparison
     loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
     base, notes = _base_of_provenance(services, found)
-    if found.control is not None:
-        text = _("The control image, {name}, is not in the file: choose it under “Images” first.")
-        notes.append(text.format(name=found.control.name))
-    if found.image is not None:
-        text = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
-        notes.append(text.format(name=found.image.name))
+    control = _("The control image, {name}, is not in the file: choose it under “Images” first.")
+    start = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
+    given = ((control, found.control), (start, found.image))
+    notes += [text.format(name=image.name) for text, image in given if image is not None]
+    # A whole comparison is made again from what was typed.
+    written = replace(found, prompt=found.typed) if sheet else found
     several = list(zip(*(cell.weights for cell in sheet.cells), strict=True)) if sheet else []
     varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)
-    kept = [lora for lora in loras if lora.ref][:MOST_LORAS]
     settings = TrySettings(
-        prompt=prompt_text(found.typed if sheet else found.prompt),
+        prompt=prompt_text(written.prompt),
         negative=prompt_text(found.negative),
         seed=_seed(found.seed, notes),
         steps=found.steps or None,
@@ -113,9 +112,8 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
         weights=tuple(dict.fromkeys(several[varied])) if sheet and sheet.kind in ("strip", "grid") else (),
         varied=varied,
         strength=found.image.strength if found.image else None,
-        **_parts(kept),
+        **_parts([lora for lora in loras if lora.ref][:MOST_LORAS]),
     )
-    written = replace(found, prompt=found.typed) if sheet else found
     rows = _rows(
         *((_(name), value(written)) for name, value in SETTINGS),
         (_("Base revision"), found.report.base_revision if found.report else ""),
@@ -233,10 +231,9 @@ def _nearest_base(services: Services, checkpoint: str, records: Sequence[Record 
         return ""
     architecture = next((record.architecture for record in records if record is not None), None)
     try:
-        spec = base_models.choose_base(architecture, named[0], None)
+        return base_models.choose_base(architecture, named[0], None).id
     except HubUiError:
         return ""
-    return spec.id
 
 
 def _base_note(services: Services, checkpoint: str, settings: TrySettings, records: Sequence[Record | None]) -> str:

@@ -1,13 +1,14 @@
 """The form of the Compare page: what is read from it, what a set of LoRAs fills in, and what is wrong in it."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from connectors.claims.resolve import record_of
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui import format
@@ -26,12 +27,9 @@ from hub_ui.web.view import (
     TrySettings,
     View,
     blocks_of,
-    blocks_text,
     clip_weights_of,
     size_of,
-    size_text,
     weights_of,
-    weights_text,
 )
 
 DEFAULT_SEED = 417
@@ -195,17 +193,18 @@ class BaseField:
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """What the page shows of a form: its LoRAs, the texts of its fields, and what can be chosen there.
+    """What the page shows of a form: its settings with the base's defaults, its LoRAs, the texts of its fields (empty
+    for any other), and what can be chosen there.
 
     `usual` are the weights of a sweep that nobody chose, empty for other comparisons; `range` is that of the weights;
     `unseen`: whether a LoRA is known to its hub alone.
     """
 
+    settings: TrySettings
     items: tuple[StackItem, ...]
     words: tuple[str, ...]
     texts: Mapping[str, str]
     base: BaseField
-    size: tuple[int, int] | None
     usual: tuple[float, ...]
     range: tuple[float, float, int]
     runs_there: bool
@@ -214,23 +213,20 @@ class Filled:
 
 def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     """The address leads, then the base's defaults. `asks`: whether hubs are asked for what was never seen."""
-    view, settings = state.view, state.settings
+    view = state.view
     records = [find_record(services, ref, asks=asks) for ref in view.refs]
-    base = suggest_base(services, settings, records)
-    size = settings.size or ((base.width, base.height) if base else None)
+    base = suggest_base(services, view.settings, records)
+    settings = with_defaults(view.settings, base)
+    if not settings.prompt and None not in records:
+        settings = replace(settings, prompt=suggest_prompt(records))
     usual = usual_weights(services, view)
     now = settings.weights or usual or (0.0, 1.0)
     return Filled(
+        settings=settings,
         items=tuple(stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)),
         words=tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
-        texts={
-            **texts_of(settings, base),
-            "prompt": settings.prompt or ("" if None in records else suggest_prompt(records)),
-            "size": size_text(size) if size else "",
-            **state.wrong_texts,
-        },
+        texts=defaultdict(str, {**dict(settings.to_pairs()), **state.wrong_texts}),
         base=base_field(services, settings, records),
-        size=size,
         usual=usual,
         range=(min(now), max(now), len(now)),
         runs_there=bool(view.stack) and services.generation.runs_on_replicate(view.refs),
@@ -238,19 +234,17 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     )
 
 
-def texts_of(settings: TrySettings, base: base_models.PipelineSpec | None) -> dict[str, str]:
-    guidance = base.guidance if settings.guidance is None and base else settings.guidance
-    return {
-        "negative": settings.negative,
-        "seed": str(DEFAULT_SEED if settings.seed is None else settings.seed),
-        "steps": str(settings.steps or (base.steps if base else DEFAULT_STEPS)),
-        "cfg": "" if guidance is None else f"{guidance:g}",
-        "sampler": settings.sampler,
-        "weights": weights_text(settings.weights),
-        "clip": weights_text(settings.clip_weights),
-        "blocks": blocks_text(settings.blocks),
-        "strength": f"{DEFAULT_STRENGTH if settings.strength is None else settings.strength:g}",
-    }
+def with_defaults(settings: TrySettings, base: base_models.PipelineSpec | None) -> TrySettings:
+    settings = replace(
+        settings,
+        seed=DEFAULT_SEED if settings.seed is None else settings.seed,
+        steps=settings.steps or (base.steps if base else DEFAULT_STEPS),
+        strength=DEFAULT_STRENGTH if settings.strength is None else settings.strength,
+    )
+    if base is None:
+        return settings
+    guidance = base.guidance if settings.guidance is None else settings.guidance
+    return replace(settings, size=settings.size or (base.width, base.height), guidance=guidance)
 
 
 def usual_weights(services: Services, view: View) -> tuple[float, ...]:
@@ -293,15 +287,12 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
 
 def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | None:
     """The record of a ref, from the catalog or its hub; None if it can't be found."""
-    try:
-        return with_header_facts(services, record_of(services.catalog.lora(ref.lora), ref))[0]
-    except NotFound:
-        if not asks:
-            return None
-    try:
-        return services.lookup.record(ref)
-    except HubUiError:
-        return None
+    known = services.lookup.find_record(ref)
+    if known is not None:
+        return with_header_facts(services, known)[0]
+    with suppress(HubUiError):
+        return services.lookup.record(ref) if asks else None
+    return None
 
 
 def stack_item(

@@ -27,6 +27,7 @@ from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import View
 
 IsCancelled = Callable[[], bool]
+OnProgress = Callable[[Any], None]
 LOOK_SECONDS = 0.4
 # A longer rate limit of a hub is an error here.
 PATIENCE_SECONDS = 30.0
@@ -56,7 +57,7 @@ def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
 
 
 def wait_for_downloads(
-    queue: Queue, fetches: PendingDownloads, on_progress: Callable[[Step], None], is_cancelled: IsCancelled
+    queue: Queue, fetches: PendingDownloads, on_progress: OnProgress, is_cancelled: IsCancelled
 ) -> None:
     """Returns when all are in the library. Cancelling the wait leaves the downloads as they are."""
     for task in fetches.tasks:
@@ -157,11 +158,29 @@ class Generator:
             waits_for=tuple(task.id for task in fetches.tasks),
         )
 
-        def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> Result:
+        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
             wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-            return make_result(services, order, self.images, on_progress, is_cancelled)
+            return self.make(order, on_progress, is_cancelled)
 
         return self.jobs.start(subject, work, inputs=order)
+
+    def make(self, order: TryOrder, on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
+        generation, view, original = self.services.generation, order.view, order.original
+        place = view.settings.place
+        if place == "replicate":
+            request = generation.plan(view.refs, view.weights, **order.fields)
+        else:
+            request = generation.request(
+                view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **order.fields
+            )
+        cells, at = original.cells(request) if original else (comparison_of(self.services, view, request), None)
+        made = generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
+        shown = image_files.result_of(made, self.images, at)
+        if original is not None:
+            shown = image_files.with_original(shown, original, made)
+        if shown.request is not None and shown.kind == "pair":
+            shown = replace(shown, offered=weights_under_pair(self.services, view, shown.varied))
+        return image_files.with_link(shown, view)
 
     def add_weights(self, shown: Result) -> str:
         """The id of the job that makes the weights that are missing under a pair."""
@@ -169,7 +188,7 @@ class Generator:
         if request is None or not missing:
             raise UsageError(_("There are no other weights to compare here."))
 
-        def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> Result:
+        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
             ready = self.with_files(request, on_progress, is_cancelled)
             sweep = comparison.weight_sweep(ready, missing, shown.varied)
             made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
@@ -179,7 +198,7 @@ class Generator:
         return self.jobs.start(subject, work, inputs=(request, missing, shown.varied))
 
     def with_files(
-        self, request: GenerationRequest, on_progress: Callable[[Any], None], is_cancelled: IsCancelled
+        self, request: GenerationRequest, on_progress: OnProgress, is_cancelled: IsCancelled
     ) -> GenerationRequest:
         """The files may have gone since it was made."""
         gone = [adapter.ref for adapter in request.adapters if not adapter.path.is_file()]
@@ -208,31 +227,6 @@ class Generator:
         return generation.estimate(request, comparison_of(self.services, view, request), place=view.settings.place)
 
 
-def make_result(
-    services: Services,
-    order: TryOrder,
-    images: GeneratedImages,
-    on_progress: Callable[[Any], None],
-    is_cancelled: IsCancelled,
-) -> Result:
-    view, fields = order.view, order.fields
-    original, place = order.original, view.settings.place
-    if place == "replicate":
-        request = services.generation.plan(view.refs, view.weights, **fields)
-    else:
-        request = services.generation.request(
-            view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
-        )
-    cells, at = original.cells(request) if original else (comparison_of(services, view, request), None)
-    made = services.generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
-    shown = image_files.result_of(made, images, at)
-    if original is not None:
-        shown = image_files.with_original(shown, original, made)
-    offers_weights = shown.request is not None and shown.kind == "pair"
-    offered = weights_under_pair(services, view, shown.varied) if offers_weights else ()
-    return image_files.with_link(replace(shown, offered=offered), view)
-
-
 def is_about(kind: str, refs: Iterable[str], view: View) -> bool:
     """Whether images belong to the view: the same comparison, and at least one of its LoRAs."""
     mine, now = loras(refs), loras(s.ref for s in view.stack)
@@ -257,7 +251,8 @@ def comparison_of(services: Services, view: View, request: GenerationRequest) ->
 def progress_text(step: Progress | Step) -> tuple[str, float | None]:
     """A line of text about a step, and its fraction from 0 to 1."""
     if isinstance(step, Progress):
-        size, total = format.size(step.done), format.size(step.total)
-        size = _("{done} of {total}").format(done=size, total=total) if step.total else size
+        size = format.size(step.done)
+        if step.total:
+            size = _("{done} of {total}").format(done=size, total=format.size(step.total))
         return _("Downloading: {progress}").format(progress=size), step.fraction
     return step.stage, step.done / step.total if step.total else None

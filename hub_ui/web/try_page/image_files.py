@@ -30,7 +30,7 @@ WITH = (N_("without {loras}"), N_("with {loras}"))
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """An image that is made again: a copy that the page can show, and what it says about itself if we made it."""
+    """An image that is made again: as the page shows it, and what it says about itself if we made it."""
 
     tile: Tile
     width: int

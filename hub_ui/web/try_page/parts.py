@@ -115,7 +115,7 @@ class TryParts:
             "percent": None if fraction is None else 100 * fraction,
             "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
             "look": "" if preview is None else image_files.data_url(preview),
-            "box": frame(*(filled.size or (512, 512))),
+            "box": frame(*(filled.settings.size or (512, 512))),
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import within
@@ -17,7 +17,7 @@ from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_address
 from hub_ui.web.try_page.fields import Fields, TryFields, apply_act
-from hub_ui.web.try_page.form import DEFAULT_SEED, PageState, fill, find_record, read_address
+from hub_ui.web.try_page.form import PageState, fill, find_record, read_address
 from hub_ui.web.try_page.generate import download_subject
 from hub_ui.web.try_page.parts import TryParts, with_weight_of_shown
 from hub_ui.web.try_page.result import Result
@@ -66,9 +66,22 @@ class TryRoutes:
             request, "try_page/page", state.view, preview=self.preview(state), status=status, **values
         )
 
-    def part(self, state: PageState, template: str = "changed", *, asks: bool = False, **shown: Any) -> Response:
+    def part(self, state: PageState, template: str = "changed", *, asks: bool = False, **shown: Any) -> HTMLResponse:
         """`shown` is said in the place of what the stage would show."""
-        return self.pages.part(f"try_page/{template}", **{**self.parts.values(state, asks=asks), **shown})
+        values = {"with_form": True, **self.parts.values(state, asks=asks), **shown}
+        return self.pages.part(f"try_page/{template}", **values)
+
+    def move(
+        self, request: Request, state: PageState, template: str = "changed", *, adds_step: bool = False, **shown: Any
+    ) -> Response:
+        """What an act leads to, under its address. `adds_step`: to the browser's history."""
+        address = state.to_address()
+        if not is_part(request):
+            depth = request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
+            return RedirectResponse(page_address(address, "../" * depth or "./"), 303)
+        answer = self.part(state, template, **shown)
+        answer.headers["HX-Push-Url" if adds_step else "HX-Replace-Url"] = page_address(address)
+        return answer
 
     def preview(self, state: PageState) -> Preview:
         """Never above "safe": other sites show it to everybody."""
@@ -87,7 +100,7 @@ class TryRoutes:
         except HubUiError as error:
             # At its field, beside the images of before, or on the stage.
             return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
-        return self.follow(request, replace(state, job=id_, shown=None))
+        return self.follow(request, state, id_)
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
         """For who has no form yet: each LoRA with its author's weight, and what the form suggests."""
@@ -96,32 +109,17 @@ class TryRoutes:
             if "*" not in written and not fields.all("weight"):
                 view = view.with_weight(stacked.ref, services.generation.default_weight(Ref.parse(stacked.ref)))
         state = replace(state, view=view)
-        prompt = fill(services, state, asks=True).texts["prompt"]
-        settings = replace(
-            view.settings,
-            prompt=prompt,
-            seed=DEFAULT_SEED if view.settings.seed is None else view.settings.seed,
-        )
+        filled = fill(services, state, asks=True).settings
+        settings = replace(view.settings, prompt=filled.prompt, seed=filled.seed)
         return replace(state, view=replace(view, settings=settings))
 
     def refuse(self, request: Request, state: PageState, error: HubUiError) -> Response:
-        shown = {} if state.problems else {"mode": "failed", "text": error.message}
-        if is_part(request):
-            return self.part(state, with_form=True, **shown)
-        return self.whole(request, state, status=422, **shown)
+        shown: dict[str, Any] = {} if state.problems else {"mode": "failed", "text": error.message}
+        return self.part(state, **shown) if is_part(request) else self.whole(request, state, status=422, **shown)
 
-    def follow(self, request: Request, state: PageState) -> Response:
-        """The stage while a job of it runs, under the address that leads back to it."""
-        if not is_part(request):
-            return self.redirect(request, state)
-        answer = self.part(state, with_form=False)
-        answer.headers["HX-Push-Url"] = page_address(state.to_address())
-        return answer
-
-    def redirect(self, request: Request, state: PageState) -> Response:
-        """To an address relative to the one that is asked."""
-        depth = request.url.path.removeprefix(request.scope.get("root_path", "")).count("/") - 1
-        return RedirectResponse(page_address(state.to_address(), "../" * depth or "./"), 303)
+    def follow(self, request: Request, state: PageState, id_: str) -> Response:
+        """The stage while a job of it runs."""
+        return self.move(request, replace(state, job=id_, shown=None), adds_step=True, with_form=False)
 
     def change(self, request: Request, fields: TryFields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
@@ -134,15 +132,11 @@ class TryRoutes:
         result = self.result_of(state)
         if result is not None and (name == "use-weight" or (name == "tile" and state.settings.sheet == "strip")):
             state = with_weight_of_shown(state, result)
-        if not is_part(request):
-            return self.redirect(request, state)
-        answer = self.part(state, "changed" if name or fields.has_new_base else "typed", with_form=True)
-        answer.headers["HX-Replace-Url"] = page_address(state.to_address())
-        return answer
+        return self.move(request, state, "changed" if name or fields.has_new_base else "typed")
 
     def ask(self, request: Request) -> Response:
         """The form again, once hubs have been asked for LoRAs that were never seen."""
-        return self.part(self.state(request), asks=True, with_form=True)
+        return self.part(self.state(request), asks=True)
 
     def price(self, request: Request) -> Response:
         """What the images will take, for a page that was shown before that was known."""
@@ -158,7 +152,7 @@ class TryRoutes:
         if result is None:
             raise UsageError(_("These images are no longer here. Make them again."))
         id_ = self.parts.generator.add_weights(result.showing(state.shown))
-        return self.follow(request, replace(state, job=id_, shown=None))
+        return self.follow(request, state, id_)
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
         """The stage at each step of a generation (see web/streams.py)."""
@@ -180,8 +174,4 @@ class TryRoutes:
     def stop(self, request: Request, id_: str) -> Response:
         text = self.parts.generator.stop(id_)
         state = replace(self.state(request), job="", shown=None)
-        if not is_part(request):
-            return self.redirect(request, state)
-        answer = self.part(state, mode="failed", text=text, with_form=False)
-        answer.headers["HX-Replace-Url"] = page_address(state.to_address())
-        return answer
+        return self.move(request, state, mode="failed", text=text, with_form=False)
