@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from connectors.errors import HubUiError, UsageError
+from connectors.claims.resolve import record_of
+from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui import format
@@ -18,7 +19,6 @@ from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.web.view import (
     LARGEST_SEED,
@@ -46,12 +46,12 @@ CONTROL_KINDS = {
 class PageState:
     """All that the address of the page says: the form, the job that is followed, and the image on the stage.
 
-    `texts` are the fields as they were written. `image` and `control` are names of uploads, and so is `again`, an image
-    that is to be made once more.
+    `wrong` are fields as they were written that can't be meant. `image` and `control` are names of uploads, and so is
+    `again`, an image that is to be made once more.
     """
 
     view: View
-    texts: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     control: str = ""
     control_kind: str = "canny"
@@ -63,18 +63,13 @@ class PageState:
     def settings(self) -> TrySettings:
         return self.view.settings
 
-    @cached_property
+    @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong, by the field's name."""
-        found = {name: said for name, text in self.texts.items() if (said := problem(name, text))}
+        found = {name: problem(name, text) for name, text in self.wrong.items()}
         if len(self.view.stack) == 1 and self.settings.sheet == "both":
             found["lora"] = _("Two LoRAs are compared here: add another one.")
         return found
-
-    @property
-    def wrong_texts(self) -> Mapping[str, str]:
-        """What stays in its field as it was written."""
-        return {name: self.texts[name] for name in self.problems if name in self.texts}
 
     def to_address(self) -> str:
         named = {
@@ -84,7 +79,7 @@ class PageState:
             "original": self.again,
             "job": self.job,
             "shown": "" if self.shown is None else str(self.shown),
-            **self.wrong_texts,
+            **self.wrong,
         }
         more = urlencode([(name, value) for name, value in named.items() if value])
         return "&".join(filter(None, (self.view.to_address(), more)))
@@ -96,8 +91,8 @@ class PageState:
 
     def with_settings(self, **changes: Any) -> "PageState":
         """With other settings than those that were written."""
-        texts = {name: text for name, text in self.texts.items() if name not in changes}
-        return replace(self, view=replace(self.view, settings=replace(self.settings, **changes)), texts=texts)
+        wrong = {name: text for name, text in self.wrong.items() if name not in changes}
+        return replace(self, view=replace(self.view, settings=replace(self.settings, **changes)), wrong=wrong)
 
 
 def read_address(query: str, level: str | None = None) -> PageState:
@@ -113,7 +108,7 @@ def read_address(query: str, level: str | None = None) -> PageState:
     names = {name: one.get(name, "")[:60] for name in ("image", "control", "original", "job")}
     return PageState(
         view=view,
-        texts={name: one[name][:4000] for name in RULES if name in one},
+        wrong={name: one[name][:4000] for name in RULES if problem(name, one.get(name, ""))},
         image=names["image"],
         control=names["control"],
         control_kind=one["made"] if one.get("made") in CONTROL_KINDS else "canny",
@@ -225,7 +220,7 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
         settings=settings,
         items=tuple(stack_item(services, s.ref, s.weight, r, base) for s, r in zip(view.stack, records, strict=True)),
         words=tuple(dict.fromkeys(word for record in records if record for word in record.trigger_words)),
-        texts=defaultdict(str, {**dict(settings.to_pairs()), **state.wrong_texts}),
+        texts=defaultdict(str, {**dict(settings.to_pairs()), **state.wrong}),
         base=base_field(services, settings, records),
         usual=usual,
         range=(min(now), max(now), len(now)),
@@ -258,10 +253,8 @@ def usual_weights(services: Services, view: View) -> tuple[float, ...]:
 
 def weights_under_pair(services: Services, view: View, varied: int) -> tuple[float, ...]:
     """Those of a sweep, with the weight that the pair was made with."""
-    if varied >= len(view.stack):
-        return ()
     weights = sweep_around(services.generation.recommended_weight(view.refs[varied]))
-    return tuple(sorted({*weights, view.stack[varied].weight}))
+    return tuple(sorted({*weights, view.weights[varied]}))
 
 
 def sweep_around(recommended: float | None) -> tuple[float, ...]:
@@ -287,11 +280,14 @@ def weights_in(low: str, high: str, count: str) -> tuple[float, ...]:
 
 def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | None:
     """The record of a ref, from the catalog or its hub; None if it can't be found."""
-    known = services.lookup.find_record(ref)
-    if known is not None:
-        return with_header_facts(services, known)[0]
+    lookup = services.lookup
+    try:
+        return record_of(lookup.with_own_values(lookup.with_known_headers(services.catalog.lora(ref.lora))), ref)
+    except NotFound:
+        if not asks:
+            return None
     with suppress(HubUiError):
-        return services.lookup.record(ref) if asks else None
+        return lookup.record(ref)
     return None
 
 
