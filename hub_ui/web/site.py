@@ -63,7 +63,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     history = HistoryRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
     making = TryParts(services=services, generator=generator, uploaded=files.path, history=history.html)
-    compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
+    compare = TryRoutes(pages=pages, parts=making)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         **old_addresses(),
         "library": visits[0].answer if visits else library.answer,

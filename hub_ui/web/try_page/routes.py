@@ -14,7 +14,6 @@ from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _
-from hub_ui.jobs.jobs import Jobs
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_address
 from hub_ui.web.try_page.fields import Fields, TryFields, apply_act
 from hub_ui.web.try_page.form import PageState, fill, find_record, read_address
@@ -31,7 +30,6 @@ MOST_ASKING = 20
 class TryRoutes:
     pages: Pages
     parts: TryParts
-    jobs: Jobs
 
     def router(self) -> APIRouter:
         router, limit = self.pages.router(), CapacityLimiter(MOST_ASKING)
@@ -143,7 +141,7 @@ class TryRoutes:
         return self.part(self.state(request), "typed")
 
     def result_of(self, state: PageState) -> Result | None:
-        found = self.jobs.find(state.job)
+        found = self.parts.generator.jobs.find(state.job)
         return found.result if found is not None and isinstance(found.result, Result) else None
 
     def add_weights(self, request: Request, fields: TryFields) -> Response:

@@ -55,6 +55,15 @@ def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
     assert (shown.base.line, shown.base.is_problem) == ("No base model for this LoRA here", True)
 
 
+def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
+    built.catalog.add(
+        [lora(2, base="Tiny Shapes", versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))]
+    )
+    built.annotations.change(Ref.parse("civitai:2"), trigger_words=("own ink",), weight=0.4)
+    shown = filled(built, asks=False)
+    assert (shown.words, shown.items[0].line.endswith("usually 0.4")) == (("own ink",), True)
+
+
 def test_a_lora_that_was_never_seen_is_asked_for_later(built: Services) -> None:
     assert (filled(built, asks=False).unseen, filled(built).unseen) == (True, False)
 
