@@ -1,7 +1,7 @@
 """From the form to images on the page: downloads first, then the comparison, with progress."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,26 +61,26 @@ def wait_for_downloads(
 ) -> None:
     """Returns when all are in the library. Cancelling the wait leaves the downloads as they are."""
     for task in fetches.tasks:
-        for wait in follow_download(queue, task):
+        while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
+            check_coming(now)
             if is_cancelled():
                 raise PullCancelled(_("Stopped. The download goes on."))
-            on_progress(wait)
+            text = _("Downloading: {progress}").format(progress=drawer.line(now, time.time()))
+            total = 0 if now.fraction is None else 1000
+            on_progress(Step(stage=text, done=round(total * (now.fraction or 0)), total=total))
 
 
-def follow_download(queue: Queue, task: Task) -> Iterator[Step]:
-    """Yields a download's progress until it is done. Raises an error if it can't be done soon."""
-    while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
-        at = time.time()
-        if now.state == "paused":
-            raise UsageError(_("The download is paused. Resume it under Downloads, then press the button again."))
-        if now.state == "failed" and now.error is not None:
-            raise HubUiError(now.error.message, hub=now.ref.hub)
-        if now.not_before is not None and now.not_before - at > PATIENCE_SECONDS:
-            reason = now.error.message if now.error else _("The hub asks us to wait.")
-            goes_on = _("The download goes on by itself: {line}.").format(line=drawer.line(now, at).lower())
-            raise HubUiError(format.sentences(reason, goes_on))
-        text = _("Downloading: {progress}").format(progress=drawer.line(now, at))
-        yield Step(stage=text, done=round(1000 * (now.fraction or 0)), total=1000 if now.fraction is not None else 0)
+def check_coming(task: Task) -> None:
+    """Raises an error if the download can't be done soon."""
+    if task.state == "paused":
+        raise UsageError(_("The download is paused. Resume it under Downloads, then press the button again."))
+    if task.state == "failed" and task.error is not None:
+        raise HubUiError(task.error.message, hub=task.ref.hub)
+    at = time.time()
+    if task.not_before is not None and task.not_before - at > PATIENCE_SECONDS:
+        reason = task.error.message if task.error else _("The hub asks us to wait.")
+        goes_on = _("The download goes on by itself: {line}.").format(line=drawer.line(task, at).lower())
+        raise HubUiError(format.sentences(reason, goes_on))
 
 
 def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
