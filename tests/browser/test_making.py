@@ -158,7 +158,7 @@ def test_clicks_in_quick_succession_all_count(stage: Demo, refs: tuple[str, ...]
     expect(page.locator("#words-on")).to_be_visible()
     expect(page.locator("#tab-strip")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("[name=seed]")).not_to_have_value("14")
-    expect(page.locator("[name=lora]").first).to_have_value(refs[1])
+    expect(page.locator("#stack [name=lora]").first).to_have_value(refs[1])
     expect(page).to_have_url(re.compile("words=off.*sheet=strip"))
 
 
@@ -181,7 +181,7 @@ def test_back_and_forward_show_the_form_of_each_address(stage: Demo, refs: tuple
     expect(page.locator("#prompt")).to_have_value("one")
     page.go_forward()
     expect(page.locator("#prompt")).to_have_value("two")
-    expect(page.locator("[name=lora]")).to_have_value(refs[1])
+    expect(page.locator("#stack [name=lora]")).to_have_value(refs[1])
 
 
 def test_on_a_phone_the_button_is_in_sight_and_what_is_made_comes_into_view(
