@@ -73,9 +73,9 @@ class PageState:
 
     def to_address(self) -> str:
         named = {
+            "made": "" if self.control_kind == "canny" else self.control_kind,
             "image": self.image,
             "control": self.control,
-            "made": "" if self.control_kind == "canny" else self.control_kind,
             "original": self.again,
             "job": self.job,
             "shown": "" if self.shown is None else str(self.shown),
