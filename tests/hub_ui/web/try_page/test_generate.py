@@ -196,6 +196,23 @@ def test_a_visitor_who_stops_leaves_no_download_behind(generator: Generator, pul
     assert hosted.services.queue.tasks() == ()
 
 
+def test_a_file_that_has_gone_since_the_pair_was_made_is_fetched_again(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "1").touch()
+    [here, gone] = [
+        LoraInput(ref=Ref.parse(f"civitai:{name}"), path=tmp_path / name, title="", weight=0.5, text_encoder_scale=2)
+        for name in ("1", "2")
+    ]
+
+    def fetch(refs: list[Ref], **_: Any) -> list[LoraInput]:
+        return [LoraInput(ref=ref, path=tmp_path / "new", title="") for ref in refs]
+
+    monkeypatch.setattr(generator.services.generation, "inputs", fetch)
+    ready = generator.with_files(GenerationRequest(adapters=(here, gone), prompt=""), print, lambda: False)
+    assert ready.adapters == (here, replace(gone, path=tmp_path / "new"))
+
+
 @pytest.mark.parametrize(
     ("view", "found"),
     [
