@@ -33,7 +33,7 @@ from hub_ui.web.lora.routes import ExampleRoutes, LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
-from hub_ui.web.try_page.dropped_routes import CONTROL, START, DroppedRoutes, ImageFiles
+from hub_ui.web.try_page.dropped_routes import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.parts import TryParts
 from hub_ui.web.try_page.routes import TryRoutes
@@ -62,10 +62,8 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
     history = HistoryRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
-    making = TryParts(
-        services=services, generator=generator, uploaded=files.path, history=lambda _state: history.html()
-    )
-    compare = TryRoutes(pages=pages, parts=making, jobs=jobs)
+    making = TryParts(services=services, generator=generator, uploaded=files.path, history=history.html)
+    compare = TryRoutes(pages=pages, parts=making)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         "library": visits[0].answer if visits else library.answer,
         "try": compare.answer,
@@ -100,9 +98,8 @@ def upload_routes(services: Services, pages: Pages, files: UploadedFiles) -> tup
     """Files that people give to the page, and what is done with images among them."""
     limits = services.policy.limits
     uploads = Uploads(files.folder, limits, lambda size: services.quotas.spend("uploads", size))
-    images, dropped = ImageFiles(pages=pages, files=files), DroppedRoutes(pages=pages, files=files)
-    answers = {"file": dropped.answer, START: images.answer_start, CONTROL: images.answer_control}
-    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=answers), dropped
+    dropped = DroppedRoutes(pages=pages, files=files)
+    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=dropped.answers), dropped
 
 
 def image_routes(services: Services, render: Renderer, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:

@@ -1,17 +1,13 @@
-"""Two results side by side: any image of the one under the slider with any of the other, and what differs."""
+"""What an image was made with, in words, and what differs between two."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
-from connectors.errors import UsageError
 from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.i18n import N_, _
-from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.images import GeneratedImages
-from hub_ui.web.try_page.result import Difference, Result
 
-_SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
+SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
     (N_("Prompt"), lambda image: image.prompt),
     (N_("Negative prompt"), lambda image: image.negative),
     (N_("Seed"), lambda image: str(image.seed)),
@@ -25,30 +21,13 @@ _SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
 )
 
 
-def side_by_side(first: Result, second: Result, images: GeneratedImages) -> Result:
-    """`first` on the left of the slider; of two results that are compared already, the right one stays."""
-    kept, at = second.tiles[second.split :], second.right - second.split
-    notes = [*first.notes, *second.notes]
-    if (first.width, first.height) != (second.width, second.height):
-        sizes = _("A has {size} pixels, B {other}: each is shown whole.")
-        notes.insert(0, sizes.format(size=f"{first.width} × {first.height}", other=f"{second.width} × {second.height}"))
-    both = replace(
-        second, kind="one", tiles=(*first.tiles, *kept), split=len(first.tiles), left=first.right,
-        right=len(first.tiles) + max(0, at), fits=True, sheet="", offered=(), request=None, missed=(), link="",
-        link_note="", notes=tuple(dict.fromkeys(notes)), refs=tuple(dict.fromkeys((*first.refs, *second.refs))),
-    )  # fmt: skip
-    return with_differences(both, images)
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A setting of two images."""
 
-
-def with_differences(both: Result, images: GeneratedImages) -> Result:
-    """Those of the two images under the slider."""
-    tiles = both.tiles[both.left], both.tiles[both.right]
-    try:
-        left, right = (png_metadata.read(images.path(tile.src)) for tile in tiles)
-    # One that was dropped does not say it in our way.
-    except UsageError:
-        return replace(both, differences=())
-    return replace(both, differences=tuple(differences(left, right)))
+    name: str
+    left: str
+    right: str
 
 
 def differences(left: Provenance, right: Provenance) -> Iterator[Difference]:
@@ -59,6 +38,6 @@ def differences(left: Provenance, right: Provenance) -> Iterator[Difference]:
         if weights[0] != weights[1]:
             name = _("Weight of {title}").format(title=title)
             yield Difference(name=name, left=f"{weights[0]:g}", right=f"{weights[1]:g}")
-    for name, value in _SETTINGS:
+    for name, value in SETTINGS:
         if value(left) != value(right):
             yield Difference(name=_(name), left=value(left) or "–", right=value(right) or "–")

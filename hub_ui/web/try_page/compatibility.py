@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
@@ -45,22 +46,19 @@ def compatibility_problem(services: Services, record: Record, beside: base_model
         return error.message
     if beside is None or record.architecture in (None, beside.architecture):
         return ""
-    label = cards.base_label(record)
     text = _("{base} LoRA: does not fit {other}. Take one of them away, or choose another base.")
-    return text.format(base=label, other=beside.label)
+    return text.format(base=cards.base_label(record), other=beside.label)
 
 
 def suggest_base(
     services: Services, settings: TrySettings, records: Sequence[Record | None]
 ) -> base_models.PipelineSpec | None:
     """The base for the form's default steps and size; None if there is none."""
-    first = next((record for record in records if record is not None), None)
-    if first is None:
-        return None
-    try:
-        return choose_allowed_base(services.policy, first.architecture, first.base_model, settings.base or None)
-    except HubUiError:
-        return None
+    first = next(filter(None, records), None)
+    with suppress(HubUiError):
+        if first is not None:
+            return choose_allowed_base(services.policy, first.architecture, first.base_model, settings.base or None)
+    return None
 
 
 def suggest_prompt(records: Sequence[Record | None]) -> str:
@@ -70,7 +68,7 @@ def suggest_prompt(records: Sequence[Record | None]) -> str:
             text = " ".join(_LORA_TAG.sub("", example.prompt or "").split())
             if text:
                 return text[:500]
-    architectures = [record.architecture for record in records if record]
+    architectures = (record.architecture or "" for record in records if record)
     return _PROMPTS.get(next(filter(None, architectures), ""), DEFAULT_PROMPT) if records else ""
 
 

@@ -11,13 +11,15 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.generate import base_models
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
+from hub_ui.web.try_page.compare import SETTINGS
 from hub_ui.web.try_page.compatibility import suggest_base
+from hub_ui.web.try_page.form import find_record
 from hub_ui.web.view import (
     LARGEST_SEED,
     LONGEST_PROMPT,
@@ -32,44 +34,42 @@ from hub_ui.web.view import (
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
 MOST_ROWS = 60
-_ALONE = N_("found by its name alone: another file may bear it")
+_PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedLora:
     """`state` says where its file is; `line` says it in words. `ref` is empty for one that was not found."""
 
+    used: UsedLora
     name: str
-    weight: float
     state: Literal["here", "download", "missing"]
     line: str
     ref: str = ""
-    clip_weight: float | None = None
-    blocks: str = ""
+
+    @property
+    def weight(self) -> float:
+        return clamp_weight(1.0 if self.used.weight is None else self.used.weight)
+
+    @property
+    def clip_weight(self) -> float:
+        return clamp_weight(self.used.clip_weight) if self.used.clip_weight is not None else self.weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedImage:
-    """`rows` are its settings in full, as they stand in it. `provenance` is that of an image of ours, and `is_sheet`
-    says whether it shows a whole comparison.
-    """
+    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours."""
 
-    name: str
     program: str
-    provenance: Provenance | None = None
     loras: tuple[DroppedLora, ...]
     settings: TrySettings
     rows: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     is_sheet: bool = False
 
-    @property
-    def usable_loras(self) -> tuple[DroppedLora, ...]:
-        return tuple(lora for lora in self.loras if lora.ref)
-
     def view(self, view: View) -> View:
         """The Compare page with its settings, and those of its LoRAs that were found."""
-        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.usable_loras)
+        stack = tuple(StackedLora(ref=lora.ref, weight=lora.weight) for lora in self.loras if lora.ref)
         return replace(view, page="try", open="", stack=stack, settings=self.settings)
 
 
@@ -80,25 +80,24 @@ def read_dropped(services: Services, path: Path) -> DroppedImage:
         raise UsageError(text.format(name=path.name, size=format.size(MOST_BYTES)))
     found = png_metadata.read_any(path)
     if isinstance(found, Infotext):
-        return _read_infotext(services, path.name, found)
-    return _read_provenance(services, path.name, found)
+        return _read_infotext(services, found)
+    return _read_provenance(services, found)
 
 
-def _read_provenance(services: Services, name: str, found: Provenance) -> DroppedImage:
+def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     sheet = found.whole_comparison
     loras = tuple(_lora_of_provenance(services, lora, whole=sheet is not None) for lora in found.loras)
     base, notes = _base_of_provenance(services, found)
-    if found.control is not None:
-        text = _("The control image, {name}, is not in the file: choose it under “Images” first.")
-        notes.append(text.format(name=found.control.name))
-    if found.image is not None:
-        text = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
-        notes.append(text.format(name=found.image.name))
-    several = [weights for weights in zip(*(cell.weights for cell in sheet.cells), strict=True)] if sheet else []
+    control = _("The control image, {name}, is not in the file: choose it under “Images” first.")
+    start = _("The image it was started from, {name}, is not in the file: choose it under “Images” first.")
+    given = ((control, found.control), (start, found.image))
+    notes += [text.format(name=image.name) for text, image in given if image is not None]
+    # A whole comparison is made again from what was typed.
+    written = replace(found, prompt=found.typed) if sheet else found
+    several = list(zip(*(cell.weights for cell in sheet.cells), strict=True)) if sheet else []
     varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)
-    kept = [lora for lora in loras if lora.ref][:MOST_LORAS]
     settings = TrySettings(
-        prompt=prompt_text(found.typed if sheet else found.prompt),
+        prompt=prompt_text(written.prompt),
         negative=prompt_text(found.negative),
         seed=_seed(found.seed, notes),
         steps=found.steps or None,
@@ -113,27 +112,16 @@ def _read_provenance(services: Services, name: str, found: Provenance) -> Droppe
         weights=tuple(dict.fromkeys(several[varied])) if sheet and sheet.kind in ("strip", "grid") else (),
         varied=varied,
         strength=found.image.strength if found.image else None,
-        **_parts(kept),
+        **_parts([lora for lora in loras if lora.ref][:MOST_LORAS]),
     )
-    report = found.report
     rows = _rows(
-        (_("Prompt"), found.typed if sheet else found.prompt),
-        (_("Negative prompt"), found.negative),
-        (_("Seed"), found.seed),
-        (_("Steps"), found.steps),
-        (_("Guidance"), f"{found.guidance:g}"),
-        (_("Sampler"), found.sampler or (report.sampler if report else "")),
-        (_("Size"), f"{found.width} × {found.height}"),
-        (_("Base"), report.base if report else found.base),
-        (_("Base revision"), report.base_revision if report else ""),
-        (_("Device"), report.device if report else ""),
-        (_("Precision"), report.precision if report else ""),
+        *((_(name), value(written)) for name, value in SETTINGS),
+        (_("Base revision"), found.report.base_revision if found.report else ""),
         (_("Made with"), ", ".join(f"{library} {version}" for library, version in found.libraries.items())),
     )
     return DroppedImage(
-        name=name, program="hub-ui", provenance=found, loras=loras, settings=settings,
-        rows=rows, notes=tuple(notes), is_sheet=sheet is not None,
-    )  # fmt: skip
+        program="hub-ui", loras=loras, settings=settings, rows=rows, notes=tuple(notes), is_sheet=sheet is not None
+    )
 
 
 def _lora_of_provenance(services: Services, lora: LoraProvenance, *, whole: bool) -> DroppedLora:
@@ -159,14 +147,14 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
     return "", [_("Its base, {name}, is not here: the one of its LoRAs is chosen.").format(name=Path(base).name)]
 
 
-def _read_infotext(services: Services, name: str, found: Infotext) -> DroppedImage:
+def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
     taken = example_settings.of_text(found)
     notes: list[str] = []
     if len(taken.loras) > MOST_LORAS:
         notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_LORAS))
     loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
     kept = [lora for lora in loras if lora.ref]
-    records = [_find_record(services, Ref.parse(lora.ref)) for lora in kept]
+    records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
     checkpoint = found.fields.get("Model", "")
     settings = TrySettings(
         prompt=prompt_text(taken.prompt),
@@ -189,7 +177,6 @@ def _read_infotext(services: Services, name: str, found: Infotext) -> DroppedIma
     if not version.startswith("hub-ui"):
         notes.append(example_settings.OTHER_NOISE)
     return DroppedImage(
-        name=name,
         program=next((known for known in _PROGRAMS if version.startswith(known)), _("a program like A1111’s")),
         loras=loras,
         settings=settings,
@@ -198,49 +185,35 @@ def _read_infotext(services: Services, name: str, found: Infotext) -> DroppedIma
     )
 
 
-_PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
-
-
 def _describe_lora(services: Services, found: FoundLora) -> DroppedLora:
-    used = found.used
-    weight = clamp_weight(1.0 if used.weight is None else used.weight)
-    missing = DroppedLora(
-        name=format.visible(used.name)[:120], weight=weight, state="missing", line=found.failure or _("not found")
-    )
-    if found.ref is None:
+    name, ref = format.visible(found.used.name)[:120], found.ref
+    missing = DroppedLora(used=found.used, name=name, state="missing", line=found.failure or _("not found"))
+    if ref is None:
         return missing
-    lora = replace(
-        missing, ref=str(found.ref), clip_weight=used.clip_weight and clamp_weight(used.clip_weight),
-        blocks=(used.blocks or "")[:800],
-    )  # fmt: skip
-    alone = _(_ALONE) if found.by == "name" else ""
-    entry = services.downloads.find_installed(found.ref)
+    alone = _("found by its name alone: another file may bear it") if found.by == "name" else ""
+    entry = services.downloads.find_installed(ref)
     if entry is not None:
-        return replace(lora, name=format.visible(entry.title), state="here", line=format.join(_("here already"), alone))
+        line = format.join(_("here already"), alone)
+        return replace(missing, ref=str(ref), name=format.visible(entry.title), state="here", line=line)
+    to_download = replace(missing, ref=str(ref), state="download")
     try:
-        record = services.lookup.find_record(found.ref) or services.lookup.record(found.ref)
+        record = services.lookup.find_record(ref) or services.lookup.record(ref)
     except NotFound as error:
         return replace(missing, line=error.message)
     except HubUiError as error:
-        return replace(lora, state="download", line=format.join(error.message, alone))
+        return replace(to_download, line=format.join(error.message, alone))
     size = format.size(record.file.size) if record.file and record.file.size else ""
     line = format.join(_("will be downloaded"), size, alone)
-    return replace(lora, name=format.visible(record.title), state="download", line=line)
-
-
-def _find_record(services: Services, ref: Ref) -> Record | None:
-    try:
-        return services.lookup.find_record(ref) or services.lookup.record(ref)
-    except HubUiError:
-        return None
+    return replace(to_download, name=format.visible(record.title), line=line)
 
 
 def _parts(loras: Sequence[DroppedLora]) -> dict[str, Any]:
     """Clip and block weights as the form has them: one for each LoRA, if any LoRA has its own."""
-    clips = tuple(lora.weight if lora.clip_weight is None else lora.clip_weight for lora in loras)
+    used = [lora.used for lora in loras]
+    has_clip_weights = any(lora.clip_weight is not None for lora in used)
     return {
-        "clip_weights": clips if any(lora.clip_weight is not None for lora in loras) else (),
-        "blocks": tuple(lora.blocks or "ALL" for lora in loras) if any(lora.blocks for lora in loras) else (),
+        "clip_weights": tuple(lora.clip_weight for lora in loras) if has_clip_weights else (),
+        "blocks": tuple((lora.blocks or "ALL")[:800] for lora in used) if any(lora.blocks for lora in used) else (),
     }
 
 
@@ -258,10 +231,9 @@ def _nearest_base(services: Services, checkpoint: str, records: Sequence[Record 
         return ""
     architecture = next((record.architecture for record in records if record is not None), None)
     try:
-        spec = base_models.choose_base(architecture, named[0], None)
+        return base_models.choose_base(architecture, named[0], None).id
     except HubUiError:
         return ""
-    return spec.id
 
 
 def _base_note(services: Services, checkpoint: str, settings: TrySettings, records: Sequence[Record | None]) -> str:

@@ -12,7 +12,7 @@ from PIL.Image import Image
 from connectors.errors import UsageError
 from hub_ui import format
 from hub_ui.generate import comparison
-from hub_ui.generate.comparison import Cell, Comparison, ComparisonKind
+from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
@@ -30,7 +30,7 @@ WITH = (N_("without {loras}"), N_("with {loras}"))
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """An image that is made again: a copy that the page can show, and what it says about itself if we made it."""
+    """An image that is made again: as the page shows it, and what it says about itself if we made it."""
 
     tile: Tile
     width: int
@@ -39,14 +39,9 @@ class Original:
 
     def cells(self, request: GenerationRequest) -> tuple[Comparison, int]:
         """What to generate, and which of it is the image. Half of a pair is the same to the bit only in that pair."""
-        sheet = self.provenance.sheet if self.provenance else None
-        cell = self.provenance.cell if self.provenance else None
-        if (
-            sheet
-            and cell is not None
-            and len(sheet.cells) == 2
-            and len(sheet.cells[0].weights) == len(request.adapters)
-        ):
+        sheet, cell = (self.provenance.sheet, self.provenance.cell) if self.provenance else (None, None)
+        is_pair = sheet is not None and len(sheet.cells) == 2 and len(sheet.cells[0].weights) == len(request.adapters)
+        if sheet is not None and cell is not None and is_pair:
             return sheet, cell
         return comparison.single(request), 0
 
@@ -77,7 +72,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     return Result(
         kind=result.comparison.kind,
         refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
-        tiles=tiles_of(result, files, hashes, varied),
+        tiles=tiles_of(result, files, hashes, places[varied] if places else range(0)),
         right=last,
         width=result.images[last].image.width,
         height=result.images[last].image.height,
@@ -98,25 +93,23 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
 
 
 def tiles_of(
-    result: GenerationResult, files: Sequence[Path], hashes: Sequence[str | None], varied: int
+    result: GenerationResult, files: Sequence[Path], hashes: Sequence[str | None], varied: range
 ) -> tuple[Tile, ...]:
-    places = comparison.lora_slices(result.request)
+    """`varied` are the adapters of the varied LoRA."""
     own = [adapter.weight for adapter in result.request.adapters]
-
-    def weight(cell: Cell) -> float | None:
-        """Only where the other LoRAs have their own weights."""
-        if not places:
-            return None
-        others = [i for i in range(len(own)) if i not in places[varied]]
-        return cell.weights[places[varied].start] if all(cell.weights[i] == own[i] for i in others) else None
-
-    return tuple(
-        Tile(
-            src=address(file), label=cell_label(result.comparison.kind, cell.label), weight=weight(cell),
-            settings=png_metadata.infotext_of(result, index, hashes),
+    tiles = []
+    for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True)):
+        # Only where the other LoRAs have their own weights.
+        is_of_one = varied and all(cell.weights[i] == own[i] for i in range(len(own)) if i not in varied)
+        tiles.append(
+            Tile(
+                src=address(file),
+                label=cell_label(result.comparison.kind, cell.label),
+                weight=cell.weights[varied.start] if is_of_one else None,
+                settings=png_metadata.infotext_of(result, index, hashes),
+            )
         )
-        for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True))
-    )  # fmt: skip
+    return tuple(tiles)
 
 
 def cell_label(kind: ComparisonKind, label: str) -> str:
@@ -161,21 +154,18 @@ def with_original(shown: Result, original: Original, made: GenerationResult) -> 
         notes = (text, *notes)
     again = replace(shown.right_tile, label=_("made again"), weight=None)
     return replace(
-        shown, kind="one", tiles=(original.tile, again), left=0, right=1, fits=True, sheet="", request=None,
+        shown, kind="one", tiles=(original.tile, again), right=1, fits=True, sheet="", request=None,
         notes=(*notes, *shown.notes),
     )  # fmt: skip
 
 
 def details(result: GenerationResult) -> str:
-    report = result.report
-    seconds = [picture.seconds for picture in result.images if picture.seconds]
-    mean = f"{sum(seconds) / len(seconds):.1f}" if seconds else ""
-    each = _("{seconds} s an image").format(seconds=mean) if seconds else _("from the cache")
-    return "· " + format.join(
-        each,
-        _("seed {seed}").format(seed=report.seed),
-        _("{base} on {device}").format(base=report.base, device=report.device),
-    )
+    report, seconds = result.report, [picture.seconds for picture in result.images if picture.seconds]
+    each = _("from the cache")
+    if seconds:
+        each = _("{seconds} s an image").format(seconds=f"{sum(seconds) / len(seconds):.1f}")
+    seed = _("seed {seed}").format(seed=report.seed)
+    return f"· {format.join(each, seed, _('{base} on {device}').format(base=report.base, device=report.device))}"
 
 
 def data_url(image: Image) -> str:

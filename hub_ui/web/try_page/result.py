@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.generate.coverage import Missed
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.i18n import N_
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,30 +21,15 @@ class Tile:
     weight: float | None = None
     settings: str = ""
 
-    @property
-    def file(self) -> str:
-        """The name under which it is saved."""
-        return self.src.rpartition("/")[2]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A setting of two images."""
-
-    name: str
-    left: str
-    right: str
-
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """`left` and `right` number the tiles under the slider; a grid has `rows` and `columns`; `refs` are its LoRAs.
+    """The first tile is on the left of the slider, `right` numbers the other. A grid has `rows` and `columns`.
 
     `proof` says how much of the files took effect, `whole` whether all did. `sheet` is the address of the whole
-    comparison as one image. `varied` is the position of the varied LoRA, `name` is its name, and `title` names the
-    others' weights too. `fits`: images of other proportions are shown whole. `request` made it; `offered` are the
-    weights of a row under a pair. `link` is an address with its settings, `link_note` what that leaves out. Of two
-    results, the first `split` tiles are the first one's, and `differences` those of the shown images.
+    comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and `title`
+    names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it; `offered` are
+    the weights of a row under a pair. `link` is an address with its settings, `link_note` what that leaves out.
     """
 
     kind: ComparisonKind
@@ -56,7 +40,6 @@ class Result:
     whole: bool
     detail: str
     refs: tuple[str, ...] = ()
-    left: int = 0
     right: int = 1
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -72,14 +55,10 @@ class Result:
     offered: tuple[float, ...] = ()
     link: str = ""
     link_note: str = ""
-    split: int = 0
-    differences: tuple[Difference, ...] = ()
 
-    def showing(self, index: int) -> Result:
-        """With another tile on the right of the slider; of two results, on the side of its own."""
-        if not 0 <= index < len(self.tiles):
-            return self
-        return replace(self, left=index) if index < self.split else replace(self, right=index)
+    def showing(self, index: int | None) -> Result:
+        """With another tile on the right of the slider."""
+        return self if index is None or index >= len(self.tiles) else replace(self, right=index)
 
     @property
     def right_tile(self) -> Tile:
@@ -104,28 +83,4 @@ class Result:
     @property
     def usable(self) -> float | None:
         """The shown weight, if it is another one than the pair was made with."""
-        weight = self.right_tile.weight
-        return weight if self.offered and self.right > 1 else None
-
-    @property
-    def table(self) -> Sequence[Sequence[Tile]]:
-        width = max(1, len(self.columns))
-        return [self.tiles[at : at + width] for at in range(0, len(self.tiles), width)]
-
-
-EMPTY: dict[ComparisonKind, str] = {
-    "pair": N_("Two images will appear here: the base alone, and with your LoRAs, from the same seed."),
-    "strip": N_(
-        "A row of images will appear here: the LoRA at several weights, from the base alone to the full effect."
-    ),
-    "trigger": N_("Two images will appear here, both with your LoRAs: without the trigger words, and with them."),
-    "both": N_("Four images will appear here: the base alone, each of two LoRAs, and both together."),
-    "grid": N_("A table of images will appear here: your prompts down, weights of the LoRA across."),
-}
-SEVERAL: dict[ComparisonKind, str] = {
-    "strip": N_("A row of images will appear here: one LoRA at several weights, while the others keep theirs."),
-    "grid": N_(
-        "A table of images will appear here: your prompts down, weights of one LoRA across, while the others keep "
-        "theirs."
-    ),
-}
+        return self.right_tile.weight if self.offered and self.right > 1 else None

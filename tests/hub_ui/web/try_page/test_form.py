@@ -21,8 +21,13 @@ TYPED: dict[str, Any] = {
 }  # fmt: skip
 
 
+def fields_of(**changes: Any) -> TryFields:
+    values = {**TYPED, **changes}
+    return TryFields({name: value if isinstance(value, list) else [value] for name, value in values.items()})
+
+
 def typed(**changes: Any) -> PageState:
-    return TryFields(**{**TYPED, **changes}).state()
+    return fields_of(**changes).state()
 
 
 def filled(built: Services, address: str = "lora=civitai:2", *, asks: bool = True) -> Filled:
@@ -36,7 +41,7 @@ def test_the_first_example_suggests_the_prompt_without_other_tools_tags(built: S
 def test_the_base_suggests_steps_and_size(built: Services) -> None:
     shown = filled(built)
     assert (shown.texts["steps"], shown.texts["size"], shown.texts["seed"]) == ("20", "128 × 128", "417")
-    assert (shown.base, shown.bases) == ("tiny-shapes", (("tiny-shapes", "Tiny Shapes"),))
+    assert (shown.base.id, shown.base.choices) == ("tiny-shapes", (("tiny-shapes", "Tiny Shapes"),))
 
 
 def test_what_the_address_asks_for_leads(built: Services) -> None:
@@ -47,7 +52,16 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
     shown = filled(built, "lora=civitai:1")
     assert shown.items[0].problem.startswith("This LoRA needs FLUX.1 dev, and the demo brings only its tiny base.")
-    assert (shown.base_line, shown.base_problem) == ("No base model for this LoRA here", True)
+    assert (shown.base.line, shown.base.is_problem) == ("No base model for this LoRA here", True)
+
+
+def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
+    built.catalog.add(
+        [lora(2, base="Tiny Shapes", versions=(version("civitai:2@20", claims=(claim("weight", 0.6),)),))]
+    )
+    built.annotations.change(Ref.parse("civitai:2"), trigger_words=("own ink",), weight=0.4)
+    shown = filled(built, asks=False)
+    assert (shown.words, shown.items[0].line.endswith("usually 0.4")) == (("own ink",), True)
 
 
 def test_a_lora_that_was_never_seen_is_asked_for_later(built: Services) -> None:
@@ -61,19 +75,19 @@ def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Servi
 
 def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:
     shown = filled(built, "lora=civitai:2&on=sdxl-1.0")
-    assert shown.bases == (("tiny-shapes", "Tiny Shapes"),)
-    assert "no part of it would fit" in shown.base_line
+    assert shown.base.choices == (("tiny-shapes", "Tiny Shapes"),)
+    assert "no part of it would fit" in shown.base.line
 
 
 def test_nothing_is_claimed_of_the_size_of_a_base_of_ones_own(built: Services) -> None:
     shown = filled(built, "lora=civitai:2&on=maker/own")
-    assert ("GB" in shown.base_line, shown.bases[-1]) == (False, ("maker/own", "maker/own"))
+    assert ("GB" in shown.base.line, shown.base.choices[-1]) == (False, ("maker/own", "maker/own"))
 
 
 @pytest.mark.parametrize("base", ["/etc", "/etc/passwd.safetensors", "maker/own"])
 def test_strangers_choose_among_the_bases_of_the_list(built: Services, base: str) -> None:
     shown = filled(with_settings(built, hosted=True), f"lora=civitai:2&on={base}")
-    assert "A shared page generates with the bases of its list." in shown.base_line
+    assert "A shared page generates with the bases of its list." in shown.base.line
 
 
 def test_replicate_is_offered_where_it_can_run_the_lora(built: Services) -> None:
@@ -145,7 +159,7 @@ def test_another_base_suggests_its_own_numbers_and_leaves_what_is_written() -> N
 
 
 def act(text: str, **changes: Any) -> PageState:
-    fields = TryFields(**{**TYPED, **changes})
+    fields = fields_of(**changes)
     return apply_act(fields.state(), text, fields)
 
 

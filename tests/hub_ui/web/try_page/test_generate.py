@@ -10,15 +10,14 @@ import pytest
 from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, before_after
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import PullCancelled
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import generate
-from hub_ui.web.try_page.form import FormValues
-from hub_ui.web.try_page.generate import DownloadWait, Generator, PendingDownloads, TryOrder, download_subject, is_about
+from hub_ui.web.try_page.generate import Generator, PendingDownloads, TryOrder, download_subject, is_about
 from hub_ui.web.view import StackedLora, TrySettings, View
 from tests.hub_ui.library.queueing import A, Pulls
 from tests.hub_ui.web.conftest import with_settings
@@ -26,8 +25,8 @@ from tests.hub_ui.web.conftest import with_settings
 TINY = View(stack=(StackedLora(ref="civitai:2"),))
 
 
-def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[DownloadWait]:
-    waits: list[DownloadWait] = []
+def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[Step]:
+    waits: list[Step] = []
     generate.wait_for_downloads(built.queue, enqueue(built, view), waits.append, is_cancelled)
     return waits
 
@@ -116,9 +115,6 @@ def job(built: Services, **fields: Any) -> GenerationRequest:
     return GenerationRequest(adapters=(adapter,), prompt="a boat", **fields)
 
 
-FILLED_TINY = FormValues(settings=TrySettings(prompt="a boat"))
-
-
 def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Services, studio: Asking) -> None:
     hosted = with_settings(built, hosted=True)
     wanted = job(built, may_fetch=True)
@@ -138,7 +134,7 @@ def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services
 
 
 def test_the_answer_to_a_question_says_what_it_is_about() -> None:
-    assert download_subject(VIEW, "sdxl-1.0") == "sdxl-1.0 civitai:2"
+    assert download_subject(replace(VIEW, settings=TrySettings(base="sdxl-1.0"))) == "sdxl-1.0 civitai:2"
 
 
 @pytest.fixture
@@ -153,7 +149,7 @@ def generator(queued: Services, jobs: Jobs, tmp_path: Path) -> Generator:
     return Generator(services=queued, jobs=jobs, images=GeneratedImages(folder=tmp_path))
 
 
-ORDER = TryOrder(view=TINY, filled=FILLED_TINY)
+ORDER = TryOrder(view=replace(TINY, settings=TrySettings(prompt="a boat")))
 
 
 def test_what_is_to_be_tried_is_downloaded_first(queued: Services, generator: Generator, pulls: Pulls) -> None:
@@ -167,7 +163,7 @@ def test_what_is_to_be_tried_is_downloaded_first(queued: Services, generator: Ge
 def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
     queued: Services, generator: Generator
 ) -> None:
-    order = TryOrder(view=View(stack=(StackedLora(ref="civitai:1"),)), filled=FILLED_TINY)
+    order = TryOrder(view=View(stack=(StackedLora(ref="civitai:1"),)))
     with pytest.raises(NoBase, match="hub-ui serve"):
         generator.start(order)
     assert queued.queue.tasks() == ()
@@ -188,7 +184,7 @@ def test_stopping_leaves_a_download_that_somebody_else_waits_for(
 ) -> None:
     pulls.held.set()
     mine = generator.start(ORDER)
-    generator.start(TryOrder(view=TINY, filled=FormValues(settings=TrySettings(prompt="a cat"))))
+    generator.start(TryOrder(view=replace(TINY, settings=TrySettings(prompt="a cat"))))
     assert generator.stop(mine) == "Stopped. Nothing was changed."
     assert not queued.queue.tasks()[0].rests
 
@@ -198,6 +194,23 @@ def test_a_visitor_who_stops_leaves_no_download_behind(generator: Generator, pul
     pulls.held.set()
     assert hosted.stop(hosted.start(ORDER)) == "Stopped. Nothing was changed."
     assert hosted.services.queue.tasks() == ()
+
+
+def test_a_file_that_has_gone_since_the_pair_was_made_is_fetched_again(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "1").touch()
+    [here, gone] = [
+        LoraInput(ref=Ref.parse(f"civitai:{name}"), path=tmp_path / name, title="", weight=0.5, text_encoder_scale=2)
+        for name in ("1", "2")
+    ]
+
+    def fetch(refs: list[Ref], **_: Any) -> list[LoraInput]:
+        return [LoraInput(ref=ref, path=tmp_path / "new", title="") for ref in refs]
+
+    monkeypatch.setattr(generator.services.generation, "inputs", fetch)
+    ready = generator.with_files(GenerationRequest(adapters=(here, gone), prompt=""), print, lambda: False)
+    assert ready.adapters == (here, replace(gone, path=tmp_path / "new"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page.form import read_address
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.parts import TryParts
-from hub_ui.web.try_page.result import Difference, Result, Tile
+from hub_ui.web.try_page.result import Result, Tile
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job
 from tests.hub_ui.web.conftest import read
@@ -54,12 +54,6 @@ def test_an_image_above_1_says_that_artifacts_are_likely(client: TestClient) -> 
 def test_what_is_saved_is_the_image_on_the_right(client: TestClient) -> None:
     stage = shown(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert [(a["href"], a["download"]) for a in stage.select("a[download]")] == [("images/a/0.5.png", "0.5.png")]
-
-
-def test_two_results_are_called_a_and_b_and_what_differs_is_listed(client: TestClient) -> None:
-    difference = Difference(name="Seed", left="<b>5", right="6")
-    stage = shown(client, 0, 1, 0.5, kind="one", split=1, right=2, differences=(difference,))
-    assert [tag.text for tag in stage.select("#pair .tag")] == ["A · Ink 0", "B · Ink 0.5"]
 
 
 def test_a_grid_names_the_lora_above_each_column(client: TestClient) -> None:
@@ -108,7 +102,7 @@ def test_a_dropped_image_is_made_again_beside_itself(built: Services, tmp_path: 
     Image.new("RGB", (64, 32)).save(tmp_path / "old.png")
     jobs = Jobs()
     generator = Generator(services=built, jobs=jobs, images=GeneratedImages(folder=tmp_path))
-    parts = TryParts(services=built, generator=generator, uploaded=lambda name: tmp_path / name, history=lambda _: "")
+    parts = TryParts(services=built, generator=generator, uploaded=lambda name: tmp_path / name, history=str)
     original = parts.order(read_address("lora=civitai:2&original=old.png")).original
     assert original is not None
     assert (original.tile.src, original.width, original.height) == ("uploaded?name=old.png", 64, 32)
