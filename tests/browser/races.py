@@ -1,6 +1,6 @@
 """Random acts on a page whose answers come late, in any order; then the page has to be what its address says.
 
-`python -m tests.browser.races --rounds 200 --seed 7`
+`python -m tests.browser.races --page compare --rounds 200 --seed 7`
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ from typing import Any
 from unittest.mock import patch
 
 from bs4 import BeautifulSoup
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connectors.ref import Ref
 from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.chromium import chromium
-from tests.browser.demo import served_demo
+from tests.browser.demo import Demo, served_demo
 
 LATEST = 0.7
 # Nothing has been under way for so long, in milliseconds.
 QUIET = 300
 PATIENCE = 30_000
+IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Late:
 
 
 @contextmanager
-def late_demo(folder: Path, random: Random) -> Iterator[str]:
+def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
     checks: Callable[..., list[Middleware]] = app.build_checks
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
 
@@ -58,7 +60,11 @@ def late_demo(folder: Path, random: Random) -> Iterator[str]:
         return [*checks(*args, **named), Middleware(Late, random=random)]
 
     with patch.object(app, "build_checks", with_delay), served_demo(folder) as demo:
-        yield demo.url
+        queue = demo.services.queue
+        for ref in IN_LIBRARY:
+            queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)
+        queue.clear()
+        yield demo
 
 
 @dataclass(kw_only=True)
@@ -192,38 +198,117 @@ def play(page: Page, url: str, random: Random) -> tuple[list[str], list[str]]:
     return one.said, found
 
 
-def run(rounds: int, seed: int) -> int:
-    random, wrong = Random(seed), 0
-    path = chromium()
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a person does on a page, and what of it is compared with the page of the same address in another tab."""
+
+    address: str
+    clicks: tuple[str, ...]
+    texts: tuple[tuple[str, tuple[str, ...]], ...]
+    shown: str
+
+
+COMPARE = Room(
+    address="?view=try&lora=civitai:900103&lora=civitai:900102&seed=1&steps=4",
+    clicks=(".tab", "[id^=up-], [id^=down-]", "#words-off, #words-on", "#dice"),
+    texts=(
+        ("#prompt", ("a red circle", "a house", "a tree")),
+        ("#try [name=steps]", ("4", "9")),
+        ("#try [name=seed]", ("3", "4")),
+    ),
+    shown="""() => ({
+      fields: ['#prompt', '#try [name=steps]', '#try [name=seed]'].map((name) => document.querySelector(name).value),
+      tab: document.querySelector('.tab[aria-pressed=true]').id,
+      loras: [...document.querySelectorAll('#stack [name=lora]')].map((field) => field.value),
+      words: document.querySelector('#words-on') === null,
+    })""",
+)
+LIBRARY = Room(
+    address="?view=library",
+    clicks=("#filters a.check", ".shelf .hit", "[data-close]"),
+    texts=(("#lq", ("dial", "robot", "")),),
+    shown="""() => ({
+      rows: [...document.querySelectorAll('.shelf .hit')].map((row) => row.textContent),
+      boxes: [...document.querySelectorAll('#filters [aria-current]')].map((box) => box.textContent.trim()),
+      typed: document.querySelector('#lq').value,
+      open: document.querySelector('#panel h2')?.textContent ?? '',
+    })""",
+)
+ROOMS = {"compare": COMPARE, "library": LIBRARY}
+CLICK = """([selector, part]) => {
+  const all = [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility() && !each.disabled);
+  const found = all[Math.floor(part * all.length)];
+  found?.click();
+  return found ? found.id || found.textContent.trim() : null;
+}"""
+
+
+def play_in(room: Room, page: Page, other: Page, random: Random) -> tuple[list[str], list[str]]:
+    """The acts of a round on such a page, and what is wrong after it."""
+    one = Round(page=page, random=random)
+    for _ in range(random.randint(2, 8)):
+        act = random.choice(("click", "click", "click", "type", "back", "forward"))
+        if act == "click":
+            said = page.evaluate(CLICK, [random.choice(room.clicks), random.random()])
+        elif act == "type":
+            field, values = random.choice(room.texts)
+            said = f"{field}: {(text := random.choice(values))}"
+            page.locator(field).fill(text)
+            page.locator(field).press("Tab")
+        else:
+            said = one.back() if act == "back" else one.forward()
+        if said:
+            one.said.append(said)
+        page.wait_for_timeout(random.choice([0, 20, 100, 350]))
+    rest(page)
+    other.goto(page.url)
+    rest(other)
+    shown, expected = page.evaluate(room.shown), other.evaluate(room.shown)
+    found = [f"{name}: {shown[name]} instead of {value}" for name, value in expected.items() if shown[name] != value]
+    return one.said, found
+
+
+def played(browser: Browser, url: str, name: str, rounds: int, random: Random) -> Iterator[tuple[list[str], list[str]]]:
+    """The rounds that went wrong on one of the pages."""
+    page, room = browser.new_page(), ROOMS.get(name)
+    other = browser.new_page(extra_http_headers={"X-In-Time": "yes"})
+    for each in (page, other):
+        each.add_init_script(COUNT)
+    for number in range(rounds):
+        if number % 25 == 0:
+            page.goto(url + (room.address if room else ""))
+            rest(page)
+        said, found = play_in(room, page, other, random) if room else play(page, url, random)
+        if found:
+            yield said, found
+    page.close()
+    other.close()
+
+
+def run(name: str, rounds: int, seed: int) -> int:
+    random, path = Random(seed), chromium()
     with (
         tempfile.TemporaryDirectory() as folder,
-        late_demo(Path(folder), random) as url,
+        late_demo(Path(folder), random) as demo,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page()
-        page.add_init_script(COUNT)
-        page.goto(url)
-        rest(page)
-        for number in range(rounds):
-            if number % 25 == 0:
-                page.goto(url)
-                rest(page)
-            said, found = play(page, url, random)
-            if found:
-                wrong += 1
-                print(json.dumps({"round": number, "acts": said, "faults": found})[:1500], flush=True)
+        wrong = 0
+        for said, found in played(browser, demo.url, name, rounds, random):
+            wrong += 1
+            print(json.dumps({"acts": said, "faults": found})[:1500], flush=True)
         browser.close()
-    print(f"{rounds - wrong} of {rounds} rounds right, seed {seed}")
+    print(f"{rounds - wrong} of {rounds} rounds right on {name}, seed {seed}")
     return wrong
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.browser.races")
+    parser.add_argument("--page", choices=["browse", *ROOMS], default="browse")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args(arguments)
-    return 1 if run(asked.rounds, asked.seed) else 0
+    return 1 if run(asked.page, asked.rounds, asked.seed) else 0
 
 
 if __name__ == "__main__":

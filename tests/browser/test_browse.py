@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.benchmarks.made_up_loras import made_up_loras
 from tests.browser.demo import Demo, whole_demo
-from tests.browser.races import COUNT, late_demo, play, rest
+from tests.browser.races import ROOMS, late_demo, played
 
 pytestmark = pytest.mark.browser
 MANY = 2_000
@@ -182,22 +182,20 @@ def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(many: 
     assert page.evaluate("performance.memory.usedJSHeapSize") < 60_000_000
 
 
-def races(browser: Browser, folder: Path, rounds: int, seed: int) -> list[object]:
-    random = Random(seed)
-    with late_demo(folder, random) as url:
-        page = browser.new_page()
-        page.add_init_script(COUNT)
-        page.goto(url)
-        rest(page)
-        wrong = [acts for acts in (play(page, url, random) for _ in range(rounds)) if acts[1]]
-        page.close()
-    return [*wrong]
-
-
-def test_whatever_answers_come_late_the_page_is_what_its_address_says(browser: Browser, tmp_path: Path) -> None:
-    assert races(browser, tmp_path, 12, 3) == []
+@pytest.mark.parametrize("name", ["browse", *ROOMS])
+def test_whatever_answers_come_late_the_page_is_what_its_address_says(
+    browser: Browser, tmp_path: Path, name: str
+) -> None:
+    random = Random(3)
+    with late_demo(tmp_path, random) as demo:
+        assert list(played(browser, demo.url, name, 12, random)) == []
 
 
 @pytest.mark.journeys
-def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(browser: Browser, tmp_path: Path) -> None:
-    assert races(browser, tmp_path, 200, 7) == []
+@pytest.mark.parametrize("name", ["browse", *ROOMS])
+def test_two_hundred_rounds_of_acts_whose_answers_come_late_end_right(
+    browser: Browser, tmp_path: Path, name: str
+) -> None:
+    random = Random(7)
+    with late_demo(tmp_path, random) as demo:
+        assert list(played(browser, demo.url, name, 200, random)) == []
