@@ -22,10 +22,12 @@ from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.calls import CallCheck, Calls
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.middleware import (
     AllowedHosts,
     Compression,
     HostCheck,
+    Refusals,
     RequestLanguage,
     RequestLog,
     SecurityHeaders,
@@ -176,6 +178,8 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
         Middleware(SecurityHeaders, frames=services.policy.frames),
         Middleware(Compression),
         Middleware(RequestLog),
+        Middleware(RequestLanguage),
+        Middleware(Refusals, render=Renderer()),
         # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
         Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted),
     ]
@@ -183,7 +187,7 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
     limits = services.policy.limits
-    return [*checks, Middleware(RequestLanguage), Middleware(RequestCheck, routes=routes, limits=limits)]
+    return [*checks, Middleware(RequestCheck, routes=routes, limits=limits)]
 
 
 def allowed_hosts(services: Services, host: str) -> AllowedHosts:

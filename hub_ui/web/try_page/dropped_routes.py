@@ -19,7 +19,7 @@ from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import _
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address
 from hub_ui.web.try_page import dropped
-from hub_ui.web.upload_files import UploadedFiles, UploadName, text_of
+from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import MOST_FIELDS, View
 
 # The form's file fields, beside which a hidden field holds the name of what was chosen.
