@@ -134,7 +134,6 @@ def test_trying_replaces_the_stack_and_stacking_adds_once() -> None:
         ("", "mature", "mature"),
         ("nsfw=explicit", "mature", "explicit"),
         ("", "everything", "soft"),
-        ("", ["mature"], "soft"),
         ("", None, "soft"),
     ],
 )
