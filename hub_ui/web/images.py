@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -159,7 +159,7 @@ class TooLarge(ValueError):
 
 @contextmanager
 def open_image(
-    source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: Sequence[str] | None = FORMATS
+    source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: tuple[str, ...] | None = FORMATS
 ) -> Iterator[Image.Image]:
     """With its header read. Raises ValueError for what is no image, also while it is decoded, and TooLarge."""
     try:

@@ -53,7 +53,7 @@ def test_a_server_that_starts_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
     try:
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "here"
     finally:
-        server.close()
+        server.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -126,7 +126,7 @@ def test_a_request_that_is_answered_slowly_is_none_that_is_sent_slowly() -> None
     try:
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "late"
     finally:
-        server.close()
+        server.close()  # type: ignore[no-untyped-call]
 
 
 def test_of_half_sent_requests_the_oldest_goes_for_the_newest() -> None:
