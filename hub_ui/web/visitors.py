@@ -36,8 +36,6 @@ class VisitorCookie(RequestMiddleware):
         if scope["path"] == SIGN_OUT_ROUTE:
             self.visitors.sign_out(session)
         visitor.sign_in({} if self.visitors.is_signed_out(session) else session, time.time())
-        # For what counts requests that are under way.
-        scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
