@@ -22,10 +22,12 @@ from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.calls import CallCheck, Calls
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.middleware import (
     AllowedHosts,
     Compression,
     HostCheck,
+    Refusals,
     RequestLanguage,
     RequestLog,
     SecurityHeaders,
@@ -83,7 +85,8 @@ def serving(
         closing.callback(app.server.get_blocks().close, verbose=False)
         closing.callback(finish_work, services, app)
         describe_endpoints(app.server, app.endpoints)
-        watch_queues(services, app.jobs)
+        services.metrics.watch_queue("generations", lambda: app.jobs.running("generation"))
+        services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
         yield url
 
 
@@ -101,12 +104,13 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     jobs, calls = start_jobs(services), Calls(services.policy.limits)
     closing.callback(jobs.close)
     endpoints = Endpoints(services, jobs, calls, folder)
-    routes = build_routes(services, closing, jobs, folder)
-    checks = [
-        *build_checks(services, host=host, routes=OpenRoutes(own=own_parts(routes), agents=agents)),
-        call_check(endpoints, calls, jobs),
-    ]
-    server = gr.Server(middleware=checks, openapi_url=None, docs_url=None, redoc_url=None)
+    routes, functions = build_routes(services, closing, jobs, folder), endpoints.by_name()
+    checks = build_checks(services, host=host, routes=OpenRoutes(own=own_parts(routes), agents=agents))
+    read = partial(read_call, functions)
+    calls_check = Middleware(
+        CallCheck, calls=calls, endpoints=tuple(functions), read_call=read, check_room=jobs.check_room
+    )
+    server = gr.Server(middleware=[*checks, calls_check], openapi_url=None, docs_url=None, redoc_url=None)
     server.router.routes[:0] = routes
     server.state.jobs = jobs
     add_endpoints(server, endpoints)
@@ -115,29 +119,12 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     return App(server=server, endpoints=endpoints, calls=calls, jobs=jobs)
 
 
-def build_server(services: Services, closing: ExitStack, *, host: str, folder: Path) -> gr.Server:
-    return build_app(services, closing, host=host, folder=folder).server
-
-
 def start_jobs(services: Services) -> Jobs:
     limits = services.settings.limits
     return Jobs(
         hosted=services.settings.hosted, most=limits.queue, own=limits.own_queue, people=limits.people_per_address,
         check=services.lifecycle.check,
     )  # fmt: skip
-
-
-def call_check(endpoints: Endpoints, calls: Calls, jobs: Jobs) -> Middleware:
-    functions = endpoints.by_name()
-    return Middleware(
-        CallCheck, calls=calls, endpoints=tuple(functions), read_call=partial(read_call, functions),
-        check_room=jobs.check_room,
-    )  # fmt: skip
-
-
-def watch_queues(services: Services, jobs: Jobs) -> None:
-    services.metrics.watch_queue("generations", lambda: jobs.running("generation"))
-    services.metrics.watch_queue("downloads", lambda: sum(not task.rests for task in services.queue.tasks()))
 
 
 def finish_work(services: Services, app: App) -> None:
@@ -176,6 +163,8 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
         Middleware(SecurityHeaders, frames=services.policy.frames),
         Middleware(Compression),
         Middleware(RequestLog),
+        Middleware(RequestLanguage),
+        Middleware(Refusals, render=Renderer()),
         # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
         Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted),
     ]
@@ -183,7 +172,7 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
     limits = services.policy.limits
-    return [*checks, Middleware(RequestLanguage), Middleware(RequestCheck, routes=routes, limits=limits)]
+    return [*checks, Middleware(RequestCheck, routes=routes, limits=limits)]
 
 
 def allowed_hosts(services: Services, host: str) -> AllowedHosts:

@@ -237,15 +237,13 @@ class Jobs:
                 count = max(count, job.count)
             if job.stop.is_set():
                 break
-            if isinstance(outcome, Failed):
-                if raises:
-                    raise outcome.error
-                yield count, outcome
-                return
-            if outcome is not None:
-                yield count, outcome.result
-                return
-            yield count, step if new else None
+            if outcome is None:
+                yield count, step if new else None
+                continue
+            if isinstance(outcome, Failed) and raises:
+                raise outcome.error
+            yield count, outcome.result if isinstance(outcome, Done) else outcome
+            return
         if job is not None:
             yield count + 1, Stopped(text=job.last_word)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -29,6 +30,7 @@ from connectors.registry import HUBS
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
+from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.jobs.jobs import ABANDONED_SECONDS, Jobs, JobSubject, Stopped
@@ -151,22 +153,24 @@ def read_call(endpoints: Mapping[str, Callable[..., Any]], name: str, body: Any,
     return {"data": [given.get(each.name, each.default) for each in known.values()], "session_hash": session}
 
 
+@dataclass(frozen=True)
 class Endpoints:
-    """The functions behind the endpoints. Their docstrings are what clients and agents read."""
+    """The functions behind the endpoints. Their docstrings are what clients and agents read.
 
-    def __init__(self, services: Services, jobs: Jobs, calls: Calls, folder: Path) -> None:
-        """`folder` is that of the files that Gradio serves."""
-        self._services = services
-        self._folder = folder
-        self._jobs = jobs
-        self._calls = calls
+    `folder` is that of the files that Gradio serves.
+    """
+
+    services: Services
+    jobs: Jobs
+    calls: Calls
+    folder: Path
 
     def by_name(self) -> dict[str, Callable[..., Any]]:
         """A hosted page has none that writes."""
         named: dict[str, Callable[..., Any]] = {
             "search": self.search, "show": self.show, "inspect": self.inspect, "pull": self.pull, "try": self.try_loras,
         }  # fmt: skip
-        if not self._services.policy.allows("pull"):
+        if not self.services.policy.allows("pull"):
             del named["pull"]
         return named
 
@@ -175,7 +179,7 @@ class Endpoints:
         that call by position reach no other check.
         """
         known = arguments_of(function)
-        visitors = self._services.visitors if self._services.settings.hosted else None
+        visitors = self.services.visitors if self.services.settings.hosted else None
 
         @functools.wraps(function)
         def call(*values: Any) -> Any:
@@ -221,7 +225,7 @@ class Endpoints:
         query = documents.query_of(
             text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
         )
-        return without_paths(documents.search(self._services, query, offline=offline, offset=offset).to_json())
+        return without_paths(documents.search(self.services, query, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
         """Tells everything known about one LoRA: its versions, files, examples, and the source of every claim.
@@ -232,7 +236,7 @@ class Endpoints:
         Returns:
             A record with its versions.
         """
-        return without_paths(documents.show(self._services, Ref.parse(ref)).to_json())
+        return without_paths(documents.show(self.services, Ref.parse(ref)).to_json())
 
     def inspect(self, source: str) -> dict[str, Any]:
         """Tells what a weight file proves by its own header: architecture, rank, algorithm. Reads no more than that.
@@ -243,16 +247,16 @@ class Endpoints:
         Returns:
             The facts of the file.
         """
-        self._services.quotas.spend("opens")
+        self.services.quotas.spend("opens")
         try:
-            return self._services.lookup.inspect(Ref.parse(source)).to_json()
+            return self.services.lookup.inspect(Ref.parse(source)).to_json()
         except BadRef:
             path = Path(source)
             is_address = source.lower().startswith(("http://", "https://"))
             if not is_address and not path.is_absolute():
                 raise
         # Visitors must reach neither this computer's files nor its network.
-        self._services.policy.check("open paths")
+        self.services.policy.check("open paths")
         return (inspect_url(source) if is_address else inspect_path(path)).to_json()
 
     def pull(self, ref: str) -> dict[str, Any]:
@@ -264,9 +268,9 @@ class Endpoints:
         Returns:
             The entry of the lock file; `file_path` is where the file is on the server.
         """
-        self._services.policy.check("pull")
-        entry = self._services.downloads.pull(Ref.parse(ref))
-        return without_paths(documents.entry_json(self._services, entry))
+        self.services.policy.check("pull")
+        entry = self.services.downloads.pull(Ref.parse(ref))
+        return without_paths(documents.entry_json(self.services, entry))
 
     def try_loras(
         self,
@@ -302,44 +306,34 @@ class Endpoints:
             The report: seed, size, base, weights and notes
         """
         loras = [Ref.parse(ref) for ref in several(refs)]
-        fields = {
-            "prompt": prompt,
-            "negative": negative,
-            "base": base,
-            "seed": random.randrange(_LARGEST_SEED) if seed is None else seed,
-            "steps": steps,
-            "guidance": guidance,
-            "width": width,
-            "height": height,
-            "may_fetch": fetch,
-        }
-        return self._try(loras, several(weights), fields)
+        request = partial(
+            self.services.generation.request, loras, several(weights), prompt=prompt, negative=negative, base=base,
+            seed=random.randrange(_LARGEST_SEED) if seed is None else seed, steps=steps, guidance=guidance,
+            width=width, height=height, may_fetch=fetch,
+        )  # fmt: skip
+        return self._try(loras, base or "", request)
 
     def _try(
-        self, loras: Sequence[Ref], weights: Sequence[float], fields: dict[str, Any]
+        self, loras: Sequence[Ref], base: str, request: Callable[..., GenerationRequest]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        services = self._services
-        sweep(self._folder, time.time() - services.policy.limits.keep_seconds)
-        check_bases(services, loras, fields["base"] or "")
+        services = self.services
+        sweep(self.folder, time.time() - services.policy.limits.keep_seconds)
+        check_bases(services, loras, base)
         fetches = enqueue(services, loras)
 
         def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
             wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-            wanted = services.generation.request(
-                loras, weights, on_progress=on_progress, is_cancelled=is_cancelled, **fields
-            )
+            wanted = request(on_progress=on_progress, is_cancelled=is_cancelled)
             return services.generation.generate(
                 wanted, comparison.single(wanted), on_progress=on_progress, is_cancelled=is_cancelled
             )
 
         subject = JobSubject(
-            name="one",
-            refs=tuple(map(str, loras)),
-            downloads=fetches.own,
+            name="one", refs=tuple(map(str, loras)), downloads=fetches.own,
             waits_for=tuple(task.id for task in fetches.tasks),
-        )
-        step = self._follow(self._jobs.start(subject, work))
-        path = Path(tempfile.mkdtemp(dir=self._folder)) / f"hub-ui-{step.report.seed}.png"
+        )  # fmt: skip
+        step = self._follow(self.jobs.start(subject, work))
+        path = Path(tempfile.mkdtemp(dir=self.folder)) / f"hub-ui-{step.report.seed}.png"
         png_metadata.save(step, 0, path)
         image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()
         return image, documents.result_json(step, path.name, step.report.notes)
@@ -347,10 +341,10 @@ class Endpoints:
     def _follow(self, id_: str) -> GenerationResult:
         """What was made. A visitor's generation ends once nobody waits for it."""
         session, read = caller_session(), time.monotonic()
-        for _number, step in self._jobs.follow(id_, beat=_BEAT_SECONDS):
-            read = time.monotonic() if self._calls.is_read(session) else read
-            if self._services.settings.hosted and time.monotonic() - read > ABANDONED_SECONDS:
-                self._jobs.stop(id_)
+        for _number, step in self.jobs.follow(id_, beat=_BEAT_SECONDS):
+            read = time.monotonic() if self.calls.is_read(session) else read
+            if self.services.settings.hosted and time.monotonic() - read > ABANDONED_SECONDS:
+                self.jobs.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
             if isinstance(step, Stopped) and step.text:

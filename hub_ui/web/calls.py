@@ -16,14 +16,13 @@ from urllib.parse import parse_qs
 
 import anyio
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from connectors.errors import HubUiError, UsageError
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
 from hub_ui.policy import WebLimits
-from hub_ui.web.requests import path_of, read_body, replay
-from hub_ui.web.uploads import Refused
+from hub_ui.web.requests import Refused, RequestMiddleware, path_of, read_body, replay
 
 # An answer that nobody has read counts for so long.
 KEPT_SECONDS = 3_600.0
@@ -53,7 +52,6 @@ class Calls:
         self._clock = clock
         self._calls: list[Call] = []
         self._reads = Counter[str]()
-        self.page_streams = 0
 
     def begin(self, session: str) -> Call:
         """Raises Refused where who asks, or their address, has too many."""
@@ -69,7 +67,7 @@ class Calls:
         self._calls.append(call)
         return call
 
-    def end(self, call: Call) -> None:
+    def end(self, call: Call | None) -> None:
         self._calls = [other for other in self._calls if other is not call]
 
     def find(self, id_: str) -> Call | None:
@@ -93,59 +91,30 @@ class Calls:
         return session in self._reads
 
     def are_read(self) -> bool:
-        """Whether any answers are read just now, those of the pages' own streams too."""
-        return bool(self._reads) or self.page_streams > 0
+        """Whether any answers are read just now."""
+        return bool(self._reads)
 
 
 @dataclass(frozen=True)
-class CallCheck:
-    """ASGI middleware in front of Gradio's queue. `endpoints` are the named ones, in Gradio's own order.
+class CallCheck(RequestMiddleware):
+    """In front of Gradio's queue. `endpoints` are the named ones, in Gradio's own order.
 
     `read_call(name, body, by_name)` checks a call's arguments; `check_room` raises where no more images may be made.
     """
 
-    app: ASGIApp
     calls: Calls
     endpoints: Sequence[str]
     read_call: Callable[[str, Any, bool], Any]
     check_room: Callable[[], None] = field(default=lambda: None)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
-        if not path.startswith("/gradio_api/"):
-            await self._page(scope, receive, send)
-            return
-        try:
-            if scope["method"] == "POST" and (path == _JOIN or _CALL.fullmatch(path)):
-                await self._call(path, scope, receive, send)
-                return
-            session = self._session(path, scope)
-        except Refused as refused:
-            await refused.response()(scope, receive, send)
-            return
-        if session:
+        if scope["method"] == "POST" and (path == _JOIN or _CALL.fullmatch(path)):
+            await self._call(path, scope, receive, send)
+        elif session := self._session(path, scope):
             await self._answer(session, scope, receive, send)
         else:
             await self.app(scope, receive, send)
-
-    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        streams = 0
-
-        async def reply(message: Message) -> None:
-            nonlocal streams
-            if message["type"] == "http.response.start":
-                kind = Headers(raw=message.get("headers", [])).get("content-type", "")
-                streams = int(kind.startswith("text/event-stream"))
-                self.calls.page_streams += streams
-            await send(message)
-
-        try:
-            await self.app(scope, receive, reply)
-        finally:
-            self.calls.page_streams -= streams
 
     async def _call(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         data = await read_body(receive, 2**62)
@@ -224,7 +193,7 @@ class CallCheck:
             body = message.get("body", b"")
             if _DONE.search(body):
                 for id_ in _ID.findall(body):
-                    self._end(id_.decode())
+                    self.calls.end(self.calls.find(id_.decode()))
             is_whole = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
@@ -236,11 +205,6 @@ class CallCheck:
                 if not is_whole or path_of(scope) != _DATA:
                     for call in self.calls.of_session(session):
                         self.calls.end(call)
-
-    def _end(self, id_: str) -> None:
-        call = self.calls.find(id_)
-        if call is not None:
-            self.calls.end(call)
 
 
 def flat(value: Any) -> list[Any]:

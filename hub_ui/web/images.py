@@ -13,8 +13,9 @@ import shutil
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,16 +37,21 @@ from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE
 # Gradio's own threads must not wait for slow hosts.
 AT_ONCE = 16
 MOST_PIXELS = 100_000_000
-FORMAT_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# Pillow opens a JPEG with a second image in it, as many phones make them, as MPO.
+FORMAT_TYPES = {"MPO": "image/jpeg", **{name: f"image/{name.lower()}" for name in FORMATS}}
 # Brands of ISO media that browsers play; HEIF images and QuickTime have the same beginning.
 _MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2cs])", re.DOTALL)
 # An EBML header whose document type is WebM. Matroska's is another one.
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+PRIVATE = {**SAFE, "Cache-Control": "private, max-age=86400"}
+_NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 # Replaces a missing image, for which browsers show a broken one.
 MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
 <rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
 <path d="m34 86 52-52"/></svg>"""
+OLD_LINK = "This image's link is of another run of hub-ui. Load the page again."
 # Seconds in which a failed fetch is not tried again. What is gone, or no image, stays so.
 AGAIN_AFTER = 10.0
 GONE_FOR = 60.0
@@ -96,32 +102,27 @@ class HubImages:
         return check_video(data) if kind is VIDEO else check_image(data)
 
     async def answer_image(self, request: Request) -> Response:
-        found = await self._find(request, IMAGE)
-        if found is None:
-            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
-        return found if isinstance(found, Response) else file_response(request, found)
+        return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
 
     async def answer_video(self, request: Request) -> Response:
-        found = await self._find(request, VIDEO)
-        if found is None:
-            return Response("This video can't be had just now.", 404, headers={**SAFE, "Cache-Control": "no-store"})
-        return found if isinstance(found, Response) else file_response(request, found)
+        missing = Response("This video can't be had just now.", 404, headers=_NO_STORE)
+        return await self._answer(request, VIDEO) or missing
 
-    async def _find(self, request: Request, kind: MediaKind) -> MediaFile | Response | None:
-        """The file of a link, None where it can't be had, or the refusal of a link that is none of ours."""
+    async def _answer(self, request: Request, kind: MediaKind) -> Response | None:
+        """None where it can't be had."""
         named = self.links.read(request.query_params, kind.path)
         if named is None:
-            return Response("This image's link is of another run of hub-ui. Load the page again.", 403)
+            return Response(OLD_LINK, 403)
         # Not in the pool: what is here must not wait behind slow hosts.
-        kept = await anyio.to_thread.run_sync(self.store.get, named[0], kind.types)
-        coming = None if kept else self._start(named, kind)
-        if coming is None:
-            return kept
+        found = await anyio.to_thread.run_sync(self.store.get, named[0], kind.types)
+        coming = None if found else self._start(named, kind)
         try:
-            # Another request may wait for the same fetch, so one that is given up does not end it.
-            return await asyncio.shield(asyncio.wrap_future(coming))
+            if coming is not None:
+                # Another request may wait for the same fetch, so one that is given up does not end it.
+                found = await asyncio.shield(asyncio.wrap_future(coming))
         except HubUiError:
             return None
+        return file_response(request, found) if found is not None else None
 
     def _start(self, named: tuple[str, str], kind: MediaKind) -> Future[MediaFile] | None:
         """The fetch for all who ask for one address; None while a failure is fresh."""
@@ -152,18 +153,38 @@ class HubImages:
                     self._failed[key] = time.monotonic() + failure
 
 
-def check_image(data: bytes) -> MediaFile:
-    """The type comes from the bytes. Raises BadAnswer for what is none of FORMAT_TYPES."""
+class TooLarge(ValueError):
+    """An image of too many pixels."""
+
+
+@contextmanager
+def open_image(
+    source: Path | io.BytesIO, most: int = MOST_PIXELS, formats: tuple[str, ...] | None = FORMATS
+) -> Iterator[Image.Image]:
+    """With its header read. Raises ValueError for what is no image, also while it is decoded, and TooLarge."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=tuple(FORMAT_TYPES)) as image:
-                pixels, form = image.width * image.height, image.format or ""
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            with Image.open(source, formats=formats) as image:
+                if image.width * image.height > most:
+                    raise TooLarge
+                yield image
+    except Image.DecompressionBombError as error:
+        raise TooLarge from error
+    # What Pillow raises for damaged and hostile files.
+    except (OSError, SyntaxError, EOFError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def check_image(data: bytes) -> MediaFile:
+    """The type comes from the bytes. Raises BadAnswer for what is none of FORMATS."""
+    try:
+        with open_image(io.BytesIO(data)) as image:
+            return media_file(data, FORMAT_TYPES[image.format or ""])
+    except TooLarge as error:
+        raise BadAnswer(_("The image is too large to be shown.")) from error
+    except ValueError as error:
         raise BadAnswer(_("What came is no image.")) from error
-    if pixels > MOST_PIXELS:
-        raise BadAnswer(_("The image is too large to be shown."))
-    return media_file(data, FORMAT_TYPES[form])
 
 
 def check_video(data: bytes) -> MediaFile:
@@ -177,7 +198,7 @@ def check_video(data: bytes) -> MediaFile:
 def file_response(request: Request, file: MediaFile) -> Response:
     """The file, or the part of it that the browser asks for, or that it has it already."""
     etag, size = f'"{file.digest[:32]}"', len(file.data)
-    headers = {**SAFE, "Cache-Control": "private, max-age=86400", "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = {**PRIVATE, "ETag": etag, "Accept-Ranges": "bytes"}
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     wanted = _RANGE.fullmatch(request.headers.get("range", ""))
@@ -235,8 +256,7 @@ class GeneratedImages:
         is_own = current_visitor() is None or hmac.compare_digest(owner, self._owner().encode())
         if media_type is None or not is_own or not is_inside(path, self.folder):
             return Response("This image is no longer here. Make it again.", 404)
-        headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
-        return FileResponse(path, media_type=media_type, headers=headers)
+        return FileResponse(path, media_type=media_type, headers=PRIVATE)
 
     def _owner(self) -> str:
         visitor = current_visitor()
@@ -270,26 +290,22 @@ class LocalImages:
     async def answer(self, request: Request) -> Response:
         path = self.links.read_local(request.query_params)
         if path is None:
-            return Response("This image's link is of another run of hub-ui. Load the page again.", 403)
+            return Response(OLD_LINK, 403)
         data = await asyncio.get_running_loop().run_in_executor(self._pool, small_copy, path)
         if data is None:
-            return Response(MISSING, media_type="image/svg+xml", headers={**SAFE, "Cache-Control": "no-store"})
+            return Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
         return Response(data, media_type="image/webp", headers={**SAFE, "Cache-Control": "private, max-age=3600"})
 
 
 def small_copy(path: Path) -> bytes | None:
     """As WebP; None for what is gone, no image, or too large."""
+    target = io.BytesIO()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=tuple(FORMAT_TYPES)) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    return None
-                image.draft("RGB", (SIDE, SIDE))
-                small = image.convert("RGB")
-        small.thumbnail((SIDE, SIDE))
-        target = io.BytesIO()
-        small.save(target, format="WEBP", quality=80)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with open_image(path) as image:
+            image.draft("RGB", (SIDE, SIDE))
+            small = image.convert("RGB")
+            small.thumbnail((SIDE, SIDE))
+            small.save(target, format="WEBP", quality=80)
+    except ValueError:
         return None
     return target.getvalue()

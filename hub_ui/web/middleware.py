@@ -1,4 +1,5 @@
-"""What stands before every page: which names and which other sites are answered, and the language of a request.
+"""What stands before every page, as ASGI middleware: which names and which other sites are answered, how a refusal is
+said, the language, the headers and the log of a request.
 
 Other web sites must not reach the page through the browser, by DNS rebinding or from their own pages (Origin and
 Sec-Fetch-Site).
@@ -14,13 +15,15 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub_ui.i18n import use_language
+from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
-from hub_ui.web.requests import path_of
-from hub_ui.web.uploads import Refused
+from hub_ui.web.layout.pages import static_version
+from hub_ui.web.layout.render import Renderer
+from hub_ui.web.requests import Refused, RequestMiddleware, path_of
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
@@ -67,26 +70,20 @@ class AllowedHosts:
 
 
 @dataclass(frozen=True)
-class HostCheck:
-    """ASGI middleware that checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
+class HostCheck(RequestMiddleware):
+    """Checks every route, including Gradio's. Programs send neither Origin nor Sec-Fetch-Site.
 
     `frames`: whether links of other sites may open the page in a frame of theirs too.
     """
 
-    app: ASGIApp
     hosts: AllowedHosts
     frames: bool = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            try:
-                self.hosts.check(headers)
-                if headers.get("sec-fetch-site") in _OTHER_SITES and not self.is_visit(scope, headers):
-                    raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
-            except Refused as refused:
-                await refused.response()(scope, receive, send)
-                return
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        self.hosts.check(headers)
+        if headers.get("sec-fetch-site") in _OTHER_SITES and not self.is_visit(scope, headers):
+            raise Refused("Another web page asked for this, and hub-ui answers its own page only.", 403)
         await self.app(scope, receive, send)
 
     def is_visit(self, scope: Scope, headers: Headers) -> bool:
@@ -119,15 +116,33 @@ def is_ip_address(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class RequestLanguage:
-    """ASGI middleware: what is answered is in the language of its request."""
+class Refusals(RequestMiddleware):
+    """What is refused within: people read it on a small page, htmx shows it as a toast, and programs get JSON."""
 
-    app: ASGIApp
+    render: Renderer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
             await self.app(scope, receive, send)
-            return
+        except Refused as refused:
+            await self.refusal(scope, refused)(scope, receive, send)
+
+    def refusal(self, scope: Scope, refused: Refused) -> Response:
+        headers = Headers(scope=scope)
+        if headers.get("hx-request") == "true":
+            places = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
+            return HTMLResponse(self.render("layout/toast", text=refused.message), refused.status, places)
+        if "text/html" in headers.get("accept", ""):
+            frame = {"lang": language().code, "root": scope.get("root_path", ""), "version": static_version()}
+            return HTMLResponse(self.render("layout/refusal", text=refused.message, **frame), refused.status)
+        return JSONResponse({"detail": refused.message}, refused.status)
+
+
+@dataclass(frozen=True)
+class RequestLanguage(RequestMiddleware):
+    """What is answered is in the language of its request."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         with use_language(read_language(Headers(scope=scope))):
             await self.app(scope, receive, send)
 
@@ -139,7 +154,7 @@ _COMPRESSED = re.compile(
 
 
 class Compression:
-    """ASGI middleware: pages, parts and scripts in gzip. Starlette leaves streams alone, so each step comes at once."""
+    """Pages, parts and scripts in gzip. Starlette leaves streams alone, so each step comes at once."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.plain, self.gzip = app, GZipMiddleware(app, minimum_size=1000, compresslevel=5)
@@ -163,15 +178,14 @@ _ALWAYS = {
 
 
 @dataclass(frozen=True)
-class SecurityHeaders:
-    """ASGI middleware around all others. `frames` are the sites that may show a page in a frame. A page of ours has a
-    policy of its own (layout/pages.py).
+class SecurityHeaders(RequestMiddleware):
+    """Around all others. `frames` are the sites that may show a page in a frame. A page of ours has a policy of its own
+    (layout/pages.py).
     """
 
-    app: ASGIApp
     frames: str = "'self'"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -180,7 +194,7 @@ class SecurityHeaders:
                 headers.setdefault("Content-Security-Policy", _REST.format(frames=self.frames))
             await send(message)
 
-        await self.app(scope, receive, reply if scope["type"] == "http" else send)
+        await self.app(scope, receive, reply)
 
 
 _LOG = logging.getLogger(__name__)
@@ -189,15 +203,8 @@ _WORD = re.compile(r"[a-z_-]{1,15}")
 
 
 @dataclass(frozen=True)
-class RequestLog:
-    """ASGI middleware, the outermost."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+class RequestLog(RequestMiddleware):
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         number, start, status = new_request_id(), time.monotonic(), 0
         headers = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID_HEADER.encode()]
         scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), number.encode())]}

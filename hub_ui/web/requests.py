@@ -1,30 +1,22 @@
 """Requests before they reach a route: those that nothing uses are closed, and a body has a size and a deadline."""
 
 import re
-import stat
-import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
-from PIL import Image
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.errors import HubUiError
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
-from hub_ui.web.uploads import TOO_LARGE, Refused
 
 # For all of a body that is no upload.
 BODY_SECONDS = 60.0
-# What Pillow raises for damaged and hostile files while it reads their headers.
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, OverflowError)
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # Their bodies are files (uploads.py, train/, library/), which have limits of their own.
 UPLOAD_ROUTES = ("/upload", "/train/price", "/library-file")
-NO_PAGE = N_("There is no such page.")
-_NOT_UPLOADED = N_("Only a file that was uploaded here can be used. Choose the file again.")
+TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
 # Of Gradio's own routes, what clients of the named endpoints use, its server's start, and signing in.
 _CALL = r"/gradio_api/call/(v2/)?[a-z]+"
 GRADIO_ROUTES = {
@@ -37,28 +29,25 @@ GRADIO_ROUTES = {
 AGENTS_ROUTES = {"GET": ("/gradio_api/mcp", "/gradio_api/mcp/schema"), "POST": ("/gradio_api/mcp",)}
 
 
-def check_pixels(path: Path, most_pixels: int) -> None:
-    """Reads the header alone. A file that is no image passes."""
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise Refused(_(_NOT_UPLOADED), 403)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                pixels = image.width * image.height
-    except FileNotFoundError as error:
-        raise Refused(_("The file that was uploaded is no longer here. Choose it again."), 410) from error
-    except _BOMBS:
-        pixels = most_pixels + 1
-    except _UNREADABLE:
-        return
-    if pixels > most_pixels:
-        raise Refused(
-            _("{name} has more than {most_pixels} million pixels. Make it smaller first.").format(
-                name=path.name, most_pixels=most_pixels // 1_000_000
-            ),
-            413,
-        )
+class Refused(HubUiError):
+    """A request that is not answered, and the status that says so."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class RequestMiddleware:
+    """ASGI middleware for requests alone. What else a server says to its app goes through as it is."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.answer if scope["type"] == "http" else self.app)(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,28 +73,20 @@ def first_part(path: str) -> str:
 
 
 @dataclass(frozen=True)
-class RequestCheck:
-    """ASGI middleware in front of all routes, ours and Gradio's."""
+class RequestCheck(RequestMiddleware):
+    """In front of all routes, ours and Gradio's."""
 
-    app: ASGIApp
     routes: OpenRoutes
     limits: WebLimits
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The server leaves the body away. Gradio has a HEAD of its own.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path = path_of(scope)
-        try:
-            if not self.routes.is_open(method, path):
-                raise Refused(_(NO_PAGE), 404)
-            if method != "GET" and path not in UPLOAD_ROUTES:
-                receive = await whole_body(receive, self.limits.body_bytes)
-        except Refused as refused:
-            await refused.response()(scope, receive, send)
-            return
+        if not self.routes.is_open(method, path):
+            raise Refused(_("There is no such page."), 404)
+        if method != "GET" and path not in UPLOAD_ROUTES:
+            receive = await whole_body(receive, self.limits.body_bytes)
         await self.app({**scope, "method": method}, receive, send)
 
 

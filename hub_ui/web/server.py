@@ -22,8 +22,6 @@ if sys.platform != "win32":
     import resource
 
 MOST_SECONDS = 120.0
-# Also how old the date in an answer's header may be.
-TICK_SECONDS = 1.0
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
 # More would help nobody, and some programs that are started go through all of them.
@@ -138,21 +136,6 @@ class PatientServer(http_server.Server):
         # No page has a WebSocket, which would be another protocol.
         config.ws = "none"
         super().__init__(config, *args, **named)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ends = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        """uvicorn looks ten times a second whether it shall end, which an app that nobody asks need not."""
-        self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ends.wait(), TICK_SECONDS)
-
-    def close(self) -> None:
-        self.should_exit = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ends.set)
-        super().close()  # type: ignore[no-untyped-call]
 
     def run_in_thread(self) -> None:
         """Raises ServerFailedToStartError where the port is not free."""

@@ -37,8 +37,7 @@ from hub_ui.web.try_page.dropped_routes import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.parts import TryParts
 from hub_ui.web.try_page.routes import TryRoutes
-from hub_ui.web.upload_files import UploadedFiles, UploadRoutes
-from hub_ui.web.uploads import Uploads
+from hub_ui.web.uploads import UploadedFiles, UploadRoutes, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 

@@ -1,34 +1,38 @@
-"""How much of the disk uploads take: each is bounded, and so are all of an hour."""
+"""The files that people give to the page: one route takes them, and a name that nobody guesses leads back to each.
 
+Each is bounded, and all of an hour fill no more of the disk than their room.
+"""
+
+import hmac
+import re
 import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_bytes, token_urlsafe
+from typing import Annotated, BinaryIO
 
 import anyio
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, Query
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.types import Message, Receive
 
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, NotFound, UsageError
+from hub_ui import format
+from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.policy import WebLimits
-
-
-class Refused(Exception):
-    """`message` says what to do next."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status = status
-
-    def response(self) -> JSONResponse:
-        return JSONResponse({"detail": self.message}, status_code=self.status)
-
+from hub_ui.web.images import FORMAT_TYPES, PRIVATE, TooLarge, open_image
+from hub_ui.web.layout.pages import Pages, is_part, page_address
+from hub_ui.web.requests import TOO_LARGE, Refused
+from hub_ui.web.view import View
 
 _SPARE_BYTES = 500_000_000
 # What a small file takes of a disk, and of this server.
@@ -37,7 +41,16 @@ _LEAST_BYTES = 65_536
 _SECONDS_BETWEEN_BYTES = 30.0
 _SECONDS = 1_800.0
 _NO_ROOM = N_("There is no room for another file here just now. Try again in an hour.")
-TOO_LARGE = N_("This is too much for one request. Shorten it, or choose a smaller file.")
+# Beside the generated images, which are swept with it, and two folders deep: no other route serves it.
+FOLDER = "uploads"
+LONGEST_NAME = 60
+MOST_FILES, MOST_FIELDS = 3, 40
+GONE = N_("The file that was uploaded is no longer here. Choose it again.")
+NOTHING = N_("Choose a file first.")
+_NAME = re.compile(r"[\w-]{20,60}")
+_UNSAFE = re.compile(r"[^\w .()+-]")
+
+UploadName = Annotated[str, Query(max_length=60)]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -72,7 +85,7 @@ class Uploads:
         most = self._limits.upload_bytes + 1_000_000
         if announced is not None and announced > most:
             raise Refused(_(TOO_LARGE), 413)
-        self.sweep()
+        sweep(self._folder, time.time() - self._limits.keep_seconds)
         promised = max(most if announced is None else announced, _LEAST_BYTES)
         if self._folder.exists() and shutil.disk_usage(self._folder).free < promised + _SPARE_BYTES:
             raise Refused(_(_NO_ROOM), 507)
@@ -93,9 +106,6 @@ class Uploads:
     def end(self, upload: Upload) -> None:
         """From now on it takes what came of it."""
         upload.promised = max(upload.received, _LEAST_BYTES)
-
-    def sweep(self) -> None:
-        sweep(self._folder, time.time() - self._limits.keep_seconds)
 
 
 def receive_upload(upload: Upload, receive: Receive) -> Receive:
@@ -121,3 +131,135 @@ def sweep(folder: Path, before: float) -> None:
         with suppress(OSError):
             if path.is_file() and path.stat().st_mtime < before:
                 path.unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadedFiles:
+    """Each in a folder of its own, whose name follows from the upload's name and its visitor: for another visitor the
+    same name leads nowhere.
+    """
+
+    folder: Path
+    pixels: int
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+
+    def keep(self, file: BinaryIO, file_name: str) -> str:
+        """Returns the upload's name. Raises Refused for an image of too many pixels."""
+        name = token_urlsafe(24)
+        path = self._folder(name) / plain_name(file_name)
+        path.parent.mkdir(parents=True)
+        with path.open("wb") as target:
+            shutil.copyfileobj(file, target)
+        try:
+            check_pixels(path, self.pixels)
+        except Refused:
+            shutil.rmtree(path.parent)
+            raise
+        return name
+
+    def path(self, name: str) -> Path:
+        """Raises NotFound for what is gone, and for a name of somebody else."""
+        folder = self._folder(name) if _NAME.fullmatch(name) else None
+        found = (
+            next((path for path in folder.iterdir() if path.is_file()), None) if folder and folder.is_dir() else None
+        )
+        if found is None:
+            raise NotFound(_(GONE))
+        return found
+
+    def _folder(self, name: str) -> Path:
+        visitor = current_visitor()
+        text = f"{name} {visitor.person if visitor else ''}"
+        return self.folder / FOLDER / hmac.digest(self.secret, text.encode(), "sha256").hex()[:40]
+
+
+def check_pixels(path: Path, most: int) -> None:
+    """Reads the header alone. A file that is no image passes. Raises Refused."""
+    try:
+        with open_image(path, most, formats=None):
+            return
+    except TooLarge as error:
+        text = _("{name} has more than {most_pixels} million pixels. Make it smaller first.")
+        raise Refused(text.format(name=path.name, most_pixels=most // 1_000_000), 413) from error
+    except ValueError:
+        return
+
+
+def plain_name(text: str) -> str:
+    """A file's name without folders, hidden characters and leading dots, which any disk can hold."""
+    name = _UNSAFE.sub("_", format.visible(text.replace("\\", "/").rpartition("/")[2])).lstrip(". ")
+    stem, dot, suffix = name.rpartition(".")
+    short = f"{stem[: LONGEST_NAME - 12]}{dot}{suffix[:11]}" if dot else name[:LONGEST_NAME]
+    return short.strip() or "file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadRoutes:
+    """`answers` are by form field: what a file in it is answered with, or, with an empty name, its removal.
+
+    Other fields are answered with a hidden field of the upload's name, or lead back to their page with that name.
+    """
+
+    pages: Pages
+    files: UploadedFiles
+    uploads: Uploads
+    answers: Mapping[str, Callable[[Request, FormData, str], Response]] = field(default_factory=dict)
+
+    def router(self) -> APIRouter:
+        router = self.pages.router()
+
+        @router.post("/upload")
+        async def upload(request: Request) -> Response:
+            return await self.receive(request)
+
+        @router.get("/uploaded")
+        def uploaded(name: UploadName) -> Response:
+            return image_response(self.files.path(name))
+
+        return router
+
+    async def receive(self, request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        announced = int(length) if length.isascii() and length.isdigit() else None
+        upload = await anyio.to_thread.run_sync(self.uploads.begin, announced)
+        try:
+            limited = Request(request.scope, receive_upload(upload, request.receive))
+            async with limited.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+                return await anyio.to_thread.run_sync(self.answer, request, form)
+        except (HTTPException, ClientDisconnect) as error:
+            raise UsageError(_(NOTHING)) from error
+        finally:
+            self.uploads.end(upload)
+
+    def answer(self, request: Request, form: FormData) -> Response:
+        """To the first field with a file, or to one that is emptied."""
+        given = next(
+            ((name, file) for name, file in form.multi_items() if isinstance(file, UploadFile) and file.size), None
+        )
+        emptied = text_of(form, "remove")
+        if given is None and emptied not in self.answers:
+            raise UsageError(_(NOTHING))
+        field_name, file = given or (emptied, None)
+        name = self.files.keep(file.file, file.filename or "") if file is not None else ""
+        answer = self.answers.get(field_name)
+        if answer is not None:
+            return answer(request, form, name)
+        if not is_part(request):
+            back = View.from_address(text_of(form, "back")).to_address()
+            return RedirectResponse(page_address(f"{back}&{field_name}={name}".lstrip("&")), 303)
+        return self.pages.part("upload", field=field_name, name=name, file=self.files.path(name).name)
+
+
+def text_of(form: FormData, name: str, longest: int = 8000) -> str:
+    value = form.get(name)
+    return value[:longest] if isinstance(value, str) else ""
+
+
+def image_response(path: Path) -> Response:
+    """The file of an image, by what its bytes are. Raises NotFound for all else, which is not handed on."""
+    try:
+        with open_image(path) as image:
+            media_type = FORMAT_TYPES[image.format or ""]
+    except ValueError as error:
+        raise NotFound(_("This is not an image that can be shown.")) from error
+    return FileResponse(path, media_type=media_type, headers=PRIVATE)

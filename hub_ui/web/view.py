@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
 
 from connectors.errors import BadQuery, BadRef, UsageError
@@ -18,7 +18,6 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import N_, _
-from hub_ui.library_search import SORTS as LIBRARY_SORTS
 from hub_ui.library_search import Sort as LibrarySort
 
 Value = TypeVar("Value")
@@ -95,18 +94,14 @@ class TrySettings:
             use_trigger_words=one.get("words") != "off",
             sheet=sheet_kind(one.get("sheet", "pair")),
             prompts=rows_of("\n".join(given.get("row", ()))),
-            place="replicate" if one.get("place") == "replicate" else "local",
+            place=_choice(Place, one.get("place"), "local"),
             weights=_valid(weights_of, one.get("weights")) or (),
             varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
-            quality=quality_of(one.get("quality")),
+            quality=_choice(Quality, one.get("quality"), "balanced"),
             clip_weights=_valid(clip_weights_of, one.get("clip")) or (),
             blocks=_valid(blocks_of, one.get("blocks")) or (),
             strength=float(strength) if _GUIDANCE.fullmatch(strength) and 0 < float(strength) <= 1 else None,
         )
-
-
-def quality_of(name: object) -> Quality:
-    return "fast" if name == "fast" else "full" if name == "full" else "balanced"
 
 
 def prompt_text(value: object) -> str:
@@ -173,6 +168,11 @@ def sheet_kind(text: str) -> ComparisonKind:
     return text if text in get_args(ComparisonKind) and text != "one" else "pair"  # type: ignore[return-value]
 
 
+def _choice(choices: Any, text: str | None, otherwise: Value) -> Value:
+    """What is none of the Literal's choices is `otherwise`."""
+    return cast(Value, text) if text in get_args(choices) else otherwise
+
+
 def _valid(parse: Callable[[str | None], Value], text: str | None) -> Value | None:
     try:
         return parse(text)
@@ -225,43 +225,33 @@ class LibraryView:
     tool: LibraryTool = ""
 
     def to_pairs(self) -> list[tuple[str, str]]:
-        named = [
-            ("lq", self.text),
-            ("lsort", "" if self.sort == "name" else self.sort),
-            ("lset", self.collection),
-            ("lpage", str(self.number + 1) if self.number else ""),
-            ("ltool", self.tool),
-        ]
+        page, sort = str(self.number + 1) if self.number else "", "" if self.sort == "name" else self.sort
+        named = [("lq", self.text), ("lsort", sort), ("lset", self.collection), ("lpage", page), ("ltool", self.tool)]
         return [(name, value) for name, value in named if value]
 
     @staticmethod
     def from_pairs(given: Mapping[str, Sequence[str]]) -> LibraryView:
         """Reads what `to_pairs` writes. Invalid values are left out."""
-        sort, tool = given.get("lsort", [""])[0], given.get("ltool", [""])[0]
+        one = {name: values[0] for name, values in given.items()}
         return LibraryView(
-            text=given.get("lq", [""])[0][:LONGEST_QUERY],
-            sort=sort if sort in LIBRARY_SORTS else "name",  # type: ignore[arg-type]
-            number=max(0, (_natural(given.get("lpage", [""])[0], 10**6) or 1) - 1),
-            collection=given.get("lset", [""])[0][:LONGEST_NAME],
-            tool=tool if tool in get_args(LibraryTool) else "",  # type: ignore[arg-type]
+            text=one.get("lq", "")[:LONGEST_QUERY],
+            sort=_choice(LibrarySort, one.get("lsort"), "name"),
+            number=(_natural(one.get("lpage"), 10**6) or 1) - 1,
+            collection=one.get("lset", "")[:LONGEST_NAME],
+            tool=_choice(LibraryTool, one.get("ltool"), ""),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`open` is the ref of the open detail panel, empty for none. `visit` counts steps through the browser's history.
-
-    Gradio tells a changed view by its hash, and then asks every page. A search of the library concerns no other page,
-    and that page paints it itself; but what the browser goes back to has to be painted.
-    """
+    """`open` is the ref of the open detail panel, empty for none."""
 
     page: PageName = "browse"
     query: Query = field(default_factory=lambda: Query(limit=PAGE_SIZE))
     open: str = ""
     stack: tuple[StackedLora, ...] = ()
     settings: TrySettings = field(default_factory=TrySettings)
-    library: LibraryView = field(default_factory=LibraryView, hash=False)
-    visit: int = field(default=0, compare=False, hash=True)
+    library: LibraryView = field(default_factory=LibraryView)
 
     @property
     def refs(self) -> tuple[Ref, ...]:
@@ -271,11 +261,6 @@ class View:
     def open_lora(self) -> str:
         """The LoRA of the panel, without version and file."""
         return str(Ref.parse(self.open).lora) if self.open else ""
-
-    @property
-    def stack_name(self) -> str:
-        """Tells these LoRAs on the Compare page from others."""
-        return f"{hash(tuple(s.ref for s in self.stack)):x}"
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -306,14 +291,10 @@ class View:
     def to_address(self) -> str:
         """The shortest query string, without the question mark."""
         q = self.query
-        pairs: list[tuple[str, str]] = []
-        if self.page != "browse":
-            # Not "page", which Gradio takes for the name of one of its own pages, and fails.
-            pairs.append(("view", self.page))
+        # Not "page", which Gradio takes for the name of one of its own pages, and fails.
+        pairs: list[tuple[str, str]] = [("view", self.page)] if self.page != "browse" else []
         pairs += [("q", self.text)] if self.text else []
-        pairs += [("hub", hub) for hub in q.hubs]
-        pairs += [("base", base) for base in q.bases]
-        pairs += [("kind", kind) for kind in q.kinds]
+        pairs += [(name, value) for name in ("hub", "base", "kind") for value in getattr(q, PARAMETERS[name])]
         pairs += [("filter", text) for text in self.filters]
         pairs += [("sort", q.sort)] if q.sort != "relevance" else []
         pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
@@ -324,16 +305,15 @@ class View:
         return urlencode(pairs + self.settings.to_pairs())
 
     @staticmethod
-    def from_address(query_string: str, usual: object = None) -> View:
+    def from_address(query_string: str, usual: str | None = None) -> View:
         """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""
         given: Mapping[str, Sequence[str]] = {}
         with suppress(ValueError):  # more fields than anyone needs
             given = parse_qs(query_string, max_num_fields=MOST_FIELDS) if len(query_string) < LONGEST_ADDRESS else {}
-        page = given.get("view", [""])[0]
         stack = (_parse_lora(text) for text in given.get("lora", [])[:MOST_LORAS])
         return View(
-            page=page if page in get_args(PageName) else "browse",  # type: ignore[arg-type]
-            query=_query(given, usual if isinstance(usual, str) else ""),
+            page=_choice(PageName, given.get("view", [""])[0], "browse"),
+            query=_query(given, usual or ""),
             open=_ref(given.get("open", [""])[0]),
             # Each LoRA once.
             stack=tuple({s.ref: s for s in stack if s is not None}.values()),

@@ -5,12 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.hosting.address import cookie_of, read_address, read_visitor
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
-from hub_ui.web.uploads import Refused
+from hub_ui.web.requests import Refused, RequestMiddleware
 from hub_ui.web.view import OWN_ADDRESSES
 
 # Where people arrive.
@@ -20,18 +20,12 @@ SIGN_OUT_ROUTE = "/logout"
 
 
 @dataclass(frozen=True)
-class VisitorCookie:
-    """ASGI middleware: each request is its visitor's, and a page, or what is sent from one, brings a new one their
-    cookie.
-    """
+class VisitorCookie(RequestMiddleware):
+    """Each request is its visitor's, and a page, or what is sent from one, brings a new one their cookie."""
 
-    app: ASGIApp
     visitors: Visitors
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         cookie = read_visitor(headers)
         peer = (scope.get("client") or ("",))[0]
@@ -42,8 +36,6 @@ class VisitorCookie:
         if scope["path"] == SIGN_OUT_ROUTE:
             self.visitors.sign_out(session)
         visitor.sign_in({} if self.visitors.is_signed_out(session) else session, time.time())
-        # For what counts requests that are under way.
-        scope.setdefault("state", {})["visitor"] = visitor
 
         async def reply(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -66,23 +58,20 @@ def makes_known(method: str, path: str, headers: Headers) -> bool:
 
 
 @dataclass(frozen=True)
-class AddressCheck:
-    """ASGI middleware: at most so many requests of one network address are under way at a time, streams included.
+class AddressCheck(RequestMiddleware):
+    """At most so many requests of one network address are under way at a time, streams included.
 
     So a proxy's connections count for the visitors behind it. It stands after VisitorCookie.
     """
 
-    app: ASGIApp
     most: int
     _open: Counter[str] = field(default_factory=Counter, init=False)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         visitor = current_visitor()
-        address = visitor.address if visitor is not None and scope["type"] == "http" else ""
+        address = visitor.address if visitor is not None else ""
         if address and self._open[address] >= self.most:
-            text = _("Too many pages are open at your network address. Close some, then try again.")
-            await Refused(text, 429).response()(scope, receive, send)
-            return
+            raise Refused(_("Too many pages are open at your network address. Close some, then try again."), 429)
         self._open[address] += 1
         try:
             await self.app(scope, receive, send)

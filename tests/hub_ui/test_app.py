@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub_ui import app, services
-from hub_ui.app import ENDED, build_app, finish_work
+from hub_ui.app import ENDED, App, build_app, finish_work
 from hub_ui.jobs.jobs import JobSubject
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import served
@@ -48,3 +49,22 @@ def test_what_runs_when_the_app_ends_hears_a_sentence(home: Path, monkeypatch: p
         finish_work(built, made)
         following.join()
     assert heard[-1] == ENDED
+
+
+def test_a_page_that_follows_a_job_hears_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = list[App]()
+
+    def build(*given: Any, **named: Any) -> App:
+        made.append(build_app(*given, **named))
+        return made[-1]
+
+    def work(on_progress: object, is_cancelled: object) -> None:
+        while not is_cancelled():  # type: ignore[operator]
+            threading.Event().wait(0.01)
+
+    monkeypatch.setattr(app, "build_app", build)
+    with served(tmp_path, stop_seconds=0) as page:
+        following = page.get(f"jobs/{made[0].jobs.start(JobSubject(), work)}", stream=True)
+        # Until its thread follows the job.
+        threading.Event().wait(1)
+    assert ENDED in following.text

@@ -24,6 +24,7 @@ from hub_ui.services import Services
 from hub_ui.web.browse.hub_status import HubStatus, error_status, idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.render import Renderer
+from hub_ui.web.requests import Refused
 from hub_ui.web.view import PageName, View
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -112,7 +113,8 @@ class Pages:
         return APIRouter(route_class=route_class(self.answer_error))
 
     def answer_error(self, request: Request, error: HubUiError) -> Response:
-        status = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
+        usual = next((number for kind, number in _STATUSES if isinstance(error, kind)), 502)
+        status = error.status if isinstance(error, Refused) else usual
         if is_part(request):
             answer = self.part("layout/toast", text=error.message, status=status)
             answer.headers.update({"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})

@@ -21,7 +21,8 @@ from hub_ui.generate.request import Step
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject
 from hub_ui.training import Trainer, TrainingSet, training_set
-from hub_ui.web.uploads import Refused, Uploads, receive_upload
+from hub_ui.web.requests import Refused
+from hub_ui.web.uploads import Uploads, receive_upload
 
 KIND = "training"
 OnProgress = Callable[["Progress"], None]

@@ -20,7 +20,7 @@ from hub_ui.i18n import _
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.form import PageState, read_address
-from hub_ui.web.upload_files import UploadedFiles, UploadName, text_of
+from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import View
 
 # Hubs may be asked for each LoRA of an image.

@@ -18,7 +18,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.record import Example
 from hub_ui import services
-from hub_ui.app import build_server
+from hub_ui.app import build_app
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.catalog.builders import lora, version
@@ -94,7 +94,7 @@ def client(built: Services, tmp_path: Path) -> Iterator[TestClient]:
 @contextmanager
 def open_client(built: Services, folder: Path) -> Iterator[TestClient]:
     with ExitStack() as closing:
-        server = build_server(built, closing, host="localhost", folder=folder)
+        server = build_app(built, closing, host="localhost", folder=folder).server
         yield TestClient(server, base_url="http://localhost", follow_redirects=False)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.policy import hosted_policy
-from hub_ui.web.calls import KEPT_SECONDS, CallCheck, Calls
-from hub_ui.web.uploads import Refused
+from hub_ui.web.calls import KEPT_SECONDS, Calls
+from hub_ui.web.requests import Refused
 from tests.hub_ui.web.raw import Visitor, served
 
 LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)
@@ -68,26 +66,6 @@ def test_a_session_is_read_while_somebody_reads_it() -> None:
     with calls.reading("one"), calls.reading("one"):
         assert (calls.is_read("one"), calls.is_read("other"), calls.are_read()) == (True, False, True)
     assert (calls.is_read("one"), calls.are_read()) == (False, False)
-
-
-def test_a_stream_of_a_page_is_read_while_it_is_open() -> None:
-    calls, seen = Calls(LIMITS), list[bool]()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", scope["kind"])]})
-        seen.append(calls.are_read())
-
-    async def send(message: Message) -> None:
-        seen.append(calls.are_read())
-
-    async def receive() -> Message:
-        return {"type": "http.disconnect"}
-
-    check = CallCheck(app, calls, (), lambda _name, body, _by_name: body)
-    for kind in (b"text/event-stream; charset=utf-8", b"text/html"):
-        asyncio.run(check({"type": "http", "method": "GET", "path": "/ask", "kind": kind}, receive, send))
-        seen.append(calls.are_read())
-    assert seen == [True, True, False, False, False, False]
 
 
 def test_a_program_that_reads_none_of_its_answers_is_stopped(page: Visitor) -> None:

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from hub_ui.settings import from_environment
 from hub_ui.web.middleware import AllowedHosts
-from hub_ui.web.uploads import Refused
+from hub_ui.web.requests import Refused
 from tests.hub_ui.web.raw import Visitor, served
 
 ROUTES = ["", "config", "gradio_api/info", "gradio_api/file=x", "gradio_api/queue/data?session_hash=x", "health"]
@@ -116,3 +116,23 @@ def test_the_page_comes_in_the_language_of_its_request(
     answer = replace(local, headers=headers).get("")
     assert f'lang="{code}"' in answer.text
     assert word in answer.text
+
+
+NAVIGATION, HTMX = {"Accept": "text/html,*/*;q=0.8"}, {"HX-Request": "true", "Accept": "text/html"}
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 404), ({"Host": "<b>.example"}, 403)])
+def test_a_person_reads_a_refusal_on_a_small_page(local: Visitor, headers: dict[str, str], status: int) -> None:
+    answer = replace(local, headers={**NAVIGATION, **headers}).get("nowhere")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert ('role="alert"' in answer.text, "<b>" in answer.text, "<script" in answer.text) == (True, False, False)
+
+
+def test_htmx_shows_a_refusal_as_a_toast(local: Visitor) -> None:
+    answer = replace(local, headers=HTMX).get("nowhere")
+    assert (answer.status_code, answer.headers["hx-retarget"]) == (404, "#toast")
+    assert answer.text == '<p class="problem">There is no such page.</p>'
+
+
+def test_a_program_reads_it_as_json(local: Visitor) -> None:
+    assert local.get("nowhere").json() == {"detail": "There is no such page."}

@@ -3,68 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
 import socket
-import struct
-import time
-import zlib
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from PIL import Image
 
 from hub_ui.hosting.limits import Limits
 from hub_ui.policy import hosted_policy
 from hub_ui.web import requests as web_requests
-from hub_ui.web.requests import OpenRoutes, RequestCheck, check_pixels
-from hub_ui.web.uploads import Refused, sweep
+from hub_ui.web.requests import OpenRoutes, RequestCheck
 from tests.hub_ui.web.raw import Visitor
 
 WEB_LIMITS = hosted_policy(Limits()).limits
-
-
-def png(width: int = 8, height: int = 8) -> bytes:
-    held = io.BytesIO()
-    Image.new("RGB", (width, height), "red").save(held, "PNG")
-    return held.getvalue()
-
-
-def bomb(side: int) -> bytes:
-    """An image of one bit a pixel, all black."""
-    row = zlib.compress(b"\0" * ((side // 8 + 2) * side), 9)
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", row), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-
-
-def test_a_link_in_place_of_an_upload_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "x.png").symlink_to(__file__)
-    with pytest.raises(Refused, match="uploaded"):
-        check_pixels(tmp_path / "x.png", 100)
-
-
-def test_a_picture_with_too_many_pixels_is_refused_before_it_is_opened(tmp_path: Path) -> None:
-    data = bomb(13_370)
-    (tmp_path / "bomb.png").write_bytes(data)
-    with pytest.raises(Refused, match=r"bomb.png has more than 16 million pixels. Make it smaller first."):
-        check_pixels(tmp_path / "bomb.png", WEB_LIMITS.pixels)
-    assert len(data) < 30_000
-
-
-def test_what_is_no_picture_has_no_pixels(tmp_path: Path) -> None:
-    (tmp_path / "pictures.zip").write_bytes(b"PK\3\4" + bytes(100))
-    check_pixels(tmp_path / "pictures.zip", 1)
-
-
-def test_an_upload_that_is_gone_is_asked_for_again(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no longer here"):
-        check_pixels(tmp_path / "gone.png", 1)
 
 
 @pytest.mark.parametrize(
@@ -107,16 +59,6 @@ def test_no_other_file_is_served(local: Visitor, path: str) -> None:
 def test_a_request_that_is_too_long_is_refused_with_a_sentence(hosted: Visitor, route: str) -> None:
     answer = hosted.post(route, data=b"x" * 1_100_000)
     assert (answer.status_code, answer.json()["detail"].split(".")[0]) == (413, "This is too much for one request")
-
-
-def test_old_uploads_are_taken_away(tmp_path: Path) -> None:
-    old, new = tmp_path / "a" / "old.png", tmp_path / "new.png"
-    old.parent.mkdir()
-    old.touch()
-    new.touch()
-    os.utime(old, (time.time() - 7200, time.time() - 7200))
-    sweep(tmp_path, time.time() - 3600)
-    assert (old.exists(), new.exists()) == (False, True)
 
 
 @pytest.mark.parametrize("route", ["gradio_api/queue/join", "gradio_api/call/search", "lora/favorite"])

@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
+from hub_ui.web.layout.render import Renderer
+from hub_ui.web.middleware import Refusals
 from hub_ui.web.visitors import AddressCheck, VisitorCookie
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.web.conftest import PART, read
@@ -185,7 +187,7 @@ async def status_of(app: ASGIApp, visitor: Person, sent: list[int]) -> None:
 def test_one_address_has_so_many_requests_under_way_whoever_they_are() -> None:
     async def ask() -> tuple[int, list[int], int]:
         held, sent = Held(), list[int]()
-        app = AddressCheck(held, most=2)
+        app = Refusals(AddressCheck(held, most=2), Renderer())
         names = [
             ("ada", "8.8.8.8"),
             ("ben", "8.8.8.8"),
