@@ -11,7 +11,6 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
 from hub_ui.web.browse.cards import base_label
-from hub_ui.web.lora import fact_rows
 
 MOST_RANKS = 4
 MOST_TAGS = 8
@@ -199,7 +198,7 @@ def _describe_numbers(older: Record, newer: Record) -> Iterator[str]:
     if older.rank and newer.rank and older.rank != newer.rank:
         yield _("rank {before} → {after}").format(before=older.rank, after=newer.rank)
     if older.algorithm and newer.algorithm and older.algorithm != newer.algorithm:
-        before, after = fact_rows.algorithm(older.algorithm), fact_rows.algorithm(newer.algorithm)
+        before, after = algorithm(older.algorithm), algorithm(newer.algorithm)
         yield _("algorithm {before} → {after}").format(before=before, after=after)
     if older.weight_text and newer.weight_text and older.weight_text != newer.weight_text:
         yield _("weight {before} → {after}").format(before=older.weight_text, after=newer.weight_text)

@@ -29,7 +29,8 @@ def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> 
 
 
 def card(record: Record | None = None, *, held: bool = False, **fields: Any) -> cards.Card:
-    return cards.card(record or flatten(lora(1)), ceiling="explicit", in_library=lambda ref: held, **fields)
+    made = cards.card(record or flatten(lora(1)), ceiling="explicit", **fields)
+    return cards.held(made) if held else made
 
 
 def pictured(*examples: Example, **fields: Any) -> cards.Card:
@@ -119,7 +120,7 @@ def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
     waiting = list_values(statuses=(pending_status("civitai"), idle_status("replicate")))
     assert {ghost["aria-hidden"] for ghost in waiting.select(".ghost")} == {"true"}
-    assert len(waiting.select(".ghost")) == 4
+    assert len(waiting.select(".ghost")) == 8
     assert list_values(statuses=(idle_status("civitai"),)).select(".ghost") == []
 
 

@@ -13,7 +13,7 @@ from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
-from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.catalog.builders import claim, lora
 from tests.hub_ui.web.conftest import open_client, read, with_settings
 
 
@@ -28,7 +28,7 @@ def test_the_number_on_the_phones_button_counts_what_is_chosen(client: TestClien
 
 
 def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
-    built.catalog.add([lora(1, tags=("<b>\u202ex",))])
+    built.catalog.add([lora(1, base="Flux.1 D", tags=("<b>\u202ex",))])
     page = read(client.get("/").text)
     [box] = [box for box in page.select("#group-tags input") if "<b>" in box["value"]]
     name = box.find_next_sibling("span")
@@ -36,7 +36,7 @@ def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
 
 
 def test_words_that_not_everybody_knows_are_explained(client: TestClient, built: Services) -> None:
-    built.catalog.add([lora(1, base="Flux.1 D")])
+    built.catalog.add([lora(1, base="Flux.1 D", claims=(claim("kind", "style"),))])
     words = {link.text: link["href"] for link in read(client.get("/").text).select("#filters legend a")}
     assert words == {"Base model": "glossary#base-model", "Kind": "glossary#kind"}
 
@@ -82,7 +82,7 @@ def test_the_demo_says_what_it_is_and_what_can_be_tried_in_it(client: TestClient
     built.catalog.add([lora(1)])
     page = read(client.get("/").text)
     assert line(page) == (
-        "Demo: three local hubs with sample LoRAs. Only those for Tiny Shapes can be tried. Show them"
+        "Demo: three local hubs with sample LoRAs. You can try the ones made for Tiny Shapes. Show them"
     )
     assert page.select_one("#show-tiny")["href"] == "?base=tiny-shapes"
     assert line(read(client.get("/?q=ink").text)).startswith("1 LoRA that mentions ink")
