@@ -266,12 +266,10 @@ def range_after_click(chosen: Range | None, step: Range) -> Range:
 
 def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
     """What each level of mature images is called, with how many LoRAs it lists."""
-    found: dict[str, str] = {}
-    listed = 0
-    for level in NSFW_LEVELS:
-        listed += (levels or {}).get(level, 0)
-        found[level] = _(NSFW_WORDS[level]) + (f" ({format.number(listed)})" if levels else "")
-    return found
+    if not levels:
+        return {level: _(words) for level, words in NSFW_WORDS.items()}
+    listed = itertools.accumulate(levels.get(level, 0) for level in NSFW_LEVELS)
+    return {level: f"{_(NSFW_WORDS[level])} ({format.number(n)})" for level, n in zip(NSFW_LEVELS, listed, strict=True)}
 
 
 # What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where
@@ -282,14 +280,14 @@ LEADS: Mapping[str, tuple[str, str]] = {
     "kind": N_plural("that is a", "that are"),
     "text": N_plural("that mentions", "that mention"),
 }
-ORDER = (*(key for key in LEADS if key != "text"), "text")
+ORDER = tuple(LEADS)
 # They have controls of their own.
 ELSEWHERE = ("sort", "nsfw")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A part with what leads to it. The click that removes it names the part by `name`, `value` and `is_excluded`."""
+    """A part with what leads to it."""
 
     lead: str
     label: str
@@ -302,13 +300,12 @@ def words(query: Query, *, one: bool = False) -> list[Word]:
     parts.sort(key=lambda part: ORDER.index(part.key) if part.key in ORDER and not part.is_excluded else len(ORDER))
     found: list[Word] = []
     for part in parts:
-        before = found[-1].part if found else None
-        follows = before is not None and before.key == part.key and not before.is_excluded
-        lead = "" if part.is_excluded or part.key not in LEADS else ngettext(*LEADS[part.key], 1 if one else 2)
-        if lead and follows:
-            lead = _("and") if part.key == "text" else _("or")
-        is_kind = part.key == "kind" and not part.is_excluded and not one
-        found.append(
-            Word(lead=lead, label=_(format.KIND_PLURALS[part.value]) if is_kind else part_label(part), part=part)
-        )
+        before, label, lead = found[-1].part if found else None, part_label(part), ""
+        if part.key in LEADS and not part.is_excluded:
+            lead = ngettext(*LEADS[part.key], 1 if one else 2)
+            if before is not None and before.key == part.key and not before.is_excluded:
+                lead = _("and") if part.key == "text" else _("or")
+            if part.key == "kind" and not one:
+                label = _(format.KIND_PLURALS[part.value])
+        found.append(Word(lead=lead, label=label, part=part))
     return found

@@ -68,10 +68,9 @@ def with_hits(status: HubStatus, listed: int) -> HubStatus:
 
 
 def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = None) -> HubStatus:
-    if isinstance(error, KeyRequired):
-        return HubStatus(hub=hub, state="key", text=_("add a key"), title=error.message)
     if isinstance(error, AccessError):
-        return HubStatus(hub=hub, state="key", text=_("needs a key"), title=error.message)
+        text = _("add a key") if isinstance(error, KeyRequired) else _("needs a key")
+        return HubStatus(hub=hub, state="key", text=text, title=error.message)
     seconds = math.ceil(error.retry_after or 0)
     until = math.ceil(time.time()) + seconds if seconds else 0
     if isinstance(error, RateLimited):

@@ -101,18 +101,18 @@ def first_cards(services: Services, query: Query) -> Results:
 
 def search(services: Services, query: Query) -> Iterator[Results]:
     """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
-    now = begin(services, query)
-    found = read_list(services, query, now.page)
+    now, found = begin(services, query), first_cards(services, query)
     if len(found.ids) >= FEW_CARDS or not now.pending:
-        now = with_list(now, found)
+        now = found
     yield now
     answers: Iterator[Answer | None] = iter(())
     if now.pending:
         try:
-            asked = replace(query, hubs=now.pending)
-            answers = services.lookup.search_with_pause(asked, pause=HOLD_SECONDS)
+            answers = services.lookup.search_with_pause(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
         except LimitReached as error:
-            yield with_limit(refresh(services, now), error)
+            # What was seen before stands here, and the hubs can be asked again.
+            idle = tuple(idle_status(status.hub) for status in now.statuses)
+            yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
             return
     has_answer = False
     for answer in answers:
@@ -147,8 +147,12 @@ def next_cards(
     while now.below <= 0 and now.cursors and rounds < MAX_BARREN_ROUNDS and (not rounds or not now.ids):
         rounds += 1
         asked, now = now.cursors, replace(now, cursors={}, statuses=tuple(pending_status(hub) for hub in now.cursors))
-        for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked):
-            now = now if answer is None else with_answer(services, now, answer, asked)
+        try:
+            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked)
+        except LimitReached as error:
+            return replace(now, statuses=(), cursors=asked, failed=asked, note=error.message)
+        for answer in filter(None, answers):
+            now = with_answer(services, now, answer, asked)
         now = after_card(services, now, after, shown)
     # A page that a hub failed to give is asked for again by the next click.
     left = {**(now.cursors if now.ids else {}), **now.failed}
@@ -170,12 +174,6 @@ def after_card(services: Services, now: Results, after: int, shown: int) -> Resu
     return replace(now, ids=found.ids[start : start + now.page], total=found.total - start, facets=found.facets)
 
 
-def with_limit(now: Results, error: LimitReached) -> Results:
-    """The visitor has used up what they may ask; what was seen before stands here, and hubs can be asked again."""
-    statuses = tuple(idle_status(status.hub) for status in now.statuses)
-    return replace(now, statuses=statuses, failed=dict.fromkeys(now.pending, ""), note=error.message)
-
-
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
     """With the state of the hub that answered, and where its next page is, or the one that it failed to give."""
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
@@ -194,10 +192,9 @@ def note(services: Services, now: Results) -> str:
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
-    waiting = (status.title for status in now.statuses if status.state == "down" and status.until)
-    return (
-        format.sentences(*waiting) if now.ids else " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
-    )
+    if now.ids:
+        return format.sentences(*(status.title for status in now.statuses if status.state == "down" and status.until))
+    return " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
 
 
 def refresh(services: Services, now: Results) -> Results:

@@ -26,7 +26,6 @@ from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.detail import (
     Place,
-    Standing,
     description_html,
     read_text,
     standing,
@@ -133,7 +132,14 @@ class Panel:
             "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
             "line": line(lora, record),
             "images": gallery(record, view.query.nsfw),
-            "standing": self.standing(record, version, facts),
+            "standing": standing(
+                record,
+                version,
+                facts,
+                key_place=key_place(self.services, record.hub),
+                needs=partial(requirements, self.services),
+                in_library=self.services.downloads.holds(record.ref),
+            ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": tuple(fact_groups(rows(record, facts), "" if state else read_text(facts))),
@@ -145,20 +151,9 @@ class Panel:
             "tags": [search_link("tag", tag) for tag in shown_tags],
         }
 
-    def standing(self, record: Record, version: Version | None, facts: Facts | None) -> Standing:
-        return standing(
-            record,
-            version,
-            facts,
-            key_place=key_place(self.services, record.hub),
-            needs=partial(requirements, self.services),
-            in_library=self.services.downloads.holds(record.ref),
-        )
-
     def description(self, lora: Lora, version: Version | None, record: Record) -> Markup:
         # A model card's relative addresses lead to files beside it, of the same commit.
-        is_card = lora.hub == "huggingface" and version is not None
-        base = f"{lora.url}/resolve/{version.ref.version}/" if is_card and version is not None else lora.url
+        base = f"{lora.url}/resolve/{version.ref.version}/" if lora.hub == "huggingface" and version else lora.url
         image_url = partial(self.render.image_url, ref=record.ref)
         return description_html(lora.description, lora.description_format, base=base, image_url=image_url)
 
@@ -203,14 +198,9 @@ class Panel:
 
 def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     """What the licence allows and what not, each with its tone; nothing of what is not known."""
-    found = []
-    for use, words in PERMISSIONS.items():
-        allowed = record.permissions.get(use)
-        if allowed is not None:
-            found.append((f"{'✓' if allowed else '×'} {_(words)}", "good" if allowed else ""))
-    if record.permissions.get("no_credit") is False:
-        found.append((_("credit needed"), "warn"))
-    return tuple(found)
+    known = [(words, record.permissions.get(use)) for use, words in PERMISSIONS.items()]
+    found = [(f"{'✓' if may else '×'} {_(words)}", "good" if may else "") for words, may in known if may is not None]
+    return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,9 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.hosting.quotas import LimitReached
 from hub_ui.library import lockfile
+from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.browse import search
@@ -341,6 +343,20 @@ def test_the_page_that_a_hub_failed_to_give_is_asked_for_by_the_next_click(three
     civitai.error = None  # type: ignore[attr-defined]
     search.next_cards(three, now.query, after=now.ids[-1], shown=6, cursors=after.cursors)
     assert civitai.asked[-2:] == ["page 1", "page 2"]  # type: ignore[attr-defined]
+
+
+def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click(
+    three: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spend(lookup: Lookup, *given: object, **named: object) -> None:
+        raise LimitReached("Search again in a minute.")
+
+    now = list(search.search(three, Query(sort="downloads")))[-1]
+    monkeypatch.setattr(Lookup, "search_with_pause", spend)
+    after = more(three, now)
+    assert (after.cursors, after.failed, after.note) == (now.cursors, now.cursors, "Search again in a minute.")
+    last = list(search.search(three, Query(sort="downloads")))[-1]
+    assert (len(last.ids), last.pending, last.note) == (6, (), "Search again in a minute.")
 
 
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
