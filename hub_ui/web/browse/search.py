@@ -193,7 +193,7 @@ def note(services: Services, now: Results) -> str:
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     if now.ids:
-        return format.sentences(*(status.title for status in now.statuses if status.state == "down" and status.until))
+        return format.sentences(*(status.title for status in now.statuses if status.state == "down" and status.waits))
     return " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
 
 

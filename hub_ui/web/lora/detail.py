@@ -219,8 +219,7 @@ def version_items(
     """
     known = {version.ref: version for version in lora.versions}
     records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
-    order = {version.ref: -at for at, version in enumerate(lora.versions)}
-    by_date = sorted(known, key=lambda ref: (known[ref].updated_at or "", order[ref]))
+    by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
     changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
     # What the history says of a known one is its title and its date.
     listed = {
@@ -242,7 +241,7 @@ def version_items(
 def version_record(lora: Lora, version: Version, find_facts: Callable[[WeightFile], Facts | None]) -> Record:
     record = flatten(lora, version)
     facts = find_facts(record.file) if record.file else None
-    return record_with_header(record, facts.adapter) if facts is not None and facts.adapter.is_lora else record
+    return record_with_header(record, facts.adapter) if facts else record
 
 
 def version_item(version: Version, record: Record, *, current: bool, changes: tuple[str, ...]) -> VersionItem:

@@ -203,28 +203,18 @@ def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class FactGroup:
-    """What one source says, read from the file first."""
-
-    heading: str
-    note: str
-    facts: tuple[Fact, ...]
-
-
-def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[FactGroup]:
-    """The source of a fact is its group's heading. What the licence permits is said by chips (`permissions`).
-
-    `read` says how much of the file was read.
+def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
+    """What each source says, the file first: a heading, a note on it, and the facts. What the licence permits is said
+    by chips (`permissions`). `read` says how much of the file was read.
     """
     header, by_source = _(format.SOURCE_WORDS["header"]), dict[str, list[Fact]]()
     for fact in facts:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
             by_source.setdefault(fact.source, []).append(fact)
-    for source in sorted(by_source, key=lambda name: name != header):
-        is_read = source == header
-        heading = _("Read from the file") if is_read else _("According to {source}").format(source=source)
-        yield FactGroup(heading=heading, note=read if is_read else "", facts=tuple(by_source[source]))
+    if header in by_source:
+        yield _("Read from the file"), read, by_source.pop(header)
+    for source, said in by_source.items():
+        yield _("According to {source}").format(source=source), "", said
 
 
 def line(lora: Lora, record: Record) -> str:

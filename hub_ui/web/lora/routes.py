@@ -133,12 +133,12 @@ def open_view(request: Request) -> tuple[View, Ref]:
 
 
 def example_weight(found: ExampleSettings, version: Version | None) -> float:
-    given = found.weight(version) if version is not None else found.scale
+    given = found.weight(version)
     return 1.0 if given is None else clamp_weight(given)
 
 
 def try_settings(found: ExampleSettings, version: Version | None) -> TrySettings:
-    used = found.used(version) if version is not None else None
+    used = found.used(version)
     return TrySettings(
         prompt=prompt_text(found.prompt),
         negative=prompt_text(found.negative),
@@ -155,7 +155,7 @@ def try_settings(found: ExampleSettings, version: Version | None) -> TrySettings
 
 def describe_example(found: ExampleSettings, version: Version | None) -> str:
     """What is not taken over, and which other LoRAs the image was made with."""
-    others = found.others(version) if version is not None else found.loras
+    others = found.others(version)
     names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
     made_with = _("It was made with other LoRAs too: {names}.").format(names=names) if others else ""
     return format.sentences(found.sentence() or "", made_with)
