@@ -67,18 +67,18 @@ class ExampleSettings:
         """The image that it started from, as it is called in `unmapped`."""
         return f"the image it was generated over (denoising strength {self.strength or 0:g})"
 
-    def used(self, version: Version) -> UsedLora | None:
+    def used(self, version: Version | None) -> UsedLora | None:
         """A LoRA's version in the example."""
-        return next((lora for lora in self.loras if is_of(lora, version)), None)
+        return next((lora for lora in self.loras if version and is_of(lora, version)), None)
 
-    def weight(self, version: Version) -> float | None:
+    def weight(self, version: Version | None) -> float | None:
         """The weight of a LoRA's version in the example, if it is known."""
         used = self.used(version)
         return used.weight if used and used.weight is not None else self.scale
 
-    def others(self, version: Version) -> tuple[UsedLora, ...]:
+    def others(self, version: Version | None) -> tuple[UsedLora, ...]:
         """The other LoRAs of the example."""
-        return tuple(lora for lora in self.loras if not is_of(lora, version))
+        return tuple(lora for lora in self.loras if not (version and is_of(lora, version)))
 
     def sentence(self) -> str | None:
         """ "Not taken over: clip skip 2, ADetailer." """

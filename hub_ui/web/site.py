@@ -29,7 +29,7 @@ from hub_ui.web.layout.routes import LayoutRoutes
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
-from hub_ui.web.lora.routes import ExampleRoutes, LoraRoutes
+from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
@@ -78,7 +78,6 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         compare,
         JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare, "training": train}),
         history,
-        ExampleRoutes(pages=pages),
         *upload_routes(services, pages, files),
         train,
         SettingsRoutes(pages=pages),

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
 
-from connectors.errors import BadQuery, BadRef, UsageError
+from connectors.errors import BadRef, UsageError
 from connectors.query import Query
-from connectors.query_fields import FIELDS
 from connectors.query_language import format, parse, parts, quote, value_text
 from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
@@ -201,8 +200,6 @@ LONGEST_NAME = 200
 # The parameters of an address that are a filter of their own, and that filter. The words are "q", and every other
 # filter is one "filter" in the query language.
 PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
-# Every query has one of these, so they are no filters that can be taken away.
-SETTINGS = ("sort", "nsfw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,23 +342,6 @@ class View:
         """
         chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
         return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
-
-    def search(self, text: str) -> View:
-        """A new search for `text`; the order and the level of mature images stay. What is wrong in it is left out."""
-        kept = {name: getattr(self.query, name) for name in (*SETTINGS, "limit")}
-        return replace(self, page="browse", open="", query=parse(text, Query(**kept), is_strict=False))
-
-    def toggle_filter(self, attribute: str, value: str) -> View:
-        """Adds `value` to a filter, or removes it. Raises BadQuery for an unknown value."""
-        field = next((field for field in FIELDS if field.attribute == attribute and field.key not in SETTINGS), None)
-        if field is None:
-            raise BadQuery(_("There is no filter called “{attribute}”.").format(attribute=attribute[:40]))
-        read = getattr(parse(f"{field.key}:{quote(value)}"), attribute)
-        now = getattr(self.query, attribute)
-        if field.form == "list":
-            kept = tuple(each for each in now if each not in read)
-            return self.with_query(**{attribute: kept if len(kept) < len(now) else (*now, *read)})
-        return self.with_query(**{attribute: None if now == read else read})
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:
         """`ref` alone on the try page."""

@@ -1,20 +1,17 @@
-"""The grid of results: one card for each LoRA, image first."""
+"""A card of the list, image first. The panel shows similar LoRAs by it too."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.claims import base_models
 from connectors.query_language import value_text
 from connectors.record import Example, Nsfw, Record, is_marked, within
-from connectors.ref import Ref
-from connectors.registry import origin_label
 from connectors.weights.file_type import What
 from hub_ui import format
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.web.layout.render import address
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Flag:
     """`tone`: "warn", "dark" or "good"."""
 
@@ -22,14 +19,10 @@ class Flag:
     tone: str
 
 
-OTHER = Flag(text=N_("not for images"), tone="warn")
-NO_LORA = Flag(text=N_("file is no LoRA"), tone="warn")
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
     """`search` looks for all of its creator. `usable`: its file is a LoRA, as far as known. `try_problem`
-    says why it can't be tried here.
+    says why it can't be tried here. `is_read`: its file's header is known.
     """
 
     record: Record
@@ -40,36 +33,38 @@ class Card:
     video: str
     blurred: bool
     base: str
-    downloads: str
     flag: Flag | None
     usable: bool
     try_problem: str
+    is_read: bool
 
 
-def card(
-    record: Record,
-    *,
-    ceiling: Nsfw,
-    in_library: Callable[[Ref], bool],
-    what: What = "lora",
-    try_problem: str = "",
-) -> Card:
-    """`what` its file is, as far as that was read. `try_problem` says why it can't be tried here."""
+def card(record: Record, *, ceiling: Nsfw, what: What = "lora", try_problem: str = "", is_read: bool = False) -> Card:
+    """`what` its file is, as far as that was read."""
     example, moving = cover(record, ceiling), video(record, ceiling)
     return Card(
         record=record,
-        title=format.title(record.title) or record.ref.id,
+        title=title(record),
         creator=format.title(record.creator) or _("unknown"),
         search=f"creator:{value_text(record.creator)}" if record.creator else "",
         image=address(example.url) if example else "",
         video=address(moving.url) if moving else "",
         blurred=any(each is not None and not within(each.nsfw, "soft") for each in (example, moving)),
         base=base_label(record),
-        downloads=format.count(record.downloads),
-        flag=flag(record, in_library) if what == "lora" else OTHER if what.endswith("lora") else NO_LORA,
+        flag=flag(record, what),
         usable=what == "lora",
         try_problem=try_problem,
+        is_read=is_read,
     )
+
+
+def title(record: Record) -> str:
+    return format.title(record.title) or record.ref.id
+
+
+def held(shown: Card) -> Card:
+    """As it is while it is in the library, which any other flag is more important than."""
+    return shown if shown.flag else replace(shown, flag=Flag(text=_("in library"), tone="good"))
 
 
 def cover(record: Record, ceiling: Nsfw) -> Example | None:
@@ -92,84 +87,21 @@ def base_label(record: Record) -> str:
     return format.visible(record.raw_base_model)
 
 
-def flag(record: Record, in_library: Callable[[Ref], bool]) -> Flag | None:
-    """One flag at most, the most important first: danger, conflict, removed, not open, a real person, mature..."""
+def flag(record: Record, what: What) -> Flag | None:
+    """One at most, the most important first: no LoRA, danger, conflict, removed, not open, a real person, mature."""
+    if what != "lora":
+        return Flag(text=_("not for images") if what.endswith("lora") else _("file is no LoRA"), tone="warn")
     if format.danger(record):
         return Flag(text=_("scan found danger"), tone="warn")
+    base = ""
     if "architecture" in record.conflicts and record.architecture:
-        return Flag(
-            text=_("file says {base}").format(base=base_models.architecture_label(record.architecture)), tone="warn"
-        )
-    if "base_model" in record.conflicts and record.base_model:
-        return Flag(
-            text=_("file says {base}").format(base=format.visible(base_models.label(record.base_model))), tone="warn"
-        )
+        base = base_models.architecture_label(record.architecture)
+    elif "base_model" in record.conflicts and record.base_model:
+        base = format.visible(base_models.label(record.base_model))
+    if base:
+        return Flag(text=_("file says {base}").format(base=base), tone="warn")
     if record.access != "open":
         return Flag(text=_(format.ACCESS_FLAGS[record.access]), tone="dark")
     if is_marked(record.claims, "real_person"):
         return Flag(text=_("real person"), tone="dark")
-    if record.nsfw in ("mature", "explicit"):
-        return Flag(text=_("mature"), tone="dark")
-    if in_library(record.ref):
-        return Flag(text=_("in library"), tone="good")
-    return None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neighbor:
-    """A small card. `image` is empty where there is none to show."""
-
-    ref: str
-    title: str
-    base: str
-    image: str
-    blurred: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link(Neighbor):
-    """A LoRA by the name of its hub. `url` is its page there."""
-
-    name: str
-    note: str
-    url: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Related:
-    """`homes` are on the same card, `also_on` are other ones under the same title by the same creator."""
-
-    homes: tuple[Link, ...] = ()
-    also_on: tuple[Link, ...] = ()
-    similar: tuple[Neighbor, ...] = ()
-
-
-def related(homes: Sequence[Record], also_on: Sequence[Record], similar: Sequence[Record], *, ceiling: Nsfw) -> Related:
-    return Related(
-        homes=tuple(link(record, ceiling) for record in homes),
-        also_on=tuple(link(record, ceiling) for record in also_on),
-        similar=tuple(neighbor(record, ceiling) for record in similar),
-    )
-
-
-def link(record: Record, ceiling: Nsfw) -> Link:
-    access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
-    downloads = record.downloads
-    counted = "" if downloads is None else _("{count} downloads").format(count=format.count(downloads))
-    return Link(
-        **vars(neighbor(record, ceiling)),
-        name=origin_label(record.hub),
-        note=format.join(format.title(record.creator), base_label(record), access, counted),
-        url=address(record.url),
-    )
-
-
-def neighbor(record: Record, ceiling: Nsfw) -> Neighbor:
-    example = cover(record, ceiling)
-    return Neighbor(
-        ref=str(record.ref),
-        title=format.title(record.title) or record.ref.id,
-        base=base_label(record),
-        image=address(example.url) if example else "",
-        blurred=example is not None and not within(example.nsfw, "soft"),
-    )
+    return Flag(text=_("mature"), tone="dark") if record.nsfw in ("mature", "explicit") else None

@@ -1,7 +1,6 @@
 """What the header says of each hub: whether it answered, with how many, since when it does not, and what it needs."""
 
 import math
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,8 +19,8 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 class HubStatus:
     """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
 
-    `since` is when it stopped to answer, `until` when it is asked again, both in seconds since 1970; with both, `again`
-    is the text of the second.
+    `since` is when it stopped to answer, in seconds since 1970. `waits`: it is asked again after a known time, which
+    `again` says.
     """
 
     hub: HubName
@@ -30,7 +29,7 @@ class HubStatus:
     text: str = ""
     title: str = ""
     since: int = 0
-    until: int = 0
+    waits: bool = False
     again: str = ""
 
     @property
@@ -68,17 +67,15 @@ def with_hits(status: HubStatus, listed: int) -> HubStatus:
 
 
 def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = None) -> HubStatus:
-    if isinstance(error, KeyRequired):
-        return HubStatus(hub=hub, state="key", text=_("add a key"), title=error.message)
     if isinstance(error, AccessError):
-        return HubStatus(hub=hub, state="key", text=_("needs a key"), title=error.message)
+        text = _("add a key") if isinstance(error, KeyRequired) else _("needs a key")
+        return HubStatus(hub=hub, state="key", text=text, title=error.message)
     seconds = math.ceil(error.retry_after or 0)
-    until = math.ceil(time.time()) + seconds if seconds else 0
     if isinstance(error, RateLimited):
         wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
-        return HubStatus(hub=hub, state="down", text=wait, title=error.message, until=until)
+        return HubStatus(hub=hub, state="down", text=wait, title=error.message, waits=seconds > 0)
     since = int(down_since.timestamp()) if down_since else 0
     again = _("asked again in {n} s").format(n=seconds) if seconds else ""
     return HubStatus(
-        hub=hub, state="down", text=_("no answer"), title=error.message, since=since, until=until, again=again
+        hub=hub, state="down", text=_("no answer"), title=error.message, since=since, waits=seconds > 0, again=again
     )

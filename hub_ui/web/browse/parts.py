@@ -3,7 +3,7 @@
 import hmac
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -11,58 +11,26 @@ from urllib.parse import urlencode
 from cachetools import TTLCache
 
 from connectors.query import Query
-from connectors.query_fields import BY_KEY
-from connectors.query_language import value_text
-from connectors.record import NSFW_LEVELS, Record, within
-from connectors.ref import HubName, Ref
+from connectors.record import Nsfw, Record, within
+from connectors.ref import HubName
 from connectors.registry import HUBS
-from connectors.weights.file_type import What
 from hub_ui import format
+from hub_ui.catalog.search import Facets
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import language
 from hub_ui.services import Services
-from hub_ui.web.browse import cards
-from hub_ui.web.browse.cards import Card
-from hub_ui.web.browse.facets import Bar, Choice, Group, LoadedBase, groups, level_words, words
+from hub_ui.web.browse.cards import Card, card, held
+from hub_ui.web.browse.facets import Bar, Group, filter_text, groups, level_words, words
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.browse.search_box import query_name
 from hub_ui.web.layout.pages import page_address, prefix
 from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import PARAMETERS, View
+from hub_ui.web.view import View
 
-# The parameter of each filter that has one of its own.
-_NAMES = {attribute: name for name, attribute in PARAMETERS.items()}
-_KEYS = {field.attribute: field.key for field in BY_KEY.values()}
 LONGEST_CURSOR = 4000
 MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """A checkbox of the form: `name` and `value` are what it adds to the address. `is_closed`: it belongs to another
-    one, of which nothing is chosen.
-    """
-
-    name: str
-    value: str
-    choice: Choice
-    is_closed: bool = False
-
-    @property
-    def id(self) -> str:
-        return f"{self.name}-{self.value}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CardContent:
-    """`what` its file is, as far as that was read, and why it can't be tried here. `is_read`: its header is known."""
-
-    record: Record
-    what: What
-    problem: str
-    is_read: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +39,7 @@ class BrowseParts:
 
     services: Services
     secret: bytes
-    kept: TTLCache[Any, CardContent] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
+    kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
@@ -81,33 +49,42 @@ class BrowseParts:
 
     def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
-        total, one = (None if now.is_held else now.total), now.total == 1
-        facets = None if now.is_held else now.facets
-        sees_library = self.services.policy.allows("see library")
-        shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded_base(self.services))
-        boxes = {group.facet: tuple(self.boxes(group)) for group in shown}
-        known = {(box.name, box.value) for group in boxes.values() for box in group}
-        pairs = [("filter", text) for text in form.filters] + [("lora", s) for s in form.stack_texts]
+        facets, one = None if now.is_held else now.facets, now.total == 1
         return {
+            **self.filter_values(view, form, facets),
             "view": view,
             "search_name": query_name(view.query),
             "query": now.query,
-            "by": {group.facet: group for group in shown},
-            "boxes": boxes,
             "chosen": len(view.filters) + sum(len(getattr(view.query, name)) for name in ("hubs", "bases", "kinds")),
-            "hidden": [pair for pair in pairs if pair not in known],
             "levels": level_words(facets.levels if facets else None),
-            "level_names": NSFW_LEVELS,
-            "total": "…" if total is None else format.number(total),
+            "total": "…" if now.is_held else format.number(now.total),
             "one": one,
-            "words": [(word, self.address(view, word.part.rest)) for word in words(now.query, one=one)],
-            "bars": {group.facet: tuple(self.bars(view, group)) for group in shown if group.bars},
+            "words": [
+                (word, page_address(replace(view, query=word.part.rest, open="").to_address()))
+                for word in words(now.query, one=one)
+            ],
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
-            "address": view.to_address(),
             "problem": "",
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
+        }
+
+    def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
+        """`boxes` are each group's choices that would show something, with the fields of the form that they are."""
+        sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
+        shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
+        boxes = {
+            group.facet: [(*each.field(group.facet), each) for each in group.choices if not each.is_empty]
+            for group in shown
+        }
+        known = {(name, value) for group in boxes.values() for name, value, _choice in group}
+        pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
+        return {
+            "by": {group.facet: group for group in shown},
+            "boxes": boxes,
+            "bars": {group.facet: [(bar_address(view, group, bar), bar) for bar in group.bars] for group in shown},
+            "hidden": [pair for pair in pairs if pair not in known],
         }
 
     def list_values(
@@ -124,44 +101,19 @@ class BrowseParts:
             "more": self.more_address(view, now, page=page, shown=shown, after=after),
             "address": view.to_address(),
             "asking": [HUBS[hub].label for hub in now.pending],
-            "blurs": not within(now.query.nsfw, "soft"),
         }
-
-    def address(self, view: View, query: Query) -> str:
-        return page_address(replace(view, query=query, open="").to_address())
-
-    def bars(self, view: View, group: Group) -> Iterator[tuple[str, Bar]]:
-        """Each with the address of its range; of the one that is chosen alone, of none."""
-        key = _KEYS[group.facet]
-        nothing: dict[str, Any] = {group.facet: None}
-        address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
-        for bar in group.bars:
-            chosen = f"{key}:{value_text(bar.value)}" in view.filters
-            pairs = [address] if chosen else [address, urlencode({"filter": f"{key}:{value_text(bar.value)}"})]
-            yield page_address("&".join(filter(None, pairs))), bar
-
-    def boxes(self, group: Group) -> Iterator[Box]:
-        for choice, is_closed in families(group.choices):
-            facet = choice.facet or group.facet
-            sign = "-" if choice.act == "exclude" else ""
-            name = "" if sign else _NAMES.get(facet, "")
-            written = choice.value if name else f"{sign}{_KEYS.get(facet, facet)}:{value_text(choice.value)}"
-            yield Box(name=name or "filter", value=written, choice=choice, is_closed=is_closed)
 
     def cards(self, now: Results) -> list[tuple[int, Card]]:
         """Those that are there, each with its number."""
-        owned = frozenset(entry.ref.lora for entry in self.services.downloads.entries())
-
-        def holds(ref: Ref) -> bool:
-            # Only for these the library's thousands of entries are looked through.
-            return ref.lora in owned and self.services.downloads.holds(ref)
-
+        downloads = self.services.downloads
+        # Only for these the library's thousands of entries are looked through.
+        owned = frozenset(entry.ref.lora for entry in downloads.entries())
         return [
-            (number, cards.card(c.record, ceiling=now.query.nsfw, in_library=holds, what=c.what, try_problem=c.problem))
-            for number, c in self.contents(now)
+            (number, held(card) if card.record.ref.lora in owned and downloads.holds(card.record.ref) else card)
+            for number, card in self.kept_cards(now)
         ]
 
-    def contents(self, now: Results) -> Iterator[tuple[int, CardContent]]:
+    def kept_cards(self, now: Results) -> Iterator[tuple[int, Card]]:
         """What the cards say, which takes most of a page's time, is kept until the catalog changes."""
         visitor = current_visitor()
         # A visitor's own key may show more.
@@ -171,20 +123,20 @@ class BrowseParts:
             missing = [number for number in now.ids if (number, *at) not in self.kept]
         records, _seen = self.services.catalog.cards(missing, now.query) if missing else ({}, None)
         for number in now.ids:
-            content = self.kept.get((number, *at))
-            if content is None and number in records:
-                content = self.read(records[number])
+            shown = self.kept.get((number, *at))
+            if shown is None and number in records:
+                shown = self.read(records[number], now.query.nsfw)
                 with self.lock:
-                    self.kept[(number, *at)] = content
-            if content is not None:
-                yield number, content
+                    self.kept[(number, *at)] = shown
+            if shown is not None:
+                yield number, shown
 
-    def read(self, record: Record) -> CardContent:
+    def read(self, record: Record, ceiling: Nsfw) -> Card:
         known, facts = with_header_facts(self.services, record)
         what = facts.adapter.what if facts else "lora"
         needed = requirements(self.services, known) if what == "lora" else Requirements()
         problem = needed.text if needed.closed else ""
-        return CardContent(record=known, what=what, problem=problem, is_read=facts is not None)
+        return card(known, ceiling=ceiling, what=what, try_problem=problem, is_read=facts is not None)
 
     def more_address(self, view: View, now: Results, *, page: int, shown: int, after: int | None) -> str:
         """Where the next page of cards is; empty while hubs are asked, and at the end of the list."""
@@ -206,20 +158,10 @@ class BrowseParts:
         return hmac.digest(self.secret, f"{query!r} {cursors}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
-def families(choices: Sequence[Choice]) -> Iterator[tuple[Choice, bool]]:
-    """Each choice, and whether it is an inner one of a family of which nothing is chosen."""
-    groups: list[list[Choice]] = []
-    for choice in choices:
-        if choice.inner and groups:
-            groups[-1].append(choice)
-        else:
-            groups.append([choice])
-    for family in groups:
-        is_open = any(choice.on for choice in family)
-        yield from ((choice, choice.inner and not is_open) for choice in family)
-
-
-def loaded_base(services: Services) -> LoadedBase | None:
-    """None for a base whose architecture is not known, as LoRAs for it can't be found."""
-    base = services.generation.local.loaded_base
-    return LoadedBase(architecture=base.architecture, label=base.label) if base and base.architecture else None
+def bar_address(view: View, group: Group, bar: Bar) -> str:
+    """Of its range; of the one that is chosen alone, of none."""
+    text = filter_text(group.facet, bar.value)
+    nothing: dict[str, Any] = {group.facet: None}
+    address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
+    pairs = [address] if text in view.filters else [address, urlencode({"filter": text})]
+    return page_address("&".join(filter(None, pairs)))

@@ -13,13 +13,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from connectors.errors import BadQuery
 from connectors.ref import HubName
 from hub_ui.i18n import _
-from hub_ui.web.browse import search
-from hub_ui.web.browse import search_box as names
-from hub_ui.web.browse import search_box as suggestions
+from hub_ui.web.browse import search, search_box
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
 from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
-from hub_ui.web.browse.search_box import old_key
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
@@ -28,6 +25,8 @@ from hub_ui.web.view import OWN_ADDRESSES, PageName, View
 LONGEST_TEXT = 1000
 # A name that only the hubs know is asked of them before the page is answered.
 MOST_NAMES = 20
+
+Typed = Annotated[str, Query(max_length=LONGEST_TEXT)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +66,14 @@ class BrowseRoutes:
             return self.streams.answer(self.more(view, after=after, shown=shown, page=page, cursors=lead))
 
         @router.get("/suggestions")
-        def suggest(
-            before: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
-            after: Annotated[str, Query(max_length=LONGEST_TEXT)] = "",
-        ) -> Response:
-            return self.suggest(before, after)
+        def suggest(before: Typed = "", after: Typed = "") -> Response:
+            text = (before + after)[:LONGEST_TEXT]
+            found = search_box.suggest(text, len(before), self.pages.services.catalog.complete_value)
+            return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
 
         @router.get("/searches/key")
         def old_searches(salt: Annotated[str, Query(pattern="^[0-9a-f]{16}$")]) -> Response:
-            key, start = old_key(bytes.fromhex(salt))
+            key, start = search_box.old_key(bytes.fromhex(salt))
             return JSONResponse({"key": key, "iv": start})
 
         return router
@@ -90,7 +88,7 @@ class BrowseRoutes:
             return await to_thread.run_sync(other, request, view)
         if source_of(request) == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
-        if may_be_name(view.text.strip()):
+        if search_box.may_be_name(view.text.strip()):
             found = await to_thread.run_sync(self.find, view, limiter=names_limit)
             if found is not None:
                 return RedirectResponse(page_address(found.to_address()), 303)
@@ -102,29 +100,33 @@ class BrowseRoutes:
 
     def find(self, view: View) -> View | None:
         """The LoRA that the words name, opened; None where they are words."""
-        ref = names.parse_name(self.pages.services, view.text.strip())
+        ref = search_box.parse_name(self.pages.services, view.text.strip())
         return None if ref is None else replace(view, query=replace(view.query, text="", phrases=()), open=str(ref))
 
     def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:
         """`ask` and `page` are for those without JavaScript: the hubs are waited for, and the list has pages."""
         services = self.pages.services
-        now = last(search.search(services, view.query)) if ask else search.first_cards(services, view.query)
+        # Those of a search end with all that the hubs have said.
+        *_before, now = search.search(services, view.query) if ask else [search.first_cards(services, view.query)]
         if page > 1:
             now = search.page_of_list(services, now, page)
-        values = {**self.parts.all(view, hold_few(now), asks=not ask), "problem": problem_of(request), "page": page}
-        panel = self.panel.values(view) if view.open else {"detail": None}
+        values = self.parts.all(view, hold_few(now), asks=not ask)
+        values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
+        panel = self.panel.values(view) if view.open else {}
         preview = self.panel.preview(view) if view.open else Preview(title=title_of(values))
         return self.pages.whole(request, "browse/page", view, preview=preview, **{**panel, **values})
 
     def answer_part(self, request: Request, view: View) -> Response:
         if target_of(request) == "panel":
             # The list beside it stays as it is.
-            return self.pages.part("lora/open", push=view.to_address(), **self.panel.values(view))
+            return self.pages.part("lora/panel", push=view.to_address(), **self.panel.values(view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.pages.services, view.query))
-        values = {**self.parts.all(view, now), "problem": problem_of(request)}
+        values = {**self.parts.all(view, now), "problem": problem_of(request.query_params.get("q", ""))}
         answer = self.pages.part("browse/answer", push=view.to_address(), **values)
-        remember_level(request, answer, view)
+        # The level of mature images that a person chose here is this browser's from now on.
+        if "nsfw" in request.query_params:
+            keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
         return answer
 
     def answer_typed(self, request: Request, view: View) -> Response:
@@ -132,8 +134,7 @@ class BrowseRoutes:
         view = replace(view, open="")
         form = View.from_address(urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "q"]))
         now = search.cards_while_typing(self.pages.services, view.query)
-        values = {**self.parts.all(view, now, asks=False, form=form), "problem": ""}
-        answer = self.pages.part("browse/answer", **values)
+        answer = self.pages.part("browse/answer", **self.parts.all(view, now, asks=False, form=form))
         shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
         # What is typed letter by letter is one step back.
         answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = page_address(view.to_address())
@@ -144,7 +145,6 @@ class BrowseRoutes:
         the page has (Results.fingerprint).
         """
         services, change = self.pages.services, self.pages.services.catalog.change()
-        now = search.begin(services, view.query)
         for now in search.search(services, view.query):
             if now.is_held:
                 continue
@@ -160,9 +160,9 @@ class BrowseRoutes:
 
     def read_headers(self, view: View, now: Results) -> Iterator[str]:
         services = self.pages.services
-        first = self.parts.contents(replace(now, ids=now.ids[:MOST_CARDS]))
-        records = [content.record for _number, content in first if not content.is_read]
-        for _known in self.reader.read(records, is_cancelled=lambda: False):
+        first = self.parts.kept_cards(replace(now, ids=now.ids[:MOST_CARDS]))
+        records = [card.record for _number, card in first if not card.is_read]
+        for _more in self.reader.read(records):
             now = search.refresh(services, now)
             yield self.pages.render("browse/step", **self.parts.all(view, now, asks=False))
 
@@ -171,29 +171,15 @@ class BrowseRoutes:
         values = self.parts.list_values(view, now, page=page, shown=shown, after=after)
         yield self.pages.render("browse/more", **values)
 
-    def suggest(self, before: str, after: str) -> Response:
-        text = (before + after)[:LONGEST_TEXT]
-        found, problem = suggestions.suggest(text, len(before), self.pages.services.catalog.complete_value), ""
-        try:
-            View().with_text(text)
-        except BadQuery as error:
-            problem = error.message
-        return self.pages.part("browse/suggestions", suggestions=found, problem=problem, text=text)
-
 
 def view_of(request: Request) -> View:
     return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
 
-def may_be_name(text: str) -> bool:
-    """Whether the text may name one LoRA: OWNER/NAME, an address, or a ref."""
-    return names.is_name(text) or ":" in text
-
-
-def problem_of(request: Request) -> str:
-    """What is wrong with the filters of the text, which the list goes without."""
+def problem_of(text: str) -> str:
+    """What is wrong with the filters of a text, which the list goes without."""
     try:
-        View().with_text(request.query_params.get("q", ""))
+        View().with_text(text)
     except BadQuery as error:
         return error.message
     return ""
@@ -204,21 +190,8 @@ def hold_few(now: Results) -> Results:
     return replace(now, is_held=not now.ids and bool(now.pending))
 
 
-def last(steps: Iterator[Results]) -> Results:
-    *_before, end = steps
-    return end
-
-
-def remember_level(request: Request, answer: Response, view: View) -> None:
-    """The level of mature images that a person chose here is this browser's from now on."""
-    if "nsfw" in request.query_params:
-        keep_choice(request, answer, LEVEL_COOKIE, view.query.nsfw)
-
-
 def title_of(values: dict[str, Any]) -> str:
-    text = " ".join(f"{word.lead} {word.label}".strip() for word, _address in values["words"])
-    return (
-        " ".join(part for part in (values["total"], "LoRA" if values["one"] else "LoRAs", text) if part)
-        if text
-        else _("LoRAs")
-    )
+    if not values["words"]:
+        return _("LoRAs")
+    text = (f"{word.lead} {word.label}".strip() for word, _address in values["words"])
+    return " ".join((values["total"], "LoRA" if values["one"] else "LoRAs", *text))

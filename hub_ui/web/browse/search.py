@@ -1,16 +1,15 @@
-"""The list of a search: always the catalog's, to which the hubs' answers are added as they arrive. Knows no Gradio.
+"""The list of a search: always the catalog's, to which the hubs' answers are added as they arrive.
 
 A card that is on the screen keeps its place. What is found later and belongs above it waits until a person loads the
 list again; what belongs below flows in, up to a page. So does a filter's choice, until another query.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import Query
-from connectors.record import Record
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
@@ -94,28 +93,44 @@ def begin(services: Services, query: Query) -> Results:
     return Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs))
 
 
-def first_cards(services: Services, query: Query, most: int = 0) -> Results:
+def first_cards(services: Services, query: Query) -> Results:
     """What the catalog has, before any hub is asked."""
     now = begin(services, query)
-    most = most or now.page
-    return with_list(now, read_list(services, query, most), most)
+    return with_list(now, read_list(services, query, now.page))
 
 
 def search(services: Services, query: Query) -> Iterator[Results]:
     """What the catalog has, then the list anew after each hub's answer. A short one first waits for the hubs."""
-    now = begin(services, query)
-    found = read_list(services, query, now.page)
+    now, found = begin(services, query), first_cards(services, query)
     if len(found.ids) >= FEW_CARDS or not now.pending:
-        now = with_list(now, found, now.page)
+        now = found
     yield now
-    yield from follow(services, now)
+    answers: Iterator[Answer | None] = iter(())
+    if now.pending:
+        try:
+            answers = services.lookup.search_with_pause(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
+        except LimitReached as error:
+            # What was seen before stands here, and the hubs can be asked again.
+            idle = tuple(idle_status(status.hub) for status in now.statuses)
+            yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
+            return
+    has_answer = False
+    for answer in answers:
+        if answer is not None:
+            now, has_answer = with_answer(services, now, answer, {}), True
+        if answer is None or not now.is_held or not now.pending:
+            now = refresh(services, now)
+            # Without any card, the first answer still waits for the others.
+            now = replace(now, is_held=not (has_answer or now.ids))
+        if now.pending:
+            yield now
+    yield replace(now, note=note(services, now))
 
 
 def cards_while_typing(services: Services, query: Query) -> Results:
     """What the catalog has, without asking a hub: while a person types."""
-    statuses = tuple(idle_status(connector.name) for connector in services.connectors)
-    now = Results(query=query, statuses=statuses)
-    now = with_list(now, read_list(services, query, now.page), now.page)
+    now = first_cards(services, query)
+    now = replace(now, statuses=tuple(idle_status(connector.name) for connector in services.connectors))
     return replace(now, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
 
 
@@ -132,8 +147,12 @@ def next_cards(
     while now.below <= 0 and now.cursors and rounds < MAX_BARREN_ROUNDS and (not rounds or not now.ids):
         rounds += 1
         asked, now = now.cursors, replace(now, cursors={}, statuses=tuple(pending_status(hub) for hub in now.cursors))
-        for answer in services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked):
-            now = now if answer is None else with_answer(services, now, answer, asked)
+        try:
+            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked)
+        except LimitReached as error:
+            return replace(now, statuses=(), cursors=asked, failed=asked, note=error.message)
+        for answer in filter(None, answers):
+            now = with_answer(services, now, answer, asked)
         now = after_card(services, now, after, shown)
     # A page that a hub failed to give is asked for again by the next click.
     left = {**(now.cursors if now.ids else {}), **now.failed}
@@ -155,40 +174,6 @@ def after_card(services: Services, now: Results, after: int, shown: int) -> Resu
     return replace(now, ids=found.ids[start : start + now.page], total=found.total - start, facets=found.facets)
 
 
-def follow(
-    services: Services, now: Results, most: int = 0, cursors: Mapping[HubName, str] | None = None
-) -> Generator[Results, None, Results]:
-    """The list after each answer of the hubs that `now` waits for, with up to `most` cards. Returns the last."""
-    query = now.query if cursors else replace(now.query, hubs=now.pending)
-    if now.pending:
-        try:
-            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=cursors)
-        except LimitReached as error:
-            now = refresh(services, with_limit(now, error, cursors or {}), most)
-            yield now
-            return now
-        has_answer = False
-        for answer in answers:
-            if answer is not None:
-                now, has_answer = with_answer(services, now, answer, cursors or {}), True
-            if answer is None or not now.is_held or not now.pending:
-                now = refresh(services, now, most)
-                # Without any card, the first answer still waits for the others.
-                now = replace(now, is_held=not (has_answer or now.ids))
-            if now.pending:
-                yield now
-    now = replace(now, note=note(services, now))
-    yield now
-    return now
-
-
-def with_limit(now: Results, error: LimitReached, asked: Mapping[HubName, str]) -> Results:
-    """The visitor has used up what they may ask; what was seen before stands here, and hubs can be asked again."""
-    failed = {hub: asked.get(hub, "") for hub in now.pending}
-    statuses = tuple(idle_status(status.hub) if status.hub in failed else status for status in now.statuses)
-    return replace(now, statuses=statuses, failed={**now.failed, **failed}, note=error.message, is_held=False)
-
-
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
     """With the state of the hub that answered, and where its next page is, or the one that it failed to give."""
     cursor = {answer.hub: answer.page.cursor} if answer.page and answer.page.cursor else {}
@@ -207,20 +192,18 @@ def note(services: Services, now: Results) -> str:
         last = _("No hub answers. These were last seen {age}.").format(age=age)
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
-    waiting = (status.title for status in now.statuses if status.state == "down" and status.until)
-    return (
-        format.sentences(*waiting) if now.ids else " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
-    )
+    if now.ids:
+        return format.sentences(*(status.title for status in now.statuses if status.state == "down" and status.waits))
+    return " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
 
 
-def refresh(services: Services, now: Results, most: int = 0) -> Results:
-    """With the list of this moment: new cards only below those that are there, up to `most` or a page."""
-    most = max(most, now.page)
+def refresh(services: Services, now: Results) -> Results:
+    """With the list of this moment: new cards only below those that are there, up to a page."""
     ahead = PAGES_AHEAD * now.page if now.ids else 0
-    found = read_list(services, now.query, max(most, len(now.ids)) + ahead)
+    found = read_list(services, now.query, max(now.page, len(now.ids)) + ahead)
     # A LoRA may be on another's card by now.
     moved = services.catalog.leads([*set(now.ids).difference(found.ids)])
-    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found, most)
+    return with_list(replace(now, ids=tuple(moved.get(number, number) for number in now.ids)), found)
 
 
 def read_list(services: Services, query: Query, limit: int) -> Listing:
@@ -234,25 +217,17 @@ def read_list(services: Services, query: Query, limit: int) -> Listing:
     )
 
 
-def read_cards(services: Services, now: Results, places: Iterable[int]) -> dict[int, Record]:
-    """The cards in these places."""
-    wanted = {place: now.ids[place] for place in places if 0 <= place < len(now.ids)}
-    records, _seen = services.catalog.cards([*wanted.values()], now.query)
-    return {place: records[number] for place, number in wanted.items() if number in records}
-
-
-def with_list(now: Results, found: Listing, most: int) -> Results:
+def with_list(now: Results, found: Listing) -> Results:
     """`found` is the list from its first card on, as far as it was read."""
-    placement = place(now.ids, found.ids, most, is_whole=len(found.ids) >= found.total)
-    counted = (with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses)
+    ids, above, gone = place(now.ids, found.ids, now.page, is_whole=len(found.ids) >= found.total)
     return replace(
         now,
-        ids=placement.ids,
-        above=placement.above,
-        gone=placement.gone,
+        ids=ids,
+        above=above,
+        gone=gone,
         total=found.total,
         facets=keep_places(now.facets, found.facets),
-        statuses=tuple(counted),
+        statuses=tuple(with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses),
         is_held=False,
     )
 
@@ -281,17 +256,11 @@ def keep_names(shown: Mapping[str, int], found: Mapping[str, int]) -> dict[str, 
     return {name: found[name] for name in dict.fromkeys([*shown, *most_first(found)]) if name in found}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """See Results."""
-
-    ids: tuple[int, ...]
-    above: int
-    gone: int
-
-
-def place(shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: bool) -> Placement:
-    """The cards of `shown` in their places, then those that `listed` has after the last of them.
+def place(
+    shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: bool
+) -> tuple[tuple[int, ...], int, int]:
+    """The cards of `shown` in their places, then those that `listed` has after the last of them; and how many are
+    `above` and `gone` (see Results).
 
     A card that is not among `listed` is gone, or lies past its end if that is not the `whole` list: then all of
     `listed` lies above it. Of two that turned out to be one LoRA, the second is gone.
@@ -300,8 +269,4 @@ def place(shown: Sequence[int], listed: Sequence[int], most: int, *, is_whole: b
     places = {place_of[number] for number in shown if number in place_of}
     gone = len(shown) - len(places)
     end = len(listed) if gone and not is_whole else max(places, default=-1) + 1
-    return Placement(
-        ids=(*shown, *listed[end : end + max(0, most - len(shown))]),
-        above=end - len(places),
-        gone=gone,
-    )
+    return (*shown, *listed[end : end + max(0, most - len(shown))]), end - len(places), gone

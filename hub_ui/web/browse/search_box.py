@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import md5, sha256
 
@@ -19,7 +18,6 @@ from hub_ui.part_labels import field_label
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import count_text
 from hub_ui.web.browse.facets import words as query_words
-from hub_ui.web.view import View
 
 MOST = 8
 # Ranges have no end of values.
@@ -57,14 +55,6 @@ def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
     return [suggestion for suggestion, _number in zip(found, range(MOST), strict=False)]
 
 
-def without_bare_key(text: str, cursor: int) -> str:
-    """Without a key at `cursor` that has no value yet."""
-    at = completion(text, cursor)
-    if at is None or not at.key or at.prefix or text[at.start : at.end] or text[at.start - 1 : at.start] != ":":
-        return text
-    return text[: text.rfind(" ", 0, at.start) + 1] + text[at.end :]
-
-
 def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
     """Keys that begin like the word, and after these the values that do."""
     word = at.prefix.casefold()
@@ -99,34 +89,16 @@ def _suggestion(at: Completion, text: str, field: Field, value: str, count: str)
     return Suggestion(text=text, label=format.visible(written), note=note, start=at.start, end=at.end)
 
 
-def with_typed(view: View, text: str | None) -> View:
-    """With what was typed into the search box, though nobody pressed Enter. None: nothing was."""
-    with suppress(BadQuery):
-        return view if text is None else view.with_text(text)
-    return view
-
-
 _PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
 
 
-def submit(services: Services, view: View, text: str) -> View:
-    """The LoRA that `text` names, opened; else a search for it.
-
-    Raises BadRef for an address that names no LoRA, and BadQuery.
-    """
-    text = (text or "").strip()
-    ref = parse_name(services, text)
-    if ref is None:
-        return view.with_text(text)
-    return replace(view, page="browse", open=str(ref))
-
-
-def is_name(text: str) -> bool:
-    """Whether hubs have to be asked what `text` is."""
-    return is_bare(text) and not is_filter(text)
+def may_be_name(text: str) -> bool:
+    """Whether the text may name one LoRA: OWNER/NAME, an address, or a ref."""
+    return (is_bare(text) and not is_filter(text)) or ":" in text
 
 
 def parse_name(services: Services, text: str) -> Ref | None:
+    """The LoRA that `text` names. Raises BadRef for an address that names none."""
     if is_filter(text):
         # "tag:lora:civitai:1" would be an AIR otherwise.
         return None

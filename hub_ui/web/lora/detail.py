@@ -1,8 +1,8 @@
-"""The detail panel: what a LoRA is, the source of each fact, and the actions."""
+"""What the panel says of a LoRA: whether it can be had and tried, its versions, and its author's words."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 from urllib.parse import urljoin
@@ -12,19 +12,15 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from connectors.claims.resolve import flatten, record_with_header
-from connectors.query_language import value_text
-from connectors.record import Access, Lora, Nsfw, Record, Version, WeightFile
+from connectors.record import Access, Lora, Record, Version, WeightFile
 from connectors.ref import Ref
-from connectors.registry import HUBS, LOCAL, HubName, origin_label
+from connectors.registry import HUBS, LOCAL
 from connectors.weights.file_type import WORDS
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.i18n import N_, _
-from hub_ui.web.browse.cards import Related
 from hub_ui.web.layout.render import address
-from hub_ui.web.lora import fact_rows
-from hub_ui.web.lora.fact_rows import Fact, describe_changes
-from hub_ui.web.lora.gallery import GalleryItem, gallery
+from hub_ui.web.lora.fact_rows import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "visit", "sign-in", "shared"]
@@ -64,47 +60,77 @@ _MARKUP = re.compile(r"(<[^>]*>)")
 # An entity is one letter. Longer words get break points, because a line as long as a book takes the browser many
 # seconds.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
-MAX_FILES = 40
 MAX_VERSIONS = 60
-MAX_TAGS = 24
 LONGEST_SAID = 240
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keys:
-    """The hubs with a key, and where one goes for the others."""
+class Requirements:
+    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
 
-    hubs: frozenset[HubName] = frozenset()
-    places: Mapping[HubName, Place] = field(default_factory=dict)
+    text: str = ""
+    closed: bool = False
+    unfit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Availability:
-    """`obstacle` prevents a download; `caution` may."""
+class Standing:
+    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA."""
 
-    obstacle: str = ""
-    caution: str = ""
+    obstacle: str
+    caution: str
+    needs: Requirements
+    refused: bool
+    in_library: bool
+
+    @property
+    def try_problem(self) -> str:
+        """Why it can't be tried with one click; empty when it can."""
+        if self.refused or (self.obstacle and not self.in_library):
+            return self.obstacle
+        return self.needs.text if self.needs.closed else ""
 
 
-def availability(record: Record, version: Version | None, keys: Keys) -> Availability:
+def standing(
+    record: Record,
+    version: Version | None,
+    facts: Facts | None = None,
+    *,
+    key_place: Place | None = "own",
+    needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
+    in_library: bool = False,
+) -> Standing:
+    """`key_place` is where a key for its hub goes, None where there is one."""
+    obstacle, caution = availability(record, version, key_place)
+    no_lora = refusal(facts)
+    return Standing(
+        obstacle=no_lora or obstacle,
+        caution=caution,
+        needs=Requirements() if no_lora else needs(record),
+        refused=bool(no_lora),
+        in_library=in_library,
+    )
+
+
+def availability(record: Record, version: Version | None, key_place: Place | None) -> tuple[str, str]:
+    """What prevents a download, and what may."""
     if record.file is not None and record.file.format == "pickle":
-        return Availability(obstacle=_("This file can run code when it is loaded (pickle), so it is not loaded here."))
+        return _("This file can run code when it is loaded (pickle), so it is not loaded here."), ""
     if danger := format.danger(record):
-        return Availability(obstacle=danger)
+        return danger, ""
     if record.access == "open" or record.hub == LOCAL:
-        return Availability(obstacle="" if record.file else _("The hub lists no weight file for this one."))
-    note = format.visible(version.access_note) if version and version.access_note else ""
+        return "" if record.file else _("The hub lists no weight file for this one."), ""
+    note = format.visible(version.access_note) if version else ""
     if record.access in CLOSED:
-        return Availability(obstacle=format.sentences(_(CLOSED[record.access]), note))
-    reason = note or _(REASONS[record.access]).format(hub=HUBS[record.hub].label)
-    if record.hub in keys.hubs:
-        with_key = WITH_KEY[record.access]
-        return Availability(caution=format.sentences(reason, _(with_key)) if with_key else "")
+        return format.sentences(_(CLOSED[record.access]), note), ""
     hub = HUBS[record.hub]
+    reason = note or _(REASONS[record.access]).format(hub=hub.label)
+    if key_place is None:
+        with_key = WITH_KEY[record.access]
+        return "", format.sentences(reason, _(with_key)) if with_key else ""
     page = hub.key_page.removeprefix("https://")
-    place = keys.places.get(record.hub, "own")
-    where = _(WHERE_A_KEY_GOES[place]).format(variable=hub.token_variable, page=page, hub=hub.label)
-    return Availability(obstacle=format.sentences(reason, where))
+    where = _(WHERE_A_KEY_GOES[key_place]).format(variable=hub.token_variable, page=page, hub=hub.label)
+    return format.sentences(reason, where), ""
 
 
 def description_html(
@@ -145,145 +171,15 @@ def _to_html(text: str, kind: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """A file to open instead of the current one."""
+class VersionItem:
+    """`changes` are those since the version before it, `said` is what its author says of it."""
 
-    ref: str
+    ref: Ref
     name: str
     note: str
     current: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class VersionItem(Choice):
-    """`changes` are those since the version before it, `said` is what its author says of it."""
-
-    changes: tuple[str, ...] = ()
-    said: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchLink:
-    """`query` looks for everything with the same creator or tag."""
-
-    name: str
-    query: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Requirements:
-    """A sentence on what trying it takes. `closed`: it can't be tried here. `unfit`: not with others either."""
-
-    text: str = ""
-    closed: bool = False
-    unfit: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Detail:
-    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA; `state`: how much was read.
-
-    `file_link` is where a visitor of a hosted page gets the file, empty if there is none; None on a page of one's own.
-    `ref` is the one that was asked for. `is_favorite` is None where nobody has favourites.
-    """
-
-    ref: Ref
-    lora: Lora
-    version: Version | None
-    record: Record
-    title: str
-    creator: SearchLink | None
-    line: str
-    is_favorite: bool | None
-    images: tuple[GalleryItem, ...]
-    facts: tuple[Fact, ...]
-    versions: tuple[VersionItem, ...]
-    tags: tuple[SearchLink, ...]
-    files: tuple[Choice, ...]
-    obstacle: str
-    caution: str
-    needs: Requirements
-    refused: bool
-    dispute: str
-    state: str
-    warnings: tuple[str, ...]
-    in_library: bool
-    can_pull: bool
-    file_link: str | None
-    related: Related
-
-    @property
-    def try_problem(self) -> str:
-        """Why it can't be tried with one click; empty when it can."""
-        if self.refused or (self.obstacle and not self.in_library):
-            return self.obstacle
-        return self.needs.text if self.needs.closed else ""
-
-
-def detail(
-    lora: Lora,
-    ref: Ref,
-    *,
-    ceiling: Nsfw,
-    in_library: Callable[[Ref], bool],
-    facts: Facts | None = None,
-    state: str = "",
-    can_pull: bool = True,
-    take_home: Callable[[Record], str] | None = None,
-    keys: Keys | None = None,
-    needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
-    related: Related | None = None,
-    is_favorite: bool | None = None,
-    find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
-    history: Sequence[Version] = (),
-) -> Detail:
-    """`ref` picks version and file. `facts` are the file's own; without them `state` says why. `find_facts` gives those
-    of other versions' files. `history` are versions by their names alone, `take_home` gives `Detail.file_link`."""
-    version, file = version_and_file(lora, ref)
-    record = flatten(lora, version, file)
-    record = record_with_header(record, facts.adapter) if facts is not None else record
-    refused = facts is not None and not facts.adapter.is_lora
-    standing = availability(record, version, keys or Keys())
-    return Detail(
-        ref=ref,
-        lora=lora,
-        version=version,
-        record=record,
-        title=format.title(lora.title) or lora.ref.id,
-        creator=search_link("creator", lora.creator) if format.visible(lora.creator) else None,
-        line=line(lora, record),
-        is_favorite=is_favorite,
-        images=gallery(record, ceiling),
-        facts=fact_rows.rows(record, facts),
-        versions=version_items(lora, version, find_facts, history),
-        tags=tuple(search_link("tag", tag) for tag in lora.tags if format.visible(tag))[:MAX_TAGS],
-        files=file_choices(version, file),
-        obstacle=refusal(facts) or standing.obstacle,
-        caution=standing.caution,
-        needs=Requirements() if refused else needs(record),
-        refused=refused,
-        dispute="" if refused else format.visible(" ".join(record.conflict_sentences)),
-        state=state or read_text(facts),
-        warnings=tuple(format.visible(w) for w in facts.adapter.warnings) if facts and not refused else (),
-        in_library=in_library(record.ref),
-        can_pull=can_pull,
-        file_link=take_home(record) if take_home else None,
-        related=related or Related(),
-    )
-
-
-def line(lora: Lora, record: Record) -> str:
-    """Its hub, age and downloads."""
-    age = format.ago(record.updated_at)
-    return format.join(
-        origin_label(lora.hub),
-        _("updated {age}").format(age=age) if age else "",
-        _("{count} downloads").format(count=format.count(lora.downloads)) if lora.downloads is not None else "",
-    )
-
-
-def search_link(key: str, value: str | None) -> SearchLink:
-    return SearchLink(name=format.title(value), query=f"{key}:{value_text(value or '')}")
+    changes: tuple[str, ...]
+    said: str
 
 
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
@@ -310,27 +206,20 @@ def read_text(facts: Facts | None) -> str:
     return _("Read from {read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
 
 
-def file_choices(version: Version | None, current: WeightFile | None) -> tuple[Choice, ...]:
-    return tuple(
-        Choice(ref=str(file.ref), name=format.visible(file.name), note=format.size(file.size), current=file is current)
-        for file in (version.files if version else ())[:MAX_FILES]
-    )
-
-
 def version_items(
     lora: Lora,
     current: Version | None,
-    find_facts: Callable[[WeightFile], Facts | None],
+    find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
     history: Sequence[Version] = (),
 ) -> tuple[VersionItem, ...]:
     """In the author's order, each with what is new since the version that was published before it.
 
-    Of a version that only the `history` has, nothing is known that could have changed.
+    `find_facts` gives those of their files. Of a version that only the `history` has, by its name, nothing is known
+    that could have changed.
     """
     known = {version.ref: version for version in lora.versions}
     records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
-    order = {version.ref: -at for at, version in enumerate(lora.versions)}
-    by_date = sorted(known, key=lambda ref: (known[ref].updated_at or "", order[ref]))
+    by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
     changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
     # What the history says of a known one is its title and its date.
     listed = {
@@ -352,7 +241,7 @@ def version_items(
 def version_record(lora: Lora, version: Version, find_facts: Callable[[WeightFile], Facts | None]) -> Record:
     record = flatten(lora, version)
     facts = find_facts(record.file) if record.file else None
-    return record_with_header(record, facts.adapter) if facts is not None and facts.adapter.is_lora else record
+    return record_with_header(record, facts.adapter) if facts else record
 
 
 def version_item(version: Version, record: Record, *, current: bool, changes: tuple[str, ...]) -> VersionItem:
@@ -362,7 +251,7 @@ def version_item(version: Version, record: Record, *, current: bool, changes: tu
     name, said = format.visible(version.name), format.visible(version.description)
     is_hash = version.ref.hub != "civitai" and len(name) >= 40
     return VersionItem(
-        ref=str(version.ref),
+        ref=version.ref,
         name=name[:7] if is_hash else name,
         note=format.join(format.ago(version.updated_at), base, rank, size),
         current=current,

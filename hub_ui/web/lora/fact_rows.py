@@ -1,6 +1,6 @@
 """The rows of "What it is": each value with its source, contradictions, and facts from the file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.claims import base_models
@@ -11,7 +11,6 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
 from hub_ui.web.browse.cards import base_label
-from hub_ui.web.lora import fact_rows
 
 MOST_RANKS = 4
 MOST_TAGS = 8
@@ -184,25 +183,23 @@ MOST_WORDS = 3
 LONGEST_WORD = 40
 
 
+# What may differ between two versions, the most important first.
+CHANGES: tuple[tuple[Callable[[Record], str], str], ...] = (
+    (base_label, N_("base {before} → {after}")),
+    (lambda record: str(record.rank or ""), N_("rank {before} → {after}")),
+    (lambda record: algorithm(record.algorithm or ""), N_("algorithm {before} → {after}")),
+    (lambda record: record.weight_text, N_("weight {before} → {after}")),
+)
+
+
 def describe_changes(older: Record, newer: Record) -> tuple[str, ...]:
-    """The most important first. What only one of the two says is no change that anybody knows of."""
-    return (*_describe_base(older, newer), *_describe_numbers(older, newer), *_describe_words(older, newer))
+    """What only one of the two says is no change that anybody knows of."""
+    said = ((text, value(older), value(newer)) for value, text in CHANGES)
+    changes = (_(text).format(before=one, after=other) for text, one, other in said if one and other and one != other)
+    return (*changes, *_describe_size(older, newer), *_describe_words(older, newer))
 
 
-def _describe_base(older: Record, newer: Record) -> Iterator[str]:
-    before, after = base_label(older), base_label(newer)
-    if before and after and before != after:
-        yield _("base {before} → {after}").format(before=before, after=after)
-
-
-def _describe_numbers(older: Record, newer: Record) -> Iterator[str]:
-    if older.rank and newer.rank and older.rank != newer.rank:
-        yield _("rank {before} → {after}").format(before=older.rank, after=newer.rank)
-    if older.algorithm and newer.algorithm and older.algorithm != newer.algorithm:
-        before, after = fact_rows.algorithm(older.algorithm), fact_rows.algorithm(newer.algorithm)
-        yield _("algorithm {before} → {after}").format(before=before, after=after)
-    if older.weight_text and newer.weight_text and older.weight_text != newer.weight_text:
-        yield _("weight {before} → {after}").format(before=older.weight_text, after=newer.weight_text)
+def _describe_size(older: Record, newer: Record) -> Iterator[str]:
     sizes = [record.file.size for record in (older, newer) if record.file and record.file.size]
     # Metadata changes a file by a little.
     if len(sizes) == 2 and abs(sizes[1] - sizes[0]) > sizes[0] / 10:

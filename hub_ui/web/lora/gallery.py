@@ -39,45 +39,42 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GalleryLora:
-    """`tag` is how a prompt calls it in A1111 and its kin."""
-
-    name: str
-    weight: str
-    tag: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class GalleryItem:
-    """`index` is its position in the record; `is_usable`: it has settings to generate with."""
+    """`index` is its position in the record."""
 
     index: int
     example: Example
-    is_usable: bool
-    is_mature: bool
-    prompt: str
-    negative: str
-    settings: tuple[Setting, ...]
-    loras: tuple[GalleryLora, ...]
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it has settings to generate with."""
+        return bool(self.example.prompt or self.example.params)
+
+    @property
+    def is_mature(self) -> bool:
+        return not within(self.example.nsfw, "soft")
+
+    @property
+    def prompt(self) -> str:
+        return _lines(self.example.prompt)
+
+    @property
+    def negative(self) -> str:
+        return _lines(example_settings.settings(self.example).negative)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        return tuple(settings(self.example))
+
+    @property
+    def loras(self) -> tuple[tuple[str, str, str], ...]:
+        """Each with its weight, and the tag that calls it in a prompt of A1111 and its kin."""
+        return tuple(map(lora, example_settings.settings(self.example).loras))
 
 
 def gallery(record: Record, ceiling: Nsfw) -> tuple[GalleryItem, ...]:
     shown = [(index, each) for index, each in enumerate(record.images) if within(each.nsfw, ceiling)]
-    return tuple(item(index, each) for index, each in shown[:MOST_ITEMS])
-
-
-def item(index: int, example: Example) -> GalleryItem:
-    read = example_settings.settings(example)
-    return GalleryItem(
-        index=index,
-        example=example,
-        is_usable=bool(example.prompt or example.params),
-        is_mature=not within(example.nsfw, "soft"),
-        prompt=_lines(example.prompt),
-        negative=_lines(read.negative),
-        settings=tuple(settings(example)),
-        loras=tuple(map(lora, read.loras)),
-    )
+    return tuple(GalleryItem(index=index, example=each) for index, each in shown[:MOST_ITEMS])
 
 
 def settings(example: Example) -> Iterator[Setting]:
@@ -97,10 +94,9 @@ def settings(example: Example) -> Iterator[Setting]:
     )
 
 
-def lora(used: UsedLora) -> GalleryLora:
-    weight = "" if used.weight is None else f"{used.weight:g}"
-    name = format.visible(used.name)
-    return GalleryLora(name=name, weight=weight, tag=f"<lora:{name}:{weight or 1}>")
+def lora(used: UsedLora) -> tuple[str, str, str]:
+    name, weight = format.visible(used.name), "" if used.weight is None else f"{used.weight:g}"
+    return name, weight, f"<lora:{name}:{weight or 1}>"
 
 
 def _lines(text: str | None) -> str:

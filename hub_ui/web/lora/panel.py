@@ -1,35 +1,47 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from connectors.claims.resolve import flatten
+from markupsafe import Markup
+
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.errors import HubUiError, NotFound, Withheld
-from connectors.record import Lora, Nsfw, Record, within
-from connectors.ref import LOCAL, Ref
-from connectors.registry import HUBS, HubName
+from connectors.query_language import value_text
+from connectors.record import Lora, Nsfw, Record, Version, within
+from connectors.ref import LOCAL, Origin, Ref
+from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Related, base_label, cover, related
+from hub_ui.web.browse.cards import base_label, card, cover, title
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import Detail, Keys, Place, description_html
-from hub_ui.web.lora.fact_rows import Fact
+from hub_ui.web.lora.detail import (
+    Place,
+    description_html,
+    read_text,
+    standing,
+    version_and_file,
+    version_items,
+)
+from hub_ui.web.lora.fact_rows import Fact, rows
+from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import View
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
 MOST_HOMES = 20
+MOST_FILES = 40
+MOST_TAGS = 24
 # Longer ones are CivitAI's, whose licence is a list of permissions.
 LONGEST_LICENSE = 40
 PERMISSIONS: Mapping[str, str] = {
@@ -72,8 +84,7 @@ class Panel:
             hint = _("Check the address, or search for its name.") if type(error) is NotFound else ""
             text = format.sentences(error.message, hint)
             known = {} if isinstance(error, Withheld) else self.values(view)
-            is_known = known.get("detail") is not None
-            yield self.html({**known, "state": text} if is_known else self.message(view, ref, text))
+            yield self.html({**known, "state": text} if known.get("lora") else self.message(view, ref, text))
             return
         if failure is not None:
             # A hub that does not answer about the LoRA says nothing of its file and its history either.
@@ -83,7 +94,7 @@ class Panel:
         yield from self.read(view, lora, ref)
 
     def read(self, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
-        lookup, file = self.services.lookup, detail.version_and_file(lora, ref)[1]
+        lookup, file = self.services.lookup, version_and_file(lora, ref)[1]
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = None, ""
         if file is not None and is_readable and lookup.find_facts(file) is None:
@@ -101,50 +112,70 @@ class Panel:
         return self.render("lora/panel", **values)
 
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
-        return {"detail": None, "title": ref.id, "state": text, **links(view)}
+        return {"lora": None, "title": ref.id, "state": text, **links(view)}
 
     def lora(self, view: View, lora: Lora, ref: Ref, *, facts: Facts | None = None, state: str = "") -> dict[str, Any]:
         """`facts` are those just read; without them, those in the catalog."""
-        services, file = self.services, detail.version_and_file(lora, ref)[1]
-        facts = facts or (services.lookup.find_facts(file) if file else None)
-        shown = detail.detail(
-            lora,
-            ref,
-            ceiling=view.query.nsfw,
-            in_library=services.downloads.holds,
-            take_home=take_home(services, lora) if services.visitor_downloads else None,
-            facts=facts,
-            state=state,
-            can_pull=services.policy.allows("pull"),
-            keys=keys(services),
-            needs=lambda record: requirements(services, record),
-            related=find_related(services, ref, view.query.nsfw),
-            is_favorite=services.annotations.get(ref).favorite if services.policy.allows("annotate") else None,
-            find_facts=services.lookup.find_facts,
-            history=services.lookup.find_history(ref),
-        )
-        on_hub, version = lora.hub == "huggingface", shown.version
-        # A model card's relative addresses lead to files beside it, of the same commit.
-        base = f"{lora.url}/resolve/{version.ref.version}/" if on_hub and version is not None else lora.url
-        image_url = partial(self.render.image_url, ref=shown.record.ref)
-        text = description_html(lora.description, lora.description_format, base=base, image_url=image_url)
-        more = {
-            "facts": tuple(fact_groups(shown, "" if state else shown.state)),
-            "permissions": permissions(shown.record),
-            "description": text,
-            "title": shown.title,
+        lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
+        facts = facts or (lookup.find_facts(file) if file else None)
+        record = flatten(lora, version, file)
+        record = record_with_header(record, facts.adapter) if facts else record
+        is_lora = facts is None or facts.adapter.is_lora
+        shown_tags = [tag for tag in lora.tags if format.visible(tag)][:MOST_TAGS]
+        return {
+            **links(view),
+            **self.actions(view, lora, record),
+            **find_related(self.services, ref, view.query.nsfw),
+            "lora": lora,
+            "record": record,
+            "title": title(record),
+            "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
+            "line": line(lora, record),
+            "images": gallery(record, view.query.nsfw),
+            "standing": standing(
+                record,
+                version,
+                facts,
+                key_place=key_place(self.services, record.hub),
+                needs=partial(requirements, self.services),
+                in_library=self.services.downloads.holds(record.ref),
+            ),
             "state": state,
+            "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
+            "facts": tuple(fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "permissions": permissions(record),
+            "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
+            "versions": version_items(lora, version, lookup.find_facts, lookup.find_history(ref)),
+            "files": version.files[:MOST_FILES] if version else (),
+            "description": self.description(lora, version, record),
+            "tags": [search_link("tag", tag) for tag in shown_tags],
         }
-        # It starts at once, and its way back leads to the same list.
-        tried = [("lora", str(shown.record.ref)), *parse_qsl(View(query=view.query).to_address())]
-        stacked = view.with_lora(str(shown.record.ref), services.generation.default_weight(shown.record.ref))
-        addresses = {"try_fields": tried, "stack_address": page_address(stacked.to_address())}
-        record = shown.record
+
+    def description(self, lora: Lora, version: Version | None, record: Record) -> Markup:
+        # A model card's relative addresses lead to files beside it, of the same commit.
+        base = f"{lora.url}/resolve/{version.ref.version}/" if lora.hub == "huggingface" and version else lora.url
+        image_url = partial(self.render.image_url, ref=record.ref)
+        return description_html(lora.description, lora.description_format, base=base, image_url=image_url)
+
+    def actions(self, view: View, lora: Lora, record: Record) -> dict[str, Any]:
+        """What can be done with it. `file_link` is where a visitor of a hosted page gets the file, empty if there is
+        none; None on a page of one's own. `is_favorite` is None where nobody has favourites.
+        """
+        services, ref = self.services, str(record.ref)
+        policy, can_pull = services.policy, services.policy.allows("pull")
+        stacked = view.with_lora(ref, services.generation.default_weight(record.ref))
         # As Downloads.enqueue names it.
         getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
-        row = DrawerParts(services=services).find(getting) if services.policy.allows("pull") else None
-        coming = {"getting": getting, "row": row}
-        return {"detail": shown, "record": record, **coming, **more, **addresses, **links(view)}
+        return {
+            "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
+            # It starts at once, and its way back leads to the same list.
+            "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
+            "stack_address": page_address(stacked.to_address()),
+            "can_pull": can_pull,
+            "getting": getting,
+            "row": DrawerParts(services=services).find(getting) if can_pull else None,
+            "file_link": file_link(services, lora, record) if services.visitor_downloads else None,
+        }
 
     def preview(self, view: View) -> Preview:
         """Never above "safe": other sites show it to everybody."""
@@ -162,54 +193,54 @@ class Panel:
         kind = _(record.kind) if record.kind else ""
         words = format.join(base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
-        return Preview(title=format.title(record.title) or ref.id, text=format.visible(words), image=url)
+        return Preview(title=title(record), text=format.visible(words), image=url)
 
 
 def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     """What the licence allows and what not, each with its tone; nothing of what is not known."""
-    found = []
-    for use, words in PERMISSIONS.items():
-        allowed = record.permissions.get(use)
-        if allowed is not None:
-            found.append((f"{'✓' if allowed else '×'} {_(words)}", "good" if allowed else ""))
-    if record.permissions.get("no_credit") is False:
-        found.append((_("credit needed"), "warn"))
-    return tuple(found)
+    known = [(words, record.permissions.get(use)) for use, words in PERMISSIONS.items()]
+    found = [(f"{'✓' if may else '×'} {_(words)}", "good" if may else "") for words, may in known if may is not None]
+    return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
 
 
-@dataclass(frozen=True, kw_only=True)
-class FactGroup:
-    """What one source says, read from the file first."""
-
-    heading: str
-    note: str
-    facts: tuple[Fact, ...]
-
-
-def fact_groups(shown: Detail, read: str) -> Iterator[FactGroup]:
-    """The source of a fact is its group's heading. What the licence permits is said by chips (`permissions`).
-
-    `read` says how much of the file was read.
+def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
+    """What each source says, the file first: a heading, a note on it, and the facts. What the licence permits is said
+    by chips (`permissions`). `read` says how much of the file was read.
     """
     header, by_source = _(format.SOURCE_WORDS["header"]), dict[str, list[Fact]]()
-    for fact in shown.facts:
+    for fact in facts:
         if fact.name != _("It permits") and (fact.name != _("Licence") or len(fact.value) <= LONGEST_LICENSE):
             by_source.setdefault(fact.source, []).append(fact)
-    for source in sorted(by_source, key=lambda name: name != header):
-        heading = _("Read from the file") if source == header else _("According to {source}").format(source=source)
-        note = read if source == header else ""
-        yield FactGroup(heading=heading, note=note, facts=tuple(by_source[source]))
+    if header in by_source:
+        yield _("Read from the file"), read, by_source.pop(header)
+    for source, said in by_source.items():
+        yield _("According to {source}").format(source=source), "", said
+
+
+def line(lora: Lora, record: Record) -> str:
+    """Its hub, age and downloads."""
+    age = format.ago(record.updated_at)
+    updated = _("updated {age}").format(age=age) if age else ""
+    return format.join(origin_label(lora.hub), updated, downloads_text(lora.downloads))
+
+
+def downloads_text(number: int | None) -> str:
+    return "" if number is None else _("{count} downloads").format(count=format.count(number))
+
+
+def search_link(key: str, value: str | None) -> tuple[str, str]:
+    """The name of a creator or tag, and the search for everything with the same."""
+    return format.title(value), f"{key}:{value_text(value or '')}"
 
 
 def links(view: View) -> dict[str, Any]:
     """Where the panel leads: back to the list, to other LoRAs of it, and to other searches."""
-    closed = View.from_address(view.to_address())
-    address = View(query=closed.query, stack=closed.stack).to_address()
+    address = View(query=view.query, stack=view.stack).to_address()
     return {
         "view": view,
         "close_address": page_address(address),
         "open_prefix": prefix(address, "open"),
-        "search_prefix": prefix(View(stack=closed.stack).to_address(), "q"),
+        "search_prefix": prefix(View(stack=view.stack).to_address(), "q"),
         "address": view.to_address(),
     }
 
@@ -220,35 +251,43 @@ def last_seen(services: Services, ref: Ref) -> str:
     return _("This was last seen {age}.").format(age=age) if age else ""
 
 
-def take_home(services: Services, lora: Lora) -> Callable[[Record], str]:
-    """Gives the link of a file for a visitor (see hosting/downloads.py); empty where there is no file."""
+def file_link(services: Services, lora: Lora, record: Record) -> str:
+    """Where a visitor gets the file (see hosting/downloads.py); empty where there is none."""
     downloads = services.visitor_downloads
-
-    def link(record: Record) -> str:
-        if downloads is None or record.file is None or record.hub == LOCAL:
-            return ""
-        return downloads.link(record.file.ref, is_open=record.access == "open" and not lora.private)
-
-    return link
+    if downloads is None or record.file is None or record.hub == LOCAL:
+        return ""
+    return downloads.link(record.file.ref, is_open=record.access == "open" and not lora.private)
 
 
-def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> Related:
-    """Other places of the same LoRA, and others like it, as far as they were seen."""
+def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
+    """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
+    creator, each with a line about it; `similar` are cards.
+    """
     catalog = services.catalog
     try:
         similar = catalog.similar(ref, limit=MOST_SIMILAR, nsfw=ceiling)
         homes = [flatten(catalog.lora(home)) for home in catalog.homes(ref)[:MOST_HOMES]]
     except NotFound:
-        return Related()
+        return {"homes": [], "also_on": [], "similar": []}
     also_on = [record for record in catalog.also_on(ref) if within(record.nsfw, ceiling)]
-    return related(homes, also_on, similar, ceiling=ceiling)
+    return {
+        "homes": [(record, home_text(record)) for record in homes],
+        "also_on": [(record, home_text(record)) for record in also_on],
+        "similar": [card(record, ceiling=ceiling) for record in similar],
+    }
 
 
-def keys(services: Services) -> Keys:
+def home_text(record: Record) -> str:
+    access = _("open to everyone") if record.access == "open" else _(format.ACCESS_FLAGS[record.access])
+    return format.join(format.title(record.creator), base_label(record), access, downloads_text(record.downloads))
+
+
+def key_place(services: Services, hub: Origin) -> Place | None:
+    """Where a key for a hub goes; None where there is one, or none is needed."""
     settings, visitor = services.settings, current_visitor()
-    if services.policy.allows("use keys"):
-        places: dict[HubName, Place] = dict.fromkeys(settings.endpoints, "demo" if settings.demo else "own")
-        return Keys(hubs=frozenset(settings.tokens), places=places)
-    signed: Place = "sign-in" if settings.sign_in else "shared"
-    places = {hub: signed if HUBS[hub].signs_in else "visit" for hub in settings.endpoints}
-    return Keys(hubs=frozenset(visitor.keys if visitor else ()), places=places)
+    owns = services.policy.allows("use keys")
+    if hub == LOCAL or hub in (settings.tokens if owns else visitor.keys if visitor else ()):
+        return None
+    if owns:
+        return "demo" if settings.demo else "own"
+    return "visit" if not HUBS[hub].signs_in else "sign-in" if settings.sign_in else "shared"

@@ -9,15 +9,16 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound, UsageError
-from connectors.record import Lora, Record, within
+from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
+from hub_ui.web.browse.cards import title
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
-from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import version_and_file
 from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
@@ -26,6 +27,9 @@ from hub_ui.web.view import LONGEST_ADDRESS, LONGEST_PROMPT, StackedLora, TrySet
 
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
+Index = Annotated[int, Query(ge=0, le=10_000)]
+MOST_NAMED = 4
+NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +43,7 @@ class LoraRoutes:
 
         @router.get("/lora/read")
         def read(request: Request) -> Response:
-            view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
-            if not view.open:
-                raise UsageError(_("There is no LoRA at this address. Open one from the list."))
+            view, _ref = open_view(request)
             return self.streams.answer(self.panel.steps(view))
 
         @router.post("/lora/favorite")
@@ -65,6 +67,22 @@ class LoraRoutes:
             services.visitor_downloads.add(Ref.parse(ref))
             return self.answer(request, back)
 
+        @router.get("/lora-image")
+        def image(request: Request, index: Index) -> Response:
+            return self.image(request, index)
+
+        @router.get("/lora/example")
+        def example(request: Request, index: Index) -> Response:
+            """The settings of an image on the Compare page."""
+            view, ref = open_view(request)
+            _lora, version, record = self.record(ref)
+            if index >= len(record.images):
+                raise NotFound(_(NO_IMAGE))
+            found = example_settings.settings(record.images[index])
+            used = StackedLora(ref=str(record.ref), weight=example_weight(found, version))
+            filled = replace(view, page="try", open="", stack=(used,), settings=try_settings(found, version))
+            return RedirectResponse(page_address(filled.to_address(), "../"), 303)
+
         return router
 
     def answer(self, request: Request, back: str, template: str = "lora/panel", **more: object) -> Response:
@@ -74,68 +92,37 @@ class LoraRoutes:
             return self.pages.part(template, **{**more, **self.panel.values(view)})
         return RedirectResponse(page_address(view.to_address(), "../"), 303)
 
-
-MOST_NAMED = 4
-
-Index = Annotated[int, Query(ge=0, le=10_000)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExampleRoutes:
-    """The address is that of the LoRA's panel, with the image's number in its record."""
-
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router = self.pages.router()
-
-        @router.get("/lora-image")
-        def image(request: Request, index: Index) -> Response:
-            view, ref = open_view(request)
-            try:
-                lora, record = self.record(ref)
-            except NotFound:
-                # Its panel asks the hub.
-                return RedirectResponse(lora_address(View(), str(ref)), 303)
-            values = self.values(view, lora, record, index)
-            if target_of(request) == "lightbox":
-                return self.pages.part("lora/image", **values)
-            # Never above "safe": other sites show it to everybody.
-            preview = Preview(title=values["title"] if within(record.nsfw, "safe") else _("Image"))
-            return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
-
-        @router.get("/lora/example")
-        def example(request: Request, index: Index) -> Response:
-            view, ref = open_view(request)
-            lora, record = self.record(ref)
-            if index >= len(record.images):
-                raise NotFound(_("This image is no longer there. Open the LoRA again."))
-            found = example_settings.settings(record.images[index])
-            used = StackedLora(ref=str(record.ref), weight=example_weight(found, lora, record.ref))
-            filled = replace(view, page="try", open="", stack=(used,), settings=try_settings(found, lora, record.ref))
-            return RedirectResponse(page_address(filled.to_address(), "../"), 303)
-
-        return router
-
-    def record(self, ref: Ref) -> tuple[Lora, Record]:
-        """Raises NotFound for a LoRA that was never seen."""
-        lora = self.pages.services.catalog.lora(ref.lora)
-        return lora, flatten(lora, *detail.version_and_file(lora, ref))
-
-    def values(self, view: View, lora: Lora, record: Record, index: int) -> dict[str, Any]:
-        """Of lora/image.html. Raises NotFound for an image that is not there, or above the level."""
+    def image(self, request: Request, index: int) -> Response:
+        """The address is that of the LoRA's panel, with the image's number in its record."""
+        view, ref = open_view(request)
+        try:
+            lora, version, record = self.record(ref)
+        except NotFound:
+            # Its panel asks the hub.
+            return RedirectResponse(lora_address(View(), str(ref)), 303)
         shown = gallery(record, view.query.nsfw)
         at = next((at for at, item in enumerate(shown) if item.index == index), None)
         if at is None:
-            raise NotFound(_("This image is no longer there. Open the LoRA again."))
-        found = example_settings.settings(shown[at].example)
+            raise NotFound(_(NO_IMAGE))
         needs = requirements(self.pages.services, record)
-        return {
-            "item": shown[at], "ref": record.ref, "title": format.title(lora.title) or lora.ref.id, "url": lora.url,
+        values: dict[str, Any] = {
+            "item": shown[at], "ref": record.ref, "title": title(record), "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
             "after": shown[(at + 1) % len(shown)].index, "address": view.to_address(),
-            "left_out": describe_example(found, lora, record.ref), "problem": needs.text if needs.closed else "",
+            "left_out": describe_example(example_settings.settings(shown[at].example), version),
+            "problem": needs.text if needs.closed else "",
         }  # fmt: skip
+        if target_of(request) == "lightbox":
+            return self.pages.part("lora/image", **values)
+        # Never above "safe": other sites show it to everybody.
+        preview = Preview(title=title(record) if within(record.nsfw, "safe") else _("Image"))
+        return self.pages.whole(request, "lora/image_page", view, preview=preview, **values)
+
+    def record(self, ref: Ref) -> tuple[Lora, Version | None, Record]:
+        """Raises NotFound for a LoRA that was never seen."""
+        lora = self.pages.services.catalog.lora(ref.lora)
+        version, file = version_and_file(lora, ref)
+        return lora, version, flatten(lora, version, file)
 
 
 def open_view(request: Request) -> tuple[View, Ref]:
@@ -145,16 +132,13 @@ def open_view(request: Request) -> tuple[View, Ref]:
     return view, Ref.parse(view.open)
 
 
-def example_weight(found: ExampleSettings, lora: Lora, ref: Ref) -> float:
-    version = lora.version(ref.version) or lora.version(None)
-    given = found.weight(version) if version is not None else found.scale
+def example_weight(found: ExampleSettings, version: Version | None) -> float:
+    given = found.weight(version)
     return 1.0 if given is None else clamp_weight(given)
 
 
-def try_settings(found: ExampleSettings, lora: Lora, ref: Ref) -> TrySettings:
-    version = lora.version(ref.version) or lora.version(None)
-    used = found.used(version) if version is not None else None
-    size = (found.width, found.height) if found.width and found.height else None
+def try_settings(found: ExampleSettings, version: Version | None) -> TrySettings:
+    used = found.used(version)
     return TrySettings(
         prompt=prompt_text(found.prompt),
         negative=prompt_text(found.negative),
@@ -162,19 +146,16 @@ def try_settings(found: ExampleSettings, lora: Lora, ref: Ref) -> TrySettings:
         steps=found.steps,
         guidance=found.guidance,
         sampler=found.sampler or "",
-        size=size,
+        size=(found.width, found.height) if found.width and found.height else None,
         clip_weights=(clamp_weight(used.clip_weight),) if used and used.clip_weight is not None else (),
         # Whether they fit shows where the base is known.
         blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
     )
 
 
-def describe_example(found: ExampleSettings, lora: Lora, ref: Ref) -> str:
+def describe_example(found: ExampleSettings, version: Version | None) -> str:
     """What is not taken over, and which other LoRAs the image was made with."""
-    version = lora.version(ref.version) or lora.version(None)
-    others = found.others(version) if version is not None else found.loras
+    others = found.others(version)
     names = ", ".join(format.visible(other.name)[:60] for other in others[:MOST_NAMED])
-    return format.sentences(
-        found.sentence() or "",
-        _("It was made with other LoRAs too: {names}.").format(names=names) if others else "",
-    )
+    made_with = _("It was made with other LoRAs too: {names}.").format(names=names) if others else ""
+    return format.sentences(found.sentence() or "", made_with)

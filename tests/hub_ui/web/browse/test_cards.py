@@ -29,7 +29,8 @@ def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> 
 
 
 def card(record: Record | None = None, *, held: bool = False, **fields: Any) -> cards.Card:
-    return cards.card(record or flatten(lora(1)), ceiling="explicit", in_library=lambda ref: held, **fields)
+    made = cards.card(record or flatten(lora(1)), ceiling="explicit", **fields)
+    return cards.held(made) if held else made
 
 
 def pictured(*examples: Example, **fields: Any) -> cards.Card:

@@ -8,8 +8,9 @@ from connectors.query import Query, Range
 from connectors.query_language import parse
 from connectors.record import Kind
 from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.generate.base_models import base_by_id
 from hub_ui.web.browse import facets
-from hub_ui.web.browse.facets import Bar, Group, LoadedBase
+from hub_ui.web.browse.facets import Bar, Group
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
 OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)
@@ -54,7 +55,7 @@ def test_each_choice_tells_what_it_would_show() -> None:
 
 def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
     assert counts("hubs", known=None) == {"civitai": "", "huggingface": "", "replicate": ""}
-    assert group("rank", known=None) == Group(facet="rank", name="Rank", term="rank")
+    assert group("rank", known=None) == Group(facet="rank", name="Rank")
 
 
 def test_what_base_models_would_push_away_comes_with_them() -> None:
@@ -62,8 +63,11 @@ def test_what_base_models_would_push_away_comes_with_them() -> None:
     assert names == ["quick", "hubs", "kinds"]
 
 
-def test_base_models_stand_under_their_architecture() -> None:
-    assert counts("bases") == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2", "sdxl": "0"}
+@pytest.mark.parametrize("chosen", ["flux1", "flux.1-krea"])
+def test_base_models_stand_under_their_architecture_once_one_is_chosen(chosen: str) -> None:
+    assert counts("bases") == {"flux1": "9", "sdxl": "0"}
+    shown = counts("bases", Query(bases=(chosen,)))
+    assert shown == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2", "sdxl": "0"}
 
 
 def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_on() -> None:
@@ -132,7 +136,7 @@ def test_the_bars_of_a_chosen_range_are_on() -> None:
 
 
 def test_what_all_have_in_common_is_no_histogram() -> None:
-    assert group("rank", known=Facets(ranks={16: 40})) == Group(facet="rank", name="Rank", term="rank")
+    assert group("rank", known=Facets(ranks={16: 40})) == Group(facet="rank", name="Rank")
 
 
 def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
@@ -144,24 +148,23 @@ def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
     }
 
 
-def quick(query: Query | None = None, **options: Any) -> list[tuple[str, str, str, bool]]:
+def quick(query: Query | None = None, **options: Any) -> list[tuple[str, tuple[str, str], bool]]:
     found = group("quick", query, **options)
     assert found is not None
-    return [(choice.label, choice.act, f"{choice.facet}:{choice.value}", choice.on) for choice in found.choices]
+    return [(choice.label, choice.field(found.facet), choice.on) for choice in found.choices]
 
 
 def test_quick_filters_are_parts_of_the_query() -> None:
     assert quick() == [
-        ("Hide what is in the library", "toggle", "installed:no", False),
-        ("Hide early access", "exclude", "access:paid", False),
+        ("Hide what is in the library", ("filter", "installed:no"), False),
+        ("Hide early access", ("filter", "-access:paid"), False),
     ]
     assert [on for *_, on in quick(parse("installed:no -access:paid"))] == [True, True]
 
 
 def test_what_fits_the_loaded_base_is_offered_while_one_is_loaded() -> None:
-    loaded = LoadedBase(architecture="flux1", label="FLUX.1 dev")
-    fits = quick(Query(bases=("flux1",)), loaded=loaded)[0]
-    assert fits == ("Fits FLUX.1 dev, which is loaded", "toggle", "bases:flux1", True)
+    fits = quick(Query(bases=("flux1",)), loaded=base_by_id("flux.1-dev"))[0]
+    assert fits == ("Fits FLUX.1 dev, which is loaded", ("base", "flux1"), True)
 
 
 def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:

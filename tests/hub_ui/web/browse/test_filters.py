@@ -14,7 +14,7 @@ from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import claim, lora
-from tests.hub_ui.web.conftest import open_client, parts, read, with_settings
+from tests.hub_ui.web.conftest import open_client, read, with_settings
 
 
 def line(page: Any) -> str:
@@ -28,8 +28,8 @@ def test_the_number_on_the_phones_button_counts_what_is_chosen(client: TestClien
 
 
 def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
-    built.catalog.add([lora(1, tags=("<b>\u202ex",))])
-    page = parts(client.get("/ask").text)[-1]
+    built.catalog.add([lora(1, base="Flux.1 D", tags=("<b>\u202ex",))])
+    page = read(client.get("/").text)
     [box] = [box for box in page.select("#group-tags input") if "<b>" in box["value"]]
     name = box.find_next_sibling("span")
     assert (name.text, name["dir"]) == ("<b>x", "auto")
@@ -37,8 +37,7 @@ def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
 
 def test_words_that_not_everybody_knows_are_explained(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1, base="Flux.1 D", claims=(claim("kind", "style"),))])
-    page = parts(client.get("/ask").text)[-1]
-    words = {link.text: link["href"] for link in page.select("[hx-target='#filters'] legend a")}
+    words = {link.text: link["href"] for link in read(client.get("/").text).select("#filters legend a")}
     assert words == {"Base model": "glossary#base-model", "Kind": "glossary#kind"}
 
 

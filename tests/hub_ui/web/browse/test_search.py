@@ -17,7 +17,9 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.hosting.quotas import LimitReached
 from hub_ui.library import lockfile
+from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from hub_ui.web.browse import search
@@ -226,26 +228,26 @@ def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None
 
 def test_new_finds_flow_in_below_the_last_card_and_wait_above_it() -> None:
     placed = search.place((2, 4), (1, 2, 3, 4, 5, 6), 3, is_whole=True)
-    assert placed == search.Placement(ids=(2, 4, 5), above=2, gone=0)
+    assert placed == ((2, 4, 5), 2, 0)
 
 
 def test_a_card_that_is_not_in_the_list_any_more_stays_and_is_counted() -> None:
     placed = search.place((2, 9), (1, 2, 3), 4, is_whole=True)
-    assert placed == search.Placement(ids=(2, 9, 3), above=1, gone=1)
+    assert placed == ((2, 9, 3), 1, 1)
 
 
 def test_a_card_past_the_end_of_what_was_read_has_all_of_it_above() -> None:
-    assert search.place((9,), (1, 2, 3), 4, is_whole=False) == search.Placement(ids=(9,), above=3, gone=1)
+    assert search.place((9,), (1, 2, 3), 4, is_whole=False) == ((9,), 3, 1)
 
 
 def test_cards_whose_order_has_changed_keep_their_places() -> None:
     placed = search.place((2, 1), (1, 3, 2, 4), 9, is_whole=True)
-    assert placed == search.Placement(ids=(2, 1, 4), above=1, gone=0)
+    assert placed == ((2, 1, 4), 1, 0)
 
 
 def test_of_two_that_turned_out_to_be_one_lora_the_second_is_gone() -> None:
     placed = search.place((2, 1, 2), (1, 2, 3), 4, is_whole=True)
-    assert placed == search.Placement(ids=(2, 1, 2, 3), above=0, gone=1)
+    assert placed == ((2, 1, 2, 3), 0, 1)
 
 
 @dataclass(kw_only=True)
@@ -282,7 +284,8 @@ def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 
 
 def titles(built: Services, now: Results) -> list[str]:
-    return [record.title for record in search.read_cards(built, now, range(len(now.ids))).values()]
+    records, _seen = built.catalog.cards(now.ids, now.query)
+    return [records[number].title for number in now.ids if number in records]
 
 
 def test_one_order_holds_over_all_hubs(three: Services) -> None:
@@ -340,6 +343,20 @@ def test_the_page_that_a_hub_failed_to_give_is_asked_for_by_the_next_click(three
     civitai.error = None  # type: ignore[attr-defined]
     search.next_cards(three, now.query, after=now.ids[-1], shown=6, cursors=after.cursors)
     assert civitai.asked[-2:] == ["page 1", "page 2"]  # type: ignore[attr-defined]
+
+
+def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click(
+    three: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spend(lookup: Lookup, *given: object, **named: object) -> None:
+        raise LimitReached("Search again in a minute.")
+
+    now = list(search.search(three, Query(sort="downloads")))[-1]
+    monkeypatch.setattr(Lookup, "search_with_pause", spend)
+    after = more(three, now)
+    assert (after.cursors, after.failed, after.note) == (now.cursors, now.cursors, "Search again in a minute.")
+    last = list(search.search(three, Query(sort="downloads")))[-1]
+    assert (len(last.ids), last.pending, last.note) == (6, (), "Search again in a minute.")
 
 
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub_ui.catalog.similar import Named
-from hub_ui.web.browse.search_box import suggest, with_typed, without_bare_key
-from hub_ui.web.view import View
+from hub_ui.web.browse.search_box import suggest
 
 CATALOG: dict[Named, tuple[tuple[str, int], ...]] = {
     "creator": (("Ada L", 9), ("adam", 2)),
@@ -51,18 +50,3 @@ def test_a_suggestion_says_what_it_means_or_how_many_have_it() -> None:
     assert [(each.label, each.note) for each in suggest("kin", 3, values)] == [("kind:", "What it is made for")]
     [ada, _] = suggest("creator:a", 9, values)
     assert (ada.label, ada.note) == ('"Ada L"', "by Ada L · 9 LoRAs")
-
-
-@pytest.mark.parametrize(
-    ("typed", "searched"),
-    [("ink kind:", "ink "), ("kind:", ""), ("kind:style", "kind:style"), ("ink:", "ink:"), ("http:", "http:")],
-)
-def test_a_key_without_a_value_is_searched_for_by_nothing(typed: str, searched: str) -> None:
-    assert without_bare_key(typed, len(typed)) == searched
-
-
-def test_a_click_on_a_filter_takes_what_stands_in_the_box_with_it() -> None:
-    assert with_typed(View(), "ink kind:style").query == View().with_query(text="ink", kinds=("style",)).query
-    assert with_typed(View(), "rank:x") == View()
-    filtered = View().with_query(tags=("ink",))
-    assert (with_typed(filtered, None), with_typed(filtered, "")) == (filtered, View())

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytest
 
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.record import Lora, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import Keys, Place
+from hub_ui.web.lora.detail import Place
+from hub_ui.web.lora.fact_rows import rows
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 BASE = "https://huggingface.co/ada/ink/resolve/main/"
@@ -70,23 +73,28 @@ def test_what_is_longer_than_anyone_reads_is_cut_off_with_a_word(piece: str) -> 
 REF = Ref.parse("civitai:1")
 
 
-def shown(of: Lora, ref: Ref = REF, held: bool = False, **fields: Any) -> detail.Detail:
-    return detail.detail(of, ref, ceiling="safe", in_library=lambda ref: held, **fields)
+def shown(of: Lora, ref: Ref = REF, held: bool = False, facts: Facts | None = None, **fields: Any) -> detail.Standing:
+    version, file = detail.version_and_file(of, ref)
+    return detail.standing(flatten(of, version, file), version, facts, in_library=held, **fields)
+
+
+def versions(of: Lora, ref: Ref = REF, history: Sequence[Version] = ()) -> tuple[detail.VersionItem, ...]:
+    return detail.version_items(of, of.version(ref.version), history=history)
 
 
 def test_each_fact_says_where_it_was_read() -> None:
-    fact = next(f for f in shown(lora(1, base="Flux.1 D")).facts if f.name == "Base model")
+    fact = next(f for f in rows(flatten(lora(1, base="Flux.1 D")), None) if f.name == "Base model")
     assert (fact.value, fact.source, fact.where) == ("FLUX.1 dev", "CivitAI", "version.baseModel")
 
 
 def test_a_fact_nobody_stated_has_no_row() -> None:
-    assert [fact.name for fact in shown(lora(1)).facts] == []
+    assert rows(flatten(lora(1)), None) == ()
 
 
 def test_the_version_asked_for_is_the_one_shown() -> None:
     two = (version("civitai:1@10", name="new"), version("civitai:1@11", name="old"))
-    choices = shown(lora(1, versions=two), Ref.parse("civitai:1@11")).versions
-    assert [(c.name, c.current) for c in choices] == [("new", False), ("old", True)]
+    items = versions(lora(1, versions=two), Ref.parse("civitai:1@11"))
+    assert [(each.name, each.current) for each in items] == [("new", False), ("old", True)]
 
 
 @pytest.mark.parametrize(
@@ -122,25 +130,15 @@ def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
 
 def test_how_little_was_read_is_told() -> None:
     facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
-    assert shown(lora(1), facts=facts).state == "Read from 98 kB of 151 MB, nothing downloaded"
-
-
-def test_what_is_being_done_is_said_in_place_of_how_much_was_read() -> None:
-    facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
-    assert shown(lora(1), facts=facts, state="Reading the file's header…").state == "Reading the file's header…"
+    assert detail.read_text(facts) == "Read from 98 kB of 151 MB, nothing downloaded"
 
 
 def test_a_contradiction_stands_beside_the_fact_and_is_told_in_a_sentence() -> None:
-    header = claim("architecture", "flux1", source="header")
-    told = shown(lora(1, base="SDXL 1.0"), facts=Facts(adapter=LoraFacts(what="lora", claims=(header,))))
-    fact = next(fact for fact in told.facts if fact.name == "Architecture")
+    header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
+    record = record_with_header(flatten(lora(1, base="SDXL 1.0")), header)
+    fact = next(fact for fact in rows(record, Facts(adapter=header)) if fact.name == "Architecture")
     assert (fact.value, fact.others) == ("FLUX.1", ("CivitAI says SDXL 1.0",))
-    assert told.dispute == "CivitAI says SDXL 1.0, the file is FLUX.1."
-
-
-def test_what_is_odd_about_a_file_is_told_under_the_table() -> None:
-    facts = Facts(adapter=LoraFacts(what="lora", warnings=("Layers that have only one of their two halves: 3.",)))
-    assert shown(lora(1), facts=facts).warnings == ("Layers that have only one of their two halves: 3.",)
+    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
 
 
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
@@ -156,7 +154,7 @@ def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
         "shared": "This shared page has no sign-in.",
     }
     for place, said in places.items():
-        assert said in shown(of, keys=Keys(places={"civitai": place})).obstacle
+        assert said in shown(of, key_place=place).obstacle
 
 
 @pytest.mark.parametrize(
@@ -170,7 +168,7 @@ def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
 def test_with_a_key_it_can_be_downloaded(access: Any, caution: str) -> None:
     note = "Until Friday." if access == "paid" else None
     one = version("civitai:1@10", access=access, access_note=note, files=(file(),))
-    told = shown(lora(1, versions=(one,), access=access), keys=Keys(hubs=frozenset({"civitai"})))
+    told = shown(lora(1, versions=(one,), access=access), key_place=None)
     assert (told.obstacle, told.caution, told.try_problem) == ("", caution, "")
 
 
@@ -188,7 +186,7 @@ def test_versions_say_what_is_new_since_the_one_before() -> None:
         return version(f"civitai:1@{number}", updated_at=f"2026-01-{day:02}", files=files, **fields)
 
     of = lora(1, versions=(dated(3, 9, 32, description="Retrained. <b>"), dated(1, 2, 16), dated(2, 5, 16)))
-    items = shown(of).versions
+    items = versions(of)
     assert [each.changes for each in items] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
     assert [each.said for each in items] == ["Retrained. <b>", "", ""]
 
@@ -201,8 +199,8 @@ def test_versions_that_only_the_history_has_come_by_their_titles_and_change_noth
     seen = (commit("c", 9), commit("a", 1))
     of = Lora(ref=Ref.parse("huggingface:ada/ink"), title="Ink", url=BASE, versions=seen)
     history = (commit("d", 10, "Fix the card <i>"), commit("c", 9, "Train longer"), commit("b", 5, "Second try"))
-    items = shown(of, history=history).versions
-    assert [(each.ref[19:21], each.said, each.current, each.changes) for each in items] == [
+    items = versions(of, history=history)
+    assert [(str(each.ref)[19:21], each.said, each.current, each.changes) for each in items] == [
         ("@d", "Fix the card <i>", False, ()),
         ("@c", "Train longer", True, ()),
         ("@b", "Second try", False, ()),
@@ -210,28 +208,19 @@ def test_versions_that_only_the_history_has_come_by_their_titles_and_change_noth
     ]
 
 
-def test_creator_and_tags_are_searches() -> None:
-    told = shown(lora(1, creator='Ada "L"', tags=("line art", "ink")))
-    assert told.creator == detail.SearchLink(name='Ada "L"', query='creator:"Ada \\"L\\""')
-    assert [(tag.name, tag.query) for tag in told.tags] == [("line art", 'tag:"line art"'), ("ink", "tag:ink")]
-    assert shown(lora(1)).creator is None
-
-
 def test_a_scan_is_told_where_it_was_no_success_and_a_person_where_it_is_one() -> None:
-    def rows(result: str, person: bool) -> list[tuple[str, str]]:
+    def told(result: str, person: bool) -> list[tuple[str, str]]:
         files = (file(claims=(claim("scan", result),)),)
         one = lora(claims=(claim("real_person", person),), versions=(version(files=files),))
-        facts = detail.detail(one, one.ref, ceiling="soft", in_library=lambda ref: False).facts
-        return [(fact.name, fact.value) for fact in facts]
+        return [(fact.name, fact.value) for fact in rows(flatten(one), None)]
 
-    assert rows("Success", False) == []
-    assert rows("Pending", True) == [("Real person", "yes"), ("Scan", "Pending")]
+    assert told("Success", False) == []
+    assert told("Pending", True) == [("Real person", "yes"), ("Scan", "Pending")]
 
 
 def test_danger_is_an_obstacle_that_names_the_way_past_it() -> None:
-    one = lora(versions=(version(files=(file(claims=(claim("scan", "Danger"),)),)),))
-    shown = detail.detail(one, one.ref, ceiling="soft", in_library=lambda ref: False)
-    assert shown.obstacle == (
+    told = shown(lora(versions=(version(files=(file(claims=(claim("scan", "Danger"),)),)),)))
+    assert told.obstacle == (
         "CivitAI's scan found danger in this file. If you trust it all the same: hub-ui pull civitai:1@10#100 --force"
     )
-    assert shown.try_problem == shown.obstacle
+    assert told.try_problem == told.obstacle

@@ -8,7 +8,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.record import Example, Nsfw
-from connectors.ref import Ref
 from hub_ui.images import example_settings
 from hub_ui.services import Services
 from hub_ui.web.lora import routes as examples
@@ -112,15 +111,14 @@ def test_what_a_hub_says_of_an_image_stays_text(built: Services, client: TestCli
 
 def test_an_example_gives_the_weights_of_the_loras_parts() -> None:
     found = example_settings.settings(Example(url="", prompt="a (cat:1.2) <lora:ink:0.5:0.8:lbw=OUTALL>"))
-    shown, ref = lora(1, base="SDXL 1.0"), Ref.parse("civitai:1")
-    assert examples.example_weight(found, shown, ref) == 0.8
-    settings = examples.try_settings(found, shown, ref)
+    shown = lora(1, base="SDXL 1.0").version(None)
+    assert examples.example_weight(found, shown) == 0.8
+    settings = examples.try_settings(found, shown)
     assert (settings.prompt, settings.clip_weights, settings.blocks) == ("a (cat:1.2)", (0.5,), ("OUTALL",))
 
 
 def test_what_is_not_taken_over_is_said(built: Services) -> None:
     described = example("cat", clipSkip=2)
     found = example_settings.settings(described)
-    seen = lora(5, versions=(version(PICTURED, examples=(described,)),))
-    text = examples.describe_example(found, seen, Ref.parse(PICTURED))
+    text = examples.describe_example(found, version(PICTURED, examples=(described,)))
     assert text == "Not taken over: clip skip 2. It was made with other LoRAs too: x."

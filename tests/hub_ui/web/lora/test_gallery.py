@@ -6,7 +6,7 @@ from connectors.claims.resolve import flatten
 from connectors.record import Example, Nsfw
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import gallery
-from hub_ui.web.lora.gallery import GalleryItem, GalleryLora
+from hub_ui.web.lora.gallery import GalleryItem
 from tests.hub_ui.catalog.builders import lora, version
 
 HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}"
@@ -45,7 +45,7 @@ def test_lists_and_digests_are_no_settings() -> None:
 
 
 def test_each_lora_is_named_with_its_weight_and_copied_as_a_tag() -> None:
-    assert item("a boat <lora:ink:0.8>").loras == (GalleryLora(name="ink", weight="0.8", tag="<lora:ink:0.8>"),)
+    assert item("a boat <lora:ink:0.8>").loras == (("ink", "0.8", "<lora:ink:0.8>"),)
 
 
 def test_a_prompt_keeps_its_lines_and_loses_what_can_not_be_seen() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import connectors
+from connectors.claims.resolve import flatten
 from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired
 from connectors.record import Lora, Version
@@ -18,7 +19,6 @@ from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.browse.cards import Related
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import panel
 from hub_ui.web.lora.panel import Panel
@@ -183,8 +183,13 @@ def homed(hub: HubName, sha256: str, title: str = "Ink lines") -> Lora:
 def test_the_same_file_elsewhere_and_the_same_title_with_another_are_told_apart(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64), homed("huggingface", "a" * 64), homed("replicate", "b" * 64)])
     found = panel.find_related(built, Ref.parse("civitai:1001"), "soft")
-    assert [link.name for link in found.homes] == ["Hugging Face"]
-    assert [link.name for link in found.also_on] == ["Replicate"]
+    assert [record.hub for record, _text in found["homes"]] == ["huggingface"]
+    assert [record.hub for record, _text in found["also_on"]] == ["replicate"]
+
+
+def test_another_home_says_what_it_takes_to_get_the_file() -> None:
+    home = flatten(lora(2, base="Pony", access="gated", downloads=1200, creator="ada"))
+    assert panel.home_text(home) == "ada · Pony · gated · 1.2k downloads"
 
 
 def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
@@ -192,7 +197,7 @@ def test_of_many_mirrors_the_first_are_named(built: Services) -> None:
     built.catalog.add([homed("civitai", "a" * 64)])
     built.catalog.add(replace(mirror, ref=Ref.parse(f"hf:ada/mirror-{number}")) for number in range(25))
     assert len(built.catalog.homes(Ref.parse("civitai:1001"))) == 25
-    assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft").homes) == 20
+    assert len(panel.find_related(built, Ref.parse("civitai:1001"), "soft")["homes"]) == 20
 
 
 def test_what_is_like_it_is_shown_too(built: Services) -> None:
@@ -200,9 +205,9 @@ def test_what_is_like_it_is_shown_too(built: Services) -> None:
         lora(number, base="SDXL 1.0", title="Ink lines" if number < 12 else "Oil") for number in range(2, 40)
     )
     found = panel.find_related(built, Ref.parse("civitai:2"), "soft")
-    assert len(found.similar) == 8
-    assert "civitai:2@20#200" not in [near.ref for near in found.similar]
+    assert len(found["similar"]) == 8
+    assert "civitai:2@20#200" not in [str(near.record.ref) for near in found["similar"]]
 
 
 def test_what_was_never_seen_has_no_relations(built: Services) -> None:
-    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == Related()
+    assert panel.find_related(built, Ref.parse("civitai:999"), "soft") == {"homes": [], "also_on": [], "similar": []}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +14,9 @@ from connectors.weights.lora_facts import LoraFacts
 from hub_ui.library import lockfile
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.web.browse import cards as related
-from hub_ui.web.browse.cards import Related
+from hub_ui.web.browse import cards
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.lora.panel import Panel
+from hub_ui.web.lora.panel import Panel, home_text
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.library.building import entry
@@ -177,12 +175,13 @@ def test_of_several_files_each_can_be_shown(built: Services) -> None:
 def with_related(built: Services, **fields: Any) -> Any:
     made = Panel(services=built, render=Renderer())
     values = made.lora(View(open="civitai:1"), lora(1), Ref.parse("civitai:1"))
-    return read(made.html({**values, "detail": replace(values["detail"], related=Related(**fields))}))
+    return read(made.html({**values, **fields}))
 
 
 def test_other_homes_open_here_and_on_their_hub(built: Services) -> None:
-    home = related.link(flatten(lora(2, creator="ada", downloads=1200)), "soft")
-    page = with_related(built, homes=(home,), also_on=(home,))
+    other = flatten(lora(2, creator="ada", downloads=1200))
+    home = (other, home_text(other))
+    page = with_related(built, homes=[home], also_on=[home])
     assert [h.text for h in page.select("h3") if h.text.startswith("Also")] == [
         "Also at the same LoRA",
         "Also on by the same creator, another file",
@@ -195,10 +194,15 @@ def test_other_homes_open_here_and_on_their_hub(built: Services) -> None:
     assert (there["href"], there["rel"]) == ("https://civitai.com/models/2", ["noopener", "noreferrer", "nofollow"])
 
 
+def test_a_home_whose_address_is_none_of_the_web_has_no_link_to_it(built: Services) -> None:
+    page = with_related(built, homes=[(flatten(lora(2, url="javascript:alert(1)")), "")])
+    assert len(section(page, "Also at").select("a")) == 1
+
+
 def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
     one = version("civitai:2@20", base="Pony", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
-    near = related.neighbor(flatten(lora(2, title="<b>Wash", versions=(one,))), "soft")
-    [card] = section(with_related(built, similar=(near,)), "Similar LoRAs").select("a")
+    near = cards.card(flatten(lora(2, title="<b>Wash", versions=(one,))), ceiling="soft")
+    [card] = section(with_related(built, similar=[near]), "Similar LoRAs").select("a")
     assert (card.b.text, card.small.text, card["title"]) == ("<b>Wash", "Pony", "<b>Wash")
     assert card.img["src"].startswith("hub-picture?url=https%3A%2F%2Fa.example%2F1.png")
     assert card["href"] == "./?open=civitai%3A2%4020"
