@@ -94,6 +94,7 @@ class Renderer:
             place=lambda view, name: view.place(name),
             ago=format.ago,
             count=format.count,
+            heading=format.title,
             number=format.number,
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
@@ -101,6 +102,7 @@ class Renderer:
             image=self.image_url,
             video=partial(self.image_url, media="video"),
             still=partial(self.image_url, media="still"),
+            since=format.since,
             size=format.size,
             visible=format.visible,
         )
