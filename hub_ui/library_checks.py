@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
@@ -111,9 +111,10 @@ class LibraryChecks:
         """What was found until then counts."""
         self._stop.set()
 
-    def change(self, results: CheckResults) -> None:
+    def change(self, **changes: Any) -> None:
+        """Other values of the results, by their names."""
         with self._changed:
-            self.results = results
+            self.results = replace(self.results, **changes)
 
     def follow(self, beat: float = 5.0) -> Iterator[CheckProgress | None]:
         """Each change until the check ends; None after so many seconds without one."""
