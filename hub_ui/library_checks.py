@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
@@ -25,20 +25,13 @@ from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
 from hub_ui.library.sync import FileCheck, FileState, check, check_all, foreign
 from hub_ui.services import Services
 
-CheckKind = Literal["verify", "updates", "duplicates", "update", "folder"]
-_TEXTS: Mapping[CheckKind, str] = {
-    "verify": N_("Verified {done} of {total}: {title}"),
-    "updates": N_("Asked about {done} of {total}: {title}"),
-    "update": N_("Asked about {done} of {total}: {title}"),
-    "duplicates": N_("Compared {done} of {total} files"),
-    "folder": N_("Read {done} of {total}: {title}"),
-}
-_BEGINS: Mapping[CheckKind, str] = {
-    "verify": N_("Verifying…"),
-    "updates": N_("Asking the hubs…"),
-    "update": N_("Asking the hubs…"),
-    "duplicates": N_("Comparing files…"),
-    "folder": N_("Reading the folder…"),
+# What is said at the begin of a check, and of each of its steps.
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "verify": (N_("Verifying…"), N_("Verified {done} of {total}: {title}")),
+    "updates": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "update": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "duplicates": (N_("Comparing files…"), N_("Compared {done} of {total} files")),
+    "folder": (N_("Reading the folder…"), N_("Read {done} of {total}: {title}")),
 }
 
 
@@ -65,7 +58,7 @@ class CheckProgress:
     """`number` counts the changes of all checks. `kind` is of the one that runs, None while none does."""
 
     number: int = 0
-    kind: CheckKind | None = None
+    kind: str | None = None
     done: int = 0
     total: int = 0
     title: str = ""
@@ -74,10 +67,9 @@ class CheckProgress:
     def line(self) -> str:
         if self.kind is None:
             return ""
-        if not self.done:
-            return _(_BEGINS[self.kind])
+        begin, step = _TEXTS[self.kind]
         done, total = format.number(self.done), format.number(self.total)
-        return _(_TEXTS[self.kind]).format(done=done, total=total, title=format.visible(self.title))
+        return _(step).format(done=done, total=total, title=format.visible(self.title)) if self.done else _(begin)
 
     @property
     def percent(self) -> float | None:
@@ -97,8 +89,10 @@ class LibraryChecks:
         self.progress = CheckProgress()
         self.results = CheckResults()
 
-    def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
-        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
+    def start(self, kind: str, entries: Sequence[Entry] = ()) -> None:
+        """Of these entries, else of the whole library. Raises UsageError while another check runs, and for no kind."""
+        if kind not in _TEXTS:
+            raise UsageError(_("That is no button of this page."))
         with self._changed:
             if self.progress.kind is not None:
                 raise UsageError(_("A check is already running. Wait for it, or stop it."))
@@ -137,8 +131,8 @@ class LibraryChecks:
             self.progress = progress
             self._changed.notify_all()
 
-    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
-        works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], CheckResults]] = {
+    def _run(self, kind: str, chosen: Sequence[Entry]) -> None:
+        works: Mapping[str, Callable[[Sequence[Entry], Step], CheckResults]] = {
             "verify": self._verify,
             "updates": self._ask,
             "update": self._update,

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from functools import cached_property
 
 from connectors.errors import UsageError
+from connectors.query_fields import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _, ngettext
+from hub_ui.library.annotations import Annotation
 from hub_ui.library.changes import Outcome
 from hub_ui.library.collections import Collection
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
@@ -15,10 +17,10 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
 from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
-from hub_ui.library_checks import CheckKind, LibraryChecks
+from hub_ui.library_checks import LibraryChecks
+from hub_ui.library_values import VALUES
 from hub_ui.services import Services
-from hub_ui.web.library import listing
-from hub_ui.web.library.entry import EDITS
+from hub_ui.web.library import rows
 from hub_ui.web.view import MOST_LORAS, View
 
 
@@ -38,33 +40,6 @@ class Said:
     view: View | None = None
 
 
-def run(
-    services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], fields: Mapping[str, str]
-) -> Said:
-    """The act `name`. With the field `all`, of everything that the page's search finds. Raises our errors."""
-    services.policy.check("change library")
-    act = Act(services=services, checks=checks, view=view, name=name, fields=fields)
-    if name in ACTS:
-        return ACTS[name](act)
-    if name not in CHOSEN:
-        raise UsageError(_("That is no button of this page."))
-    return CHOSEN[name](replace(act, chosen=choose(services, checks, view, refs, all=bool(fields.get("all")))))
-
-
-def choose(
-    services: Services, checks: LibraryChecks, view: View, refs: Sequence[str], *, all: bool
-) -> tuple[Entry, ...]:
-    """Those ticked, or all that the page's search finds, each with its other half. Raises UsageError for none."""
-    services.policy.check("change library")
-    entries = {entry.ref: entry for entry in services.library.entries()}
-    found = listing.find(services, view.library, checks.results).rows if all else ()
-    wanted = [row.entry.ref for row in found] if all else [Ref.parse(ref) for ref in refs]
-    chosen = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
-    if not chosen:
-        raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
-    return with_halves(chosen, entries.values(), services.downloads.other_half)
-
-
 def count_text(number: int, one: str, many: str) -> str:
     return ngettext(one, many, number).format(n=format.number(number))
 
@@ -82,16 +57,82 @@ def count_collection(one: Collection) -> Said:
     return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
 
 
+def reset(own: Annotation, field: str) -> Annotation:
+    """To what the hub says."""
+    if field not in VALUES:
+        raise UsageError(_("That is no button of this page."))
+    return replace(own, **{field: None})  # type: ignore[arg-type]
+
+
+def read_weight(text: str) -> float | None:
+    """None for an empty text."""
+    try:
+        return float(text.replace(",", ".")) if text.strip() else None
+    except ValueError as error:
+        raise UsageError(_("A weight is a number from -1 to 2. Write one such as 0.8.")) from error
+
+
+# What is said of a LoRA after an act: from what was said, the trigger words that count, and the text of a field.
+Edit = Callable[[Annotation, Sequence[str], str], Annotation]
+EDITS: Mapping[str, Edit] = {
+    "favorite": lambda own, words, text: replace(own, favorite=True),
+    "unfavorite": lambda own, words, text: replace(own, favorite=False),
+    "note": lambda own, words, text: replace(own, note=text),
+    "tag": lambda own, words, text: replace(own, tags=(*own.tags, text)),
+    "untag": lambda own, words, text: replace(
+        own, tags=tuple(tag for tag in own.tags if tag.casefold() != text.casefold())
+    ),
+    "add-word": lambda own, words, text: replace(own, trigger_words=(*words, text)),
+    "remove-word": lambda own, words, text: replace(own, trigger_words=tuple(w for w in words if w != text)),
+    "set-weight": lambda own, words, text: replace(own, weight=read_weight(text)),
+    "base_model": lambda own, words, text: replace(own, base_model=BY_KEY["base"].read(text.strip()) or None),
+    "reset": lambda own, words, text: reset(own, text),
+}
+
+
+def edit(services: Services, name: str, ref: Ref, text: str) -> None:
+    """Changes what is said of the LoRA. Raises UsageError for what can't be saved."""
+    services.policy.check("annotate")
+    words = services.library_index.row(ref).entry.trigger_words
+    if name not in EDITS:
+        raise UsageError(_("That is no button of this page."))
+    services.own_values.edit([ref], lambda own: EDITS[name](own, words, text))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """A button that was pressed, on the page `view`: the chosen entries, each with its other half, and its fields."""
+    """The button `name` that was pressed, on the page `view`, with what was ticked and the other fields of its form."""
 
     services: Services
     checks: LibraryChecks
     view: View
     name: str
-    chosen: tuple[Entry, ...] = ()
+    ticked: Sequence[str]
     fields: Mapping[str, str]
+
+    def run(self) -> Said:
+        """Raises our errors."""
+        self.services.policy.check("change library")
+        if self.name not in ACTS:
+            raise UsageError(_("That is no button of this page."))
+        return ACTS[self.name](self)
+
+    @cached_property
+    def chosen(self) -> tuple[Entry, ...]:
+        """Those ticked, or with the field `all` whatever the page's search finds, each with its other half.
+
+        Raises UsageError for none.
+        """
+        services = self.services
+        if self.field("all"):
+            wanted = [row.entry.ref for row in rows.find(services, self.view.library, self.checks.results).rows]
+        else:
+            wanted = [Ref.parse(ref) for ref in self.ticked]
+        entries = {entry.ref: entry for entry in services.library.entries()}
+        found = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
+        if not found:
+            raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
+        return with_halves(found, entries.values(), services.downloads.other_half)
 
     def field(self, name: str, missing: str = "") -> str:
         """Raises UsageError, saying what is `missing`, for an empty one."""
@@ -128,15 +169,12 @@ class Act:
                 view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
         return Said(view=view)
 
-    def check_chosen(self) -> Said:
-        self.checks.start("verify" if self.name == "verify" else "update", self.chosen)
+    def check(self) -> Said:
+        self.checks.start(self.field("kind"))
         return Said()
 
-    def check(self) -> Said:
-        kind = self.field("kind")
-        if kind not in get_args(CheckKind):
-            raise UsageError(_("That is no button of this page."))
-        self.checks.start(kind)  # type: ignore[arg-type]
+    def check_chosen(self) -> Said:
+        self.checks.start(self.name, self.chosen)
         return Said()
 
     def stop(self) -> Said:
@@ -155,7 +193,7 @@ class Act:
     def plan(self, names: str) -> tuple[PlannedMove, ...]:
         template, services = FileNameTemplate.parse(names), self.services
         return plan_moves(
-            services.library, self.chosen, lambda entry: listing.catalog_record(services, entry.ref), template
+            services.library, self.chosen, lambda entry: rows.catalog_record(services, entry.ref), template
         )
 
     def move(self) -> Said:
@@ -226,15 +264,12 @@ class Act:
         return Said()
 
 
-# Those that need a choice, which are the buttons of the bar.
-CHOSEN: Mapping[str, Callable[[Act], Said]] = {
+ACTS: Mapping[str, Callable[[Act], Said]] = {
     **dict.fromkeys(("favorite", "unfavorite", "tag", "untag", "set-weight"), Act.edit),
     **dict.fromkeys(("verify", "update"), Act.check_chosen),
     "try-together": Act.try_together, "move": Act.plan_move, "move-now": Act.move, "remove": Act.remove,
-    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out,
-}  # fmt: skip
-ACTS: Mapping[str, Callable[[Act], Said]] = {
-    "check": Act.check, "stop": Act.stop, "try-collection": Act.try_collection, "undo": Act.undo,
-    "delete-collection": Act.delete_collection, "remove-duplicates": Act.remove_duplicates,
-    "empty-trash": Act.empty_trash, "ignore": Act.ignore, "lift": Act.lift,
+    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out, "check": Act.check,
+    "stop": Act.stop, "try-collection": Act.try_collection, "delete-collection": Act.delete_collection,
+    "remove-duplicates": Act.remove_duplicates, "undo": Act.undo, "empty-trash": Act.empty_trash,
+    "ignore": Act.ignore, "lift": Act.lift,
 }  # fmt: skip

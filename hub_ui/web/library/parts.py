@@ -1,9 +1,10 @@
 """The parts of the Library page as values for its templates."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
 from connectors.record import Record
 from connectors.ref import Ref
@@ -16,9 +17,10 @@ from hub_ui.library_index import LibraryRow
 from hub_ui.library_search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
+from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.layout.pages import page_address
 from hub_ui.web.layout.render import Renderer, address
-from hub_ui.web.library import entry, listing, own_file, rows
+from hub_ui.web.library import own_file, rows
 from hub_ui.web.library.acts import Said
 from hub_ui.web.library.rows import LibraryItem
 from hub_ui.web.view import LibraryView, View
@@ -40,7 +42,7 @@ class LibraryParts:
         """`said` is what an act did just now."""
         services, look, results = self.services, view.library, self.checks.results
         library = services.library_index.rows()
-        found = listing.find(services, look, results)
+        found = rows.find(services, look, results)
         # An address may name a page that is not there any more.
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
@@ -86,7 +88,7 @@ class LibraryParts:
 
     def item(self, row: LibraryRow, coming: Collection[Ref]) -> LibraryItem:
         services, one = self.services, row.entry
-        record = listing.catalog_record(services, one.ref)
+        record = rows.catalog_record(services, one.ref)
         news = rows.notes(row, self.checks.results, coming, services.library.holds)
         size = one.size
         other_ref = services.downloads.other_half(one.ref) if may_be_half(one) else None
@@ -127,12 +129,12 @@ class LibraryParts:
             "services": services,
             "close_address": page_address(replace(view, open="").to_address()),
             "item": item,
-            "conflicts": entry.conflicts(services, item.row) if item else (),
+            "conflicts": conflicts(services, item.row) if item else (),
             "file": file,
             "ref": view.open,
             "trouble": trouble,
             "typed": typed or {},
-            "bases": entry.bases,
+            "bases": bases,
             "longest_note": LONGEST_NOTE,
             "try_address": page_address(view.try_lora(view.open, weight).to_address()),
         }
@@ -141,3 +143,18 @@ class LibraryParts:
         """The page with another list, from its first page on."""
         look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
         return page_address(replace(view, library=look, open="").to_address())
+
+
+def bases() -> Mapping[str, list[tuple[str, str]]]:
+    """Base models by the label of their architecture, as (id, label)."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for base in dict.fromkeys(filter(None, map(base_models.by_id, base_models.choices()))):
+        group = base_models.architecture_label(base.architecture) if base.architecture else base.label
+        found.setdefault(group, []).append((base.id, base.label))
+    return found
+
+
+def conflicts(services: Services, row: LibraryRow) -> Sequence[str]:
+    """Who contradicts the person about the base model."""
+    record = services.lookup.find_record(row.entry.ref) if row.annotation.base_model else None
+    return with_header_facts(services, record)[0].conflict_sentences if record else ()

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -21,8 +21,8 @@ from hub_ui.library import lockfile
 from hub_ui.library.disk import reveal
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
-from hub_ui.web.library import acts, entry, own_file
-from hub_ui.web.library.acts import Said
+from hub_ui.web.library import acts, own_file
+from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
@@ -50,9 +50,9 @@ class LibraryRoutes:
         @router.post("/library")
         async def act(request: Request) -> Response:
             async with request.form() as form:
-                refs = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
+                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
                 fields = {name: value for name, value in form.items() if isinstance(value, str)}
-            return await to_thread.run_sync(self.act, request, refs, fields)
+            return await to_thread.run_sync(self.act, request, ticked, fields)
 
         @router.get("/library/check")
         def check(request: Request) -> Response:
@@ -81,7 +81,8 @@ class LibraryRoutes:
         def export(
             ref: Annotated[list[str], Form(default_factory=list)], all: RefText = "", back: Address = ""
         ) -> Response:
-            chosen = acts.choose(services, self.parts.checks, library_view(back), ref, all=bool(all))
+            services.policy.check("see library")
+            chosen = self.read_act("export", ref, {"back": back, "all": all}).chosen
             return lock_file("loras.lock", lockfile.dumps(chosen))
 
         @router.post("/library-import")
@@ -128,10 +129,14 @@ class LibraryRoutes:
         values = {**panel, **self.parts.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
-    def act(self, request: Request, refs: list[str], fields: dict[str, str]) -> Response:
-        view = library_view(fields.get("back", ""))
-        said = acts.run(self.parts.services, self.parts.checks, view, fields.get("do", ""), refs, fields)
-        after = said.view or view
+    def read_act(self, name: str, ticked: Sequence[str], fields: Mapping[str, str]) -> Act:
+        view, parts = library_view(fields.get("back", "")), self.parts
+        return Act(services=parts.services, checks=parts.checks, view=view, name=name, ticked=ticked, fields=fields)
+
+    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
+        act = self.read_act(fields.get("do", ""), ticked, fields)
+        said = act.run()
+        after = said.view or act.view
         if after.page != "library":
             return self.go(request, after)
         return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
@@ -167,7 +172,7 @@ class LibraryRoutes:
             elif do == "reveal":
                 self.reveal(request, Ref.parse(ref))
             else:
-                entry.edit(services, do, Ref.parse(ref), value)
+                acts.edit(services, do, Ref.parse(ref), value)
         except HubUiError as error:
             if not is_part(request):
                 raise
