@@ -8,7 +8,8 @@ from connectors.errors import UsageError
 from connectors.query_fields import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.i18n import _, ngettext
+from hub_ui.i18n import _
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.changes import Outcome
 from hub_ui.library.collections import Collection
@@ -17,7 +18,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
 from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library_checks import LibraryChecks, count_text
 from hub_ui.library_values import VALUES
 from hub_ui.services import Services
 from hub_ui.web.library import rows
@@ -28,7 +29,8 @@ from hub_ui.web.view import MOST_LORAS, View
 class Said:
     """What an act did. `undo` is the id of the change that is undone by the button beside it.
 
-    `plan` is a dry run of a move, of the LoRAs `refs` by the template `names`. `view` is where it leads.
+    `plan` is a dry run of a move, of the LoRAs `refs` by the template `names`. `lock` is a lock file to download, and
+    `view` is where it leads.
     """
 
     text: str = ""
@@ -37,11 +39,8 @@ class Said:
     names: str = ""
     refs: tuple[Ref, ...] = ()
     plan: tuple[PlannedMove, ...] | None = None
+    lock: str = ""
     view: View | None = None
-
-
-def count_text(number: int, one: str, many: str) -> str:
-    return ngettext(one, many, number).format(n=format.number(number))
 
 
 def after(outcome: Outcome, text: str) -> Said:
@@ -101,12 +100,11 @@ def edit(services: Services, name: str, ref: Ref, text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """The button `name` that was pressed, on the page `view`, with what was ticked and the other fields of its form."""
+    """A button that was pressed, on the page `view`, with what was ticked and the other fields of its form."""
 
     services: Services
     checks: LibraryChecks
     view: View
-    name: str
     ticked: Sequence[str]
     fields: Mapping[str, str]
 
@@ -116,6 +114,10 @@ class Act:
         if self.name not in ACTS:
             raise UsageError(_("That is no button of this page."))
         return ACTS[self.name](self)
+
+    @property
+    def name(self) -> str:
+        return self.field("do")
 
     @cached_property
     def chosen(self) -> tuple[Entry, ...]:
@@ -205,6 +207,9 @@ class Act:
         name = self.field("collection", _("Write the collection's name first."))
         return count_collection(self.services.collections.add(name, self.chosen))
 
+    def export(self) -> Said:
+        return Said(lock=lockfile.dumps(self.chosen))
+
     def take_out(self) -> Said:
         return count_collection(self.services.collections.take_out(self.view.library.collection, self.refs))
 
@@ -268,8 +273,8 @@ ACTS: Mapping[str, Callable[[Act], Said]] = {
     **dict.fromkeys(("favorite", "unfavorite", "tag", "untag", "set-weight"), Act.edit),
     **dict.fromkeys(("verify", "update"), Act.check_chosen),
     "try-together": Act.try_together, "move": Act.plan_move, "move-now": Act.move, "remove": Act.remove,
-    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out, "check": Act.check,
-    "stop": Act.stop, "try-collection": Act.try_collection, "delete-collection": Act.delete_collection,
-    "remove-duplicates": Act.remove_duplicates, "undo": Act.undo, "empty-trash": Act.empty_trash,
-    "ignore": Act.ignore, "lift": Act.lift,
+    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out, "export": Act.export,
+    "check": Act.check, "stop": Act.stop, "try-collection": Act.try_collection, "undo": Act.undo,
+    "delete-collection": Act.delete_collection, "remove-duplicates": Act.remove_duplicates,
+    "empty-trash": Act.empty_trash, "ignore": Act.ignore, "lift": Act.lift,
 }  # fmt: skip

@@ -17,8 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui.i18n import _
-from hub_ui.library import lockfile
 from hub_ui.library.disk import reveal
+from hub_ui.library_checks import count_text
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
 from hub_ui.web.library import acts, own_file
@@ -77,14 +77,6 @@ class LibraryRoutes:
             found = services.collections.get(name)
             return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
 
-        @router.post("/library-lock")
-        def export(
-            ref: Annotated[list[str], Form(default_factory=list)], all: RefText = "", back: Address = ""
-        ) -> Response:
-            services.policy.check("see library")
-            chosen = self.read_act("export", ref, {"back": back, "all": all}).chosen
-            return lock_file("loras.lock", lockfile.dumps(chosen))
-
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
             async with request.form(max_files=1, max_part_size=own_file.MOST_BYTES) as form:
@@ -129,14 +121,12 @@ class LibraryRoutes:
         values = {**panel, **self.parts.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
-    def read_act(self, name: str, ticked: Sequence[str], fields: Mapping[str, str]) -> Act:
-        view, parts = library_view(fields.get("back", "")), self.parts
-        return Act(services=parts.services, checks=parts.checks, view=view, name=name, ticked=ticked, fields=fields)
-
     def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
-        act = self.read_act(fields.get("do", ""), ticked, fields)
-        said = act.run()
-        after = said.view or act.view
+        view, services, checks = library_view(fields.get("back", "")), self.parts.services, self.parts.checks
+        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
+        if said.lock:
+            return lock_file("loras.lock", said.lock)
+        after = said.view or view
         if after.page != "library":
             return self.go(request, after)
         return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
@@ -202,7 +192,7 @@ class LibraryRoutes:
             added = services.library.adopt(new)
             for one in added:
                 services.queue.add(one.ref, one.title)
-            text = acts.count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
+            text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
             return self.answer_act(request, View(page="library"), Said(text=text))
         imported = {
             "text": text,

@@ -126,7 +126,7 @@ def test_the_chosen_ones_are_tried_together_at_most_eight(client: TestClient, bu
 
 
 def test_an_export_has_the_bytes_of_the_lock_file(client: TestClient, built: Services) -> None:
-    answer = client.post("/library-lock", data={"ref": [str(MIST), str(INK)]})
+    answer = client.post("/library", data={"do": "export", "ref": [str(MIST), str(INK)]})
     assert answer.text == lockfile.dumps(built.library.entries())
     assert "loras.lock" in answer.headers["content-disposition"]
     assert client.get("/library-lock").text == built.library.lock_text()
