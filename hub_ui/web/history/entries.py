@@ -75,7 +75,7 @@ def view_of_result(result: GenerationResult) -> View:
     """The Compare page with the settings of these images."""
     request, report, kind = result.request, result.report, result.comparison.kind
     loras = [adapter for adapter in request.adapters if not adapter.follows]
-    varied, weights = 0, ()
+    varied, weights = 0, tuple[float, ...]()
     if kind in ("strip", "grid"):
         varied = comparison.find_swept_lora(request, result.comparison)
         at = comparison.lora_slices(request)[varied].start
