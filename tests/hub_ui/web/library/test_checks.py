@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from connectors.errors import HubDown, UsageError
 from connectors.ref import Ref, local_ref
 from hub_ui import library_checks
+from hub_ui.library import sync
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
@@ -150,7 +151,7 @@ def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> N
 
 
 def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, check_one = LibraryChecks(built), library_checks.check
+    checks, check_one = LibraryChecks(built), sync.check
 
     def check_last(library: Library, entry: Entry) -> FileCheck:
         checks.stop()
