@@ -2,9 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
@@ -17,54 +17,60 @@ from hub_ui.web.layout.render import address
 TRIES = 5
 # A lock file may add hundreds, too many to send to a page every second.
 MOST_ROWS = 60
-ORDER = ("running", "failed", "paused", "waiting", "done")
+ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
 # Only the hub's own page can fix these.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
-# What can be done with a task by its state: act and label. What is removed or dismissed keeps its file.
-PAUSE, CANCEL = ("pause", N_("Pause")), ("cancel", N_("Cancel"))
-BUTTONS: Mapping[str, tuple[tuple[str, str], ...]] = {
+Tone = Literal["", "good", "trouble"]
+# The address of a LoRA's page, empty where it is not known.
+PageOf = Callable[[Ref], str]
+Button = tuple[str, str]
+# The actions of a task by its state: (act, button label).
+PAUSE: Button = ("pause", N_("Pause"))
+RESUME: Button = ("resume", N_("Resume"))
+RETRY: Button = ("retry", N_("Try again"))
+NOW: Button = ("retry", N_("Try now"))
+CANCEL: Button = ("cancel", N_("Cancel"))
+REMOVE: Button = ("cancel", N_("Remove"))
+# The file stays.
+DISMISS: Button = ("cancel", N_("Dismiss"))
+BUTTONS: dict[str, tuple[Button, ...]] = {
     "running": (PAUSE, CANCEL),
     "waiting": (PAUSE, CANCEL),
-    "later": (("retry", N_("Try now")), PAUSE, CANCEL),
-    "paused": (("resume", N_("Resume")), CANCEL),
-    "failed": (("retry", N_("Try again")), ("cancel", N_("Remove"))),
-    "done": (("cancel", N_("Dismiss")),),
+    "later": (NOW, PAUSE, CANCEL),
+    "paused": (RESUME, CANCEL),
+    "failed": (RETRY, REMOVE),
+    "done": (DISMISS,),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class DownloadRow:
-    """`link` is the page of its hub that has to be opened first, if any."""
+    """`percent` is None for an unknown length; `moving` has a bar."""
 
     task: Task
+    title: str
     line: str
+    tone: Tone
     error: str
     link: str
-
-    @property
-    def title(self) -> str:
-        return format.visible(self.task.title) or str(self.task.ref)
-
-    @property
-    def percent(self) -> float | None:
-        """None for an unknown length."""
-        return None if self.task.fraction is None else 100 * self.task.fraction
-
-    @property
-    def moving(self) -> bool:
-        """Whether it has a bar."""
-        return self.task.state == "running" or (self.task.state in ("paused", "waiting") and self.task.done > 0)
-
-    @property
-    def buttons(self) -> tuple[tuple[str, str], ...]:
-        return BUTTONS["later" if self.task.not_before is not None else self.task.state]
+    percent: float | None
+    moving: bool
+    buttons: tuple[Button, ...]
 
 
-def row(task: Task, now: float, page_of: Callable[[Ref], str]) -> DownloadRow:
-    """`page_of` gives the address of a LoRA's page, empty where it is not known."""
-    error = task.error if task.state in ("waiting", "failed") else None
-    link = address(page_of(task.ref)) if error and error.name in ASK_THERE else ""
-    return DownloadRow(task=task, line=line(task, now), error=format.visible(error.message) if error else "", link=link)
+def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
+    error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
+    return DownloadRow(
+        task=task,
+        title=format.visible(task.title) or str(task.ref),
+        line=line(task, now),
+        tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
+        error=format.visible(error),
+        link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
+        percent=None if task.fraction is None else round(100 * task.fraction, 1),
+        moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
+        buttons=BUTTONS["later" if task.not_before is not None else task.state],
+    )
 
 
 def line(task: Task, now: float) -> str:
@@ -102,7 +108,7 @@ def amount(task: Task) -> str:
 
 def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
     """Running, then waiting for the user, then queued, then done, the latest first."""
-    return sorted(tasks, key=lambda task: (ORDER.index(task.state), -task.id if task.state == "done" else task.id))
+    return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -35,7 +35,7 @@ class DownloadRoutes:
         def downloads(request: Request) -> Response:
             services.policy.check("pull")
             if is_part(request):
-                return self.pages.part("downloads/list", **self.parts.values())
+                return self.pages.part("downloads/drawer", **self.parts.values())
             preview = Preview(title=_("Downloads"))
             return self.pages.whole(request, "downloads/page", View(), preview=preview, **self.parts.values())
 
@@ -47,20 +47,24 @@ class DownloadRoutes:
         @router.post("/downloads/{act}")
         def change(request: Request, act: ActName, id: Annotated[int | None, Form(ge=0, le=2**53)] = None) -> Response:
             services.policy.check("pull")
-            if act == "clear":
-                services.queue.clear()
-            elif act in ("pause-all", "resume-all"):
-                for task in services.queue.tasks():
-                    services.queue.pause(task.id) if act == "pause-all" else services.queue.resume(task.id)
-            elif id is None:
-                raise UsageError(_("That is no download of this list."))
-            else:
-                getattr(services.queue, act)(id)
+            self.change(act, id)
             if is_part(request):
                 return self.pages.part("downloads/changed", **self.parts.values())
             return RedirectResponse("../downloads", 303)
 
         return router
+
+    def change(self, act: ActName, id_: int | None) -> None:
+        queue = self.parts.services.queue
+        if act == "clear":
+            queue.clear()
+        elif act in ("pause-all", "resume-all"):
+            for task in queue.tasks():
+                queue.pause(task.id) if act == "pause-all" else queue.resume(task.id)
+        elif id_ is None:
+            raise UsageError(_("That is no download of this list."))
+        else:
+            getattr(queue, act)(id_)
 
     def steps(self) -> Iterator[str | Signal]:
         """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""
@@ -68,7 +72,7 @@ class DownloadRoutes:
         while True:
             values = self.parts.values()
             now = {row.task.id for row in values["rows"] if row.task.state in ("done", "failed")}
-            step = self.pages.render("downloads/step", **values)
+            step = self.render(values)
             if step != painted:
                 yield step
                 painted, last = step, time.monotonic()
@@ -81,3 +85,6 @@ class DownloadRoutes:
                 yield ""
                 last = time.monotonic()
             time.sleep(SECONDS)
+
+    def render(self, values: dict[str, Any]) -> str:
+        return self.pages.render("downloads/step", **values)
