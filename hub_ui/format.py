@@ -115,6 +115,11 @@ def ago(iso: str | None, now: datetime | None = None) -> str:
     return _("just now")
 
 
+def since(seconds: float | None) -> str:
+    """A time in seconds since 1970 as "12 days ago"; empty for none."""
+    return ago(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else ""
+
+
 def source(name: str, hub: str) -> str:
     """Who says so: a hub by its name, and its text by what the hub calls it: a model card or a description."""
     if name == "hub":

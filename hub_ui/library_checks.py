@@ -8,8 +8,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
@@ -22,23 +23,18 @@ from hub_ui.library.identify import entry_of, local_entry
 from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
-from hub_ui.library.sync import FileCheck, FileState, check, check_all, foreign
+from hub_ui.library.sync import FileCheck, FileState, check, foreign
 from hub_ui.services import Services
 
-CheckKind = Literal["verify", "updates", "duplicates", "update", "folder"]
-_TEXTS: Mapping[CheckKind, str] = {
-    "verify": N_("Verified {done} of {total}: {title}"),
-    "updates": N_("Asked about {done} of {total}: {title}"),
-    "update": N_("Asked about {done} of {total}: {title}"),
-    "duplicates": N_("Compared {done} of {total} files"),
-    "folder": N_("Read {done} of {total}: {title}"),
-}
-_BEGINS: Mapping[CheckKind, str] = {
-    "verify": N_("Verifying…"),
-    "updates": N_("Asking the hubs…"),
-    "update": N_("Asking the hubs…"),
-    "duplicates": N_("Comparing files…"),
-    "folder": N_("Reading the folder…"),
+# Hashing lets go of the interpreter: a few threads keep a fast disk busy.
+_WORKERS = 4
+# What is said at the begin of a check, and of each of its steps.
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "verify": (N_("Verifying…"), N_("Verified {done} of {total}: {title}")),
+    "updates": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "update": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "duplicates": (N_("Comparing files…"), N_("Compared {done} of {total} files")),
+    "folder": (N_("Reading the folder…"), N_("Read {done} of {total}: {title}")),
 }
 
 
@@ -62,10 +58,9 @@ class CheckResults:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckProgress:
-    """`number` counts the changes of all checks. `kind` is of the one that runs, None while none does."""
+    """`kind` is of the check that runs, None while none does."""
 
-    number: int = 0
-    kind: CheckKind | None = None
+    kind: str | None = None
     done: int = 0
     total: int = 0
     title: str = ""
@@ -74,10 +69,9 @@ class CheckProgress:
     def line(self) -> str:
         if self.kind is None:
             return ""
-        if not self.done:
-            return _(_BEGINS[self.kind])
+        begin, step = _TEXTS[self.kind]
         done, total = format.number(self.done), format.number(self.total)
-        return _(_TEXTS[self.kind]).format(done=done, total=total, title=format.visible(self.title))
+        return _(step).format(done=done, total=total, title=format.visible(self.title)) if self.done else _(begin)
 
     @property
     def percent(self) -> float | None:
@@ -96,14 +90,24 @@ class LibraryChecks:
         self._stop = threading.Event()
         self.progress = CheckProgress()
         self.results = CheckResults()
+        # Each returns what it changes of the results.
+        self._works: Mapping[str, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
+            "verify": self._verify,
+            "updates": self._ask,
+            "update": self._update,
+            "duplicates": self._compare,
+            "folder": self._enter_files,
+        }
 
-    def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
-        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
+    def start(self, kind: str, entries: Sequence[Entry] = ()) -> None:
+        """Of these entries, else of the whole library. Raises UsageError while another check runs, and for no kind."""
+        if kind not in self._works:
+            raise UsageError(_("That is no button of this page."))
         with self._changed:
             if self.progress.kind is not None:
                 raise UsageError(_("A check is already running. Wait for it, or stop it."))
             self._stop = threading.Event()
-            self._set(CheckProgress(kind=kind, number=self.progress.number + 1))
+            self._set(CheckProgress(kind=kind))
         run = contextvars.copy_context().run
         threading.Thread(target=run, args=(self._run, kind, tuple(entries)), name="library check", daemon=True).start()
 
@@ -111,80 +115,63 @@ class LibraryChecks:
         """What was found until then counts."""
         self._stop.set()
 
-    def change(self, results: CheckResults) -> None:
+    def change(self, **changes: Any) -> None:
+        """Other values of the results, by their names."""
         with self._changed:
-            self.results = results
+            self.results = replace(self.results, **changes)
 
     def follow(self, beat: float = 5.0) -> Iterator[CheckProgress | None]:
         """Each change until the check ends; None after so many seconds without one."""
-        seen = -1
+        seen = None
         while True:
             with self._changed:
-                if self.progress.number == seen:
+                if self.progress is seen:
                     self._changed.wait(beat)
                 now = self.progress
-            if now.number == seen:
-                yield None
-                continue
-            seen = now.number
-            yield now
+            yield None if now is seen else now
             if now.kind is None:
                 return
+            seen = now
 
     def _set(self, progress: CheckProgress) -> None:
         with self._changed:
             self.progress = progress
             self._changed.notify_all()
 
-    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
-        works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], CheckResults]] = {
-            "verify": self._verify,
-            "updates": self._ask,
-            "update": self._update,
-            "duplicates": self._compare,
-            "folder": self._enter_files,
-        }
+    def _run(self, kind: str, chosen: Sequence[Entry]) -> None:
         last = 0.0
 
         def on_step(done: int, total: int, title: str) -> None:
             nonlocal last
             if time.monotonic() - last > 0.2:
                 last = time.monotonic()
-                progress = CheckProgress(
-                    number=self.progress.number + 1, kind=kind, done=done, total=total, title=title
-                )
-                self._set(progress)
+                self._set(CheckProgress(kind=kind, done=done, total=total, title=title))
 
-        found = self.results
         try:
-            found = works[kind](chosen, on_step)
+            self.change(**{"failures": (), "at": time.time(), **self._works[kind](chosen, on_step)})
         except HubUiError as error:
-            found = replace(found, said=error.message, failures=())
+            self.change(said=error.message, failures=(), at=time.time())
         finally:
-            with self._changed:
-                self.results = replace(found, at=time.time())
-                self._set(CheckProgress(number=self.progress.number + 1))
+            self._set(CheckProgress())
 
-    def _verify(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
-        library, before = self._services.library, self.results
+    def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        library = self._services.library
+        entries = chosen or library.entries()
+        found: dict[Ref, FileCheck] = {}
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            results = pool.map(lambda entry: None if self._stop.is_set() else check(library, entry), entries)
+            for number, result in enumerate(filter(None, results), 1):
+                found[result.entry.ref] = result
+                on_step(number, len(entries), result.entry.title)
+        checked = {**self.results.checked, **found}
         if not chosen:
-            total = len(library.entries())
-            checked = check_all(library, lambda done, one: on_step(done, total, one.entry.title))
             strangers = foreign(library)
-            said, by_ref = verify_summary(checked, strangers), {one.entry.ref: one for one in checked}
-            return replace(before, checked=by_ref, foreign=strangers, said=said, failures=())
-        found = {}
-        for number, entry in enumerate(chosen, 1):
-            if self._stop.is_set():
-                break
-            found[entry.ref] = check(library, entry)
-            on_step(number, len(chosen), entry.title)
+            return {"checked": checked, "foreign": strangers, "said": verify_summary(found.values(), strangers)}
         wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
-        said = ngettext("{n} file is right.", "{n} files are right.", len(found) - len(wrong))
-        said = said.format(n=format.number(len(found) - len(wrong)))
-        return replace(before, checked={**before.checked, **found}, said=said, failures=wrong)
+        said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
+        return {"checked": checked, "said": said, "failures": wrong}
 
-    def _ask(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+    def _ask(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Asks the hubs for newer versions."""
         entries = chosen or self._services.library.entries()
         found: dict[Ref, UpdateStatus] = {}
@@ -194,12 +181,12 @@ class LibraryChecks:
             if self._stop.is_set():
                 break
         standing = {**(self.results.standing if chosen else {}), **found}
-        return replace(self.results, standing=standing, said=update_summary(found.values()), failures=())
+        return {"standing": standing, "said": update_summary(found.values())}
 
-    def _update(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+    def _update(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Asks about the chosen ones, and queues what is newer."""
-        found, queued, failures = self._ask(chosen, on_step), 0, []
-        for status in (found.standing[entry.ref] for entry in chosen if entry.ref in found.standing):
+        standing, queued, failures = self._ask(chosen, on_step)["standing"], 0, []
+        for status in (standing[entry.ref] for entry in chosen if entry.ref in standing):
             try:
                 if status.error is not None:
                     raise status.error
@@ -208,16 +195,18 @@ class LibraryChecks:
                     queued += 1
             except HubUiError as error:
                 failures.append((format.title(status.entry.title), error.message))
-        said = ngettext("{n} newer version is being downloaded.", "{n} newer versions are being downloaded.", queued)
-        return replace(found, said=said.format(n=format.number(queued)), failures=tuple(failures))
+        said = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
+        return {"standing": standing, "said": said, "failures": tuple(failures)}
 
-    def _compare(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+    def _compare(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         half, stopped = self._services.downloads.other_half, self._stop.is_set
         groups = find_duplicates(self._services.library, half, lambda done, all_: on_step(done, all_, ""), stopped)
-        said = "" if groups else _("No file is there twice, and no LoRA in several versions.")
-        return replace(self.results, groups=groups, said=said, failures=())
+        return {
+            "groups": groups,
+            "said": "" if groups else _("No file is there twice, and no LoRA in several versions."),
+        }
 
-    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> CheckResults:
+    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
         library, lookup = self._services.library, self._services.lookup
         files = [name for name in foreign(library) if name.endswith(SUFFIX)]
@@ -226,19 +215,18 @@ class LibraryChecks:
             on_step(number, len(files), name)
             try:
                 found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
-                is_known = found.state == "recognised" and found.ref is not None
-                source = source_of(lookup.connector(found.ref.hub).locate(found.ref)) if is_known and found.ref else ""
-                entry = entry_of(found, name, source) if is_known else local_entry(found, name)
+                if found.state == "recognised" and found.ref is not None:
+                    entry = entry_of(found, name, source_of(lookup.connector(found.ref.hub).locate(found.ref)))
+                else:
+                    entry = local_entry(found, name)
                 entries += [entry] if entry is not None else []
             except HubUiError as error:
                 failures.append((name, error.message))
             if self._stop.is_set():
                 break
-        added = library.adopt(entries)
-        count = len(added)
-        said = ngettext("{n} file was added from the folder.", "{n} files were added from the folder.", count)
-        said = said.format(n=format.number(count))
-        return replace(self.results, foreign=foreign(library), said=said, failures=tuple(failures))
+        count = len(library.adopt(entries))
+        said = count_text(count, "{n} file was added from the folder.", "{n} files were added from the folder.")
+        return {"foreign": foreign(library), "said": said, "failures": tuple(failures)}
 
     def _get(self, ref: Ref) -> Lora:
         lora = self._services.lookup.connector(ref.hub).get(ref)
@@ -246,8 +234,12 @@ class LibraryChecks:
         return lora
 
 
+def count_text(number: int, one: str, many: str) -> str:
+    return ngettext(one, many, number).format(n=format.number(number))
+
+
 def file_count(number: int) -> str:
-    return ngettext("{n} file", "{n} files", number).format(n=format.number(number))
+    return count_text(number, "{n} file", "{n} files")
 
 
 def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -62,6 +63,23 @@ def test_ticks_bring_up_the_bar_and_stay_after_what_it_did(demo: Demo, page: Pag
     page.get_by_role("button", name="♥ Favourite").click()
     expect(page.locator(".shelf .heart")).to_have_count(2)
     expect(page.locator("#chosen")).to_have_text("2 chosen")
+
+
+def test_ticks_go_along_when_the_page_turns(demo: Demo, page: Page) -> None:
+    one = demo.services.library.entries()[0]
+    demo.services.library.adopt(
+        replace(one, ref=Ref.parse(f"civitai:{n}@1#1"), title=f"Style {n}", file=f"{n}.safetensors", sha256=f"{n:064x}")
+        for n in range(100, 160)
+    )
+    page.goto(demo.url + "?view=library")
+    page.get_by_role("checkbox", name="Choose Style 101").check()
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator("#chosen")).to_have_text("1 chosen")
+    page.get_by_role("checkbox", name="Choose Style 155").check()
+    page.get_by_role("link", name="Previous").click()
+    expect(page.get_by_role("checkbox", name="Choose Style 101")).to_be_checked()
+    page.get_by_role("button", name="♥ Favourite").click()
+    expect(page.locator(".said")).to_contain_text("2 LoRAs changed.")
 
 
 def test_a_check_is_painted_while_it_runs_and_ends(demo: Demo, page: Page) -> None:

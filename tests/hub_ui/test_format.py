@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -73,6 +74,10 @@ def test_sizes_have_decimal_units(size: int | None, text: str) -> None:
 )
 def test_times_are_told_as_ages(then: str | None, text: str) -> None:
     assert format.ago(then, datetime(2026, 2, 1, 12)) == text
+
+
+def test_a_time_in_seconds_is_told_as_its_age() -> None:
+    assert (format.since(time.time() - 7200), format.since(None)) == ("2 hours ago", "")
 
 
 def test_direction_overrides_and_control_characters_are_not_shown() -> None:

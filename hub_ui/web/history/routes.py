@@ -20,7 +20,9 @@ from hub_ui.web.try_page.compare import differences
 from hub_ui.web.view import View
 
 Id = Annotated[str, Query(max_length=40)]
-FormId = Annotated[str, Form(alias="id", max_length=40)]
+FormId = Annotated[str, Form(max_length=40)]
+# Groups on a page.
+MOST = 12
 FormPage = Annotated[int, Form(ge=1, le=1000)]
 
 
@@ -34,37 +36,31 @@ class HistoryRoutes:
         router, services = self.pages.router(), self.pages.services
 
         @router.get("/history")
-        def history(
-            request: Request,
-            page: Annotated[int, Query(ge=1, le=1000)] = 1,
-            removed: Id = "",
-        ) -> Response:
+        def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
             if is_part(request):
                 return self.part(page) if services.policy.allows("keep history") else HTMLResponse("")
             services.policy.check("keep history")
             return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
 
         @router.get("/history/image")
-        def image(
-            id_: Annotated[str, Query(alias="id", max_length=40)], cell: Annotated[int, Query(ge=0, le=99)]
-        ) -> Response:
+        def image(id: Id, cell: Annotated[int, Query(ge=0, le=99)]) -> Response:
             services.policy.check("keep history")
-            paths = services.history.entry(id_).paths
+            paths = services.history.entry(id).paths
             if cell >= len(paths):
                 raise NotFound(_(GONE))
             headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
             return FileResponse(paths[cell], media_type="image/png", headers=headers)
 
         @router.post("/history/remove")
-        def remove(request: Request, id_: FormId, page: FormPage = 1) -> Response:
+        def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
-            services.history.trash(id_)
-            return self.part(page, id_) if is_part(request) else back(page, id_)
+            services.history.trash(id)
+            return self.part(page, id) if is_part(request) else back(page, id)
 
         @router.post("/history/bring-back")
-        def bring_back(request: Request, id_: FormId, page: FormPage = 1) -> Response:
+        def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
-            services.history.bring_back(id_)
+            services.history.bring_back(id)
             return self.part(page) if is_part(request) else back(page)
 
         return router
@@ -81,16 +77,29 @@ class HistoryRoutes:
     def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
         history = self.pages.services.history
         found = [history.entry(id_) for id_ in opened]
-        results = [entries.show_result(entry, history.load(entry.id)) for entry in found]
         differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
-        values = {**self.list_values(page, removed, opened), "results": results, "differences": differ}
-        title = results[0].title if results else _("History")
+        values = {
+            **self.list_values(page, removed, opened),
+            "results": [(entry, history.load(entry.id)) for entry in found],
+            "infotext_in": entries.infotext_in,
+            "address_of": lambda made: entries.view_of_result(made).to_address(),
+            "differences": differ,
+        }
+        title = entries.title_of(found[0].provenance) if found else _("History")
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
-        found = self.pages.services.history.entries()
-        groups, more = entries.groups_of(found, self.pages.render.links, page)
-        return {"groups": groups, "more": more, "page": page, "removed": removed, "opened": opened}
+        groups = entries.group_entries(self.pages.services.history.entries())
+        return {
+            "groups": groups[(page - 1) * MOST : page * MOST],
+            "more": len(groups) > page * MOST,
+            "page": page,
+            "removed": removed,
+            "opened": opened,
+            "title_of": entries.title_of,
+            "describe": entries.describe,
+            "local_link": self.pages.render.links.local_link,
+        }
 
 
 def back(page: int, removed: str = "") -> Response:

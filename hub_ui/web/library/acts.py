@@ -1,15 +1,15 @@
-"""What is done with many LoRAs of the library at once, and undone: each act is a row of a table.
-
-Each says what was done and what failed, and leads back where it can.
-"""
+"""What is done with LoRAs of the library, and undone: each act is a row of a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from connectors.errors import UsageError
+from connectors.query_fields import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.i18n import N_, _, ngettext
+from hub_ui.i18n import _
+from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.changes import Outcome
 from hub_ui.library.collections import Collection
@@ -18,21 +18,19 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
 from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library_checks import LibraryChecks, count_text
+from hub_ui.library_values import VALUES
 from hub_ui.services import Services
-from hub_ui.web.library import listing
+from hub_ui.web.library import rows
 from hub_ui.web.view import MOST_LORAS, View
-
-# A longer list is counted, not shown.
-MOST_SHOWN = 200
-MOST_CHANGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
     """What an act did. `undo` is the id of the change that is undone by the button beside it.
 
-    `plan` is a dry run of a move, of the LoRAs `refs` by the template `names`. `view` is where it leads.
+    `plan` is a dry run of a move, of the LoRAs `refs` by the template `names`. `lock` is a lock file to download, and
+    `view` is where it leads.
     """
 
     text: str = ""
@@ -41,18 +39,102 @@ class Said:
     names: str = ""
     refs: tuple[Ref, ...] = ()
     plan: tuple[PlannedMove, ...] | None = None
+    lock: str = ""
     view: View | None = None
+
+
+def after(outcome: Outcome, text: str) -> Said:
+    """What a change did, with the way back."""
+    text = format.sentences(text if outcome.done else "", outcome.note and _(outcome.note))
+    failures = tuple((format.title(one.entry.title), one.error.message) for one in outcome.failed)
+    undo = outcome.change.id if outcome.change else ""
+    return Said(text=text or _("Nothing was changed."), failures=failures, undo=undo)
+
+
+def count_collection(one: Collection) -> Said:
+    count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
+    return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
+
+
+def reset(own: Annotation, field: str) -> Annotation:
+    """To what the hub says."""
+    if field not in VALUES:
+        raise UsageError(_("That is no button of this page."))
+    return replace(own, **{field: None})  # type: ignore[arg-type]
+
+
+def read_weight(text: str) -> float | None:
+    """None for an empty text."""
+    try:
+        return float(text.replace(",", ".")) if text.strip() else None
+    except ValueError as error:
+        raise UsageError(_("A weight is a number from -1 to 2. Write one such as 0.8.")) from error
+
+
+# What is said of a LoRA after an act: from what was said, the trigger words that count, and the text of a field.
+Edit = Callable[[Annotation, Sequence[str], str], Annotation]
+EDITS: Mapping[str, Edit] = {
+    "favorite": lambda own, words, text: replace(own, favorite=True),
+    "unfavorite": lambda own, words, text: replace(own, favorite=False),
+    "note": lambda own, words, text: replace(own, note=text),
+    "tag": lambda own, words, text: replace(own, tags=(*own.tags, text)),
+    "untag": lambda own, words, text: replace(
+        own, tags=tuple(tag for tag in own.tags if tag.casefold() != text.casefold())
+    ),
+    "add-word": lambda own, words, text: replace(own, trigger_words=(*words, text)),
+    "remove-word": lambda own, words, text: replace(own, trigger_words=tuple(w for w in words if w != text)),
+    "set-weight": lambda own, words, text: replace(own, weight=read_weight(text)),
+    "base_model": lambda own, words, text: replace(own, base_model=BY_KEY["base"].read(text.strip()) or None),
+    "reset": lambda own, words, text: reset(own, text),
+}
+
+
+def edit(services: Services, name: str, ref: Ref, text: str) -> None:
+    """Changes what is said of the LoRA. Raises UsageError for what can't be saved."""
+    services.policy.check("annotate")
+    words = services.library_index.row(ref).entry.trigger_words
+    if name not in EDITS:
+        raise UsageError(_("That is no button of this page."))
+    services.own_values.edit([ref], lambda own: EDITS[name](own, words, text))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """A button that was pressed, on the page `view`: the chosen entries, each with its other half, and its fields."""
+    """A button that was pressed, on the page `view`, with what was ticked and the other fields of its form."""
 
     services: Services
     checks: LibraryChecks
     view: View
-    chosen: tuple[Entry, ...] = ()
+    ticked: Sequence[str]
     fields: Mapping[str, str]
+
+    def run(self) -> Said:
+        """Raises our errors."""
+        self.services.policy.check("change library")
+        if self.name not in ACTS:
+            raise UsageError(_("That is no button of this page."))
+        return ACTS[self.name](self)
+
+    @property
+    def name(self) -> str:
+        return self.field("do")
+
+    @cached_property
+    def chosen(self) -> tuple[Entry, ...]:
+        """Those ticked, or with the field `all` whatever the page's search finds, each with its other half.
+
+        Raises UsageError for none.
+        """
+        services = self.services
+        if self.field("all"):
+            wanted = [row.entry.ref for row in rows.find(services, self.view.library, self.checks.results).rows]
+        else:
+            wanted = [Ref.parse(ref) for ref in self.ticked]
+        entries = {entry.ref: entry for entry in services.library.entries()}
+        found = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
+        if not found:
+            raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
+        return with_halves(found, entries.values(), services.downloads.other_half)
 
     def field(self, name: str, missing: str = "") -> str:
         """Raises UsageError, saying what is `missing`, for an empty one."""
@@ -61,254 +143,138 @@ class Act:
             raise UsageError(missing)
         return text
 
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(entry.ref for entry in self.chosen)
+
+    def remove(self) -> Said:
+        outcome = self.services.changes.remove(self.chosen)
+        said = after(outcome, count_text(len(outcome.done), "{n} LoRA removed.", "{n} LoRAs removed."))
+        return replace(said, view=replace(self.view, open="")) if self.view.open in map(str, self.refs) else said
+
+    def edit(self) -> Said:
+        is_tag = self.name in ("tag", "untag")
+        text = self.field("tag", _("Write the tag into the field first.")) if is_tag else self.field("weight")
+        change = self.services.changes.annotate(self.refs, lambda own: EDITS[self.name](own, (), text))
+        count = len(change.annotations)
+        return Said(text=count_text(count, "{n} LoRA changed.", "{n} LoRAs changed."), undo=change.id if count else "")
+
+    def try_together(self) -> Said:
+        return self.stack(self.chosen)
+
+    def stack(self, entries: Sequence[Entry]) -> Said:
+        """Leads to the first of them on the Compare page. Of a pair, one half stands for both."""
+        view, halves = View(page="try", query=self.view.query), set[Ref | None]()
+        for ref in (entry.ref for entry in entries):
+            if ref not in halves and len(view.stack) < MOST_LORAS:
+                halves.add(self.services.downloads.other_half(ref))
+                view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
+        return Said(view=view)
+
+    def check(self) -> Said:
+        self.checks.start(self.field("kind"))
+        return Said()
+
+    def check_chosen(self) -> Said:
+        self.checks.start(self.name, self.chosen)
+        return Said()
+
+    def stop(self) -> Said:
+        self.checks.stop()
+        return Said()
+
+    def plan_move(self) -> Said:
+        """Every old and new name, before anything moves."""
+        names = self.field("names") or self.services.settings.names or DEFAULT
+        said = Said(names=names, refs=self.refs, plan=())
+        try:
+            return replace(said, plan=self.plan(names))
+        except UsageError as error:
+            return replace(said, text=error.message)
+
+    def plan(self, names: str) -> tuple[PlannedMove, ...]:
+        template, services = FileNameTemplate.parse(names), self.services
+        return plan_moves(
+            services.library, self.chosen, lambda entry: rows.catalog_record(services, entry.ref), template
+        )
+
+    def move(self) -> Said:
+        moves = moves_of(self.plan(self.field("names", _("Write a template first."))))
+        outcome = self.services.changes.move(moves)
+        return after(outcome, count_text(len(outcome.done), "{n} file moved.", "{n} files moved."))
+
+    def collect(self) -> Said:
+        name = self.field("collection", _("Write the collection's name first."))
+        return count_collection(self.services.collections.add(name, self.chosen))
+
+    def export(self) -> Said:
+        return Said(lock=lockfile.dumps(self.chosen))
+
+    def take_out(self) -> Said:
+        return count_collection(self.services.collections.take_out(self.view.library.collection, self.refs))
+
+    def try_collection(self) -> Said:
+        return self.stack(self.services.collections.get(self.field("name")).entries)
+
+    def delete_collection(self) -> Said:
+        name, library = self.services.collections.delete(self.field("name")).name, self.view.library
+        if library.collection == name:
+            library = replace(library, collection="", number=0)
+        return Said(view=replace(self.view, library=library), text=_("“{name}” is deleted.").format(name=name))
+
+    def remove_duplicates(self) -> Said:
+        """All of a group but the one that is to be kept. `group` is its first file."""
+        first, keep, groups = self.field("group"), self.field("keep"), self.checks.results.groups or ()
+        group = next((one for one in groups if one.files[0].file == first), None)
+        if group is None:
+            raise UsageError(_("These files have changed since. Compare them again."))
+        files = [file for file in group.files if file.file != keep]
+        if len(files) == len(group.files):
+            raise UsageError(_("Choose the file to keep first."))
+        entries = [file.entry for file in files if file.entry is not None]
+        outcome = self.services.changes.remove(entries, others=[file.file for file in files if file.entry is None])
+        self.checks.change(groups=tuple(one for one in groups if one is not group))
+        return after(outcome, count_text(len(files), "{n} file removed.", "{n} files removed."))
+
+    def undo(self) -> Said:
+        outcome = self.services.changes.undo(self.field("id"))
+        return replace(after(outcome, ""), text="" if outcome.failed else _("Undone."))
+
+    def empty_trash(self) -> Said:
+        freed = self.services.changes.empty()
+        return Said(text=_("The trash is empty: {size} freed.").format(size=format.size(freed)))
+
+    def ignore(self) -> Said:
+        rule = replace(parse_rule(self.field("rule")), sha256=self.field("sha256") or None)
+        self.add_rules([rule])
+        return Said(text=_("Ignored: {rule}").format(rule=rule))
+
+    def ignore_chosen(self) -> Said:
+        self.add_rules([UpdateRule(kind="lora", value=str(lora)) for lora in dict.fromkeys(r.lora for r in self.refs)])
+        return Said(view=replace(self.view, library=replace(self.view.library, tool="rules")))
+
+    def add_rules(self, rules: Sequence[UpdateRule]) -> None:
+        """What was found before is no news any more."""
+        for rule in rules:
+            self.services.update_rules.add(rule)
+        kept = {
+            ref: status
+            for ref, status in self.checks.results.standing.items()
+            if status.newest is None or rule_for(rules, status.entry, status.newest, status.sha256) is None
+        }
+        self.checks.change(standing=kept)
+
+    def lift(self) -> Said:
+        self.services.update_rules.lift(parse_rule(self.field("rule")))
+        return Said()
 
-def run(
-    services: Services, checks: LibraryChecks, view: View, name: str, refs: Sequence[str], /, **fields: str
-) -> Said:
-    """The act `name`. With the field `all`, of everything that the page's search finds. Raises our errors."""
-    services.policy.check("change library")
-    act = Act(services=services, checks=checks, view=view, fields=fields)
-    if name in ACTS:
-        return ACTS[name](act)
-    if name not in CHOSEN:
-        raise UsageError(_("That is no button of this page."))
-    chosen = choose(services, checks, view, refs, all=bool(fields.get("all")))
-    return CHOSEN[name](replace(act, chosen=chosen))
 
-
-def choose(
-    services: Services, checks: LibraryChecks, view: View, refs: Sequence[str], *, all: bool
-) -> tuple[Entry, ...]:
-    """Those ticked, or all that the page's search finds, each with its other half. Raises UsageError for none."""
-    services.policy.check("change library")
-    entries = {entry.ref: entry for entry in services.library.entries()}
-    found = listing.find(services, view.library, checks.results).found.rows if all else ()
-    wanted = [row.entry.ref for row in found] if all else [Ref.parse(ref) for ref in refs]
-    chosen = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
-    if not chosen:
-        raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
-    return tuple(with_halves(chosen, entries.values(), services.downloads.other_half))
-
-
-def failures_of(outcome: Outcome) -> tuple[tuple[str, str], ...]:
-    return tuple((format.title(one.entry.title), one.error.message) for one in outcome.failed)
-
-
-def count_text(number: int, one: str, many: str) -> str:
-    return ngettext(one, many, number).format(n=format.number(number))
-
-
-def after(outcome: Outcome, text: str) -> Said:
-    """What a change did, with the way back."""
-    text = format.sentences(text if outcome.done else "", outcome.note and _(outcome.note))
-    undo = outcome.change.id if outcome.change else ""
-    return Said(text=text or _("Nothing was changed."), failures=failures_of(outcome), undo=undo)
-
-
-def remove(act: Act) -> Said:
-    outcome = act.services.changes.remove(act.chosen)
-    said = after(outcome, count_text(len(outcome.done), "{n} LoRA removed.", "{n} LoRAs removed."))
-    is_open = act.view.open in {str(entry.ref) for entry in act.chosen}
-    return replace(said, view=replace(act.view, open="")) if is_open else said
-
-
-def annotate(act: Act, edit: Callable[[Annotation], Annotation]) -> Said:
-    change = act.services.changes.annotate([entry.ref for entry in act.chosen], edit)
-    text = count_text(len(change.annotations), "{n} LoRA changed.", "{n} LoRAs changed.")
-    return Said(text=text, undo=change.id if change.annotations else "")
-
-
-def favorite(act: Act) -> Said:
-    return annotate(act, lambda one: replace(one, favorite=True))
-
-
-def unfavorite(act: Act) -> Said:
-    return annotate(act, lambda one: replace(one, favorite=False))
-
-
-def tag(act: Act) -> Said:
-    text = act.field("tag", _("Write the tag into the field first."))
-    return annotate(act, lambda one: replace(one, tags=(*one.tags, text)))
-
-
-def untag(act: Act) -> Said:
-    gone = act.field("tag", _("Write the tag into the field first.")).casefold()
-    return annotate(act, lambda one: replace(one, tags=tuple(tag for tag in one.tags if tag.casefold() != gone)))
-
-
-def set_weight(act: Act) -> Said:
-    text = act.field("weight")
-    try:
-        number = float(text.replace(",", ".")) if text else None
-    except ValueError as error:
-        raise UsageError(_("A weight is a number such as 0.8.")) from error
-    return annotate(act, lambda one: replace(one, weight=number))
-
-
-def try_together(act: Act) -> Said:
-    return Said(view=stack(act.services, act.view, [entry.ref for entry in act.chosen]))
-
-
-def stack(services: Services, view: View, refs: Sequence[Ref]) -> View:
-    """The first of them on the Compare page. Of a pair, one half stands for both."""
-    view, halves = View(page="try", query=view.query), set[Ref | None]()
-    for ref in refs:
-        if ref not in halves and len(view.stack) < MOST_LORAS:
-            halves.add(services.downloads.other_half(ref))
-            view = view.with_lora(str(ref), services.generation.default_weight(ref))
-    return view
-
-
-def verify(act: Act) -> Said:
-    act.checks.start("verify", act.chosen)
-    return Said()
-
-
-def update(act: Act) -> Said:
-    act.checks.start("update", act.chosen)
-    return Said()
-
-
-def check(act: Act) -> Said:
-    kind = act.field("kind")
-    if kind not in ("verify", "updates", "duplicates", "folder"):
-        raise UsageError(_("That is no button of this page."))
-    act.checks.start(kind)  # type: ignore[arg-type]
-    return Said()
-
-
-def stop(act: Act) -> Said:
-    act.checks.stop()
-    return Said()
-
-
-def plan_move(act: Act) -> Said:
-    """Every old and new name, before anything moves."""
-    names = act.field("names") or act.services.settings.names or DEFAULT
-    said = Said(names=names, refs=tuple(entry.ref for entry in act.chosen), plan=())
-    try:
-        return replace(said, plan=plan(act, names))
-    except UsageError as error:
-        return replace(said, text=error.message)
-
-
-def plan(act: Act, names: str) -> tuple[PlannedMove, ...]:
-    template, services = FileNameTemplate.parse(names), act.services
-    return plan_moves(services.library, act.chosen, lambda entry: listing.catalog_record(services, entry.ref), template)
-
-
-def move(act: Act) -> Said:
-    outcome = act.services.changes.move(moves_of(plan(act, act.field("names", _("Write a template first.")))))
-    return after(outcome, count_text(len(outcome.done), "{n} file moved.", "{n} files moved."))
-
-
-def collect(act: Act) -> Said:
-    name = act.field("collection", _("Write the collection's name first."))
-    return count_collection(act.services.collections.add(name, act.chosen))
-
-
-def take_out(act: Act) -> Said:
-    found = act.services.collections
-    return count_collection(found.take_out(act.view.library.collection, [entry.ref for entry in act.chosen]))
-
-
-def count_collection(one: Collection) -> Said:
-    count = count_text(len(one.entries), "{n} LoRA", "{n} LoRAs")
-    return Said(text=_("“{name}” has {count} now.").format(name=one.name, count=count))
-
-
-def find_collection(act: Act) -> Collection:
-    return act.services.collections.get(act.field("name"))
-
-
-def try_collection(act: Act) -> Said:
-    return Said(view=stack(act.services, act.view, [entry.ref for entry in find_collection(act).entries]))
-
-
-def delete_collection(act: Act) -> Said:
-    found, library = find_collection(act), act.view.library
-    act.services.collections.delete(found.name)
-    if library.collection == found.name:
-        library = replace(library, collection="", number=0)
-    return Said(view=replace(act.view, library=library), text=_("“{name}” is deleted.").format(name=found.name))
-
-
-def remove_duplicates(act: Act) -> Said:
-    """All of a group but the one that is to be kept. `group` is its first file."""
-    first, keep = act.field("group"), act.field("keep")
-    groups = act.checks.results.groups or ()
-    group = next((one for one in groups if one.files[0].file == first), None)
-    if group is None:
-        raise UsageError(_("These files have changed since. Compare them again."))
-    files = [file for file in group.files if file.file != keep]
-    if len(files) == len(group.files):
-        raise UsageError(_("Choose the file to keep first."))
-    entries = [file.entry for file in files if file.entry is not None]
-    outcome = act.services.changes.remove(entries, others=[file.file for file in files if file.entry is None])
-    left = tuple(one for one in groups if one is not group)
-    act.checks.change(replace(act.checks.results, groups=left))
-    return after(outcome, count_text(len(files), "{n} file removed.", "{n} files removed."))
-
-
-def undo(act: Act) -> Said:
-    outcome = act.services.changes.undo(act.field("id"))
-    return Said(text=_("Undone.") if not outcome.failed else "", failures=failures_of(outcome))
-
-
-def empty_trash(act: Act) -> Said:
-    freed = act.services.changes.empty()
-    return Said(text=_("The trash is empty: {size} freed.").format(size=format.size(freed)))
-
-
-def ignore(act: Act) -> Said:
-    rule = replace(parse_rule(act.field("rule")), sha256=act.field("sha256") or None)
-    act.services.update_rules.add(rule)
-    forget_ignored(act, [rule])
-    return Said(text=_("Ignored: {rule}").format(rule=rule))
-
-
-def forget_ignored(act: Act, rules: Sequence[UpdateRule]) -> None:
-    """What was found before is no news any more."""
-    results = act.checks.results
-    kept = {
-        ref: status
-        for ref, status in results.standing.items()
-        if status.newest is None or rule_for(rules, status.entry, status.newest, status.sha256) is None
-    }
-    act.checks.change(replace(results, standing=kept))
-
-
-def ignore_chosen(act: Act) -> Said:
-    loras = dict.fromkeys(entry.ref.lora for entry in act.chosen)
-    rules = [UpdateRule(kind="lora", value=str(ref)) for ref in loras]
-    for rule in rules:
-        act.services.update_rules.add(rule)
-    forget_ignored(act, rules)
-    return Said(view=replace(act.view, library=replace(act.view.library, tool="rules")))
-
-
-def lift(act: Act) -> Said:
-    act.services.update_rules.lift(parse_rule(act.field("rule")))
-    return Said()
-
-
-# Those that need a choice, which are the buttons of the bar.
-CHOSEN: Mapping[str, Callable[[Act], Said]] = {
-    "favorite": favorite, "unfavorite": unfavorite, "try-together": try_together, "move": plan_move, "move-now": move,
-    "remove": remove, "verify": verify, "update": update, "ignore-chosen": ignore_chosen, "tag": tag, "untag": untag,
-    "set-weight": set_weight, "collect": collect, "take-out": take_out,
-}  # fmt: skip
 ACTS: Mapping[str, Callable[[Act], Said]] = {
-    "check": check, "stop": stop, "try-collection": try_collection, "delete-collection": delete_collection,
-    "remove-duplicates": remove_duplicates, "undo": undo, "empty-trash": empty_trash, "ignore": ignore, "lift": lift,
+    **dict.fromkeys(("favorite", "unfavorite", "tag", "untag", "set-weight"), Act.edit),
+    **dict.fromkeys(("verify", "update"), Act.check_chosen),
+    "try-together": Act.try_together, "move": Act.plan_move, "move-now": Act.move, "remove": Act.remove,
+    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out, "export": Act.export,
+    "check": Act.check, "stop": Act.stop, "try-collection": Act.try_collection, "undo": Act.undo,
+    "delete-collection": Act.delete_collection, "remove-duplicates": Act.remove_duplicates,
+    "empty-trash": Act.empty_trash, "ignore": Act.ignore, "lift": Act.lift,
 }  # fmt: skip
-# A button of the bar that stands under "More": its act, its label, and the label of its field.
-MORE: tuple[tuple[str, str, str, str], ...] = (
-    ("verify", N_("Verify"), "", ""),
-    ("update", N_("Update"), "", ""),
-    ("ignore-chosen", N_("Ignore updates"), "", ""),
-    ("unfavorite", N_("♡ No favourite"), "", ""),
-    ("tag", N_("Add"), "tag", N_("Your tag")),
-    ("untag", N_("Take away"), "", ""),
-    ("set-weight", N_("Set"), "weight", N_("Weight, such as 0.8")),
-)

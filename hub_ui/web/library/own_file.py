@@ -1,4 +1,4 @@
-"""A LoRA file of one's own, dropped on the page or chosen: inspected, identified, tried and kept."""
+"""What a person brings along: a LoRA file, to be inspected, identified, tried and kept, and a lock file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,6 @@ from hub_ui.library.identify import entry_of_file
 from hub_ui.library.library import source_of
 from hub_ui.library.lockfile import Entry, MergeResult, merge
 from hub_ui.services import Services
-from hub_ui.web.library.rows import Tone
 from hub_ui.web.lora import detail, fact_rows
 from hub_ui.web.lora.fact_rows import Fact
 
@@ -32,7 +31,6 @@ class OwnFile:
     said: str
     facts: tuple[Fact, ...]
     warnings: tuple[str, ...]
-    words: tuple[str, ...]
 
 
 def receive(services: Services, path: Path) -> Ref:
@@ -62,8 +60,7 @@ def waiting(services: Services, ref: Ref) -> OwnFile | None:
         entry=entry,
         said=state_text(services, entry),
         facts=tuple(fact_rows.rows(record_of_file(services, ref), facts)),
-        warnings=tuple(format.visible(warning) for warning in facts.adapter.remarks),
-        words=tuple(map(format.visible, entry.trigger_words)),
+        warnings=facts.adapter.remarks,
     )
 
 
@@ -96,7 +93,8 @@ def keep(services: Services, ref: Ref) -> Entry:
 
 
 MOST_BYTES = 5_000_000
-STATES: dict[str, tuple[str, Tone]] = {
+# What becomes of an entry of a lock file, and the tone of that.
+STATES = {
     "new": (N_("will be downloaded"), ""),
     "here": (N_("here already"), "good"),
     "differs": (N_("here with other bytes; yours is kept"), "warn"),
@@ -104,29 +102,16 @@ STATES: dict[str, tuple[str, Tone]] = {
 
 
 def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
-    if not (text or "").strip():
+    if not text.strip():
         raise UsageError(_("There is no lock file yet. Paste its text, or choose the file."))
     if len(text) > MOST_BYTES:
         raise UsageError(_("This is too long for a lock file. On the command line: hub-ui sync --lock FILE"))
     return merge(services.library.entries(), lockfile.loads(text, _("The lock file")))
 
 
-def new_entries(wanted: Sequence[MergeResult]) -> tuple[Entry, ...]:
-    return tuple(found.entry for found in wanted if found.state == "new")
-
-
 def plan_summary(wanted: Sequence[MergeResult]) -> str:
     counts = Counter(found.state for found in wanted)
-    size = format.size(sum(entry.size for entry in new_entries(wanted)))
+    size = format.size(sum(found.entry.size for found in wanted if found.state == "new"))
     new = _("{n} new, {size}").format(n=format.number(counts["new"]), size=size)
-    parts = [new if counts["new"] else _("Nothing new")]
-    parts += [f"{format.number(counts[state])} {_(STATES[state][0])}" for state in ("here", "differs") if counts[state]]
-    return "; ".join(parts) + "."
-
-
-def import_entries(services: Services, wanted: Sequence[Entry]) -> int:
-    """Pins the entries unchanged, and queues their downloads."""
-    adopted = services.library.adopt(wanted)
-    for entry in adopted:
-        services.queue.add(entry.ref, entry.title)
-    return len(adopted)
+    others = (f"{format.number(counts[state])} {_(STATES[state][0])}" for state in ("here", "differs") if counts[state])
+    return "; ".join([new if counts["new"] else _("Nothing new"), *others]) + "."

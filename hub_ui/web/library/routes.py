@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -17,27 +17,23 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui.i18n import _
-from hub_ui.library import lockfile
 from hub_ui.library.disk import reveal
+from hub_ui.library_checks import count_text
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
-from hub_ui.web.library import acts, entry, own_file
-from hub_ui.web.library import own_file as lock_import
-from hub_ui.web.library.acts import Said
+from hub_ui.web.library import acts, own_file
+from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
-from hub_ui.web.visit.routes import disposition
+from hub_ui.web.visit.routes import lock_file
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
-MOST_REFS = 20_000
 # Each hashes a file.
 MOST_FILES = 4
-Short = Annotated[str, Form(max_length=500)]
 RefText = Annotated[str, Form(max_length=500)]
 Long = Annotated[str, Form(max_length=5000)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-Refs = Annotated[list[str], Form(max_length=MOST_REFS, default_factory=list)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +48,11 @@ class LibraryRoutes:
         self.add_files(router)
 
         @router.post("/library")
-        def act(
-            request: Request, do: Short, ref: Refs, back: Address = "", tag: Short = "", weight: Short = "",
-            collection: Short = "", names: Short = "", all: Short = "", name: Short = "", group: Long = "",
-            keep: Long = "", id: Short = "", rule: Short = "", sha256: Short = "", kind: Short = "",
-        ) -> Response:  # fmt: skip
-            fields = {
-                "tag": tag, "weight": weight, "collection": collection, "names": names, "all": all, "name": name,
-                "group": group, "keep": keep, "id": id, "rule": rule, "sha256": sha256, "kind": kind,
-            }  # fmt: skip
-            view = library_view(back)
-            said = acts.run(self.parts.services, self.parts.checks, view, do, ref, **fields)
-            return self.answer_act(request, said.view or view, said)
+        async def act(request: Request) -> Response:
+            async with request.form() as form:
+                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
+                fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            return await to_thread.run_sync(self.act, request, ticked, fields)
 
         @router.get("/library/check")
         def check(request: Request) -> Response:
@@ -71,50 +60,35 @@ class LibraryRoutes:
             return self.streams.answer(self.check(library_view(request.url.query)))
 
         @router.post("/library/entry")
-        def change(request: Request, do: Short, ref: RefText, value: Long = "", back: Address = "") -> Response:
+        def change(request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
             return self.change(request, do, ref, value, library_view(back))
-
-        @router.post("/library-keep")
-        def keep(request: Request, do: Short, ref: RefText, back: Address = "") -> Response:
-            services, view = self.parts.services, library_view(back)
-            services.policy.check("change library")
-            if do == "discard":
-                services.own_files.discard(Ref.parse(ref))
-                return self.go(request, replace(view, open=""))
-            return self.go(request, replace(view, open=str(own_file.keep(services, Ref.parse(ref)).ref)))
 
         return router
 
     def add_files(self, router: APIRouter) -> None:
         """The routes of lock files and of files of one's own."""
-        files = CapacityLimiter(MOST_FILES)
+        files, services = CapacityLimiter(MOST_FILES), self.parts.services
 
         @router.get("/library-lock")
         def lock(name: str = "") -> Response:
-            services = self.parts.services
             services.policy.check("see library")
             if not name:
-                return attachment(services.settings.lock.name, services.library.lock_text())
+                return lock_file(services.settings.lock.name, services.library.lock_text())
             found = services.collections.get(name)
-            return attachment(f"{found.name}.lock", found.lock_text(services.library.entries()))
-
-        @router.post("/library-lock")
-        def export(ref: Refs, all: Short = "", back: Address = "") -> Response:
-            chosen = acts.choose(self.parts.services, self.parts.checks, library_view(back), ref, all=bool(all))
-            return attachment("loras.lock", lockfile.dumps(chosen))
+            return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
 
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
-            async with request.form(max_files=1, max_part_size=lock_import.MOST_BYTES) as form:
+            async with request.form(max_files=1, max_part_size=own_file.MOST_BYTES) as form:
                 text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
                 if isinstance(given, UploadFile) and given.filename:
-                    text = (await given.read(lock_import.MOST_BYTES + 1)).decode(errors="replace")
+                    text = (await given.read(own_file.MOST_BYTES + 1)).decode(errors="replace")
             return await to_thread.run_sync(self.take_lock, request, text, do)
 
         @router.post("/library-file")
         async def add_file(request: Request) -> Response:
-            self.parts.services.policy.check("use own files")
-            most = self.pages.services.policy.limits.upload_bytes
+            services.policy.check("use own files")
+            most = services.policy.limits.upload_bytes
             if int(request.headers.get("content-length") or most) > most + 100_000:
                 raise UsageError(_("This file is too large to open."))
             async with request.form(max_files=1) as form:
@@ -124,6 +98,14 @@ class LibraryRoutes:
                 ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
             return self.go(request, View(page="library", open=str(ref)))
 
+        @router.post("/library-keep")
+        def keep(request: Request, do: RefText, ref: RefText, back: Address = "") -> Response:
+            services.policy.check("change library")
+            if do == "discard":
+                services.own_files.discard(Ref.parse(ref))
+            kept = "" if do == "discard" else str(own_file.keep(services, Ref.parse(ref)).ref)
+            return self.go(request, replace(library_view(back), open=kept))
+
     def answer(self, request: Request, view: View) -> Response:
         """The page, its list, or an entry in the panel."""
         self.parts.services.policy.check("see library")
@@ -131,29 +113,29 @@ class LibraryRoutes:
             return self.pages.part("library/entry", push=view.to_address(), **self.parts.panel(view))
         if is_part(request):
             view = replace(view, open="")
-            values = self.parts.all(view)
-            return self.pages.part("library/answer", push=view.to_address(), **values, closes=True, imported=None)
+            return self.pages.part("library/answer", push=view.to_address(), **{**self.parts.all(view), "closes": True})
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        values = {
-            **(self.parts.panel(view) if view.open else {}),
-            **self.parts.all(view, said),
-            "imported": None,
-            **more,
-        }
+        panel = self.parts.panel(view) if view.open else {}
+        values = {**panel, **self.parts.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
-    def answer_act(self, request: Request, view: View, said: Said) -> Response:
-        if view.page != "library":
-            return self.go(request, view)
+    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
+        view, services, checks = library_view(fields.get("back", "")), self.parts.services, self.parts.checks
+        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
+        if said.lock:
+            return lock_file("loras.lock", said.lock)
+        after = said.view or view
+        if after.page != "library":
+            return self.go(request, after)
+        return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
+
+    def answer_act(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
+        """The list as it is now; without JavaScript, the whole page."""
         if is_part(request):
-            closes = said.view is not None and not view.open
-            return self.pages.part("library/answer", **self.parts.all(view, said), closes=closes, imported=None)
-        if said.plan is not None or said.failures:
-            return self.whole(request, view, said)
-        tool = "changes" if said.undo else view.library.tool
-        return self.go(request, replace(view, library=replace(view.library, tool=tool)))
+            return self.pages.part("library/answer", **{**self.parts.all(view, said), **more})
+        return self.whole(request, view, said, **more)
 
     def go(self, request: Request, view: View) -> Response:
         address = page_address(view.to_address())
@@ -167,8 +149,8 @@ class LibraryRoutes:
             if step is None:
                 yield ""
             elif step.kind is not None:
-                yield self.pages.render("library/step", view=view, address=view.to_address(), progress=step)
-        yield self.pages.render("library/checked", **self.parts.all(view), imported=None)
+                yield self.pages.render("library/step", address=view.to_address(), progress=step)
+        yield self.pages.render("library/checked", **self.parts.all(view))
 
     def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
         """A change of one entry."""
@@ -180,7 +162,7 @@ class LibraryRoutes:
             elif do == "reveal":
                 self.reveal(request, Ref.parse(ref))
             else:
-                entry.edit(services, do, Ref.parse(ref), value)
+                acts.edit(services, do, Ref.parse(ref), value)
         except HubUiError as error:
             if not is_part(request):
                 raise
@@ -190,7 +172,7 @@ class LibraryRoutes:
             return RedirectResponse(page_address(view.to_address(), "../"), 303)
         panel = self.parts.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.parts.all(view)
-        row = next((one for one in values["page"].items if str(one.ref) == ref), None)
+        row = next((one for one in values["items"] if str(one.ref) == ref), None)
         return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=self.drawer.values())
 
     def reveal(self, request: Request, ref: Ref) -> None:
@@ -202,23 +184,24 @@ class LibraryRoutes:
         reveal(library.path(library.entry(ref)), os.environ)
 
     def take_lock(self, request: Request, text: str, do: str) -> Response:
-        services, view = self.parts.services, View(page="library", library=LibraryView(tool="import"))
+        services = self.parts.services
         services.policy.check("change library")
-        wanted = lock_import.read_lock(services, text)
+        wanted = own_file.read_lock(services, text)
+        new = [found.entry for found in wanted if found.state == "new"]
         if do == "take":
-            count = lock_import.import_entries(services, lock_import.new_entries(wanted))
-            said = Said(text=acts.count_text(count, "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded."))
-            return self.answer_act(request, View(page="library"), said)
+            added = services.library.adopt(new)
+            for one in added:
+                services.queue.add(one.ref, one.title)
+            text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
+            return self.answer_act(request, View(page="library"), Said(text=text))
         imported = {
             "text": text,
             "found": wanted,
-            "states": lock_import.STATES,
-            "summary": lock_import.plan_summary(wanted),
-            "count": len(lock_import.new_entries(wanted)),
+            "new": new,
+            "states": own_file.STATES,
+            "summary": own_file.plan_summary(wanted),
         }
-        if is_part(request):
-            return self.pages.part("library/answer", **self.parts.all(view), closes=False, imported=imported)
-        return self.whole(request, view, imported=imported)
+        return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
     def add_file(self, given: BinaryIO, name: str) -> Ref:
         """Under its own name, which says what it is where nothing else does."""
@@ -232,8 +215,3 @@ class LibraryRoutes:
 def library_view(address: str) -> View:
     """Of an address as the browser has it, or as a form sends it back."""
     return replace(View.from_address(address.rpartition("?")[2]), page="library")
-
-
-def attachment(name: str, text: str) -> Response:
-    headers = {"Content-Disposition": disposition(name), "Cache-Control": "no-store"}
-    return Response(text, media_type="application/toml", headers=headers)

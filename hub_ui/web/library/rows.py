@@ -1,62 +1,170 @@
-"""The library as a list: its rows, and the filters beside it."""
+"""The library as a list: what is found, each row with its news, and the filters beside it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Literal, get_args
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
 
-from connectors.record import Kind
+from connectors.claims.resolve import record_of
+from connectors.errors import BadQuery, NotFound
+from connectors.record import Kind, Record
 from connectors.ref import LOCAL, Ref
 from connectors.registry import HUBS, origin_label
-from hub_ui import format
+from hub_ui import format, library_search
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus
-from hub_ui.library.sync import FileCheck
-from hub_ui.library_checks import file_count
+from hub_ui.library.pairs import may_be_half, pair_up
+from hub_ui.library_checks import CheckResults, file_count
 from hub_ui.library_index import LibraryRow
-from hub_ui.library_search import MARKS, Found, LibraryQuery
-from hub_ui.web.browse.facets import Choice, Counts, Group
+from hub_ui.library_search import MARKS, NEVER_USED, Found, LibraryQuery
+from hub_ui.services import Services
+from hub_ui.web.browse.facets import Counts, Group
+from hub_ui.web.view import LibraryView
 
-Tone = Literal["good", "warn", "base", ""]
+SORT_NAMES = {
+    "name": N_("Name"), "added": N_("Last added"), "used": N_("Last used"), "size": N_("Largest first"),
+    "base": N_("Base"), "hub": N_("Hub"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """`rows` are those of the list; `found` has the counts of the filters too.
+
+    `problem` is what is wrong with the text of the search; the rest of it counts nevertheless.
+    """
+
+    asked: LibraryQuery
+    found: Found
+    rows: tuple[LibraryRow, ...]
+    problem: str = ""
+
+
+def find(services: Services, look: LibraryView, results: CheckResults) -> Listing:
+    problem = ""
+    try:
+        asked = library_search.parse(look.text)
+    except BadQuery as error:
+        asked, problem = library_search.parse(look.text, is_strict=False), error.message
+    # It is read only where it counts: the history is on the disk.
+    used = services.uses.times() if look.sort == "used" else NEVER_USED
+    found = services.library_search.find(asked, sort=look.sort, outdated=results.updates, used=used)
+    rows = found.rows
+    if look.collection:
+        refs = next((one.refs for one in services.collections.all() if one.name == look.collection), frozenset())
+        rows = tuple(row for row in rows if row.entry.ref in refs)
+    # A LoRA in two files is one row.
+    halves = {row.entry.ref: row for row in rows if may_be_half(row.entry)}
+    if halves:
+        pairs = pair_up((row.entry for row in halves.values()), services.downloads.other_half)
+        shown = {entry.ref: halves[pair.first.ref] for pair in pairs for entry in pair.entries}
+        rows = tuple({row.entry.ref: row for row in (shown.get(row.entry.ref, row) for row in rows)}.values())
+    return Listing(asked=asked, found=found, rows=rows, problem=problem)
+
+
+def catalog_record(services: Services, ref: Ref) -> Record | None:
+    """What the catalog knows of it; no hub is asked."""
+    try:
+        lora = services.catalog.lora(ref)
+        return record_of(lora, ref if lora.version(ref.version) is not None else ref.lora)
+    except NotFound:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """What is new about an entry: in a row it is a `chip`. `button` labels an act on `ref`."""
+    """What is new about an entry: in a row it is a `chip`. `button` labels the download of `ref`.
+
+    `tone` is "good", "warn", "base" or none. `sha256` is of an update that may be ignored, as the rule has it.
+    """
 
     text: str
     chip: str = ""
-    tone: Tone = ""
-    act: str = ""
+    tone: str = ""
     button: str = ""
     ref: str = ""
-    # Of an update that may be ignored, as the rule has it.
     sha256: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class LibraryItem:
+    """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files."""
+
+    row: LibraryRow
+    creator: str
+    image: str
+    notes: tuple[Note, ...]
+    size: int
+
+    @property
+    def ref(self) -> Ref:
+        return self.row.entry.ref
+
+    @property
+    def title(self) -> str:
+        return format.title(self.row.entry.title) or self.row.entry.file
+
+
 def notes(
-    entry: Entry,
-    checked: FileCheck | None,
-    standing: UpdateStatus | None,
-    coming: Collection[Ref],
-    *,
-    missing: bool,
-    removed: bool,
-    in_library: Callable[[Ref], bool],
+    row: LibraryRow, results: CheckResults, coming: Collection[Ref], holds: Callable[[Ref], bool]
 ) -> tuple[Note, ...]:
-    """The most urgent first. `coming` are the refs that are downloading."""
+    """The most urgent first. `coming` are the refs that are downloading; `holds` asks the library."""
+    entry = row.entry
+    checked, status = results.checked.get(entry.ref), results.standing.get(entry.ref)
+    state = "coming" if entry.ref in coming else "missing" if row.is_missing else checked.state if checked else ""
     shown = [
-        Note(text=_("It is being downloaded."), chip=_("downloading"))
-        if entry.ref in coming
-        else _file_note(entry, checked, missing=missing),
-        _update_note(entry, standing, coming, in_library),
+        file_note(entry, state),
+        update_note(entry, status, coming, holds) if status else None,
+        removal_note(entry) if row.is_removed else None,
     ]
-    gone = removal_note(entry)
-    if removed and gone not in shown:
-        shown.append(gone)
-    return tuple(note for note in shown if note is not None)
+    return tuple(dict.fromkeys(note for note in shown if note is not None))
+
+
+def file_note(entry: Entry, state: str) -> Note | None:
+    match state:
+        case "coming":
+            return Note(text=_("It is being downloaded."), chip=_("downloading"))
+        case "right":
+            return Note(text=_("The file matches the lock file."), chip=_("✓ verified"), tone="good")
+        case "unreadable":
+            text = _("The file can't be read. Check its permissions.")
+            return Note(text=text, chip=_("unreadable"), tone="warn")
+        case "missing":
+            chip, text = _("file missing"), _("The file is gone from the folder.")
+        case "changed":
+            chip, text = _("file changed"), _("The file was changed: it is not what the lock file pins.")
+        case _other:
+            return None
+    if entry.ref.hub == LOCAL:
+        return Note(text=format.sentences(text, _("No hub is known to have it.")), chip=chip, tone="warn")
+    return Note(text=text, chip=chip, tone="warn", button=_("Download again"), ref=str(entry.ref))
+
+
+def update_note(
+    entry: Entry, status: UpdateStatus, coming: Collection[Ref], holds: Callable[[Ref], bool]
+) -> Note | None:
+    ref, reason = status.newest, format.visible(status.note)
+    newest = format.visible(status.newest_name) or _("A newer version")
+    match status.state:
+        case "current" | "ignored":
+            return None
+        case "newer" if ref in coming:
+            return Note(text=_("{version} is being downloaded.").format(version=newest), chip=_("updating"))
+        case "newer" if ref is not None and not holds(ref):
+            text, sha256 = _("{version} available").format(version=newest), status.sha256 or ""
+            return Note(text=f"{text}.", chip=text, tone="base", button=_("Update"), ref=str(ref), sha256=sha256)
+        case "newer" | "superseded":
+            text = _("{version} is in the library too.").format(version=newest)
+            return Note(text=text, chip=_("newer one in library"))
+        case "replaced":
+            text = format.sentences(reason, _("Yours is kept; remove it first to get the new one."))
+            return Note(text=text, chip=_("replaced"), tone="warn")
+        case "gone":
+            note = removal_note(entry)
+            return replace(note, text=reason) if reason else note
+        case "failed" if status.error is not None:
+            return Note(text=status.error.message, chip=_("could not check"), tone="warn")
+    return Note(text=reason)
 
 
 def removal_note(entry: Entry) -> Note:
@@ -65,166 +173,49 @@ def removal_note(entry: Entry) -> Note:
     return Note(text=text, chip=_("gone from {hub}").format(hub=hub), tone="warn")
 
 
-def _file_note(entry: Entry, checked: FileCheck | None, *, missing: bool) -> Note | None:
-    state = "missing" if missing else checked.state if checked else ""
-    chip = _("file missing") if missing else _("file changed")
-    if entry.ref.hub == LOCAL and (missing or state == "changed"):
-        text = _("The file is gone from the folder, and no hub is known to have it.")
-        if not missing:
-            text = _("The file is not what was entered any more, and no hub is known to have it.")
-        return Note(text=text, chip=chip, tone="warn")
-    again = partial(Note, chip=chip, tone="warn", button=_("Download again"), act="download", ref=str(entry.ref))
-    if missing:
-        return again(text=_("The file is gone from the folder."))
-    if state == "changed":
-        return again(text=_("The file was changed: it is not what the lock file pins."))
-    unreadable = _("The file can't be read. Check its permissions.")
-    return {
-        "right": Note(text=_("The file matches the lock file."), chip=_("✓ verified"), tone="good"),
-        "unreadable": Note(text=unreadable, chip=_("unreadable"), tone="warn"),
-    }.get(state)
+def half_note(ref: Ref, coming: Collection[Ref], *, is_here: bool) -> Note:
+    """Of a LoRA in two files, for much noise and for little, of which `ref` is the other one."""
+    if is_here:
+        return Note(text=_("Two files, for much noise and for little."), chip=_("two files"))
+    if ref in coming:
+        return Note(text=_("Its other half is being downloaded."), chip=_("downloading"))
+    text = _("Its other half is missing: it is one of two files, for much noise and for little.")
+    return Note(text=text, chip=_("half missing"), tone="warn", button=_("Download it"), ref=str(ref))
 
 
-def _update_note(
-    entry: Entry, standing: UpdateStatus | None, coming: Collection[Ref], in_library: Callable[[Ref], bool]
-) -> Note | None:
-    if standing is None or standing.state in ("current", "ignored"):
-        return None
-    newest = format.visible(standing.newest_name) or _("A newer version")
-    here = Note(text=_("{version} is in the library too.").format(version=newest), chip=_("newer one in library"))
-    if standing.state == "newer" and standing.newest is not None:
-        if in_library(standing.newest):
-            return here
-        if standing.newest in coming:
-            return Note(text=_("{version} is being downloaded.").format(version=newest), chip=_("updating"))
-        text = _("{version} available").format(version=newest)
-        update = partial(Note, text=f"{text}.", chip=text, tone="base", act="download", button=_("Update"))
-        return update(ref=str(standing.newest), sha256=standing.sha256 or "")
-    if standing.state == "superseded":
-        return here
-    if standing.state == "failed" and standing.error is not None:
-        return Note(text=standing.error.message, chip=_("could not check"), tone="warn")
-    if standing.state == "gone" and standing.note is None:
-        return removal_note(entry)
-    reason = format.visible(standing.note)
-    if standing.state == "replaced":
-        reason = format.sentences(reason, _("Yours is kept; remove it first to get the new one."))
-        return Note(text=reason, chip=_("replaced"), tone="warn")
-    is_gone = standing.state == "gone"
-    return Note(text=reason, chip=removal_note(entry).chip if is_gone else "", tone="warn" if is_gone else "")
-
-
-def summary(entries: Sequence[Entry], *, missing: int, removed: int) -> str:
+def summary(rows: Sequence[LibraryRow]) -> str:
     """What stands behind the number of LoRAs. Bytes that several entries share count once."""
-    sizes = {entry.sha256: entry.size for entry in entries}
+    sizes = {row.entry.sha256: row.entry.size for row in rows}
+    missing, removed = sum(row.is_missing for row in rows), sum(row.is_removed for row in rows)
     gone = ngettext("{n} no longer on its hub", "{n} no longer on their hubs", removed)
     parts = (
-        "" if len(sizes) == len(entries) else file_count(len(sizes)),
-        format.size(sum(sizes.values())) if entries else "",
+        "" if len(sizes) == len(rows) else file_count(len(sizes)),
+        format.size(sum(sizes.values())) if rows else "",
         _("{n} missing").format(n=format.number(missing)) if missing else "",
         gone.format(n=format.number(removed)) if removed else "",
     )
     return ", ".join(filter(None, parts))
 
 
-PAGE_SIZE = 50
-# The rest of the trigger words is in the entry's own panel.
-MOST_WORDS = 4
-LONGEST_SNIPPET = 140
-SORT_NAMES: Mapping[str, str] = {
-    "name": N_("Name"),
-    "added": N_("Last added"),
-    "used": N_("Last used"),
-    "size": N_("Largest first"),
-    "base": N_("Base"),
-    "hub": N_("Hub"),
-}
-# Marks that are always offered; the others, where there is something to find.
-ALWAYS = ("is:favorite",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryItem:
-    """A row of the list. `image` is an address of this server, empty for none. `size` is of all its files."""
-
-    row: LibraryRow
-    title: str
-    creator: str
-    base: str
-    image: str = ""
-    size: int = 0
-    notes: tuple[Note, ...] = ()
-    is_open: bool = False
-
-    @property
-    def ref(self) -> Ref:
-        return self.row.entry.ref
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return self.row.entry.trigger_words[:MOST_WORDS]
-
-    @property
-    def more_words(self) -> int:
-        return len(self.row.entry.trigger_words) - len(self.words)
-
-    @property
-    def age(self) -> str:
-        return when(self.row.added)
-
-    @property
-    def snippet(self) -> str:
-        text = " ".join(self.row.annotation.note.split())
-        return text if len(text) <= LONGEST_SNIPPET else f"{text[:LONGEST_SNIPPET]}…"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListPage:
-    """One page of `found` rows; `number` counts pages from 0."""
-
-    items: Sequence[LibraryItem]
-    found: int
-    number: int
-
-    @property
-    def pages(self) -> int:
-        return max(1, -(-self.found // PAGE_SIZE))
-
-    @property
-    def first(self) -> int:
-        """The number of its first row, counted from 1."""
-        return self.number * PAGE_SIZE + 1
-
-
-def when(seconds: float | None) -> str:
-    """A time since 1970 as "12 days ago"; empty for none."""
-    return format.ago(datetime.fromtimestamp(seconds, UTC).isoformat()) if seconds else ""
-
-
 def groups(asked: LibraryQuery, found: Found) -> list[Group]:
-    """A choice that would find nothing is left out, unless it is on."""
+    """A choice that would find nothing is left out, unless it is on. That of favourites is always there."""
     counts, query = Counts(facets=found.facets), asked.query
-
-    def choices(chosen: Collection[str], counted: Mapping[str, int], labels: Mapping[str, str]) -> tuple[Choice, ...]:
-        made = (
-            counts.choice(value, label, counted.get(value, 0), on=value in chosen) for value, label in labels.items()
-        )
-        return tuple(choice for choice in made if choice.on or counted.get(choice.value))
-
     marks = {name: _(mark.label).capitalize() for name, mark in MARKS.items()}
-    yours = tuple(
-        counts.choice(name, label, found.marks[name], on=name in asked.marks)
-        for name, label in marks.items()
-        if name in ALWAYS or name in asked.marks or found.marks[name]
-    )
+    kinds = {kind: kind.capitalize() for kind in get_args(Kind) if kind != "runner"}
     # The query language knows no word for files of one's own.
-    hubs = {name: HUBS[name].label for name in HUBS}
-    kinds = {kind: _(kind.capitalize()) for kind in get_args(Kind) if kind != "runner"}
-    tags = {tag: format.visible(tag) for tag in (*found.tags, *(tag for tag in query.tags if tag not in found.tags))}
-    return [
-        Group(facet="marks", name=_("Show"), choices=yours),
+    hubs = {name: hub.label for name, hub in HUBS.items()}
+    tags = (
+        counts.choice(tag, format.visible(tag), found.tags.get(tag, 0), on=tag in query.tags)
+        for tag in dict.fromkeys((*found.tags, *query.tags))
+    )
+    all_groups = (
+        Group(facet="marks", name=_("Show"), choices=counts.choices(asked.marks, found.marks, marks)),
         Group(facet="bases", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
-        Group(facet="kinds", name=_("Kind"), choices=choices(query.kinds, found.facets.kinds, kinds)),
-        Group(facet="tags", name=_("Your tags"), choices=choices(query.tags, found.tags, tags)),
-        Group(facet="hubs", name=_("Hub"), choices=choices(query.hubs, found.facets.hubs, hubs)),
+        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, found.facets.kinds, kinds)),
+        Group(facet="tags", name=_("Your tags"), choices=tuple(tags)),
+        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, found.facets.hubs, hubs)),
+    )
+    return [
+        replace(group, choices=tuple(c for c in group.choices if not c.is_empty or c.value == "is:favorite"))
+        for group in all_groups
     ]

@@ -12,66 +12,13 @@ from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
-from connectors.claims import base_models
 from connectors.ref import Ref
-from hub_ui import format
 from hub_ui.hosting.delivery import Delivery, deliver
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads
-from hub_ui.hosting.session_library import SessionEntry
 from hub_ui.i18n import _
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address
+from hub_ui.library_index import base_label
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address
 from hub_ui.web.view import LONGEST_ADDRESS, View
-
-MOST_WORDS = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class VisitItem:
-    """`link` is where its file is downloaded from, `is_outside` at its hub. `address` opens it, `try_address` tries it.
-    `is_shared`: it is the operator's.
-    """
-
-    ref: Ref
-    title: str
-    base: str
-    words: tuple[str, ...]
-    size: int
-    license: str
-    link: str
-    address: str
-    try_address: str
-    is_shared: bool
-
-    @property
-    def is_outside(self) -> bool:
-        return self.link.startswith("http")
-
-
-def visit_items(downloads: VisitorDownloads, view: View) -> list[VisitItem]:
-    return [visit_item(downloads, item, view) for item in downloads.sessions.entries()]
-
-
-def visit_item(downloads: VisitorDownloads, item: SessionEntry, view: View) -> VisitItem:
-    entry = item.entry
-    return VisitItem(
-        ref=entry.ref,
-        title=format.title(entry.title) or entry.ref.id,
-        base=base_label(entry.base_model, entry.architecture),
-        words=entry.trigger_words,
-        size=entry.size,
-        license=format.visible(entry.license),
-        link=downloads.link(entry.ref, is_open=item.right == "anyone"),
-        address=lora_address(view.with_query(), str(entry.ref)),
-        try_address=f"./?{view.try_lora(str(entry.ref)).to_address()}",
-        is_shared=item.is_shared,
-    )
-
-
-def base_label(base_model: str | None, architecture: str | None) -> str:
-    if base_model:
-        return format.visible(base_models.label(base_model))
-    return base_models.architecture_label(architecture) if architecture else ""
-
 
 # Files that hubs are asked for just now.
 MOST_FILES = 100
@@ -93,8 +40,7 @@ class VisitRoutes:
 
         @router.get(f"/{LOCK_PATH}")
         def lock() -> Response:
-            headers = {**HEADERS, "Content-Disposition": disposition("loras.lock")}
-            return Response(self.downloads.sessions.lock_text(), media_type="application/toml", headers=headers)
+            return lock_file("loras.lock", self.downloads.sessions.lock_text())
 
         @router.get(f"/{FILE_PATH}")
         async def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
@@ -121,14 +67,21 @@ class VisitRoutes:
         return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
 
     def values(self, view: View) -> dict[str, Any]:
-        items = visit_items(self.downloads, view)
+        items = self.downloads.sessions.entries()
         return {
             "own": [item for item in items if not item.is_shared],
             "shared": [item for item in items if item.is_shared],
+            "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
+            "open_address": lambda ref: lora_address(view.with_query(), str(ref)),
+            "try_address": lambda ref: page_address(view.try_lora(str(ref)).to_address()),
+            "base_label": base_label,
             "lock_path": LOCK_PATH,
-            "most_words": MOST_WORDS,
             "address": view.to_address(),
         }
+
+
+def lock_file(name: str, text: str) -> Response:
+    return Response(text, media_type="application/toml", headers={**HEADERS, "Content-Disposition": disposition(name)})
 
 
 def answer_delivery(found: Delivery) -> Response:

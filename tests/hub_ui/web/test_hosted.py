@@ -54,7 +54,6 @@ REFUSED: dict[str, dict[str, str]] = {
     "POST /library": {"do": "remove", "ref": "civitai:1001@2001"},
     "POST /library/entry": {"do": "download", "ref": "civitai:1001@2001"},
     "POST /library-keep": {"do": "keep", "ref": "civitai:1001@2001"},
-    "POST /library-lock": {"ref": "civitai:1001@2001", "all": "1"},
     "POST /library-import": {"text": "version = 1", "do": "take"},
     "POST /library-file": {},
     "GET /downloads": {},

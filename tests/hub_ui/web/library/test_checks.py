@@ -9,6 +9,11 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
 from connectors.ref import Ref, local_ref
+from hub_ui import library_checks
+from hub_ui.library import sync
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.sync import FileCheck
 from hub_ui.library_checks import LibraryChecks
 from hub_ui.services import Services
 from tests.hub_ui.library.building import INK, weights
@@ -143,6 +148,20 @@ def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> N
             checks.start("verify")
     checks.stop()
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
+
+
+def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks, check_one = LibraryChecks(built), sync.check
+
+    def check_last(library: Library, entry: Entry) -> FileCheck:
+        checks.stop()
+        return check_one(library, entry)
+
+    monkeypatch.setattr(library_checks, "_WORKERS", 1)
+    monkeypatch.setattr(library_checks, "check", check_last)
+    checks.start("verify")
+    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert list(checks.results.checked) == [INK]
 
 
 def test_what_is_no_check_is_refused(client: TestClient) -> None:

@@ -60,10 +60,10 @@ def test_a_note_that_can_not_be_saved_stays_on_the_page_with_the_reason(client: 
 
 
 def test_tags_are_added_and_taken_away(client: TestClient, built: Services) -> None:
-    change(client, "add-tag", "night")
-    change(client, "add-tag", "rain")
+    change(client, "tag", "night")
+    change(client, "tag", "rain")
     assert own(built).tags == ("night", "rain")
-    change(client, "remove-tag", "night")
+    change(client, "untag", "night")
     assert own(built).tags == ("rain",)
 
 
@@ -78,14 +78,14 @@ def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(clien
 
 
 def test_an_own_weight_is_what_try_begins_with(client: TestClient, built: Services) -> None:
-    part = change(client, "weight", "0.6")
+    part = change(client, "set-weight", "0.6")
     assert built.generation.default_weight(INK) == 0.6
     assert part.select_one(".actions a.filled")["href"].endswith("%2A0.6")
 
 
 @pytest.mark.parametrize("text", ["much", "9"])
 def test_what_is_no_weight_is_said_at_the_entry(client: TestClient, text: str) -> None:
-    assert "from -1 to 2" in change(client, "weight", text).select_one("[role=alert]").text
+    assert "from -1 to 2" in change(client, "set-weight", text).select_one("[role=alert]").text
 
 
 def test_another_base_model_shows_who_says_otherwise(client: TestClient, built: Services, hub: Hub) -> None:
@@ -98,7 +98,7 @@ def test_another_base_model_shows_who_says_otherwise(client: TestClient, built: 
 def test_the_favourite_is_switched(client: TestClient, built: Services) -> None:
     assert change(client, "favorite").select("button[aria-pressed=true]")
     assert own(built).favorite
-    assert change(client, "favorite").select("button[aria-pressed=false]")
+    assert change(client, "unfavorite").select("button[aria-pressed=false]")
 
 
 def test_what_is_no_button_changes_nothing(client: TestClient, built: Services) -> None:
