@@ -43,7 +43,7 @@ class CheckResults:
     """What the checks found since the app was started. `failures` are titles with what was wrong there."""
 
     checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
-    standing: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
+    statuses: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
     foreign: tuple[str, ...] = ()
     groups: tuple[Duplicates, ...] | None = None
     said: str = ""
@@ -53,7 +53,7 @@ class CheckResults:
     @property
     def updates(self) -> frozenset[Ref]:
         """Entries with a newer version."""
-        return frozenset(ref for ref, standing in self.standing.items() if standing.state == "newer")
+        return frozenset(ref for ref, status in self.statuses.items() if status.state == "newer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,13 +180,13 @@ class LibraryChecks:
             on_step(number, len(entries), status.entry.title)
             if self._stop.is_set():
                 break
-        standing = {**(self.results.standing if chosen else {}), **found}
-        return {"standing": standing, "said": update_summary(found.values())}
+        statuses = {**(self.results.statuses if chosen else {}), **found}
+        return {"statuses": statuses, "said": update_summary(found.values())}
 
     def _update(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Asks about the chosen ones, and queues what is newer."""
-        standing, queued, failures = self._ask(chosen, on_step)["standing"], 0, []
-        for status in (standing[entry.ref] for entry in chosen if entry.ref in standing):
+        statuses, queued, failures = self._ask(chosen, on_step)["statuses"], 0, []
+        for status in (statuses[entry.ref] for entry in chosen if entry.ref in statuses):
             try:
                 if status.error is not None:
                     raise status.error
@@ -196,7 +196,7 @@ class LibraryChecks:
             except HubUiError as error:
                 failures.append((format.title(status.entry.title), error.message))
         said = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
-        return {"standing": standing, "said": said, "failures": tuple(failures)}
+        return {"statuses": statuses, "said": said, "failures": tuple(failures)}
 
     def _compare(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         half, stopped = self._services.downloads.other_half, self._stop.is_set

@@ -130,7 +130,8 @@ def test_a_missing_file_of_it_comes_from_no_mirror_either(
 
 
 def panel(built: services.Services, ref: str) -> list[str]:
-    return [*Panel(services=built, render=Renderer()).steps(View(open=ref))]
+    shown = Panel(services=built, render=Renderer())
+    return [shown.html(values) for values in shown.steps(View(open=ref))]
 
 
 def test_the_panel_says_why_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line) -> None:

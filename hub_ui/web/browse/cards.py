@@ -62,7 +62,7 @@ def title(record: Record) -> str:
     return format.title(record.title) or record.ref.id
 
 
-def held(shown: Card) -> Card:
+def library_card(shown: Card) -> Card:
     """As it is while it is in the library, which any other flag is more important than."""
     return shown if shown.flag else replace(shown, flag=Flag(text=_("in library"), tone="good"))
 

@@ -19,7 +19,7 @@ from hub_ui.catalog.search import Facets
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import language
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import Card, card, held
+from hub_ui.web.browse.cards import Card, card, library_card
 from hub_ui.web.browse.facets import Bar, Group, filter_text, groups, level_words, words
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.search import Results
@@ -109,11 +109,11 @@ class BrowseParts:
         # Only for these the library's thousands of entries are looked through.
         owned = frozenset(entry.ref.lora for entry in downloads.entries())
         return [
-            (number, held(card) if card.record.ref.lora in owned and downloads.holds(card.record.ref) else card)
-            for number, card in self.kept_cards(now)
+            (number, library_card(card) if card.record.ref.lora in owned and downloads.holds(card.record.ref) else card)
+            for number, card in self.cards_of(now)
         ]
 
-    def kept_cards(self, now: Results) -> Iterator[tuple[int, Card]]:
+    def cards_of(self, now: Results) -> Iterator[tuple[int, Card]]:
         """What the cards say, which takes most of a page's time, is kept until the catalog changes."""
         visitor = current_visitor()
         # A visitor's own key may show more.

@@ -119,7 +119,7 @@ class BrowseRoutes:
     def answer_part(self, request: Request, view: View) -> Response:
         if target_of(request) == "panel":
             # The list beside it stays as it is.
-            return self.pages.part("lora/panel", push=view.to_address(), **self.panel.values(view))
+            return self.pages.part("lora/changed", push=view.to_address(), **self.panel.values(view))
         view = replace(view, open="")
         now = hold_few(search.first_cards(self.pages.services, view.query))
         values = {**self.parts.all(view, now), "problem": problem_of(request.query_params.get("q", ""))}
@@ -160,7 +160,7 @@ class BrowseRoutes:
 
     def read_headers(self, view: View, now: Results) -> Iterator[str]:
         services = self.pages.services
-        first = self.parts.kept_cards(replace(now, ids=now.ids[:MOST_CARDS]))
+        first = self.parts.cards_of(replace(now, ids=now.ids[:MOST_CARDS]))
         records = [card.record for _number, card in first if not card.is_read]
         for _more in self.reader.read(records):
             now = search.refresh(services, now)

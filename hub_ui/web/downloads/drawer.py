@@ -117,22 +117,20 @@ class DrawerParts:
 
     services: Services
 
-    def values(self) -> dict[str, Any]:
+    def values(self, of: Ref | None = None) -> dict[str, Any]:
+        """`row` is the latest download of `of` that is not done."""
         tasks, now = sort_tasks(self.services.queue.tasks()), time.time()
+        latest = max((task for task in tasks if task.ref == of), key=lambda task: task.id, default=None)
         counts = Counter(task.state for task in tasks)
         return {
             "rows": [row(task, now, self.page_of) for task in tasks[:MOST_ROWS]],
+            "row": row(latest, now, self.page_of) if latest is not None and latest.state != "done" else None,
             "more": max(0, len(tasks) - MOST_ROWS),
             "moving": counts["running"] + counts["waiting"],
             "finished": counts["done"],
             "paused": counts["paused"],
             "failed": counts["failed"],
         }
-
-    def find(self, ref: Ref) -> DownloadRow | None:
-        """The latest download of a file that is not done."""
-        task = next((one for one in reversed(self.services.queue.tasks()) if one.ref == ref), None)
-        return None if task is None or task.state == "done" else row(task, time.time(), self.page_of)
 
     def page_of(self, ref: Ref) -> str:
         try:

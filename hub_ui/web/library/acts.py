@@ -259,10 +259,10 @@ class Act:
             self.services.update_rules.add(rule)
         kept = {
             ref: status
-            for ref, status in self.checks.results.standing.items()
+            for ref, status in self.checks.results.statuses.items()
             if status.newest is None or rule_for(rules, status.entry, status.newest, status.sha256) is None
         }
-        self.checks.change(standing=kept)
+        self.checks.change(statuses=kept)
 
     def lift(self) -> Said:
         self.services.update_rules.lift(parse_rule(self.field("rule")))

@@ -113,7 +113,8 @@ class LibraryRoutes:
             return self.pages.part("library/entry", push=view.to_address(), **self.parts.panel(view))
         if is_part(request):
             view = replace(view, open="")
-            return self.pages.part("library/answer", push=view.to_address(), **{**self.parts.all(view), "closes": True})
+            values = {**self.parts.all(view), "closes": True, "ticked": request.query_params.getlist("ref")}
+            return self.pages.part("library/answer", push=view.to_address(), **values)
         return self.whole(request, view)
 
     def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:

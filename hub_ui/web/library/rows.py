@@ -110,7 +110,7 @@ def notes(
 ) -> tuple[Note, ...]:
     """The most urgent first. `coming` are the refs that are downloading; `holds` asks the library."""
     entry = row.entry
-    checked, status = results.checked.get(entry.ref), results.standing.get(entry.ref)
+    checked, status = results.checked.get(entry.ref), results.statuses.get(entry.ref)
     state = "coming" if entry.ref in coming else "missing" if row.is_missing else checked.state if checked else ""
     shown = [
         file_note(entry, state),

@@ -74,8 +74,8 @@ class Requirements:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """`obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA."""
+class Offer:
+    """What may be done with a LoRA. `obstacle` prevents a download, `caution` may. `refused`: the file is no LoRA."""
 
     obstacle: str
     caution: str
@@ -91,7 +91,7 @@ class Standing:
         return self.needs.text if self.needs.closed else ""
 
 
-def standing(
+def offer(
     record: Record,
     version: Version | None,
     facts: Facts | None = None,
@@ -99,11 +99,11 @@ def standing(
     key_place: Place | None = "own",
     needs: Callable[[Record], Requirements] = lambda _record: Requirements(),
     in_library: bool = False,
-) -> Standing:
+) -> Offer:
     """`key_place` is where a key for its hub goes, None where there is one."""
-    obstacle, caution = availability(record, version, key_place)
+    obstacle, caution = obstacle_and_caution(record, version, key_place)
     no_lora = refusal(facts)
-    return Standing(
+    return Offer(
         obstacle=no_lora or obstacle,
         caution=caution,
         needs=Requirements() if no_lora else needs(record),
@@ -112,7 +112,7 @@ def standing(
     )
 
 
-def availability(record: Record, version: Version | None, key_place: Place | None) -> tuple[str, str]:
+def obstacle_and_caution(record: Record, version: Version | None, key_place: Place | None) -> tuple[str, str]:
     """What prevents a download, and what may."""
     if record.file is not None and record.file.format == "pickle":
         return _("This file can run code when it is loaded (pickle), so it is not loaded here."), ""

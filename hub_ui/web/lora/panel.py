@@ -27,8 +27,8 @@ from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.detail import (
     Place,
     description_html,
+    offer,
     read_text,
-    standing,
     version_and_file,
     version_items,
 )
@@ -72,47 +72,47 @@ class Panel:
             return self.message(view, ref, _("Asking the hub…"))
         return self.lora(view, lora, ref)
 
-    def steps(self, view: View) -> Iterator[str]:
+    def steps(self, view: View) -> Iterator[dict[str, Any]]:
         """The panel again once the hub has answered, the file's header was read, and all versions are listed."""
         ref = Ref.parse(view.open)
         try:
             lora, failure = self.services.lookup.get_or_recall(ref)
         except LimitReached as error:
-            yield self.html(self.message(view, ref, error.message))
+            yield self.message(view, ref, error.message)
             return
         except HubUiError as error:
             hint = _("Check the address, or search for its name.") if type(error) is NotFound else ""
             text = format.sentences(error.message, hint)
             known = {} if isinstance(error, Withheld) else self.values(view)
-            yield self.html({**known, "state": text} if known.get("lora") else self.message(view, ref, text))
+            yield {**known, "state": text} if known.get("lora") else self.message(view, ref, text)
             return
         if failure is not None:
             # A hub that does not answer about the LoRA says nothing of its file and its history either.
             state = format.sentences(failure.message, last_seen(self.services, lora.ref))
-            yield self.html(self.lora(view, lora, ref, state=state))
+            yield self.lora(view, lora, ref, state=state)
             return
         yield from self.read(view, lora, ref)
 
-    def read(self, view: View, lora: Lora, ref: Ref) -> Iterator[str]:
+    def read(self, view: View, lora: Lora, ref: Ref) -> Iterator[dict[str, Any]]:
         lookup, file = self.services.lookup, version_and_file(lora, ref)[1]
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = None, ""
         if file is not None and is_readable and lookup.find_facts(file) is None:
-            yield self.html(self.lora(view, lora, ref, state=_(READING)))
+            yield self.lora(view, lora, ref, state=_(READING))
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
                 state = format.sentences(_(UNREAD), error.message)
-        yield self.html(self.lora(view, lora, ref, facts=facts, state=state))
+        yield self.lora(view, lora, ref, facts=facts, state=state)
         before = lookup.find_history(ref)
         if lookup.fetch_history(ref) != before:
-            yield self.html(self.lora(view, lora, ref, facts=facts, state=state))
+            yield self.lora(view, lora, ref, facts=facts, state=state)
 
     def html(self, values: dict[str, Any]) -> str:
-        return self.render("lora/panel", **values)
+        return self.render("lora/changed", **values)
 
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
-        return {"lora": None, "title": ref.id, "state": text, **links(view)}
+        return {"lora": None, "title": ref.id, "state": text, "drawer": None, **links(view)}
 
     def lora(self, view: View, lora: Lora, ref: Ref, *, facts: Facts | None = None, state: str = "") -> dict[str, Any]:
         """`facts` are those just read; without them, those in the catalog."""
@@ -132,7 +132,7 @@ class Panel:
             "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
             "line": line(lora, record),
             "images": gallery(record, view.query.nsfw),
-            "standing": standing(
+            "offer": offer(
                 record,
                 version,
                 facts,
@@ -173,7 +173,8 @@ class Panel:
             "stack_address": page_address(stacked.to_address()),
             "can_pull": can_pull,
             "getting": getting,
-            "row": DrawerParts(services=services).find(getting) if can_pull else None,
+            # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
+            "drawer": DrawerParts(services=services).values(getting) if can_pull else None,
             "file_link": file_link(services, lora, record) if services.visitor_downloads else None,
         }
 
@@ -242,6 +243,8 @@ def links(view: View) -> dict[str, Any]:
         "open_prefix": prefix(address, "open"),
         "search_prefix": prefix(View(stack=view.stack).to_address(), "q"),
         "address": view.to_address(),
+        # Which act of a person it answers (navigation.js).
+        "act": 0,
     }
 
 

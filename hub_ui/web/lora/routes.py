@@ -1,6 +1,7 @@
 """The addresses of the panel: what it says, and what a person does there."""
 
 from dataclasses import dataclass, replace
+from time import time_ns
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
@@ -16,7 +17,6 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
-from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
 from hub_ui.web.lora.detail import version_and_file
 from hub_ui.web.lora.gallery import gallery
@@ -42,9 +42,9 @@ class LoraRoutes:
         router, services = self.pages.router(), self.pages.services
 
         @router.get("/lora/read")
-        def read(request: Request) -> Response:
+        def read(request: Request, act: Annotated[int, Query(ge=0)] = 0) -> Response:
             view, _ref = open_view(request)
-            return self.streams.answer(self.panel.steps(view))
+            return self.streams.answer(self.panel.html({**values, "act": act}) for values in self.panel.steps(view))
 
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, back: Address = "") -> Response:
@@ -57,7 +57,7 @@ class LoraRoutes:
         def download(request: Request, ref: RefText, back: Address = "") -> Response:
             services.policy.check("pull")
             services.downloads.enqueue(Ref.parse(ref))
-            return self.answer(request, back, template="lora/downloading", **DrawerParts(services=services).values())
+            return self.answer(request, back)
 
         @router.post("/lora/keep")
         def keep(request: Request, ref: RefText, back: Address = "") -> Response:
@@ -85,11 +85,11 @@ class LoraRoutes:
 
         return router
 
-    def answer(self, request: Request, back: str, template: str = "lora/panel", **more: object) -> Response:
+    def answer(self, request: Request, back: str) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
         view = View.from_address(back, request.cookies.get(LEVEL_COOKIE))
         if is_part(request) and view.open:
-            return self.pages.part(template, **{**more, **self.panel.values(view)})
+            return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns()})
         return RedirectResponse(page_address(view.to_address(), "../"), 303)
 
     def image(self, request: Request, index: int) -> Response:

@@ -105,7 +105,7 @@ def ask_account(settings: Settings, hub: HubName, key: str, works: str, unchecke
         return unchecked.format(reason=error.message)
 
 
-def shown_settings(settings: Settings) -> SavedSettings:
+def setting_values(settings: Settings) -> SavedSettings:
     """What is saved, which the next start uses; where the environment decides, what is in use."""
     saved, fixed = saved_settings.read(settings.home), settings.fixed
     own = {hub: url if hub in fixed else saved.endpoints.get(hub, "") for hub, url in settings.endpoints.items()}

@@ -20,7 +20,7 @@ from hub_ui.locales import read_choice
 from hub_ui.saved_settings import SavedSettings
 from hub_ui.web.browse.facets import NSFW_WORDS
 from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, THEMES, Pages, Preview, is_part, keep_choice, own_view
-from hub_ui.web.settings.parts import KeyAct, change_key, hub_keys, shown_settings
+from hub_ui.web.settings.parts import KeyAct, change_key, hub_keys, setting_values
 from hub_ui.web.view import LONGEST_ADDRESS, View
 
 # Keys that a hub is asked about just now.
@@ -66,7 +66,7 @@ class SettingsRoutes:
         if hub not in [each.hub.name for each in hub_keys(services)]:
             raise UsageError(_("There is no such hub. Load the page again."))
         change = partial(change_key, services, hub, do, key)
-        said = await to_thread.run_sync(said_of, change, hub, limiter=self.limiter)
+        said = await to_thread.run_sync(sentence_of, change, hub, limiter=self.limiter)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
         return self.answer(request, back, said, is_done=do != "check")
 
@@ -89,7 +89,7 @@ class SettingsRoutes:
             saved_settings.change(settings.home, SavedSettings.of(values), settings.fixed)
             return _("Saved. It counts from the next start of hub-ui.")
 
-        return self.answer(request, back, said_of(save, "settings"))
+        return self.answer(request, back, sentence_of(save, "settings"))
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
         services = self.pages.services
@@ -135,7 +135,7 @@ class SettingsRoutes:
             "visitor": current_visitor(),
             "is_shared": is_shared,
             "settings": settings,
-            "saved": None if is_shared else shown_settings(settings),
+            "saved": None if is_shared else setting_values(settings),
             "can_save": not {*settings.endpoints, "proxy", "library", "home"} <= settings.fixed,
             "usual_home": saved_settings.usual_home(),
             "images": services.media,
@@ -146,7 +146,7 @@ class SettingsRoutes:
         }
 
 
-def said_of(change: Callable[[], str], place: str) -> Said:
+def sentence_of(change: Callable[[], str], place: str) -> Said:
     try:
         return Said(place=place, text=change())
     except HubUiError as error:

@@ -39,7 +39,7 @@ def commit(commit_id: str, sha: str | None, path: str = "ink.safetensors", size:
     return lora("huggingface", ref=REPO, versions=(Version(ref=ref, name=commit_id[:7], files=(file,)),))
 
 
-def standing(held: Entry, answer: Lora | HubUiError) -> UpdateStatus:
+def status(held: Entry, answer: Lora | HubUiError) -> UpdateStatus:
     [found] = check_for_updates([held], answering(answer))
     return found
 
@@ -68,7 +68,7 @@ def answering(answer: Lora | HubUiError) -> Callable[[Ref], Lora]:
     ],
 )
 def test_civitai_versions_count_for_their_base_model(versions: list[Version], state: str, newest: str | None) -> None:
-    found = standing(entry(base_model="sdxl"), lora(versions=tuple(versions)))
+    found = status(entry(base_model="sdxl"), lora(versions=tuple(versions)))
     assert (found.state, found.newest and found.newest.version) == (state, newest)
 
 
@@ -84,7 +84,7 @@ def test_civitai_versions_count_for_their_base_model(versions: list[Version], st
 def test_a_file_replaced_under_the_same_version_is_reported(file: dict[str, Any], state: str) -> None:
     same = version(2001)
     changed = replace(same, files=(replace(same.files[0], **file),))
-    found = standing(entry(), lora(versions=(changed,)))
+    found = status(entry(), lora(versions=(changed,)))
     note = f"Its author replaced the file under the same version (sha256 now {OTHER[:12]}…)."
     assert (found.state, found.note) == (state, note if state == "replaced" else None)
 
@@ -103,18 +103,18 @@ def test_a_file_replaced_under_the_same_version_is_reported(file: dict[str, Any]
 )
 def test_a_newer_commit_counts_only_with_other_bytes(answer: Lora, state: str) -> None:
     held = entry(ref=REPO.at(OLD, "ink.safetensors"))
-    assert standing(held, answer).state == state
+    assert status(held, answer).state == state
 
 
 def test_a_newer_version_on_replicate_is_reported() -> None:
     ref = Ref.parse("replicate:ada/ink")
     answer = lora("replicate", ref=ref, versions=(Version(ref=ref.at("c" * 64), name="c"),))
-    found = standing(entry(ref=ref.at("b" * 64)), answer)
+    found = status(entry(ref=ref.at("b" * 64)), answer)
     assert (found.state, str(found.newest)) == ("newer", f"replicate:ada/ink@{'c' * 64}")
 
 
 def test_what_is_gone_is_no_failure() -> None:
-    found = standing(entry(), NotFound("gone"))
+    found = status(entry(), NotFound("gone"))
     assert (found.state, found.error) == ("gone", None)
 
 

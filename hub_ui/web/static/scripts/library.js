@@ -1,33 +1,14 @@
 // The library's rows: how many are ticked, all between two with Shift, and the way back from the panel.
 
 const ticks = () => [...document.querySelectorAll(".shelf .tick input")];
-const bar = () => document.getElementById("bulk");
-const chosen = () => (bar() ? new FormData(bar()).getAll("ref") : []);
 let last = null;
-let turned = [];
 
 globalThis.document?.addEventListener("change", count);
-globalThis.document?.addEventListener("htmx:after:swap", () => {
-  if (turned.length && bar()) bring(turned.splice(0));
-  count();
-});
+globalThis.document?.addEventListener("htmx:after:swap", count);
 
 function count() {
-  const text = document.getElementById("chosen");
-  if (text) text.textContent = text.dataset.text.replace("{n}", chosen().length);
-}
-
-// What is ticked goes along when the list's page turns: what is not on the new one, as fields of the bar.
-globalThis.document?.addEventListener("click", (event) => {
-  if (event.target.closest?.(".turn a")) turned = chosen();
-});
-
-function bring(refs) {
-  for (const ref of refs) {
-    const tick = ticks().find((tick) => tick.value === ref);
-    if (tick) tick.checked = true;
-    else bar().append(Object.assign(document.createElement("input"), { type: "hidden", name: "ref", value: ref }));
-  }
+  const chosen = document.getElementById("chosen");
+  if (chosen) chosen.textContent = chosen.dataset.text.replace("{n}", new FormData(chosen.closest("form")).getAll("ref").length);
 }
 
 globalThis.document?.addEventListener("click", (event) => {

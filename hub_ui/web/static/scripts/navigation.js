@@ -5,6 +5,8 @@ let latest = null;
 
 document.addEventListener("htmx:before:request", (event) => {
   const ctx = event.detail.ctx;
+  // The answer to an act of the panel begins to read anew: what was read before the act may not be painted after it.
+  if (ctx.sourceElement.closest("#panel form")) endStreams("#panel [id^=read-]");
   if (!changesPage(ctx)) return;
   for (const other of running) abort(other);
   running.add(ctx);

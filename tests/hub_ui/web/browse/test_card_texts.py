@@ -21,7 +21,7 @@ def record(**fields: Any) -> Record:
 
 def card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards.Card:
     made = cards.card(shown, ceiling=ceiling)
-    return cards.held(made) if held else made
+    return cards.library_card(made) if held else made
 
 
 def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
@@ -97,7 +97,7 @@ def test_a_card_names_the_base_its_file_is_for() -> None:
     ("what", "text"), [("llm-lora", "not for images"), ("checkpoint", "file is no LoRA"), ("vae", "file is no LoRA")]
 )
 def test_what_is_no_lora_for_pictures_says_so_and_can_not_be_tried(what: Any, text: str) -> None:
-    shown = cards.held(cards.card(record(), ceiling="safe", what=what))
+    shown = cards.library_card(cards.card(record(), ceiling="safe", what=what))
     assert (shown.flag, shown.usable) == (cards.Flag(text=text, tone="warn"), False)
 
 

@@ -30,7 +30,7 @@ def list_values(*shown: cards.Card, view: View | None = None, **fields: Any) -> 
 
 def card(record: Record | None = None, *, held: bool = False, **fields: Any) -> cards.Card:
     made = cards.card(record or flatten(lora(1)), ceiling="explicit", **fields)
-    return cards.held(made) if held else made
+    return cards.library_card(made) if held else made
 
 
 def pictured(*examples: Example, **fields: Any) -> cards.Card:

@@ -123,5 +123,5 @@ def test_the_panel_shows_the_download_of_its_file(client: TestClient, queued: Se
     client.get("/?open=civitai:1")
     answer = client.post("/lora/download", data={"ref": ref, "back": f"open={ref}"}, headers=PART)
     part = read(answer.text)
-    assert "Asking the hub…" in part.select_one(".getting").text
+    assert [button.text for button in part.select(".getting .coming button")] == ["Pause", "Cancel"]
     assert part.select("[hx-target='#downloads']")

@@ -23,5 +23,5 @@ def test_values_in_a_translated_text_are_escaped() -> None:
 
 
 def test_a_template_that_names_what_it_was_not_given_fails() -> None:
-    with pytest.raises(UndefinedError, match="'detail' is undefined"):
-        Renderer()("lora/open")
+    with pytest.raises(UndefinedError, match="'lora' is undefined"):
+        Renderer()("lora/panel")

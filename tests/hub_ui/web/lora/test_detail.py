@@ -73,9 +73,9 @@ def test_what_is_longer_than_anyone_reads_is_cut_off_with_a_word(piece: str) -> 
 REF = Ref.parse("civitai:1")
 
 
-def shown(of: Lora, ref: Ref = REF, held: bool = False, facts: Facts | None = None, **fields: Any) -> detail.Standing:
+def shown(of: Lora, ref: Ref = REF, held: bool = False, facts: Facts | None = None, **fields: Any) -> detail.Offer:
     version, file = detail.version_and_file(of, ref)
-    return detail.standing(flatten(of, version, file), version, facts, in_library=held, **fields)
+    return detail.offer(flatten(of, version, file), version, facts, in_library=held, **fields)
 
 
 def versions(of: Lora, ref: Ref = REF, history: Sequence[Version] = ()) -> tuple[detail.VersionItem, ...]:

@@ -53,7 +53,7 @@ def show(built: Services, ref: str = str(REF)) -> list[str]:
     """The panel at the click, and each time that it is painted again."""
     shown = Panel(services=built, render=Renderer())
     view = View(open=ref)
-    return [shown.html(shown.values(view)), *shown.steps(view)]
+    return [shown.html(values) for values in (shown.values(view), *shown.steps(view))]
 
 
 def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:

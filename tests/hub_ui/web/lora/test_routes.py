@@ -44,6 +44,16 @@ def test_download_puts_the_lora_into_the_queue(client: TestClient, built: Servic
     assert [task.ref for task in built.queue.tasks()] == [REF]
 
 
+def test_what_a_person_does_begins_to_read_anew(client: TestClient) -> None:
+    client.get("/ask")
+    opened = read(client.get("/?open=civitai:1", headers=OPEN).text).select_one("[hx-get^='lora/read']")
+    click = {"ref": "civitai:1", "back": "open=civitai:1"}
+    acted = read(client.post("/lora/download", data=click, headers=OPEN).text).select_one("[hx-get^='lora/read']")
+    address = acted["hx-get"]
+    again = parts(client.get("/" + address).text)[-1].select_one("[hx-get^='lora/read']")
+    assert opened["id"] != acted["id"] == again["id"]
+
+
 def test_the_heart_makes_a_favourite_and_none_again(client: TestClient, built: Services) -> None:
     client.get("/ask")
     click = {"ref": "civitai:1", "back": "open=civitai:1"}
