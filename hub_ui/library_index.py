@@ -97,9 +97,9 @@ class LibraryIndex:
             return self._listed
 
     def row(self, ref: Ref) -> LibraryRow:
-        """Of exactly this ref. Raises NotFound."""
-        self.rows()
-        found = self._rows.get(ref)
+        """Of the entry that a ref names, the first one where several files are meant. Raises NotFound."""
+        rows = self.rows()
+        found = self._rows.get(ref) or next((row for row in rows if row.entry.answers_to(ref)), None)
         if found is None:
             raise NotFound(f"{ref} is not in the library any more. Load the page again.", hub=ref.hub)
         return found

@@ -61,9 +61,10 @@ class _Item:
     data: bytes
 
 
-def training_set(path: Path) -> TrainingSet:
-    """Reads a folder, or a zip of one. Raises UsageError for what could not be trained on."""
-    items = list(_read_folder(path) if path.is_dir() else _read_zip(path))
+def training_set(path: Path, name: str = "") -> TrainingSet:
+    """Reads a folder, or a zip of one, which errors call `name`. Raises UsageError for what could not be trained on."""
+    name = name or str(path)
+    items = list(_read_folder(path, name) if path.is_dir() else _read_zip(path, name))
     images = [item for item in items if item.suffix in FORMATS]
     texts = {item.stem: item for item in items if item.suffix == _CAPTION}
     if len(images) < _LEAST:
@@ -71,7 +72,7 @@ def training_set(path: Path) -> TrainingSet:
             _(
                 "{path} holds {n} images; at least {least} are needed, and {usual} or more are better. They may be "
                 "{formats}."
-            ).format(path=path, n=len(images), least=_LEAST, usual=_USUAL, formats=", ".join(FORMATS))
+            ).format(path=name, n=len(images), least=_LEAST, usual=_USUAL, formats=", ".join(FORMATS))
         )
     headers = [_check_image(item) for item in images]
     captions = [texts.get(item.stem) for item in images]
@@ -107,41 +108,41 @@ def training_set(path: Path) -> TrainingSet:
     return TrainingSet(zipped=zipped, images=len(images), captions=count, notes=shown)
 
 
-def _read_folder(folder: Path) -> Iterator[_Item]:
+def _read_folder(folder: Path, name: str) -> Iterator[_Item]:
     """The files directly in it. Links are left alone: they may lead anywhere."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
     files = [path for path in files if not _is_litter(path.name)]
-    _check_size(folder, len(files), sum(path.stat().st_size for path in files if _is_used(path.suffix)))
+    _check_size(name, len(files), sum(path.stat().st_size for path in files if _is_used(path.suffix)))
     for path in files:
         data = path.read_bytes() if _is_used(path.suffix) else b""
         yield _Item(name=path.name, stem=path.stem, suffix=path.suffix.lower(), data=data)
 
 
-def _read_zip(path: Path) -> Iterator[_Item]:
+def _read_zip(path: Path, name: str) -> Iterator[_Item]:
     try:
         with zipfile.ZipFile(path) as opened:
             # Not is_dir(), which fails for an empty name on Python 3.11.
             found = [info for info in opened.infolist() if not info.filename.endswith("/")]
             members = [info for info in found if not _is_litter(info.filename)]
-            _check_size(path, len(members), sum(info.file_size for info in members))
+            _check_size(name, len(members), sum(info.file_size for info in members))
             for info in members:
-                yield _read_member(opened, info, path)
+                yield _read_member(opened, info, name)
     except FileNotFoundError as error:
-        raise UsageError(_("{path}: there is no such folder or zip.").format(path=path)) from error
+        raise UsageError(_("{path}: there is no such folder or zip.").format(path=name)) from error
     except _UNREADABLE as error:
-        raise UsageError(_("{path} can't be read as a zip: {error}").format(path=path, error=error)) from error
+        raise UsageError(_("{path} can't be read as a zip: {error}").format(path=name, error=error)) from error
 
 
-def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> _Item:
+def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, packed: str) -> _Item:
     name = PurePosixPath(info.filename.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in info.filename or stat.S_ISLNK(info.external_attr >> 16):
         raise UsageError(
             _("{path} is no plain zip of images: “{filename}” leads out of it. Nothing was sent.").format(
-                path=path, filename=info.filename[:80]
+                path=packed, filename=info.filename[:80]
             )
         )
     if info.flag_bits & 0x1:
-        raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=path))
+        raise UsageError(_("{path} is locked with a password. Pack the images without one.").format(path=packed))
     data = b""
     if _is_used(name.suffix):
         with opened.open(info) as member:
@@ -150,24 +151,24 @@ def _read_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
         if len(data) != info.file_size:
             raise UsageError(
                 _("{path} is damaged: “{filename}” has another size than it says.").format(
-                    path=path, filename=info.filename[:80]
+                    path=packed, filename=info.filename[:80]
                 )
             )
     return _Item(name=str(name), stem=str(name.with_suffix("")), suffix=name.suffix.lower(), data=data)
 
 
-def _check_size(path: Path, files: int, size: int) -> None:
+def _check_size(name: str, files: int, size: int) -> None:
     """Before any of it is read into memory."""
     if files > _MOST_FILES:
         raise UsageError(
             _("{path} holds {files} files; train on at most {most_files}.").format(
-                path=path, files=files, most_files=_MOST_FILES
+                path=name, files=files, most_files=_MOST_FILES
             )
         )
     if size >= MOST_UPLOADED:
         raise UsageError(
             _("{path} holds {size} MB; Replicate takes less than 100. Make the pictures smaller.").format(
-                path=path, size=size // 2**20
+                path=name, size=size // 2**20
             )
         )
 

@@ -54,11 +54,18 @@ SUITES: dict[str, Suite] = {
         in_ci="-m exact",
     ),
     "tools": Suite(
-        about="that `make bench` and `make gpu` work, in short",
-        tests=("tests/benchmarks", "tests/gpu"),
-        covers=("hub_ui/generate", "tests/benchmarks", "tests/gpu"),
+        about="that `make bench`, `make gpu` and `make mutants` work, in short",
+        tests=("tests/benchmarks", "tests/gpu", "tests/mutants"),
+        covers=("hub_ui/generate", "tests/benchmarks", "tests/gpu", "tests/mutants"),
         minutes=2,
         in_ci="-m tools",
+    ),
+    "docs": Suite(
+        about="that the shell lines of every page of the documentation do what they say",
+        tests=("tests/docs",),
+        covers=("README.md", "docs", "hub_ui/commands", "hub_ui/demo/hubs"),
+        minutes=2,
+        in_ci="-m docs",
     ),
     "fuzz": Suite(
         about="damaged headers and hub answers, and whatever Hypothesis thinks of",

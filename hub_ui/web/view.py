@@ -187,9 +187,9 @@ def _name(text: str | None) -> str:
     return text.strip() if text and _NAME.fullmatch(text) else ""
 
 
-PageName = Literal["browse", "try", "library", "train", "settings", "glossary", "about"]
+PageName = Literal["browse", "try", "library", "train", "settings", "glossary", "about", "downloads", "image"]
 # These have an address of their own: nobody shares what they show.
-OWN_ADDRESSES: tuple[PageName, ...] = ("train", "settings", "glossary", "about")
+OWN_ADDRESSES: tuple[PageName, ...] = ("train", "settings", "glossary", "about", "downloads", "image")
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
 # The list takes two at a time.
 PAGE_SIZE = 30

@@ -14,7 +14,7 @@ from hub_ui.web.requests import Refused, RequestMiddleware
 from hub_ui.web.view import OWN_ADDRESSES
 
 # Where people arrive.
-PAGES = ("/", "/image", *(f"/{name}" for name in OWN_ADDRESSES))
+PAGES = ("/", *(f"/{name}" for name in OWN_ADDRESSES))
 # Gradio's own.
 SIGN_OUT_ROUTE = "/logout"
 

@@ -188,7 +188,7 @@ def test_whatever_answers_come_late_the_page_is_what_its_address_says(
 ) -> None:
     random = Random(3)
     with late_demo(tmp_path, random) as demo:
-        assert list(played(browser, demo.url, name, 12, random)) == []
+        assert list(played(browser, demo.url, name, 5, random)) == []
 
 
 @pytest.mark.journeys

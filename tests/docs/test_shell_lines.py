@@ -25,6 +25,8 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
 from tests.docs.warm_program import warm_program
 
 BASH = shutil.which("bash")
+# The other pages are for `make docs`.
+IN_SHORT = ("README.md", "docs/commands.md", "docs/search.md")
 RUN = [page for page in PAGES if any(block.reason is None for block in shell_blocks(page))]
 NOT_RUN = [block for page in PAGES for block in shell_blocks(page) if block.reason is not None]
 # The ports that the pages name; a test takes free ones in their place.
@@ -51,7 +53,9 @@ def warm(hubs: dict[str, str]) -> Iterator[str]:
 
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.timeout(3600)  # Some lines generate images, for which a busy machine takes minutes.
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize(
+    "page", [page if page in IN_SHORT else pytest.param(page, marks=pytest.mark.docs) for page in RUN]
+)
 def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], warm: str, tmp_path: Path) -> None:
     """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
     here = shell_blocks(page)

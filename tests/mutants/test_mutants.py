@@ -86,6 +86,7 @@ def test_mutants_of_a_seed_are_the_same_and_each_is_another_module() -> None:
     assert all(mutant.old != mutant.new for mutant in mutants)
 
 
+@pytest.mark.tools
 def test_a_mutant_is_caught_where_a_test_fails_or_does_not_end_and_the_tree_stays_as_it_was(tree: Path) -> None:
     source = (tree / "connectors/sums.py").read_text()
 
@@ -106,6 +107,7 @@ def test_a_mutant_is_caught_where_a_test_fails_or_does_not_end_and_the_tree_stay
     assert (tree / "connectors/sums.py").read_text() == source
 
 
+@pytest.mark.tools
 def test_a_mutant_that_the_types_refuse_is_caught_without_a_test(tree: Path) -> None:
     source = "def first(of: str) -> str:\n    return of[0]\n"
     (tree / "connectors/letters.py").write_text(source)
@@ -117,6 +119,7 @@ def test_a_mutant_that_the_types_refuse_is_caught_without_a_test(tree: Path) -> 
     assert outcomes == [(True, "by its types"), (False, "")]
 
 
+@pytest.mark.tools
 def test_tests_that_fail_by_themselves_say_nothing(tree: Path) -> None:
     (tree / "tests/connectors/test_sums.py").write_text(TEST.replace("== 5", "== 6"))
     [outcome] = run(tree, choose(tree, ["connectors/sums.py"], 1, 1))

@@ -12,9 +12,8 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import UsageError
 from hub_ui.i18n import _
 from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.layout.pages import Pages, Preview, is_part
+from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
 from hub_ui.web.streams import Signal, Streams
-from hub_ui.web.view import View
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
 # Between two looks at the queue, and between two signs of life of a stream in which nothing changes.
@@ -36,8 +35,8 @@ class DownloadRoutes:
             services.policy.check("pull")
             if is_part(request):
                 return self.pages.part("downloads/drawer", **self.parts.values())
-            preview = Preview(title=_("Downloads"))
-            return self.pages.whole(request, "downloads/page", View(), preview=preview, **self.parts.values())
+            view, preview = own_view("downloads", request.url.query), Preview(title=_("Downloads"))
+            return self.pages.whole(request, "downloads/page", view, preview=preview, **self.parts.values())
 
         @router.get("/downloads/stream")
         def stream() -> Response:

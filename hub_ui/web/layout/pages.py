@@ -34,7 +34,10 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 # Those of one page alone are in its own template.
 MODULES = ("navigation", "keyboard", "suggestions", "panel", "gallery", "terms", "drop", "times")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
-MORE = (("train", N_("Train")), ("settings", N_("Settings")), ("glossary", N_("Glossary")), ("about", N_("About")))
+MORE = (
+    ("train", N_("Train")), ("settings", N_("Settings")), ("glossary", N_("Glossary")), ("about", N_("About")),
+    ("image", N_("How was this image made?")),
+)  # fmt: skip
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (

@@ -117,6 +117,7 @@ class LibraryParts:
         item, file, weight = None, None, 1.0
         try:
             item = self.item(services.library_index.row(ref), self.coming())
+            ref = item.ref
         except NotFound:
             try:
                 file = own_file.waiting(services, ref)
@@ -133,12 +134,12 @@ class LibraryParts:
             "item": item,
             "conflicts": conflicts(services, item.row) if item else (),
             "file": file,
-            "ref": view.open,
+            "ref": str(ref),
             "trouble": trouble,
             "typed": typed or {},
             "bases": bases,
             "longest_note": LONGEST_NOTE,
-            "try_address": page_address(view.try_lora(view.open, weight).to_address()),
+            "try_address": page_address(view.try_lora(str(ref), weight).to_address()),
         }
 
     def address(self, view: View, **changes: Any) -> str:

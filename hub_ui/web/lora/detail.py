@@ -199,11 +199,11 @@ def read_text(facts: Facts | None) -> str:
     if facts is None:
         return ""
     if not facts.bytes_read:
-        return _("Read from the file's own header, nothing downloaded")
+        return _("its header alone, nothing downloaded")
     read = format.size(facts.bytes_read)
     if not facts.size:
-        return _("Read from {read}, nothing downloaded").format(read=read)
-    return _("Read from {read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
+        return _("{read}, nothing downloaded").format(read=read)
+    return _("{read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
 
 
 def version_items(

@@ -148,7 +148,7 @@ class TrainingUploads:
                 with path.open("xb") as kept:
                     shutil.copyfileobj(file.file, kept)
             zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
-            images = training_set(zips[0] if zips else part)
+            images = training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))
         id_ = secrets.token_urlsafe(24)
         (self.folder / f"{id_}.zip").write_bytes(images.zipped)
         return id_, images

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from connectors.errors import NotFound, UsageError
 from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import _
-from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address
+from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view, page_address
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.form import PageState, read_address
 from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
@@ -41,10 +41,8 @@ class DroppedRoutes:
             values = {} if path is None else await to_thread.run_sync(self.values, name, path, limiter=limit)
             if path is not None and is_part(request):
                 return self.pages.part("try_page/dropped", **values)
-            preview = Preview(title=_("How was this image made?"))
-            return self.pages.whole(
-                request, "try_page/image_page", View(page="try"), preview=preview, **{"name": "", **values}
-            )
+            view, preview = own_view("image", request.url.query), Preview(title=_("How was this image made?"))
+            return self.pages.whole(request, "try_page/image_page", view, preview=preview, **{"name": "", **values})
 
         @router.post("/image/forget")
         def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:

@@ -26,7 +26,7 @@ def test_each_lora_fits_the_base_and_shows(studio: Engine, path: Path) -> None:
     with safe_open(path, framework="np") as file:
         trigger = (file.metadata() or {}).get("modelspec.trigger_phrase", "")
     lora = adapter(path, architecture="tiny-shapes", base_model="tiny-shapes", trigger_words=tuple(trigger.split(", ")))
-    job = GenerationRequest(adapters=(lora,), prompt="a red circle on white background", seed=1, steps=8)
+    job = GenerationRequest(adapters=(lora,), prompt="a red circle on white background", seed=1, steps=4)
     made = studio.generate(job, comparison.before_after(job))
     without, with_lora = (np.asarray(picture.image, dtype=float) for picture in made.images)
     assert (made.report.base, [coverage.whole for coverage in made.report.coverage]) == ("Tiny Shapes", [True])

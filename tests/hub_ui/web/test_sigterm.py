@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
@@ -32,7 +33,7 @@ def begin(visitor: Visitor, steps: int) -> str:
     assert visitor.call("try", refs=[REF], prompt="a red circle", seed=1, steps=1).said == ""
     id_ = str(visitor.begin("try", refs=[REF], prompt="a red circle", seed=1, steps=steps).json()["event_id"])
     while visitor.get("ready").json()["queue"]["generations"] == 0:
-        pass
+        time.sleep(0.1)
     return id_
 
 
@@ -53,6 +54,7 @@ def test_an_app_that_generates_ends_when_it_is_told_to(home: Path, monkeypatch: 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.cluster
 def test_what_runs_is_done_before_the_app_ends_and_nothing_new_begins(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,7 +65,7 @@ def test_what_runs_is_done_before_the_app_ends_and_nothing_new_begins(
         answer = reader.submit(visitor.read, "try", begin(visitor, 120))
         process.send_signal(signal.SIGTERM)
         while (ready := visitor.get("ready")).status_code == 200:
-            pass
+            time.sleep(0.1)
         assert (ready.status_code, ready.json()["stopping"]) == (503, True)
         assert "hub-ui is being stopped here" in visitor.call("try", refs=[], prompt="x", base="tiny-shapes").said
         # The program has the image, and not the sentence of one that was ended.

@@ -42,7 +42,7 @@ def test_the_version_of_htmx_is_that_of_its_file() -> None:
     assert (HTMX_LICENSE, "Zero-Clause BSD" in (STATIC / "htmx.LICENSE").read_text()) == ("0BSD", True)
 
 
-@pytest.mark.parametrize("name", ["settings", "glossary", "about", "train"])
+@pytest.mark.parametrize("name", ["settings", "glossary", "about", "train", "image"])
 def test_a_page_says_in_the_menu_that_it_is_the_present_one(client: TestClient, name: str) -> None:
     page = read(client.get(f"/{name}").text)
     assert [link["href"] for link in page.select(".on-desktop [aria-current=page]")] == [name]

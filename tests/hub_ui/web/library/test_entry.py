@@ -33,6 +33,11 @@ def test_an_entry_opens_in_the_panel_and_is_part_of_the_whole_page(client: TestC
         assert str(built.library.path(built.library.entry(INK))) in page.text
 
 
+def test_an_entry_opens_by_the_address_of_its_lora(client: TestClient) -> None:
+    page = read(client.get("/?view=library&open=civitai:1001").text)
+    assert (page.select_one(".entry h2").text, page.select_one(".entry code").text) == ("Ink", str(INK))
+
+
 def test_an_entry_that_is_gone_says_so(client: TestClient) -> None:
     page = read(client.get("/?view=library&open=civitai:404").text)
     assert "is not in the library any more" in page.select_one("#panel").text

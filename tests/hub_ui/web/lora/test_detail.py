@@ -130,7 +130,7 @@ def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
 
 def test_how_little_was_read_is_told() -> None:
     facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
-    assert detail.read_text(facts) == "Read from 98 kB of 151 MB, nothing downloaded"
+    assert detail.read_text(facts) == "98 kB of 151 MB, nothing downloaded"
 
 
 def test_a_contradiction_stands_beside_the_fact_and_is_told_in_a_sentence() -> None:

@@ -63,7 +63,7 @@ def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, mon
     assert "Reading the file&#39;s header…" in reading
     assert "the file is FLUX.1" not in reading
     assert "CivitAI says SDXL 1.0, the file is FLUX.1." in read
-    assert "Read from 61 kB of 38 MB, nothing downloaded" in read
+    assert "61 kB of 38 MB, nothing downloaded" in read
 
 
 def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen(built: Services, hub: Hub) -> None:
