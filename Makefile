@@ -2,6 +2,9 @@
 # GNU make on Linux and macOS; on Windows use the pip lines of README.md.
 # ARGS go to the program run: make test ARGS="-k search -x", make run ARGS="--port 8000".
 
+# What the tests start imports our sources again and again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 VENV ?= .venv
