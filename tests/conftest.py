@@ -49,8 +49,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a test often waits for a server or a browser."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: a test often waits for a server or a browser."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = set(chosen)
         config.hook.pytest_deselected(items=[each for each in items if each not in kept])
         items[:] = chosen
-    # Gradio (6.31) looks for a free port and takes it a moment later. So each process of a run looks elsewhere, and not
+    # Gradio looks for a free port and takes it a moment later. So each process of a run looks elsewhere, and not
     # where the programs look that tests start.
     worker, server = os.environ.get("PYTEST_XDIST_WORKER"), sys.modules.get("gradio.http_server")
     if worker and server:
