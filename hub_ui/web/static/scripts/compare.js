@@ -3,8 +3,8 @@
 // A click may wait for the answer to the one before it, which changes the form: it is sent as it is then.
 document.addEventListener("htmx:before:request", (event) => {
   const { request, sourceElement } = event.detail.ctx;
-  const form = sourceElement.form ?? sourceElement.closest("form");
-  if (form?.id === "try" && /^try(\/|$)/.test(request.action)) request.body = fieldsOf(form, sourceElement);
+  const form = document.getElementById("try");
+  if (form && request.method === "POST" && /^try(\/|$)/.test(request.action)) request.body = fieldsOf(form, sourceElement);
 });
 
 export function fieldsOf(form, button) {
