@@ -26,7 +26,7 @@ from tests.docs.warm_program import warm_program
 
 BASH = shutil.which("bash")
 # The other pages are for `make docs`.
-IN_SHORT = ("README.md", "docs/commands.md", "docs/search.md")
+IN_SHORT = ("README.md",)
 RUN = [page for page in PAGES if any(block.reason is None for block in shell_blocks(page))]
 NOT_RUN = [block for page in PAGES for block in shell_blocks(page) if block.reason is not None]
 # The ports that the pages name; a test takes free ones in their place.
@@ -56,13 +56,15 @@ def warm(hubs: dict[str, str]) -> Iterator[str]:
 @pytest.mark.parametrize(
     "page", [page if page in IN_SHORT else pytest.param(page, marks=pytest.mark.docs) for page in RUN]
 )
-def test_the_lines_of_a_page_do_what_they_say(page: str, hubs: dict[str, str], warm: str, tmp_path: Path) -> None:
+def test_the_lines_of_a_page_do_what_they_say(
+    page: str, hubs: dict[str, str], request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """In one folder, from top to bottom. A page that starts hubs of its own is not told of others."""
     here = shell_blocks(page)
     first = free_ports()
     is_serving = any(block.how == "serves" for block in here)
     variables = {} if is_serving else hubs
-    install(STARTED if is_serving or page == "README.md" else warm, tmp_path)
+    install(STARTED if is_serving or page in IN_SHORT else request.getfixturevalue("warm"), tmp_path)
     with ExitStack() as stack:
         for block in here:
             lines = PORTS.sub(lambda port: str(first + int(port[1])), block.code)

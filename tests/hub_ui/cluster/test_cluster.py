@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationCancelled, Step
 from tests.benchmarks import bench_cluster
 from tests.benchmarks.bench_cluster import LORAS, Placements, request
+from tests.hub_ui.cluster.sockets import answers_without_token, free_port, runs, sockets_of_processes
 
 pytestmark = pytest.mark.skipif(not LORAS, reason="the demo's weights are not trained yet")
 
@@ -37,10 +39,15 @@ class Page:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     placements = Placements()
     with ExitStack() as cluster:
-        address = cluster.enter_context(bench_cluster.running_cluster(tmp_path_factory.mktemp("worker")))
+        address = cluster.enter_context(bench_cluster.running_cluster(tmp_path_factory.mktemp("w"), port=free_port()))
         backend = ClusterBackend(address, on_placed=placements.add)
         yield Page(address, backend, placements, cluster)
         backend.close()
+
+
+def test_every_socket_of_a_worker_asks_for_the_token_and_runs_nothing_without(page: Page, tmp_path: Path) -> None:
+    sockets = sockets_of_processes("127.0.0.1")
+    assert (len(sockets) >= 8, runs(sockets, tmp_path), answers_without_token(sockets)) == (True, False, {})
 
 
 def test_requests_at_once_share_one_router(page: Page) -> None:
