@@ -42,6 +42,10 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+# Folders of tests, slowest first.
+SLOW = ("browser", "people", "hub_ui/cluster", "docs", "hub_ui/generate", "hub_ui/commands", "hub_ui/web", "chaos")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--suite", action="append", default=[], choices=list(SUITES), help="run this suite of tests/suites.py, whole"
@@ -79,11 +83,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = set(chosen)
         config.hook.pytest_deselected(items=[each for each in items if each not in kept])
         items[:] = chosen
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     # Gradio looks for a free port and takes it a moment later. So each process of a run looks elsewhere, and not
     # where the programs look that tests start.
     worker, server = os.environ.get("PYTEST_XDIST_WORKER"), sys.modules.get("gradio.http_server")
     if worker and server:
         vars(server)["INITIAL_PORT_VALUE"] = 7960 + 100 * int(worker.removeprefix("gw"))
+
+
+def spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Each worker begins with as many tests, in this order: with its share of the slow modules, so that the last ones
+    are quick, whoever takes them over.
+    """
+    modules = dict[str, list[pytest.Item]]()
+    for each in items:
+        modules.setdefault(_path(each), []).append(each)
+    slow = [path for folder in SLOW for path in modules if path.startswith(f"tests/{folder}/")]
+    rest = [each for path, tests in modules.items() if path not in slow for each in tests]
+    found = list[pytest.Item]()
+    for number in range(workers):
+        found += [each for path in slow[number::workers] for each in modules[path]]
+        most = len(items) * (number + 1) // workers - len(found)
+        found += rest[: max(0, most)]
+        rest = rest[max(0, most) :]
+    return found + rest
 
 
 def _path(item: pytest.Item) -> str:
