@@ -173,7 +173,7 @@ def many(tmp_path: Path) -> Iterator[Demo]:
 
 @pytest.mark.journeys
 def test_two_thousand_cards_are_scrolled_through_and_the_page_stays_light(many: Demo, page: Page) -> None:
-    page.goto(f"{many.url}?sort=downloads")
+    page.goto(f"{many.url}?sort=downloads&nsfw=explicit")
     expect(page.locator("#next .more")).to_be_visible()
     page.evaluate(SCROLL)
     expect(page.locator("#next")).to_contain_text("The end of the list.")
