@@ -13,7 +13,7 @@ ARGS ?=
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 25
 SAY_PACKAGES = echo "Installing packages into $(VENV), once: PyTorch alone is about 1 GB, so this takes a minute or more."
 
-.PHONY: run test journeys exact cluster tools docs lint bench gpu fuzz chaos leaks accuracy shots words clean
+.PHONY: run test journeys exact cluster tools documentation lint bench gpu fuzz chaos leaks accuracy shots words clean
 
 run: $(VENV)/has-run
 	$(BIN)/hub-ui demo $(ARGS)
@@ -24,7 +24,7 @@ test: $(VENV)/has-test
 	$(PYTEST) $(ARGS)
 
 # What `make test` leaves out, by tests/suites.py.
-journeys exact cluster tools docs: $(VENV)/has-test
+journeys exact cluster tools documentation: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.axe
 	$(PYTEST) --suite $@ $(ARGS)

@@ -60,12 +60,12 @@ SUITES: dict[str, Suite] = {
         minutes=2,
         in_ci="-m tools",
     ),
-    "docs": Suite(
+    "documentation": Suite(
         about="that the shell lines of every page of the documentation do what they say",
         tests=("tests/docs",),
         covers=("README.md", "docs", "hub_ui/commands", "hub_ui/demo/hubs"),
         minutes=2,
-        in_ci="-m docs",
+        in_ci="-m documentation",
     ),
     "fuzz": Suite(
         about="damaged headers and hub answers, and whatever Hypothesis thinks of",

@@ -60,7 +60,7 @@ def test_a_run_without_a_suite_leaves_out_what_has_a_marker() -> None:
         ("connectors/weights/header.py", ["fuzz"]),
         ("hub_ui/library/queue.py", ["chaos"]),
         ("hub_ui/generate_more.py", []),
-        ("README.md", ["docs"]),
+        ("README.md", ["documentation"]),
         ("LICENSE", []),
     ],
 )
@@ -69,7 +69,7 @@ def test_a_changed_path_calls_for_the_suites_that_cover_it(path: str, names: lis
 
 
 def test_where_a_change_touches_everything_the_longest_suite_is_left_to_be_run_by_hand() -> None:
-    assert within(MINUTES, SUITES) == (["cluster", "exact", "tools", "docs", "fuzz", "journeys"], ["chaos"])
+    assert within(MINUTES, SUITES) == (["cluster", "exact", "tools", "documentation", "fuzz", "journeys"], ["chaos"])
     assert within(10, ["cluster", "exact", "journeys"]) == (["cluster", "exact"], ["journeys"])
 
 

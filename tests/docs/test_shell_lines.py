@@ -25,7 +25,7 @@ from tests.docs.pages import PAGES, ROOT, Block, blocks, shell_blocks
 from tests.docs.warm_program import warm_program
 
 BASH = shutil.which("bash")
-# The other pages are for `make docs`.
+# The other pages are for `make documentation`.
 IN_SHORT = ("README.md",)
 RUN = [page for page in PAGES if any(block.reason is None for block in shell_blocks(page))]
 NOT_RUN = [block for page in PAGES for block in shell_blocks(page) if block.reason is not None]
@@ -54,7 +54,7 @@ def warm(hubs: dict[str, str]) -> Iterator[str]:
 @pytest.mark.skipif(BASH is None, reason="there is no bash here")
 @pytest.mark.timeout(3600)  # Some lines generate images, for which a busy machine takes minutes.
 @pytest.mark.parametrize(
-    "page", [page if page in IN_SHORT else pytest.param(page, marks=pytest.mark.docs) for page in RUN]
+    "page", [page if page in IN_SHORT else pytest.param(page, marks=pytest.mark.documentation) for page in RUN]
 )
 def test_the_lines_of_a_page_do_what_they_say(
     page: str, hubs: dict[str, str], request: pytest.FixtureRequest, tmp_path: Path

@@ -161,7 +161,8 @@ def groups(
     query: Query, facets: Facets | None, *, sees_library: bool = True, loaded: PipelineSpec | None = None
 ) -> list[Group]:
     """Without `facets`, the choices that are always there, above the groups whose height is not known yet: what stands
-    below those comes with them, so that it is not pushed away. `loaded` is the base that images are made with just now.
+    below those comes with them, but for what is chosen, so that it is not pushed away. `loaded` is the base that images
+    are made with just now.
     """
     counts, known = Counts(facets=facets), facets or Facets()
     hubs = {hub.name: hub.label for hub in HUBS.values()}
@@ -192,7 +193,8 @@ def groups(
         Group(facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators)),
         Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags)),
     )
-    return [*first, *(below if facets is not None else (replace(group, choices=()) for group in below))]
+    chosen = (replace(group, choices=tuple(each for each in group.choices if each.on)) for group in below)
+    return [*first, *(below if facets is not None else chosen)]
 
 
 def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]:

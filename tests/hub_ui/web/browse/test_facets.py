@@ -53,6 +53,11 @@ def test_each_choice_tells_what_it_would_show() -> None:
     assert counts("installed") == {"yes": "2"}
 
 
+def test_what_is_chosen_is_there_before_the_list_is_known() -> None:
+    shown = facets.groups(Query(installed=True, access=("paid",)), None)
+    assert [each.value for group in shown for each in group.choices if each.on] == ["paid", "yes"]
+
+
 def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
     assert counts("hubs", known=None) == {"civitai": "", "huggingface": "", "replicate": ""}
     assert group("rank", known=None) == Group(facet="rank", name="Rank")
