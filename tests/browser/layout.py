@@ -135,9 +135,12 @@ window.shifts = [];
   // Frames that start by this time are an answer to the last click or key.
   let answered = -1;
   let turn = 0;
+  // What a click asks for, and not what a page asks for by itself.
+  const isAsking = () => document.querySelector('.htmx-request:not([hx-trigger=load])') !== null;
   const count = (own, left) => {
     if (own !== turn) { return; }
-    if (left) { requestAnimationFrame(() => count(own, left - 1)); } else { answered = performance.now(); }
+    const next = isAsking() ? FRAMES : left - 1;
+    if (left) { requestAnimationFrame(() => count(own, next)); } else { answered = performance.now(); }
   };
   for (const kind of ['keydown', 'pointerdown', 'click']) {
     addEventListener(kind, (event) => {
