@@ -38,16 +38,24 @@ _WITH_INDICES = ("index", "index_put_", "index_put", "_unsafe_index", "_index_pu
 
 @dataclass(kw_only=True)
 class Card:
-    """One device. `memory`, `used` and `peak` are bytes; `major` is the first number of its compute capability."""
+    """One device. Bytes: its `memory`, what other programs take of it, what is in use now, and was at most.
+
+    `major` is the first number of its compute capability.
+    """
 
     memory: int = 2**30
+    by_others: int = 0
     major: int = 8
     used: int = 0
     peak: int = 0
     allocations: int = 0
 
+    @property
+    def free(self) -> int:
+        return self.memory - self.by_others - self.used
+
     def take(self, size: int, name: str) -> None:
-        if self.used + size > self.memory:
+        if size > self.free:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes on {name}.")
         self.used += size
         self.peak = max(self.peak, self.used)
@@ -285,7 +293,7 @@ def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
 
     def memory(device: Any = None) -> tuple[int, int]:
         card = cuda.card(device)
-        return card.memory - card.used, card.memory
+        return card.free, card.memory
 
     def properties(device: Any = None) -> Any:
         card = cuda.cards[cuda.current if device is None else cuda.named(device).index]
