@@ -32,19 +32,21 @@ from torch.utils._pytree import tree_leaves
 CPU = torch.device("cpu")
 _SILENT = (str(Path(torch.__file__).parent), __file__)
 # Operations that take tensors of several devices. Indices may be on the CPU, wherever the values are.
-_ACROSS = ("copy_", "_to_copy", "set_", "set_data", "_has_compatible_shallow_copy_type")
-_WITH_INDICES = ("index", "index_put_", "index_put", "_unsafe_index", "_index_put_impl_")
+_ACROSS = ("copy_", "_to_copy", "set_", "_has_compatible_shallow_copy_type")
+_WITH_INDICES = ("index", "index_put", "index_put_", "_unsafe_index")
 
 
 @dataclass(kw_only=True)
 class Card:
     """One device. Bytes: its `memory`, what other programs take of it, what is in use now, and was at most.
 
-    `major` is the first number of its compute capability.
+    With a `limit` it has less than it says, as where gaps between allocations take the rest. `major` is the first
+    number of its compute capability.
     """
 
     memory: int = 2**30
     by_others: int = 0
+    limit: int | None = None
     major: int = 8
     used: int = 0
     peak: int = 0
@@ -55,7 +57,7 @@ class Card:
         return self.memory - self.by_others - self.used
 
     def take(self, size: int, name: str) -> None:
-        if size > self.free:
+        if size > self.free or (self.limit is not None and self.used + size > self.limit):
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes on {name}.")
         self.used += size
         self.peak = max(self.peak, self.used)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
@@ -62,13 +63,19 @@ CASES = [
 
 
 @contextmanager
-def second_gpu(monkeypatch: pytest.MonkeyPatch, level: OffloadLevel = "whole") -> Iterator[SimulatedCuda]:
-    """The second of two GPUs is the larger one, and computes in float32 as the CPU does, from that level on."""
+def second_gpu(
+    monkeypatch: pytest.MonkeyPatch, level: OffloadLevel = "whole", *, limit: int = 24 * GIGABYTE
+) -> Iterator[SimulatedCuda]:
+    """The second of two GPUs is the larger one, and computes in float32 as the CPU does, from that level on.
+
+    `limit` are the bytes that it really has, whatever it says.
+    """
 
     def choose(*args: Any) -> Device:
         return replace(choose_device(*args), dtype="float32", levels=LEVELS[LEVELS.index(level) :])
 
     with simulated_cuda(Card(memory=GIGABYTE), Card(memory=24 * GIGABYTE)) as cuda, monkeypatch.context() as patch:
+        cuda.cards[1].limit = limit
         patch.setattr("hub_ui.generate.engine.choose_device", choose)
         yield cuda
 
@@ -96,6 +103,42 @@ def test_the_second_gpu_draws_what_the_cpu_draws_and_the_first_is_left_alone(
     # Convolutions have another layout on a CPU, which rounds otherwise.
     assert all(map(alike, made.images, expected.images))
     assert (cuda.cards[0].allocations, cuda.unindexed) == (0, [])
+    assert [card.used for card in cuda.cards] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "level"),
+    [
+        pytest.param(5_150_000, "model_offload", marks=pytest.mark.exact),
+        (3_000_000, "group_offload"),
+        pytest.param(1_300_000, "group_offload", marks=pytest.mark.exact),
+    ],
+)
+def test_a_gpu_with_less_memory_than_it_says_draws_the_same_at_a_lower_level(
+    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, level: OffloadLevel
+) -> None:
+    expected = draw(studio, base, tmp_path, SHEETS["merged"])
+    with second_gpu(monkeypatch, limit=limit) as cuda:
+        there = engine(tmp_path)
+        made = draw(there, base, tmp_path, SHEETS["merged"])
+        there.close()
+    assert made.report.level == level
+    assert all(map(alike, made.images, expected.images))
+    assert [card.used for card in cuda.cards] == [0, 0]
+
+
+def test_a_gpu_without_room_for_a_layer_says_so_and_draws_once_there_is_room(
+    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = draw(studio, base, tmp_path, SHEETS["merged"])
+    with second_gpu(monkeypatch, limit=500_000) as cuda:
+        there = engine(tmp_path)
+        with pytest.raises(PreviewError, match="does not fit into the memory of this Simulated card"):
+            draw(there, base, tmp_path, SHEETS["merged"])
+        cuda.cards[1].limit = None
+        made = draw(there, base, tmp_path, SHEETS["merged"])
+        there.close()
+    assert all(map(alike, made.images, expected.images))
     assert [card.used for card in cuda.cards] == [0, 0]
 
 
