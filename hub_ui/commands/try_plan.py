@@ -5,7 +5,7 @@ from typing import Any
 
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import Quality, precise_label
-from hub_ui.generate.memory import available_memory, choose_device, free_memory, total_memory
+from hub_ui.generate.memory import available_memory, choose_device, total_memory
 from hub_ui.generate.memory_plan import (
     CARDS,
     GIBIBYTE,
@@ -38,7 +38,7 @@ def print_plan(
     if memory is None:
         device = choose_device(spec)
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
-        room = available_memory() if kind == "cpu" else device.free_bytes or free_memory(kind)
+        room = available_memory() if kind == "cpu" else device.free_bytes or 0
         planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
     else:
         where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)

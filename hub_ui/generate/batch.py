@@ -39,9 +39,13 @@ class TakesNoLists(NotPerRow):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchContext:
-    """What all batches of a comparison have in common."""
+    """What all batches of a comparison have in common.
+
+    `pipe` is called; `base_pipe`, of which it may be a sibling for another task, is what offloads the parts of both.
+    """
 
     pipe: Any
+    base_pipe: Any
     manager: AdapterManager
     adapters: Sequence[LoraInput]
     settings: ResolvedRequest
@@ -102,7 +106,7 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
-        stack.callback(free_parts, context.pipe)
+        stack.callback(free_parts, context.base_pipe)
         stack.enter_context(_set_weights(context, cells))
         if context.settings.compile:
             stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))

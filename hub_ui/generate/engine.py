@@ -124,16 +124,16 @@ class Engine:
             loaded and is_loaded and loaded.ran_out_decoding
         )
         keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
-        kind = device.kind, device.dtype
-        if kind not in self._speed:
-            self._speed[kind] = self._given_speed or measure_speed(device)
+        where = device.name, device.dtype
+        if where not in self._speed:
+            self._speed[where] = self._given_speed or measure_speed(device)
         estimated = estimate_time(
             spec,
             settings,
             device,
             sum(self._image_cache.find(key) is None for key in keys),
             known=self._timings.get(timing_key(spec, settings, device)),
-            speed=self._speed[kind],
+            speed=self._speed[where],
             load=not is_loaded,
         )
         return replace(estimated, sentence=". ".join([estimated.sentence, *base_notes(spec, request)]))
@@ -276,7 +276,7 @@ class Engine:
             sha256=base_sha256(fetched),
             device=device,
             pipe=pipe,
-            manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.kind),
+            manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.name),
             placement=placement,
         )
         return self._loaded

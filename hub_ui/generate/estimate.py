@@ -136,7 +136,7 @@ def measure_speed(device: Device) -> float:
     import torch
 
     side = 1024 if device.kind == "cpu" else 4096
-    matrix = torch.ones(side, side, dtype=getattr(torch, device.dtype), device=device.kind)
+    matrix = torch.ones(side, side, dtype=getattr(torch, device.dtype), device=device.name)
     best = math.inf
     for _attempt in range(3):
         start = time.perf_counter()

@@ -105,6 +105,7 @@ class LoadedPipeline:
         """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
         context = BatchContext(
             pipe=control.pipe,
+            base_pipe=self.pipe,
             manager=self.manager,
             adapters=request.adapters,
             settings=settings,

@@ -32,17 +32,6 @@ def available_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def free_memory(kind: str) -> int:
-    """Free bytes on a device, by torch's name for it; torch's own reserve counts as free."""
-    import torch
-
-    if kind == "cuda":
-        return int(torch.cuda.mem_get_info()[0]) + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    if kind == "mps":
-        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
-    return available_memory()
-
-
 _GIGABYTE = 1_000_000_000
 # What devices say in a RuntimeError; libraries of CUDA have words of their own.
 _SAID_BY_TORCH = (
@@ -159,6 +148,7 @@ class Device:
 def choose_device(spec: PipelineSpec) -> Device:
     """The GPU with the most free memory, else the CPU, and the precision that the base supports there.
 
+    What this program takes counts as free: the GPU with its base on it stays the one that is chosen.
     CUDA_VISIBLE_DEVICES and the like hide GPUs from torch, and so from this.
     """
     import torch
@@ -166,21 +156,17 @@ def choose_device(spec: PipelineSpec) -> Device:
     if torch.cuda.is_available():
         return _choose_cuda(spec)
     if hasattr(torch, "xpu") and torch.xpu.is_available():
-        free, index = max((torch.xpu.mem_get_info(i)[0], -i) for i in range(torch.xpu.device_count()))
-        return Device(
-            label=torch.xpu.get_device_name(-index),
-            kind="xpu",
-            dtype=spec.dtype,
-            free_bytes=free,
-            total_bytes=torch.xpu.mem_get_info(-index)[1],
-            index=-index,
-        )
+        index = _most_free(torch.xpu)
+        free, total = torch.xpu.mem_get_info(index)
+        label = torch.xpu.get_device_name(index)
+        return Device(label=label, kind="xpu", dtype=spec.dtype, free_bytes=free, total_bytes=total, index=index)
     if torch.backends.mps.is_available():
         # Before macOS 14 there is no bfloat16 on it.
         has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
         dtype: str = spec.dtype if has_bfloat16 else "float16"
         total = int(torch.mps.recommended_max_memory())
-        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free_memory("mps"), total_bytes=total)
+        free = total - int(torch.mps.driver_allocated_memory())
+        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free, total_bytes=total)
     # CPUs are slow with half precision, but slower when they swap. Total memory decides, not free memory: the same
     # request must give the same image tomorrow. An image that does not fit beside the weights is decoded in pieces.
     is_large = peak_memory(footprint(spec, "float32"), "whole", is_tiled=True) > total_memory()
@@ -190,16 +176,22 @@ def choose_device(spec: PipelineSpec) -> Device:
 def _choose_cuda(spec: PipelineSpec) -> Device:
     import torch
 
-    free, index = max((torch.cuda.mem_get_info(i)[0], -i) for i in range(torch.cuda.device_count()))
-    total, dtype = torch.cuda.mem_get_info(-index)[1], str(spec.dtype)
-    # Emulation takes several times as long.
-    if not torch.cuda.is_bf16_supported(including_emulation=False):
+    index, dtype = _most_free(torch.cuda), str(spec.dtype)
+    free, total = torch.cuda.mem_get_info(index)
+    # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
+    if torch.version.hip is None and torch.cuda.get_device_properties(index).major < 8:
         # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits: into all of its
         # memory, as above.
         fits = required_memory(spec, "float32") <= total
         dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
-    label = torch.cuda.get_device_name(-index)
-    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=-index)
+    label = torch.cuda.get_device_name(index)
+    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=index)
+
+
+def _most_free(backend: Any) -> int:
+    """The number of the GPU, of torch.cuda or torch.xpu, that would have the most free memory without this program."""
+    free = [backend.mem_get_info(i)[0] + backend.memory_reserved(i) for i in range(backend.device_count())]
+    return free.index(max(free))
 
 
 def prepare(pipe: Any, device: Device) -> None:

@@ -86,12 +86,9 @@ def remove_offloading(pipe: Any) -> None:
     from accelerate.hooks import remove_hook_from_module  # type: ignore[import-untyped]
 
     for part in _networks(pipe).values():
-        for module in part.modules():
-            registry = getattr(module, "_diffusers_hook", None)
-            hook = registry.get_hook(_GROUP_HOOKS[0]) if registry is not None else None
-            if hook is not None and hook.group.offload_to_disk_path is not None:
-                _read_back(hook.group)
-        registry = getattr(part, "_diffusers_hook", None)
+        for group in _groups(part):
+            if group.offload_to_disk_path is not None:
+                _read_back(group)
         for name in _GROUP_HOOKS if any(hasattr(module, "_diffusers_hook") for module in part.modules()) else ():
             _remove_hook(part, name)
         _call(part, "_delete_offload_folder")
@@ -159,6 +156,21 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             # Files are named by layers, which have the same names in several parts.
             offload_to_disk_path=_folder(part) if on_disk else None,
         )
+        if on_disk:
+            _read_to(part, device)
+
+
+def _read_to(part: Any, device: Device) -> None:
+    """Has files read to this very device: of a torch.device, diffusers tells safetensors the kind alone."""
+    for group in _groups(part):
+        group.onload_device = device.name
+
+
+def _groups(part: Any) -> list[Any]:
+    """diffusers' groups of modules that are offloaded together."""
+    registries = (getattr(module, "_diffusers_hook", None) for module in part.modules())
+    hooks = (registry.get_hook(_GROUP_HOOKS[0]) for registry in registries if registry is not None)
+    return [hook.group for hook in hooks if hook is not None]
 
 
 def _untie(part: Any) -> None:

@@ -18,7 +18,7 @@ from hub_ui.generate.base_models.precision import (
     precision_of,
     precisions_of,
 )
-from hub_ui.generate.memory import choose_device
+from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, plan_memory, usable_memory, usable_ram
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.settings import ResolvedRequest
@@ -45,29 +45,25 @@ PlanFor = Callable[[PipelineSpec, int], Plan]
 
 def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
     """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
-    kind = choose_device(spec).kind
+    device = choose_device(spec)
     before = in_precision(spec, request.precision) if request.precision else None
-    if before is not None and precision_of(before).runs_on(kind):
+    if before is not None and precision_of(before).runs_on(device.kind):
         return before
-    return choose_precision(spec, request.quality, kind, total_memory(kind), plan_for(kind))
+    return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device.kind))
 
 
 def quality_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, ...]:
     """What there is to say on the precision that a request's base has."""
-    kind = choose_device(spec).kind
+    device = choose_device(spec)
     if request.precision not in (None, spec.precision):
         return (f"{spec.label} does not run in {precision_name(request.precision)} here.",)
-    note = precision_note(spec, kind, total_memory(kind), plan_for(kind))
+    note = precision_note(spec, device.kind, total_memory(device), plan_for(device.kind))
     return (note,) if note else ()
 
 
-def total_memory(kind: str) -> int:
+def total_memory(device: Device) -> int:
     """The bytes of memory of a device, free or not."""
-    import torch
-
-    if kind in ("cuda", "xpu"):
-        return int(getattr(torch, kind).mem_get_info()[1])
-    return int(torch.mps.recommended_max_memory()) if kind == "mps" else device_memory.total_memory()
+    return device_memory.total_memory() if device.total_bytes is None else device.total_bytes
 
 
 def plan_for(kind: str) -> PlanFor:

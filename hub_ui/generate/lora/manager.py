@@ -302,7 +302,8 @@ class AdapterManager:
             structured = [(number, patch) for number, patch in live if isinstance(patch, WeightPatch)]
             if structured:
                 read = dequantise if self._is_quantised(at) else partial(_read, param)
-                self._hooks.append((at, attach_structured(param.module, structured, self._weights, read)))
+                bias = self._params(at).get("bias")
+                self._hooks.append((at, attach_structured(param.module, structured, self._weights, read, bias)))
             low_rank = [(number, patch) for number, patch in live if isinstance(patch, LowRankPatch)]
             if low_rank:
                 self._hooks.append((at, attach(param.module, low_rank, self._weights)))

@@ -77,7 +77,7 @@ class Originals:
             new = now if now.device != own.device else torch.empty_like(own)
             for rows in _tiles(tuple(own.shape), [patch for patch, _ in patches]):
                 base = (now if is_new else own)[rows].to(
-                    _compute_device(self._device or now.device.type), torch.float32
+                    _compute_device(self._device or str(now.device)), torch.float32
                 )
                 new[rows] = _plus(base, name, patches, rows).to(own.dtype)
             param.write(new)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_ui.generate.lora.algorithms import cut, delta_of, dora_epsilon, is_peft, kronecker_factors, over_inputs
 from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
+from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import WeightPatch
 from hub_ui.generate.lora.precision import compute_dtype
 
@@ -67,11 +68,14 @@ class _Addition(Protocol):
 
 @dataclass(kw_only=True)
 class StructuredHook:
-    """`read` gives the module's weight in float32; it is called once, when the module first runs."""
+    """`read` gives the module's weight in float32; it is called once, when the module first runs. So is `bias` read:
+    while hooks run, offloading may have emptied the module's own.
+    """
 
     patches: tuple[IndexedPatch, ...]
     weights: AdapterWeights
     read: Callable[[Any], Tensor]
+    bias: ParamHandle | None
     channels_second: bool
     _device_and_type: tuple[Any, Any] | None = None
     _additions: list[tuple[int, _Addition]] = field(default_factory=list)
@@ -113,22 +117,29 @@ class StructuredHook:
         parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
         patch = replace(patch, factors=replace(patch.factors, parts=parts))
         shape = tuple(module.weight.shape) if self.channels_second else (module.out_features, module.in_features)
+        bias = None if self.bias is None else self.bias.read().to(y.device)
         match form_of(patch, shape):
             case "kronecker":
                 return _Kronecker.of(patch, shape, y.dtype, self.channels_second)
             case "hadamard":
                 return _Hadamard.of(patch, shape, y.dtype, self.channels_second)
             case "dora":
-                return _Dora.of(patch, self.read(module).to(y.device), y.dtype, self.channels_second)
+                return _Dora.of(patch, self.read(module).to(y.device), bias, y.dtype, self.channels_second)
             case None:
-                return _Matrix.of(patch, self.read(module).to(y.device), module, y.dtype)
+                return _Matrix.of(patch, self.read(module).to(y.device), bias, y.dtype)
 
 
 def attach_structured(
-    module: nn.Module, patches: Sequence[IndexedPatch], weights: AdapterWeights, read: Callable[[Any], Tensor]
+    module: nn.Module,
+    patches: Sequence[IndexedPatch],
+    weights: AdapterWeights,
+    read: Callable[[Any], Tensor],
+    bias: ParamHandle | None,
 ) -> RemovableHandle:
     """To be attached before hooks that change outputs in place."""
-    hook = StructuredHook(patches=tuple(patches), weights=weights, read=read, channels_second=by_channels(module))
+    hook = StructuredHook(
+        patches=tuple(patches), weights=weights, read=read, bias=bias, channels_second=by_channels(module)
+    )
     return module.register_forward_hook(hook, with_kwargs=True)
 
 
@@ -211,13 +222,14 @@ class _Dora:
     down: Tensor
     up: Tensor
     magnitude: Tensor
+    bias: Tensor | None
     squares: tuple[Tensor, Tensor, Tensor]
     epsilon: float
     is_peft: bool
     channels_second: bool
 
     @classmethod
-    def of(cls, patch: WeightPatch, weight: Tensor, dtype: Any, channels_second: bool) -> _Dora:
+    def of(cls, patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any, channels_second: bool) -> _Dora:
         factors = patch.factors
         plain = replace(factors, parts={part: value for part, value in factors.parts.items() if part != "magnitude"})
         own, delta = weight.flatten(1), delta_of("lora", plain, weight).flatten(1)
@@ -226,6 +238,7 @@ class _Dora:
             down=factors.parts["down"].reshape(-1, *weight.shape[1:]).to(dtype),
             up=(factors.cut(factors.flat("up")) * factors.scale).to(dtype),
             magnitude=factors.cut(factors.parts["magnitude"].reshape(-1, 1)).flatten(),
+            bias=None if bias is None else bias.to(dtype),
             squares=squares,
             epsilon=dora_epsilon(factors),
             is_peft=is_peft(factors.keys, "magnitude"),
@@ -239,16 +252,12 @@ class _Dora:
         own, mixed, added = self.squares
         length = (own + inside * mixed + inside.square() * added).clamp(min=0).sqrt() + self.epsilon
         stretch = self.magnitude / length
-        product_of_own = y if module.bias is None else y - _along(module.bias.to(y.device, y.dtype), y, self)
+        product_of_own = y if self.bias is None else y - broadcast(self.bias[None], y, self.channels_second)
         inner = _times(self.up, product(module, x, self.down, None, self.channels_second), self.channels_second)
         change = product_of_own * broadcast(outside * (stretch - 1), y, self.channels_second)
         change = change + inner * broadcast(outside * inside * stretch, y, self.channels_second)
         # At weight 0 PEFT's too is the base alone.
         return (change * broadcast((amounts != 0)[:, None], y, self.channels_second)).to(y.dtype)
-
-
-def _along(bias: Tensor, y: Tensor, form: _Dora) -> Tensor:
-    return broadcast(bias[None], y, form.channels_second)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,9 +266,9 @@ class _Matrix:
     shift: Tensor | None
 
     @classmethod
-    def of(cls, patch: WeightPatch, weight: Tensor, module: Any, dtype: Any) -> _Matrix:
-        bias = None if module.bias is None else module.bias.to(weight)
-        delta, shift = patch.delta(weight, 1.0), patch.bias_delta(bias, weight, 1.0)
+    def of(cls, patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any) -> _Matrix:
+        own = None if bias is None else bias.to(weight)
+        delta, shift = patch.delta(weight, 1.0), patch.bias_delta(own, weight, 1.0)
         return cls(delta=None if delta is None else delta.to(dtype), shift=None if shift is None else shift.to(dtype))
 
     def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:

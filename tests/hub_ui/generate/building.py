@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from connectors.ref import Ref
@@ -108,6 +108,22 @@ def save_kohya(
             f"{name}.alpha": torch.tensor(alpha),
         }
     save_file(tensors, path, metadata={"ss_network_dim": str(rank)})
+    return path
+
+
+def save_dora(path: Path) -> Path:
+    """The same with DoRA's lengths of rows."""
+    tensors = load_file(save_kohya(path))
+    for name, size in LAYERS.items():
+        tensors[f"lora_unet_{name.replace('.', '_')}.dora_scale"] = torch.linspace(0.5, 1.5, size[1])[:, None]
+    save_file(tensors, path)
+    return path
+
+
+def save_lokr(path: Path) -> Path:
+    """One layer as a Kronecker product."""
+    layer = "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
+    save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, path)
     return path
 
 

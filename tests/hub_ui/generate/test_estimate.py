@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hub_ui.generate import base_models
 from hub_ui.generate.estimate import Timing, Timings, estimate_time, format_duration, guess_timing, measure_speed
 from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 SD = base_models.choose_base("sd1", None, None)
@@ -83,6 +85,12 @@ def test_stable_diffusion_on_a_processor_is_guessed_within_reason() -> None:
 
 def test_a_device_has_a_speed() -> None:
     assert measure_speed(CPU) > 1e8
+
+
+def test_the_speed_of_a_second_gpu_is_not_the_first_one_s() -> None:
+    second = Device(label="card", kind="cuda", dtype="float16", index=1)
+    with simulated_cuda(Card(memory=0), Card(memory=0)), pytest.raises(torch.OutOfMemoryError, match="on cuda:1"):
+        measure_speed(second)
 
 
 @pytest.mark.parametrize(

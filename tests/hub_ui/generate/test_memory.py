@@ -13,6 +13,7 @@ from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device, is_decoded_in_pieces
 from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 XL = choose_base("sdxl", None, None)
 
@@ -44,15 +45,11 @@ def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
     ("architecture", "bf16", "dtype"),
     [("sdxl", True, "float16"), ("flux1", True, "bfloat16"), ("flux1", False, "float16"), ("sana", False, "float32")],
 )
-def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(
-    monkeypatch: pytest.MonkeyPatch, architecture: str, bf16: bool, dtype: str
-) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _index: (32_000_000_000, 32_000_000_000))
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: bf16 or including_emulation)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda _index: "A card")
-    assert choose_device(choose_base(architecture, None, None)).dtype == dtype
+def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(architecture: str, bf16: bool, dtype: str) -> None:
+    # The first one, which is torch's current GPU, is another one.
+    other = Card(memory=16_000_000_000, major=7 if bf16 else 8)
+    with simulated_cuda(other, Card(memory=32_000_000_000, major=8 if bf16 else 7)):
+        assert choose_device(choose_base(architecture, None, None)).dtype == dtype
 
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
@@ -132,20 +129,20 @@ def test_what_no_level_fits_into_a_card_is_told(monkeypatch: pytest.MonkeyPatch)
         memory.check_memory(FLUX, device("cuda", "bfloat16", 0.6))
 
 
-def test_of_several_cards_the_one_with_most_free_memory_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    free = (4 * GIGABYTE, 20 * GIGABYTE, 8 * GIGABYTE)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda index: (free[index], 24 * GIGABYTE))
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: True)
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda index: f"card {index}")
-    chosen = choose_device(SDXL)
-    assert (chosen.label, chosen.name, chosen.free_bytes) == ("card 1", "cuda:1", 20 * GIGABYTE)
+def test_of_several_cards_the_one_with_most_free_memory_is_chosen() -> None:
+    by_others = (20_000, 4_000, 16_000)
+    with simulated_cuda(*(Card(memory=24_000, by_others=size) for size in by_others)):
+        chosen = choose_device(SDXL)
+    assert (chosen.name, chosen.free_bytes, chosen.total_bytes) == ("cuda:1", 20_000, 24_000)
+
+
+def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
+    with simulated_cuda(Card(memory=8_000), Card(memory=24_000)):
+        base = torch.zeros(20_000, dtype=torch.uint8, device="cuda:1")
+        chosen = choose_device(SDXL)
+        del base
+    assert (chosen.name, chosen.free_bytes) == ("cuda:1", 4_000)
 
 
 def test_what_is_free_is_a_part_of_what_is_installed() -> None:
     assert 1_000_000 < memory.available_memory() < memory.total_memory()
-
-
-def test_a_processor_has_the_computers_own_memory() -> None:
-    assert abs(memory.free_memory("cpu") - memory.available_memory()) < memory.total_memory() / 2

@@ -10,8 +10,9 @@ from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.quality import choose_precision, plan_on_card, precision_note
+from hub_ui.generate.quality import choose_precision, in_quality, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 GB = 2**30
 
@@ -105,13 +106,13 @@ def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
 
 def on_a_small_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing fits."""
-    monkeypatch.setattr(quality, "total_memory", lambda kind: 2 * GB)
+    monkeypatch.setattr(quality, "total_memory", lambda device: 2 * GB)
 
 
 def test_an_image_says_its_precision_and_is_made_again_in_it(
     base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "total_memory", lambda kind: 64 * GB)
+    monkeypatch.setattr(quality, "total_memory", lambda device: 64 * GB)
     asked = job(base=base)
     whole = studio.generate(asked, single(asked))
     on_a_small_device(monkeypatch)
@@ -122,9 +123,19 @@ def test_an_image_says_its_precision_and_is_made_again_in_it(
     assert stored.images[0].image.tobytes() != whole.images[0].image.tobytes()
     full = replace(asked, quality="full")
     assert studio.generate(full, single(full)).images[0].image.tobytes() == whole.images[0].image.tobytes()
-    monkeypatch.setattr(quality, "total_memory", lambda kind: 64 * GB)
+    monkeypatch.setattr(quality, "total_memory", lambda device: 64 * GB)
     again = replace(asked, precision="fp8")
     assert studio.generate(again, single(again)).images[0].image.tobytes() == stored.images[0].image.tobytes()
+
+
+@pytest.mark.parametrize("gigabytes", [(8, 80), (80, 8)])
+def test_of_two_gpus_the_one_that_is_chosen_decides_the_precision(
+    monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64 * GB)
+    with simulated_cuda(*(Card(memory=size * GB) for size in gigabytes)) as cuda:
+        assert in_quality(flux(), job(base="flux.1-dev")).precision == "full"
+    assert cuda.unindexed == []
 
 
 def test_a_precision_that_does_not_run_here_is_told(base: str, studio: Engine) -> None:

@@ -9,6 +9,7 @@ from hub_ui.generate.lora.algorithms import Factors, Rows
 from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 
 def change(value: torch.Tensor, bias: torch.Tensor | None = None) -> WeightPatch:
@@ -46,6 +47,15 @@ def test_an_amount_of_zero_is_the_modules_own_weight() -> None:
     kept.merge(params(module), [(change(torch.ones(2, 3)), 0.0)])
     assert torch.equal(module.weight.data, own)
     assert len(kept) == 0
+
+
+def test_without_a_device_to_compute_on_it_is_the_very_gpu_that_has_the_values() -> None:
+    with simulated_cuda(Card(), Card()) as cuda:
+        module, kept = nn.Linear(3, 2).to("cuda:1"), Originals()
+        own = module.weight.data.clone()
+        kept.merge(params(module), [(change(torch.ones(2, 3)), 0.5)])
+        torch.testing.assert_close(module.weight.data.cpu(), own.cpu() + 0.5)
+    assert (cuda.cards[0].allocations, cuda.unindexed) == (0, [])
 
 
 def test_what_could_not_be_put_back_is_put_back_later(monkeypatch: pytest.MonkeyPatch) -> None:

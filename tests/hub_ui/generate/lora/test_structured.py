@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers.quantizers.gguf.utils as of_gguf
@@ -16,8 +17,11 @@ from torch import nn
 from connectors.weights.key_formats import Part
 from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.hooks import AdapterWeights
+from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import WeightPatch
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
+from hub_ui.generate.memory import Device
+from hub_ui.generate.offload import Placement, place
 
 Made = tuple[str, Mapping[Part, tuple[int, ...]]]
 LINEAR: dict[str, Made] = {
@@ -56,9 +60,13 @@ def run(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
+def bias_of(module: nn.Module) -> ParamHandle | None:
+    return None if module.bias is None else ParamHandle(module=module, name="bias")
+
+
 def attached(module: Any, one: WeightPatch) -> AdapterWeights:
     weights = AdapterWeights()
-    attach_structured(module, [(0, one)], weights, lambda module: module.weight.data.float())
+    attach_structured(module, [(0, one)], weights, lambda module: module.weight.data.float(), bias_of(module))
     return weights
 
 
@@ -123,9 +131,28 @@ def test_a_quantised_layer_takes_any_other_patch_as_a_matrix(made: Made) -> None
     plain.weight.data, plain.bias.data = dequantise(module).detach(), module.bias.data.clone()
     bias = one.bias_delta(plain.bias.data, plain.weight.data, 0.8)
     expected = merged(plain, one, 0.8, x) + (0 if bias is None else bias)
-    attach_structured(module, [(0, one)], weights, dequantise)
+    attach_structured(module, [(0, one)], weights, dequantise, bias_of(module))
     weights.set([0.8])
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.fixture
+def emptied() -> Iterator[None]:
+    """Memory without values has those that no result can come from."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None:
+    part, one, x = nn.Sequential(nn.Linear(8, 12)), patch(LINEAR["dora"]), torch.randn(3, 8)
+    expected = merged(part[0], one, 0.7, x)
+    pipe = SimpleNamespace(components={"unet": part}, to=part.to)
+    place(pipe, Device(label="CPU", kind="cpu", dtype="float32"), Placement(level="disk_offload"))
+    own, weights = param_handles(part, "0"), AdapterWeights()
+    attach_structured(part[0], [(0, one)], weights, lambda _: own["weight"].read(), own["bias"])
+    weights.set([0.7])
+    torch.testing.assert_close(run(part, x), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.fixture(autouse=True)
