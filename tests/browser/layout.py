@@ -135,14 +135,17 @@ window.shifts = [];
   // Frames that start by this time are an answer to the last click or key.
   let answered = -1;
   let turn = 0;
-  // What a click asks for, and not what a page asks for by itself.
-  const isAsking = () => document.querySelector('.htmx-request:not([hx-trigger=load])') !== null;
+  // Requests that a click or a key has begun, and not the page by itself.
+  let asked = 0;
+  for (const [kind, by] of [['htmx:before:request', 1], ['htmx:finally:request', -1]]) {
+    addEventListener(kind, ({detail: {ctx}}) => { if (ctx.sourceEvent?.type !== 'load') { asked += by; } });
+  }
   const count = (own, left) => {
     if (own !== turn) { return; }
-    const next = isAsking() ? FRAMES : left - 1;
+    const next = asked ? FRAMES : left - 1;
     if (left) { requestAnimationFrame(() => count(own, next)); } else { answered = performance.now(); }
   };
-  for (const kind of ['keydown', 'pointerdown', 'click']) {
+  for (const kind of ['keydown', 'input', 'pointerdown', 'click']) {
     addEventListener(kind, (event) => {
       if (!event.isTrusted) { return; }
       answered = Infinity;
