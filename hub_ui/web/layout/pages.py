@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
 from connectors.ref import HubName
@@ -217,7 +218,10 @@ def static_version() -> str:
 
 
 class StaticPages(StaticFiles):
-    """Stylesheets and scripts. Their address names the version."""
+    """Stylesheets and scripts. The version is a folder of their address, so that what scripts import has it too."""
+
+    def get_path(self, scope: Scope) -> str:
+        return super().get_path(scope).removeprefix(f"{static_version()}/")
 
     def file_response(self, *args: Any, **named: Any) -> Response:
         answer = super().file_response(*args, **named)

@@ -88,3 +88,12 @@ def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient
 
 def test_a_hub_that_does_not_exist_is_not_asked(client: TestClient) -> None:
     assert client.post("/hubs/again", data={"hub": "nobody"}).status_code == 422
+
+
+def test_what_a_script_imports_has_the_address_that_the_page_loads_it_by(client: TestClient) -> None:
+    page = read(client.get("/").text)
+    loaded = {link["src"] for link in page.select("script[type=module]")}
+    keyboard = next(address for address in loaded if address.endswith("/keyboard.js"))
+    imported = re.findall(r'from "\./([^"]+)"', client.get(f"/{keyboard}").text)
+    assert {keyboard.replace("keyboard.js", name) for name in imported} <= loaded
+    assert imported == ["panel.js"]
