@@ -41,6 +41,8 @@ OVERDUE_SECONDS = 20.0
 CLICK_SECONDS = 3.0
 # A LoRA is asked for in two or three requests: itself, its version or card.
 REQUESTS_OF_A_LORA = 2
+# How long a hub's answer counts for whoever asks the same without a key of their own.
+ANSWER_SECONDS = 15.0
 _MOST_KEYS = 1_000
 _MOST_ANSWERS = 64
 

@@ -172,7 +172,7 @@ class Downloads:
                 _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
-        record = record_of(self._lookup.with_own_values(self._lookup.with_known_headers(lora)), pinned)
+        record = record_of(self._lookup.with_known_values(lora), pinned)
 
         def locate() -> Download:
             return connector.download(pinned, lora)

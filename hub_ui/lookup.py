@@ -90,12 +90,14 @@ class Lookup:
         self._quotas.spend("searches")
         self._metrics.count_search()
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
-        return (self._remember(answer, query) for answer in answers)
+        return (self._complete(self._remember(answer, query), query) for answer in answers)
 
     def search_with_pause(
         self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
     ) -> Iterator[Answer | None]:
-        """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent."""
+        """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent, and
+        LoRAs that say what the hub's list says: more is in the catalog.
+        """
         self._quotas.spend("searches")
         self._metrics.count_search()
         steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
@@ -116,6 +118,11 @@ class Lookup:
         self.seconds[answer.hub] = answer.seconds
         self._add(answer.hub, query.words, tuple(answer.page.loras))
         self._catalog.withhold(answer.page.withheld)
+        return answer
+
+    def _complete(self, answer: Answer, query: Query) -> Answer:
+        if answer.page is None:
+            return answer
         known = self._catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 
@@ -151,7 +158,15 @@ class Lookup:
         except (NetworkError, RateLimited) as error:
             lora, failure = self.recall(ref, error), error
         _LOG.info("a LoRA", extra={"hub": ref.hub, "outcome": failure.name if failure else "answered"})
-        return self.with_own_values(self.with_known_headers(lora)), failure
+        return self.with_known_values(lora), failure
+
+    def known(self, ref: Ref) -> Lora:
+        """The LoRA as remembered, without asking anyone. Raises NotFound, or Withheld."""
+        return self.with_known_values(self._catalog.lora(ref))
+
+    def with_known_values(self, lora: Lora) -> Lora:
+        """With what the headers of its files prove, and with what the person says of it."""
+        return self.with_own_values(self.with_known_headers(lora))
 
     def fetch(self, ref: Ref) -> Lora:
         """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""

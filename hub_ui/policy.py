@@ -97,15 +97,13 @@ _NAMES = {
 class Policy:
     """`bounds` is None where the engine's own are enough. `frames` are the sites that may show the page in a frame.
 
-    A hub's answer counts for `answer_seconds` for whoever asks the same without a key. `has_rates`: whether all
-    visitors together ask a hub only as often as its rate says.
+    `has_rates`: whether all visitors together ask a hub only as often as its rate says.
     """
 
     allowed: frozenset[Action]
     limits: WebLimits
     bounds: Bounds | None = None
     frames: str = "'self'"
-    answer_seconds: float = 0.0
     has_rates: bool = False
 
     def allows(self, action: Action) -> bool:
@@ -152,4 +150,4 @@ def hosted_policy(limits: Limits) -> Policy:
     )  # fmt: skip
     # A Space is shown within a page of Hugging Face.
     frames = "'self' https://huggingface.co"
-    return Policy(allowed=frozenset(), limits=web, bounds=bounds, frames=frames, answer_seconds=15.0, has_rates=True)
+    return Policy(allowed=frozenset(), limits=web, bounds=bounds, frames=frames, has_rates=True)

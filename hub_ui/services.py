@@ -10,7 +10,7 @@ import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
-from connectors.guard import HubGuard, with_guard
+from connectors.guard import ANSWER_SECONDS, HubGuard, with_guard
 from connectors.http.destinations import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
@@ -134,7 +134,7 @@ def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
     guard = HubGuard(
         hub,
         rate=settings.rate(hub),
-        seconds=settings.policy.answer_seconds,
+        seconds=ANSWER_SECONDS,
         asker=asker,
         report=metrics.count_hub_request,
     )

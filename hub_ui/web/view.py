@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
@@ -263,7 +264,7 @@ class View:
     def weights(self) -> tuple[float, ...]:
         return tuple(s.weight for s in self.stack)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The query as the search box shows it: words, phrases, and words that must not be there."""
         q = self.query
@@ -271,7 +272,7 @@ class View:
             Query(text=q.text, phrases=q.phrases, excluded=tuple(each for each in q.excluded if each[0] == "text"))
         )
 
-    @property
+    @cached_property
     def filters(self) -> tuple[str, ...]:
         """What has no parameter of its own, each in the query language."""
         return tuple(

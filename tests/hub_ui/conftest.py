@@ -24,5 +24,11 @@ def hubs(quiet: HubEndpoints) -> Iterator[HubEndpoints]:
 
 
 @pytest.fixture
+def new_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub's answer counts for nobody else, so that the next one says what the hub says then."""
+    monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
+
+
+@pytest.fixture
 def line(capsys: pytest.CaptureFixture[str]) -> Line:
     return Line(capsys)

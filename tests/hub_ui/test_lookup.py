@@ -31,6 +31,16 @@ def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) ->
         built.lookup.ask_again("a hub that is not here")
 
 
+def test_what_was_asked_just_now_is_not_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(name="civitai", loras=[lora(title="Ink")])
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        for text in ("ink", "ink", "oil"):
+            [*built.lookup.search(Query(text=text))]
+    assert hub.asked == ["search", "search"]
+
+
+@pytest.mark.usefixtures("new_answers")
 def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))

@@ -91,6 +91,7 @@ def test_a_hub_that_is_down_is_told_where_nothing_is_remembered(built: Services,
         built.lookup.get(REF)
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_a_missing_key_is_told_even_where_something_is_remembered(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.error = KeyRequired("A key is wanted.", hub="civitai")
@@ -98,6 +99,7 @@ def test_a_missing_key_is_told_even_where_something_is_remembered(built: Service
         built.lookup.get(REF)
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_what_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.loras.clear()
@@ -105,6 +107,7 @@ def test_what_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub
     assert built.catalog.lora(REF).access == "removed"
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_a_card_of_a_removed_lora_marks_the_whole_lora(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.loras.clear()
@@ -313,6 +316,7 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
     assert built.downloads.pull(REF).ref == FIRST
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
     hub.loras = [with_hash()]
     built.lookup.get(FIRST)
@@ -335,6 +339,7 @@ def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
         built.downloads.pull(FIRST)
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.error = Gated("Its author lets people in one by one.", hub="civitai")

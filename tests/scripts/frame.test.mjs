@@ -3,9 +3,8 @@ import test from "node:test";
 import { rowLength, stepped } from "../../hub_ui/web/static/scripts/keyboard.js";
 import { changesPage } from "../../hub_ui/web/static/scripts/navigation.js";
 import { isPlain } from "../../hub_ui/web/static/scripts/panel.js";
-import { next } from "../../hub_ui/web/static/scripts/suggestions.js";
+import { next } from "../../hub_ui/web/static/scripts/search_box.js";
 import { place } from "../../hub_ui/web/static/scripts/terms.js";
-import { clock } from "../../hub_ui/web/static/scripts/times.js";
 
 const cards = (...tops) => tops.map((top) => ({ getBoundingClientRect: () => ({ top }) }));
 
@@ -40,9 +39,4 @@ test("only what fills the list or the panel ends what was asked before", () => {
   assert.equal(changesPage({ target: { id: "main" }, sourceElement: source(false) }), true);
   assert.equal(changesPage({ target: { id: "panel" }, sourceElement: source(true) }), false);
   assert.equal(changesPage({ target: { id: "suggestions" }, sourceElement: source(false) }), false);
-});
-
-test("a time is in the clock of its reader", () => {
-  assert.match(clock(0, "UTC"), /^(00:00|12:00\sAM)$/);
-  assert.match(clock("3600", "Asia/Tokyo"), /^10:00(\sAM)?$/);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createCipheriv, createHash } from "node:crypto";
 import test from "node:test";
-import { decrypted, searchOf, withSearch, without } from "../../hub_ui/web/static/scripts/searches.js";
+import { decrypted, searchOf, withSearch, without } from "../../hub_ui/web/static/scripts/search_box.js";
 
 test("a search is its words, filters and order", () => {
   assert.equal(searchOf("?q=ink&base=a&base=b&open=civitai:1&nsfw=mature&lora=civitai:2&sort=likes"), "q=ink&base=a&base=b&sort=likes");

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from connectors.errors import AccessError, HubUiError, KeyRequired, RateLimited
@@ -19,8 +19,7 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 class HubStatus:
     """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
 
-    `since` is when it stopped to answer, in seconds since 1970. `waits`: it is asked again after a known time, which
-    `again` says.
+    `since` says how long ago it stopped to answer. `waits`: it is asked again after a known time, which `again` says.
     """
 
     hub: HubName
@@ -28,18 +27,13 @@ class HubStatus:
     hits: str = ""
     text: str = ""
     title: str = ""
-    since: int = 0
+    since: str = ""
     waits: bool = False
     again: str = ""
 
     @property
     def label(self) -> str:
         return HUBS[self.hub].label
-
-    @property
-    def since_text(self) -> str:
-        """Until a script puts it in the clock of who reads it."""
-        return datetime.fromtimestamp(self.since, UTC).strftime("%H:%M UTC")
 
 
 def pending_status(hub: HubName) -> HubStatus:
@@ -74,7 +68,7 @@ def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = 
     if isinstance(error, RateLimited):
         wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
         return HubStatus(hub=hub, state="down", text=wait, title=error.message, waits=seconds > 0)
-    since = int(down_since.timestamp()) if down_since else 0
+    since = _("stopped answering {age}").format(age=format.ago(down_since.isoformat())) if down_since else ""
     again = _("asked again in {n} s").format(n=seconds) if seconds else ""
     return HubStatus(
         hub=hub, state="down", text=_("no answer"), title=error.message, since=since, waits=seconds > 0, again=again

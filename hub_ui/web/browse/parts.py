@@ -83,7 +83,7 @@ class BrowseParts:
         return {
             "by": {group.facet: group for group in shown},
             "boxes": boxes,
-            "bars": {group.facet: [(bar_address(view, group, bar), bar) for bar in group.bars] for group in shown},
+            "bars": {group.facet: list(bars(view, group)) for group in shown},
             "hidden": [pair for pair in pairs if pair not in known],
         }
 
@@ -158,10 +158,13 @@ class BrowseParts:
         return hmac.digest(self.secret, f"{query!r} {cursors}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
 
 
-def bar_address(view: View, group: Group, bar: Bar) -> str:
-    """Of its range; of the one that is chosen alone, of none."""
-    text = filter_text(group.facet, bar.value)
+def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
+    """Each with the address of its range; of the one that is chosen alone, of none."""
+    if not group.bars:
+        return
     nothing: dict[str, Any] = {group.facet: None}
     address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
-    pairs = [address] if text in view.filters else [address, urlencode({"filter": text})]
-    return page_address("&".join(filter(None, pairs)))
+    for bar in group.bars:
+        text = filter_text(group.facet, bar.value)
+        pairs = [address] if text in view.filters else [address, urlencode({"filter": text})]
+        yield page_address("&".join(filter(None, pairs))), bar

@@ -247,8 +247,9 @@ def keep_bases(shown: Sequence[BaseCount], found: Sequence[BaseCount]) -> tuple[
     now = {base.id: base for base in found}
     kept = []
     for base in shown:
-        newer = now.pop(base.id, replace(base, count=0, children=()))
-        kept.append(replace(newer, children=keep_bases(base.children, newer.children)))
+        newer = now.pop(base.id, None) or replace(base, count=0, children=())
+        children = keep_bases(base.children, newer.children)
+        kept.append(newer if children == newer.children else replace(newer, children=children))
     return (*kept, *now.values())
 
 

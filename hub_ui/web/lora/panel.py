@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -67,13 +68,15 @@ class Panel:
         """What is known without asking anybody; the hub and the file are asked once it is there."""
         ref = Ref.parse(view.open)
         try:
-            lora = self.services.catalog.lora(ref.lora)
+            lora = self.services.lookup.known(ref.lora)
         except NotFound:
             return self.message(view, ref, _("Asking the hub…"))
-        return self.lora(view, lora, ref)
+        return self.lora(view, lora, ref, find_facts(self.services, lora, ref))
 
-    def steps(self, view: View) -> Iterator[dict[str, Any]]:
-        """The panel again once the hub has answered, the file's header was read, and all versions are listed."""
+    def steps(self, view: View, seen: str = "") -> Iterator[dict[str, Any]]:
+        """The panel again once the hub has answered, the file's header was read, and all versions are listed, as far as
+        that says something new. `seen` is what the panel says already (its `fingerprint`).
+        """
         ref = Ref.parse(view.open)
         try:
             lora, failure = self.services.lookup.get_or_recall(ref)
@@ -89,35 +92,39 @@ class Panel:
         if failure is not None:
             # A hub that does not answer about the LoRA says nothing of its file and its history either.
             state = format.sentences(failure.message, last_seen(self.services, lora.ref))
-            yield self.lora(view, lora, ref, state=state)
+            yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
             return
-        yield from self.read(view, lora, ref)
+        for facts, state in self.read(lora, ref):
+            found = fingerprint(lora, facts, self.services.lookup.find_history(ref), state)
+            if found != seen:
+                seen = found
+                yield self.lora(view, lora, ref, facts, state=state)
 
-    def read(self, view: View, lora: Lora, ref: Ref) -> Iterator[dict[str, Any]]:
+    def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, str]]:
+        """What the file proves, and what is to say of that, as it comes; once more when its history has come."""
         lookup, file = self.services.lookup, version_and_file(lora, ref)[1]
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
-        facts, state = None, ""
-        if file is not None and is_readable and lookup.find_facts(file) is None:
-            yield self.lora(view, lora, ref, state=_(READING))
+        facts, state = find_facts(self.services, lora, ref), ""
+        if file is not None and is_readable and facts is None:
+            yield None, _(READING)
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
                 state = format.sentences(_(UNREAD), error.message)
-        yield self.lora(view, lora, ref, facts=facts, state=state)
-        before = lookup.find_history(ref)
-        if lookup.fetch_history(ref) != before:
-            yield self.lora(view, lora, ref, facts=facts, state=state)
+        yield facts, state
+        lookup.fetch_history(ref)
+        yield facts, state
 
     def html(self, values: dict[str, Any]) -> str:
         return self.render("lora/changed", **values)
 
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
-        return {"lora": None, "title": ref.id, "state": text, "drawer": None, **links(view)}
+        return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
-    def lora(self, view: View, lora: Lora, ref: Ref, *, facts: Facts | None = None, state: str = "") -> dict[str, Any]:
-        """`facts` are those just read; without them, those in the catalog."""
+    def lora(self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "") -> dict[str, Any]:
+        """`facts` are those of the file that `ref` names."""
         lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
-        facts = facts or (lookup.find_facts(file) if file else None)
+        history = lookup.find_history(ref)
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
         is_lora = facts is None or facts.adapter.is_lora
@@ -126,6 +133,7 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
+            "fingerprint": fingerprint(lora, facts, history, state),
             "lora": lora,
             "record": record,
             "title": title(record),
@@ -145,7 +153,7 @@ class Panel:
             "facts": tuple(fact_groups(rows(record, facts), "" if state else read_text(facts))),
             "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
-            "versions": version_items(lora, version, lookup.find_facts, lookup.find_history(ref)),
+            "versions": version_items(lora, version, lookup.find_facts, history),
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),
             "tags": [search_link("tag", tag) for tag in shown_tags],
@@ -195,6 +203,18 @@ class Panel:
         words = format.join(base_label(record), kind, ", ".join(record.trigger_words[:MOST_NAMED]))
         url = self.render.image_url(image.url, record.ref, "panel") if image is not None else ""
         return Preview(title=title(record), text=format.visible(words), image=url)
+
+
+def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
+    """What the file that `ref` names is known to prove."""
+    file = version_and_file(lora, ref)[1]
+    return services.lookup.find_facts(file) if file else None
+
+
+def fingerprint(lora: Lora, facts: Facts | None, history: Sequence[Version], state: str) -> str:
+    """Tells whether a panel says anything new."""
+    said = repr((lora, facts, history, state)).encode("utf-8", "surrogatepass")
+    return sha256(said).hexdigest()[:12]
 
 
 def permissions(record: Record) -> tuple[tuple[str, str], ...]:

@@ -28,6 +28,8 @@ from hub_ui.web.view import LONGEST_ADDRESS, LONGEST_PROMPT, StackedLora, TrySet
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 Index = Annotated[int, Query(ge=0, le=10_000)]
+# The panel that the page has (Panel.steps).
+Seen = Annotated[str, Query(max_length=20)]
 MOST_NAMED = 4
 NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 
@@ -42,9 +44,10 @@ class LoraRoutes:
         router, services = self.pages.router(), self.pages.services
 
         @router.get("/lora/read")
-        def read(request: Request, act: Annotated[int, Query(ge=0)] = 0) -> Response:
+        def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
             view, _ref = open_view(request)
-            return self.streams.answer(self.panel.html({**values, "act": act}) for values in self.panel.steps(view))
+            steps = self.panel.steps(view, seen)
+            return self.streams.answer(self.panel.html({**values, "act": act}) for values in steps)
 
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, back: Address = "") -> Response:

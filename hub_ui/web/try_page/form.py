@@ -282,7 +282,7 @@ def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | 
     """The record of a ref, from the catalog or its hub; None if it can't be found."""
     lookup = services.lookup
     try:
-        return record_of(lookup.with_own_values(lookup.with_known_headers(services.catalog.lora(ref.lora))), ref)
+        return record_of(lookup.known(ref.lora), ref)
     except NotFound:
         if not asks:
             return None

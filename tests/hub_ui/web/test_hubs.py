@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connectors.errors import HubDown, KeyRequired
 from connectors.federation import Answer
@@ -17,7 +17,7 @@ KEYLESS = header.error_status("replicate", KeyRequired("Add a key.", hub="replic
 DOWN = header.error_status(
     "civitai",
     HubDown("CivitAI can't be reached.", hub="civitai", retry_after=14.2),
-    datetime(2026, 1, 2, 14, 2, tzinfo=UTC),
+    datetime.now(UTC) - timedelta(hours=2),
 )
 RENDER = Renderer()
 
@@ -46,10 +46,8 @@ def test_the_list_says_hits_and_times_and_where_a_key_goes() -> None:
 
 def test_a_hub_that_is_down_says_since_when_and_why_and_can_be_asked_again() -> None:
     [row] = rows(DOWN)
-    assert row.startswith("CivitAI no answer since 14:02 UTC, asked again in 15 s Ask again")
+    assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")
     page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
-    assert page.time is not None
-    assert page.time["data-seconds"] == "1767362520"
     [form] = page.select("form[method=post][action='hubs/again']")
     assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}
 

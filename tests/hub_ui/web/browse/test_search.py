@@ -139,6 +139,7 @@ def test_until_the_pause_is_over_the_first_answers_wait_for_the_others(
     assert titles(built, list(steps)[-1]) == ["7", "5"]
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     list(search.search(built, Query()))
     hub.error = DOWN
@@ -146,6 +147,7 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_asked(built: Services, hub: Hub) -> None:
     list(search.search(built, Query()))
     hub.error = DOWN

@@ -100,6 +100,7 @@ def test_the_chosen_ones_are_verified_alone(client: TestClient, built: Services)
     assert [row.text for row in page.select(".failures li")] == ["Mist changed"]
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_one_that_fails_does_not_keep_the_others_from_being_updated(
     client: TestClient, built: Services, hub: Hub
 ) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
@@ -105,6 +106,7 @@ def test_without_a_picture_of_its_hub_a_row_has_the_one_beside_its_file(client: 
     assert [str(image["src"])[:18] for image in look(client).select(".shelf img")] == ["local-picture?path"]
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_what_its_hub_took_down_is_marked(client: TestClient, built: Services, hub: Hub) -> None:
     built.lookup.get(INK)
     hub.loras.clear()

@@ -66,6 +66,7 @@ def test_what_the_hub_says_is_there_before_the_file_is_read(built: Services, mon
     assert "61 kB of 38 MB, nothing downloaded" in read
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_what_comes_from_the_catalog_because_the_hub_fails_says_when_it_was_seen(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.error = HubDown("CivitAI can't be reached.", hub="civitai")
@@ -76,6 +77,14 @@ def test_a_file_read_before_needs_no_second_step(built: Services) -> None:
     built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
     assert "the file is FLUX.1." in show(built)[-1]
     assert len(show(built)) == 2
+
+
+def test_an_answer_that_says_nothing_new_paints_nothing(built: Services) -> None:
+    built.catalog.remember_facts(facts_keys(Ref.parse("civitai:1@10#100"), None)[0], FLUX.encode())
+    shown, view = Panel(services=built, render=Renderer()), View(open=str(REF))
+    [said] = shown.steps(view)
+    assert [*shown.steps(view, said["fingerprint"])] == []
+    assert shown.values(view)["fingerprint"] == said["fingerprint"]
 
 
 def test_a_file_that_can_not_be_read_costs_one_quiet_sentence(
