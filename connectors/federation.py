@@ -18,6 +18,8 @@ from connectors.record import Lora
 from connectors.ref import HubName, Ref
 
 TIMEOUT_SECONDS = 20.0
+# Nobody sees the difference, and the list is painted once.
+TOGETHER_SECONDS = 0.015
 # A hub that lists many other things (Replicate) may have thousands of pages without a match.
 MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
@@ -90,11 +92,11 @@ def search(
     Searches that share `queues` don't all wait for a hub that hangs. A hub that doesn't answer within `timeout` seconds
     yields a HubTimeout; its thread is left behind as a daemon.
     """
-    steps = search_with_pause(connectors, query, pause=timeout, cursors=cursors, timeout=timeout, queues=queues)
-    return (answer for answer in steps if answer is not None)
+    groups = search_in_groups(connectors, query, pause=timeout, cursors=cursors, timeout=timeout, queues=queues)
+    return itertools.chain.from_iterable(groups)
 
 
-def search_with_pause(
+def search_in_groups(
     connectors: Sequence[Connector],
     query: Query,
     *,
@@ -102,8 +104,10 @@ def search_with_pause(
     cursors: Mapping[HubName, str] | None = None,
     timeout: float = TIMEOUT_SECONDS,
     queues: HubQueues | None = None,
-) -> Iterator[Answer | None]:
-    """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent."""
+) -> Iterator[tuple[Answer, ...]]:
+    """The same, with answers that come within `TOGETHER_SECONDS` of each other in one group. A group is empty `pause`
+    seconds after the start and after the first answer, while a hub is silent.
+    """
     queues = queues or HubQueues()
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     start = time.monotonic()
@@ -119,21 +123,28 @@ def search_with_pause(
         threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
     is_first = True
     while silent:
-        try:
-            answer = answers.get(timeout=max(0.0, min(end, pause_end) - time.monotonic()))
-        except queue.Empty:
+        group = tuple(_group(answers, len(silent), max(0.0, min(end, pause_end) - time.monotonic())))
+        for answer in group:
+            del silent[answer.hub]
+        if not group:
             if pause_end >= end:
                 break
             pause_end = math.inf
-            yield None
-            continue
-        if is_first:
+        elif is_first:
             is_first, pause_end = False, time.monotonic() + pause
-        del silent[answer.hub]
-        yield answer
+        yield group
     for hub, label in silent.items():
         error = HubTimeout(f"{label} has not answered for {timeout:.0f} s. Its results are left out.", hub=hub)
-        yield Answer(hub=hub, seconds=timeout, error=error)
+        yield (Answer(hub=hub, seconds=timeout, error=error),)
+
+
+def _group(answers: queue.SimpleQueue[Answer], most: int, timeout: float) -> Iterator[Answer]:
+    for _ in range(most):
+        try:
+            yield answers.get(timeout=timeout)
+        except queue.Empty:
+            return
+        timeout = TOGETHER_SECONDS
 
 
 def _ask(

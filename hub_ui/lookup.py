@@ -92,16 +92,16 @@ class Lookup:
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
         return (self._complete(self._remember(answer, query), query) for answer in answers)
 
-    def search_with_pause(
+    def search_in_groups(
         self, query: Query, *, pause: float, cursors: Mapping[HubName, str] | None = None
-    ) -> Iterator[Answer | None]:
-        """The same, with a None `pause` seconds after the start and after the first answer while a hub is silent, and
-        LoRAs that say what the hub's list says: more is in the catalog.
+    ) -> Iterator[tuple[Answer, ...]]:
+        """The same, with answers that come together in one group (`federation.search_in_groups`), and LoRAs as the hubs
+        list them: more is in the catalog.
         """
         self._quotas.spend("searches")
         self._metrics.count_search()
-        steps = federation.search_with_pause(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
-        return (answer and self._remember(answer, query) for answer in steps)
+        groups = federation.search_in_groups(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
+        return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
     def _remember(self, answer: Answer, query: Query) -> Answer:
         outcome = answer.error.name if answer.error else "answered"

@@ -111,7 +111,7 @@ def visit(browser: Browser, server: Server) -> Visit:
     page = context.new_page()
     client = context.new_cdp_session(page)
     client.send("Network.enable")
-    client.send("Performance.enable")
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})
     sizes: dict[str, float] = {}
     images: set[str] = set()
 

@@ -88,10 +88,17 @@ def test_the_first_cards_wait_for_no_other_hub(hang: threading.Event) -> None:
 def test_a_pause_comes_before_the_first_answer_and_one_after_it(hang: threading.Event) -> None:
     answering = threading.Event()
     hubs = _hubs(Told(name="civitai", hang=hang), Told(name="huggingface", hang=answering))
-    steps = federation.search_with_pause(hubs, Query(), pause=0.1, timeout=60)
-    assert next(steps) is None
+    groups = federation.search_in_groups(hubs, Query(), pause=0.1, timeout=60)
+    assert next(groups) == ()
     answering.set()
-    assert [answer and answer.hub for answer in itertools.islice(steps, 2)] == ["huggingface", None]
+    assert [[answer.hub for answer in group] for group in itertools.islice(groups, 2)] == [["huggingface"], []]
+
+
+def test_answers_that_come_together_are_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federation, "TOGETHER_SECONDS", 60.0)
+    hubs = _hubs(Told(name="civitai"), Told(name="huggingface"), Told(name="replicate"))
+    [group] = federation.search_in_groups(hubs, Query(), pause=60, timeout=60)
+    assert {answer.hub for answer in group} == {"civitai", "huggingface", "replicate"}
 
 
 def test_a_hanging_hub_delays_no_other(hang: threading.Event) -> None:

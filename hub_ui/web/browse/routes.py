@@ -145,8 +145,9 @@ class BrowseRoutes:
         the page has (Results.fingerprint).
         """
         services, change = self.pages.services, self.pages.services.catalog.change()
+        statuses = search.begin(services, view.query).statuses
         for now in search.search(services, view.query):
-            if now.is_held:
+            if now.is_held or (now.fingerprint, now.statuses) == (seen, statuses):
                 continue
             if now.fingerprint != seen or services.catalog.change() != change:
                 seen, change = now.fingerprint, services.catalog.change()

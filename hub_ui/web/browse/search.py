@@ -7,6 +7,7 @@ list again; what belongs below flows in, up to a page. So does a filter's choice
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import Query
@@ -105,20 +106,20 @@ def search(services: Services, query: Query) -> Iterator[Results]:
     if len(found.ids) >= FEW_CARDS or not now.pending:
         now = found
     yield now
-    answers: Iterator[Answer | None] = iter(())
+    groups: Iterator[tuple[Answer, ...]] = iter(())
     if now.pending:
         try:
-            answers = services.lookup.search_with_pause(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
+            groups = services.lookup.search_in_groups(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
         except LimitReached as error:
             # What was seen before stands here, and the hubs can be asked again.
             idle = tuple(idle_status(status.hub) for status in now.statuses)
             yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
             return
     has_answer = False
-    for answer in answers:
-        if answer is not None:
+    for group in groups:
+        for answer in group:
             now, has_answer = with_answer(services, now, answer, {}), True
-        if answer is None or not now.is_held or not now.pending:
+        if not group or not now.is_held or not now.pending:
             now = refresh(services, now)
             # Without any card, the first answer still waits for the others.
             now = replace(now, is_held=not (has_answer or now.ids))
@@ -148,10 +149,10 @@ def next_cards(
         rounds += 1
         asked, now = now.cursors, replace(now, cursors={}, statuses=tuple(pending_status(hub) for hub in now.cursors))
         try:
-            answers = services.lookup.search_with_pause(query, pause=HOLD_SECONDS, cursors=asked)
+            groups = services.lookup.search_in_groups(query, pause=HOLD_SECONDS, cursors=asked)
         except LimitReached as error:
             return replace(now, statuses=(), cursors=asked, failed=asked, note=error.message)
-        for answer in filter(None, answers):
+        for answer in chain.from_iterable(groups):
             now = with_answer(services, now, answer, asked)
         now = after_card(services, now, after, shown)
     # A page that a hub failed to give is asked for again by the next click.
