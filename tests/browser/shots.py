@@ -99,7 +99,8 @@ def make(page: Page, address: str) -> None:
 
 def hub_down(page: Page, demo: Demo) -> None:
     demo.hubs.faults.add(DOWN)
-    page.goto(demo.url)
+    # What no other state has asked the hubs just now.
+    page.goto(f"{demo.url}?kind=style")
     expect(page.locator("#hubs .dot.down")).to_have_count(1)
 
 

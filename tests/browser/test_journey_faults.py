@@ -74,8 +74,9 @@ def test_a_download_goes_on_where_it_was_when_the_tab_was_closed(demo: Demo, jou
 
 
 @pytest.fixture
-def page_and_hubs(tmp_path: Path) -> Iterator[tuple[str, ExitStack]]:
+def page_and_hubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ExitStack]]:
     """The address of a page, and its hubs, which can be closed. The page is there until no browser has it open."""
+    monkeypatch.setattr("hub_ui.services.ANSWER_SECONDS", 0.0)
     copytree(SAMPLES, tmp_path / "data", dirs_exist_ok=True)
     with ExitStack() as stack, ExitStack() as hubs:
         endpoints = hubs.enter_context(running_hubs(tmp_path / "data"))

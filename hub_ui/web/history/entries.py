@@ -54,8 +54,11 @@ def describe(image: Provenance) -> str:
     if sheet is None or sheet.kind not in ("strip", "grid") or varied is None:
         named = format.join(*(f"{weight:g}" for weight in own)) if own else ""
         return format.join(label, named)
-    title = image.loras[varied].title or str(image.loras[varied].ref)
-    text = f"{label}: {title} {min(weights[varied]):g} … {max(weights[varied]):g}"
+    span = f"{min(weights[varied]):g} … {max(weights[varied]):g}"
+    # Of one alone, the heading says the name.
+    if len(own) == 1:
+        return f"{label}: {span}"
+    text = f"{label}: {image.loras[varied].title or image.loras[varied].ref} {span}"
     others = ", ".join(
         f"{lora.title} {own[i]:g}" for i, lora in enumerate(image.loras) if i != varied and len(weights[i]) == 1
     )

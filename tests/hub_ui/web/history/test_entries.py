@@ -29,7 +29,7 @@ def test_results_of_one_request_are_one_group_with_their_kinds(built: Services) 
     built.history.add(made(asked, comparison.weight_sweep(asked, (0.0, 1.0))))
     groups = entries.group_entries(built.history.entries())
     assert [[entries.describe(entry.provenance) for entry in group] for group in groups] == [
-        ["Weights: Ink 0 … 1", "Without / with · 0.8"], ["0.8"],
+        ["Weights: 0 … 1", "Without / with · 0.8"], ["0.8"],
     ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def test_a_row_says_what_was_compared_and_shows_it_small(built: Services, client
     asked = job()
     built.history.add(made(asked, comparison.weight_sweep(asked, (0.0, 1.0))))
     part = read(client.get("/history", headers=PART).text)
-    assert part.select("a.past > span > span")[0].text == "Weights: Ink 0 … 1"
+    assert part.select("a.past > span > span")[0].text == "Weights: 0 … 1"
     small = client.get("/" + str(part.select("a.past img")[0]["src"]))
     assert small.headers["content-type"] == "image/webp"
 
