@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,7 +14,7 @@ from hub_ui.library import sync
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library_checks import CheckKind, CheckProgress, LibraryChecks
 from hub_ui.services import Services
 from tests.hub_ui.library.building import INK, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
@@ -162,6 +162,16 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
     checks.start("verify")
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
     assert list(checks.results.checked) == [INK]
+
+
+@pytest.mark.parametrize("kind", get_args(CheckKind))
+def test_each_check_says_what_it_does_and_how_far_it_is(built: Services, kind: CheckKind) -> None:
+    begin, step = (CheckProgress(kind=kind, done=done, total=7).line for done in (0, 3))
+    assert (begin[-1], "3 of 7" in step) == ("…", True)
+    checks = LibraryChecks(built)
+    checks.start(kind)
+    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert checks.results.at > 0
 
 
 def test_what_is_no_check_is_refused(client: TestClient) -> None:
