@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -140,13 +141,14 @@ def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Servi
     assert (answer.status_code, len(built.library.entries())) == (422, 2)
 
 
-def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> None:
-    checks = LibraryChecks(built)
-    checks.start("updates")
-    if checks.progress.kind is not None:
-        with pytest.raises(UsageError, match="already running"):
-            checks.start("verify")
+def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks, check_one, go_on = LibraryChecks(built), sync.check, threading.Event()
+    monkeypatch.setattr(library_checks, "check", lambda *given: go_on.wait(30) and check_one(*given))
+    checks.start("verify")
+    with pytest.raises(UsageError, match="already running"):
+        checks.start("updates")
     checks.stop()
+    go_on.set()
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
 
 
