@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
@@ -28,8 +28,9 @@ from hub_ui.services import Services
 
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
 _WORKERS = 4
+CheckKind = Literal["verify", "updates", "update", "duplicates", "folder"]
 # What is said at the begin of a check, and of each of its steps.
-_TEXTS: Mapping[str, tuple[str, str]] = {
+_TEXTS: Mapping[CheckKind, tuple[str, str]] = {
     "verify": (N_("Verifying…"), N_("Verified {done} of {total}: {title}")),
     "updates": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
     "update": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
@@ -60,7 +61,7 @@ class CheckResults:
 class CheckProgress:
     """`kind` is of the check that runs, None while none does."""
 
-    kind: str | None = None
+    kind: CheckKind | None = None
     done: int = 0
     total: int = 0
     title: str = ""
@@ -91,7 +92,7 @@ class LibraryChecks:
         self.progress = CheckProgress()
         self.results = CheckResults()
         # Each returns what it changes of the results.
-        self._works: Mapping[str, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
+        self._works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
             "verify": self._verify,
             "updates": self._ask,
             "update": self._update,
@@ -99,10 +100,8 @@ class LibraryChecks:
             "folder": self._enter_files,
         }
 
-    def start(self, kind: str, entries: Sequence[Entry] = ()) -> None:
-        """Of these entries, else of the whole library. Raises UsageError while another check runs, and for no kind."""
-        if kind not in self._works:
-            raise UsageError(_("That is no button of this page."))
+    def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
+        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
         with self._changed:
             if self.progress.kind is not None:
                 raise UsageError(_("A check is already running. Wait for it, or stop it."))
@@ -138,7 +137,7 @@ class LibraryChecks:
             self.progress = progress
             self._changed.notify_all()
 
-    def _run(self, kind: str, chosen: Sequence[Entry]) -> None:
+    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
         last = 0.0
 
         def on_step(done: int, total: int, title: str) -> None:
@@ -232,6 +231,13 @@ class LibraryChecks:
         lora = self._services.lookup.connector(ref.hub).get(ref)
         self._services.catalog.add([lora])
         return lora
+
+
+def check_kind(text: str) -> CheckKind:
+    """Raises UsageError for the name of none."""
+    if text not in get_args(CheckKind):
+        raise UsageError(_("That is no button of this page."))
+    return cast(CheckKind, text)
 
 
 def count_text(number: int, one: str, many: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.errors import UsageError
 from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 
 MOST_RUNNING = 12
 MOST_KEPT = 50
@@ -23,8 +23,11 @@ ABANDONED_SECONDS = 60.0
 CLOSE_SECONDS = 30.0
 # As `nice` counts: 0 is the page's, 19 the least.
 PRIORITY = 10
+GONE = N_("This is no longer here. Start it again.")
 # Takes `on_progress` and `is_cancelled`, and returns the job's result.
 Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
+# Numbers of steps, and what they are.
+Steps = Generator[tuple[int, Any], None, None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,16 +219,15 @@ class Jobs:
                 job.seen = self._clock()
             return JobState(subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
 
-    def follow(
-        self, id_: str, *, after: int = 0, beat: float, raises: bool = True
-    ) -> Generator[tuple[int, Any], None, None]:
+    def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
         """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.
 
         None is a step after `beat` quiet seconds. A failure is raised, or where `raises` is False the last step.
-        Nothing follows for an unknown id.
         """
-        job = self._get(id_)
-        count = after
+        # Found now, not at the first step: a job that is stopped until then still has its last word.
+        return self._steps(self._get(id_), after, beat, raises)
+
+    def _steps(self, job: _Job | None, count: int, beat: float, raises: bool) -> Steps:
         while job is not None and not job.stop.is_set():
             if job.outcome is None:
                 job.seen = self._clock()
@@ -244,11 +246,10 @@ class Jobs:
                 raise outcome.error
             yield count, outcome.result if isinstance(outcome, Done) else outcome
             return
-        if job is not None:
-            yield count + 1, Stopped(text=job.last_word)
+        yield count + 1, Stopped(text=(job and job.last_word) or _(GONE))
 
     def stop(self, id_: str, last_word: str = "") -> None:
-        """Ends it between two steps, and forgets it. Its followers get `last_word`."""
+        """Ends it between two steps, and forgets it. Its followers get `last_word`, or that it is gone."""
         job = self._get(id_)
         if job is None:
             return

@@ -32,8 +32,9 @@ from hub_ui import documents
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
+from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.jobs.jobs import ABANDONED_SECONDS, Jobs, JobSubject, Stopped
+from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, JobSubject, Stopped
 from hub_ui.services import Services
 from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
@@ -347,9 +348,9 @@ class Endpoints:
                 self.jobs.stop(id_)
             if isinstance(step, GenerationResult):
                 return step
-            if isinstance(step, Stopped) and step.text:
+            if isinstance(step, Stopped):
                 raise UsageError(step.text)
-        raise UsageError("This generation was stopped. Ask for it again.")
+        raise UsageError(_(GONE))
 
 
 def several(value: Any) -> Sequence[Any]:

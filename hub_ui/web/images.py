@@ -9,7 +9,6 @@ import hmac
 import io
 import re
 import secrets
-import shutil
 import threading
 import time
 import warnings
@@ -237,15 +236,6 @@ class GeneratedImages:
         path = self.new() / "image.png"
         image.save(path)
         return address(path)
-
-    def copy(self, path: Path) -> str:
-        """The address of a copy."""
-        return address(Path(shutil.copy(path, self.new() / path.name)))
-
-    def path(self, address: str) -> Path:
-        """The file behind one of these addresses."""
-        folder, _slash, name = address.rpartition("/")
-        return self.folder / folder.rpartition("/")[2] / name
 
     async def answer(self, request: Request) -> Response:
         inside = request.path_params["inside"]

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from connectors.errors import NotFound
-from hub_ui.i18n import N_, _
-from hub_ui.jobs.jobs import Jobs
+from hub_ui.i18n import _
+from hub_ui.jobs.jobs import GONE, Jobs
 from hub_ui.web.layout.pages import Pages
 
 # Each may wait for a hub in a thread of its own, which Starlette's pool of 40 could not give.
@@ -72,7 +72,6 @@ def event(html: str) -> str:
 
 # Loading a base reports no progress for a while, and who has left is noticed when something is sent.
 BEAT_SECONDS = 0.5
-GONE = N_("This is no longer here. Start it again.")
 JobId = Annotated[str, Path(pattern=r"^[\w-]{1,60}$")]
 
 

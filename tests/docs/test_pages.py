@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from connectors.query_fields import FIELDS, Field
 from connectors.query_language import format, parse
 from connectors.registry import HUBS
 from hub_ui import cli
+from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
 from hub_ui.hosting.limits import docs_table
-from tests.docs.pages import PAGES, ROOT
+from tests.docs.pages import PAGES, ROOT, shell_blocks
 
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 ALL = "\n".join(TEXTS.values())
@@ -84,6 +86,14 @@ def test_every_option_is_described(command: str, capsys: pytest.CaptureFixture[s
 def test_readme_starts_with_the_commands_that_run_and_test_it() -> None:
     start = TEXTS["README.md"].partition("## Start")[2].partition("\n## ")[0]
     assert re.findall(r"^make \w+$", start, re.MULTILINE) == ["make run", "make test"]
+
+
+def test_the_first_image_of_readme_is_what_its_prompt_says() -> None:
+    """With a seed, in words that the demo's base or its LoRA knows: others are noise to it."""
+    [line] = [line for block in shell_blocks("README.md") for line in block.code.splitlines() if " --prompt " in line]
+    words = shlex.split(line)
+    assert set(words[words.index("--prompt") + 1].split()) <= {*known_words(), *TRIGGERS}
+    assert ("--seed" in words, "--weight" in words) == (True, False)
 
 
 def test_nothing_tells_people_to_install_hub_ui_by_its_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import connectors
 from connectors.errors import HubDown, HubUiError
-from connectors.query import Query
+from connectors.query import Page, Query
 from connectors.record import Lora
 from hub_ui import services
 from hub_ui.settings import from_environment
@@ -56,3 +56,15 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
             hub.loras = hub.loras if hub.loras[0].title == title else [lora(title=title)]
             [*built.lookup.search(Query())]
         assert (added, built.catalog.lora(hub.loras[0].ref).title) == (["Ink", "Ink, anew"], "Ink, anew")
+
+
+def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(name="civitai", loras=[lora(title="Ink", nsfw="mature")])
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        [*built.lookup.search(Query())]
+        assert built.catalog.search(Query(nsfw="explicit")).total == 1
+        page = Page(hub="civitai", loras=(), withheld=(hub.loras[0].ref,))
+        monkeypatch.setattr(hub, "search", lambda query, cursor: page)
+        [*built.lookup.search(Query())]
+        assert built.catalog.search(Query(nsfw="explicit")).total == 0

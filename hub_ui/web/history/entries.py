@@ -8,13 +8,11 @@ from typing import Any
 from PIL import Image
 
 from hub_ui import format
-from hub_ui.generate import comparison
 from hub_ui.generate.comparison import ComparisonKind
-from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, TrySettings, View, prompt_text
 
 LABELS: dict[ComparisonKind, str] = {
     "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
@@ -74,35 +72,42 @@ def infotext_in(path: Path) -> str:
         return ""
 
 
-def view_of_result(result: GenerationResult) -> View:
-    """The Compare page with the settings of these images."""
-    request, report, kind = result.request, result.report, result.comparison.kind
-    loras = [adapter for adapter in request.adapters if not adapter.follows]
+def settings_of(image: Provenance) -> TrySettings:
+    """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
+    sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
     varied, weights = 0, tuple[float, ...]()
-    if kind in ("strip", "grid"):
-        varied = comparison.find_swept_lora(request, result.comparison)
-        at = comparison.lora_slices(request)[varied].start
-        weights = tuple(dict.fromkeys(cell.weights[at] for cell in result.comparison.cells))
-    clip_weights = tuple(round(a.weight * a.text_encoder_scale, 2) for a in loras)
-    blocks = tuple(",".join(f"{number:g}" for number in a.block_weights) or "ALL" for a in loras)
-    settings = TrySettings(
-        prompt=request.prompt,
-        negative=request.negative,
-        seed=request.seed,
-        steps=report.steps,
-        guidance=report.guidance,
-        size=(report.width, report.height),
-        base=report.base_id if report.place == "local" else "",
-        sampler=request.sampler or "",
-        use_trigger_words=request.use_trigger_words,
-        sheet=kind if kind != "one" else "pair",
-        prompts=result.comparison.rows[1:] if kind == "grid" else (),
-        place="replicate" if report.place == "replicate" else "local",
+    if sheet is not None and sheet.kind in ("strip", "grid"):
+        several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
+        varied = next((i for i, values in enumerate(several) if len(set(values)) > 1), 0)
+        weights = tuple(dict.fromkeys(several[varied])) if several else ()
+    return TrySettings(
+        prompt=prompt_text(image.typed if sheet else image.prompt),
+        negative=prompt_text(image.negative),
+        seed=image.seed,
+        steps=image.steps or None,
+        guidance=image.guidance,
+        size=(image.width, image.height),
+        base=(image.base or "") if is_local else "",
+        sampler=image.sampler or "",
+        use_trigger_words=image.typed_with_words if sheet else False,
+        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
+        prompts=sheet.rows[1:] if sheet and sheet.kind == "grid" else (),
+        place="replicate" if image.report and image.report.place == "replicate" else "local",
         weights=weights,
         varied=varied,
-        clip_weights=clip_weights if any(a.text_encoder_scale != 1 for a in loras) else (),
-        blocks=blocks if any(a.block_weights for a in loras) else (),
-        strength=request.strength if request.image else None,
+        strength=image.image.strength if image.image else None,
     )
-    stack = tuple(StackedLora(ref=str(a.ref), weight=a.weight) for a in loras)
+
+
+def view_of(image: Provenance) -> View:
+    """The Compare page with the settings of all images of the result that this one is of."""
+    loras = [(lora, lora.weight if lora.asked is None else lora.asked) for lora in image.loras]
+    clip_weights = tuple(round(weight * lora.text_encoder_scale, 2) for lora, weight in loras)
+    blocks = tuple(",".join(f"{number:g}" for number in lora.block_weights) or "ALL" for lora, _weight in loras)
+    settings = replace(
+        settings_of(replace(image, cell=None)),
+        clip_weights=clip_weights if any(lora.text_encoder_scale != 1 for lora, _weight in loras) else (),
+        blocks=blocks if any(lora.block_weights for lora, _weight in loras) else (),
+    )
+    stack = tuple(StackedLora(ref=str(lora.ref), weight=weight) for lora, weight in loras)
     return View(page="try", stack=stack, settings=settings)

@@ -82,7 +82,7 @@ class HistoryRoutes:
             **self.list_values(page, removed, opened),
             "results": [(entry, history.load(entry.id)) for entry in found],
             "infotext_in": entries.infotext_in,
-            "address_of": lambda made: entries.view_of_result(made).to_address(),
+            "address_of": lambda image: entries.view_of(image).to_address(),
             "differences": differ,
         }
         title = entries.title_of(found[0].provenance) if found else _("History")

@@ -18,7 +18,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.pairs import with_halves
 from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
-from hub_ui.library_checks import LibraryChecks, count_text
+from hub_ui.library_checks import LibraryChecks, check_kind, count_text
 from hub_ui.library_values import VALUES
 from hub_ui.services import Services
 from hub_ui.web.library import rows
@@ -172,11 +172,11 @@ class Act:
         return Said(view=view)
 
     def check(self) -> Said:
-        self.checks.start(self.field("kind"))
+        self.checks.start(check_kind(self.field("kind")))
         return Said()
 
     def check_chosen(self) -> Said:
-        self.checks.start(self.name, self.chosen)
+        self.checks.start(check_kind(self.name), self.chosen)
         return Said()
 
     def stop(self) -> Said:

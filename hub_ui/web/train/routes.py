@@ -18,11 +18,11 @@ from connectors.errors import HubUiError
 from connectors.replicate.runs import MOST_UPLOADED
 from connectors.replicate.trainings import Order
 from hub_ui.i18n import _
-from hub_ui.jobs.jobs import Jobs
+from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.policy import REFUSALS
 from hub_ui.training import Trainer, price
 from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
-from hub_ui.web.train.trainings import Trainings, TrainingUploads
+from hub_ui.web.train.trainings import CANCELLED, NOT_FOLLOWED, Trainings, TrainingUploads
 from hub_ui.web.uploads import Uploads
 
 # What asks Replicate, or reads images, just now.
@@ -131,7 +131,9 @@ class TrainRoutes:
         """The row of a training after each of its steps."""
         for _number, step in steps:
             if step is not None:
-                yield self.pages.render("train/step", training=self.trainings.find(id_), id=id_)
+                is_cancelled = isinstance(step, Stopped) and step.text == _(CANCELLED)
+                end = _(CANCELLED if is_cancelled else NOT_FOLLOWED)
+                yield self.pages.render("train/step", training=self.trainings.find(id_), id=id_, end=end)
 
     def stop(self, request: Request, id_: str) -> Response:
         self.trainings.cancel(id_)

@@ -18,13 +18,16 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order, terms_of
 from hub_ui.generate.request import Step
-from hub_ui.i18n import _
+from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject
 from hub_ui.training import Trainer, TrainingSet, training_set
 from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Uploads, receive_upload
 
 KIND = "training"
+CANCELLED = N_("The training is cancelled.")
+# It goes on at its hub: who ends hub-ui has paid for it.
+NOT_FOLLOWED = N_("This training is not followed any more. Load the page again.")
 OnProgress = Callable[["Progress"], None]
 IsCancelled = Callable[[], bool]
 
@@ -78,7 +81,7 @@ class Trainings:
         training = self.find(id_)
         if training is not None and training.job.step is not None and training.job.step.run:
             self.trainer.cancel(training.job.step.run)
-        self.jobs.stop(id_, _("The training is cancelled."))
+        self.jobs.stop(id_, _(CANCELLED))
 
     def find(self, id_: str) -> Training | None:
         job = self.jobs.find(id_)
@@ -97,8 +100,7 @@ class Trainings:
     def _wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
         def tell(step: Step) -> None:
             if is_cancelled():
-                # It goes on on Replicate: who ends hub-ui has paid for it.
-                raise UsageError(_("This training is not followed any more. Load the page again."))
+                raise UsageError(_(NOT_FOLLOWED))
             percent = 100 * step.done / step.total if step.total else None
             on_progress(Progress(text=step.stage, percent=percent, run=run.id))
 

@@ -17,6 +17,7 @@ from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
+from hub_ui.web.history.entries import settings_of
 from hub_ui.web.try_page.compare import SETTINGS
 from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.web.try_page.form import find_record
@@ -94,26 +95,8 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
     notes += [text.format(name=image.name) for text, image in given if image is not None]
     # A whole comparison is made again from what was typed.
     written = replace(found, prompt=found.typed) if sheet else found
-    several = list(zip(*(cell.weights for cell in sheet.cells), strict=True)) if sheet else []
-    varied = next((i for i, weights in enumerate(several) if len(set(weights)) > 1), 0)
-    settings = TrySettings(
-        prompt=prompt_text(written.prompt),
-        negative=prompt_text(found.negative),
-        seed=_seed(found.seed, notes),
-        steps=found.steps or None,
-        guidance=found.guidance,
-        size=(found.width, found.height),
-        base=base,
-        sampler=found.sampler or "",
-        use_trigger_words=found.typed_with_words if sheet else False,
-        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
-        prompts=sheet.rows[1:] if sheet and sheet.kind == "grid" else (),
-        place="replicate" if found.report and found.report.place == "replicate" else "local",
-        weights=tuple(dict.fromkeys(several[varied])) if sheet and sheet.kind in ("strip", "grid") else (),
-        varied=varied,
-        strength=found.image.strength if found.image else None,
-        **_parts([lora for lora in loras if lora.ref][:MOST_LORAS]),
-    )
+    parts = _parts([lora for lora in loras if lora.ref][:MOST_LORAS])
+    settings = replace(settings_of(found), seed=_seed(found.seed, notes), base=base, **parts)
     rows = _rows(
         *((_(name), value(written)) for name, value in SETTINGS),
         (_("Base revision"), found.report.base_revision if found.report else ""),

@@ -92,6 +92,15 @@ def test_a_second_crawl_reads_what_is_new_since_the_first(catalog: Catalog) -> N
     assert hub.asked == ["page None"]
 
 
+def test_what_a_list_withholds_now_is_in_no_list_any_more(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = hub_with(1, 2)
+    crawl(catalog, hub)
+    page = Page(hub="civitai", loras=(), withheld=(dated(1).ref,))
+    monkeypatch.setattr(hub, "search", lambda query, cursor: page)
+    crawl(catalog, hub)
+    assert ids(catalog) == {"2"}
+
+
 def test_all_reads_the_whole_list_again(catalog: Catalog) -> None:
     crawl(catalog, hub_with(1, 2, 3, 4, 5))
     now = crawl(catalog, hub_with(1, 2, 3, 4, 5, 6), whole=True)

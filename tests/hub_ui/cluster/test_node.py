@@ -53,7 +53,9 @@ def test_who_joins_makes_none(usual: Path) -> None:
 
 def test_a_file_and_a_token_of_the_environment_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "secrets" / "token"))
-    assert find_token(ADDRESS, make=True) == (tmp_path / "secrets" / "token").read_text()
+    token = find_token(ADDRESS, make=True)
+    path = tmp_path / "secrets" / "token"
+    assert (token, os.name == "nt" or stat.S_IMODE(path.stat().st_mode)) == (path.read_text(), 0o600)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "given")
     assert find_token(ADDRESS, make=False) == "given"
 

@@ -12,6 +12,7 @@ from connectors.errors import NoBase, UsageError
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.jobs.jobs import (
     ABANDONED_SECONDS,
+    GONE,
     KEPT_SECONDS,
     MOST_KEPT,
     MOST_RUNNING,
@@ -130,6 +131,20 @@ def test_a_stop_between_a_look_and_the_wait_for_the_next_step_is_not_missed(time
         jobs.close()
 
 
+def test_what_is_stopped_before_the_first_step_is_read_has_its_last_word_too(jobs: Jobs) -> None:
+    id_ = jobs.start(PAIR, Held())
+    steps = follow(jobs, id_)
+    jobs.stop(id_, "The app ends.")
+    assert list(steps) == [Stopped(text="The app ends.")]
+
+
+def test_a_stop_without_a_word_is_a_sentence_all_the_same(jobs: Jobs) -> None:
+    id_ = jobs.start(PAIR, Held())
+    steps = follow(jobs, id_)
+    jobs.stop(id_)
+    assert list(steps) == [Stopped(text=GONE)]
+
+
 def test_steps_have_numbers_and_who_has_one_gets_what_is_newer(jobs: Jobs) -> None:
     work = Held()
     id_ = jobs.start(PAIR, work)
@@ -175,7 +190,7 @@ def test_what_is_stopped_ends_and_is_found_no_more(jobs: Jobs) -> None:
     id_ = jobs.start(PAIR, work)
     jobs.stop(id_)
     assert jobs.find(id_) is None
-    assert list(follow(jobs, id_)) == []
+    assert list(follow(jobs, id_)) == [Stopped(text=GONE)]
     eventually(lambda: work.cancelled)
 
 
@@ -266,7 +281,7 @@ def test_another_visitor_with_the_id_finds_follows_and_stops_nothing(shared: Job
     ada, ben = (Visitor(id=name, address="8.8.8.8") for name in ("ada", "ben"))
     id_ = start_as(shared, ada)
     with use_visitor(ben):
-        assert (shared.find(id_), list(shared.follow(id_, beat=BEAT))) == (None, [])
+        assert (shared.find(id_), list(shared.follow(id_, beat=BEAT))) == (None, [(1, Stopped(text=GONE))])
         shared.stop(id_)
     with use_visitor(ada):
         assert shared.find(id_) is not None

@@ -19,7 +19,7 @@ from tests.hub_ui.web.raw import Visitor, served
 MB = 1_000_000
 LIMITS = Limits(
     upload_bytes=MB, upload_bytes_per_hour=5 * MB, uploads_bytes=20 * MB, opens_per_minute=20, searches_per_minute=40,
-    images_per_hour=10, own_queue=2,
+    images_per_hour=10, own_queue=2, steps=100,
 )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def test_a_person_who_searches_without_end_meets_a_sentence(person: Visitor) -> 
 
 def tries(person: Visitor, times: int) -> list[requests.Response]:
     """Long ones, by calls of their own whose answers nobody reads."""
-    long: dict[str, Any] = {"refs": [], "base": "tiny-shapes", "steps": 60, "width": 256, "height": 256}
+    long: dict[str, Any] = {"refs": [], "base": "tiny-shapes", "steps": 100, "width": 512, "height": 512}
     return [person.begin("try", prompt="a boat", **long) for _ in range(times)]
 
 
@@ -96,3 +96,4 @@ def test_two_hundred_tries_meet_a_sentence_and_the_queue_stays_short(
     while not is_idle(page):
         assert time.monotonic() < until
         time.sleep(0.1)
+    assert b'outcome="done"' not in page.services.metrics.text()

@@ -36,11 +36,13 @@ def outcome(base_model: str) -> str:
         ),
         (
             "wan-2.1-i2v-14b-480p",
-            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 480p, and runs on Wan 2.1 14B. ",
+            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 480p, and runs on Wan 2.1 14B. Wan 2.1 I2V "
+            "14B 480p begins with an image ",
         ),
         (
             "wan-2.1-i2v-14b-720p",
-            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 720p, and runs on Wan 2.1 14B. ",
+            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 720p, and runs on Wan 2.1 14B. Wan 2.1 I2V "
+            "14B 720p begins with an image ",
         ),
         ("wan", "wan-2.1-t2v-14b: “Boats” was made for Wan Video, and runs on Wan 2.1 14B. Wan Video is a family "),
         ("flux.1-fill", "flux.1-dev: “Boats” was made for FLUX.1 Fill, and runs on FLUX.1 dev. FLUX.1 Fill fills "),
@@ -48,7 +50,10 @@ def outcome(base_model: str) -> str:
             "flux.1-depth",
             "flux.1-dev: “Boats” was made for FLUX.1 Depth, and runs on FLUX.1 dev. FLUX.1 Depth follows ",
         ),
-        ("qwen-image-layered", "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. "),
+        (
+            "qwen-image-layered",
+            "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. Qwen-Image-Layered takes ",
+        ),
         ("flex.1", "refused: This LoRA does not run on FLUX.1 dev. Flex.1 has 8 of the 19 double blocks "),
         ("ltx-2.3", "refused: This LoRA does not run on LTX-2. LTX-2.3 has latents of its own, "),
         ("ltx-2.5", "refused: This LoRA does not run on LTX-2. LTX-2.5 has latents of its own, "),

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.errors import NotFound
+from connectors.ref import Ref
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
@@ -101,6 +102,19 @@ def test_the_stream_tells_what_moves_and_ends_when_all_rests(queued: Services, p
     assert last[-1] == Signal("arrived")
     assert "downloads-stream" not in str(last[-2])
     assert "In library" in str(last[-2])
+
+
+@pytest.mark.parametrize(("address", "count"), [("/downloads", 5), ("/?open=civitai:1", 2)])
+def test_acts_of_the_list_wait_for_each_other_whatever_answers_take_away(
+    client: TestClient, queued: Services, pulls: Pulls, address: str, count: int
+) -> None:
+    # A button that an answer has taken out of the page inherits nothing.
+    client.get("/ask")
+    pulls.held.set()
+    for ref in (A, Ref.parse("civitai:1@10#100")):
+        queued.downloads.enqueue(ref, "Ink")
+    buttons = read(client.get(address).text).select("button[hx-post^='downloads/']")
+    assert [button.get("hx-sync") for button in buttons] == ["#drawer:queue all"] * count
 
 
 def test_a_stream_of_nothing_ends_at_once(client: TestClient) -> None:

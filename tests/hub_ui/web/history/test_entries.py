@@ -36,11 +36,11 @@ def test_results_of_one_request_are_one_group_with_their_kinds(built: Services) 
 def test_the_weights_of_a_loras_parts_and_the_strength_come_back() -> None:
     parts = adapter(weight=0.8, text_encoder_scale=0.5, block_weights=(1.0, 0.5))
     asked = job(parts, adapter(title="Paper", weight=0.5), image=Path("cat.png"), strength=0.4)
-    settings = entries.view_of_result(made(asked)).settings
+    settings = entries.view_of(provenance(made(asked))).settings
     assert (settings.clip_weights, settings.blocks, settings.strength) == ((0.4, 0.5), ("1,0.5", "ALL"), 0.4)
 
 
 def test_the_weights_of_a_strip_and_the_lora_that_had_them_come_back() -> None:
     asked = job(adapter(), adapter(title="Paper", weight=0.5))
-    back = entries.view_of_result(made(asked, comparison.weight_sweep(asked, (0.0, 0.7), varied=1)))
+    back = entries.view_of(provenance(made(asked, comparison.weight_sweep(asked, (0.0, 0.7), varied=1))))
     assert (back.settings.sheet, back.settings.weights, back.settings.varied) == ("strip", (0.0, 0.7), 1)

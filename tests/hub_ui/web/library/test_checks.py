@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,7 +15,7 @@ from hub_ui.library import sync
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library_checks import CheckKind, CheckProgress, LibraryChecks
 from hub_ui.services import Services
 from tests.hub_ui.library.building import INK, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
@@ -141,13 +142,14 @@ def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Servi
     assert (answer.status_code, len(built.library.entries())) == (422, 2)
 
 
-def test_one_check_runs_at_a_time_and_is_stopped(built: Services, hub: Hub) -> None:
-    checks = LibraryChecks(built)
-    checks.start("updates")
-    if checks.progress.kind is not None:
-        with pytest.raises(UsageError, match="already running"):
-            checks.start("verify")
+def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks, check_one, go_on = LibraryChecks(built), sync.check, threading.Event()
+    monkeypatch.setattr(library_checks, "check", lambda *given: go_on.wait(30) and check_one(*given))
+    checks.start("verify")
+    with pytest.raises(UsageError, match="already running"):
+        checks.start("updates")
     checks.stop()
+    go_on.set()
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
 
 
@@ -163,6 +165,16 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
     checks.start("verify")
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
     assert list(checks.results.checked) == [INK]
+
+
+@pytest.mark.parametrize("kind", get_args(CheckKind))
+def test_each_check_says_what_it_does_and_how_far_it_is(built: Services, kind: CheckKind) -> None:
+    begin, step = (CheckProgress(kind=kind, done=done, total=7).line for done in (0, 3))
+    assert (begin[-1], "3 of 7" in step) == ("…", True)
+    checks = LibraryChecks(built)
+    checks.start(kind)
+    assert [step.kind for step in checks.follow() if step is not None][-1] is None
+    assert checks.results.at > 0
 
 
 def test_what_is_no_check_is_refused(client: TestClient) -> None:

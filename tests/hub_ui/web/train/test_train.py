@@ -6,7 +6,7 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from connectors.claims.resolve import record_of
@@ -22,8 +23,12 @@ from hub_ui import services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
+from hub_ui.web.layout.pages import Pages
+from hub_ui.web.layout.render import Renderer
+from hub_ui.web.train.routes import build_train
 from hub_ui.web.train.trainings import plain_name
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
@@ -167,6 +172,20 @@ def test_a_training_is_cancelled_from_the_list(lasting: Services, tmp_path: Path
         assert page.post(f"/{action}").headers["location"] == "../train#trainings"
         assert rows(page) == []
         assert read(page.get("/train/elsewhere", headers=PART).text).select(".row") == []
+
+
+@pytest.mark.parametrize(
+    ("last_word", "said"),
+    [
+        ("The training is cancelled.", "The training is cancelled."),
+        ("The app ends.", "This training is not followed any more. Load the page again."),
+    ],
+)
+def test_only_a_training_that_was_cancelled_is_said_to_be(online: Services, last_word: str, said: str) -> None:
+    with ExitStack() as closing:
+        train = build_train(Pages(services=online, render=Renderer()), Jobs(), closing)
+        steps = train.paint(Request({"type": "http"}), "id", iter([(1, Stopped(text=last_word))]))
+        assert [read(step).text for step in steps] == [said]
 
 
 def test_one_that_nobody_follows_here_is_listed_and_followed(lasting: Services, tmp_path: Path) -> None:

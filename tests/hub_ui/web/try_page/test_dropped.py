@@ -14,6 +14,7 @@ from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
+from hub_ui.web.history.entries import view_of
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.dropped import DroppedImage
 from hub_ui.web.view import StackedLora, TrySettings, View
@@ -87,6 +88,15 @@ def test_a_whole_comparison_of_ours_comes_back_as_one(known: Services, tmp_path:
     png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
     plan = dropped.read_dropped(known, tmp_path / "a.png")
     assert (plan.is_sheet, plan.settings.sheet, plan.settings.weights) == (True, "strip", (0.0, 0.5, 1.0))
+
+
+def test_a_whole_comparison_is_made_again_as_from_the_history(known: Services, tmp_path: Path) -> None:
+    asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20"), text_encoder_scale=0.5), seed=9)
+    made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5)), report=making.report(seed=9))
+    png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    of_history = view_of(known.history.add(made).provenance)
+    assert dropped.read_dropped(known, tmp_path / "a.png").view(View()) == of_history
+    assert (of_history.settings.seed, of_history.settings.clip_weights) == (9, (0.4,))
 
 
 def test_a_file_of_somebodys_disk_is_not_found_and_nothing_else_is_lost(known: Services, tmp_path: Path) -> None:

@@ -157,7 +157,9 @@ def test_images_of_other_loras_are_not_shown(page: TestClient) -> None:
 
 def test_a_job_that_nobody_knows_is_said_to_be_gone(page: TestClient) -> None:
     assert "These images are no longer here." in shown(page, "guessed").text
-    assert page.get("/jobs/guessed").status_code == 404
+    answer = page.get("/jobs/guessed", headers=PART)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (404, "#toast")
+    assert "This is no longer here. Start it again." in answer.text
 
 
 def test_the_chosen_image_of_a_row_is_on_the_stage(page: TestClient) -> None:
