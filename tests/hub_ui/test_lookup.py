@@ -58,6 +58,7 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
         assert (added, built.catalog.lora(hub.loras[0].ref).title) == (["Ink", "Ink, anew"], "Ink, anew")
 
 
+@pytest.mark.usefixtures("new_answers")
 def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink", nsfw="mature")])
     monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
