@@ -101,6 +101,16 @@ BEYOND = (
     .map((line) => name(line.node)))];
 }"""
 )
+# A text of many lines that have room for a letter or two.
+SQUEEZED = (
+    "() => {"
+    + LINES
+    + """
+  const texts = Map.groupBy(lines(document.body), (line) => line.node);
+  return [...texts].filter(([node, found]) => found.length > 4 && found.every((line) => line.right - line.left < 24))
+    .map(([node]) => name(node));
+}"""
+)
 # What lies on a picture is meant to.
 OVERLAPS = (
     "(containers) => {"
@@ -206,6 +216,12 @@ def too_wide(page: Page) -> list[str]:
 def beyond_the_window(page: Page) -> list[str]:
     """The texts of which a part that is not cut off lies beside the window."""
     found: list[str] = page.evaluate(BEYOND)
+    return found
+
+
+def squeezed(page: Page) -> list[str]:
+    """The texts in a column that is hardly wider than a letter."""
+    found: list[str] = page.evaluate(SQUEEZED)
     return found
 
 

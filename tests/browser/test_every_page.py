@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import axe, places
 from tests.browser.conftest import Watch
-from tests.browser.layout import beyond_the_window, too_wide, unreachable
+from tests.browser.layout import beyond_the_window, squeezed, too_wide, unreachable
 from tests.browser.places import PLACES, come_to_rest
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,7 @@ def look(page: Page, name: str, width: int) -> dict[str, list[str]]:
     come_to_rest(page)
     beside = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     scrolls = [f"scrolls: {box}" for box in too_wide(page)] + ([f"{beside} pixels beside"] if beside > 0 else [])
-    found = {f"{name} {width}": [*unreachable(page), *beyond_the_window(page), *scrolls]}
+    found = {f"{name} {width}": [*unreachable(page), *beyond_the_window(page), *squeezed(page), *scrolls]}
     if width != 1024:
         found[f"{name} {width} light"] = axe.violations(page)
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.layout import COUNT_SHIFTS, assert_still, beyond_the_window, overlaps, too_wide, unreachable
+from tests.browser.layout import (
+    COUNT_SHIFTS,
+    assert_still,
+    beyond_the_window,
+    overlaps,
+    squeezed,
+    too_wide,
+    unreachable,
+)
 
 pytestmark = pytest.mark.browser
 BOXES = """<main id="main"><div id="gap"></div><p class="moved" style="height: 100px; background: teal"></p></main>
@@ -66,4 +74,10 @@ def test_what_lies_upon_another_and_what_is_beside_the_window_is_named(page: Pag
       <p style="overflow: hidden; width: 50px; white-space: nowrap">cut off where its box ends</p></div>
       <p style="white-space: nowrap">beside the window because it is longer than the window is wide</p>""")
     assert overlaps(page, ".card") == ["P: one | P: two"]
+    assert squeezed(page) == []
     assert beyond_the_window(page) == ["P: beside the window because it is longer t"]
+
+
+def test_a_text_without_room_for_its_words_is_named(page: Page) -> None:
+    page.set_content("""<p style="width: 12px; overflow-wrap: anywhere">letter by letter</p><p>a line</p>""")
+    assert squeezed(page) == ["P: letter by letter"]

@@ -90,6 +90,14 @@ def test_the_button_answers_with_the_stage_and_the_address_that_leads_back(page:
     ]
 
 
+def test_what_is_made_keeps_its_heading_after_an_act(page: TestClient) -> None:
+    part = read(page.post("/try/form", data=form(page, act="dice"), headers=PART).text)
+    assert [heading.name for heading in part.select("hx-partial[hx-target='#making'] :is(h2, h3)")] == [
+        "h2",
+        *["h3"] * 3,
+    ]
+
+
 def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClient) -> None:
     location = page.post("/try", data=form(page)).headers["location"]
     text = page.get("/" + location.removeprefix("./")).text
