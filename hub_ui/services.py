@@ -4,6 +4,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import connectors
@@ -24,7 +25,7 @@ from hub_ui.generation import Generation
 from hub_ui.hosting.catalog import VisitorCatalog
 from hub_ui.hosting.connector import VisitorConnector
 from hub_ui.hosting.downloads import VisitorDownloads
-from hub_ui.hosting.keys import VisitorKeys, asker
+from hub_ui.hosting.keys import VisitorKeys, asker, owner
 from hub_ui.hosting.limits import PREFIX
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
@@ -135,7 +136,7 @@ def build_guard(settings: Settings, hub: HubName, metrics: Metrics) -> HubGuard:
         hub,
         rate=settings.rate(hub),
         seconds=ANSWER_SECONDS,
-        asker=asker,
+        asker=partial(owner, settings.tokens) if settings.policy.allows("use keys") else asker,
         report=metrics.count_hub_request,
     )
     metrics.watch_breaker(hub, guard.breaker)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Self
 
 from connectors.errors import BadRef, UsageError
@@ -67,6 +68,11 @@ def asker(hub: HubName) -> Asker:
     visitor, right = current_visitor(), _RIGHT.get()
     # Their id where the key was removed just now: such an answer is still nobody else's.
     return Asker(right=right, key=visitor.keys.get(hub, visitor.id) if visitor and right == "visitor" else None)
+
+
+def owner(keys: Mapping[HubName, str], hub: HubName) -> Asker:
+    """Who asks the hub from a page of their own: with another key it may say something else."""
+    return Asker(right=sha256(keys.get(hub, "").encode()).hexdigest())
 
 
 class VisitorKeys(Mapping[HubName, str]):

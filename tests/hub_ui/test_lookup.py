@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import connectors
 from connectors.errors import HubDown, HubUiError
 from connectors.query import Page, Query
 from connectors.record import Lora
+from connectors.ref import HubName
 from hub_ui import services
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora
@@ -37,6 +39,18 @@ def test_what_was_asked_just_now_is_not_asked_again(home: Path, monkeypatch: pyt
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         for text in ("ink", "ink", "oil"):
             [*built.lookup.search(Query(text=text))]
+    assert hub.asked == ["search", "search"]
+
+
+def test_with_a_new_key_a_hub_is_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(name="civitai", loras=[lora(title="Ink")])
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    keys = dict[HubName, str]()
+    chosen = replace(from_environment({"HUB_UI_HOME": str(home)}), tokens=keys)
+    with services.build(chosen) as built:
+        [*built.lookup.search(Query())]
+        keys["civitai"] = "k" * 32
+        [*built.lookup.search(Query())]
     assert hub.asked == ["search", "search"]
 
 
