@@ -121,7 +121,7 @@ class Engine:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
         is_tiled = is_decoded_in_pieces(spec, device, settings) or bool(
-            loaded and is_loaded and loaded.ran_out_decoding
+            loaded and is_loaded and loaded.ran_out_decoding and not loaded.rises
         )
         keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         where = device.name, device.dtype
@@ -258,6 +258,7 @@ class Engine:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested = choose_spec(request)
         if self._loaded is not None and self._loaded.requested == requested:
+            self._loaded.rise()
             return self._loaded
         plan = plan_download(requested, self.source)
         spec = plan.spec

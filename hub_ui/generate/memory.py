@@ -115,13 +115,15 @@ def _advice(spec: PipelineSpec) -> str:
 
 def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> PreviewError:
     """The error for memory that ran out at the lowest level, with what would fit."""
-    width, height = (max(64, round(side * 0.75) // 64 * 64) for side in (settings.width, settings.height))
-    smaller = smaller_bases(spec)
-    base = f", or the smaller base {smaller[0].label}" if smaller else ""
-    shorter = "fewer frames, " if settings.frames > 1 else ""
+    width, height = (round(side * 0.75) // 64 * 64 for side in (settings.width, settings.height))
+    tries = ["fewer frames"] if settings.frames > 1 else []
+    # None for an image of 64 pixels or less.
+    tries += [f"{width} × {height}"] if min(width, height) > 0 else []
+    tries += [f"or the smaller base {smaller.label}" for smaller in smaller_bases(spec)[:1]]
+    advice = f"Try {', '.join(tries)}, or close other programs." if tries else "Close other programs."
     return PreviewError(
         f"{settings.width} × {settings.height} with {spec.label} does not fit into the memory of this {device.label}, "
-        f"not even piece by piece. Try {shorter}{width} × {height}{base}, or close other programs."
+        f"not even piece by piece. {advice}"
     )
 
 

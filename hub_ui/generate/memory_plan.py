@@ -158,7 +158,7 @@ def plan_memory(
     """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer.
 
     None is any amount. `kind` is torch's name of the device; `levels` are those to choose from, where they are not all
-    that it has. Images are decoded piece by piece only where no level can decode them whole: a level changes no pixel,
+    that it has. Images are decoded piece by piece only where no level can decode them whole: a level rounds at most,
     pieces do.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind)

@@ -5,7 +5,9 @@ model_offload   one part at a time on the device, the others in the computer's m
 group_offload   one layer at a time, while the next one is copied from the computer's memory
 disk_offload    the same, copied from files
 
-A level changes no image. Decoding piece by piece does, a little: it is chosen apart from the level.
+A level changes an image by rounding alone: in files, convolutions have a layout of their own, which is summed up in another
+order, and in half precision that can be seen. The other levels give the same bits. Decoding piece by piece changes an image
+a little: it is chosen apart from the level.
 """
 
 from __future__ import annotations
@@ -35,10 +37,11 @@ _GROUP_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_gr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """How a pipeline is kept in memory."""
+    """How a pipeline is kept in memory. `planned` is the level where memory suffices as expected."""
 
     level: OffloadLevel = "whole"
     is_tiled: bool = False
+    planned: OffloadLevel = "whole"
 
     def lower(self, stage: Stage, levels: tuple[OffloadLevel, ...]) -> Placement | None:
         """What to try after memory ran out in that stage; None after the last."""

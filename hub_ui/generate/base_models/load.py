@@ -99,7 +99,8 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
             pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
         pipe.set_progress_bar_config(disable=True)
         prepare(pipe, device)
-        placement = first_fit(pipe, device, Placement(level=plan_device(choice, device).level))
+        level = plan_device(choice, device).level
+        placement = first_fit(pipe, device, Placement(level=level, planned=level))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error

@@ -108,6 +108,22 @@ def test_what_would_fit_is_told() -> None:
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
+@pytest.mark.parametrize(
+    ("size", "frames", "advice"),
+    [
+        ((64, 64), 1, "Close other programs."),
+        ((512, 64), 1, "Close other programs."),
+        ((96, 128), 1, "Try 64 × 64, or close other programs."),
+        ((64, 64), 9, "Try fewer frames, or close other programs."),
+        ((1024, 512), 9, "Try fewer frames, 768 × 384, or close other programs."),
+    ],
+)
+def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
+    asked = settings(width=size[0], height=size[1], frames=frames)
+    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, device())
+    assert error.message.split("piece by piece. ")[1] == advice
+
+
 def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
     with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
