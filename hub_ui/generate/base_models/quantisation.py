@@ -36,14 +36,19 @@ def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, option
 
 
 def _unpack_others(network: nn.Module, dtype: Any) -> None:
-    """Norms and tables in bfloat16 are packed in GGUF's eyes too, and only linear layers unpack what they hold."""
+    """What is in bfloat16 is packed in GGUF's eyes too: norms and tables, which nothing would unpack, and first layers,
+    which a control LoRA widens.
+    """
     import diffusers.quantizers.gguf.utils as of_gguf
+    from gguf import GGMLQuantizationType
     from torch.nn import Parameter
 
     for module in network.modules():
         for name, value in list(module._parameters.items()):
+            if not isinstance(value, of_gguf.GGUFParameter):
+                continue
             is_weight = name == "weight" and isinstance(module, of_gguf.GGUFLinear)
-            if isinstance(value, of_gguf.GGUFParameter) and not is_weight:
+            if not is_weight or value.quant_type == GGMLQuantizationType.BF16:
                 unpacked: Any = of_gguf.dequantize_gguf_tensor  # untyped
                 module._parameters[name] = Parameter(unpacked(value).to(dtype), requires_grad=False)
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import DoesNotFit
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
+from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -139,7 +141,7 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
     """Gives a layer more inputs for a control LoRA, and returns the function that restores it.
 
     FLUX's `x_embedder` gets 128 inputs in place of 64, with weight 0 for the new ones. The module object stays the
-    same.
+    same. Raises DoesNotFit for a layer whose weights are packed.
     """
     import torch
 
@@ -147,6 +149,10 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
     param = param_handles(network, at[1])["weight"]
     layer: Any = param.module
     weight, config = param.read(), getattr(network, "config", None)
+    if not weight.is_floating_point():
+        raise DoesNotFit(
+            _("A control LoRA can't widen the quantised input of this base. Choose full precision (--quality full).")
+        )
     is_configured = getattr(config, "in_channels", None) == weight.shape[1]
     with torch.inference_mode(False), torch.no_grad():
         param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))

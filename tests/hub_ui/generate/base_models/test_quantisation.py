@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from connectors.errors import NeedsFetching, NoBase
+from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision, quantisation
 from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import NetworkFile, in_precision
+from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device
@@ -38,6 +39,7 @@ from tests.hub_ui.generate.pipelines import (
     z_image,
 )
 from tests.hub_ui.generate.pipelines.files import PEFT
+from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.spellings import dotted
@@ -229,6 +231,26 @@ def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
     assert psnr(changed, alone) + 6 < psnr(changed, draw(whole, flux.DEV)) > 30
     manager.disable()
     assert bytes_of(quantised) == before
+
+
+def test_a_control_lora_widens_a_first_layer_in_bfloat16(base: Path, tmp_path: Path) -> None:
+    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
+    pipes = load_gguf(base, gguf), load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
+    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    before = bytes_of(pipes[0])
+    managers = [with_lora(pipe, path) for pipe in pipes]
+    steered = [control_pipeline(pipe, of_gguf(base, gguf)) for pipe in pipes]
+    assert psnr(*(draw(pipe, flux.CONTROL) for pipe in steered)) > 70
+    managers[0].disable()
+    assert bytes_of(pipes[0]) == before
+
+
+def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path: Path) -> None:
+    pipe = load(flux.DEV, base)
+    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    pipe.transformer.x_embedder.weight = torch.nn.Parameter(torch.ones(32, 4, dtype=torch.int8), requires_grad=False)
+    with pytest.raises(DoesNotFit, match="can't widen the quantised input"):
+        with_lora(pipe, path)
 
 
 def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
