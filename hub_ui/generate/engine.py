@@ -90,7 +90,8 @@ class Engine:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
                 switched = loaded.set_adapters(request.adapters)
-                return self._generate(loaded, switched, request, comparison, callbacks)
+                with loaded.device.current():
+                    return self._generate(loaded, switched, request, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
                 # Outside of the batches, which may be repeated.
                 if not is_out_of_memory(error):

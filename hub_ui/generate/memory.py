@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,6 +146,15 @@ class Device:
     def name(self) -> str:
         """torch's name of this very device: "cuda:1"."""
         return f"{self.kind}:{self.index}" if self.kind in ("cuda", "xpu") else self.kind
+
+    def current(self) -> AbstractContextManager[object]:
+        """Within it, it is torch's current one of its kind, as which diffusers makes its streams."""
+        import torch
+
+        if self.kind not in ("cuda", "xpu"):
+            return nullcontext()
+        current: AbstractContextManager[object] = getattr(torch, self.kind).device(self.index)
+        return current
 
 
 def choose_device(spec: PipelineSpec) -> Device:

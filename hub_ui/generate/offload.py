@@ -80,7 +80,8 @@ def place(pipe: Any, device: Device, placement: Placement) -> None:
     release_memory(device)
     if placement.level == "model_offload":
         _offload_parts(pipe, device)
-    else:
+        return
+    with device.current():
         _offload_groups(pipe, device, on_disk=placement.level == "disk_offload")
 
 

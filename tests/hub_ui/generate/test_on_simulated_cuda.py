@@ -103,6 +103,7 @@ def test_the_second_gpu_draws_what_the_cpu_draws_and_the_first_is_left_alone(
     # Convolutions have another layout on a CPU, which rounds otherwise.
     assert all(map(alike, made.images, expected.images))
     assert (cuda.cards[0].allocations, cuda.unindexed) == (0, [])
+    assert cuda.queued == {1}
     assert [card.used for card in cuda.cards] == [0, 0]
 
 

@@ -109,6 +109,13 @@ def test_each_device_has_its_own_capability(cuda: SimulatedCuda) -> None:
     assert torch.cuda.current_device() == 0
 
 
+def test_streams_are_those_of_the_current_device_unless_another_is_named(cuda: SimulatedCuda) -> None:
+    first, second = torch.cuda.Stream(), torch.cuda.Stream(device="cuda:1")
+    with torch.cuda.stream(second):
+        assert (torch.cuda.current_device(), str(torch.cuda.current_stream().device)) == (1, "cuda:1")
+    assert (str(first.device), torch.cuda.current_device(), cuda.queued) == ("cuda:0", 0, {0, 1})
+
+
 def test_afterwards_torch_is_as_it_was() -> None:
     with simulated_cuda(Card()):
         tensor = torch.ones(2, device="cuda:0")
