@@ -5,9 +5,9 @@ model_offload   one part at a time on the device, the others in the computer's m
 group_offload   one layer at a time, while the next one is copied from the computer's memory
 disk_offload    the same, copied from files
 
-A level changes an image by rounding alone: in files, convolutions have a layout of their own, which is summed up in another
-order, and in half precision that can be seen. The other levels give the same bits. Decoding piece by piece changes an image
-a little: it is chosen apart from the level.
+A level changes an image by rounding alone: in files, convolutions have a layout of their own, which is summed up in
+another order, and in half precision that can be seen. The other levels give the same bits. Decoding piece by piece
+changes an image a little: it is chosen apart from the level.
 """
 
 from __future__ import annotations

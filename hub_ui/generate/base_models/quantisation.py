@@ -48,7 +48,7 @@ def _unpack_others(network: nn.Module, dtype: Any) -> None:
             if not isinstance(value, of_gguf.GGUFParameter):
                 continue
             is_weight = name == "weight" and isinstance(module, of_gguf.GGUFLinear)
-            if not is_weight or value.quant_type == GGMLQuantizationType.BF16:
+            if not is_weight or getattr(value, "quant_type", None) == GGMLQuantizationType.BF16:
                 unpacked: Any = of_gguf.dequantize_gguf_tensor  # untyped
                 module._parameters[name] = Parameter(unpacked(value).to(dtype), requires_grad=False)
 

@@ -40,13 +40,14 @@ _WITH_INDICES = ("index", "index_put", "index_put_", "_unsafe_index")
 class Card:
     """One device. Bytes: its `memory`, what other programs take of it, what is in use now, and was at most.
 
-    With a `limit` it has less than it says, as where gaps between allocations take the rest. `major` is the first
-    number of its compute capability.
+    With a `limit` it has less than it says, as where gaps between allocations take the rest; the allocation of number
+    `fails_at` fails once. `major` is the first number of its compute capability.
     """
 
     memory: int = 2**30
     by_others: int = 0
     limit: int | None = None
+    fails_at: int | None = None
     major: int = 8
     used: int = 0
     peak: int = 0
@@ -57,11 +58,12 @@ class Card:
         return self.memory - self.by_others - self.used
 
     def take(self, size: int, name: str) -> None:
-        if size > self.free or (self.limit is not None and self.used + size > self.limit):
+        self.allocations += 1
+        is_short = size > self.free or (self.limit is not None and self.used + size > self.limit)
+        if is_short or self.allocations == self.fails_at:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes on {name}.")
         self.used += size
         self.peak = max(self.peak, self.used)
-        self.allocations += 1
 
     def give_back(self, size: int) -> None:
         self.used -= size
