@@ -11,6 +11,7 @@ import psutil
 
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
+from hub_ui.generate.device_kinds import DeviceKind, kind_of
 from hub_ui.generate.memory_plan import (
     MemoryPlan,
     OffloadLevel,
@@ -143,15 +144,19 @@ class Device:
     levels: tuple[OffloadLevel, ...] = ()
 
     @property
+    def traits(self) -> DeviceKind:
+        return kind_of(self.kind)
+
+    @property
     def name(self) -> str:
         """torch's name of this very device: "cuda:1"."""
-        return f"{self.kind}:{self.index}" if self.kind in ("cuda", "xpu") else self.kind
+        return f"{self.kind}:{self.index}" if self.traits.has_own_memory else self.kind
 
     def current(self) -> AbstractContextManager[object]:
         """Within it, it is torch's current one of its kind, as which diffusers makes its streams."""
         import torch
 
-        if self.kind not in ("cuda", "xpu"):
+        if not self.traits.has_own_memory:
             return nullcontext()
         current: AbstractContextManager[object] = getattr(torch, self.kind).device(self.index)
         return current
@@ -208,15 +213,13 @@ def _most_free(backend: Any) -> int:
 
 def prepare(pipe: Any, device: Device) -> None:
     """Sets what a device computes faster or safer with, before the pipeline is moved there."""
-    if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
+    if device.traits.slices_attention and hasattr(pipe, "enable_attention_slicing"):
         # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
-    if device.kind == "cpu" or (device.kind == "cuda" and device.dtype != "float32"):
+    if device.dtype in device.traits.channels_last:
         import torch
 
-        # Convolutions on a CPU are up to three times faster in this layout, and CUDA's tensor cores take no other in
-        # half precision: cuDNN would convert to it and back. Video networks have 3D convolutions too,
-        # which have no such layout.
+        # Up to three times faster on a CPU. Video networks have 3D convolutions too, which have no such layout.
         for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
             if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
                 part.to(memory_format=torch.channels_last)
@@ -227,9 +230,6 @@ def release_memory(device: Device) -> None:
     import torch
 
     gc.collect()
-    if device.kind == "cuda":
-        torch.cuda.empty_cache()
-    if device.kind == "xpu":
-        torch.xpu.empty_cache()
-    if device.kind == "mps":
-        torch.mps.empty_cache()
+    empty = getattr(getattr(torch, device.kind), "empty_cache", None)
+    if empty is not None:
+        empty()

@@ -10,6 +10,7 @@ from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.activations import activations
 from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
 from hub_ui.generate.base_models.precision import NETWORKS, weight_bytes
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
@@ -165,7 +166,7 @@ def plan_memory(
     for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
-        taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
+        taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
         fits_device = memory is None or peak * _GAPS <= memory
         fits_ram = ram is None or taken <= ram
         if fits_device and fits_ram:
@@ -198,7 +199,7 @@ def _short_of_ram(taken: int, ram: int) -> str:
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
     """The levels of a device, by torch's name for it: without memory of its own there is nothing to offload from."""
-    return LEVELS[:1] if kind in ("cpu", "mps") else LEVELS
+    return LEVELS if kind_of(kind).has_own_memory else LEVELS[:1]
 
 
 def usable_memory(card: int) -> int:

@@ -24,8 +24,6 @@ from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
-# Devices whose copies can run beside their computing.
-_WITH_STREAMS = ("cuda", "xpu")
 # Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
 # The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
@@ -140,7 +138,7 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
 
     networks = _networks(pipe)
     weights = sum(value.numel() * value.element_size() for part in networks.values() for value in part.parameters())
-    streams = device.kind in _WITH_STREAMS and not on_disk
+    streams = device.traits.has_own_memory and not on_disk
     for name, part in networks.items():
         # Autoencoders are small, keep values between calls, and are no groups.
         if is_autoencoder(name):
