@@ -10,7 +10,8 @@ class DeviceKind:
     computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
     types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
     `slices_attention`: images are wrong where attention at once runs out of memory. `compiler` is the package that
-    torch.compile needs for it.
+    torch.compile needs for it. On the platform `spills_on`, its driver goes on in the computer's memory where its own
+    runs out, and raises nothing.
     """
 
     has_own_memory: bool = False
@@ -19,12 +20,19 @@ class DeviceKind:
     merges: bool = True
     slices_attention: bool = False
     compiler: str | None = None
+    spills_on: str | None = None
 
 
 CPU = DeviceKind(channels_last=("float32", "bfloat16", "float16"))
 KINDS: Mapping[str, DeviceKind] = {
     # CUDA's tensor cores take no other layout in half precision: cuDNN would convert to it and back.
-    "cuda": DeviceKind(has_own_memory=True, pins=True, channels_last=("bfloat16", "float16"), compiler="triton"),
+    "cuda": DeviceKind(
+        has_own_memory=True,
+        pins=True,
+        channels_last=("bfloat16", "float16"),
+        compiler="triton",
+        spills_on="win32",
+    ),
     "xpu": DeviceKind(has_own_memory=True),
     # Apple's GPUs lack some of the operations for rotations.
     "mps": DeviceKind(merges=False, slices_attention=True),

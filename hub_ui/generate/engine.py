@@ -28,7 +28,16 @@ from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.compilation import check_compiler
 from hub_ui.generate.control import ControlImage, choose_control
-from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
+from hub_ui.generate.estimate import (
+    Estimate,
+    Timing,
+    Timings,
+    estimate_time,
+    guess_timing,
+    measure_speed,
+    spill_note,
+    timing_key,
+)
 from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.image_to_image import choose_start
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
@@ -236,12 +245,24 @@ class Engine:
                     images[keys[cell]] = image
         if progress.step_seconds is not None:
             timing = Timing(step=progress.step_seconds, rest=progress.rest_seconds)
-            self._timings.put(timing_key(loaded.spec, settings, loaded.device), timing)
+            self._learn(timing, loaded, settings, checks)
         for cell in comparison.cells:
             base = key(replace(cell, weights=(0.0,) * len(cell.weights)))
             without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
             checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
+
+    def _learn(self, timing: Timing, loaded: LoadedPipeline, settings: ResolvedRequest, checks: OutputChecks) -> None:
+        key, device = timing_key(loaded.spec, settings, loaded.device), loaded.device
+        expected, speed = self._timings.get(key), self._speed.get((device.name, device.dtype))
+        if expected is None and speed is not None:
+            expected = guess_timing(loaded.spec, settings, speed)
+        note = spill_note(timing.step, expected, device, loaded.placement.level) if expected is not None else None
+        if note is not None:
+            # Nothing to expect of the next image.
+            checks.note(note)
+            return
+        self._timings.put(key, timing)
 
     @contextmanager
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
