@@ -180,7 +180,7 @@ def choose_device(spec: PipelineSpec) -> Device:
     if torch.backends.mps.is_available():
         # Before macOS 14 there is no bfloat16 on it.
         has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
-        dtype: str = spec.dtype if has_bfloat16 else "float16"
+        dtype: str = spec.dtype if has_bfloat16 else "float16" if spec.runs_in_float16 else "float32"
         total = int(torch.mps.recommended_max_memory())
         free = total - int(torch.mps.driver_allocated_memory())
         return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free, total_bytes=total)
@@ -197,10 +197,13 @@ def _choose_cuda(spec: PipelineSpec) -> Device:
     free, total = torch.cuda.mem_get_info(index)
     # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
     if torch.version.hip is None and torch.cuda.get_device_properties(index).major < 8:
-        # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits: into all of its
-        # memory, as above.
+        # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits: into all of its
+        # memory, as above. What surely overflows is computed in bfloat16 all the same, which torch does in float32.
         fits = required_memory(spec, "float32") <= total
-        dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
+        if spec.dtype == "float16" or not fits:
+            dtype = "float16" if spec.runs_in_float16 else "bfloat16"
+        else:
+            dtype = "float32"
     label = torch.cuda.get_device_name(index)
     return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=index)
 

@@ -7,6 +7,13 @@ from typing import Any, Literal
 from connectors.claims import base_models
 
 DType = Literal["bfloat16", "float16"]
+# Architectures whose values leave the range of float16, so that images are black there.
+_WIDE_RANGE = frozenset(
+    [
+        "anima", "cogvideox", "hidream", "hunyuan-image", "hunyuan-video", "hunyuan-video-1.5", "ltx-video",
+        "ltx-video-2", "lumina2", "mochi", "qwen-image", "qwen-image-2", "sana", "z-image",
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +86,10 @@ class PipelineSpec:
     def is_modular(self) -> bool:
         """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
         return self.pipeline.endswith("ModularPipeline")
+
+    @property
+    def runs_in_float16(self) -> bool:
+        return self.dtype == "float16" or self.architecture not in _WIDE_RANGE
 
     @property
     def page(self) -> str:
