@@ -171,7 +171,8 @@ class Engine:
     ) -> GenerationResult:
         settings, checks = resolve_request(request, loaded.spec), OutputChecks()
         loaded.decode_in_pieces(settings, checks)
-        with samplers.using(loaded.pipe, settings.sampler) as sampler_note:
+        shift = loaded.spec.flow_shift(settings.width, settings.height)
+        with samplers.using(loaded.pipe, settings.sampler, shift) as sampler_note:
             if request.image is None:
                 control = choose_control(
                     loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self.source.cache

@@ -96,13 +96,14 @@ def footprint(spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None =
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
     latent = latent_frames(frames)
     decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels
+    decoding_scale = 2 if spec.decodes_in_float32 else scale
     return Footprint(
         parts=parts,
         largest_layers=largest,
         encoding=round(_ENCODING * scale),
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
-        decoding=round(decoding * scale),
-        tiled_decoding=round(min(used.decoding.tiled, decoding) * scale),
+        decoding=round(decoding * decoding_scale),
+        tiled_decoding=round(min(used.decoding.tiled, decoding) * decoding_scale),
         estimated=is_estimated(spec),
         is_converted=spec.precision == "full" and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
     )

@@ -174,6 +174,9 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
             local_files_only=True,
             **({"dtype": dtype, "use_safetensors": True} if has_weights else {}),
         )
+    if choice.decodes_in_float32 and (index := repo_layout.read_index(fetched.folder)) and "vae" in index.parts:
+        in_float32 = {**options, name: torch.float32}
+        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", choice, in_float32)
     parts = _quantised_parts(choice, fetched, device, parts, options)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
         return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options)

@@ -165,6 +165,8 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
     `table` are the parameters of a text encoder's table of words, which keeps that type.
     """
     precision = precision_of(spec)
+    if part == "vae" and spec.decodes_in_float32:
+        return parameters * 4
     if precision.method != "full" and part in NETWORKS:
         file = _file(spec, spec.precision)
         return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)
