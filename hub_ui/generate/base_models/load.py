@@ -74,7 +74,9 @@ def _part_class(part: repo_layout.Part) -> Any:
     import diffusers
     import transformers
 
-    return getattr({"diffusers": diffusers, "transformers": transformers}.get(part.library, diffusers), part.kind)
+    # Parts that one pipeline alone has are in its own folder, as LTX-2's connectors are.
+    own = getattr(diffusers.pipelines, part.library, diffusers)
+    return getattr({"diffusers": diffusers, "transformers": transformers}.get(part.library, own), part.kind)
 
 
 # What diffusers, transformers and torch raise for files that are missing, truncated, or another model's.

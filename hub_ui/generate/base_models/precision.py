@@ -109,6 +109,12 @@ FILES: Mapping[str, tuple[NetworkFile, ...]] = {
     "sd-3.5-large-turbo": _files("city96/stable-diffusion-3.5-large-turbo-gguf", "sd3.5_large_turbo", Q8_0=8.8),
     "wan-2.1-t2v-14b": _files("city96/Wan2.1-T2V-14B-gguf", "wan2.1-t2v-14b", Q4_K_M=10.1),
     "wan-2.2-ti2v-5b": _files("QuantStack/Wan2.2-TI2V-5B-GGUF", "Wan2.2-TI2V-5B", Q8_0=5.4, Q4_K_M=3.4),
+    "hidream": _files("city96/HiDream-I1-Full-gguf", "hidream-i1-full", Q4_K_M=11.5),
+    "krea-2-turbo": _files(
+        "vantagewithai/Krea-2-Turbo-GGUF", "krea2_turbo", Q8_0=13.7, Q6_K=10.6, Q5_K_M=8.9, Q4_K_M=7.5
+    ),
+    "krea-2": _files("vantagewithai/Krea-2-Raw-GGUF", "krea2_raw", Q5_K_M=8.9),
+    "ltx-2": _files("unsloth/LTX-2-GGUF", "ltx-2-19b-dev", Q8_0=20.4, Q6_K=16.0, Q5_K_M=14.3, Q4_K_M=12.8),
     "hunyuan-video": _files("city96/HunyuanVideo-gguf", "hunyuan-video-t2v-720p", Q4_0=7.7),
 }
 

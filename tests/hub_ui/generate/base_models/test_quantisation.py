@@ -31,6 +31,7 @@ from tests.hub_ui.generate.pipelines import (
     hidream,
     hunyuan_video,
     krea2,
+    ltx2,
     ltx_video,
     packed,
     qwen_image,
@@ -97,6 +98,27 @@ def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Pat
     gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
     unpacked = load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
     assert psnr(draw(load_gguf(base, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
+
+
+NETWORKS = [
+    pytest.param(hidream.HIDREAM, id="HiDream", marks=pytest.mark.exact),
+    pytest.param(krea2.KREA2, id="Krea 2", marks=pytest.mark.exact),
+    # One of its other parts is in none of diffusers' own modules.
+    pytest.param(ltx2.LTX_2, id="LTX-2"),
+]
+
+
+@pytest.mark.parametrize("one", NETWORKS)
+def test_gguf_files_of_other_networks_draw_what_they_hold(tmp_path: Path, one: Base) -> None:
+    folder = one.save(tmp_path / "base")
+    gguf = packed.save_gguf(folder, tmp_path / "network.gguf", "Q8_0", others="BF16")
+    checkpoint = Checkpoint(file=str(gguf), brings=frozenset({"transformer"}))
+    spec = replace(choose_base(one.architecture, None, str(folder)), checkpoint=checkpoint, precision="gguf-q8_0")
+    pipe = load_pipeline(spec, LocalBase(folder=folder, checkpoint=gguf), CPU)[0]
+    for name, value in one.attributes.items():
+        setattr(pipe, name, value)
+    unpacked = load(one, packed.unpack_gguf(folder, gguf, tmp_path / "unpacked"))
+    assert psnr(draw(pipe, one), draw(unpacked, one)) > 60
 
 
 def cut(data: bytes) -> bytes:
