@@ -19,9 +19,17 @@ from hub_ui.i18n import _
 
 
 def load_single_file(
-    kind: Any, choice: PipelineSpec, folder: Path, file: Path, parts: Mapping[str, Any], options: Mapping[str, Any]
+    kind: Any,
+    choice: PipelineSpec,
+    folder: Path,
+    file: Path,
+    parts: Mapping[str, Any],
+    options: Mapping[str, Any],
+    beside: Mapping[str, Path],
 ) -> Any:
-    """A pipeline of class `kind`. `folder` has everything but the weights in `file`; `parts` are loaded already."""
+    """A pipeline of class `kind`. `folder` has everything but the weights in `file`, and those of the networks in
+    `beside`; `parts` are loaded already.
+    """
     index = repo_layout.read_index(folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
@@ -45,19 +53,20 @@ def load_single_file(
                 ).format(name=file.name)
             )
         return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options)
-    name = next(iter(brings))
-    network = _part_class(index.parts[name]) if name in index.parts else None
-    if network is None or not hasattr(network, "from_single_file"):
-        raise NoBase(
-            _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
-                name=file.name, name2=name
+    [name] = brings - beside.keys()
+    for part, path in {name: file, **beside}.items():
+        network = _part_class(index.parts[part]) if part in index.parts else None
+        if network is None or not hasattr(network, "from_single_file"):
+            raise NoBase(
+                _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
+                    name=path.name, name2=part
+                )
             )
-        )
-    if file.suffix.lower() == ".gguf":
-        dtype = next(value for key, value in options.items() if key.endswith("dtype"))
-        rest[name] = quantisation.read_gguf(network, file, folder, name, dtype, options)
-    else:
-        rest[name] = network.from_single_file(str(file), config=str(folder), subfolder=name, **options)
+        if path.suffix.lower() == ".gguf":
+            dtype = next(value for key, value in options.items() if key.endswith("dtype"))
+            rest[part] = quantisation.read_gguf(network, path, folder, part, dtype, options)
+        else:
+            rest[part] = network.from_single_file(str(path), config=str(folder), subfolder=part, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
 
 
@@ -181,7 +190,7 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
         parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", choice, in_float32)
     parts = _quantised_parts(choice, fetched, device, parts, options)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
-        return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options)
+        return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options, fetched.beside)
     takes = inspect.signature(kind.__init__).parameters
     # Parts that were not downloaded are named in the index all the same; None keeps diffusers from looking for them.
     options |= {name: None for name in repo_layout.LEFT_OUT if name in takes} | _variant_option(choice, fetched.folder)

@@ -63,12 +63,15 @@ PRECISIONS: tuple[Precision, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkFile:
-    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes)."""
+    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes). `second` is the file of a second
+    network of the same size.
+    """
 
     precision: str
     repo: str
     file: str
     gigabytes: float
+    second: str | None = None
 
 
 def _files(repo: str, name: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
@@ -76,6 +79,14 @@ def _files(repo: str, name: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
     return tuple(
         NetworkFile(precision=f"gguf-{kind.lower()}", repo=repo, file=f"{name}-{kind}.gguf", gigabytes=size)
         for kind, size in gigabytes.items()
+    )
+
+
+def _pairs(repo: str, first: str, second: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
+    """Of two networks."""
+    others = _files(repo, second, **gigabytes)
+    return tuple(
+        replace(one, second=other.file) for one, other in zip(_files(repo, first, **gigabytes), others, strict=True)
     )
 
 
@@ -115,6 +126,13 @@ FILES: Mapping[str, tuple[NetworkFile, ...]] = {
     ),
     "krea-2": _files("vantagewithai/Krea-2-Raw-GGUF", "krea2_raw", Q5_K_M=8.9),
     "ltx-2": _files("unsloth/LTX-2-GGUF", "ltx-2-19b-dev", Q8_0=20.4, Q6_K=16.0, Q5_K_M=14.3, Q4_K_M=12.8),
+    "wan-2.2-t2v-a14b": _pairs(
+        "QuantStack/Wan2.2-T2V-A14B-GGUF",
+        "HighNoise/Wan2.2-T2V-A14B-HighNoise",
+        "LowNoise/Wan2.2-T2V-A14B-LowNoise",
+        Q8_0=15.4,
+        Q4_K_M=9.8,
+    ),
     "hunyuan-video": _files("city96/HunyuanVideo-gguf", "hunyuan-video-t2v-720p", Q4_0=7.7),
 }
 
@@ -148,7 +166,9 @@ def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
         return None
     checkpoint = None
     if file is not None:
-        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=frozenset({"transformer"}))
+        beside = (("transformer_2", file.second),) if file.second else ()
+        brings = frozenset({"transformer", *(part for part, _ in beside)})
+        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=brings, beside=beside)
     return replace(spec, precision=precision, checkpoint=checkpoint)
 
 

@@ -39,12 +39,16 @@ class SharedComponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`."""
+    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`.
+
+    `beside` are files of further networks in the same repo, by the names of the parts, which are in `brings` too.
+    """
 
     file: str
     brings: frozenset[str]
     repo: str | None = None
     revision: str | None = None
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

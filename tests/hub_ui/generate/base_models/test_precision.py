@@ -39,6 +39,18 @@ def test_a_base_is_named_with_its_precision() -> None:
     assert (precise_label(dev), precise_label(packed)) == ("FLUX.1 dev", "FLUX.1 dev in Q4")
 
 
+def test_wan_2_2_has_a_file_for_each_of_its_networks() -> None:
+    wan = base_by_id("wan-2.2-t2v-a14b")
+    packed = in_precision(wan, "gguf-q4_k_m") if wan else None
+    assert packed is not None
+    assert packed.checkpoint is not None
+    assert packed.checkpoint.brings == {"transformer", "transformer_2"}
+    assert (packed.checkpoint.file, packed.checkpoint.beside) == (
+        "HighNoise/Wan2.2-T2V-A14B-HighNoise-Q4_K_M.gguf",
+        (("transformer_2", "LowNoise/Wan2.2-T2V-A14B-LowNoise-Q4_K_M.gguf"),),
+    )
+
+
 def test_a_text_encoder_keeps_its_table_of_words_in_the_type_that_is_computed_in() -> None:
     dev = base_by_id("flux.1-dev")
     assert dev is not None

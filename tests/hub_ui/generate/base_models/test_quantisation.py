@@ -121,6 +121,22 @@ def test_gguf_files_of_other_networks_draw_what_they_hold(tmp_path: Path, one: B
     assert psnr(draw(pipe, one), draw(unpacked, one)) > 60
 
 
+def test_two_networks_are_read_from_two_gguf_files(tmp_path: Path) -> None:
+    folder, unpacked, files = wan.save_wan_22(tmp_path / "base"), tmp_path / "unpacked", {}
+    for part in ("transformer", "transformer_2"):
+        files[part] = packed.save_gguf(folder, tmp_path / f"{part}.gguf", "Q8_0", part=part)
+        packed.unpack_gguf(folder, files[part], unpacked, part=part)
+    checkpoint = Checkpoint(
+        repo="maker/wan", file="transformer.gguf", brings=frozenset(files), beside=(("transformer_2", "2.gguf"),)
+    )
+    spec = replace(choose_base("wan", None, str(folder)), checkpoint=checkpoint, precision="gguf-q8_0")
+    fetched = LocalBase(
+        folder=folder, checkpoint=files["transformer"], beside={"transformer_2": files["transformer_2"]}
+    )
+    drawn = draw(load_pipeline(spec, fetched, CPU)[0], wan.WAN_22)
+    assert psnr(drawn, draw(load(wan.WAN_22, unpacked), wan.WAN_22)) > 60
+
+
 def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
@@ -302,7 +318,8 @@ def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""
     packed.save_gguf(base, tmp_path / "tiny-Q8_0.gguf", "Q8_0")
     card = {"text": "---\nlicense: other\nlicense_name: packed-license\n---\n"}
-    repos = {"packed": {"tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}, "README.md": card}}
+    second = {"2/tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}}
+    repos = {"packed": {"tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}, **second, "README.md": card}}
     folder = save_hub(tmp_path / "hub", base, **repos)
     shutil.copy(tmp_path / "tiny-Q8_0.gguf", folder)
     (folder / "hf_readme_maker__packed.md").write_text(card["text"])
@@ -331,6 +348,17 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
     assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
+
+
+def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Source) -> None:
+    spec = packed_flux()
+    assert spec.checkpoint is not None
+    both = replace(spec.checkpoint, beside=(("transformer_2", "2/tiny-Q8_0.gguf"),))
+    plan = plan_download(replace(spec, checkpoint=both), hub)
+    fetched = download(plan, hub, lambda _count: None)
+    assert fetched.checkpoint is not None
+    assert fetched.beside == {"transformer_2": fetched.checkpoint.parent / "2" / "tiny-Q8_0.gguf"}
+    assert fetched.beside["transformer_2"].stat().st_size == fetched.checkpoint.stat().st_size
 
 
 def test_the_question_before_a_download_names_the_precision_and_both_repos(
