@@ -292,7 +292,9 @@ class Engine:
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
-        pipe, placement = load_pipeline(spec, fetched, device)
+        # bitsandbytes quantises on the current GPU.
+        with device.current():
+            pipe, placement = load_pipeline(spec, fetched, device)
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,

@@ -20,7 +20,8 @@ _WITH_FP8 = ("cuda", "xpu", "cpu")
 class Precision:
     """`bits` are those of one weight with its share of the scales. `devices` are torch's names of what it runs on.
 
-    `package` is the one it needs that is not always installed.
+    `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
+    does.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Precision:
     bits: float
     devices: tuple[str, ...] = _ANY
     package: str | None = None
+    in_float16: bool = False
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
@@ -39,15 +41,22 @@ def _gguf(name: str, bits: float) -> Precision:
 
 
 FULL = Precision(id="full", label="full precision", method="full", bits=16)
-# The best first. The bits of GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
+# The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
+# GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
 # and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA.
 PRECISIONS: tuple[Precision, ...] = (
     FULL,
     _gguf("Q8_0", 8.5),
-    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     Precision(
-        id="int8", label="8-bit integers", method="bitsandbytes", bits=8, devices=("cuda",), package="bitsandbytes"
+        id="int8",
+        label="8-bit integers",
+        method="bitsandbytes",
+        bits=8,
+        devices=("cuda",),
+        package="bitsandbytes",
+        in_float16=True,
     ),
+    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     _gguf("Q6_K", 6.5625),
     _gguf("Q5_K_M", 5.7),
     _gguf("Q5_K_S", 5.5),
@@ -180,8 +189,12 @@ def precise_label(spec: PipelineSpec) -> str:
 
 
 def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
-    """The base in every precision that it has on such a device, the best first."""
-    found = (in_precision(spec, precision.id) for precision in PRECISIONS if precision.runs_on(device))
+    """The base in every precision that it has on such a device and does not overflow in, the best first."""
+    found = (
+        in_precision(spec, precision.id)
+        for precision in PRECISIONS
+        if precision.runs_on(device) and (spec.runs_in_float16 or not precision.in_float16)
+    )
     return [one for one in found if one is not None]
 
 

@@ -12,6 +12,7 @@ from hub_ui.generate.base_models.precision import (
     in_precision,
     precise_label,
     precision_by_id,
+    precisions_of,
     weight_bytes,
 )
 
@@ -29,6 +30,27 @@ def test_a_file_is_as_large_as_its_type_makes_the_network(name: str, file: Netwo
 def test_the_files_of_a_base_are_sorted_from_the_best() -> None:
     for files in FILES.values():
         assert [file.gigabytes for file in files] == sorted((file.gigabytes for file in files), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "installed", "first"),
+    [
+        ("kolors", "cuda", True, "int8"),
+        ("kolors", "cuda", False, "fp8"),
+        ("kolors", "xpu", True, "fp8"),
+        # Its values leave the range of float16, in which 8-bit integers are computed.
+        ("qwen-image-2", "cuda", True, "fp8"),
+    ],
+)
+def test_8_bit_integers_come_before_8_bit_floats_where_they_run(
+    monkeypatch: pytest.MonkeyPatch, name: str, device: str, installed: bool, first: str
+) -> None:
+    monkeypatch.setattr(
+        "hub_ui.generate.base_models.precision.find_spec", lambda package: object() if installed else None
+    )
+    base = base_by_id(name)
+    assert base is not None
+    assert [one.precision for one in precisions_of(base, device)][:2] == ["full", first]
 
 
 def test_a_base_is_named_with_its_precision() -> None:
