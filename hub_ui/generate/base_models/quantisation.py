@@ -40,17 +40,16 @@ def _unpack_others(network: nn.Module, dtype: Any) -> None:
     which a control LoRA widens.
     """
     import diffusers.quantizers.gguf.utils as of_gguf
-    from gguf import GGMLQuantizationType
     from torch.nn import Parameter
 
+    unpack: Any = of_gguf.dequantize_gguf_tensor  # untyped
+    kind: Any = of_gguf.GGUFParameter
     for module in network.modules():
-        for name, value in list(module._parameters.items()):
-            if not isinstance(value, of_gguf.GGUFParameter):
-                continue
+        packed = {name: value for name, value in module._parameters.items() if isinstance(value, kind)}
+        for name, value in packed.items():
             is_weight = name == "weight" and isinstance(module, of_gguf.GGUFLinear)
-            if not is_weight or getattr(value, "quant_type", None) == GGMLQuantizationType.BF16:
-                unpacked: Any = of_gguf.dequantize_gguf_tensor  # untyped
-                module._parameters[name] = Parameter(unpacked(value).to(dtype), requires_grad=False)
+            if not is_weight or value.quant_type.name == "BF16":
+                module._parameters[name] = Parameter(unpack(value).to(dtype), requires_grad=False)
 
 
 def bitsandbytes_config(precision: Precision, dtype: Any) -> Any:
