@@ -5,6 +5,7 @@ from typing import Any
 
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import Quality, precise_label
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.memory import available_memory, choose_device, total_memory
 from hub_ui.generate.memory_plan import (
     CARDS,
@@ -44,7 +45,7 @@ def print_plan(
         where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
         spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
     planned = replace(planned, notes=(*remarks, *planned.notes))
-    larger = [] if kind in ("cpu", "mps") else _larger(spec, settings, quality, planned, room)
+    larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
     if terminal.json:
         terminal.document(plan_json(spec, where, dtype, room, planned, larger))
         return
@@ -52,7 +53,7 @@ def print_plan(
         f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
     )
-    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind not in ("cpu", "mps") else ""
+    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
     terminal.line(f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}.")
     for part, size in planned.parts.items():
         terminal.line(f"  {part:<18}{_gigabytes(size):>9}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.errors import PreviewError
 from hub_ui.generate.callbacks import replace_attribute
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.i18n import _
 
@@ -25,7 +26,8 @@ def check_compiler(kind: str) -> None:
         raise PreviewError(
             _("--compile needs a C++ compiler, and there is none here. Install g++ or clang++, or leave --compile out.")
         )
-    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+    package = kind_of(kind).compiler
+    if package is not None and importlib.util.find_spec(package) is None:
         raise PreviewError(
             _(
                 "--compile needs Triton for this GPU, and it is not installed. Install it with pip install "

@@ -28,7 +28,16 @@ from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.compilation import check_compiler
 from hub_ui.generate.control import ControlImage, choose_control
-from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, measure_speed, timing_key
+from hub_ui.generate.estimate import (
+    Estimate,
+    Timing,
+    Timings,
+    estimate_time,
+    guess_timing,
+    measure_speed,
+    spill_note,
+    timing_key,
+)
 from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.image_to_image import choose_start
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
@@ -90,7 +99,8 @@ class Engine:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
                 switched = loaded.set_adapters(request.adapters)
-                return self._generate(loaded, switched, request, comparison, callbacks)
+                with loaded.device.current():
+                    return self._generate(loaded, switched, request, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
                 # Outside of the batches, which may be repeated.
                 if not is_out_of_memory(error):
@@ -121,7 +131,7 @@ class Engine:
             device, is_loaded = choose_device(spec), False
         settings = resolve_request(request, spec)
         is_tiled = is_decoded_in_pieces(spec, device, settings) or bool(
-            loaded and is_loaded and loaded.ran_out_decoding
+            loaded and is_loaded and loaded.ran_out_decoding and not loaded.rises
         )
         keys = {(is_tiled, _image_key(spec, device, settings, request, cell)) for cell in comparison.cells}
         where = device.name, device.dtype
@@ -161,7 +171,8 @@ class Engine:
     ) -> GenerationResult:
         settings, checks = resolve_request(request, loaded.spec), OutputChecks()
         loaded.decode_in_pieces(settings, checks)
-        with samplers.using(loaded.pipe, settings.sampler) as sampler_note:
+        shift = loaded.spec.flow_shift(settings.width, settings.height)
+        with samplers.using(loaded.pipe, settings.sampler, shift) as sampler_note:
             if request.image is None:
                 control = choose_control(
                     loaded.pipe, loaded.spec, request, settings, control=switched.control, cache=self.source.cache
@@ -235,12 +246,24 @@ class Engine:
                     images[keys[cell]] = image
         if progress.step_seconds is not None:
             timing = Timing(step=progress.step_seconds, rest=progress.rest_seconds)
-            self._timings.put(timing_key(loaded.spec, settings, loaded.device), timing)
+            self._learn(timing, loaded, settings, checks)
         for cell in comparison.cells:
             base = key(replace(cell, weights=(0.0,) * len(cell.weights)))
             without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
             checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
+
+    def _learn(self, timing: Timing, loaded: LoadedPipeline, settings: ResolvedRequest, checks: OutputChecks) -> None:
+        key, device = timing_key(loaded.spec, settings, loaded.device), loaded.device
+        expected, speed = self._timings.get(key), self._speed.get((device.name, device.dtype))
+        if expected is None and speed is not None:
+            expected = guess_timing(loaded.spec, settings, speed)
+        note = spill_note(timing.step, expected, device, loaded.placement.level) if expected is not None else None
+        if note is not None:
+            # Nothing to expect of the next image.
+            checks.note(note)
+            return
+        self._timings.put(key, timing)
 
     @contextmanager
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
@@ -258,6 +281,7 @@ class Engine:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested = choose_spec(request)
         if self._loaded is not None and self._loaded.requested == requested:
+            self._loaded.rise()
             return self._loaded
         plan = plan_download(requested, self.source)
         spec = plan.spec
@@ -268,7 +292,9 @@ class Engine:
         callbacks.raise_if_cancelled()
         self._unload()
         device = choose_device(spec)
-        pipe, placement = load_pipeline(spec, fetched, device)
+        # bitsandbytes quantises on the current GPU.
+        with device.current():
+            pipe, placement = load_pipeline(spec, fetched, device)
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,

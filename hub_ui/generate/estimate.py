@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.repo_layout import count_parameters
 from hub_ui.generate.memory import Device
+from hub_ui.generate.memory_plan import OffloadLevel
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import N_, _, ngettext
@@ -29,6 +31,8 @@ _SHARE_OF_NETWORK = 0.7
 # The networks' throughput relative to large matrix products.
 _EFFICIENCY = 0.4
 _LOADED_A_SECOND = 1e9
+# So many times the expected time of a step is more than an estimate can be wrong by.
+_SPILLS_FROM = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +118,22 @@ def estimate_time(
     else:
         sentence = _("roughly {time}; the first run will tell").format(time=time_)
     return Estimate(seconds=seconds, images=images, measured=known is not None, sentence=sentence)
+
+
+def spill_note(step: float, expected: Timing, device: Device, level: OffloadLevel) -> str | None:
+    """Where a driver goes on in the computer's memory instead of raising, only the time of a step, in seconds, tells.
+
+    Where each step copies all weights, it takes as long as that does.
+    """
+    is_likely = device.traits.spills_on == sys.platform and level in ("whole", "model_offload")
+    if not is_likely or step < _SPILLS_FROM * expected.step:
+        return None
+    return (
+        f"Each step took {step:.1f} s, {step / expected.step:.0f} times as long as expected: the GPU's memory was "
+        "probably full, and Windows went on in the computer's, which is slow. Close other programs or choose a "
+        "smaller image. Or forbid it, so that less is kept on the GPU: NVIDIA Control Panel, Manage 3D settings, "
+        "CUDA - Sysmem Fallback Policy, Prefer No Sysmem Fallback."
+    )
 
 
 def count_text(images: int) -> str:

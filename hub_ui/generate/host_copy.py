@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hub_ui.generate.device_kinds import kind_of
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -32,7 +34,7 @@ def copy_to_host(tensor: Tensor) -> HostCopy:
     """On CUDA the copy is queued behind the work that makes the tensor; elsewhere it waits for it."""
     import torch
 
-    if tensor.device.type != "cuda":
+    if not kind_of(tensor.device.type).pins:
         return HostCopy(values=tensor.detach().to("cpu", copy=True))
     # Only into pinned memory can the device copy by itself.
     values = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

@@ -22,13 +22,14 @@ from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import (
     Device,
+    base_too_large,
     image_too_large,
     is_decoded_in_pieces,
     is_out_of_memory,
     release_memory,
 )
 from hub_ui.generate.memory_plan import levels_of
-from hub_ui.generate.offload import Placement, Stage, place, set_tiling
+from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_cache import PromptCache
@@ -41,6 +42,8 @@ _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
 _TILED = "The image was decoded piece by piece, which changes it a little: at once it does not fit into the memory."
 _IN_PIECES = "Memory ran out while the image was decoded. It was decoded piece by piece, which changes it a little."
 _OFFLOADED = "Memory ran out once. More of the base was kept off the device then, which is slower."
+# Requests.
+_MOST_PATIENCE = 15
 # Calls and the images of their rows.
 Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
@@ -50,7 +53,8 @@ class LoadedPipeline:
     """`spec` is `requested` as its own files describe it. `sha256` is that of what no commit pins.
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
-    with the same. `one_by_one`: memory ran out, so that all calls have one row from then on.
+    with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
+    what ran out is not tried again; `stayed` counts them.
     """
 
     requested: PipelineSpec
@@ -64,12 +68,44 @@ class LoadedPipeline:
     refused: set[bool] = field(default_factory=set)
     one_by_one: bool = False
     ran_out_decoding: bool = False
+    patience: int = 0
+    stayed: int = 0
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
     def set_adapters(self, adapters: Sequence[LoraInput]) -> AdapterSwitch:
         """Sets no weights yet: each batch brings its own, and is repeated with less memory where memory runs out."""
         return self.manager.set_adapters([replace(adapter, weight=0.0) for adapter in adapters])
+
+    @property
+    def is_short(self) -> bool:
+        """Whether memory ran out, so that less of it is used than was planned."""
+        return self.one_by_one or self.ran_out_decoding or self.placement.level != self.placement.planned
+
+    @property
+    def rises(self) -> bool:
+        """Whether the next request begins as was planned."""
+        return self.is_short and self.stayed >= self.patience
+
+    def rise(self) -> None:
+        """Called before a request: memory that ran out in the one before may be there again. Where it runs out each
+        time, it is tried ever more rarely, since each try costs a part of an image.
+        """
+        if not self.rises:
+            self.patience, self.stayed = (self.patience, self.stayed + 1) if self.is_short else (0, 0)
+            return
+        self.patience, self.stayed = min(2 * self.patience + 1, _MOST_PATIENCE), 0
+        self.one_by_one = self.ran_out_decoding = False
+        planned = self.placement.planned
+        if self.placement.level == planned:
+            return
+        self.manager.disable()
+        try:
+            self.placement = first_fit(self.pipe, self.device, Placement(level=planned, planned=planned))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise base_too_large(self.spec, self.device) from error
 
     def decode_in_pieces(self, settings: ResolvedRequest, checks: OutputChecks) -> None:
         """Where the device's memory asks for it at this size, or ran out before."""
@@ -182,28 +218,29 @@ class LoadedPipeline:
             context.checks.note(_ONE_BY_ONE)
         else:
             stage: Stage = "decoding" if context.progress.is_denoised else "generating"
-            lower = self._place_lower(self.placement, stage)
-            if lower is None:
+            was_tiled = self.placement.is_tiled
+            if not self._place_lower(stage):
                 self.set_adapters(context.adapters)
                 return False
-            has_new_pieces = lower.is_tiled != self.placement.is_tiled
+            has_new_pieces = self.placement.is_tiled != was_tiled
             context.checks.note(_IN_PIECES if has_new_pieces else _OFFLOADED)
             self.ran_out_decoding = self.ran_out_decoding or has_new_pieces
-            self.placement = lower
         self.set_adapters(context.adapters)
         return True
 
-    def _place_lower(self, placement: Placement, stage: Stage) -> Placement | None:
-        """Moves the pipeline to the next lower placement that it can be moved to; None after the last."""
-        lower = placement.lower(stage, self.device.levels or levels_of(self.device.kind))
+    def _place_lower(self, stage: Stage) -> bool:
+        """Moves the pipeline to the next lower placement that it can be moved to; returns False after the last."""
+        lower = self.placement.lower(stage, self.device.levels or levels_of(self.device.kind))
         if lower is None:
-            return None
+            return False
+        # Also where it stays half moved: from there, the next request moves it.
+        self.placement = lower
         try:
             place(self.pipe, self.device, lower)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         else:
-            return lower
+            return True
         release_memory(self.device)
-        return self._place_lower(lower, "loading")
+        return self._place_lower("loading")

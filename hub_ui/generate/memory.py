@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import psutil
 
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
+from hub_ui.generate.device_kinds import DeviceKind, kind_of
 from hub_ui.generate.memory_plan import (
     MemoryPlan,
     OffloadLevel,
@@ -115,13 +117,15 @@ def _advice(spec: PipelineSpec) -> str:
 
 def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> PreviewError:
     """The error for memory that ran out at the lowest level, with what would fit."""
-    width, height = (max(64, round(side * 0.75) // 64 * 64) for side in (settings.width, settings.height))
-    smaller = smaller_bases(spec)
-    base = f", or the smaller base {smaller[0].label}" if smaller else ""
-    shorter = "fewer frames, " if settings.frames > 1 else ""
+    width, height = (round(side * 0.75) // 64 * 64 for side in (settings.width, settings.height))
+    tries = ["fewer frames"] if settings.frames > 1 else []
+    # None for an image of 64 pixels or less.
+    tries += [f"{width} × {height}"] if min(width, height) > 0 else []
+    tries += [f"or the smaller base {smaller.label}" for smaller in smaller_bases(spec)[:1]]
+    advice = f"Try {', '.join(tries)}, or close other programs." if tries else "Close other programs."
     return PreviewError(
         f"{settings.width} × {settings.height} with {spec.label} does not fit into the memory of this {device.label}, "
-        f"not even piece by piece. Try {shorter}{width} × {height}{base}, or close other programs."
+        f"not even piece by piece. {advice}"
     )
 
 
@@ -140,9 +144,22 @@ class Device:
     levels: tuple[OffloadLevel, ...] = ()
 
     @property
+    def traits(self) -> DeviceKind:
+        return kind_of(self.kind)
+
+    @property
     def name(self) -> str:
         """torch's name of this very device: "cuda:1"."""
-        return f"{self.kind}:{self.index}" if self.kind in ("cuda", "xpu") else self.kind
+        return f"{self.kind}:{self.index}" if self.traits.has_own_memory else self.kind
+
+    def current(self) -> AbstractContextManager[object]:
+        """Within it, it is torch's current one of its kind, as which diffusers makes its streams."""
+        import torch
+
+        if not self.traits.has_own_memory:
+            return nullcontext()
+        current: AbstractContextManager[object] = getattr(torch, self.kind).device(self.index)
+        return current
 
 
 def choose_device(spec: PipelineSpec) -> Device:
@@ -163,7 +180,7 @@ def choose_device(spec: PipelineSpec) -> Device:
     if torch.backends.mps.is_available():
         # Before macOS 14 there is no bfloat16 on it.
         has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
-        dtype: str = spec.dtype if has_bfloat16 else "float16"
+        dtype: str = spec.dtype if has_bfloat16 else "float16" if spec.runs_in_float16 else "float32"
         total = int(torch.mps.recommended_max_memory())
         free = total - int(torch.mps.driver_allocated_memory())
         return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free, total_bytes=total)
@@ -180,10 +197,13 @@ def _choose_cuda(spec: PipelineSpec) -> Device:
     free, total = torch.cuda.mem_get_info(index)
     # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
     if torch.version.hip is None and torch.cuda.get_device_properties(index).major < 8:
-        # What was trained in bfloat16 overflows in float16, so rather in full precision, if it fits: into all of its
-        # memory, as above.
+        # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits: into all of its
+        # memory, as above. What surely overflows is computed in bfloat16 all the same, which torch does in float32.
         fits = required_memory(spec, "float32") <= total
-        dtype = "float32" if spec.dtype == "bfloat16" and fits else "float16"
+        if spec.dtype == "float16" or not fits:
+            dtype = "float16" if spec.runs_in_float16 else "bfloat16"
+        else:
+            dtype = "float32"
     label = torch.cuda.get_device_name(index)
     return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=index)
 
@@ -196,15 +216,13 @@ def _most_free(backend: Any) -> int:
 
 def prepare(pipe: Any, device: Device) -> None:
     """Sets what a device computes faster or safer with, before the pipeline is moved there."""
-    if device.kind == "mps" and hasattr(pipe, "enable_attention_slicing"):
+    if device.traits.slices_attention and hasattr(pipe, "enable_attention_slicing"):
         # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
         pipe.enable_attention_slicing()
-    if device.kind == "cpu" or (device.kind == "cuda" and device.dtype != "float32"):
+    if device.dtype in device.traits.channels_last:
         import torch
 
-        # Convolutions on a CPU are up to three times faster in this layout, and CUDA's tensor cores take no other in
-        # half precision: cuDNN would convert to it and back. Video networks have 3D convolutions too,
-        # which have no such layout.
+        # Up to three times faster on a CPU. Video networks have 3D convolutions too, which have no such layout.
         for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
             if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
                 part.to(memory_format=torch.channels_last)
@@ -215,9 +233,6 @@ def release_memory(device: Device) -> None:
     import torch
 
     gc.collect()
-    if device.kind == "cuda":
-        torch.cuda.empty_cache()
-    if device.kind == "xpu":
-        torch.xpu.empty_cache()
-    if device.kind == "mps":
-        torch.mps.empty_cache()
+    empty = getattr(getattr(torch, device.kind), "empty_cache", None)
+    if empty is not None:
+        empty()

@@ -10,6 +10,7 @@ from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.activations import activations
 from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
 from hub_ui.generate.base_models.precision import NETWORKS, weight_bytes
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
 # Each takes less of the device's memory than the one before, and more time. From model_offload on, the weights are in
@@ -95,13 +96,14 @@ def footprint(spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None =
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
     latent = latent_frames(frames)
     decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels
+    decoding_scale = 2 if spec.decodes_in_float32 else scale
     return Footprint(
         parts=parts,
         largest_layers=largest,
         encoding=round(_ENCODING * scale),
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
-        decoding=round(decoding * scale),
-        tiled_decoding=round(min(used.decoding.tiled, decoding) * scale),
+        decoding=round(decoding * decoding_scale),
+        tiled_decoding=round(min(used.decoding.tiled, decoding) * decoding_scale),
         estimated=is_estimated(spec),
         is_converted=spec.precision == "full" and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
     )
@@ -158,14 +160,14 @@ def plan_memory(
     """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer.
 
     None is any amount. `kind` is torch's name of the device; `levels` are those to choose from, where they are not all
-    that it has. Images are decoded piece by piece only where no level can decode them whole: a level changes no pixel,
+    that it has. Images are decoded piece by piece only where no level can decode them whole: a level rounds at most,
     pieces do.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind)
     for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
-        taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
+        taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
         fits_device = memory is None or peak * _GAPS <= memory
         fits_ram = ram is None or taken <= ram
         if fits_device and fits_ram:
@@ -198,7 +200,7 @@ def _short_of_ram(taken: int, ram: int) -> str:
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
     """The levels of a device, by torch's name for it: without memory of its own there is nothing to offload from."""
-    return LEVELS[:1] if kind in ("cpu", "mps") else LEVELS
+    return LEVELS if kind_of(kind).has_own_memory else LEVELS[:1]
 
 
 def usable_memory(card: int) -> int:

@@ -5,7 +5,9 @@ model_offload   one part at a time on the device, the others in the computer's m
 group_offload   one layer at a time, while the next one is copied from the computer's memory
 disk_offload    the same, copied from files
 
-A level changes no image. Decoding piece by piece does, a little: it is chosen apart from the level.
+A level changes an image by rounding alone: in files, convolutions have a layout of their own, which is summed up in
+another order, and in half precision that can be seen. The other levels give the same bits. Decoding piece by piece
+changes an image a little: it is chosen apart from the level.
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
-# Devices whose copies can run beside their computing.
-_WITH_STREAMS = ("cuda", "xpu")
 # Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
 # The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
@@ -35,10 +35,11 @@ _GROUP_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_gr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """How a pipeline is kept in memory."""
+    """How a pipeline is kept in memory. `planned` is the level where memory suffices as expected."""
 
     level: OffloadLevel = "whole"
     is_tiled: bool = False
+    planned: OffloadLevel = "whole"
 
     def lower(self, stage: Stage, levels: tuple[OffloadLevel, ...]) -> Placement | None:
         """What to try after memory ran out in that stage; None after the last."""
@@ -77,7 +78,8 @@ def place(pipe: Any, device: Device, placement: Placement) -> None:
     release_memory(device)
     if placement.level == "model_offload":
         _offload_parts(pipe, device)
-    else:
+        return
+    with device.current():
         _offload_groups(pipe, device, on_disk=placement.level == "disk_offload")
 
 
@@ -136,7 +138,7 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
 
     networks = _networks(pipe)
     weights = sum(value.numel() * value.element_size() for part in networks.values() for value in part.parameters())
-    streams = device.kind in _WITH_STREAMS and not on_disk
+    streams = device.traits.has_own_memory and not on_disk
     for name, part in networks.items():
         # Autoencoders are small, keep values between calls, and are no groups.
         if is_autoencoder(name):

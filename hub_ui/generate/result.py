@@ -33,7 +33,7 @@ class GenerationReport:
     sentences for the user. `control` is the control image as the network saw it.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
     call, and how LoRAs were applied in all images together (see GeneratedImage). `level` is where the weights were kept
-    at the end (see offload.py), which changes no image.
+    at the end (see offload.py).
     """
 
     base: str

@@ -186,10 +186,12 @@ def use(pipe: Any, name: str) -> str | None:
 
 
 @contextmanager
-def using(pipe: Any, name: str | None) -> Iterator[str | None]:
-    """Sets the sampler within a block; None keeps the base's own."""
+def using(pipe: Any, name: str | None, flow_shift: float | None = None) -> Iterator[str | None]:
+    """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own."""
     before = pipe.scheduler
     try:
+        if flow_shift is not None and "flow_shift" in before.config:
+            pipe.scheduler = type(before).from_config(before.config, flow_shift=flow_shift)
         yield use(pipe, name) if name else None
     finally:
         pipe.scheduler = before

@@ -377,5 +377,6 @@ def _own(like: PipelineSpec, source: str, pipeline: str | None = None) -> Pipeli
         gated=False,
         scheduler=None,
         scheduler_options={},
+        flow_shifts=None,
         checkpoint=None,
     )

@@ -173,12 +173,15 @@ class DownloadPlan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalBase:
-    """`parts` are folders of parts outside `folder`, by name; weights in `checkpoint` replace those of some parts."""
+    """`parts` are folders of parts outside `folder`, by name; weights in `checkpoint` replace those of some parts, and
+    those in `beside` of further networks.
+    """
 
     folder: Path
     revision: str | None = None
     parts: Mapping[str, Path] = field(default_factory=dict)
     checkpoint: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 # What a pipeline is read from.
@@ -194,7 +197,7 @@ def base_sha256(base: LocalBase) -> str | None:
         else [file for file in base.folder.rglob("*") if file.suffix in _FILES_OF_A_BASE and file.is_file()]
     )
     if base.checkpoint:
-        files.append(base.checkpoint)
+        files += [base.checkpoint, *base.beside.values()]
     lines = sorted(f"{_name_in(base, file)} {_file_sha256(file)}" for file in files)
     return sha256("\n".join(lines).encode()).hexdigest() if lines else None
 
@@ -282,9 +285,11 @@ def download(plan: DownloadPlan, source: Source, on_bytes: Callable[[int], None]
         return LocalBase(folder=Path(plan.spec.source), checkpoint=file)
     folders = [_download_piece(piece, plan.spec, source, on_bytes) for piece in plan.repos]
     parts = {piece.part: folder / piece.folder for piece, folder in zip(plan.repos, folders, strict=True) if piece.part}
-    if checkpoint and checkpoint.repo:
-        file = folders[-1] / checkpoint.file
-    return LocalBase(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
+    local = LocalBase(folder=folders[0], revision=plan.revision, parts=parts, checkpoint=file)
+    if checkpoint is None or checkpoint.repo is None:
+        return local
+    beside = {part: folders[-1] / name for part, name in checkpoint.beside}
+    return replace(local, checkpoint=folders[-1] / checkpoint.file, beside=beside)
 
 
 def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo_layout.Index | None]:
@@ -335,13 +340,14 @@ def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload
     checkpoint = choice.checkpoint
     if checkpoint is None or checkpoint.repo is None:
         return ()
+    names = [checkpoint.file, *(name for _, name in checkpoint.beside)]
     cached = RepoCache(checkpoint.repo, source.cache)
     for revision in [checkpoint.revision] if checkpoint.revision else cached.commits():
-        if files := cached.files(revision, [checkpoint.file]):
+        if files := cached.files(revision, names):
             return (RepoDownload(repo=checkpoint.repo, revision=revision, files=files),)
     query = _query(checkpoint.repo, choice, source)
     info = _ask_hub(query, checkpoint.revision, source)
-    return (_plan_files(query, info, [checkpoint.file], source),)
+    return (_plan_files(query, info, names, source),)
 
 
 def _query(repo: str, choice: PipelineSpec, source: Source) -> RepoQuery:

@@ -19,9 +19,17 @@ from hub_ui.i18n import _
 
 
 def load_single_file(
-    kind: Any, choice: PipelineSpec, folder: Path, file: Path, parts: Mapping[str, Any], options: Mapping[str, Any]
+    kind: Any,
+    choice: PipelineSpec,
+    folder: Path,
+    file: Path,
+    parts: Mapping[str, Any],
+    options: Mapping[str, Any],
+    beside: Mapping[str, Path],
 ) -> Any:
-    """A pipeline of class `kind`. `folder` has everything but the weights in `file`; `parts` are loaded already."""
+    """A pipeline of class `kind`. `folder` has everything but the weights in `file`, and those of the networks in
+    `beside`; `parts` are loaded already.
+    """
     index = repo_layout.read_index(folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
@@ -45,19 +53,20 @@ def load_single_file(
                 ).format(name=file.name)
             )
         return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options)
-    name = next(iter(brings))
-    network = _part_class(index.parts[name]) if name in index.parts else None
-    if network is None or not hasattr(network, "from_single_file"):
-        raise NoBase(
-            _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
-                name=file.name, name2=name
+    [name] = brings - beside.keys()
+    for part, path in {name: file, **beside}.items():
+        network = _part_class(index.parts[part]) if part in index.parts else None
+        if network is None or not hasattr(network, "from_single_file"):
+            raise NoBase(
+                _("diffusers can't read {name} as a {name2}. Choose a base in diffusers' layout.").format(
+                    name=path.name, name2=part
+                )
             )
-        )
-    if file.suffix.lower() == ".gguf":
-        dtype = next(value for key, value in options.items() if key.endswith("dtype"))
-        rest[name] = quantisation.read_gguf(network, file, folder, name, dtype, options)
-    else:
-        rest[name] = network.from_single_file(str(file), config=str(folder), subfolder=name, **options)
+        if path.suffix.lower() == ".gguf":
+            dtype = next(value for key, value in options.items() if key.endswith("dtype"))
+            rest[part] = quantisation.read_gguf(network, path, folder, part, dtype, options)
+        else:
+            rest[part] = network.from_single_file(str(path), config=str(folder), subfolder=part, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
 
 
@@ -74,7 +83,9 @@ def _part_class(part: repo_layout.Part) -> Any:
     import diffusers
     import transformers
 
-    return getattr({"diffusers": diffusers, "transformers": transformers}.get(part.library, diffusers), part.kind)
+    # Parts that one pipeline alone has are in its own folder, as LTX-2's connectors are.
+    own = getattr(diffusers.pipelines, part.library, diffusers)
+    return getattr({"diffusers": diffusers, "transformers": transformers}.get(part.library, own), part.kind)
 
 
 # What diffusers, transformers and torch raise for files that are missing, truncated, or another model's.
@@ -99,7 +110,8 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
             pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
         pipe.set_progress_bar_config(disable=True)
         prepare(pipe, device)
-        placement = first_fit(pipe, device, Placement(level=plan_device(choice, device).level))
+        level = plan_device(choice, device).level
+        placement = first_fit(pipe, device, Placement(level=level, planned=level))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error
@@ -173,9 +185,12 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
             local_files_only=True,
             **({"dtype": dtype, "use_safetensors": True} if has_weights else {}),
         )
+    if choice.decodes_in_float32 and (index := repo_layout.read_index(fetched.folder)) and "vae" in index.parts:
+        in_float32 = {**options, name: torch.float32}
+        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", choice, in_float32)
     parts = _quantised_parts(choice, fetched, device, parts, options)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
-        return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options)
+        return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options, fetched.beside)
     takes = inspect.signature(kind.__init__).parameters
     # Parts that were not downloaded are named in the index all the same; None keeps diffusers from looking for them.
     options |= {name: None for name in repo_layout.LEFT_OUT if name in takes} | _variant_option(choice, fetched.folder)

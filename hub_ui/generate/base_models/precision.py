@@ -20,7 +20,8 @@ _WITH_FP8 = ("cuda", "xpu", "cpu")
 class Precision:
     """`bits` are those of one weight with its share of the scales. `devices` are torch's names of what it runs on.
 
-    `package` is the one it needs that is not always installed.
+    `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
+    does.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Precision:
     bits: float
     devices: tuple[str, ...] = _ANY
     package: str | None = None
+    in_float16: bool = False
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
@@ -39,15 +41,22 @@ def _gguf(name: str, bits: float) -> Precision:
 
 
 FULL = Precision(id="full", label="full precision", method="full", bits=16)
-# The best first. The bits of GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
+# The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
+# GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
 # and M have some layers in more bits. Apple's GPUs have no 8-bit floats, and bitsandbytes is for CUDA.
 PRECISIONS: tuple[Precision, ...] = (
     FULL,
     _gguf("Q8_0", 8.5),
-    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     Precision(
-        id="int8", label="8-bit integers", method="bitsandbytes", bits=8, devices=("cuda",), package="bitsandbytes"
+        id="int8",
+        label="8-bit integers",
+        method="bitsandbytes",
+        bits=8,
+        devices=("cuda",),
+        package="bitsandbytes",
+        in_float16=True,
     ),
+    Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     _gguf("Q6_K", 6.5625),
     _gguf("Q5_K_M", 5.7),
     _gguf("Q5_K_S", 5.5),
@@ -63,12 +72,15 @@ PRECISIONS: tuple[Precision, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkFile:
-    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes)."""
+    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes). `second` is the file of a second
+    network of the same size.
+    """
 
     precision: str
     repo: str
     file: str
     gigabytes: float
+    second: str | None = None
 
 
 def _files(repo: str, name: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
@@ -76,6 +88,14 @@ def _files(repo: str, name: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
     return tuple(
         NetworkFile(precision=f"gguf-{kind.lower()}", repo=repo, file=f"{name}-{kind}.gguf", gigabytes=size)
         for kind, size in gigabytes.items()
+    )
+
+
+def _pairs(repo: str, first: str, second: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
+    """Of two networks."""
+    others = _files(repo, second, **gigabytes)
+    return tuple(
+        replace(one, second=other.file) for one, other in zip(_files(repo, first, **gigabytes), others, strict=True)
     )
 
 
@@ -109,6 +129,19 @@ FILES: Mapping[str, tuple[NetworkFile, ...]] = {
     "sd-3.5-large-turbo": _files("city96/stable-diffusion-3.5-large-turbo-gguf", "sd3.5_large_turbo", Q8_0=8.8),
     "wan-2.1-t2v-14b": _files("city96/Wan2.1-T2V-14B-gguf", "wan2.1-t2v-14b", Q4_K_M=10.1),
     "wan-2.2-ti2v-5b": _files("QuantStack/Wan2.2-TI2V-5B-GGUF", "Wan2.2-TI2V-5B", Q8_0=5.4, Q4_K_M=3.4),
+    "hidream": _files("city96/HiDream-I1-Full-gguf", "hidream-i1-full", Q4_K_M=11.5),
+    "krea-2-turbo": _files(
+        "vantagewithai/Krea-2-Turbo-GGUF", "krea2_turbo", Q8_0=13.7, Q6_K=10.6, Q5_K_M=8.9, Q4_K_M=7.5
+    ),
+    "krea-2": _files("vantagewithai/Krea-2-Raw-GGUF", "krea2_raw", Q5_K_M=8.9),
+    "ltx-2": _files("unsloth/LTX-2-GGUF", "ltx-2-19b-dev", Q8_0=20.4, Q6_K=16.0, Q5_K_M=14.3, Q4_K_M=12.8),
+    "wan-2.2-t2v-a14b": _pairs(
+        "QuantStack/Wan2.2-T2V-A14B-GGUF",
+        "HighNoise/Wan2.2-T2V-A14B-HighNoise",
+        "LowNoise/Wan2.2-T2V-A14B-LowNoise",
+        Q8_0=15.4,
+        Q4_K_M=9.8,
+    ),
     "hunyuan-video": _files("city96/HunyuanVideo-gguf", "hunyuan-video-t2v-720p", Q4_0=7.7),
 }
 
@@ -142,7 +175,9 @@ def in_precision(spec: PipelineSpec, precision: str) -> PipelineSpec | None:
         return None
     checkpoint = None
     if file is not None:
-        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=frozenset({"transformer"}))
+        beside = (("transformer_2", file.second),) if file.second else ()
+        brings = frozenset({"transformer", *(part for part, _ in beside)})
+        checkpoint = Checkpoint(repo=file.repo, file=file.file, brings=brings, beside=beside)
     return replace(spec, precision=precision, checkpoint=checkpoint)
 
 
@@ -154,8 +189,12 @@ def precise_label(spec: PipelineSpec) -> str:
 
 
 def precisions_of(spec: PipelineSpec, device: str) -> list[PipelineSpec]:
-    """The base in every precision that it has on such a device, the best first."""
-    found = (in_precision(spec, precision.id) for precision in PRECISIONS if precision.runs_on(device))
+    """The base in every precision that it has on such a device and does not overflow in, the best first."""
+    found = (
+        in_precision(spec, precision.id)
+        for precision in PRECISIONS
+        if precision.runs_on(device) and (spec.runs_in_float16 or not precision.in_float16)
+    )
     return [one for one in found if one is not None]
 
 
@@ -165,6 +204,8 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
     `table` are the parameters of a text encoder's table of words, which keeps that type.
     """
     precision = precision_of(spec)
+    if part == "vae" and spec.decodes_in_float32:
+        return parameters * 4
     if precision.method != "full" and part in NETWORKS:
         file = _file(spec, spec.precision)
         return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)

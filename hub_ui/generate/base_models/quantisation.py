@@ -36,16 +36,20 @@ def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, option
 
 
 def _unpack_others(network: nn.Module, dtype: Any) -> None:
-    """Norms and tables in bfloat16 are packed in GGUF's eyes too, and only linear layers unpack what they hold."""
+    """What is in bfloat16 is packed in GGUF's eyes too: norms and tables, which nothing would unpack, and first layers,
+    which a control LoRA widens.
+    """
     import diffusers.quantizers.gguf.utils as of_gguf
     from torch.nn import Parameter
 
+    unpack: Any = of_gguf.dequantize_gguf_tensor  # untyped
+    kind: Any = of_gguf.GGUFParameter
     for module in network.modules():
-        for name, value in list(module._parameters.items()):
+        packed = {name: value for name, value in module._parameters.items() if isinstance(value, kind)}
+        for name, value in packed.items():
             is_weight = name == "weight" and isinstance(module, of_gguf.GGUFLinear)
-            if isinstance(value, of_gguf.GGUFParameter) and not is_weight:
-                unpacked: Any = of_gguf.dequantize_gguf_tensor  # untyped
-                module._parameters[name] = Parameter(unpacked(value).to(dtype), requires_grad=False)
+            if not is_weight or value.quant_type.name == "BF16":
+                module._parameters[name] = Parameter(unpack(value).to(dtype), requires_grad=False)
 
 
 def bitsandbytes_config(precision: Precision, dtype: Any) -> Any:

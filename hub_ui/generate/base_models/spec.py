@@ -7,6 +7,15 @@ from typing import Any, Literal
 from connectors.claims import base_models
 
 DType = Literal["bfloat16", "float16"]
+# Architectures whose values leave the range of float16, so that images are black there.
+_WIDE_RANGE = frozenset(
+    [
+        "anima", "cogvideox", "hidream", "hunyuan-image", "hunyuan-video", "hunyuan-video-1.5", "ltx-video",
+        "ltx-video-2", "lumina2", "mochi", "qwen-image", "qwen-image-2", "sana", "z-image",
+    ]
+)  # fmt: skip
+# Pixels of a frame.
+_BETWEEN_480P_AND_720P = 640_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +39,16 @@ class SharedComponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`."""
+    """A .safetensors or .gguf file (local, or in `repo`) whose weights replace those of the parts it `brings`.
+
+    `beside` are files of further networks in the same repo, by the names of the parts, which are in `brings` too.
+    """
 
     file: str
     brings: frozenset[str]
     repo: str | None = None
     revision: str | None = None
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +59,9 @@ class PipelineSpec:
     None pins the one found at the first download. `gigabytes` is the download's size (10^9 bytes), `memory` what a
     device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
     `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
-    images. `needs_image`: it edits an image. `assumed`: a user's own base that has not been read yet; its
-    `architecture` may be "". `precision` is an id of precision.py: how the network's weights are stored.
+    images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
+    whatever the rest computes in. `needs_image`: it edits an image. `assumed`: a user's own base that has not been read
+    yet; its `architecture` may be "". `precision` is an id of precision.py: how the network's weights are stored.
     """
 
     id: str
@@ -69,6 +83,8 @@ class PipelineSpec:
     scheduler: str | None = None
     scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
     video: VideoSpec | None = None
+    flow_shifts: tuple[float, float] | None = None
+    decodes_in_float32: bool = False
     needs_image: bool = False
     shared_components: tuple[SharedComponent, ...] = ()
     checkpoint: Checkpoint | None = None
@@ -79,6 +95,14 @@ class PipelineSpec:
     def is_modular(self) -> bool:
         """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
         return self.pipeline.endswith("ModularPipeline")
+
+    @property
+    def runs_in_float16(self) -> bool:
+        return self.dtype == "float16" or self.architecture not in _WIDE_RANGE
+
+    def flow_shift(self, width: int, height: int) -> float | None:
+        """None keeps the scheduler's own."""
+        return None if self.flow_shifts is None else self.flow_shifts[width * height > _BETWEEN_480P_AND_720P]
 
     @property
     def page(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hub_ui.generate.base_models.spec import (
     Checkpoint,
@@ -253,18 +254,20 @@ IMAGE_BASES: tuple[PipelineSpec, ...] = (
 
 _WAN = "Wan-AI"
 _WAN_CLIP = VideoSpec(frames=33, fps=16)
+# As diffusers' examples have them. The autoencoder of Wan 2.2 5B takes more than 8 GB in float32, so it stays as it is.
+_WAN_21: Mapping[str, Any] = {"flow_shifts": (3.0, 5.0), "decodes_in_float32": True}
 _HUNYUAN = "hunyuanvideo-community"
 _HUNYUAN_VIDEO_LICENSE = "Tencent Hunyuan Community License Agreement"
 
 FILM_BASES: tuple[PipelineSpec, ...] = (
     base(
         "wan-2.1-t2v-14b", "Wan 2.1 14B", "wan", f"{_WAN}/Wan2.1-T2V-14B-Diffusers", "WanPipeline", steps=30,
-        guidance=5.0, size=(832, 480), gigabytes=80.0, memory=47.0, video=_WAN_CLIP,
+        guidance=5.0, size=(832, 480), gigabytes=80.0, memory=47.0, video=_WAN_CLIP, **_WAN_21,
         revision="38ec498cb3208fb688890f8cc7e94ede2cbd7f68",
     ),
     base(
         "wan-2.1-t2v-1.3b", "Wan 2.1 1.3B", "wan", f"{_WAN}/Wan2.1-T2V-1.3B-Diffusers", "WanPipeline", steps=30,
-        guidance=5.0, size=(832, 480), gigabytes=28.9, memory=17.0, video=_WAN_CLIP,
+        guidance=5.0, size=(832, 480), gigabytes=28.9, memory=17.0, video=_WAN_CLIP, **_WAN_21,
         revision="0fad780a534b6463e45facd96134c9f345acfa5b",
     ),
     base(
@@ -274,7 +277,7 @@ FILM_BASES: tuple[PipelineSpec, ...] = (
     ),
     base(
         "wan-2.2-t2v-a14b", "Wan 2.2 A14B", "wan", f"{_WAN}/Wan2.2-T2V-A14B-Diffusers", "WanPipeline", steps=30,
-        guidance=4.0, size=(832, 480), gigabytes=126.0, memory=80.0, video=_WAN_CLIP,
+        guidance=4.0, size=(832, 480), gigabytes=126.0, memory=80.0, video=_WAN_CLIP, decodes_in_float32=True,
         revision="5be7df9619b54f4e2667b2755bc6a756675b5cd7",
     ),
     base(

@@ -8,6 +8,7 @@ from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.key_maps.stable_diffusion import is_numbered, plain, targets_by_number
 from hub_ui.generate.lora.module_names import Names, by_head, flat
 from hub_ui.generate.lora.modules import (
+    PART_OF_FUSED,
     KeyMapping,
     Layer,
     MappedLayer,
@@ -118,12 +119,17 @@ def _targets(layer: Layer, shapes: Mapping[str, Shape], names: Names, numbered: 
         if layer.name in numbered:
             return (numbered[layer.name],)
         raise _NoTarget("of layers that are only numbered, and do not fit this base in the order of their numbers")
-    found = _find(layer.name, names)
+    part = PART_OF_FUSED.match(layer.name)
+    found = _find(part["fused"] if part else layer.name, names)
     if found.encoder is not None:
         return _encoder_targets(found, found.encoder, size, names)
     if not found.candidates:
         raise _NoTarget("of layers this base does not have", found.name)
     targets = found.candidates[0]
+    if part is not None:
+        targets = tuple(replace(each, rows=None) for each in targets[int(part["number"]) :][:1])
+        if not targets:
+            raise _NoTarget("of layers this base does not have", layer.name)
     # DiffSynth trains MiniMax-H3 as it is published, where q, k and v alternate by head; others reorder them first.
     # Only the adapter's name that PEFT writes shows whose file it is.
     is_diffsynth = any(key.endswith(".default.weight") for key in layer.keys.values())

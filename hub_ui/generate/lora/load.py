@@ -139,7 +139,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     missed: defaultdict[str, list[str]] = defaultdict(list)
     for each in mapping.missed:
         missed[each.reason] += each.keys
-    applied = 0
+    applied = set[str]()
     for mapped in mapping.layers:
         try:
             # A layer takes effect on all of its targets or on none: half of a fused layer is another layer.
@@ -155,7 +155,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
             found[target.key] = (*found.get(target.key, ()), *some)
             if target.inputs is not None:
                 inputs[target.key] = target.inputs
-        applied += len(mapped.layer.keys)
+        applied |= set(mapped.layer.keys.values())
     if not applied:
         reasons = "; ".join(f"{len(keys)} {reason}" for reason, keys in missed.items())
         raise DoesNotFit(
@@ -170,7 +170,7 @@ def load_patches(adapter: LoraInput, parts: Mapping[str, nn.Module], names: Name
     return LoraPatches(
         patches=found,
         inputs=inputs,
-        applied=applied,
+        applied=len(applied),
         total=len(shapes),
         missed=tuple(Missed(reason=reason, keys=tuple(keys)) for reason, keys in missed.items()),
         remark=_remark(mapping.layers, shapes, names),

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connectors.errors import DoesNotFit
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
+from hub_ui.i18n import _
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -75,10 +78,10 @@ class Originals:
             now = param.read()
             # On a GPU the memory stays the same; elsewhere the own values are kept where they are.
             new = now if now.device != own.device else torch.empty_like(own)
+            wanted = self._device or str(now.device)
+            device = wanted if kind_of(wanted).merges else "cpu"
             for rows in _tiles(tuple(own.shape), [patch for patch, _ in patches]):
-                base = (now if is_new else own)[rows].to(
-                    _compute_device(self._device or str(now.device)), torch.float32
-                )
+                base = (now if is_new else own)[rows].to(device, torch.float32)
                 new[rows] = _plus(base, name, patches, rows).to(own.dtype)
             param.write(new)
 
@@ -104,15 +107,11 @@ def _copy_to_host(own: Tensor, *, pin: bool) -> Tensor:
     are."""
     import torch
 
-    if own.device.type in ("cpu", "mps"):
+    kind = kind_of(own.device.type)
+    if not kind.has_own_memory:
         return own
-    kept = torch.empty_like(own, device="cpu", pin_memory=pin and own.device.type == "cuda")
+    kept = torch.empty_like(own, device="cpu", pin_memory=pin and kind.pins)
     return kept.copy_(own)
-
-
-def _compute_device(device: str) -> str:
-    # Apple's GPUs lack some of the operations for rotations, and share their memory with the processor.
-    return "cpu" if device == "mps" else device
 
 
 def _tiles(shape: tuple[int, ...], patches: Sequence[Patch]) -> Iterator[slice]:
@@ -139,7 +138,7 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
     """Gives a layer more inputs for a control LoRA, and returns the function that restores it.
 
     FLUX's `x_embedder` gets 128 inputs in place of 64, with weight 0 for the new ones. The module object stays the
-    same.
+    same. Raises DoesNotFit for a layer whose weights are packed.
     """
     import torch
 
@@ -147,6 +146,10 @@ def expand_input(parts: Mapping[str, nn.Module], at: ModuleKey, inputs: int) -> 
     param = param_handles(network, at[1])["weight"]
     layer: Any = param.module
     weight, config = param.read(), getattr(network, "config", None)
+    if not weight.is_floating_point():
+        raise DoesNotFit(
+            _("A control LoRA can't widen the quantised input of this base. Choose full precision (--quality full).")
+        )
     is_configured = getattr(config, "in_channels", None) == weight.shape[1]
     with torch.inference_mode(False), torch.no_grad():
         param.write(torch.cat([weight, weight.new_zeros(weight.shape[0], inputs - weight.shape[1])], 1))

@@ -108,6 +108,10 @@ EXPERT = "of a mixture of LoRAs, which the preview can't weigh"
 _NORM = re.compile(r"\.(?:(?:query|key)_norm(?=\.scale$)|norm_(?:added_)?[qk](?=\.weight$))")
 
 
+# The name of a part that kohya's OFT for FLUX turns by blocks of its own: q, k and v of a fused layer.
+PART_OF_FUSED = re.compile(r"(?P<fused>.+)\.oft_blocks\.(?P<number>\d+)$")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Kind:
     """The parts of an algorithm's layers; of each group in `needs`, one set has to be complete."""
@@ -156,6 +160,13 @@ def layers_of(shapes: Mapping[str, Shape]) -> tuple[tuple[Layer, ...], tuple[Mis
     for part, names in sorted_names.parts.items():
         for name, key in names.items():
             by_layer.setdefault(name, {})[part] = key
+    # Parts of a fused layer have its alpha, each for itself.
+    fused = {name: match["fused"] for name in by_layer if (match := PART_OF_FUSED.match(name))}
+    for name, whole in fused.items():
+        by_layer[name] = {**by_layer[name], **by_layer.get(whole, {})}
+    for whole in fused.values():
+        if by_layer.get(whole, {}).keys() <= {"alpha"}:
+            by_layer.pop(whole, None)
     layers: list[Layer] = []
     missed: dict[str, list[str]] = {}
     for name, keys in by_layer.items():

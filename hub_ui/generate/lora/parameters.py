@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,14 +100,21 @@ def _read_file(group: Any, key: str) -> Tensor:
 
 
 def _write_file(group: Any, key: str, value: Tensor) -> None:
+    """Into a new file. What was read of the old one may still be mapped into memory, and then Windows neither replaces
+    nor deletes it: it is deleted with a later one, or with the folder.
+    """
     from safetensors.torch import load_file, save_file
 
-    tensors = {**load_file(group.safetensors_file_path, device="cpu"), key: value}
-    path = Path(group.safetensors_file_path)
-    part = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, part)
-    # Not written in place: a reader may have the file mapped into memory.
-    os.replace(part, path)
+    old = Path(group.safetensors_file_path)
+    name, *number = old.stem.split(".")
+    new = old.with_name(f"{name}.{int(number[0]) + 1 if number else 1}.safetensors")
+    tensors = {**load_file(old, device="cpu"), key: value}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, new)
+    group.safetensors_file_path = str(new)
+    tensors.clear()
+    for path in {old, *old.parent.glob(f"{name}.*")} - {new}:
+        with suppress(OSError):
+            path.unlink()
 
 
 def param_handles(part: nn.Module, name: str) -> Mapping[str, ParamHandle]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,13 +40,14 @@ _WITH_INDICES = ("index", "index_put", "index_put_", "_unsafe_index")
 class Card:
     """One device. Bytes: its `memory`, what other programs take of it, what is in use now, and was at most.
 
-    With a `limit` it has less than it says, as where gaps between allocations take the rest. `major` is the first
-    number of its compute capability.
+    With a `limit` it has less than it says, as where gaps between allocations take the rest; the allocation of number
+    `fails_at` fails once. `major` is the first number of its compute capability.
     """
 
     memory: int = 2**30
     by_others: int = 0
     limit: int | None = None
+    fails_at: int | None = None
     major: int = 8
     used: int = 0
     peak: int = 0
@@ -57,11 +58,12 @@ class Card:
         return self.memory - self.by_others - self.used
 
     def take(self, size: int, name: str) -> None:
-        if size > self.free or (self.limit is not None and self.used + size > self.limit):
+        self.allocations += 1
+        is_short = size > self.free or (self.limit is not None and self.used + size > self.limit)
+        if is_short or self.allocations == self.fails_at:
             raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {size} bytes on {name}.")
         self.used += size
         self.peak = max(self.peak, self.used)
-        self.allocations += 1
 
     def give_back(self, size: int) -> None:
         self.used -= size
@@ -69,10 +71,13 @@ class Card:
 
 @dataclass(kw_only=True)
 class SimulatedCuda:
-    """`unindexed` are the callers that said "cuda", or asked `torch.cuda` for memory, and did not say which device."""
+    """`unindexed` are the callers that said "cuda", or asked `torch.cuda` for memory, and did not say which device.
+    `queued` are the numbers of the devices of whose streams any was made or asked for.
+    """
 
     cards: tuple[Card, ...]
     unindexed: list[str] = field(default_factory=list)
+    queued: set[int] = field(default_factory=set)
     current: int = 0
     # Of storages, by their addresses.
     _places: dict[int, torch.device] = field(default_factory=dict)
@@ -271,8 +276,8 @@ _INSTEAD: Mapping[Any, Callable[..., Any]] = {
 }
 
 
-class _Queue:
-    """A stream or an event: everything is done at once, so that nothing has to be waited for."""
+class _Event:
+    """Everything is done at once, so that nothing has to be waited for."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -280,14 +285,19 @@ class _Queue:
     def synchronize(self) -> None:
         pass
 
-    def wait_stream(self, stream: _Queue) -> None:
-        pass
-
-    def record(self, stream: _Queue) -> None:
+    def record(self, stream: _Stream) -> None:
         pass
 
     def query(self) -> bool:
         return True
+
+
+@dataclass(kw_only=True)
+class _Stream(_Event):
+    device: torch.device
+
+    def wait_stream(self, stream: _Stream) -> None:
+        pass
 
 
 def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
@@ -300,6 +310,16 @@ def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
     def properties(device: Any = None) -> Any:
         card = cuda.cards[cuda.current if device is None else cuda.named(device).index]
         return SimpleNamespace(name="Simulated card", major=card.major, minor=0, total_memory=card.memory)
+
+    def stream(device: Any = None, **_kwargs: Any) -> _Stream:
+        place = cuda.named(cuda.current if device is None else device)
+        cuda.queued.add(place.index)
+        return _Stream(device=place)
+
+    @contextmanager
+    def using(stream: _Stream) -> Iterator[None]:
+        with torch.cuda.device(stream.device):
+            yield
 
     return {
         "_lazy_init": lambda: None,
@@ -315,8 +335,8 @@ def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
         "get_device_name": lambda device=None: properties(device).name,
         "empty_cache": lambda: None,
         "synchronize": lambda device=None: None,
-        "Stream": _Queue,
-        "Event": _Queue,
-        "stream": lambda stream: nullcontext(),
-        "current_stream": lambda device=None: _Queue(),
+        "Stream": stream,
+        "Event": _Event,
+        "stream": using,
+        "current_stream": stream,
     }

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from diffusers import UniPCMultistepScheduler
 
 from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.request import Step
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
-from tests.hub_ui.generate.pipelines import hidream
+from tests.hub_ui.generate.pipelines import hidream, wan
+
+UNIPC: Any = UniPCMultistepScheduler
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +53,29 @@ def lora(tmp_path: Path) -> Path:
 def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -> GenerationResult:
     asked = job(adapter(lora), base=base)
     return studio.generate(asked, comparison.single(asked), on_progress=told.append if told is not None else None)
+
+
+@pytest.mark.parametrize(("size", "shift"), [((32, 16), 3.0), ((32, 32), 5.0)])
+def test_the_scheduler_of_wan_is_shifted_by_the_size_of_the_clip(
+    studio: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], shift: float
+) -> None:
+    folder, seen, set_timesteps = wan.save_wan_21(tmp_path / "wan"), list[float](), UNIPC.set_timesteps
+    own = UNIPC(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=7.0)
+    own.save_pretrained(folder / "scheduler")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", UNIPC.__name__]}))
+
+    def watched(self: Any, *args: Any, **kwargs: Any) -> None:
+        seen.append(self.config.flow_shift)
+        set_timesteps(self, *args, **kwargs)
+
+    monkeypatch.setattr(UNIPC, "set_timesteps", watched)
+    monkeypatch.setattr("hub_ui.generate.base_models.spec._BETWEEN_480P_AND_720P", 32 * 16)
+    spec = replace(choose_spec(job(base=str(folder))), flow_shifts=(3.0, 5.0))
+    monkeypatch.setattr("hub_ui.generate.engine.choose_spec", lambda request: spec)
+    asked = job(base=str(folder), width=size[0], height=size[1], frames=1)
+    studio.generate(asked, comparison.single(asked))
+    assert seen == [shift]
 
 
 def test_a_base_from_a_hub_draws_and_is_pinned_in_the_report(online: Engine, lora: Path) -> None:

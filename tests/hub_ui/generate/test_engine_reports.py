@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
+
 from hub_ui.generate import comparison
+from hub_ui.generate.device_kinds import KINDS, DeviceKind
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.estimate import Timing
 from hub_ui.generate.request import Step
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.comparing import one, pair
@@ -78,3 +83,14 @@ def test_a_sampler_that_calls_twice_for_a_step_is_counted_as_asked(studio: Engin
     asked = job(base=base, sampler="Heun", steps=3)
     studio.generate(asked, comparison.single(asked), on_progress=steps.append)
     assert (steps[-1].done, steps[-1].total) == (3, 3)
+
+
+def test_steps_that_take_too_long_for_the_gpu_s_own_memory_are_told_and_not_expected_again(
+    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "cpu", DeviceKind(spills_on=sys.platform))
+    asked, usual, put = job(base=base, steps=3), Timing(step=1e-6, rest=1.0), list[Timing]()
+    monkeypatch.setattr(studio._timings, "get", lambda key: usual)
+    monkeypatch.setattr(studio._timings, "put", lambda key, timing: put.append(timing))
+    [note] = studio.generate(asked, comparison.single(asked)).report.notes
+    assert (note.startswith("Each step took "), put) == (True, [])

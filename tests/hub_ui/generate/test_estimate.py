@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from hub_ui.generate import base_models
-from hub_ui.generate.estimate import Timing, Timings, estimate_time, format_duration, guess_timing, measure_speed
+from hub_ui.generate.estimate import (
+    Timing,
+    Timings,
+    estimate_time,
+    format_duration,
+    guess_timing,
+    measure_speed,
+    spill_note,
+)
 from hub_ui.generate.memory import Device
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -91,6 +99,24 @@ def test_the_speed_of_a_second_gpu_is_not_the_first_one_s() -> None:
     second = Device(label="card", kind="cuda", dtype="float16", index=1)
     with simulated_cuda(Card(memory=0), Card(memory=0)), pytest.raises(torch.OutOfMemoryError, match="on cuda:1"):
         measure_speed(second)
+
+
+@pytest.mark.parametrize(
+    ("platform", "kind", "level", "step", "said"),
+    [
+        ("win32", "cuda", "whole", 6.0, True), ("win32", "cuda", "model_offload", 6.0, True),
+        ("win32", "cuda", "whole", 4.0, False), ("win32", "cuda", "group_offload", 6.0, False),
+        ("win32", "cpu", "whole", 6.0, False), ("linux", "cuda", "whole", 6.0, False),
+    ],
+)  # fmt: skip
+def test_a_gpu_that_goes_on_in_the_computer_s_memory_is_found_out_by_its_steps(
+    monkeypatch: pytest.MonkeyPatch, platform: str, kind: str, level: Any, step: float, said: bool
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    device = Device(label="card", kind=kind, dtype="float16")
+    note = spill_note(step, Timing(step=1.0, rest=1.0), device, level)
+    assert (note is not None) is said
+    assert note is None or note.startswith("Each step took 6.0 s, 6 times as long as expected: the GPU's memory was")
 
 
 @pytest.mark.parametrize(

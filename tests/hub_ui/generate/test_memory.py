@@ -52,6 +52,21 @@ def test_a_gpu_draws_in_the_type_that_the_base_can_be_trusted_in(architecture: s
         assert choose_device(choose_base(architecture, None, None)).dtype == dtype
 
 
+@pytest.mark.parametrize(
+    ("base", "gibibytes", "dtype"),
+    [
+        ("qwen-image", 24, "bfloat16"), ("z-image-turbo", 16, "bfloat16"), ("z-image-turbo", 80, "float32"),
+        ("wan-2.1-t2v-14b", 24, "float16"), ("flux.1-dev", 24, "float16"), ("cogvideox", 16, "bfloat16"),
+        ("cogvideox-2b", 80, "float16"), ("sdxl-1.0", 16, "float16"),
+    ],
+)  # fmt: skip
+def test_what_overflows_in_float16_is_not_computed_in_it_on_a_gpu_without_bfloat16(
+    base: str, gibibytes: int, dtype: str
+) -> None:
+    with simulated_cuda(Card(memory=gibibytes * 2**30, major=7)):
+        assert choose_device(choose_base(None, None, base)).dtype == dtype
+
+
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
     choice = choose_base("sd1", None, base)
     pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))[0]
@@ -106,6 +121,22 @@ def test_what_would_fit_is_told() -> None:
     )
     sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), device())
     assert "or the smaller base SD 3.5 Medium" in sd.message
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "advice"),
+    [
+        ((64, 64), 1, "Close other programs."),
+        ((512, 64), 1, "Close other programs."),
+        ((96, 128), 1, "Try 64 × 64, or close other programs."),
+        ((64, 64), 9, "Try fewer frames, or close other programs."),
+        ((1024, 512), 9, "Try fewer frames, 768 × 384, or close other programs."),
+    ],
+)
+def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
+    asked = settings(width=size[0], height=size[1], frames=frames)
+    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, device())
+    assert error.message.split("piece by piece. ")[1] == advice
 
 
 def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

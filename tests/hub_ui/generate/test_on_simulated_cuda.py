@@ -2,91 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import gc
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from torch.utils._pytree import tree_leaves
 
-from connectors.errors import PreviewError
 from hub_ui.generate import comparison
-from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
-from hub_ui.generate.request import GenerationCancelled, LoraInput, Step
-from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job, save_dora, save_kohya, save_lokr
-from tests.hub_ui.generate.comparing import alike, one
-from tests.hub_ui.generate.simulated_cuda import Card, SimulatedCuda, simulated_cuda
+from hub_ui.generate.request import GenerationCancelled, Step
+from tests.hub_ui.generate.building import adapter, job
+from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
+from tests.hub_ui.generate.pipelines import flux
+from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
+from tests.hub_ui.generate.pipelines.frame import load
+from tests.hub_ui.generate.second_gpu import SHEETS, draw, engine, second_gpu
+from tests.hub_ui.generate.simulated_cuda import SimulatedCuda
 
-GIGABYTE = 1_000_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """LoRAs, made in a folder, and the weights of the images."""
-
-    loras: Callable[[Path], tuple[LoraInput, ...]]
-    weights: tuple[float, ...] = (1.0,)
-    adapters: str = "hooked"
-
-
-def of(save: Callable[..., Path], **fields: Any) -> Callable[[Path], tuple[LoraInput, ...]]:
-    return lambda folder: (adapter(save(folder / "lora.safetensors", **fields)),)
-
-
-def two(folder: Path) -> tuple[LoraInput, ...]:
-    return tuple(adapter(save_kohya(folder / f"{seed}.safetensors", seed=seed)) for seed in (1, 2))
-
-
-# Images of several weights are rows of one call, for which nothing is merged.
-SHEETS: Mapping[str, Sheet] = {
-    "merged": Sheet(loras=of(save_kohya), adapters="merged"),
-    "hooked": Sheet(loras=of(save_kohya), weights=(0.5, 1.0)),
-    "two": Sheet(loras=two, weights=(0.5, 1.0)),
-    "text encoder": Sheet(loras=of(save_kohya, text=True), adapters="merged and hooked"),
-    "text encoder in rows": Sheet(loras=of(save_kohya, text=True), weights=(0.5, 1.0)),
-    "dora": Sheet(loras=of(save_dora), adapters="merged"),
-    "dora in rows": Sheet(loras=of(save_dora), weights=(0.5, 1.0)),
-    "lokr in rows": Sheet(loras=of(save_lokr), weights=(0.5, 1.0)),
-}
 IN_SHORT = ("hooked", "merged")
 CASES = [
     pytest.param(name, level, marks=() if name in IN_SHORT else pytest.mark.exact)
     for name in SHEETS
     for level in LEVELS
 ]
-
-
-@contextmanager
-def second_gpu(
-    monkeypatch: pytest.MonkeyPatch, level: OffloadLevel = "whole", *, limit: int = 24 * GIGABYTE
-) -> Iterator[SimulatedCuda]:
-    """The second of two GPUs is the larger one, and computes in float32 as the CPU does, from that level on.
-
-    `limit` are the bytes that it really has, whatever it says.
-    """
-
-    def choose(*args: Any) -> Device:
-        return replace(choose_device(*args), dtype="float32", levels=LEVELS[LEVELS.index(level) :])
-
-    with simulated_cuda(Card(memory=GIGABYTE), Card(memory=24 * GIGABYTE)) as cuda, monkeypatch.context() as patch:
-        cuda.cards[1].limit = limit
-        patch.setattr("hub_ui.generate.engine.choose_device", choose)
-        yield cuda
-
-
-def engine(folder: Path) -> Engine:
-    return Engine(Source(endpoint="http://127.0.0.1:9", cache=folder / "cache"))
-
-
-def draw(studio: Engine, base: str, folder: Path, sheet: Sheet) -> GenerationResult:
-    asked = job(*sheet.loras(folder), base=base)
-    return studio.generate(asked, comparison.weight_sweep(asked, sheet.weights))
 
 
 @pytest.mark.parametrize(("name", "level"), CASES)
@@ -103,42 +46,7 @@ def test_the_second_gpu_draws_what_the_cpu_draws_and_the_first_is_left_alone(
     # Convolutions have another layout on a CPU, which rounds otherwise.
     assert all(map(alike, made.images, expected.images))
     assert (cuda.cards[0].allocations, cuda.unindexed) == (0, [])
-    assert [card.used for card in cuda.cards] == [0, 0]
-
-
-@pytest.mark.parametrize(
-    ("limit", "level"),
-    [
-        pytest.param(5_150_000, "model_offload", marks=pytest.mark.exact),
-        (3_000_000, "group_offload"),
-        pytest.param(1_300_000, "group_offload", marks=pytest.mark.exact),
-    ],
-)
-def test_a_gpu_with_less_memory_than_it_says_draws_the_same_at_a_lower_level(
-    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, level: OffloadLevel
-) -> None:
-    expected = draw(studio, base, tmp_path, SHEETS["merged"])
-    with second_gpu(monkeypatch, limit=limit) as cuda:
-        there = engine(tmp_path)
-        made = draw(there, base, tmp_path, SHEETS["merged"])
-        there.close()
-    assert made.report.level == level
-    assert all(map(alike, made.images, expected.images))
-    assert [card.used for card in cuda.cards] == [0, 0]
-
-
-def test_a_gpu_without_room_for_a_layer_says_so_and_draws_once_there_is_room(
-    studio: Engine, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = draw(studio, base, tmp_path, SHEETS["merged"])
-    with second_gpu(monkeypatch, limit=500_000) as cuda:
-        there = engine(tmp_path)
-        with pytest.raises(PreviewError, match="does not fit into the memory of this Simulated card"):
-            draw(there, base, tmp_path, SHEETS["merged"])
-        cuda.cards[1].limit = None
-        made = draw(there, base, tmp_path, SHEETS["merged"])
-        there.close()
-    assert all(map(alike, made.images, expected.images))
+    assert cuda.queued == {1}
     assert [card.used for card in cuda.cards] == [0, 0]
 
 
@@ -162,22 +70,113 @@ def test_an_image_to_start_from_is_drawn_over_there_as_on_the_cpu(
     assert (cuda.cards[0].allocations, cuda.unindexed, cuda.cards[1].used) == (0, [], 0)
 
 
-@pytest.mark.parametrize("starts", [True, pytest.param(False, marks=pytest.mark.exact)])
-def test_a_cancelled_image_leaves_no_part_on_the_gpu(
-    base: str, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, starts: bool
+@pytest.mark.parametrize("level", [LEVELS[0], *(pytest.param(level, marks=pytest.mark.exact) for level in LEVELS[1:])])
+def test_a_control_lora_follows_its_image_there_as_on_the_cpu(
+    studio: Engine, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
 ) -> None:
-    asked, steps = job(base=base, image=photo if starts else None, steps=4), list[Step]()
-    with second_gpu(monkeypatch, "model_offload"):
+    base = flux.save_dev(tmp_path / "flux")
+    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    lora, fields = adapter(path, architecture="flux1"), {"base": str(base), "control": photo, "control_kind": "ready"}
+    # The image without the LoRA has the narrow input.
+    expected = pair(studio, lora, **fields)
+    with second_gpu(monkeypatch, level) as cuda:
         there = engine(tmp_path)
-        with pytest.raises(GenerationCancelled):
-            # In the middle of the network's work.
-            there.generate(
-                asked, comparison.single(asked), on_progress=steps.append, is_cancelled=lambda: len(steps) > 3
-            )
-        assert devices(there) == {"cpu"}
+        made = pair(there, lora, **fields)
+        there.close()
+    assert all(map(alike, made.images, expected.images))
+    assert apart(*made.images) > 1
+    assert (cuda.cards[0].allocations, cuda.unindexed, cuda.cards[1].used) == (0, [], 0)
 
 
-def devices(studio: Engine) -> set[str]:
-    """Where the weights of its base are."""
+def short(*first: Any) -> list[Any]:
+    """All levels, of which the others are for `make exact`."""
+    return [level if level in first else pytest.param(level, marks=pytest.mark.exact) for level in LEVELS]
+
+
+@pytest.mark.exact
+def test_in_half_precision_the_levels_but_the_one_on_the_disk_give_the_same_bits(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {}
+    for level in LEVELS:
+        with second_gpu(monkeypatch, level, dtype="bfloat16"):
+            there = engine(tmp_path)
+            made[level] = draw(there, base, tmp_path, SHEETS["hooked"]).images[0]
+            there.close()
+    assert [same(made["whole"], made[level]) for level in LEVELS] == [True, True, True, False]
+
+
+# What stays on the GPU after an image: the parts of the base, and the scheduler's tables of the last image.
+STAYS: Mapping[OffloadLevel, set[str]] = {
+    "whole": {"text_encoder", "unet", "vae", "scheduler"},
+    "model_offload": {"scheduler"},
+    "group_offload": {"vae", "scheduler"},
+    "disk_offload": {"vae", "scheduler"},
+}
+
+
+@pytest.mark.parametrize("level", short("model_offload"))
+@pytest.mark.parametrize("name", ["merged", pytest.param("text encoder in rows", marks=pytest.mark.exact)])
+def test_after_an_image_only_what_the_table_names_stays_on_the_gpu(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, level: OffloadLevel
+) -> None:
+    with second_gpu(monkeypatch, level) as cuda:
+        there = engine(tmp_path)
+        draw(there, base, tmp_path, SHEETS[name])
+        gc.collect()
+        owners = {name: held(tensors) for name, tensors in tensors_of(there).items()}
+        assert {name for name, size in owners.items() if size} == STAYS[level]
+        assert sum(owners.values()) == used(there, cuda)
+        there.close()
+
+
+def tensors_of(studio: Engine) -> dict[str, list[Any]]:
+    """By the part of the pipeline that has them."""
     pipe: Any = studio._loaded.pipe if studio._loaded else None
-    return {str(value.device) for part in (pipe.text_encoder, pipe.unet, pipe.vae) for value in part.parameters()}
+    parts = {name: getattr(pipe, name) for name in ("text_encoder", "unet", "vae")}
+    tables = [value for value in vars(pipe.scheduler).values() if isinstance(value, torch.Tensor)]
+    return {name: [*part.parameters(), *part.buffers()] for name, part in parts.items()} | {"scheduler": tables}
+
+
+def used(studio: Engine, cuda: SimulatedCuda) -> int:
+    """The bytes of the GPU beside the answers of text encoders, which are kept for the next image."""
+    return cuda.cards[1].used - held(tree_leaves(list(studio._loaded.prompt_cache._answers.values())))  # type: ignore[union-attr]
+
+
+def held(tensors: Iterable[torch.Tensor]) -> int:
+    """The bytes of the GPU's memory."""
+    there = {
+        id(each.untyped_storage()): each.untyped_storage()
+        for each in tensors
+        if isinstance(each, torch.Tensor) and str(each.device) == "cuda:1"
+    }
+    return sum(storage.nbytes() for storage in there.values())
+
+
+@pytest.mark.parametrize("level", short("model_offload"))
+@pytest.mark.parametrize("starts", [True, pytest.param(False, marks=pytest.mark.exact)])
+def test_a_cancelled_image_leaves_nothing_on_the_gpu_and_the_next_is_as_if_it_had_not_been(
+    base: str, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, starts: bool, level: OffloadLevel
+) -> None:
+    fields: dict[str, Any] = {"base": base, "image": photo if starts else None, "steps": 4}
+    with second_gpu(monkeypatch, level) as cuda:
+        there = engine(tmp_path)
+        expected = one(there, **fields)
+        gc.collect()
+        before = used(there, cuda)
+        for last in (0, 3):
+            there._image_cache.clear()
+            cancel(there, last, **fields)
+            gc.collect()
+            assert used(there, cuda) <= before
+        assert same(one(there, **fields), expected)
+        there.close()
+
+
+def cancel(studio: Engine, last: int, **fields: Any) -> None:
+    """After so many reports: at first before anything is computed, then in the middle of the network's work."""
+    asked, steps = job(**fields), list[Step]()
+    with pytest.raises(GenerationCancelled):
+        studio.generate(
+            asked, comparison.single(asked), on_progress=steps.append, is_cancelled=lambda: len(steps) > last
+        )

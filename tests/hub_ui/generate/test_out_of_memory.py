@@ -157,6 +157,36 @@ def test_afterwards_the_same_base_generates_as_before(
     assert (pixels(generate(studio, base, lokr)) == expected).all()
 
 
+def test_the_next_request_begins_at_the_planned_level_again(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = pixels(generate(studio, base, lokr))
+    studio.close()
+    run_out(monkeypatch, "denoising", 2)
+    assert generate(studio, base, lokr).report.level == "group_offload"
+    studio._image_cache.clear()
+    made = generate(studio, base, lokr)
+    assert (made.report.level, made.report.notes) == ("whole", ())
+    assert (pixels(made) == expected).all()
+
+
+def test_memory_that_runs_out_each_time_is_tried_ever_more_rarely(
+    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, tried = UNet2DConditionModel.forward, list[bool]()
+
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        if studio._loaded is not None and studio._loaded.placement.level == "whole":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(UNet2DConditionModel, "forward", limited)
+    for _ in range(5):
+        tried.append(generate(studio, base, lokr).report.notes == (OFFLOADED,))
+        studio._image_cache.clear()
+    assert tried == [True, True, False, True, False]
+
+
 def test_a_base_that_does_not_fit_while_it_is_loaded_is_loaded_at_a_lower_level(
     studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,11 +74,11 @@ def test_a_larger_card_never_makes_a_worse_image(base: PipelineSpec) -> None:
 
 
 def test_apple_s_gpus_have_no_8_bit_floats() -> None:
-    krea = base_by_id("krea-2")
-    assert krea is not None
-    assert choose_precision(krea, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
-    assert choose_precision(krea, "balanced", "xpu", 20 * GB, plan).precision == "fp8"
-    assert choose_precision(krea, "balanced", "mps", 20 * GB, plan).precision == "full"
+    qwen = base_by_id("qwen-image-2")
+    assert qwen is not None
+    assert choose_precision(qwen, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
+    assert choose_precision(qwen, "balanced", "xpu", 20 * GB, plan).precision == "fp8"
+    assert choose_precision(qwen, "balanced", "mps", 20 * GB, plan).precision == "full"
 
 
 def test_a_user_s_own_file_stays_as_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -107,6 +108,14 @@ def test_each_device_has_its_own_capability(cuda: SimulatedCuda) -> None:
     with torch.cuda.device(1):
         assert torch.cuda.is_bf16_supported(including_emulation=False)
     assert torch.cuda.current_device() == 0
+
+
+def test_streams_are_those_of_the_current_device_unless_another_is_named(cuda: SimulatedCuda) -> None:
+    make: Any = torch.cuda.Stream
+    first, second = make(), make(device="cuda:1")
+    with torch.cuda.stream(second):
+        assert (torch.cuda.current_device(), str(torch.cuda.current_stream().device)) == (1, "cuda:1")
+    assert (str(first.device), torch.cuda.current_device(), cuda.queued) == ("cuda:0", 0, {0, 1})
 
 
 def test_afterwards_torch_is_as_it_was() -> None:

@@ -144,7 +144,13 @@ LTX2: Rows = {
 }
 
 
-_COSMOS_ATTENTION: Rows = {"{q,k,v,output}_proj": "to_{q,k,v,out.0}", "{q,k}_norm": "norm_{q,k}"}
+_COSMOS_ATTENTION: Rows = {
+    "{q,k,v,output}_proj": "to_{q,k,v,out.0}",
+    "{q,k}_norm": "norm_{q,k}",
+    # One of the trainers of Anima fuses them.
+    "qkv_proj": ("to_q", "to_k", "to_v"),
+    "kv_proj": ("to_k", "to_v"),
+}
 _TWO_LINEAR: Rows = {"{1,2}": "linear_{1,2}"}
 COSMOS: Rows = {
     **within("blocks.{}.self_attn", "transformer_blocks.{}.attn1", _COSMOS_ATTENTION),

@@ -25,6 +25,7 @@ from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
 from tests.hub_ui.generate.pipelines.anima import save_anima
 from tests.hub_ui.generate.pipelines.flux import save_dev
+from tests.hub_ui.generate.pipelines.wan import save_wan_21
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
@@ -50,6 +51,14 @@ def load_base(folder: Path | str, fetched: LocalBase | None = None, **fields: An
 
 def test_a_folder_draws(base: str) -> None:
     assert load_base(base)(**DRAW).images[0].size == (32, 32)
+
+
+def test_the_autoencoder_of_wan_is_loaded_in_full_precision(tmp_path: Path) -> None:
+    folder = save_wan_21(tmp_path / "wan")
+    pipe: Any = load_pipeline(of(folder), folder, replace(CPU, dtype="bfloat16"))[0]
+    assert (pipe.vae.dtype, pipe.transformer.dtype) == (torch.float32, torch.bfloat16)
+    frames = pipe(**DRAW, num_frames=5, max_sequence_length=24, output_type="np").frames
+    assert np.isfinite(frames).all()
 
 
 def test_half_precision_on_disk_is_loaded_where_there_is_one(copy: Path) -> None:

@@ -11,13 +11,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from connectors.errors import NeedsFetching, NoBase
+from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision, quantisation
 from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import NetworkFile, in_precision
+from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device
@@ -30,6 +31,7 @@ from tests.hub_ui.generate.pipelines import (
     hidream,
     hunyuan_video,
     krea2,
+    ltx2,
     ltx_video,
     packed,
     qwen_image,
@@ -38,6 +40,7 @@ from tests.hub_ui.generate.pipelines import (
     z_image,
 )
 from tests.hub_ui.generate.pipelines.files import PEFT
+from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.spellings import dotted
@@ -95,6 +98,43 @@ def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Pat
     gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
     unpacked = load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
     assert psnr(draw(load_gguf(base, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
+
+
+NETWORKS = [
+    pytest.param(hidream.HIDREAM, id="HiDream", marks=pytest.mark.exact),
+    pytest.param(krea2.KREA2, id="Krea 2", marks=pytest.mark.exact),
+    # One of its other parts is in none of diffusers' own modules.
+    pytest.param(ltx2.LTX_2, id="LTX-2"),
+]
+
+
+@pytest.mark.parametrize("one", NETWORKS)
+def test_gguf_files_of_other_networks_draw_what_they_hold(tmp_path: Path, one: Base) -> None:
+    folder = one.save(tmp_path / "base")
+    gguf = packed.save_gguf(folder, tmp_path / "network.gguf", "Q8_0", others="BF16")
+    checkpoint = Checkpoint(file=str(gguf), brings=frozenset({"transformer"}))
+    spec = replace(choose_base(one.architecture, None, str(folder)), checkpoint=checkpoint, precision="gguf-q8_0")
+    pipe = load_pipeline(spec, LocalBase(folder=folder, checkpoint=gguf), CPU)[0]
+    for name, value in one.attributes.items():
+        setattr(pipe, name, value)
+    unpacked = load(one, packed.unpack_gguf(folder, gguf, tmp_path / "unpacked"))
+    assert psnr(draw(pipe, one), draw(unpacked, one)) > 60
+
+
+def test_two_networks_are_read_from_two_gguf_files(tmp_path: Path) -> None:
+    folder, unpacked, files = wan.save_wan_22(tmp_path / "base"), tmp_path / "unpacked", {}
+    for part in ("transformer", "transformer_2"):
+        files[part] = packed.save_gguf(folder, tmp_path / f"{part}.gguf", "Q8_0", part=part)
+        packed.unpack_gguf(folder, files[part], unpacked, part=part)
+    checkpoint = Checkpoint(
+        repo="maker/wan", file="transformer.gguf", brings=frozenset(files), beside=(("transformer_2", "2.gguf"),)
+    )
+    spec = replace(choose_base("wan", None, str(folder)), checkpoint=checkpoint, precision="gguf-q8_0")
+    fetched = LocalBase(
+        folder=folder, checkpoint=files["transformer"], beside={"transformer_2": files["transformer_2"]}
+    )
+    drawn = draw(load_pipeline(spec, fetched, CPU)[0], wan.WAN_22)
+    assert psnr(drawn, draw(load(wan.WAN_22, unpacked), wan.WAN_22)) > 60
 
 
 def cut(data: bytes) -> bytes:
@@ -231,6 +271,26 @@ def test_a_lora_of_whole_weights_has_the_same_effect_on_a_quantised_base(
     assert bytes_of(quantised) == before
 
 
+def test_a_control_lora_widens_a_first_layer_in_bfloat16(base: Path, tmp_path: Path) -> None:
+    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
+    pipes = load_gguf(base, gguf), load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
+    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    before = bytes_of(pipes[0])
+    managers = [with_lora(pipe, path) for pipe in pipes]
+    steered = [control_pipeline(pipe, of_gguf(base, gguf)) for pipe in pipes]
+    assert psnr(*(draw(pipe, flux.CONTROL) for pipe in steered)) > 70
+    managers[0].disable()
+    assert bytes_of(pipes[0]) == before
+
+
+def test_a_control_lora_can_not_widen_a_packed_first_layer(base: Path, tmp_path: Path) -> None:
+    pipe = load(flux.DEV, base)
+    path = control_of_diffusers(flux.widen(load(flux.DEV, base)), 1).save(tmp_path / "lora.safetensors")
+    pipe.transformer.x_embedder.weight = torch.nn.Parameter(torch.ones(32, 4, dtype=torch.int8), requires_grad=False)
+    with pytest.raises(DoesNotFit, match="can't widen the quantised input"):
+        with_lora(pipe, path)
+
+
 def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Path) -> None:
     pipe = load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0"))
     manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
@@ -258,7 +318,8 @@ def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""
     packed.save_gguf(base, tmp_path / "tiny-Q8_0.gguf", "Q8_0")
     card = {"text": "---\nlicense: other\nlicense_name: packed-license\n---\n"}
-    repos = {"packed": {"tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}, "README.md": card}}
+    second = {"2/tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}}
+    repos = {"packed": {"tiny-Q8_0.gguf": {"path": "tiny-Q8_0.gguf"}, **second, "README.md": card}}
     folder = save_hub(tmp_path / "hub", base, **repos)
     shutil.copy(tmp_path / "tiny-Q8_0.gguf", folder)
     (folder / "hf_readme_maker__packed.md").write_text(card["text"])
@@ -287,6 +348,17 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
     assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
+
+
+def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Source) -> None:
+    spec = packed_flux()
+    assert spec.checkpoint is not None
+    both = replace(spec.checkpoint, beside=(("transformer_2", "2/tiny-Q8_0.gguf"),))
+    plan = plan_download(replace(spec, checkpoint=both), hub)
+    fetched = download(plan, hub, lambda _count: None)
+    assert fetched.checkpoint is not None
+    assert fetched.beside == {"transformer_2": fetched.checkpoint.parent / "2" / "tiny-Q8_0.gguf"}
+    assert fetched.beside["transformer_2"].stat().st_size == fetched.checkpoint.stat().st_size
 
 
 def test_the_question_before_a_download_names_the_precision_and_both_repos(

@@ -104,6 +104,8 @@ def test_an_original_name_is_one_module(architecture: str, original: str, module
     ("architecture", "original", "modules"),
     [
         ("flux1", "double_blocks.0.img_attn.qkv", "transformer_blocks.0.attn.{to_q,to_k,to_v}"),
+        ("anima", "blocks.0.self_attn.qkv_proj", "transformer_blocks.0.attn1.{to_q,to_k,to_v}"),
+        ("anima", "blocks.0.cross_attn.kv_proj", "transformer_blocks.0.attn2.{to_k,to_v}"),
         ("flux1", "double_blocks.0.qkv_lora2", "transformer_blocks.0.attn.{add_q_proj,add_k_proj,add_v_proj}"),
         ("flux1", "single_blocks.0.linear1", "single_transformer_blocks.0.{attn.to_q,attn.to_k,attn.to_v,proj_mlp}"),
         ("flux1", "single_blocks.0.qkv", "single_transformer_blocks.0.attn.{to_q,to_k,to_v}"),

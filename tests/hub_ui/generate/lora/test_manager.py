@@ -395,6 +395,29 @@ def test_whether_a_lora_is_merged_does_not_depend_on_offloading(tmp_path: Path) 
     assert torch.equal(layer.weight.data, own)
 
 
+def test_parts_of_a_fused_layer_are_turned_by_blocks_of_their_own(tmp_path: Path) -> None:
+    """As kohya's oft_flux.py does it, with a limit for each part."""
+    pipe, names = flux(), ("double_blocks_0_img_attn_qkv", "double_blocks_0_img_attn_proj")
+    blocks = {f"oft_unet_{names[0]}.oft_blocks.{i}": torch.randn(2, 16, 16) * 10**-i for i in range(3)}
+    blocks |= {f"oft_unet_{names[1]}.oft_blocks.0": torch.randn(2, 16, 16)}
+    save_file(
+        {**blocks, **{f"oft_unet_{name}.alpha": torch.tensor(0.01) for name in names}}, tmp_path / "a.safetensors"
+    )
+    attention = pipe.transformer.transformer_blocks[0].attn
+    layers = attention.to_q, attention.to_k, attention.to_v, attention.to_out[0]
+    before = [layer.weight.data.clone() for layer in layers]
+    manager = AdapterManager(pipe, "flux1", LoraCache(MEGABYTE))
+    [coverage] = manager.set_adapters([adapter(tmp_path / "a.safetensors", architecture="flux1")]).coverage
+    assert (coverage.applied, coverage.total, coverage.missed) == (6, 6, ())
+    with manager.merge():
+        for layer, own, raw in zip(layers, before, blocks.values(), strict=True):
+            skew = raw - raw.transpose(1, 2)
+            skew = skew * (0.01 * 32 / skew.norm()).clamp(max=1.0)
+            turn = (torch.eye(16) + skew) @ (torch.eye(16) - skew).inverse()
+            expected = torch.einsum("knm,knp->kmp", turn, own.view(2, 16, 32)).reshape(32, 32)
+            torch.testing.assert_close(layer.weight.data, expected)
+
+
 def test_a_control_lora_goes_with_another_lora(tmp_path: Path) -> None:
     pipe, other = flux(), tmp_path / "b.safetensors"
     layer = "transformer.x_embedder.lora_"

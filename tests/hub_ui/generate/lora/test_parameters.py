@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,49 @@ class Blocks(nn.Module):
             x = block(x)
         y: torch.Tensor = self.last(x)
         return y
+
+
+MAPS = Path("/proc/self/maps")
+
+
+@pytest.fixture
+def as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are mapped into memory can't be replaced or deleted."""
+    replace, unlink = os.replace, Path.unlink
+
+    def check(path: Any) -> None:
+        if str(path) in MAPS.read_text():
+            raise PermissionError(13, "The operation can't be performed on a file with a user-mapped section open")
+
+    def replace_unmapped(old: Any, new: Any) -> None:
+        check(new)
+        replace(old, new)
+
+    def unlink_unmapped(self: Path, missing_ok: bool = False) -> None:
+        check(self)
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr("os.replace", replace_unmapped)
+    monkeypatch.setattr(Path, "unlink", unlink_unmapped)
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what is mapped")
+@pytest.mark.usefixtures("as_on_windows")
+@torch.no_grad()
+def test_weights_in_files_are_changed_where_mapped_files_can_not_be_replaced(tmp_path: Path) -> None:
+    network, kept, x = Blocks(), Originals(), torch.randn(1, 3)
+    own = network(x)
+    apply_group_offloading(
+        network, onload_device=CPU, offload_type="leaf_level", offload_to_disk_path=str(tmp_path / "disk")
+    )
+    files = len(list(tmp_path.rglob("*.safetensors")))
+    for weight in (1.0, 0.5, 2.0):
+        kept.merge(param_handles(network, "last"), [(ones(2, 3), weight)])
+        assert not torch.equal(network(x), own)
+    kept.restore_all()
+    assert torch.equal(network(x), own)
+    param_handles(network, "last")["weight"].write(torch.ones(2, 3))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == files
 
 
 @pytest.mark.parametrize("name", ["blocks.1.0", "last"])

@@ -25,12 +25,12 @@ def save_wide_flux(folder: Path) -> Path:
     return flux.save_flux(folder, "FluxPipeline", **WIDE)
 
 
-def save_gguf(base: Path, path: Path, kind: str, others: str = "F32") -> Path:
-    """The transformer of the base in `base`; `others` is the type of what isn't packed."""
+def save_gguf(base: Path, path: Path, kind: str, others: str = "F32", part: str = "transformer") -> Path:
+    """A network of the base in `base`; `others` is the type of what isn't packed."""
     writer, packed, plain = GGUFWriter(str(path), "flux"), GGMLQuantizationType[kind], GGMLQuantizationType[others]
     writer.add_quantization_version(2)
     writer.add_file_type(7)
-    for name, value in load_file(_weights(base)).items():
+    for name, value in load_file(_weights(base, part)).items():
         values = value.float().numpy()
         width = GGML_QUANT_SIZES[packed][0]
         is_packed = (
@@ -57,17 +57,18 @@ def _pack(values: NDArray[np.float32], kind: GGMLQuantizationType) -> NDArray[An
     return random.reshape(values.shape[0], -1)
 
 
-def unpack_gguf(base: Path, file: Path, folder: Path) -> Path:
+def unpack_gguf(base: Path, file: Path, folder: Path, part: str = "transformer") -> Path:
     """A copy of the base with the values of the file, as gguf unpacks them."""
-    shutil.copytree(base, folder)
+    if not folder.exists():
+        shutil.copytree(base, folder)
     tensors = {
         tensor.name: torch.from_numpy(quants.dequantize(tensor.data, tensor.tensor_type).copy())
         for tensor in GGUFReader(str(file)).tensors
     }
-    save_file(tensors, _weights(folder))
+    save_file(tensors, _weights(folder, part))
     return folder
 
 
-def _weights(base: Path) -> Path:
-    [path] = (base / "transformer").glob("*.safetensors")
+def _weights(base: Path, part: str) -> Path:
+    [path] = (base / part).glob("*.safetensors")
     return path

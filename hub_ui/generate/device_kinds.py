@@ -1,0 +1,45 @@
+"""What sets torch's kinds of devices apart for this program. Nothing else compares their names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceKind:
+    """`has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
+    computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
+    types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
+    `slices_attention`: images are wrong where attention at once runs out of memory. `compiler` is the package that
+    torch.compile needs for it. On the platform `spills_on`, its driver goes on in the computer's memory where its own
+    runs out, and raises nothing.
+    """
+
+    has_own_memory: bool = False
+    pins: bool = False
+    channels_last: tuple[str, ...] = ()
+    merges: bool = True
+    slices_attention: bool = False
+    compiler: str | None = None
+    spills_on: str | None = None
+
+
+CPU = DeviceKind(channels_last=("float32", "bfloat16", "float16"))
+KINDS: Mapping[str, DeviceKind] = {
+    # CUDA's tensor cores take no other layout in half precision: cuDNN would convert to it and back.
+    "cuda": DeviceKind(
+        has_own_memory=True,
+        pins=True,
+        channels_last=("bfloat16", "float16"),
+        compiler="triton",
+        spills_on="win32",
+    ),
+    "xpu": DeviceKind(has_own_memory=True),
+    # Apple's GPUs lack some of the operations for rotations.
+    "mps": DeviceKind(merges=False, slices_attention=True),
+    "cpu": CPU,
+}
+
+
+def kind_of(device: str) -> DeviceKind:
+    """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
+    return KINDS.get(device.partition(":")[0], CPU)
