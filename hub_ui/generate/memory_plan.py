@@ -39,6 +39,8 @@ _GAPS = 1.05
 _LAYERS_AT_ONCE = 2
 # Programs and the system beside this one, in the computer's memory.
 _OTHER_PROGRAMS = 2 * _GIGABYTE
+# The largest block of a text encoder while it is converted.
+_CONVERTING = 380_000_000
 # Pinned memory is given in powers of two for each tensor: what SDXL's weights take, of their own bytes.
 _PINNED = 1.31
 # CUDA's context and the kernels' working space.
@@ -156,7 +158,7 @@ def _of_computer(
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
     converted = _converted(round(spec.gigabytes * _GIGABYTE), full)
     kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
-    layers = _LAYERS_AT_ONCE * max(largest.values(), default=0)
+    layers = max(_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS))
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
     is_merged = precision_of(spec).method == "full" and networks <= MERGED_AT_MOST
     return {

@@ -1,15 +1,17 @@
 """`python -m tests.hub_ui.generate.plan_against_peak [BASE ...]`: the plan's bytes beside those of a simulated GPU.
 
-It prints the table of docs/memory.md: pipelines of published size without weights, at each level.
+It prints the table of docs/memory.md: pipelines of published size without weights, at each level. `--all` has every
+LoRA at each of them, which takes an hour.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.real_pipelines import REAL, build, draw, spec_of
+from tests.hub_ui.generate.real_pipelines import REAL, build, draw, networks, spec_of
 from tests.hub_ui.generate.real_size import without_values
 from tests.hub_ui.generate.simulated_cuda import Card
 
@@ -98,40 +100,57 @@ def _measure(pipe: Any, case: Case) -> Peak:
         # Whether memory is pinned changes nothing on the device.
         patch.setattr("hub_ui.generate.offload.available_memory", lambda: 0)
         place(pipe, device, Placement(level=case.level))
-        with _with_lora(pipe, spec, case.rank) as loras:
+        with _with_lora(pipe, case):
             draw(pipe, spec)
+            if case.rank:
+                # The LoRA is there while the next prompt is read.
+                draw(pipe, spec)
         place(pipe, Device(label="CPU", kind="cpu", dtype=str(spec.dtype)), Placement())
         gc.collect()
         peak = cuda.cards[0].peak
-    return Peak(case=case, planned=peak_memory(footprint(spec, spec.dtype, loras=loras), case.level), simulated=peak)
+    return Peak(case=case, planned=planned_peak(case), simulated=peak)
+
+
+def _layers(networks: Mapping[str, Any]) -> dict[tuple[str, str], nn.Linear]:
+    """What a LoRA for all layers changes, by part and name."""
+    return {
+        (name, path): module
+        for name, network in networks.items()
+        if name in NETWORKS and network is not None
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+
+
+def lora_bytes(case: Case) -> int:
+    """Of its LoRA's file, in 16 bits."""
+    layers = _layers(networks(case.base)).values()
+    return sum(2 * case.rank * (layer.in_features + layer.out_features) for layer in layers)
 
 
 @contextmanager
-def _with_lora(pipe: Any, spec: PipelineSpec, rank: int) -> Iterator[int]:
-    """Hooked, as in a strip of several weights. Yields the bytes that its file would have."""
-    if not rank:
-        yield 0
+def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
+    """Hooked, as in a strip of several weights."""
+    if not case.rank:
+        yield
         return
-    dtype = getattr(torch, spec.dtype)
+    spec, rank, dtype = case.spec, case.rank, getattr(torch, case.spec.dtype)
     patches = {
-        (name, path): (
+        at: (
             LowRankPatch(
-                down=torch.empty(rank, module.in_features, dtype=dtype, device="meta"),
-                up=torch.empty(module.out_features, rank, dtype=dtype, device="meta"),
+                down=torch.empty(rank, layer.in_features, dtype=dtype, device="meta"),
+                up=torch.empty(layer.out_features, rank, dtype=dtype, device="meta"),
             ),
         )
-        for name in NETWORKS
-        for path, module in (getattr(pipe, name, None) or nn.Module()).named_modules()
-        if isinstance(module, nn.Linear)
+        for at, layer in _layers(pipe.components).items()
     }
-    size = sum(value.nbytes for (patch,) in patches.values() for value in patch.tensors())
     file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
     cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))
     manager = AdapterManager(pipe, spec.architecture, cache, "cuda:0")
     cache.put((identity(given), manager._kind), file)
     manager.set_adapters([given])
     try:
-        yield size
+        yield
     finally:
         manager.disable()
 
@@ -149,22 +168,37 @@ def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
             store_network(part, dtype)
         elif name in NETWORKS:
             kind = precision.id.removeprefix("gguf-").upper()
-            _pack(part, GGMLQuantizationType[kind.removesuffix("_S").removesuffix("_M")], dtype)
+            size = footprint(spec, spec.dtype).parts[name]
+            _pack(part, GGMLQuantizationType[kind.removesuffix("_S").removesuffix("_M")], dtype, size)
     return pipe
 
 
-def _pack(network: nn.Module, kind: Any, dtype: torch.dtype) -> None:
-    """As a GGUF file has it: layers of whole blocks in one type, the others in that which is computed in."""
+def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
+    """As in a GGUF file of that size: layers of whole blocks are packed, the others are in the type that is computed
+    in. What the file has more than if all were in its own type is in layers of 8 bits.
+    """
+    layers = [
+        (parent, name, layer)
+        for parent in network.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, nn.Linear) and layer.in_features % 256 == 0
+    ]
+    plain = sum(value.nbytes for value in network.parameters()) - sum(layer.weight.nbytes for *_, layer in layers)
+    more = size - plain - sum(_packed(layer, kind) for *_, layer in layers)
+    for parent, name, layer in layers:
+        gain = _packed(layer, GGMLQuantizationType.Q8_0) - _packed(layer, kind)
+        own = GGMLQuantizationType.Q8_0 if gain <= more else kind
+        more -= gain if own != kind else 0
+        with torch.device("meta"):
+            packed: Any = GGUFLinear(layer.in_features, layer.out_features, layer.bias is not None, dtype)
+            data = torch.empty(layer.out_features, _packed(layer, own) // layer.out_features, dtype=torch.uint8)
+        packed.weight, packed.bias = GGUFParameter(data, quant_type=own), layer.bias
+        setattr(parent, name, packed)
+
+
+def _packed(layer: nn.Linear, kind: Any) -> int:
     weights, size = GGML_QUANT_SIZES[kind]
-    for parent in list(network.modules()):
-        for name, layer in list(parent.named_children()):
-            if isinstance(layer, nn.Linear) and layer.in_features % weights == 0:
-                with torch.device("meta"):
-                    packed: Any = GGUFLinear(layer.in_features, layer.out_features, layer.bias is not None, dtype)
-                    data = torch.empty(layer.out_features, layer.in_features // weights * size, dtype=torch.uint8)
-                packed.weight = GGUFParameter(data, quant_type=kind)
-                packed.bias = layer.bias
-                setattr(parent, name, packed)
+    return layer.weight.numel() // weights * size
 
 
 def cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
@@ -178,16 +212,34 @@ def cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
     ]
 
 
-def table(peaks: Sequence[Peak]) -> str:
-    lines = ["| Base model | Level | LoRA | Planned | Simulated | |", "| --- | --- | --- | --- | --- | --- |"]
-    for peak in peaks:
-        case = peak.case
-        lora = f"rank {case.rank}" if case.rank else "none"
-        sizes = " | ".join(f"{size / GIGABYTE:.2f} GB" for size in (peak.planned, peak.simulated))
-        label = precise_label(case.spec)
-        lines.append(f"| {label} | {LEVEL_NAMES[case.level]} | {lora} | {sizes} | {peak.ratio - 1:+.1%} |")
-    return "\n".join(lines)
+def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
+    """Each base at each level in both precisions; of the LoRAs one in turn."""
+    turns = [RANKS[number % len(RANKS)] for number in range(2 * len(LEVELS))]
+    every = [(base, *kind) for base in bases for kind in product(("full", QUANTISED[base]), LEVELS)]
+    return [
+        Case(base=base, precision=precision, level=level, rank=rank)
+        for (base, precision, level), rank in zip(every, turns * len(bases), strict=True)
+    ]
+
+
+HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
+
+
+def row(case: Case, planned: int, simulated: int) -> str:
+    lora = f"rank {case.rank}" if case.rank else "none"
+    sizes = " | ".join(f"{size / GIGABYTE:.2f} GB" for size in (planned, simulated))
+    how = f"{precise_label(case.spec)} | {LEVEL_NAMES[case.level]} | {lora}"
+    return f"| {how} | {sizes} | {simulated / planned - 1:+.1%} |"
+
+
+def planned_peak(case: Case) -> int:
+    loras = lora_bytes(case) if case.rank else 0
+    return peak_memory(footprint(case.spec, case.spec.dtype, loras=loras), case.level)
 
 
 if __name__ == "__main__":
-    print(table(list(measure(cases(sys.argv[1:] or tuple(REAL))))))
+    arguments = sys.argv[1:]
+    wanted = cases if "--all" in arguments else some_cases
+    print(HEAD)
+    for peak in measure(wanted([name for name in arguments if name != "--all"] or tuple(REAL))):
+        print(row(peak.case, peak.planned, peak.simulated), flush=True)

@@ -52,6 +52,16 @@ _GEMMA_3: Values = {
 }  # fmt: skip
 
 
+GEMMA_2: Part = (
+    "Gemma2Model",
+    {
+        "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 256000,
+    },
+)  # fmt: skip
+SANA_06B: Values = real_models.MODELS["sana 0.6b"]["transformer"][1]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Real:
     """The parts of a pipeline. `words`: how many a text has for each tokenizer, or where it is filled up to."""
@@ -169,9 +179,7 @@ def spec_of(name: str) -> PipelineSpec:
 def build(name: str) -> Any:
     """The pipeline in its own precision, on no device yet."""
     real, spec = REAL[name], spec_of(name)
-    dtype = getattr(torch, spec.dtype)
-    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-        parts = {part: _network(*value).to(dtype).requires_grad_(False) for part, value in real.parts.items()}
+    parts = networks(name)
     scheduler, values = real.scheduler
     names = [part.replace("text_encoder", "tokenizer") for part in parts if part.startswith("text_encoder")]
     words = {name: Words(count, real.side) for name, count in zip(sorted(names), real.words, strict=True)}
@@ -179,6 +187,19 @@ def build(name: str) -> Any:
     pipe = kind(**parts, **words, scheduler=getattr(diffusers, scheduler)(**values), **real.extra)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def built(library_class: str, values: Values) -> nn.Module:
+    """A network without values."""
+    with torch.device("meta"):
+        return _network(library_class, values)
+
+
+def networks(name: str) -> dict[str, nn.Module]:
+    """Its parts that have weights."""
+    dtype = getattr(torch, spec_of(name).dtype)
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        return {part: _network(*value).to(dtype).requires_grad_(False) for part, value in REAL[name].parts.items()}
 
 
 def _network(library_class: str, values: Values) -> nn.Module:

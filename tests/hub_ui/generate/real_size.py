@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.fx.experimental import _config as fx_config
 from torch.nn.functional import scaled_dot_product_attention
-from torch.utils._pytree import tree_leaves, tree_map
 
 from tests.hub_ui.generate.simulated_cuda import (
     CPU,
@@ -27,10 +26,16 @@ from tests.hub_ui.generate.simulated_cuda import (
     SimulatedCuda,
     address_of,
     simulating,
+    tensors_in,
 )
 
 META = torch.device("meta")
-_NORMS = (torch.ops.aten.native_layer_norm.default, torch.ops.aten.native_group_norm.default)
+_ATEN = torch.ops.aten
+_ELEMENTWISE = (
+    _ATEN.add.Tensor, _ATEN.sub.Tensor, _ATEN.mul.Tensor, _ATEN.silu.default, _ATEN.gelu.default, _ATEN.neg.default,
+    _ATEN.rsqrt.default, _ATEN.tanh.default,
+)  # fmt: skip
+_NORMS = (_ATEN.native_layer_norm.default, _ATEN.native_group_norm.default)
 _MOVES = (Tensor.to, Tensor.cpu, Tensor.cuda, Tensor.pin_memory, torch.empty_like)
 
 
@@ -40,7 +45,7 @@ class _Shapes(SimulatedCuda):
         return self._places.get(address_of(tensor), CPU if real == META else real)
 
 
-class _CallsOfShapes(Calls):
+class _CallsOfShapes(Calls):  # type: ignore[no-untyped-call]
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is scaled_dot_product_attention:
             query, _, value = (*args, *(kwargs or {}).values())[:3]
@@ -52,7 +57,7 @@ class _CallsOfShapes(Calls):
             return super().__torch_function__(func, types, args, kwargs)
 
     def make(self, func: Any, args: Any, given: dict[str, Any]) -> Any:
-        if not any(isinstance(each, Tensor) and each.is_meta for each in tree_leaves(args)):
+        if not any(each.is_meta for each in tensors_in(args)):
             return super().make(func, args, given)
         device = self.cuda.named(given["device"])
         with self.cuda.target(device):
@@ -61,20 +66,31 @@ class _CallsOfShapes(Calls):
 
 class _OperationsOfShapes(Operations):
     def compute(self, func: Any, args: Any, given: Any) -> Any:
-        if not any(isinstance(leaf, Tensor) and leaf.is_meta for leaf in tree_leaves((args, given))):
+        if not any(each.is_meta for each in tensors_in((args, given))):
             return super().compute(func, args, given)
-        if func is torch.ops.aten._local_scalar_dense.default:
+        if func is _ATEN._local_scalar_dense.default:
             return True if args[0].dtype == torch.bool else 1
         if func._schema.is_mutable and isinstance(args[0], Tensor) and not args[0].is_meta:
             return args[0]
         if func in _NORMS:
-            # torch goes a long way round for their shapes.
+            # torch goes a long way round for these shapes.
             return args[0].new_empty(args[0].shape), args[0].new_empty(0), args[0].new_empty(0)
-        args, given = tree_map(_without_values, (args, given))
-        return super().compute(func, args, given)
+        if func in _ELEMENTWISE:
+            return _elementwise(*args)
+        return super().compute(func, *_without_values((args, given)))
+
+
+def _elementwise(one: Any, other: Any = None) -> Tensor:
+    shapes = [value.shape for value in (one, other) if isinstance(value, Tensor)]
+    dtype = one.dtype if other is None else torch.result_type(one, other)
+    return torch.empty(torch.broadcast_shapes(*shapes), dtype=dtype, device=META)
 
 
 def _without_values(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_without_values, value))
+    if isinstance(value, dict):
+        return {name: _without_values(each) for name, each in value.items()}
     if not isinstance(value, Tensor) or value.is_meta:
         return value
     return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=META)
@@ -103,6 +119,6 @@ def without_values(*cards: Card) -> Iterator[SimulatedCuda]:
     """Within it, this thread's torch has these devices, and computes shapes alone."""
     cuda = _Shapes(cards=cards)
     # All words of a text count.
-    all_count = fx_config.patch(meta_nonzero_assume_all_nonzero=True)
+    all_count = fx_config.patch(meta_nonzero_assume_all_nonzero=True)  # type: ignore[attr-defined]
     with all_count, _files_of_shapes(), simulating(cuda, _CallsOfShapes(cuda), _OperationsOfShapes(cuda)):
         yield cuda

@@ -27,7 +27,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 CPU = torch.device("cpu")
 _SILENT = (str(Path(torch.__file__).parent), __file__)
@@ -198,7 +197,7 @@ class Calls(TorchFunctionMode):
         with self.cuda.target(device):
             made = func(*args, **{**given, "device": CPU})
             # What was made of Python's numbers was no operation.
-            for tensor in tree_leaves(made):
+            for tensor in tensors_in(made):
                 self.cuda.put(tensor, device)
         return made
 
@@ -210,17 +209,28 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
-        tensors = [leaf for leaf in tree_leaves((args, given)) if isinstance(leaf, Tensor)]
+        tensors = list(tensors_in((args, given)))
         device = self.cuda.place_of_results(func.overloadpacket.__name__, args, tensors)
         results = self.compute(func, args, given)
         known = {address_of(each) for each in tensors}
-        for made in tree_leaves(results):
-            if isinstance(made, Tensor) and address_of(made) not in known:
+        for made in tensors_in(results):
+            if address_of(made) not in known:
                 self.cuda.put(made, device)
         return results
 
     def compute(self, func: Any, args: Any, given: Any) -> Any:
         return func(*args, **given)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Those of an operation's operands or results."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from tensors_in(each)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
 
 
 def address_of(tensor: Tensor) -> int:
@@ -265,7 +275,7 @@ def _pin(cuda: SimulatedCuda, tensor: Tensor) -> Tensor:
 
 # What is answered from the table, not by torch.
 _INSTEAD: Mapping[Any, Callable[..., Any]] = {
-    Tensor.device.__get__: lambda cuda, tensor: cuda.device_of(tensor),  # type: ignore[attr-defined]
+    Tensor.device.__get__: lambda cuda, tensor: cuda.device_of(tensor),
     Tensor.is_cuda.__get__: lambda cuda, tensor: cuda.device_of(tensor).type == "cuda",  # type: ignore[attr-defined]
     Tensor.is_cpu.__get__: lambda cuda, tensor: cuda.device_of(tensor) == CPU,  # type: ignore[attr-defined]
     Tensor.get_device: lambda cuda, tensor: -1 if (at := cuda.device_of(tensor)).index is None else at.index,
