@@ -286,7 +286,9 @@ class Engine:
         plan = plan_download(requested, self.source)
         spec = plan.spec
         # The memory of the current base will be free by then.
-        check_memory(spec, choose_device(spec), required_memory(self._loaded.spec) if self._loaded else 0)
+        spare = required_memory(self._loaded.spec) if self._loaded else 0
+        loras = sum(adapter.path.stat().st_size for adapter in request.adapters if adapter.path.exists())
+        check_memory(spec, choose_device(spec), spare, loras)
         fetched = self._fetch(plan, request, callbacks)
         callbacks.report(f"Loading {precise_label(spec)}")
         callbacks.raise_if_cancelled()
@@ -294,7 +296,7 @@ class Engine:
         device = choose_device(spec)
         # bitsandbytes quantises on the current GPU.
         with device.current():
-            pipe, placement = load_pipeline(spec, fetched, device)
+            pipe, placement = load_pipeline(spec, fetched, device, loras)
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,

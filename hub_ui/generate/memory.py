@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import shutil
+import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,8 +23,10 @@ from hub_ui.generate.memory_plan import (
     plan_memory,
     usable_memory,
     usable_ram,
+    usual_loras,
 )
 from hub_ui.generate.settings import ResolvedRequest
+from hub_ui.i18n import _
 
 
 def total_memory() -> int:
@@ -32,6 +37,33 @@ def total_memory() -> int:
 def available_memory() -> int:
     """The bytes of this computer's memory that are free, or can be freed at once."""
     return int(psutil.virtual_memory().available)
+
+
+def disk_folder() -> Path:
+    """Where files of weights are written: for temporary files, unless those are in the computer's memory."""
+    folders = [Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home()]
+    found = next((folder for folder in folders if folder.is_dir() and not _is_in_memory(folder)), None)
+    if found is None:
+        raise PreviewError(
+            _("All folders for temporary files are in the computer's memory. Set TMPDIR to a folder on a disk.")
+        )
+    return found
+
+
+def _is_in_memory(folder: Path) -> bool:
+    mounted = {each.mountpoint: each.fstype for each in psutil.disk_partitions(all=True)}
+    at = next((str(above) for above in (folder.resolve(), *folder.resolve().parents) if str(above) in mounted), "")
+    return mounted.get(at) in ("tmpfs", "ramfs")
+
+
+def free_disk() -> int:
+    """The bytes that are free for files of weights."""
+    return shutil.disk_usage(disk_folder()).free
+
+
+def pinned_bytes(size: int) -> int:
+    """What a tensor of so many bytes takes of the computer's memory where it is pinned: torch gives powers of two."""
+    return 1 << (size - 1).bit_length() if size else 0
 
 
 _GIGABYTE = 1_000_000_000
@@ -47,11 +79,23 @@ def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
     return peak_memory(footprint(spec, dtype), "whole")
 
 
-def plan_device(spec: PipelineSpec, device: Device, spare: int = 0) -> MemoryPlan:
-    """The plan for what is free now, where `spare` more bytes will be, on the device and in the computer's memory."""
+def plan_device(spec: PipelineSpec, device: Device, spare: int = 0, loras: int = 0) -> MemoryPlan:
+    """The plan for what is free now, where `spare` more bytes will be, on the device and in the computer's memory.
+
+    There is room for `loras`, the bytes of their files, and for a usual one.
+    """
     ram = available_memory() + spare
     memory = ram if device.kind == "cpu" else None if device.free_bytes is None else device.free_bytes + spare
-    return plan_memory(spec, memory=memory, ram=ram, dtype=device.dtype, kind=device.kind, levels=device.levels)
+    return plan_memory(
+        spec,
+        memory=memory,
+        ram=ram,
+        dtype=device.dtype,
+        kind=device.kind,
+        levels=device.levels,
+        loras=max(loras, usual_loras(spec)),
+        disk=free_disk(),
+    )
 
 
 def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:
@@ -83,13 +127,15 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
     return sorted(smaller, key=required_memory, reverse=True)
 
 
-def check_memory(spec: PipelineSpec, device: Device, spare: int = 0) -> None:
+def check_memory(spec: PipelineSpec, device: Device, spare: int = 0, loras: int = 0) -> None:
     """Raises PreviewError for a base that fits at no level, where `spare` more bytes of memory will be free."""
-    plan, free = plan_device(spec, device, spare), available_memory()
+    plan, free = plan_device(spec, device, spare, loras), available_memory()
     if plan.fits:
         return
     needed, where = plan.ram, "memory"
-    if plan.ram <= free + spare:
+    if plan.disk > (disk := free_disk()):
+        needed, free, where = plan.disk, disk, f"the disk, in {disk_folder()}"
+    elif plan.ram <= free + spare:
         needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
     raise PreviewError(
         f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"

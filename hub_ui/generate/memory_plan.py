@@ -9,7 +9,7 @@ from typing import Literal
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.activations import activations
 from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
-from hub_ui.generate.base_models.precision import NETWORKS, weight_bytes
+from hub_ui.generate.base_models.precision import NETWORKS, layer_bytes, precision_of, unpacked_bytes, weight_bytes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -27,38 +27,54 @@ LEVEL_NAMES: Mapping[OffloadLevel, str] = {
 # In GB, as they are sold: what GPUs have.
 CARDS = (8, 12, 16, 24, 32, 48, 80)
 GIBIBYTE = 2**30
+# Bytes of weights that LoRAs are merged into for speed, at most: their originals are kept in the computer's memory.
+# SDXL's UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
+MERGED_AT_MOST = 8_000_000_000
 BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 
 _GIGABYTE = 1_000_000_000
 # Allocators round up and leave gaps.
 _GAPS = 1.05
-# Downloads beyond this ratio to the weights in memory are stored in a larger type.
-_CONVERTED = 1.2
-# Two layers are on the device at once: one computes while the next one is copied.
+# Two layers of a network are on the device at once: one computes while the next one is copied. What is largest in other
+# parts is a table of words, which is read before anything else is there.
 _LAYERS_AT_ONCE = 2
 # Programs and the system beside this one, in the computer's memory.
 _OTHER_PROGRAMS = 2 * _GIGABYTE
+# The largest block of a text encoder while it is converted.
+_CONVERTING = 380_000_000
+# Pinned memory is given in powers of two for each tensor: what SDXL's weights take, of their own bytes.
+_PINNED = 1.31
 # CUDA's context and the kernels' working space.
 _CONTEXT = 800_000_000
-# The embeddings of a prompt and a text encoder's own tensors.
-_ENCODING = 300_000_000
+# A LoRA of rank 16 for all layers of SDXL, or of rank 40 for those of FLUX.1, as a share of the network's weights.
+_USUAL_LORA = 0.017
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footprint:
-    """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each; the rest comes on top of
-    weights while prompts are encoded, while the network denoises, and while the image is decoded, whole or `tiled`.
-    `estimated`: only the base's size as a whole is known. `is_converted`: the files have another type.
+    """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each, as it is stored, and
+    `unpacking` what it takes more while it computes, before the largest tensors of images are there. LoRAs take
+    `loras`. The rest comes on top of weights while prompts are encoded, while the network denoises, and while the image
+    is decoded, whole or `tiled`.
+
+    Of the computer's memory, `loading` is taken where layers go on to the device or to files as they are loaded, and
+    `converting` beside the weights elsewhere; `originals` are what LoRAs are merged into. `files` are on the disk, for
+    weights that are read from there. `estimated`: only the base's size as a whole is known.
     """
 
     parts: Mapping[str, int]
     largest_layers: Mapping[str, int]
+    unpacking: Mapping[str, int]
+    loras: int
     encoding: int
     denoising: int
     decoding: int
     tiled_decoding: int
+    loading: int
+    converting: int
+    originals: int
+    files: int
     estimated: bool = False
-    is_converted: bool = False
 
     @property
     def weights(self) -> int:
@@ -67,46 +83,103 @@ class Footprint:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryPlan:
-    """`peak` are bytes of the device's memory, `ram` of the computer's. `is_tiled`: images are decoded piece by piece.
-    `fits` is false where even the lowest level takes too much; `notes` say what else matters.
+    """`peak` are bytes of the device's memory, `ram` of the computer's, `disk` of its disk for temporary files.
+    `is_tiled`: images are decoded piece by piece. `fits` is false where even the lowest level takes too much; `notes`
+    say what else matters.
     """
 
     level: OffloadLevel
     is_tiled: bool
     peak: int
     ram: int
+    disk: int
     fits: bool
     parts: Mapping[str, int]
     notes: tuple[str, ...] = ()
 
 
-def footprint(spec: PipelineSpec, dtype: str, settings: ResolvedRequest | None = None, kind: str = "cuda") -> Footprint:
+def footprint(
+    spec: PipelineSpec,
+    dtype: str,
+    settings: ResolvedRequest | None = None,
+    kind: str = "cuda",
+    loras: int | None = None,
+) -> Footprint:
     """In the base's precision, computing in `dtype`, on a device of that kind. Without `settings`, for the base's own
-    size.
+    size. `loras` are the bytes of the LoRAs' files; None stands for a usual one.
     """
     width = BYTES[dtype]
-    parts, largest = dict[str, int](), dict[str, int]()
-    for name, model in model_sizes(spec).items():
+    parts, largest, unpacking = dict[str, int](), dict[str, int](), dict[str, int]()
+    sizes = model_sizes(spec)
+    for name, model in sizes.items():
         parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
-        # A quantised layer is unpacked to compute.
-        largest[name] = round(model.largest * width)
+        largest[name] = layer_bytes(spec, name, model.largest, width=width)
+        unpacking[name] = unpacked_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
+    loras = usual_loras(spec) if loras is None else loras
     used = activations(spec)
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
     latent = latent_frames(frames)
-    decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels
-    decoding_scale = 2 if spec.decodes_in_float32 else scale
+    # In float32 an autoencoder takes twice as much, and its weights too where they were not.
+    in_float32 = used.decoding.upcast and dtype == "float16"
+    width_factor = 2 if spec.decodes_in_float32 else scale * (1 + in_float32)
+    decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels * width_factor
+    tiled = min(used.decoding.tiled * width_factor, decoding)
+    upcast = parts.get("vae", 0) * in_float32
     return Footprint(
         parts=parts,
         largest_layers=largest,
-        encoding=round(_ENCODING * scale),
+        unpacking=unpacking,
+        loras=round(loras * scale),
+        encoding=round(used.encoding * scale),
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
-        decoding=round(decoding * decoding_scale),
-        tiled_decoding=round(min(used.decoding.tiled, decoding) * decoding_scale),
+        decoding=round(decoding + upcast),
+        tiled_decoding=round(tiled + upcast),
+        **_of_computer(spec, parts, {name: round(model.parameters * width) for name, model in sizes.items()}, largest),
         estimated=is_estimated(spec),
-        is_converted=spec.precision == "full" and spec.gigabytes * _GIGABYTE > _CONVERTED * sum(parts.values()),
     )
+
+
+def usual_loras(spec: PipelineSpec) -> int:
+    """The bytes that the files of LoRAs for the base usually have, in half precision."""
+    networks = [model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS]
+    return round(max(networks, default=0) * 2 * _USUAL_LORA)
+
+
+def _of_computer(
+    spec: PipelineSpec, parts: Mapping[str, int], full: Mapping[str, int], largest: Mapping[str, int]
+) -> dict[str, int]:
+    """What a base takes of the computer's memory and its disk. `full` are the weights in the type that is computed in.
+
+    Files in that type are mapped, not read into memory. Others are converted as a whole while a part is loaded, GGUF
+    files are copied, and what is stored in fewer bits is converted layer by layer.
+    """
+    is_packed = precision_of(spec).method in ("gguf", "bitsandbytes")
+    packed = [name for name in parts if is_packed and name in NETWORKS]
+    stored = [name for name in parts if parts[name] != full[name] and name not in packed]
+    converted = _converted(round(spec.gigabytes * _GIGABYTE), full)
+    kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
+    layers = max(_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS))
+    networks = sum(size for name, size in parts.items() if name in NETWORKS)
+    is_merged = precision_of(spec).method == "full" and networks <= MERGED_AT_MOST
+    return {
+        # Stored parts come one after the other.
+        "loading": kept + max([layers, *(full[name] for name in stored if name in converted)]),
+        "converting": max([0, *(full[name] - parts[name] if name in converted else layers for name in stored)]),
+        "originals": networks if is_merged else 0,
+        # Those in fewer bits are there twice, until all are loaded.
+        "files": sum(size * (2 if name in stored else 1) for name, size in parts.items() if not is_autoencoder(name)),
+    }
+
+
+def _converted(download: int, full: Mapping[str, int]) -> frozenset[str]:
+    """The parts whose files have numbers of twice as many bytes: those that make up what the download has more."""
+    more = download - sum(full.values())
+    if more < -0.2 * download:
+        return frozenset(full)
+    some = (chosen for count in range(len(full) + 1) for chosen in itertools.combinations(full, count))
+    return frozenset(min(some, key=lambda chosen: abs(more - sum(full[name] for name in chosen))))
 
 
 def latent_frames(frames: int) -> int:
@@ -115,21 +188,30 @@ def latent_frames(frames: int) -> int:
 
 
 def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False) -> int:
-    """The bytes of the device's memory that the base takes at most at that level."""
+    """The bytes of the device's memory that the base takes at most at that level.
+
+    Hooks keep a LoRA there all the time; what is merged takes less.
+    """
     decoding = needs.tiled_decoding if is_tiled else needs.decoding
-    if level == "whole":
-        return needs.weights + max(needs.encoding, needs.denoising, decoding)
-    by_parts = level == "model_offload"
     autoencoders = [size for name, size in needs.parts.items() if is_autoencoder(name)]
-    # They are small, and stay on the device where everything else is there layer by layer.
-    resident = 0 if by_parts else sum(autoencoders)
-    sizes, copies = (needs.parts, 1) if by_parts else (needs.largest_layers, _LAYERS_AT_ONCE)
-    stages = [
-        resident + copies * size + (needs.denoising if name in NETWORKS else needs.encoding)
-        for name, size in sizes.items()
+    stages = {
+        name: max(needs.unpacking[name], needs.denoising if name in NETWORKS else needs.encoding)
+        for name in needs.parts
         if not is_autoencoder(name)
+    }
+    if level == "whole":
+        return needs.loras + needs.weights + max([*stages.values(), decoding])
+    if level == "model_offload":
+        with_parts = [needs.parts[name] + size for name, size in stages.items()]
+        return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding])
+    # Autoencoders are small, and stay on the device.
+    copies = _LAYERS_AT_ONCE if level == "group_offload" else 1
+    layers = [
+        stages[name] + copies * size if name in NETWORKS else max(stages[name], size)
+        for name, size in needs.largest_layers.items()
+        if name in stages
     ]
-    return max([*stages, (resident or max(autoencoders, default=0)) + decoding])
+    return needs.loras + sum(autoencoders) + max([*layers, decoding])
 
 
 def is_autoencoder(part: str) -> bool:
@@ -137,14 +219,10 @@ def is_autoencoder(part: str) -> bool:
 
 
 def host_memory(needs: Footprint, level: OffloadLevel) -> int:
-    """The bytes of the computer's memory that stay taken at that level.
-
-    Files in the type that is computed in are mapped, not read into memory; all others are converted while they are
-    loaded.
-    """
-    if level in ("model_offload", "group_offload") or needs.is_converted:
-        return needs.weights
-    return _LAYERS_AT_ONCE * max(needs.largest_layers.values(), default=0)
+    """The bytes of the computer's memory that are taken at that level, while it is loaded and afterwards."""
+    stays = level in ("model_offload", "group_offload")
+    loading = needs.weights + needs.converting if stays else needs.loading
+    return max(loading, (needs.weights if stays else 0) + round(needs.originals * (_PINNED if level == "whole" else 1)))
 
 
 def plan_memory(
@@ -156,34 +234,47 @@ def plan_memory(
     settings: ResolvedRequest | None = None,
     kind: str = "cuda",
     levels: Sequence[OffloadLevel] = (),
+    loras: int | None = None,
+    disk: int | None = None,
 ) -> MemoryPlan:
-    """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer.
+    """The fastest level at which the base fits into `memory` bytes of the device and `ram` bytes of the computer, with
+    `disk` bytes for temporary files.
 
-    None is any amount. `kind` is torch's name of the device; `levels` are those to choose from, where they are not all
-    that it has. Images are decoded piece by piece only where no level can decode them whole: a level rounds at most,
-    pieces do.
+    None is any amount, but a usual one of `loras`, which are the bytes of their files. `kind` is torch's name of the
+    device; `levels` are those to choose from, where they are not all that it has. Images are decoded piece by piece
+    only where no level can decode them whole: a level rounds at most, and pieces change the image.
     """
-    needs = footprint(spec, dtype or spec.dtype, settings, kind)
+    needs = footprint(spec, dtype or spec.dtype, settings, kind, loras)
     for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
         fits_device = memory is None or peak * _GAPS <= memory
         fits_ram = ram is None or taken <= ram
-        if fits_device and fits_ram:
+        files = needs.files if level == "disk_offload" else 0
+        fits_disk = disk is None or files <= disk
+        if fits_device and fits_ram and fits_disk:
             break
     notes = ["Only the size of the download is known: its parts are estimated."] if needs.estimated else []
     if not fits_device:
         notes.append("It does not fit into the device's memory.")
     if not fits_ram:
         notes.append(_short_of_ram(taken, ram or 0))
+    if not fits_disk:
+        notes.append(_short_of_disk(files, disk or 0))
     if is_tiled:
         notes.append(_IN_PIECES)
     if level == "disk_offload":
         notes.append(_FROM_DISK)
-    fits = fits_device and fits_ram
     return MemoryPlan(
-        level=level, is_tiled=is_tiled, peak=peak, ram=taken, fits=fits, parts=needs.parts, notes=tuple(notes)
+        level=level,
+        is_tiled=is_tiled,
+        peak=peak,
+        ram=taken,
+        disk=files,
+        fits=fits_device and fits_ram and fits_disk,
+        parts=needs.parts,
+        notes=tuple(notes),
     )
 
 
@@ -196,6 +287,11 @@ _FROM_DISK = (
 def _short_of_ram(taken: int, ram: int) -> str:
     needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
     return f"It takes {needed} of the computer's own memory, and {free} are free."
+
+
+def _short_of_disk(taken: int, disk: int) -> str:
+    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, disk))
+    return f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:

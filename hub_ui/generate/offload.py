@@ -15,17 +15,28 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from hub_ui.generate.memory import Device, available_memory, is_out_of_memory, release_memory
+from hub_ui.generate.memory import (
+    Device,
+    available_memory,
+    disk_folder,
+    is_out_of_memory,
+    pinned_bytes,
+    release_memory,
+)
 from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
 # Memory that stays free beside weights that are pinned: pinned memory is never swapped out.
 _UNPINNED = 8_000_000_000
+_FOLDER = "hub-ui-offload-"
 # The largest side of a piece that is decoded at once, in pixels: the larger default of some autoencoders is a whole
 # image.
 _PIECE = 512
@@ -64,6 +75,48 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
         # Outside of the handler, because the error keeps the memory alive.
         release_memory(device)
         placement = lower
+
+
+@contextmanager
+def settled(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any], None]]:
+    """Yields what takes a layer out of the computer's memory as soon as it is loaded, where it won't stay there: to the
+    device, or to a file, which is there until the pipeline has files of its own.
+    """
+    if device.kind in ("cpu", "mps") or level not in ("whole", "disk_offload"):
+        yield lambda layer: None
+    elif level == "whole":
+        yield _ToDevice(device)
+    else:
+        with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
+            yield partial(_map, Path(folder))
+
+
+class _ToDevice:
+    """Until its memory is full: the pipeline is put on a lower level then."""
+
+    def __init__(self, device: Device) -> None:
+        self._device, self._is_full = device, False
+
+    def __call__(self, layer: Any) -> None:
+        if self._is_full:
+            return
+        try:
+            layer.to(self._device.name)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            self._is_full = True
+
+
+def _map(folder: Path, layer: Any) -> None:
+    """Has the system read a layer's weights from a file when they are needed."""
+    from safetensors.torch import load_file, save_file
+
+    path = str(folder / f"{id(layer)}.safetensors")
+    save_file({name: value.data.contiguous() for name, value in layer.named_parameters()}, path)
+    weights = load_file(path)
+    for name, value in layer.named_parameters():
+        value.data = weights[name]
 
 
 def place(pipe: Any, device: Device, placement: Placement) -> None:
@@ -137,7 +190,7 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
     from diffusers.hooks.group_offloading import apply_group_offloading
 
     networks = _networks(pipe)
-    weights = sum(value.numel() * value.element_size() for part in networks.values() for value in part.parameters())
+    weights = sum(pinned_bytes(value.nbytes) for part in networks.values() for value in part.parameters())
     streams = device.traits.has_own_memory and not on_disk
     for name, part in networks.items():
         # Autoencoders are small, keep values between calls, and are no groups.
@@ -192,7 +245,7 @@ def _untie(part: Any) -> None:
 
 def _folder(part: Any) -> str:
     """A new folder that is deleted when the part is moved to another level, or dropped."""
-    folder = tempfile.mkdtemp(prefix="hub-ui-offload-")
+    folder = tempfile.mkdtemp(prefix=_FOLDER, dir=disk_folder())
     part._delete_offload_folder = weakref.finalize(part, shutil.rmtree, folder, ignore_errors=True)
     return folder
 

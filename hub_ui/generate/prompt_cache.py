@@ -25,11 +25,19 @@ class PromptRow:
     effect: LoraEffect
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    """Tensors in the computer's memory: a device may need all of its own. `device` is where they came from."""
+
+    values: Any
+    device: Any
+
+
 class PromptCache:
     """The answers of one base's text encoders, up to `budget` bytes."""
 
     def __init__(self, budget: int = _BUDGET) -> None:
-        self._answers: LRUCache[str, Any] = LRUCache(budget, getsizeof=_bytes)
+        self._answers: LRUCache[str, _Answer] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept.values))
 
     @contextmanager
     def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
@@ -48,7 +56,7 @@ class PromptCache:
 class _Encoder:
     """One text encoder, with its own forward and what is put in front of it."""
 
-    cache: LRUCache[str, Any]
+    cache: LRUCache[str, _Answer]
     name: str
     forward: Callable[..., Any]
     manager: AdapterManager
@@ -72,14 +80,15 @@ class _Encoder:
         return _join([answers[key] for key in keys])
 
     def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        answer = self.cache.get(key)
-        if answer is None:
-            # Within a batch of different weights, this row's own weights count.
-            is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
-            with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
-                answer = _without_cache(self.forward(*args, **kwargs))
-            if _bytes(answer) <= self.cache.maxsize:
-                self.cache[key] = answer
+        kept = self.cache.get(key)
+        if kept is not None:
+            return _on(kept.device, kept.values)
+        # Within a batch of different weights, this row's own weights count.
+        is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
+        with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
+            answer = _without_cache(self.forward(*args, **kwargs))
+        if _bytes(answer) <= self.cache.maxsize:
+            self.cache[key] = _Answer(values=_on("cpu", answer), device=_device(answer))
         return answer
 
 
@@ -133,6 +142,22 @@ def _without_cache(answer: Any) -> Any:
     if isinstance(answer, tuple | list):
         return tuple(_without_cache(value) for value in answer)
     return answer
+
+
+def _on(device: Any, answer: Any) -> Any:
+    import torch
+
+    if isinstance(answer, Mapping):
+        return type(answer)(**{key: _on(device, value) for key, value in answer.items()})
+    if isinstance(answer, tuple):
+        return tuple(_on(device, value) for value in answer)
+    return answer.to(device) if isinstance(answer, torch.Tensor) else answer
+
+
+def _device(answer: Any) -> Any:
+    """Where its tensors are: all are where the encoder computed."""
+    values = answer.values() if isinstance(answer, Mapping) else answer if isinstance(answer, tuple) else ()
+    return next(filter(None, map(_device, values)), getattr(answer, "device", None))
 
 
 def _join(answers: Sequence[Any]) -> Any:

@@ -17,27 +17,30 @@ _MB = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """Bytes for each pixel of an image or of one frame, and once more for each latent frame. `tiled` are all bytes of
-    decoding piece by piece.
+    decoding piece by piece. `upcast`: where the base runs in float16, it is decoded in float32.
     """
 
     pixel: float
     tiled: int
     frame_pixel: float = 0.0
+    upcast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Denoising takes `fixed` bytes, and so many for each pixel of an image, or of each latent frame of a video."""
+    """Denoising takes `fixed` bytes, and so many for each pixel of an image, or of each latent frame of a video.
+    Encoding takes the embeddings of a prompt and a text encoder's own tensors.
+    """
 
     fixed: int
     pixel: float
     decoding: Decoding
+    encoding: int = 300 * _MB
 
 
 # Pieces of 512 pixels.
 _KL = Decoding(1536.5, 403 * _MB)
-# SDXL's runs in float32 where the base runs in float16.
-_KL_32 = Decoding(3073.0, 806 * _MB)
+_KL_XL = Decoding(1536.5, 403 * _MB, upcast=True)
 _DC = Decoding(1666.1, 442 * _MB)
 _WAN_IMAGE = Decoding(3459.0, 238 * _MB)
 _QWEN_2 = Decoding(6431.5, 436 * _MB)
@@ -65,8 +68,8 @@ _BY_ID: Mapping[str, Activations] = {
 # By the pipeline's class.
 _BY_PIPELINE: Mapping[str, Activations] = {
     "StableDiffusionPipeline": Activations(1 * _MB, 520.2, _KL),
-    "StableDiffusionXLPipeline": Activations(1 * _MB, 315.2, _KL_32),
-    "KolorsPipeline": Activations(1 * _MB, 315.2, _KL_32),
+    "StableDiffusionXLPipeline": Activations(1 * _MB, 315.2, _KL_XL),
+    "KolorsPipeline": Activations(1 * _MB, 315.2, _KL_XL),
     "StableDiffusion3Pipeline": Activations(12 * _MB, 337.0, _KL),
     "FluxPipeline": Activations(58 * _MB, 412.5, _KL),
     # The image that is edited has as many tokens as the one that is made.
@@ -90,7 +93,8 @@ _BY_PIPELINE: Mapping[str, Activations] = {
     "HunyuanImagePipeline": Activations(80 * _MB, 120.0, _HUNYUAN_IMAGE),  # by width
     "WanPipeline": Activations(10 * _MB, 442.5, _WAN),
     "LTXPipeline": Activations(4 * _MB, 128.5, _LTX),
-    "LTX2Pipeline": Activations(10 * _MB, 260.0, _LTX_2),  # by width
+    # Its connectors read what all layers of the text encoder say.
+    "LTX2Pipeline": Activations(10 * _MB, 260.0, _LTX_2, encoding=5400 * _MB),  # by width
     "HunyuanVideoPipeline": Activations(20 * _MB, 436.5, _HUNYUAN),
     "HunyuanVideo15Pipeline": Activations(20 * _MB, 275.0, _HUNYUAN_15),  # by width
     "CogVideoXPipeline": Activations(21 * _MB, 625.5, _COGVIDEOX),

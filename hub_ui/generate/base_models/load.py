@@ -14,7 +14,7 @@ from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
-from hub_ui.generate.offload import Placement, first_fit
+from hub_ui.generate.offload import Placement, first_fit, settled
 from hub_ui.i18n import _
 
 
@@ -94,8 +94,12 @@ FAILURES = (
 )  # fmt: skip
 
 
-def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Device) -> tuple[Any, Placement]:
+def load_pipeline(
+    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, loras: int = 0
+) -> tuple[Any, Placement]:
     """Returns the base on its device, and how it is kept in memory: as planned, or lower where memory ran out.
+
+    `loras` are the bytes of the files of those that will be put on.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
@@ -104,14 +108,16 @@ def load_pipeline(choice: PipelineSpec, fetched: LocalBase | Path, device: Devic
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind = _pipeline_class(choice)
     _check_parts(choice, fetched)
+    # What loading takes of the computer's memory is in the plan, so that it comes first.
+    level = plan_device(choice, device, loras=loras).level
     try:
-        pipe = _build(kind, choice, fetched, device)
-        if choice.scheduler is not None:
-            pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
-        pipe.set_progress_bar_config(disable=True)
-        prepare(pipe, device)
-        level = plan_device(choice, device).level
-        placement = first_fit(pipe, device, Placement(level=level, planned=level))
+        with settled(device, level) as settle:
+            pipe = _build(kind, choice, fetched, device, settle)
+            if choice.scheduler is not None:
+                pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
+            pipe.set_progress_bar_config(disable=True)
+            prepare(pipe, device)
+            placement = first_fit(pipe, device, Placement(level=level, planned=level))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error
@@ -166,7 +172,7 @@ def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
         )
 
 
-def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) -> Any:
+def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, settle: quantisation.Settle) -> Any:
     import diffusers
     import torch
     import transformers
@@ -188,7 +194,7 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
     if choice.decodes_in_float32 and (index := repo_layout.read_index(fetched.folder)) and "vae" in index.parts:
         in_float32 = {**options, name: torch.float32}
         parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", choice, in_float32)
-    parts = _quantised_parts(choice, fetched, device, parts, options)
+    parts = _quantised_parts(choice, fetched, device, parts, options, settle)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
         return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options, fetched.beside)
     takes = inspect.signature(kind.__init__).parameters
@@ -200,10 +206,15 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device) 
 
 
 def _quantised_parts(
-    choice: PipelineSpec, fetched: LocalBase, device: Device, parts: Mapping[str, Any], options: Mapping[str, Any]
+    choice: PipelineSpec,
+    fetched: LocalBase,
+    device: Device,
+    parts: Mapping[str, Any],
+    options: Mapping[str, Any],
+    settle: quantisation.Settle,
 ) -> dict[str, Any]:
-    """`parts` with the networks that are quantised while they load, and the large text encoders. One after the other:
-    all of them at once in full precision need not fit into memory.
+    """`parts` with the networks that are quantised while they load, and the large text encoders. One after the other,
+    and each layer is settled: all of them at once need not fit into memory.
     """
     import torch
 
@@ -217,9 +228,9 @@ def _quantised_parts(
         load = partial(_load_part, part, fetched.folder / name, choice)
         if name.startswith("text_encoder") and stores_text_encoders(device.kind):
             encoder = parts[name] if name in parts else load(options)
-            quantised[name] = quantisation.store_text_encoder(encoder, dtype)
+            quantised[name] = quantisation.store_text_encoder(encoder, dtype, settle)
         elif name in NETWORKS and precision.method == "fp8":
-            quantised[name] = quantisation.store_network(load(options), dtype)
+            quantised[name] = quantisation.store_network(load(options), dtype, settle)
         elif name in NETWORKS and precision.method == "bitsandbytes":
             config = quantisation.bitsandbytes_config(precision, dtype)
             quantised[name] = load({**options, "quantization_config": config})

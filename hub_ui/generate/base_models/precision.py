@@ -12,6 +12,10 @@ Quality = Literal["fast", "balanced", "full"]
 NETWORKS = ("unet", "transformer", "transformer_2")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
+# What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
+_UNPACKING = {"gguf-q4": 5.3, "gguf-q5": 7.3, "gguf-q6": 7.0, "gguf-q8": 4.0}
+# The parameters of the largest block that a text encoder unpacks at once: T5's three layers.
+_STORED_BLOCK = 3 * 4096 * 10240
 _ANY = ("cuda", "xpu", "mps", "cpu")
 _WITH_FP8 = ("cuda", "xpu", "cpu")
 
@@ -209,10 +213,29 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
     if precision.method != "full" and part in NETWORKS:
         file = _file(spec, spec.precision)
         return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)
-    is_stored = precision.method != "full" and stores_text_encoders(kind) and parameters >= WORTH_STORING
-    if is_stored and part.startswith("text_encoder"):
+    if _is_stored(spec, part, parameters, kind):
         return round(parameters - table + table * width)
     return round(parameters * width)
+
+
+def layer_bytes(spec: PipelineSpec, part: str, parameters: int, *, width: float) -> int:
+    """The bytes of the largest layer of a part, as it is stored."""
+    precision = precision_of(spec)
+    return round(parameters * (precision.bits / 8 if part in NETWORKS and precision.method != "full" else width))
+
+
+def unpacked_bytes(spec: PipelineSpec, part: str, parameters: int, largest: int, *, width: float, kind: str) -> int:
+    """The bytes that a part takes more while its largest layer computes, which unpacks its weights for that."""
+    precision = precision_of(spec)
+    if precision.method != "full" and part in NETWORKS:
+        return round(largest * _UNPACKING.get(precision.id[:7], width))
+    return round(_STORED_BLOCK * width) if _is_stored(spec, part, parameters, kind) else 0
+
+
+def _is_stored(spec: PipelineSpec, part: str, parameters: int, kind: str) -> bool:
+    """Whether it is a text encoder in 8-bit floats."""
+    is_large = part.startswith("text_encoder") and parameters >= WORTH_STORING
+    return precision_of(spec).method != "full" and is_large and stores_text_encoders(kind)
 
 
 def _file(spec: PipelineSpec, precision: str) -> NetworkFile | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +16,15 @@ from hub_ui.generate.base_models.precision import WORTH_STORING, Precision
 if TYPE_CHECKING:
     from torch import nn
 
+# Moves a layer that has been converted out of the computer's memory, where it need not stay there.
+Settle = Callable[["nn.Module"], None]
+
 # They cast their input to the type of a layer's weights, so that the whole block has to be in the compute type.
 _CAST_AS_A_WHOLE = ("T5DenseActDense", "T5DenseGatedActDense", "UMT5DenseActDense", "UMT5DenseGatedActDense")
+
+
+def keep(_layer: nn.Module) -> None:
+    """Leaves it in the computer's memory."""
 
 
 def read_gguf(kind: Any, file: Path, folder: Path, part: str, dtype: Any, options: Mapping[str, Any]) -> Any:
@@ -62,30 +71,58 @@ def bitsandbytes_config(precision: Precision, dtype: Any) -> Any:
     return config(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
 
 
-def store_network(network: Any, dtype: Any) -> Any:
+def store_network(network: Any, dtype: Any, settle: Settle = keep) -> Any:
     """In 8-bit floats; `dtype` is the compute type. Norms, embeddings, the first and the last layers keep it, as
     diffusers advises.
     """
-    import torch
+    import diffusers.hooks.layerwise_casting as of_diffusers
 
-    network.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    own = (network._keep_in_fp32_modules, network._skip_layerwise_casting_patterns)
+    skipped = (*of_diffusers.DEFAULT_SKIP_MODULES_PATTERN, *chain.from_iterable(names or () for names in own))
+
+    def is_stored(name: str, module: nn.Module) -> bool | None:
+        return False if any(re.search(pattern, name) for pattern in skipped) else isinstance(module, _layers()) or None
+
+    _store(network, "", dtype, is_stored, settle)
     return network
 
 
-def store_text_encoder(encoder: Any, dtype: Any, *, least: int = WORTH_STORING) -> Any:
+def store_text_encoder(encoder: Any, dtype: Any, settle: Settle = keep, *, least: int = WORTH_STORING) -> Any:
     """The same for an encoder of at least so many parameters. Embeddings, norms and the head keep their type."""
+    import torch
+
+    def is_stored(name: str, module: nn.Module) -> bool | None:
+        is_layer = isinstance(module, torch.nn.Linear) and name.rpartition(".")[2] != "lm_head"
+        return is_layer or type(module).__name__ in _CAST_AS_A_WHOLE or None
+
     if sum(parameter.numel() for parameter in encoder.parameters()) >= least:
-        _store_layers(encoder, dtype)
+        _store(encoder, "", dtype, is_stored, settle)
     return encoder
 
 
-def _store_layers(module: nn.Module, dtype: Any) -> None:
+def _layers() -> tuple[type, ...]:
+    import torch.nn as of_torch
+
+    convolutions = (of_torch.Conv1d, of_torch.Conv2d, of_torch.Conv3d)
+    transposed = (of_torch.ConvTranspose1d, of_torch.ConvTranspose2d, of_torch.ConvTranspose3d)
+    return (*convolutions, *transposed, of_torch.Linear, of_torch.Embedding)
+
+
+def _store(
+    module: nn.Module, name: str, dtype: Any, is_stored: Callable[[str, nn.Module], bool | None], settle: Settle
+) -> None:
+    """`is_stored` says of a module whether it is, or None where its own modules have to be asked. Each layer is settled
+    before the next one is converted.
+    """
     import diffusers.hooks
     import torch
 
-    apply: Any = diffusers.hooks.apply_layerwise_casting  # type: ignore[attr-defined]
-    for name, child in module.named_children():
-        if type(child).__name__ in _CAST_AS_A_WHOLE or (isinstance(child, torch.nn.Linear) and name != "lm_head"):
-            apply(child, torch.float8_e4m3fn, dtype, skip_modules_pattern=None)
-        else:
-            _store_layers(child, dtype)
+    cast: Any = diffusers.hooks.apply_layerwise_casting  # type: ignore[attr-defined]
+    for own, child in module.named_children():
+        path = f"{name}.{own}" if name else own
+        found = is_stored(path, child)
+        if found:
+            cast(child, torch.float8_e4m3fn, dtype, skip_modules_pattern=None)
+            settle(child)
+        elif found is None:
+            _store(child, path, dtype, is_stored, settle)

@@ -86,7 +86,6 @@ class Hook:
     _device_and_type: tuple[Any, Any] | None = None
     _version: int = -1
     _downs: list[tuple[Tensor, Tensor | None]] = field(default_factory=list)
-    _ups: Tensor | None = None
     _up: Tensor | None = None
     _shift: Tensor | None = None
     _by_batch: dict[int, tuple[Tensor, Tensor | None]] = field(default_factory=dict)
@@ -117,28 +116,30 @@ class Hook:
         return y if shift is None else y.add_(broadcast(shift, y, self.channels_second))
 
     def _move(self, x: Tensor) -> None:
-        """Moves the factors: `down` takes the type that the module computes in, `up` keeps its own until scaled."""
+        """Moves the first factors, in the type that the module computes in."""
         downs = [live.down.to(x.device, x.dtype) for _, live in self.factors if live.down is not None]
         mids = [live.mid.to(x.device, x.dtype) for _, live in self.factors if live.mid is not None]
         plain = len(downs) - len(mids)
         self._downs = [(_concatenate(downs[:plain], 0), None)] if plain else []
         self._downs += zip(downs[plain:], mids, strict=True)
-        ups = [live.up.to(x.device) for _, live in self.factors if live.up is not None]
-        self._ups = _concatenate(ups, 1) if ups else None
         self._device_and_type, self._version = (x.device, x.dtype), -1
 
     def _apply_weights(self) -> None:
-        """Multiplies the factors by the weights and the files' own scales once, not again for every token."""
+        """Multiplies the last factors by the weights and the files' own scales once, not again for every token. They
+        are moved for that anew: a device has not room for both.
+        """
         import torch
 
         assert self._device_and_type is not None
+        device, dtype = self._device_and_type
         self._by_batch.clear()
         scales = [live.scale for _, live in self.factors for _ in range(rank_of(live))]
-        columns, self._shift = torch.tensor([scales], device=self._device_and_type[0], dtype=torch.float32), None
+        columns, self._shift, self._up = torch.tensor([scales], device=device, dtype=torch.float32), None, None
         if self.weights.rows is None:
             weights, self._shift = self._per_rank([self.weights.weights])
             columns = columns * weights
-        self._up = None if self._ups is None else (self._ups.float() * columns).to(self._device_and_type[1])
+        ups = [live.up.to(device) for _, live in self.factors if live.up is not None]
+        self._up = (_concatenate(ups, 1).float() * columns).to(dtype) if ups else None
         self._version = self.weights.version
 
     def _per_rank(self, rows: Sequence[Sequence[float]]) -> tuple[Tensor, Tensor | None]:

@@ -12,6 +12,7 @@ from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import Params, Patch
+from hub_ui.generate.memory import pinned_bytes
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Originals:
             merged = tuple((id(patch), amount) for patch, amount in wanted)
             is_new = original is None
             if original is None:
-                pinned = sum(each.values.nbytes for each in self._originals.values() if each.values.is_pinned())
+                kept = [each.values for each in self._originals.values()]
+                pinned = sum(pinned_bytes(values.nbytes) for values in kept if values.is_pinned())
                 original = _Original(param=param, values=_copy_to_host(param.read(), pin=pinned < _PINNED))
                 self._originals[_key(param)] = original
             if original.merged != merged:

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from hub_ui.generate.lora.modules import ModuleKey, Shape, matrix
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, rank_of
 from hub_ui.generate.lora.structured import cost_of, form_of
+from hub_ui.generate.memory_plan import MERGED_AT_MOST
 
 # The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
 _TOKENS = 512
 # Writing a weight takes as long as computing so many ranks of it (measured on a processor: 20 to 60).
 _WRITING = 40
-# Bytes of weights that are merged into for speed, at most: their originals are kept in the computer's memory. SDXL's
-# UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
-_BUDGET = 8_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +47,7 @@ class MergeRule:
         """The modules to merge of those that need not be, beside those that have to."""
         worth = {at: change for at, change in optional.items() if self._saves_time(change)}
         total = sum(change.nbytes for changes in (required, worth) for change in changes.values())
-        return frozenset(worth) if total <= _BUDGET else frozenset()
+        return frozenset(worth) if total <= MERGED_AT_MOST else frozenset()
 
     def _saves_time(self, change: ModuleChange) -> bool:
         """Whether merging is faster than adding in each of so many steps."""

@@ -3,8 +3,8 @@
 All tensors stay in the computer's memory, and the CPU computes. A table says on which device a tensor's storage is
 supposed to be; three layers keep it and ask it:
 
-_Calls        what Python calls of torch: a tensor's device, moves from one to another, `device=` of new tensors
-_Operations   what torch then computes: it raises where operands are on different devices, and finds where results are
+Calls        what Python calls of torch: a tensor's device, moves from one to another, `device=` of new tensors
+Operations   what torch then computes: it raises where operands are on different devices, and finds where results are
 _functions    what `torch.cuda` says of its devices
 
 What it can't see: kernels' working space, fragmentation, CUDA's context, streams that race, CUDA's rounding and the
@@ -27,7 +27,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 CPU = torch.device("cpu")
 _SILENT = (str(Path(torch.__file__).parent), __file__)
@@ -87,7 +86,7 @@ class SimulatedCuda:
 
     def device_of(self, tensor: Tensor) -> torch.device:
         real = tensor.device
-        return self._places.get(_address(tensor), real) if real == CPU else real
+        return self._places.get(address_of(tensor), real) if real == CPU else real
 
     def named(self, device: Any) -> torch.device:
         """The very device that is meant by torch's name or number of it."""
@@ -108,7 +107,7 @@ class SimulatedCuda:
 
     def put(self, tensor: Tensor, device: torch.device) -> None:
         """Says that the memory of a new tensor is on a device."""
-        address, storage = _address(tensor), tensor.untyped_storage()
+        address, storage = address_of(tensor), tensor.untyped_storage()
         if device.type != "cuda" or address in self._places:
             return
         size = storage.nbytes()
@@ -117,13 +116,13 @@ class SimulatedCuda:
         weakref.finalize(storage, self._forget, address, self.cards[device.index], size).atexit = False
 
     def pin(self, tensor: Tensor) -> Tensor:
-        address = _address(tensor)
+        address = address_of(tensor)
         self._pinned.add(address)
         weakref.finalize(tensor.untyped_storage(), self._pinned.discard, address).atexit = False
         return tensor
 
     def is_pinned(self, tensor: Tensor) -> bool:
-        return _address(tensor) in self._pinned
+        return address_of(tensor) in self._pinned
 
     @contextmanager
     def target(self, device: torch.device) -> Iterator[None]:
@@ -167,59 +166,79 @@ class SimulatedCuda:
 def simulated_cuda(*cards: Card) -> Iterator[SimulatedCuda]:
     """Within it, this thread's torch has these devices, "cuda:0" and so on."""
     cuda = SimulatedCuda(cards=cards)
-    with pytest.MonkeyPatch.context() as patch, _Calls(cuda), _Operations(cuda):
+    with simulating(cuda, Calls(cuda), Operations(cuda)):
+        yield cuda
+
+
+@contextmanager
+def simulating(cuda: SimulatedCuda, calls: Calls, operations: Operations) -> Iterator[SimulatedCuda]:
+    with pytest.MonkeyPatch.context() as patch, calls, operations:
         for name, function in _functions(cuda).items():
             patch.setattr(torch.cuda, name, function)
         yield cuda
 
 
-class _Calls(TorchFunctionMode):
+class Calls(TorchFunctionMode):
     def __init__(self, cuda: SimulatedCuda) -> None:
-        self._cuda = cuda
+        self.cuda = cuda
         super().__init__()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = dict(kwargs or {})
         if func in _INSTEAD:
-            return _INSTEAD[func](self._cuda, *args, **given)
+            return _INSTEAD[func](self.cuda, *args, **given)
         if func is torch.as_tensor and isinstance(args[0], Tensor):
-            return _to(self._cuda, args[0], given.get("device"), given.get("dtype"))
+            return _to(self.cuda, args[0], given.get("device"), given.get("dtype"))
         pins = given.pop("pin_memory", False)
-        made = self._make(func, args, given) if given.get("device") is not None else func(*args, **given)
-        return self._cuda.pin(made) if pins else made
+        made = self.make(func, args, given) if given.get("device") is not None else func(*args, **given)
+        return self.cuda.pin(made) if pins else made
 
-    def _make(self, func: Any, args: Any, given: dict[str, Any]) -> Any:
-        device, generator = self._cuda.named(given["device"]), given.get("generator")
+    def make(self, func: Any, args: Any, given: dict[str, Any]) -> Any:
+        device, generator = self.cuda.named(given["device"]), given.get("generator")
         if device.type not in ("cpu", "cuda"):
             return func(*args, **given)
         if generator is not None and generator.device != device:
             raise RuntimeError(f"Expected a generator on {device}, but found one on {generator.device}")
-        with self._cuda.target(device):
+        with self.cuda.target(device):
             made = func(*args, **{**given, "device": CPU})
             # What was made of Python's numbers was no operation.
-            for tensor in tree_leaves(made):
-                self._cuda.put(tensor, device)
+            for tensor in tensors_in(made):
+                self.cuda.put(tensor, device)
         return made
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, cuda: SimulatedCuda) -> None:
-        self._cuda = cuda
+        self.cuda = cuda
         super().__init__()  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
-        tensors = [leaf for leaf in tree_leaves((args, given)) if isinstance(leaf, Tensor)]
-        device = self._cuda.place_of_results(func.overloadpacket.__name__, args, tensors)
-        results = func(*args, **given)
-        known = {_address(each) for each in tensors}
-        for made in tree_leaves(results):
-            if isinstance(made, Tensor) and _address(made) not in known:
-                self._cuda.put(made, device)
+        tensors = list(tensors_in((args, given)))
+        device = self.cuda.place_of_results(func.overloadpacket.__name__, args, tensors)
+        results = self.compute(func, args, given)
+        known = {address_of(each) for each in tensors}
+        for made in tensors_in(results):
+            if address_of(made) not in known:
+                self.cuda.put(made, device)
         return results
 
+    def compute(self, func: Any, args: Any, given: Any) -> Any:
+        return func(*args, **given)
 
-def _address(tensor: Tensor) -> int:
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Those of an operation's operands or results."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from tensors_in(each)
+    elif isinstance(value, dict):
+        yield from tensors_in(list(value.values()))
+
+
+def address_of(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
@@ -240,7 +259,7 @@ def _to(cuda: SimulatedCuda, tensor: Tensor, *args: Any, **kwargs: Any) -> Tenso
     wanted = {name: value for name, value in (("dtype", dtype), ("memory_format", layout)) if value is not None}
     if there == here or "meta" in (here.type, there.type):
         move: Any = tensor.to
-        same: Tensor = move(there if there.type == "meta" else CPU, copy=bool(kwargs.get("copy")), **wanted)
+        same: Tensor = move(there if there.type == "meta" else tensor.device, copy=bool(kwargs.get("copy")), **wanted)
         return same
     with cuda.target(there):
         moved: Tensor = torch.ops.aten._to_copy.default(tensor, **wanted)
@@ -261,7 +280,7 @@ def _pin(cuda: SimulatedCuda, tensor: Tensor) -> Tensor:
 
 # What is answered from the table, not by torch.
 _INSTEAD: Mapping[Any, Callable[..., Any]] = {
-    Tensor.device.__get__: SimulatedCuda.device_of,
+    Tensor.device.__get__: lambda cuda, tensor: cuda.device_of(tensor),
     Tensor.is_cuda.__get__: lambda cuda, tensor: cuda.device_of(tensor).type == "cuda",  # type: ignore[attr-defined]
     Tensor.is_cpu.__get__: lambda cuda, tensor: cuda.device_of(tensor) == CPU,  # type: ignore[attr-defined]
     Tensor.get_device: lambda cuda, tensor: -1 if (at := cuda.device_of(tensor)).index is None else at.index,

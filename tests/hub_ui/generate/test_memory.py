@@ -150,7 +150,7 @@ def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypat
 def test_weights_that_stay_in_the_computer_s_memory_have_to_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 21 * GIGABYTE)
     wan = choose_base("wan", None, "wan-2.2-t2v-a14b")
-    with pytest.raises(PreviewError, match=r"Wan 2\.2 A14B takes about 69 GB of memory, and 21 GB are free"):
+    with pytest.raises(PreviewError, match=r"Wan 2\.2 A14B takes about 58 GB of memory, and 21 GB are free"):
         memory.check_memory(wan, device("cuda", "bfloat16", 24))
 
 
@@ -177,3 +177,27 @@ def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
 
 def test_what_is_free_is_a_part_of_what_is_installed() -> None:
     assert 1_000_000 < memory.available_memory() < memory.total_memory()
+
+
+def test_files_of_weights_are_written_to_a_disk_not_to_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    mounted = [SimpleNamespace(mountpoint="/", fstype="ext4"), SimpleNamespace(mountpoint=str(folder), fstype="tmpfs")]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: mounted)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(folder))
+    assert memory.disk_folder() != folder
+    mounted[0].fstype = "tmpfs"
+    with pytest.raises(PreviewError, match="Set TMPDIR to a folder on a disk"):
+        memory.disk_folder()
+
+
+def test_a_disk_without_room_for_weights_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
+    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: 5 * GIGABYTE)
+    with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about 34 GB of the disk, in .+, and 5 GB are free"):
+        memory.check_memory(FLUX, device("cuda", "bfloat16", 4))
+
+
+@pytest.mark.parametrize(("size", "pinned"), [(0, 0), (1, 1), (1024, 1024), (1025, 2048), (113_246_208, 134_217_728)])
+def test_pinned_memory_is_given_in_powers_of_two(size: int, pinned: int) -> None:
+    assert memory.pinned_bytes(size) == pinned

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from itertools import chain, combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import ZImageTransformer2DModel
 from transformers import T5Config, T5EncoderModel
 
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.quantisation import store_network
 from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import LEVELS
-from hub_ui.generate.offload import Placement, free_parts, place
+from hub_ui.generate.memory_plan import LEVELS, footprint, host_memory
+from hub_ui.generate.offload import Placement, free_parts, place, settled
+from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.anima import save_anima
+from tests.hub_ui.generate.pipelines.sana import save_sana
+from tests.hub_ui.generate.real_pipelines import GEMMA_2, SANA_06B, built, spec_of
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
@@ -103,3 +113,82 @@ def test_pieces_are_smaller_than_an_image_of_a_large_autoencoder(pipe: Any) -> N
     pipe.vae.tile_sample_min_size, pipe.vae.tile_latent_min_size = 1024, 128
     place(pipe, CPU, Placement(is_tiled=True))
     assert (pipe.vae.use_tiling, pipe.vae.tile_sample_min_size, pipe.vae.tile_latent_min_size) == (True, 512, 64)
+
+
+def small_network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    kind: Any = ZImageTransformer2DModel
+    network: torch.nn.Module = kind(
+        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=4, dim=32, n_layers=1, n_refiner_layers=1, n_heads=2,
+        n_kv_heads=2, cap_feat_dim=16, axes_dims=[8, 4, 4], axes_lens=[128, 32, 32],
+    ).to(torch.bfloat16)  # fmt: skip
+    return network
+
+
+def stored(network: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return [value for value in network.parameters() if value.dtype == torch.float8_e4m3fn]
+
+
+def gpu() -> Device:
+    return Device(label="GPU", kind="cuda", dtype="bfloat16")
+
+
+def test_layers_go_on_to_the_gpu_as_they_are_stored_in_fewer_bits() -> None:
+    with simulated_cuda(Card()) as cuda, settled(gpu(), "whole") as settle:
+        network = store_network(small_network(), torch.bfloat16, settle)
+        assert {value.device.type for value in stored(network)} == {"cuda"}
+        assert cuda.cards[0].used == sum(value.nbytes for value in stored(network))
+
+
+def test_layers_stay_where_they_are_once_the_gpu_is_full() -> None:
+    with simulated_cuda(Card(memory=10_000)), settled(gpu(), "whole") as settle:
+        network = store_network(small_network(), torch.bfloat16, settle)
+        assert {value.device.type for value in stored(network)} == {"cpu", "cuda"}
+
+
+def file_of(value: torch.Tensor) -> str:
+    """The file that the memory of a tensor is mapped from; empty for none."""
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        place, *_rest = line.split()
+        start, end = (int(address, 16) for address in place.split("-"))
+        if start <= value.data_ptr() < end:
+            return _rest[4] if len(_rest) > 4 else ""
+    return ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which file memory is mapped from")
+def test_layers_that_are_read_from_the_disk_are_in_files_as_soon_as_they_are_stored() -> None:
+    expected = stored(store_network(small_network(), torch.bfloat16))
+    with simulated_cuda(Card()), settled(gpu(), "disk_offload") as settle:
+        network = store_network(small_network(), torch.bfloat16, settle)
+        files = [Path(file_of(value)) for value in stored(network)]
+        assert all(file.suffix == ".safetensors" for file in files)
+        assert all(map(torch.equal, (value.float() for value in stored(network)), (each.float() for each in expected)))
+    assert [file for file in files if file.exists()] == []
+
+
+@pytest.mark.parametrize(("free", "is_pinned"), [(4095, False), (4096, True)])
+def test_weights_are_pinned_where_there_is_room_for_them_as_torch_rounds(
+    monkeypatch: pytest.MonkeyPatch, free: int, is_pinned: bool
+) -> None:
+    layer = torch.nn.Linear(30, 30, bias=False)
+    pipe = SimpleNamespace(components={"transformer": torch.nn.Sequential(layer)}, to=layer.to)
+    monkeypatch.setattr("hub_ui.generate.offload._UNPINNED", 0)
+    monkeypatch.setattr("hub_ui.generate.offload.available_memory", lambda: free)
+    with simulated_cuda(Card()) as cuda:
+        place(pipe, gpu(), Placement(level="group_offload"))
+        assert cuda.is_pinned(layer.weight) is is_pinned
+
+
+@pytest.mark.exact
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which memory no file is behind")
+def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path: Path) -> None:
+    folder, parts = save_sana(tmp_path), {"transformer": ("SanaTransformer2DModel", SANA_06B), "text_encoder": GEMMA_2}
+    for name, part in parts.items():
+        save_sparse(folder / name, built(*part), "BF16")
+    command = [sys.executable, "-m", "tests.hub_ui.generate.loading", str(folder), "sana-0.6b", "fp8"]
+    taken = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    spec = in_precision(spec_of("sana-0.6b"), "fp8")
+    assert spec is not None
+    planned = host_memory(footprint(spec, "bfloat16"), "disk_offload")
+    assert taken["peak"] - taken["device"] <= planned

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from hub_ui.generate.prompt_cache import PromptCache, PromptRow
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 SIZES = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 30}
 CAT, DOG = [1, 2, 3, 4], [1, 5, 6, 4]
@@ -146,6 +147,19 @@ def test_answers_are_kept_from_one_run_to_the_next() -> None:
         with counted(pipe, texts=texts) as runs:
             pipe.text_encoder(torch.tensor([CAT]))
         assert runs == expected
+
+
+def test_answers_are_kept_off_the_gpu_and_given_there_again() -> None:
+    texts = PromptCache()
+    with simulated_cuda(Card(memory=2**20)) as cuda:
+        pipe = Pipe(clip().to("cuda:0"))
+        with counted(pipe, texts=texts):
+            pipe.text_encoder(torch.tensor([CAT], device="cuda:0"))
+        weights = sum(value.nbytes for value in [*pipe.text_encoder.parameters(), *pipe.text_encoder.buffers()])
+        assert cuda.cards[0].used == weights
+        with counted(pipe, texts=texts) as runs:
+            again = pipe.text_encoder(torch.tensor([CAT], device="cuda:0"))
+        assert (runs, again.last_hidden_state.device) == ([], torch.device("cuda:0"))
 
 
 def test_only_the_latest_answers_are_kept() -> None:

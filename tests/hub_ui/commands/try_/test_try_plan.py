@@ -30,7 +30,7 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
     told = capsys.readouterr()
     assert told.out.splitlines() == [
         "FLUX.1 dev on a GPU with 24 GB, 1024 x 1024, bfloat16: layer by layer.",
-        "At most 1.8 GB of 25.0 GB of its memory, and 33.7 GB of the computer's own.",
+        "At most 2.2 GB of 25.0 GB of its memory, and 33.7 GB of the computer's own.",
         "  transformer         23.8 GB",
         "  text_encoder         0.2 GB",
         "  text_encoder_2       9.5 GB",

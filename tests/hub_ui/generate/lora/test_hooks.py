@@ -11,6 +11,7 @@ from torch import nn
 
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.patch import LowRankPatch
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 MODULES: dict[str, Any] = {
     "linear": (lambda: nn.Linear(6, 9), (6,), (4, 5, 6)),
@@ -148,3 +149,15 @@ def test_outputs_that_are_not_in_one_piece_are_added_to_as_well() -> None:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+def test_a_device_keeps_each_factor_once() -> None:
+    dial = AdapterWeights()
+    with simulated_cuda(Card()) as cuda, torch.no_grad():
+        module, x = nn.Linear(1000, 2000, bias=False).to("cuda:0"), torch.zeros(1, 1000, device="cuda:0")
+        before = cuda.cards[0].used
+        attach(module, [(0, LowRankPatch(down=torch.zeros(8, 1000), up=torch.zeros(2000, 8), scale=1.0))], dial)
+        for weight in (0.5, 1.0):
+            dial.set([weight])
+            module(x)
+        assert cuda.cards[0].used - before == 4 * 8 * (1000 + 2000)

@@ -1,0 +1,245 @@
+"""`python -m tests.hub_ui.generate.plan_against_peak [BASE ...]`: the plan's bytes beside those of a simulated GPU.
+
+It prints the table of docs/memory.md: pipelines of published size without weights, at each level. `--all` has every
+LoRA at each of them, which takes an hour.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.quantizers.gguf.utils import GGML_QUANT_SIZES, GGUFLinear, GGUFParameter
+from gguf import GGMLQuantizationType
+from torch import nn
+
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.precision import NETWORKS, in_precision, precise_label, precision_of
+from hub_ui.generate.base_models.quantisation import store_network, store_text_encoder
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
+from hub_ui.generate.lora.manager import AdapterManager
+from hub_ui.generate.lora.patch import LowRankPatch
+from hub_ui.generate.memory import Device
+from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
+from hub_ui.generate.offload import Placement, place
+from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.real_pipelines import REAL, build, draw, networks, spec_of
+from tests.hub_ui.generate.real_size import without_values
+from tests.hub_ui.generate.simulated_cuda import Card
+
+GIGABYTE = 1_000_000_000
+RANKS = (0, 16, 128)
+# What each base is in, in fewer bits.
+QUANTISED = {
+    "sdxl-1.0": "fp8",
+    "sd-3.5-large": "gguf-q8_0",
+    "flux.1-dev": "gguf-q4_k_s",
+    "qwen-image": "gguf-q4_k_m",
+    "z-image": "fp8",
+    "wan-2.1-t2v-14b": "gguf-q4_k_m",
+    "ltx-2": "fp8",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. `side` is
+    that of the image, in pixels, where it is not the base's own.
+    """
+
+    base: str
+    precision: str = "full"
+    level: OffloadLevel = "whole"
+    rank: int = 0
+    side: int | None = None
+
+    @property
+    def spec(self) -> PipelineSpec:
+        found = in_precision(spec_of(self.base), self.precision)
+        assert found is not None
+        return found if self.side is None else replace(found, width=self.side, height=self.side)
+
+    def __str__(self) -> str:
+        return f"{self.base} {self.precision} {self.level} {self.rank}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peak:
+    """Bytes of the device."""
+
+    case: Case
+    planned: int
+    simulated: int
+
+    @property
+    def ratio(self) -> float:
+        return self.simulated / self.planned
+
+
+def measure(cases: Sequence[Case]) -> Iterator[Peak]:
+    """Those of one base in one precision share their pipeline."""
+    pipe, kept = None, None
+    for case in cases:
+        if (case.base, case.precision) != kept:
+            pipe, kept = _quantised(build(case.base), case.spec), (case.base, case.precision)
+        yield _measure(pipe, case)
+
+
+def _measure(pipe: Any, case: Case) -> Peak:
+    spec = case.spec
+    device = Device(label="GPU", kind="cuda", dtype=str(spec.dtype))
+    with without_values(Card(memory=500 * GIGABYTE)) as cuda, pytest.MonkeyPatch.context() as patch:
+        # Whether memory is pinned changes nothing on the device.
+        patch.setattr("hub_ui.generate.offload.available_memory", lambda: 0)
+        place(pipe, device, Placement(level=case.level))
+        with _with_lora(pipe, case):
+            draw(pipe, spec)
+            if case.rank:
+                # The LoRA is there while the next prompt is read.
+                draw(pipe, spec)
+        place(pipe, Device(label="CPU", kind="cpu", dtype=str(spec.dtype)), Placement())
+        gc.collect()
+        peak = cuda.cards[0].peak
+    return Peak(case=case, planned=planned_peak(case), simulated=peak)
+
+
+def _layers(networks: Mapping[str, Any]) -> dict[tuple[str, str], nn.Linear]:
+    """What a LoRA for all layers changes, by part and name."""
+    return {
+        (name, path): module
+        for name, network in networks.items()
+        if name in NETWORKS and network is not None
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+
+
+def lora_bytes(case: Case) -> int:
+    """Of its LoRA's file, in 16 bits."""
+    layers = _layers(networks(case.base)).values()
+    return sum(2 * case.rank * (layer.in_features + layer.out_features) for layer in layers)
+
+
+@contextmanager
+def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
+    """Hooked, as in a strip of several weights."""
+    if not case.rank:
+        yield
+        return
+    spec, rank, dtype = case.spec, case.rank, getattr(torch, case.spec.dtype)
+    patches = {
+        at: (
+            LowRankPatch(
+                down=torch.empty(rank, layer.in_features, dtype=dtype, device="meta"),
+                up=torch.empty(layer.out_features, rank, dtype=dtype, device="meta"),
+            ),
+        )
+        for at, layer in _layers(pipe.components).items()
+    }
+    file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
+    cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))
+    manager = AdapterManager(pipe, spec.architecture, cache, "cuda:0")
+    cache.put((identity(given), manager._kind), file)
+    manager.set_adapters([given])
+    try:
+        yield
+    finally:
+        manager.disable()
+
+
+def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
+    precision, dtype = precision_of(spec), getattr(torch, spec.dtype)
+    if precision.method == "full":
+        return pipe
+    for name, part in pipe.components.items():
+        if not isinstance(part, nn.Module):
+            continue
+        if name.startswith("text_encoder"):
+            store_text_encoder(part, dtype)
+        elif name in NETWORKS and precision.method == "fp8":
+            store_network(part, dtype)
+        elif name in NETWORKS:
+            kind = precision.id.removeprefix("gguf-").upper()
+            size = footprint(spec, spec.dtype).parts[name]
+            _pack(part, GGMLQuantizationType[kind.removesuffix("_S").removesuffix("_M")], dtype, size)
+    return pipe
+
+
+def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
+    """As in a GGUF file of that size: layers of whole blocks are packed, the others are in the type that is computed
+    in. What the file has more than if all were in its own type is in layers of 8 bits.
+    """
+    layers = [
+        (parent, name, layer)
+        for parent in network.modules()
+        for name, layer in parent.named_children()
+        if isinstance(layer, nn.Linear) and layer.in_features % 256 == 0
+    ]
+    plain = sum(value.nbytes for value in network.parameters()) - sum(layer.weight.nbytes for *_, layer in layers)
+    more = size - plain - sum(_packed(layer, kind) for *_, layer in layers)
+    for parent, name, layer in layers:
+        gain = _packed(layer, GGMLQuantizationType.Q8_0) - _packed(layer, kind)
+        own = GGMLQuantizationType.Q8_0 if gain <= more else kind
+        more -= gain if own != kind else 0
+        with torch.device("meta"):
+            packed: Any = GGUFLinear(layer.in_features, layer.out_features, layer.bias is not None, dtype)
+            data = torch.empty(layer.out_features, _packed(layer, own) // layer.out_features, dtype=torch.uint8)
+        packed.weight, packed.bias = GGUFParameter(data, quant_type=own), layer.bias
+        setattr(parent, name, packed)
+
+
+def _packed(layer: nn.Linear, kind: Any) -> int:
+    weights, size = GGML_QUANT_SIZES[kind]
+    return layer.weight.numel() // weights * size
+
+
+def cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
+    """Each base, level and LoRA, in full and in fewer bits."""
+    return [
+        Case(base=base, precision=precision, level=level, rank=rank)
+        for base in bases
+        for precision in ("full", QUANTISED[base])
+        for level in LEVELS
+        for rank in RANKS
+    ]
+
+
+def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
+    """Each base at each level in both precisions; of the LoRAs one in turn."""
+    turns = [RANKS[number % len(RANKS)] for number in range(2 * len(LEVELS))]
+    every = [(base, *kind) for base in bases for kind in product(("full", QUANTISED[base]), LEVELS)]
+    return [
+        Case(base=base, precision=precision, level=level, rank=rank)
+        for (base, precision, level), rank in zip(every, turns * len(bases), strict=True)
+    ]
+
+
+HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
+
+
+def row(case: Case, planned: int, simulated: int) -> str:
+    lora = f"rank {case.rank}" if case.rank else "none"
+    sizes = " | ".join(f"{size / GIGABYTE:.2f} GB" for size in (planned, simulated))
+    how = f"{precise_label(case.spec)} | {LEVEL_NAMES[case.level]} | {lora}"
+    return f"| {how} | {sizes} | {simulated / planned - 1:+.1%} |"
+
+
+def planned_peak(case: Case) -> int:
+    loras = lora_bytes(case) if case.rank else 0
+    return peak_memory(footprint(case.spec, case.spec.dtype, loras=loras), case.level)
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    wanted = cases if "--all" in arguments else some_cases
+    print(HEAD)
+    for peak in measure(wanted([name for name in arguments if name != "--all"] or tuple(REAL))):
+        print(row(peak.case, peak.planned, peak.simulated), flush=True)

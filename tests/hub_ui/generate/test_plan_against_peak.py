@@ -1,0 +1,72 @@
+"""The plan's bytes are those of pipelines of published size on a simulated GPU, at each level, with LoRAs and without.
+
+`without_values` and `real_pipelines` have tests here too: a part of another size would measure something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+import torch
+from torch import nn
+
+from hub_ui.generate.base_models.part_sizes import model_sizes
+from tests.hub_ui.generate.plan_against_peak import Case, Peak, cases, measure
+from tests.hub_ui.generate.real_pipelines import REAL, build, spec_of
+from tests.hub_ui.generate.real_size import without_values
+from tests.hub_ui.generate.simulated_cuda import Card
+
+# Small images, beside which nothing that is forgotten looks small: a LoRA and an autoencoder that goes to float32, and
+# layers that are unpacked.
+QUICK = (
+    Case(base="sdxl-1.0", level="group_offload", rank=128, side=512),
+    Case(base="flux.1-dev", precision="gguf-q4_k_s", level="group_offload", side=256),
+)
+
+
+def off(peaks: Iterable[Peak]) -> list[str]:
+    return [f"{peak.case}: {peak.ratio:.3f}" for peak in peaks if abs(peak.ratio - 1) > 0.05]
+
+
+@pytest.mark.parametrize("case", QUICK, ids=str)
+def test_a_plan_is_what_a_pipeline_of_real_size_takes(case: Case) -> None:
+    assert off(measure([case])) == []
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("base", REAL)
+def test_every_plan_of_a_base_is_what_its_pipeline_takes(base: str) -> None:
+    assert off(measure(cases([base]))) == []
+
+
+def saved(part: nn.Module) -> list[torch.Tensor]:
+    """Its parameters, and tables of positions that are in its files."""
+    names = part.state_dict().keys()
+    return [*part.parameters(), *(value for name, value in part.named_buffers() if name in names)]
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("base", REAL)
+def test_the_parts_that_are_measured_have_their_published_sizes(base: str) -> None:
+    parts = {name: part for name, part in build(base).components.items() if isinstance(part, nn.Module)}
+    counted = {name: sum(value.numel() for value in saved(part)) for name, part in parts.items()}
+    planned = {name: size.parameters for name, size in model_sizes(spec_of(base)).items()}
+    assert counted == pytest.approx(planned, rel=0.001)
+
+
+def test_shapes_are_counted_as_tensors_with_values_are() -> None:
+    with without_values(Card()) as cuda, torch.inference_mode():
+        with torch.device("meta"):
+            layer = nn.Linear(10, 20, bias=False)
+        layer.to("cuda:0")
+        made = layer(torch.ones(5, 10, device="cuda:0"))
+        assert (str(made.device), tuple(made.shape)) == ("cuda:0", (5, 20))
+        assert (cuda.cards[0].used, cuda.cards[0].peak) == (4 * (200 + 100), 4 * (200 + 50 + 100))
+        layer.to("cpu")
+        assert cuda.cards[0].used == 4 * 100
+
+
+def test_operands_on_two_devices_are_refused_without_values_too() -> None:
+    with without_values(Card()), pytest.raises(RuntimeError, match="cpu and cuda:0 in add"):
+        torch.ones(2, device="cuda:0") + torch.empty(2, device="meta")
