@@ -160,7 +160,7 @@ def _of_computer(
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
     converted = _converted(round(spec.gigabytes * _GIGABYTE), full)
     kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
-    layers = max(_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS))
+    layers = max([_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS)])
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
     is_merged = precision_of(spec).method == "full" and networks <= MERGED_AT_MOST
     return {
