@@ -36,7 +36,6 @@ def running_hubs(
     data: Path,
     *,
     port: int = 0,
-    host: str = "127.0.0.1",
     around: Around | None = None,
     run_seconds: float = SECONDS,
 ) -> Iterator[Origins]:
@@ -45,8 +44,8 @@ def running_hubs(
     `around` wraps each origin. Predictions and trainings on Replicate take `run_seconds`.
     """
     with ExitStack() as stack:
-        sockets = {name: stack.enter_context(_bind(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
-        urls = {name: f"http://{host}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
+        sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
+        urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
         origins = Origins(**urls)
         apps = hub_apps(data, origins, run_seconds=run_seconds)
         stack.enter_context(_run_servers({n: around(n, app) if around else app for n, app in apps.items()}, sockets))
@@ -82,11 +81,11 @@ def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> M
     }
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only with IPPROTO_TCP; otherwise responses wait about 40 ms for an ACK.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((host, port))
+    bound.bind(("127.0.0.1", port))
     return bound
 
 
