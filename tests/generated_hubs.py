@@ -24,11 +24,11 @@ from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_query import ModelQuery, zod_refusal
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
 from hub_ui.demo.hubs.delivery import Delivery
-from hub_ui.demo.hubs.faults import Faulty
 from hub_ui.demo.hubs.folder import Access
 from hub_ui.demo.hubs.huggingface import _page_answer, list_item
 from hub_ui.demo.hubs.huggingface_store import Commit, Repo, RepoFile
 from hub_ui.demo.hubs.replicate import ReplicateHub, _refusal
+from tests.faults import Faulty
 
 T = TypeVar("T")
 # The first LoRA of each hub; each later one is a little newer.
@@ -79,9 +79,8 @@ class GeneratedHubs:
         }
         if name not in routes:
             return app
-        assert isinstance(app, Faulty)
-        own = [*app.faults.routes(), routes[name]]
-        return replace(app, app=Starlette(routes=own, exception_handlers={RefusalError: answer_refusal}))
+        own = Starlette(routes=[routes[name]], exception_handlers={RefusalError: answer_refusal})
+        return replace(app, app=own) if isinstance(app, Faulty) else own
 
     def _civitai(self, request: Request) -> Response:
         store = CivitaiStore(models={}, files={}, enums={"ModelType": list(LORA_TYPES)}, access=Access())

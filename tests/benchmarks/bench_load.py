@@ -17,12 +17,12 @@ from itertools import count
 from statistics import median
 from urllib.parse import quote
 
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.benchmarks.bench_visitors import AIMS, WORDS, ask_address
 from tests.benchmarks.figures import Figure, report
 from tests.benchmarks.hosted_page import FAULTS, Answer, HostedPage, Person, hosted_page, percentile
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 VISITORS = 100
 SECONDS = 180.0

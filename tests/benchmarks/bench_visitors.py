@@ -16,9 +16,9 @@ from html import unescape
 from urllib.parse import quote
 
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import running_hubs
 from tests.benchmarks.figures import Figure, report
 from tests.benchmarks.hosted_page import FAULTS, Answer, HostedPage, Person, hosted_page, percentile
+from tests.faulty_hubs import running_hubs
 
 WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", "flux", "character", "light", "film")
 # Between two searches, and for how long there are any.

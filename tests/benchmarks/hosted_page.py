@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 
 # One hub hangs, and another answers 500.
 FAULTS = (

@@ -13,8 +13,8 @@ from connectors.ref import HubName
 from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 
 @dataclass(frozen=True, kw_only=True)

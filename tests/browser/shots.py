@@ -16,13 +16,13 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 
 from connectors.query import Query
 from connectors.ref import Ref
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import PACKAGE
 from hub_ui.images.infotext import autov3
 from tests.browser import places
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.places import PLACES, come_to_rest
+from tests.faults import Fault
 
 PATIENCE = 180_000
 SIZES: Mapping[str, ViewportSize] = MappingProxyType(

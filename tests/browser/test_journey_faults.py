@@ -13,12 +13,12 @@ from playwright.sync_api import Page, expect
 
 from hub_ui import app, services
 from hub_ui.commands.demo import demo_settings
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import running_hubs
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.journey import stop
+from tests.faults import Fault
+from tests.faulty_hubs import running_hubs
 
 pytestmark = pytest.mark.browser
 # 5.4 MB

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hub_ui.demo.hubs.faults import Fault
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.layout import COUNT_SHIFTS, assert_still, forget_shifts, shifts
 from tests.browser.places import come_to_rest
+from tests.faults import Fault
 
 pytestmark = pytest.mark.browser
 # Cumulative Layout Shift is good below 0.1; this is a fifth of it.

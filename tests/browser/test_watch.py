@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from hub_ui.demo.hubs.faults import Fault
 from tests.browser.conftest import Watch
 from tests.browser.demo import Demo, whole_demo
+from tests.faults import Fault
 
 pytestmark = pytest.mark.browser
 

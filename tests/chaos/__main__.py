@@ -22,12 +22,12 @@ from random import Random
 from statistics import median
 from xml.etree import ElementTree
 
-from hub_ui.demo.hubs.faults import Faults
-from hub_ui.demo.hubs.server import running_hubs
 from tests.chaos.crawl import KilledCrawl, crawl_summary
 from tests.chaos.home import Broken, Home
 from tests.chaos.lives import MOMENTS, Round, Told, Worker
 from tests.chaos.wanted import SLOW_SECONDS, Wanted, slow, troubles, write_hubs
+from tests.faults import Faults
+from tests.faulty_hubs import running_hubs
 from tests.generated_hubs import GeneratedHubs
 from tests.recording import Recorder
 

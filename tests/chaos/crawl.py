@@ -95,7 +95,7 @@ class KilledCrawl:
             process.kill()
             process.wait()
             # One loop serves all hubs: its last requests are read once this one is answered.
-            requests.get(f"{environ['HF_ENDPOINT']}/faults", timeout=60)
+            requests.get(f"{environ['HF_ENDPOINT']}/nothing", timeout=60)
             out.seek(0)
             self.check_requests(self.recorder.requests)
             if not killed:

@@ -172,7 +172,7 @@ class Round:
     def _await_quiet(self) -> None:
         """The servers take a moment to see that nobody listens any more."""
         # One loop serves all hubs: what had come before this is read once it is answered.
-        requests.get(f"{self.worker.environ['HF_ENDPOINT']}/faults", timeout=60)
+        requests.get(f"{self.worker.environ['HF_ENDPOINT']}/nothing", timeout=60)
         until = time.monotonic() + _LIFE_SECONDS
         while not all(request.ended for request in self.recorder.requests):
             if time.monotonic() > until:

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.ref import Origin, Ref
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.demo.hubs.faults import Fault
+from tests.faults import Fault
 
 _KIB = 1024
 # The first of CivitAI and the first of Hugging Face are the same bytes.

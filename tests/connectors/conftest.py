@@ -7,9 +7,9 @@ from shutil import copytree
 import pytest
 
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors.serving import Hub, hub
 from tests.corpus import RESPONSES, absence
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 
 @pytest.fixture

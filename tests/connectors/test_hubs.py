@@ -15,8 +15,8 @@ from connectors.connector import Connector, HttpDownload, pin
 from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.query import Query
 from connectors.ref import HubName
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 
 EVERYTHING = Query(limit=10_000, nsfw="explicit")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.corpus import RESPONSES, absence
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 HERE = Path(__file__).parent
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from requests.adapters import HTTPAdapter
 
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 SITE = "https://civitai.com"
 download: Any = civitai_hub.download

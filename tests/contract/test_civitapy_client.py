@@ -13,7 +13,7 @@ from civitapy import (  # type: ignore[import-untyped]
 )
 from civitapy.models import Image  # type: ignore[import-untyped]
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 
 def connected(hubs: HubEndpoints, token: str | None = None, folder: Path = Path()) -> CivitAIClient:

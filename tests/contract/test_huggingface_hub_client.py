@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 RED = "maker/red"
 

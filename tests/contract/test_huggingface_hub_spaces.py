@@ -10,7 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, sn
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 _NUMBERS = count()
 CARD = b"---\ntitle: Demo\nsdk: gradio\nshort_description: A demo\n---\n"

@@ -9,7 +9,7 @@ import pytest
 import requests
 from huggingface_hub import HfApi, ModelCard
 
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 TOKEN = {"Authorization": "Bearer r8_local"}
 

@@ -16,7 +16,7 @@ import requests
 from replicate.client import Client
 from replicate.exceptions import ReplicateError
 
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 VERSION = "a" * 64
 TRAINER = "b" * 64

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 
 

@@ -11,9 +11,9 @@ import pytest
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.settings import from_environment
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 
 SPEC = {"tensors": {"lora_unet_a.lora_up.weight": ["F16", [400, 4]]}, "seed": 1}

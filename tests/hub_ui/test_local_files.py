@@ -12,8 +12,8 @@ import pytest
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied
 

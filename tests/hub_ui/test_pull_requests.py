@@ -9,9 +9,9 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.hubs import DATA
 from tests.recording import Recorder
 

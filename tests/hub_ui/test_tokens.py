@@ -28,13 +28,13 @@ from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import cli, services, settings
 from hub_ui.app import serving
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.settings import Settings
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, copied, edited
 from tests.recording import Recorder, Request
 

@@ -17,8 +17,8 @@ import pytest
 
 from connectors.ref import HubName
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, copied, edited
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,12 +17,12 @@ from connectors.ref import Ref
 from hub_ui import app, documents, services
 from hub_ui.commands.demo import demo_settings
 from hub_ui.demo.hubs.content import generate_safetensors
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 from tests.hub_ui.web.test_api import call_tool
 

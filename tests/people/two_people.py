@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 
 from connectors.registry import HUBS, HubName
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.people.browser import Answer, Browser
 from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
 

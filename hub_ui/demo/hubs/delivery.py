@@ -104,10 +104,6 @@ def _refusal(status: int, body: bytes) -> Response:
     return Response(body, status, media_type="application/xml")
 
 
-def expiry_answer() -> Response:
-    return _refusal(403, _EXPIRED)
-
-
 _FORMATS = {"png": "PNG", "webp": "WEBP", "jpg": "JPEG"}
 # The part of a path in which CivitAI's image server is told what to make of the file.
 _SIZED = re.compile(r"(?P<wishes>[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*)/(?P<name>[^/]+)")

@@ -46,7 +46,6 @@ class Origins:
 
 Json = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent
-# Written by demo/build/samples.
 SAMPLES = PACKAGE / "data" / "samples"
 _DAY = re.compile(r"\b\d{4}-\d\d-\d\d(?=T\d\d:\d\d)")
 

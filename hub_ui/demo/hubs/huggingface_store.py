@@ -55,10 +55,6 @@ def base_models(data: Json) -> Json | None:
     return {"relation": relation(data), "models": [{"id": base} for base in bases]} if bases else None
 
 
-def _formats(files: Iterable[str]) -> list[str]:
-    return ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
-
-
 def _texts(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [str(each) for each in values if each is not None]

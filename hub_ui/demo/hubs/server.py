@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -17,7 +16,6 @@ from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.delivery import Delivery, picture_routes
-from hub_ui.demo.hubs.faults import Faults, Faulty
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
@@ -33,47 +31,39 @@ _START_WITHIN = 20.0
 Around = Callable[[str, ASGIApp], ASGIApp]
 
 
-@dataclass(frozen=True, kw_only=True)
-class HubEndpoints(Origins):
-    """The origins of the running hubs, and their pending faults."""
-
-    faults: Faults = field(default_factory=Faults)
-
-
 @contextmanager
 def running_hubs(
     data: Path,
     *,
     port: int = 0,
-    host: str = "127.0.0.1",
     around: Around | None = None,
     run_seconds: float = SECONDS,
-) -> Iterator[HubEndpoints]:
+) -> Iterator[Origins]:
     """Hugging Face uses `port` (0: free ports); CivitAI, Replicate and the delivery use the next three.
 
-    `around` wraps each origin, outside its faults. Predictions and trainings on Replicate take `run_seconds`.
+    `around` wraps each origin. Predictions and trainings on Replicate take `run_seconds`.
     """
     with ExitStack() as stack:
-        sockets = {name: stack.enter_context(_bind(host, port + i if port else 0)) for i, name in enumerate(NAMES)}
-        urls = {name: f"http://{host}:{bound.getsockname()[1]}" for name, bound in sockets.items()}
-        endpoints = HubEndpoints(**urls, faults=Faults())
-        apps = hub_apps(data, endpoints, run_seconds=run_seconds)
-        stack.enter_context(_run_servers(apps, sockets, endpoints.faults, around or (lambda _name, app: app)))
-        yield endpoints
+        sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
+        urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
+        origins = Origins(**urls)
+        apps = hub_apps(data, origins, run_seconds=run_seconds)
+        stack.enter_context(_run_servers({n: around(n, app) if around else app for n, app in apps.items()}, sockets))
+        yield origins
 
 
-def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECONDS) -> Mapping[str, ASGIApp]:
-    """The four applications, without faults."""
-    folder = DataFolder(path=data, origins=endpoints)
-    delivery = Delivery(origin=endpoints.delivery, secret=secrets.token_bytes(32))
+def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> Mapping[str, ASGIApp]:
+    """The four applications."""
+    folder = DataFolder(path=data, origins=origins)
+    delivery = Delivery(origin=origins.delivery, secret=secrets.token_bytes(32))
     huggingface = HuggingFaceHub(
         store=load_huggingface(folder),
         delivery=delivery,
-        origin=endpoints.huggingface,
-        oauth=HuggingFaceOAuth(origin=endpoints.huggingface),
+        origin=origins.huggingface,
+        oauth=HuggingFaceOAuth(origin=origins.huggingface),
     )
-    civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=endpoints.civitai)
-    origin, store, files = endpoints.replicate, load_replicate(folder), Files(origin=endpoints.replicate)
+    civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=origins.civitai)
+    origin, store, files = origins.replicate, load_replicate(folder), Files(origin=origins.replicate)
     replicate = ReplicateHub(
         store=store,
         delivery=delivery,
@@ -83,44 +73,35 @@ def hub_apps(data: Path, endpoints: HubEndpoints, *, run_seconds: float = SECOND
         making=Making(store=store, delivery=delivery, files=files),
     )
     replicate.publish()
-    # Every origin serves `/faults`, because other processes know only the hubs' URLs.
-    everywhere = [*endpoints.faults.routes(), *picture_routes(data)]
     spaces = SpaceEndpoints(hub=huggingface)
     routes = ([*spaces.routes(), *huggingface.routes()], civitai.routes(), replicate.routes(), delivery.routes())
     return {
-        name: Starlette(routes=[*everywhere, *own], exception_handlers={RefusalError: answer_refusal})
+        name: Starlette(routes=[*picture_routes(data), *own], exception_handlers={RefusalError: answer_refusal})
         for name, own in zip(NAMES, routes, strict=True)
     }
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only with IPPROTO_TCP; otherwise responses wait about 40 ms for an ACK.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((host, port))
+    bound.bind(("127.0.0.1", port))
     return bound
 
 
 @contextmanager
-def _run_servers(
-    apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket], faults: Faults, around: Around
-) -> Iterator[None]:
+def _run_servers(apps: Mapping[str, ASGIApp], sockets: Mapping[str, socket.socket]) -> Iterator[None]:
     """Runs all servers on one event loop in one thread."""
     started, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        stopping = asyncio.Event()
-        servers = {
-            name: _server(around(name, Faulty(app=app, hub=name, faults=faults, stopping=stopping)))
-            for name, app in apps.items()
-        }
+        servers = {name: _server(app) for name, app in apps.items()}
         tasks = [asyncio.create_task(server.serve(sockets=[sockets[name]])) for name, server in servers.items()]
         while not all(server.started for server in servers.values()) and not stop.is_set():
             await asyncio.sleep(0.01)
         started.set()
         while not stop.is_set():
             await asyncio.sleep(0.05)
-        stopping.set()
         for server in servers.values():
             server.should_exit = True
         await asyncio.gather(*tasks)
@@ -137,7 +118,7 @@ def _run_servers(
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
-    """Without logs, because `cut` faults close connections on purpose, and quick to stop."""
+    """Without logs, because connections that end early are the clients' affair, and quick to stop."""
     config = uvicorn.Config(
         app, http="h11", ws="none", lifespan="off", access_log=False, log_level="critical", log_config=None,
         timeout_graceful_shutdown=0, timeout_keep_alive=60, server_header=False,

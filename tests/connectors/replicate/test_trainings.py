@@ -20,8 +20,8 @@ from connectors.replicate import parse
 from connectors.replicate.client import Replicate
 from connectors.replicate.runs import PollInterval, Run, Runs
 from connectors.replicate.trainings import TRAINER_VERSION, Order, list_running, lora_of, start_training, terms_of
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 DATA = Path(__file__).parents[2] / "contract" / "data"
 

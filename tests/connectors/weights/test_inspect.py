@@ -13,12 +13,12 @@ from connectors.record import Claim
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path, inspect_url
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors import big_files
 from tests.connectors.http.test_ranges import parts, redirect
 from tests.connectors.serving import Answer, Hub
 from tests.connectors.weights.test_tar import LORA, tar
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
 INK = Ref.parse("civitai:1001@2001#3001")

@@ -13,8 +13,8 @@ import pytest
 from connectors.errors import BadQuery, HubDown, HubUiError, KeyRequired, RateLimited
 from hub_ui.catalog.crawl import Progress
 from hub_ui.commands.crawl import describe, exit_code, read_time
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

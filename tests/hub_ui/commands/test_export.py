@@ -13,10 +13,10 @@ from shutil import copytree
 import pytest
 from PIL import Image
 
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.generate import base_models
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
 
 

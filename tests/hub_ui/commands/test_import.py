@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
 from hub_ui.library.identify import digests
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, Line, answering, copied, edited
 from tests.hub_ui.library.test_identify import noted

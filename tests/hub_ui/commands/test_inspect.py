@@ -14,11 +14,11 @@ from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli
 from hub_ui.commands.options import parse_source
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from tests.connectors import big_files
 from tests.connectors.weights.building import file_of, lora, raw_header, tensors
 from tests.connectors.weights.test_tar import LORA
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 FACTS = (
     "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "

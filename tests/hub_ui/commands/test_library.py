@@ -13,10 +13,10 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library import lockfile
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, Line, answering, copied, edited
 
 SHAPE = ("safetensors", "seed")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.catalog.builders import catalog as opened
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.library.shared_hubs import Line

@@ -10,10 +10,10 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hub_ui import cli
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate.base_models import PACKAGED
 from hub_ui.library import lockfile
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.library.shared_hubs import Line
 

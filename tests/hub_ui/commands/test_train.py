@@ -17,10 +17,10 @@ from connectors.replicate.runs import Run, Runs
 from connectors.replicate.trainings import Order, start_training
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.generate.request import Step
 from hub_ui.training import step_of, training_set
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 
 FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")

@@ -13,12 +13,12 @@ import pytest
 from diffusers import UniPCMultistepScheduler
 
 from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.request import Step
 from hub_ui.generate.result import GenerationResult
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.original import save_checkpoint, save_wide

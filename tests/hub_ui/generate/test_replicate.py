@@ -26,12 +26,12 @@ from connectors.http.retry import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import PollInterval
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, LoraInput, Step
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.recording import Recorder
 
 TUNED, OLDER, SDXL, FILM, BARE, EDGES, RUNNER = (letter * 64 for letter in "abcdef9")

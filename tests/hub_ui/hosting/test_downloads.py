@@ -12,12 +12,12 @@ from connectors.errors import AccessError, HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.demo import demo_settings
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.downloads import VisitorDownloads
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
 from hub_ui.services import Services
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET, write_private_data
 from tests.recording import Recorder
 

@@ -14,12 +14,12 @@ from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLi
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.demo import demo_settings
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.hosting.keys import SharedKeys
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, GATED, PAID, PRIVATE, write_private_data
 
 OPEN = Ref.parse("civitai:1001@2001#3001")

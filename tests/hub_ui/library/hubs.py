@@ -9,11 +9,11 @@ from pathlib import Path
 import connectors
 from connectors.connector import Connector, pin
 from connectors.ref import HubName, Ref
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, record
 
 DATA = Path(__file__).parents[2] / "contract" / "data"

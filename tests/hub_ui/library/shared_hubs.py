@@ -13,7 +13,7 @@ import pytest
 
 from hub_ui import cli
 from hub_ui.demo.hubs.replicate_runs import SECONDS
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 CONTRACT = Path(__file__).parents[2] / "contract" / "data"
 CIVITAI = "civitai:1001@2001#3001"

@@ -16,10 +16,10 @@ from connectors import errors
 from connectors.connector import pin
 from connectors.http.retry import RetryPolicy
 from connectors.ref import HubName, Ref
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.hubs import (
     DATA,
     DELIVERED,
@@ -184,7 +184,7 @@ def test_a_server_without_ranges_or_with_other_tags_still_hands_out_the_file(
 SMALL_DISK = """
 import resource, sys
 from pathlib import Path
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.hubs import library_in, pull
 folder, hub, limit, *origins = sys.argv[1:]
 hubs = HubEndpoints(**dict(zip(("huggingface", "civitai", "replicate", "delivery"), origins)))

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library import lockfile
 from hub_ui.library.queue import Queue
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.building import sha256
 from tests.hub_ui.library.queueing import Pulls, eventually
 

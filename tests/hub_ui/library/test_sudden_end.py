@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import HubName
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.download.partial_file import PartialFile
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.hubs import DATA, DELIVERED, HUBS, SIZE, library_in, pull, weights_in
 
 PULL = """
 import sys
 from pathlib import Path
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.hubs import library_in, pull
 folder, hub, *origins = sys.argv[1:]
 hubs = HubEndpoints(**dict(zip(("huggingface", "civitai", "replicate", "delivery"), origins)))

@@ -6,9 +6,9 @@ import pytest
 from huggingface_hub import HfApi
 
 from connectors.errors import HubDown
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
 from hub_ui.space.push import SpaceSettings, find_space, open_api, push_space
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 
 NAME = "local/by-hand"
 NOTHING = SpaceSettings(variables={}, secrets={})

@@ -20,7 +20,7 @@ from huggingface_hub import HfApi, snapshot_download
 
 from hub_ui import cli
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.web.raw import Visitor
 
 pytestmark = pytest.mark.journeys

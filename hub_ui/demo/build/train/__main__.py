@@ -15,8 +15,8 @@ from hub_ui.demo.build.train.formats import save_lora
 from hub_ui.demo.build.train.latents import LAYOUTS, base_latents, standardise
 from hub_ui.demo.build.train.lora import PLAN as LORA_PLAN
 from hub_ui.demo.build.train.lora import train_lora
-from hub_ui.demo.build.train.model import Vae
-from hub_ui.demo.build.train.pipeline import denoiser_of, load_base, save_base
+from hub_ui.demo.build.train.model import Sizes, Vae, build_pipeline
+from hub_ui.demo.build.train.pipeline import load_base, save_base
 from hub_ui.demo.build.train.previews import make_previews
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
 from hub_ui.demo.build.train.tokenizer import build_tokenizer
@@ -29,7 +29,6 @@ from hub_ui.demo.build.train.unet import (
     POLISH_LEAN,
     POLISH_PLAN,
     SEED,
-    build_denoiser,
     train_denoiser,
 )
 from hub_ui.demo.build.train.vae import PLAN as VAE_PLAN
@@ -79,24 +78,23 @@ def run_latents(job: Job) -> None:
 def run_unet(job: Job) -> None:
     """Trains the UNet and the text encoder, then saves the whole base."""
     vae = finished_vae(job)
-    model = build_denoiser(build_tokenizer(job.work / "tokenizer"))
+    pipe = build_pipeline(vae, build_tokenizer(job.work / "tokenizer"), Sizes(), SEED)
     loose, neat = job.plan(LOOSE_PLAN), job.plan(NEAT_PLAN)
     stop = max(1, round(LOOSE_STEPS * job.scale))
-    train_denoiser(job.work / "unet-loose.pt", model, *base_latents(job.work, vae, "loose"), loose, stop_at=stop)
+    train_denoiser(job.work / "unet-loose.pt", pipe, *base_latents(job.work, vae, "loose"), loose, stop_at=stop)
     scenes, latents = base_latents(job.work, vae, "neat")
     for turn in range(NEAT_ROUNDS):
-        train_denoiser(job.work / f"unet-neat-{turn}.pt", model, scenes, latents, neat, seed=SEED + turn)
-    save_base(job.out / "base", vae, model)
+        train_denoiser(job.work / f"unet-neat-{turn}.pt", pipe, scenes, latents, neat, seed=SEED + turn)
+    save_base(job.out / "base", pipe)
 
 
 def run_polish(job: Job) -> None:
     """Trains the base as it ships further, slowly, with more time for details."""
-    pipe = load_base(job.out / "base")
-    model = denoiser_of(pipe)
+    pipe, plan = load_base(job.out / "base"), job.plan(POLISH_PLAN)
     scenes, latents = base_latents(job.work, pipe.vae, "neat")
-    checkpoint, plan = job.work / "unet-polish.pt", job.plan(POLISH_PLAN)
-    train_denoiser(checkpoint, model, scenes, latents, plan, seed=SEED + 9, batch=POLISH_BATCH, lean=POLISH_LEAN)
-    save_base(job.out / "base", pipe.vae, model)
+    checkpoint = job.work / "unet-polish.pt"
+    train_denoiser(checkpoint, pipe, scenes, latents, plan, seed=SEED + 9, batch=POLISH_BATCH, lean=POLISH_LEAN)
+    save_base(job.out / "base", pipe)
 
 
 def run_decoder(job: Job) -> None:
@@ -104,7 +102,7 @@ def run_decoder(job: Job) -> None:
     pipe = load_base(job.out / "base")
     lessons = (decoder.encoded(pipe.vae, decoder.POOL), decoder.redrawn(pipe, decoder.REDRAWN))
     decoder.train_decoder(job.work, pipe.vae, lessons, job.plan(decoder.PLAN))
-    save_base(job.out / "base", pipe.vae, denoiser_of(pipe))
+    save_base(job.out / "base", pipe)
 
 
 def run_loras(job: Job) -> None:
@@ -142,9 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run_lora(job: Job, recipe: Recipe) -> None:
-    pipe = load_base(job.out / "base")
     start = job.further / f"{recipe.name}.safetensors" if job.further else None
-    versions = train_lora(job.work, denoiser_of(pipe), pipe.vae, recipe, job.plan(LORA_PLAN), start=start)
+    versions = train_lora(job.work, load_base(job.out / "base"), recipe, job.plan(LORA_PLAN), start=start)
     for version, weights in versions.items():
         name = recipe.name if version == "v2" else f"{recipe.name}-{version}"
         save_lora(job.out / "loras" / f"{name}.safetensors", weights, recipe, version)

@@ -4,7 +4,6 @@ A stage's loss must draw all its randomness from the step's number. Then a check
 that was interrupted is the same as one that was not.
 """
 
-import math
 import os
 import random
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.optimization import get_cosine_schedule_with_warmup
+from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 
@@ -59,94 +60,54 @@ def fit(
 
     `stop_at` ends the run early with a checkpoint, as an interruption would.
     """
+    parameters = list(weights.values())
     optimizer = torch.optim.AdamW(_groups(weights, plan), betas=(0.9, 0.99), weight_decay=plan.weight_decay)
-    averages = {name: weight.detach().clone() for name, weight in weights.items()}
-    begun = _restore(checkpoint, weights, optimizer, averages)
-    last = plan.steps if stop_at is None else min(stop_at, plan.steps)
+    schedule = get_cosine_schedule_with_warmup(optimizer, plan.warm_up, plan.steps)
+    averages = EMAModel(parameters, decay=plan.averaging)
+    parts = {
+        "weights": nn.ParameterList(parameters),
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "averages": averages,
+    }
+    begun, last = _restore(checkpoint, parts), plan.steps if stop_at is None else min(stop_at, plan.steps)
     clock, losses = time.monotonic(), list[float]()
     for step in range(begun, last):
-        losses.append(_advance(weights, optimizer, averages, loss, plan, step))
+        value = loss(step)
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        schedule.step()
+        averages.step(parameters)
+        losses.append(float(value.detach()))
         if (step + 1) % plan.save_every == 0 or step + 1 == last:
-            _save(checkpoint, step + 1, weights, optimizer, averages)
-            _report(checkpoint.stem, step + 1, plan.steps, losses, time.monotonic() - clock)
+            _save(checkpoint, step + 1, parts)
+            mean, pace = sum(losses) / len(losses), (time.monotonic() - clock) / len(losses)
+            print(f"{checkpoint.stem}: step {step + 1}/{plan.steps}, mean loss {mean:.4f}, {pace:.3f} s", flush=True)
             clock, losses = time.monotonic(), []
-    return averages
-
-
-def rate_at(plan: Plan, step: int) -> float:
-    """Linear warm-up, then a half cosine down to 2 % of the full rate."""
-    rise = min(1.0, (step + 1) / max(1, plan.warm_up))
-    return plan.rate * rise * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
+    return dict(zip(weights, averages.shadow_params, strict=True))
 
 
 def _groups(weights: Mapping[str, nn.Parameter], plan: Plan) -> list[dict[str, Any]]:
     slow = [name for name in weights if plan.slow is not None and name.startswith(plan.slow)]
     fast = [weight for name, weight in weights.items() if name not in slow]
-    groups = [{"params": fast, "share": 1.0}, {"params": [weights[name] for name in slow], "share": plan.slow_share}]
-    return [group for group in groups if group["params"]]
+    slowly = {"params": [weights[name] for name in slow], "lr": plan.rate * plan.slow_share}
+    return [group for group in ({"params": fast, "lr": plan.rate}, slowly) if group["params"]]
 
 
-def _advance(
-    weights: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    averages: dict[str, Tensor],
-    loss: Callable[[int], Tensor],
-    plan: Plan,
-    step: int,
-) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = rate_at(plan, step) * group["share"]
-    value = loss(step)
-    optimizer.zero_grad(set_to_none=True)
-    value.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(weights.values(), 1.0)
-    optimizer.step()
-    _average(weights, averages, min(plan.averaging, (step + 1) / (step + 10)))
-    return float(value.detach())
-
-
-@torch.no_grad()
-def _average(weights: Mapping[str, nn.Parameter], averages: dict[str, Tensor], keep: float) -> None:
-    for name, weight in weights.items():
-        averages[name].lerp_(weight.detach(), 1 - keep)
-
-
-def _save(
-    path: Path,
-    step: int,
-    weights: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    averages: Mapping[str, Tensor],
-) -> None:
+def _save(path: Path, step: int, parts: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    state: dict[str, Any] = {
-        "step": step,
-        "weights": {name: weight.detach() for name, weight in weights.items()},
-        "optimizer": optimizer.state_dict(),
-        "averages": dict(averages),
-    }
     unfinished = path.with_suffix(".part")
-    torch.save(state, unfinished)
+    torch.save({"step": step, **{name: part.state_dict() for name, part in parts.items()}}, unfinished)
     os.replace(unfinished, path)
 
 
-def _restore(
-    path: Path,
-    weights: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    averages: dict[str, Tensor],
-) -> int:
+def _restore(path: Path, parts: Mapping[str, Any]) -> int:
+    """The step to go on with."""
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
-    with torch.no_grad():
-        for name, weight in weights.items():
-            weight.copy_(state["weights"][name])
-            averages[name].copy_(state["averages"][name])
-    optimizer.load_state_dict(state["optimizer"])
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
     return int(state["step"])
-
-
-def _report(name: str, step: int, steps: int, losses: list[float], seconds: float) -> None:
-    loss, pace = sum(losses) / len(losses), seconds / len(losses)
-    print(f"{name}: step {step}/{steps}, mean loss {loss:.4f}, {pace:.3f} s a step", flush=True)

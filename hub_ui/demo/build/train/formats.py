@@ -53,28 +53,19 @@ def _shared_metadata(recipe: Recipe, version: str) -> dict[str, str]:
         "modelspec.title": f"{recipe.title} {version}",
         "modelspec.description": recipe.description,
         "modelspec.trigger_phrase": ", ".join(recipe.triggers),
+        "ss_base_model_version": BASE_NAME,
+        "ss_output_name": recipe.name,
     }
-
-
-_LYCORIS_METADATA = {
-    "lokr": {
-        "ss_network_module": "lycoris.kohya",
-        "ss_network_args": json.dumps({"algo": "lokr", "factor": str(FACTOR)}),
-    }
-}
 
 
 def _kohya_metadata(recipe: Recipe, version: str) -> dict[str, str]:
+    arguments = json.dumps({"algo": "lokr", "factor": str(FACTOR)})
+    lycoris = {"ss_network_module": "lycoris.kohya", "ss_network_args": arguments}
     return {
         **_shared_metadata(recipe, version),
-        "ss_network_module": "lycoris.kohya" if recipe.network == "lokr" else "networks.lora",
-        **(
-            {"ss_network_args": json.dumps({"algo": "lokr", "factor": str(FACTOR)})} if recipe.network == "lokr" else {}
-        ),
+        **(lycoris if recipe.network == "lokr" else {"ss_network_module": "networks.lora"}),
         "ss_network_dim": str(recipe.rank),
         "ss_network_alpha": str(float(recipe.rank)),
-        "ss_output_name": recipe.name,
-        "ss_base_model_version": BASE_NAME,
     }
 
 
@@ -84,7 +75,5 @@ def _diffusers_metadata(recipe: Recipe, version: str) -> dict[str, str]:
     return {
         **_shared_metadata(recipe, version),
         "format": "pt",
-        "ss_base_model_version": BASE_NAME,
-        "ss_output_name": recipe.name,
         "lora_adapter_metadata": json.dumps(parts, sort_keys=True),
     }

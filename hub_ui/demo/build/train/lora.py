@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from diffusers.utils.peft_utils import set_weights_and_activate_adapters
 from peft import LoKrConfig, LoraConfig, PeftConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
-from peft.tuners.lycoris_utils import LycorisLayer
 from torch import Tensor, nn
 
 from hub_ui.demo.build.train.captions import training_caption
@@ -16,10 +15,10 @@ from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.formats import load_lora
 from hub_ui.demo.build.train.latents import encode_all
-from hub_ui.demo.build.train.model import Vae
+from hub_ui.demo.build.train.model import Pipeline, Vae
 from hub_ui.demo.build.train.recipes import FACTOR, LAYERS, TEXT_LAYERS, Recipe
 from hub_ui.demo.build.train.scene import random_scene
-from hub_ui.demo.build.train.unet import Denoiser, denoising_loss, load_weights
+from hub_ui.demo.build.train.unet import denoiser_weights, denoising_loss, load_weights
 from hub_ui.demo.build.train.vae import to_bytes
 
 PLAN = Plan(steps=280, rate=3e-3, warm_up=30, averaging=0.98, weight_decay=0.0)
@@ -39,8 +38,7 @@ class Lessons:
 
 def train_lora(
     work: Path,
-    model: Denoiser,
-    vae: Vae,
+    pipe: Pipeline,
     recipe: Recipe,
     plan: Plan = PLAN,
     *,
@@ -51,13 +49,13 @@ def train_lora(
 
     Returns its averaged weights by version: `v2`, and `v1` if the recipe asks for it.
     """
-    weights = add_adapter(model, recipe)
+    weights = add_adapter(pipe, recipe)
     if start is not None:
         load_lora(start, weights)
-    taught, plain = lessons(vae, recipe, count), plain_lessons(vae, count // 2)
+    taught, plain = lessons(pipe.vae, recipe, count), plain_lessons(pipe.vae, count // 2)
 
     def loss(step: int) -> Tensor:
-        return _loss(model, taught, plain, step)
+        return _loss(pipe, taught, plain, step)
 
     versions: dict[str, dict[str, Tensor]] = {}
     checkpoint = work / f"lora-{recipe.name}.pt"
@@ -68,16 +66,16 @@ def train_lora(
     return versions
 
 
-def add_adapter(model: Denoiser, recipe: Recipe) -> dict[str, nn.Parameter]:
+def add_adapter(pipe: Pipeline, recipe: Recipe) -> dict[str, nn.Parameter]:
     """Freeze the base, put an untrained LoRA on it, and return the LoRA's parameters."""
     torch.manual_seed(SEED)
-    model.unet.requires_grad_(False)
-    model.text_encoder.requires_grad_(False)
-    model.unet.add_adapter(_network(recipe))
+    pipe.unet.requires_grad_(False)
+    pipe.text_encoder.requires_grad_(False)
+    pipe.unet.add_adapter(_network(recipe))
     if recipe.text:
         text = LoraConfig(r=recipe.rank, lora_alpha=recipe.rank, target_modules=TEXT_LAYERS)
-        inject_adapter_in_model(text, model.text_encoder)
-    return {name: weight for name, weight in model.parameters().items() if weight.requires_grad}
+        inject_adapter_in_model(text, pipe.text_encoder)
+    return {name: weight for name, weight in denoiser_weights(pipe).items() if weight.requires_grad}
 
 
 def _network(recipe: Recipe) -> PeftConfig:
@@ -88,11 +86,10 @@ def _network(recipe: Recipe) -> PeftConfig:
     return LoraConfig(r=rank, lora_alpha=rank, target_modules=LAYERS, use_dora=recipe.network == "dora")
 
 
-def set_weight(model: Denoiser, weight: float) -> None:
+def set_weight(pipe: Pipeline, weight: float) -> None:
     """Turn the LoRA up or down: 0 is the base alone."""
-    for module in (*model.unet.modules(), *model.text_encoder.modules()):
-        if isinstance(module, LoraLayer | LycorisLayer):
-            module.set_scale("default", weight)
+    for model in (pipe.unet, pipe.text_encoder):
+        set_weights_and_activate_adapters(model, ["default"], [weight])  # type: ignore[no-untyped-call]
 
 
 def lessons(vae: Vae, recipe: Recipe, count: int) -> Lessons:
@@ -117,7 +114,7 @@ def plain_lessons(vae: Vae, count: int) -> Lessons:
     )
 
 
-def _loss(model: Denoiser, taught: Lessons, plain: Lessons, step: int) -> Tensor:
+def _loss(pipe: Pipeline, taught: Lessons, plain: Lessons, step: int) -> Tensor:
     """Three fifths lessons, two fifths plain; a slider's lessons of one weight at a time."""
     draws = draws_at(SEED, step)
     weight = taught.weights[draws.python.randrange(len(taught.weights))]
@@ -129,8 +126,8 @@ def _loss(model: Denoiser, taught: Lessons, plain: Lessons, step: int) -> Tensor
     order = draws.python.sample(range(len(ours) + len(base)), len(ours) + len(base))
     latents = torch.cat([taught.latents[ours], plain.latents[base]]).float()[order]
     captions = [taught.captions[i] for i in ours] + [plain.captions[i] for i in base]
-    set_weight(model, weight)
-    return denoising_loss(model, latents, [captions[i] for i in order], draws.torch)
+    set_weight(pipe, weight)
+    return denoising_loss(pipe, latents, [captions[i] for i in order], draws.torch)
 
 
 def _early(

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 Vae: TypeAlias = Any
 Unet: TypeAlias = Any
-Scheduler: TypeAlias = Any
 Pipeline: TypeAlias = Any
-"""AutoencoderKL, UNet2DConditionModel, DDIMScheduler and StableDiffusionPipeline: diffusers' own annotations leave out
-most of what these classes can do, so a checker can't follow them."""
+"""AutoencoderKL, UNet2DConditionModel and StableDiffusionPipeline: diffusers' own annotations leave out most of what
+these classes can do, so a checker can't follow them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ def build_text_encoder(sizes: Sizes, tokenizer: CLIPTokenizer, seed: int) -> CLI
     return CLIPTextModel(config)
 
 
-def build_scheduler() -> Scheduler:
+def build_scheduler() -> DDIMScheduler:
     """v-prediction (Salimans & Ho 2022) over Stable Diffusion's noise schedule, spaced from its very end."""
     return DDIMScheduler(  # type: ignore[no-untyped-call]
         beta_start=0.00085,
@@ -125,4 +124,18 @@ def build_scheduler() -> Scheduler:
         set_alpha_to_one=True,
         steps_offset=1,
         rescale_betas_zero_snr=True,
+    )
+
+
+def build_pipeline(vae: Vae, tokenizer: CLIPTokenizer, sizes: Sizes, seed: int) -> Pipeline:
+    """With a UNet and a text encoder that have learnt nothing yet."""
+    return StableDiffusionPipeline(  # type: ignore[no-untyped-call]
+        vae=vae,
+        text_encoder=build_text_encoder(sizes, tokenizer, seed),
+        tokenizer=tokenizer,
+        unet=build_unet(sizes, seed),
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )

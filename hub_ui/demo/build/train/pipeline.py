@@ -1,7 +1,6 @@
-"""The parts put together as a StableDiffusionPipeline: saved as it ships, loaded as anyone would load it."""
+"""The base saved as it ships, and loaded as anyone would load it."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -9,8 +8,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from connectors.ref import Ref
-from hub_ui.demo.build.train.model import Pipeline, Vae
-from hub_ui.demo.build.train.unet import Denoiser
+from hub_ui.demo.build.train.model import Pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import LoraInput
@@ -21,22 +19,11 @@ STEPS = 20
 GUIDANCE = 4.0
 
 
-def save_base(folder: Path, vae: Vae, model: Denoiser) -> None:
-    """The folder that `StableDiffusionPipeline.from_pretrained` reads, in half precision."""
-    halved, unet = deepcopy(vae).half(), deepcopy(model.unet).half()
-    for part in (halved, unet):
+def save_base(folder: Path, pipe: Pipeline) -> None:
+    """The folder that `StableDiffusionPipeline.from_pretrained` reads. Leaves the pipeline in half precision."""
+    for part in (pipe.vae, pipe.unet):
         part.register_to_config(_name_or_path="")  # else the folder it was trained in ships too
-    pipe: Pipeline = StableDiffusionPipeline(  # type: ignore[no-untyped-call]
-        vae=halved,
-        text_encoder=deepcopy(model.text_encoder).half(),  # type: ignore[no-untyped-call]
-        tokenizer=model.tokenizer,
-        unet=unet,
-        scheduler=model.scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipe.save_pretrained(folder, safe_serialization=True)
+    pipe.to(dtype=torch.float16).save_pretrained(folder)
 
 
 def load_base(folder: Path) -> Pipeline:
@@ -47,11 +34,6 @@ def load_base(folder: Path) -> Pipeline:
     pipe.vae.to(memory_format=torch.channels_last)
     pipe.set_progress_bar_config(disable=True)
     return pipe
-
-
-def denoiser_of(pipe: Pipeline) -> Denoiser:
-    """The pipeline's own networks, to train further."""
-    return Denoiser(tokenizer=pipe.tokenizer, text_encoder=pipe.text_encoder, unet=pipe.unet, scheduler=pipe.scheduler)
 
 
 def wear(pipe: Pipeline, path: Path) -> AdapterManager:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from transformers import CLIPTokenizer
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from hub_ui.demo.build.train.model import CAPTION_LENGTH
 from hub_ui.demo.build.train.vocabulary import known_words
@@ -17,7 +18,7 @@ WORD_END = "</w>"
 def build_tokenizer(folder: Path) -> CLIPTokenizer:
     """Write vocab.json and merges.txt and load the tokenizer from them."""
     folder.mkdir(parents=True, exist_ok=True)
-    symbols = byte_symbols()
+    symbols = list(bytes_to_unicode().values())  # type: ignore[no-untyped-call]
     merges = merges_for(known_words())
     tokens = [*symbols, *(symbol + WORD_END for symbol in symbols), *dict.fromkeys(a + b for a, b in merges)]
     vocabulary = {token: number for number, token in enumerate([*tokens, START, END])}
@@ -26,13 +27,6 @@ def build_tokenizer(folder: Path) -> CLIPTokenizer:
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, model_max_length=CAPTION_LENGTH)
     return tokenizer
-
-
-def byte_symbols() -> list[str]:
-    """One printable character for each byte, as GPT-2 and CLIP spell them."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [*map(chr, printable), *(chr(256 + i) for i in range(len(others)))]
 
 
 def merges_for(words: Iterable[str]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 DATA = Path(__file__).parents[3] / "contract" / "data"
 

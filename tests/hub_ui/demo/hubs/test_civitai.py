@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 
 def ask(hubs: HubEndpoints, path: str, **params: Any) -> requests.Response:

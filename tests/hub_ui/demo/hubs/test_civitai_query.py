@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from hub_ui.demo.hubs.civitai_query import afterwards, is_paid, moment, parse_query, relevance
 from hub_ui.demo.hubs.civitai_store import Model
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 NOW = datetime(2026, 8, 10, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ import requests
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.huggingface import tree_entries
 from hub_ui.demo.hubs.huggingface_store import Commit, RepoFile
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 MEMBER, STRANGER = {"Authorization": "Bearer hf_member"}, {"Authorization": "Bearer hf_stranger"}
 

@@ -10,7 +10,7 @@ import requests
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faulty_hubs import HubEndpoints
 
 APP, BACK = ("the-app", "its-secret"), "http://127.0.0.1:1/login/callback?_target_url=%2F"
 ASKED = {

@@ -8,8 +8,8 @@ import pytest
 import requests
 from safetensors.torch import load
 
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 
 TOKEN = {"Authorization": "Bearer r8_local"}
 VERSION = "a" * 64

@@ -13,10 +13,11 @@ import pytest
 import requests
 from PIL import Image
 
+from connectors.replicate.trainings import TRAINER_VERSION
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.replicate_runs import Runs, bars
-from hub_ui.demo.hubs.replicate_store import TRAINER, TRAINER_VERSION
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
+from hub_ui.demo.hubs.replicate_store import TRAINER
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 RECORDED: Json = {"id": "old", "status": "processing", "created_at": "2024-01-01T00:00:00Z"}
 

@@ -1,7 +1,5 @@
 import random
 import socket
-import threading
-import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -9,7 +7,6 @@ import pytest
 import requests
 
 from hub_ui.demo.hubs import server
-from hub_ui.demo.hubs.faults import Fault
 from hub_ui.demo.hubs.server import running_hubs
 from tests.recording import Recorder
 
@@ -56,18 +53,6 @@ def test_two_sets_of_hubs_run_side_by_side(data: Path, tmp_path: Path) -> None:
         assert requests.get(f"{empty.huggingface}/api/models", timeout=30).json() == []
 
 
-@pytest.mark.timeout(30)
-def test_a_stop_does_not_wait_for_a_request_that_hangs(data: Path) -> None:
-    with running_hubs(data) as hubs:
-        hubs.faults.add(Fault(kind="latency", seconds=3600, times=1))
-        hanging = threading.Thread(target=_swallowed_get, args=(hubs.civitai,))
-        hanging.start()
-        while hubs.faults.coming():
-            time.sleep(0.01)
-    hanging.join(30)
-    assert not hanging.is_alive()
-
-
 def test_nothing_answers_after_the_stop(data: Path) -> None:
     with running_hubs(data) as hubs:
         pass
@@ -77,21 +62,14 @@ def test_nothing_answers_after_the_stop(data: Path) -> None:
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:
     # asyncio sets TCP_NODELAY only on a socket that names its protocol.
-    with server._bind("127.0.0.1", 0) as bound:
+    with server._bind(0) as bound:
         assert bound.proto == socket.IPPROTO_TCP
-
-
-def _swallowed_get(url: str) -> None:
-    with suppress(requests.exceptions.RequestException):
-        requests.get(url, timeout=30)
 
 
 def test_what_stands_in_front_of_an_origin_sees_every_request_and_how_much_was_sent(data: Path) -> None:
     recorder = Recorder()
     with running_hubs(data, around=recorder.around) as hubs:
-        hubs.faults.add(Fault(kind="html", hub="replicate"))
-        requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=30)
-        page = requests.get(f"{hubs.replicate}/v1/models", timeout=30).content
-    first, second = recorder.requests
-    assert (first.origin, first.target, first.status) == ("huggingface", "/api/models?limit=1", 200)
-    assert (second.origin, second.sent, second.ended) == ("replicate", len(page), True)
+        page = requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=30).content
+    (request,) = recorder.requests
+    assert (request.origin, request.target, request.status) == ("huggingface", "/api/models?limit=1", 200)
+    assert (request.sent, request.ended) == (len(page), True)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from connectors.errors import DoesNotFit, Gated, HubDown, HubUiError, KeyRequired, NeedsFetching, NoBase
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, base_by_id, choose_base
 from hub_ui.generate.base_models import download as base_models_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub, text
 
 NOWHERE = "http://127.0.0.1:9"

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import NoBase, PreviewError
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponent, choose_base
 from hub_ui.generate.base_models import load as base_models_load
 from hub_ui.generate.base_models.download import LocalBase, Source, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.memory import Device
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.original import save_checkpoint, save_wide
 from tests.hub_ui.generate.pipelines.anima import save_anima

@@ -17,12 +17,12 @@ from connectors import errors
 from connectors.connector import HubDownload
 from connectors.http.retry import RetryPolicy
 from connectors.ref import Ref
-from hub_ui.demo.hubs.faults import Fault
-from hub_ui.demo.hubs.server import HubEndpoints, running_hubs
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download.huggingface import fetch
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from hub_ui.library.library import Library
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.building import QUICK, record
 
 DATA = Path(__file__).parents[3] / "contract" / "data"

@@ -85,6 +85,12 @@ def test_the_tokenizer_is_two_plain_files(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"vocab.json", "merges.txt"}
 
 
+def test_the_tokenizer_that_ships_is_the_one_that_is_built(tokenizer: CLIPTokenizer, weights_folder: Path) -> None:
+    shipped = CLIPTokenizer.from_pretrained(weights_folder / "base" / "tokenizer")
+    assert tokenizer.get_vocab() == shipped.get_vocab()
+    assert all(tokenizer.tokenize(text) == shipped.tokenize(text) for text in base_captions(100))
+
+
 def test_later_merges_leave_earlier_words_whole() -> None:
     merges = merges_for(["red", "tree", "street"])
     assert apply_merges(["r", "e", "d</w>"], merges) == ["red</w>"]

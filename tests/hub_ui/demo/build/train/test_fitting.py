@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hub_ui.demo.build.train.fitting import Plan, draws_at, fit, rate_at
+from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 
 PLAN = Plan(steps=8, rate=0.1, warm_up=2, averaging=0.9, save_every=3)
 
@@ -48,14 +48,9 @@ def test_no_unfinished_checkpoint_is_left_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
-def test_the_rate_rises_and_then_falls() -> None:
-    rates = [rate_at(PLAN, step) for step in range(PLAN.steps)]
-    assert rates[0] < rates[1] > rates[4] > rates[7] > 0
-
-
 def test_slow_weights_move_at_their_share_of_the_rate(tmp_path: Path) -> None:
     weights = {name: nn.Parameter(torch.zeros(1)) for name in ("fast.w", "slow.w")}
-    plan = Plan(steps=1, rate=0.1, warm_up=1, slow="slow.", slow_share=0.1)
+    plan = Plan(steps=1, rate=0.1, warm_up=0, slow="slow.", slow_share=0.1)
     fit(weights, lambda step: (weights["fast.w"] + weights["slow.w"]).sum(), plan, tmp_path / "run.pt")
     assert float((weights["slow.w"] / weights["fast.w"]).detach()) == pytest.approx(0.1, rel=1e-3)
 

@@ -1,5 +1,6 @@
 """Each stage runs for two steps on tiny networks, and resumes bit for bit."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from hub_ui.demo.build.train.decoder import encoded, train_decoder
 from hub_ui.demo.build.train.fitting import Plan
 from hub_ui.demo.build.train.latents import base_latents, encode_all, scenes, standardise
 from hub_ui.demo.build.train.lora import add_adapter, set_weight, train_lora
-from hub_ui.demo.build.train.model import Sizes, build_vae
+from hub_ui.demo.build.train.model import Pipeline, Sizes, build_pipeline, build_vae
+from hub_ui.demo.build.train.pipeline import load_base, sample, save_base
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
 from hub_ui.demo.build.train.tokenizer import build_tokenizer
-from hub_ui.demo.build.train.unet import Denoiser, build_denoiser, denoising_loss, snr_weights, train_denoiser
+from hub_ui.demo.build.train.unet import denoiser_weights, denoising_loss, snr_weights, train_denoiser
 from hub_ui.demo.build.train.vae import picture_pool, train_vae
 
-PLAN = Plan(steps=2, rate=1e-3, warm_up=1, save_every=1)
+PLAN = Plan(steps=2, rate=1e-3, warm_up=0, save_every=1)
 
 
 class Interrupted(Exception):
@@ -35,20 +37,20 @@ def interrupt_after_first_save(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "_save", save_and_stop)
 
 
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+def same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def small_denoiser(folder: Path, sizes: Sizes) -> Denoiser:
-    return build_denoiser(build_tokenizer(folder / "tokenizer"), sizes)
+def small_pipeline(folder: Path, sizes: Sizes) -> Pipeline:
+    return build_pipeline(build_vae(sizes, 1), build_tokenizer(folder / "tokenizer"), sizes, 1)
 
 
 def denoiser_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
-    model = small_denoiser(folder, sizes)
+    pipe = small_pipeline(folder, sizes)
     shown = scenes("neat", 6)
     latents = torch.randn(6, sizes.latent_channels, 8, 8, generator=torch.Generator().manual_seed(1)).half()
-    train_denoiser(folder / "unet.pt", model, shown, latents, PLAN, batch=4)
-    return {name: weight.detach() for name, weight in model.parameters().items()}
+    train_denoiser(folder / "unet.pt", pipe, shown, latents, PLAN, batch=4)
+    return {name: weight.detach() for name, weight in denoiser_weights(pipe).items()}
 
 
 def vae_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
@@ -57,7 +59,7 @@ def vae_run(folder: Path, sizes: Sizes) -> dict[str, Tensor]:
 
 
 def lora_run(folder: Path, sizes: Sizes, recipe: Recipe = RECIPES[1]) -> dict[str, Tensor]:
-    versions = train_lora(folder, small_denoiser(folder, sizes), build_vae(sizes, 1), recipe, PLAN, count=4)
+    versions = train_lora(folder, small_pipeline(folder, sizes), recipe, PLAN, count=4)
     return versions["v2"]
 
 
@@ -82,8 +84,8 @@ def test_an_interrupted_stage_ends_in_the_same_bits(
 
 def test_an_early_version_is_kept_and_differs(small: Sizes, tmp_path: Path) -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.early)
-    plan = Plan(steps=4, rate=1e-3, warm_up=1)
-    versions = train_lora(tmp_path, small_denoiser(tmp_path, small), build_vae(small, 1), recipe, plan, count=4)
+    plan = Plan(steps=4, rate=1e-3, warm_up=0)
+    versions = train_lora(tmp_path, small_pipeline(tmp_path, small), recipe, plan, count=4)
     assert list(versions) == ["v1", "v2"]
     assert not same(versions["v1"], versions["v2"])
 
@@ -114,24 +116,25 @@ def test_latents_are_computed_once(small: Sizes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ink-outline", "neon-night", "zog-monster", "snowfall"])
 def test_each_form_of_an_adapter_is_trained_in_all_its_parts(name: str, small: Sizes, tmp_path: Path) -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.name == name)
-    model = small_denoiser(tmp_path, small)
-    before = {key: weight.detach().clone() for key, weight in add_adapter(model, recipe).items()}
+    pipe = small_pipeline(tmp_path, small)
+    before = {key: weight.detach().clone() for key, weight in add_adapter(pipe, recipe).items()}
     after = lora_run(tmp_path, small, recipe)
     assert before.keys() == after.keys()
     assert not any(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_weight_zero_is_the_base_alone(small: Sizes, tmp_path: Path) -> None:
-    model = small_denoiser(tmp_path, small)
+    pipe = small_pipeline(tmp_path, small)
     latents = torch.ones(2, small.latent_channels, 8, 8)
-    bare = denoising_loss(model, latents, ["a", "b"], torch.Generator().manual_seed(1))
-    train_lora(tmp_path, model, build_vae(small, 1), RECIPES[1], PLAN, count=4)
-    set_weight(model, 0.0)
-    assert torch.equal(denoising_loss(model, latents, ["a", "b"], torch.Generator().manual_seed(1)), bare)
+    bare = denoising_loss(pipe, latents, ["a", "b"], torch.Generator().manual_seed(1))
+    train_lora(tmp_path, pipe, RECIPES[1], PLAN, count=4)
+    assert not torch.equal(denoising_loss(pipe, latents, ["a", "b"], torch.Generator().manual_seed(1)), bare)
+    set_weight(pipe, 0.0)
+    assert torch.equal(denoising_loss(pipe, latents, ["a", "b"], torch.Generator().manual_seed(1)), bare)
 
 
 def test_pure_noise_counts_in_full_and_nearly_clean_pictures_little() -> None:
-    weights = snr_weights(torch.tensor([0.0, 0.5, 0.999]))
+    weights = snr_weights(torch.tensor([0.0, 1.0, 999.0]))
     assert weights[0] == 1
     assert weights[1] == 1
     assert weights[2] < 0.01
@@ -141,3 +144,13 @@ def test_the_decoder_learns_and_the_encoder_stays(small: Sizes, tmp_path: Path) 
     before, after = build_vae(small, 1).state_dict(), decoder_run(tmp_path, small)
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"decoder", "post_quant_conv"}
+
+
+def test_a_saved_base_is_what_was_trained_in_half_precision(small: Sizes, tmp_path: Path) -> None:
+    pipe = small_pipeline(tmp_path, small)
+    trained = {name: weight.detach().half().float() for name, weight in denoiser_weights(pipe).items()}
+    save_base(tmp_path / "base", pipe)
+    again = load_base(tmp_path / "base")
+    assert same(denoiser_weights(again), trained)
+    assert str(tmp_path) not in (tmp_path / "base" / "unet" / "config.json").read_text(encoding="utf-8")
+    assert sample(again, ["a red circle"], 1)[0].size == (128, 128)

@@ -1,23 +1,13 @@
 """BlurHashes of 36 characters, CivitAI's placeholders for images. Source: woltapp/blurhash, Algorithm.md."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-TABLE = Path(__file__).with_name("blurhashes.json")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 # The number of terms in each direction that CivitAI uses.
 _TERMS = 4
 _SIDE = 32
-
-
-def known_blurhashes() -> dict[str, str]:
-    """BlurHashes of the drawn images by file name, stored because computing them takes a second."""
-    table: dict[str, str] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return table
 
 
 def blurhash(picture: Image.Image) -> str:

@@ -1,26 +1,24 @@
-"""Faults of the real hubs on request: `POST /faults` on any origin adds, `GET` lists and `DELETE` removes them."""
+"""Faults of the real hubs, for the local ones: `hubs.faults.add(Fault(kind="html"))`."""
 
 import asyncio
-import json
 import re
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_ui.demo.hubs.answers import html_answer, json_answer
-from hub_ui.demo.hubs.delivery import expiry_answer
 
 _HANG = 5.0
 _SECONDS_BETWEEN_LOOKS = 0.05
 KINDS = ("latency", "slow", "status", "cut", "truncated", "html", "ignore_range", "wrong_bytes", "etag", "expired")
+_EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 _OTHER_ETAG = b'"exchanged"'
 
 
@@ -58,6 +56,7 @@ class Faults:
 
     _coming: list[Fault] = field(default_factory=list)
     _clears: Counter[str | None] = field(default_factory=Counter)
+    _stopped: bool = False
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, *faults: Fault) -> None:
@@ -69,6 +68,14 @@ class Faults:
         with self._lock:
             self._coming[:] = [fault for fault in self._coming if hub not in (None, fault.hub)]
             self._clears[hub] += 1
+
+    def stop(self) -> None:
+        """Ends every latency without an answer."""
+        self._stopped = True
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped
 
     def clears(self, hub: str) -> int:
         """How often the faults of this hub have been removed."""
@@ -86,20 +93,6 @@ class Faults:
             self._coming[:] = [left for fault in self._coming if (left := _used(fault, fault in matching)) is not None]
         return tuple(fault for fault in matching if fault.skip == 0)
 
-    def routes(self) -> list[BaseRoute]:
-        return [Route("/faults", self._answer, methods=["GET", "POST", "DELETE"])]
-
-    async def _answer(self, request: Request) -> Response:
-        if request.method == "DELETE":
-            self.clear()
-        if request.method == "POST":
-            try:
-                data: Any = json.loads(await request.body())
-                self.add(*(Fault(**item) for item in (data if isinstance(data, list) else [data])))
-            except (ValueError, TypeError, re.error) as error:
-                return json_answer({"error": str(error)}, 400)
-        return json_answer([asdict(fault) for fault in self.coming()])
-
 
 def _used(fault: Fault, hit: bool) -> Fault | None:
     if hit and fault.skip:
@@ -111,15 +104,14 @@ def _used(fault: Fault, hit: bool) -> Fault | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Faulty:
-    """Applies `faults` to the requests of an origin. `stopping` and the removal of the faults end every wait."""
+    """Applies `faults` to the requests of an origin. Their removal ends every wait."""
 
     app: ASGIApp
     hub: str
     faults: Faults
-    stopping: asyncio.Event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == "/faults":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         query, clears = scope["query_string"].decode("latin-1"), self.faults.clears(self.hub)
@@ -134,25 +126,23 @@ class Faulty:
             await self.app(scope, receive, send)
 
     async def _wait(self, seconds: float, clears: int, receive: Receive) -> bool:
-        """Whether the client is still connected. Only a hang checks, because the check consumes the request body."""
+        """Whether somebody still waits. Only a hang checks, because the check consumes the request body."""
 
         async def disconnect() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
         async def clear() -> None:
-            while self.faults.clears(self.hub) == clears:
+            while self.faults.clears(self.hub) == clears and not self.faults.stopped:
                 await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
 
         cleared: asyncio.Task[Any] = asyncio.create_task(clear())
-        ends = [cleared, asyncio.create_task(self.stopping.wait())]
-        if seconds >= _HANG:
-            ends.append(asyncio.create_task(disconnect()))
+        ends = [cleared, *([asyncio.create_task(disconnect())] if seconds >= _HANG else [])]
         done, pending = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in pending:
             end.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        return done <= {cleared}
+        return done <= {cleared} and not self.faults.stopped
 
 
 def _instead(fault: Fault, hub: str) -> Response | None:
@@ -160,7 +150,7 @@ def _instead(fault: Fault, hub: str) -> Response | None:
     if fault.kind == "html":
         return html_answer("Just a moment...", "Checking your browser before you go on.")
     if fault.kind == "expired":
-        return expiry_answer()
+        return Response(_EXPIRED, 403, media_type="application/xml")
     if fault.kind != "status":
         return None
     headers = {}

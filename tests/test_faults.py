@@ -1,15 +1,33 @@
-"""Each fault as a client in another process asks for it, by HTTP, and as a test does, in process."""
+"""Each fault as a client sees it."""
 
+import re
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import requests
 
-from hub_ui.demo.hubs.faults import Fault, Faults
-from hub_ui.demo.hubs.server import HubEndpoints
+from tests.faults import Fault, Faults
+from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.recording import Recorder
+
+DATA = Path(__file__).parent / "contract" / "data"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[HubEndpoints]:
+    with running_hubs(DATA) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
+    yield running
+    running.faults.clear()
 
 
 @pytest.fixture
@@ -18,12 +36,8 @@ def signed(hubs: HubEndpoints) -> str:
     return answer.headers["location"]
 
 
-def ask_for(hubs: HubEndpoints, **fault: Any) -> requests.Response:
-    return requests.post(f"{hubs.delivery}/faults", json=fault, timeout=30)
-
-
 def test_a_rate_limit_says_when_to_come_back(hubs: HubEndpoints) -> None:
-    ask_for(hubs, kind="status", hub="huggingface", status=429, retry_after=7, times=1)
+    hubs.faults.add(Fault(kind="status", hub="huggingface", status=429, retry_after=7, times=1))
     limited = requests.get(f"{hubs.huggingface}/api/models", timeout=30)
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
     assert limited.headers["ratelimit"] == '"api";r=0;t=7'
@@ -31,7 +45,7 @@ def test_a_rate_limit_says_when_to_come_back(hubs: HubEndpoints) -> None:
 
 
 def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
-    ask_for(hubs, kind="status", hub="civitai", match=r"/models\?.*query=x")
+    hubs.faults.add(Fault(kind="status", hub="civitai", match=r"/models\?.*query=x"))
     assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1&query=x", timeout=30).status_code == 500
     assert requests.get(f"{hubs.civitai}/api/v1/models?limit=1", timeout=30).status_code == 200
     assert requests.get(f"{hubs.huggingface}/api/models?query=x", timeout=30).status_code == 200
@@ -39,13 +53,13 @@ def test_a_fault_hits_only_its_hub_and_its_path(hubs: HubEndpoints) -> None:
 
 def test_an_error_may_have_a_body_of_its_own(hubs: HubEndpoints) -> None:
     blocked = {"error": "Not in your region", "code": "REGION_BLOCKED"}
-    ask_for(hubs, kind="status", hub="civitai", status=451, body=blocked)
+    hubs.faults.add(Fault(kind="status", hub="civitai", status=451, body=blocked))
     answer = requests.get(f"{hubs.civitai}/api/v1/models", timeout=30)
     assert (answer.status_code, answer.json()) == (451, blocked)
 
 
 def test_a_cut_connection_stops_after_the_bytes_asked_for(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="cut", hub="delivery", after_bytes=700)
+    hubs.faults.add(Fault(kind="cut", hub="delivery", after_bytes=700))
     answer = requests.get(signed, stream=True, timeout=30)
     assert answer.headers["content-length"] == "1604"
     assert len(answer.raw.read(700)) == 700
@@ -54,41 +68,41 @@ def test_a_cut_connection_stops_after_the_bytes_asked_for(hubs: HubEndpoints, si
 
 
 def test_html_comes_instead_of_weights(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="html", hub="delivery")
+    hubs.faults.add(Fault(kind="html", hub="delivery"))
     answer = requests.get(signed, timeout=30)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_a_range_is_answered_with_everything(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="ignore_range", hub="delivery")
+    hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
     answer = requests.get(signed, headers={"Range": "bytes=100-"}, timeout=30)
     assert (answer.status_code, len(answer.content)) == (200, 1604)
 
 
 def test_wrong_bytes_have_the_right_length(hubs: HubEndpoints, signed: str) -> None:
     right = requests.get(signed, timeout=30).content
-    ask_for(hubs, kind="wrong_bytes", hub="delivery")
+    hubs.faults.add(Fault(kind="wrong_bytes", hub="delivery"))
     wrong = requests.get(signed, timeout=30).content
     assert len(wrong) == len(right)
     assert wrong != right
 
 
 def test_an_expired_signature_is_refused(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="expired", hub="delivery", times=1)
+    hubs.faults.add(Fault(kind="expired", hub="delivery", times=1))
     assert requests.get(signed, timeout=30).status_code == 403
     assert requests.get(signed, timeout=30).status_code == 200
 
 
 def test_latency_is_waited_out(hubs: HubEndpoints) -> None:
-    ask_for(hubs, kind="latency", hub="civitai", seconds=0.5)
+    hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=0.5))
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(f"{hubs.civitai}/api/v1/enums", timeout=(30, 0.1))
     assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).status_code == 200
 
 
 def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
-    ask_for(hubs, kind="latency", hub="civitai", seconds=3600, times=1)
+    hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3600, times=1))
     with pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(f"{hubs.civitai}/api/v1/enums", timeout=0.2)
     assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).status_code == 200
@@ -96,7 +110,7 @@ def test_a_hang_ends_when_the_client_leaves(hubs: HubEndpoints) -> None:
 
 def test_a_hang_ends_when_the_faults_of_its_hub_are_removed(hubs: HubEndpoints) -> None:
     for hub in ("civitai", "replicate"):
-        ask_for(hubs, kind="latency", hub=hub, seconds=3600, times=1)
+        hubs.faults.add(Fault(kind="latency", hub=hub, seconds=3600, times=1))
     with ThreadPoolExecutor(1) as pool:
         waits = pool.submit(requests.get, f"{hubs.civitai}/api/v1/enums", timeout=30)
         while len(hubs.faults.coming()) > 1:
@@ -114,21 +128,18 @@ def test_faults_join_up(hubs: HubEndpoints) -> None:
 
 
 @pytest.mark.parametrize("origin", ["huggingface", "civitai", "replicate", "delivery"])
-def test_faults_are_listed_and_taken_back_on_any_origin(hubs: HubEndpoints, origin: str) -> None:
-    control = f"{getattr(hubs, origin)}/faults"
-    requests.post(control, json=[{"kind": "html"}, {"kind": "cut", "times": 2}], timeout=30)
-    assert [fault["kind"] for fault in requests.get(control, timeout=30).json()] == ["html", "cut"]
-    assert requests.delete(control, timeout=30).json() == []
-    assert requests.get(f"{hubs.civitai}/api/v1/enums", timeout=30).headers["content-type"] == "application/json"
+def test_every_origin_has_faults_until_they_are_removed(hubs: HubEndpoints, origin: str) -> None:
+    hubs.faults.add(Fault(kind="status", status=418))
+    assert requests.get(getattr(hubs, origin), timeout=30).status_code == 418
+    hubs.faults.clear()
+    assert requests.get(getattr(hubs, origin), timeout=30).status_code != 418
 
 
-@pytest.mark.parametrize(
-    "fault", [{"kind": "flood"}, {"kind": "html", "match": "("}, {"kind": "html", "colour": 1}, []]
-)
-def test_a_fault_that_makes_no_sense_is_refused_or_nothing(hubs: HubEndpoints, fault: Any) -> None:
-    answer = requests.post(f"{hubs.delivery}/faults", json=fault, timeout=30)
-    assert answer.status_code == (200 if fault == [] else 400)
-    assert hubs.faults.coming() == ()
+def test_a_fault_that_makes_no_sense_is_an_error() -> None:
+    with pytest.raises(ValueError, match="flood"):
+        Fault(kind="flood")
+    with pytest.raises(re.error):
+        Fault(kind="html", match="(")
 
 
 def test_a_fault_with_a_number_hits_that_often_from_any_thread() -> None:
@@ -144,13 +155,13 @@ def test_a_fault_with_a_number_hits_that_often_from_any_thread() -> None:
 
 
 def test_a_fault_may_let_some_requests_by(hubs: HubEndpoints) -> None:
-    ask_for(hubs, kind="status", hub="civitai", skip=1, times=1)
+    hubs.faults.add(Fault(kind="status", hub="civitai", skip=1, times=1))
     statuses = [requests.get(f"{hubs.civitai}/api/v1/models", timeout=30).status_code for _ in range(3)]
     assert statuses == [200, 500, 200]
 
 
 def test_a_truncated_file_shows_no_sign_of_it(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="truncated", hub="delivery", after_bytes=1000)
+    hubs.faults.add(Fault(kind="truncated", hub="delivery", after_bytes=1000))
     whole = requests.get(signed, timeout=30)
     part = requests.get(signed, headers={"Range": "bytes=900-"}, timeout=30)
     behind = requests.get(signed, headers={"Range": "bytes=1000-"}, timeout=30)
@@ -161,7 +172,7 @@ def test_a_truncated_file_shows_no_sign_of_it(hubs: HubEndpoints, signed: str) -
 
 def test_an_exchanged_file_has_another_tag_and_comes_whole(hubs: HubEndpoints, signed: str) -> None:
     before = requests.get(signed, timeout=30).headers["etag"]
-    ask_for(hubs, kind="etag", hub="delivery")
+    hubs.faults.add(Fault(kind="etag", hub="delivery"))
     answer = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": before}, timeout=30)
     assert (answer.status_code, answer.headers["etag"]) == (200, '"exchanged"')
     same = requests.get(signed, headers={"Range": "bytes=900-", "If-Range": '"exchanged"'}, timeout=30)
@@ -169,7 +180,33 @@ def test_an_exchanged_file_has_another_tag_and_comes_whole(hubs: HubEndpoints, s
 
 
 def test_a_slow_connection_takes_its_time(hubs: HubEndpoints, signed: str) -> None:
-    ask_for(hubs, kind="slow", hub="delivery", bytes_per_second=1, times=1)
+    hubs.faults.add(Fault(kind="slow", hub="delivery", bytes_per_second=1, times=1))
     with pytest.raises((requests.exceptions.ConnectionError, requests.exceptions.ReadTimeout)):
         requests.get(signed, timeout=(30, 0.2))  # the next byte is a second away
     assert len(requests.get(signed, timeout=30).content) == 1604
+
+
+@pytest.mark.timeout(30)
+def test_a_stop_does_not_wait_for_a_request_that_hangs() -> None:
+    with running_hubs(DATA) as hubs:
+        hubs.faults.add(Fault(kind="latency", seconds=3600, times=1))
+        hanging = threading.Thread(target=_swallowed_get, args=(hubs.civitai,))
+        hanging.start()
+        while hubs.faults.coming():
+            time.sleep(0.01)
+    hanging.join(30)
+    assert not hanging.is_alive()
+
+
+def _swallowed_get(url: str) -> None:
+    with suppress(requests.exceptions.RequestException):
+        requests.get(url, timeout=30)
+
+
+def test_what_stands_in_front_of_an_origin_sees_its_faults() -> None:
+    recorder = Recorder()
+    with running_hubs(DATA, around=recorder.around) as hubs:
+        hubs.faults.add(Fault(kind="html", hub="replicate"))
+        page = requests.get(f"{hubs.replicate}/v1/models", timeout=30).content
+    (request,) = recorder.requests
+    assert (request.origin, request.status, request.sent) == ("replicate", 200, len(page))

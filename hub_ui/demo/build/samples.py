@@ -1,0 +1,111 @@
+"""`python -m hub_ui.demo.build.samples [DIR]` fills in what follows from a change to the samples, and names the files.
+
+The samples are data that people edit: demo/data/samples, by default. What follows are sizes and hashes of files, sizes
+and BlurHashes of images, what the Hugging Face Hub reads out of the newest commit, Replicate's latest version, and the
+images of LoRAs that were trained anew.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hub_ui.demo.build.blurhash import blurhash
+from hub_ui.demo.hubs.content import civitai_hashes
+from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, HubFile, Json, Origins
+from hub_ui.demo.hubs.huggingface_store import CARD, front_matter, hub_tags
+
+TRAINED_PICTURES = PACKAGE / "data" / "weights" / "pictures"
+_NO_ORIGINS = Origins(huggingface="", civitai="", replicate="", delivery="")
+_PICTURE = re.compile(r"/pictures/(?:original=true/)?([\w-]+\.webp)")
+
+
+def refresh(folder: Path = SAMPLES) -> list[str]:
+    """Returns the names of the files that changed."""
+    # Images come first, because BlurHashes follow from them.
+    steps = (picture_files, civitai_files, huggingface_files, replicate_files)
+    return [name for step in steps for name, data in step(folder) if _is_written(folder / name, data)]
+
+
+def picture_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The images of trained LoRAs that a sample shows."""
+    texts = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.json"))
+    for name in sorted(set(_PICTURE.findall(texts))):
+        if (TRAINED_PICTURES / name).is_file():
+            yield f"pictures/{name}", (TRAINED_PICTURES / name).read_bytes()
+
+
+def civitai_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    data = DataFolder(path=folder, origins=_NO_ORIGINS)
+    for path in sorted(folder.glob("civitai_model_*.json")):
+        model = read_json(path)
+        for version in model["modelVersions"]:
+            for file in version["files"]:
+                file.update(file_values(file, data.hub_file(data.files["civitai"][str(file["id"])])))
+            for image in version["images"]:
+                image.update(picture_values(folder / "pictures" / str(image["url"]).rpartition("/")[2]))
+        yield path.name, json_bytes(model)
+
+
+def file_values(file: Json, known: HubFile) -> Json:
+    """CivitAI hashes no file that it has found a danger in."""
+    is_safe = file["pickleScanResult"] == "Success"
+    return {"sizeKB": known.content.size / 1024, "hashes": civitai_hashes(known.digest) if is_safe else {}}
+
+
+def picture_values(path: Path) -> Json:
+    with Image.open(path) as picture:
+        return {"width": picture.width, "height": picture.height, "hash": blurhash(picture)}
+
+
+def huggingface_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The model object and the card of each repository, from its newest commit."""
+    files = read_json(folder / "files.json")
+    for path in sorted(folder.glob("hf_commits_*.json")):
+        newest, stem = read_json(path)[0], path.stem.removeprefix("hf_commits_")
+        card, names = front_matter(newest["readme"]), sorted([CARD, *newest["files"]])
+        model = read_json(folder / f"hf_model_{stem}.json")
+        model.update(
+            sha=newest["sha"],
+            lastModified=newest["date"],
+            tags=hub_tags(card, names),
+            siblings=[{"rfilename": name} for name in names],
+            cardData=card,
+        )
+        files["huggingface"][model["id"]] = newest["files"]
+        yield f"hf_model_{stem}.json", json_bytes(model)
+        yield f"hf_readme_{stem}.md", newest["readme"].encode()
+    yield "files.json", json_bytes(files)
+
+
+def replicate_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.glob("replicate_model_*.json")):
+        model = read_json(path)
+        if model["latest_version"]:
+            version = read_json(folder / f"replicate_version_{model['latest_version']['id']}.json")
+            model["latest_version"] = {name: value for name, value in version.items() if name != "model"}
+        yield path.name, json_bytes(model)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def json_bytes(data: Any) -> bytes:
+    return (json.dumps(data, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _is_written(path: Path, data: bytes) -> bool:
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    path.write_bytes(data)
+    return True
+
+
+if __name__ == "__main__":
+    for changed in refresh(*map(Path, sys.argv[1:])):
+        print(changed)

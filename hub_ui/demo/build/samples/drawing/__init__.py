@@ -1,1 +1,0 @@
-"""Draws the sample images. A name consists of motif, palette and seed, as in `dunes-dusk-3`."""

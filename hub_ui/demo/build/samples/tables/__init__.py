@@ -1,1 +1,0 @@
-"""The samples, as literal data: one module a hub, one for those that run on the tiny base model."""

@@ -1,0 +1,40 @@
+"""The local hubs, with faults on request in front of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from hub_ui.demo.hubs import server
+from hub_ui.demo.hubs.folder import Origins
+from hub_ui.demo.hubs.replicate_runs import SECONDS
+from tests.faults import Faults, Faulty
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubEndpoints(Origins):
+    """The origins of the running hubs, and their pending faults."""
+
+    faults: Faults = field(default_factory=Faults)
+
+
+@contextmanager
+def running_hubs(
+    data: Path, *, port: int = 0, around: server.Around | None = None, run_seconds: float = SECONDS
+) -> Iterator[HubEndpoints]:
+    """As `server.running_hubs`. `around` stands outside the faults."""
+    faults = Faults()
+
+    def both(name: str, app: ASGIApp) -> ASGIApp:
+        faulty = Faulty(app=app, hub=name, faults=faults)
+        return around(name, faulty) if around else faulty
+
+    with server.running_hubs(data, port=port, around=both, run_seconds=run_seconds) as origins:
+        try:
+            yield HubEndpoints(**vars(origins), faults=faults)
+        finally:
+            faults.stop()
