@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,7 +158,7 @@ def _of_computer(
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
     converted = _converted(round(spec.gigabytes * _GIGABYTE), full)
     kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
-    layers = max(_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS))
+    layers = max([_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS)])
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
     is_merged = precision_of(spec).method == "full" and networks <= MERGED_AT_MOST
     return {
@@ -248,49 +248,44 @@ def plan_memory(
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = peak if kind in ("cpu", "mps") else host_memory(needs, level)
-        fits_device = memory is None or peak * _GAPS <= memory
-        fits_ram = ram is None or taken <= ram
         files = needs.files if level == "disk_offload" else 0
-        fits_disk = disk is None or files <= disk
-        if fits_device and fits_ram and fits_disk:
+        is_short = memory is not None and peak * _GAPS > memory
+        short = (*([_SHORT] if is_short else []), *_short_of_own(taken, ram, files, disk))
+        if not short:
             break
-    notes = ["Only the size of the download is known: its parts are estimated."] if needs.estimated else []
-    if not fits_device:
-        notes.append("It does not fit into the device's memory.")
-    if not fits_ram:
-        notes.append(_short_of_ram(taken, ram or 0))
-    if not fits_disk:
-        notes.append(_short_of_disk(files, disk or 0))
-    if is_tiled:
-        notes.append(_IN_PIECES)
-    if level == "disk_offload":
-        notes.append(_FROM_DISK)
     return MemoryPlan(
         level=level,
         is_tiled=is_tiled,
         peak=peak,
         ram=taken,
         disk=files,
-        fits=fits_device and fits_ram and fits_disk,
+        fits=not short,
         parts=needs.parts,
-        notes=tuple(notes),
+        notes=(
+            *([_ESTIMATED] if needs.estimated else []),
+            *short,
+            *([_IN_PIECES] if is_tiled else []),
+            *([_FROM_DISK] if level == "disk_offload" else []),
+        ),
     )
 
 
+_ESTIMATED = "Only the size of the download is known: its parts are estimated."
+_SHORT = "It does not fit into the device's memory."
 _IN_PIECES = "The image is decoded piece by piece, which changes it a little."
 _FROM_DISK = (
     "This computer's memory is too small for its weights: they are read from the disk in each step, which is slow."
 )
 
 
-def _short_of_ram(taken: int, ram: int) -> str:
-    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
-    return f"It takes {needed} of the computer's own memory, and {free} are free."
-
-
-def _short_of_disk(taken: int, disk: int) -> str:
-    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, disk))
-    return f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
+def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> Iterator[str]:
+    """What the computer's own memory and its disk are too small for."""
+    if ram is not None and taken > ram:
+        needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
+        yield f"It takes {needed} of the computer's own memory, and {free} are free."
+    if disk is not None and files > disk:
+        needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (files, disk))
+        yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:

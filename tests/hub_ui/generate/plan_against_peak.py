@@ -177,11 +177,12 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
     """As in a GGUF file of that size: layers of whole blocks are packed, the others are in the type that is computed
     in. What the file has more than if all were in its own type is in layers of 8 bits.
     """
+    weights = GGML_QUANT_SIZES[kind][0]
     layers = [
         (parent, name, layer)
         for parent in network.modules()
         for name, layer in parent.named_children()
-        if isinstance(layer, nn.Linear) and layer.in_features % 256 == 0
+        if isinstance(layer, nn.Linear) and layer.in_features % weights == 0
     ]
     plain = sum(value.nbytes for value in network.parameters()) - sum(layer.weight.nbytes for *_, layer in layers)
     more = size - plain - sum(_packed(layer, kind) for *_, layer in layers)
