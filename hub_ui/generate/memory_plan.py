@@ -54,7 +54,7 @@ class Footprint:
     """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each, as it is stored, and
     `unpacking` what it takes more while it computes, before the largest tensors of images are there. LoRAs take
     `loras`. The rest comes on top of weights while prompts are encoded, while the network denoises, and while the image
-    is decoded, whole or `tiled`.
+    is decoded, whole or `tiled`. Layers that were `prefetched` and not run stay.
 
     Of the computer's memory, `loading` is taken where layers go on to the device or to files as they are loaded, and
     `converting` beside the weights elsewhere; `originals` are what LoRAs are merged into. `files` are on the disk, for
@@ -69,6 +69,7 @@ class Footprint:
     denoising: int
     decoding: int
     tiled_decoding: int
+    prefetched: int
     loading: int
     converting: int
     originals: int
@@ -134,6 +135,7 @@ def footprint(
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
         decoding=round(decoding + upcast),
         tiled_decoding=round(tiled + upcast),
+        prefetched=used.prefetched * max((largest[name] for name in largest if name in NETWORKS), default=0),
         **_of_computer(spec, parts, {name: round(model.parameters * width) for name, model in sizes.items()}, largest),
         estimated=is_estimated(spec),
     )
@@ -203,13 +205,19 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
         with_parts = [needs.parts[name] + size for name, size in stages.items()]
         return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding])
     # Autoencoders are small, and stay on the device.
-    copies = _LAYERS_AT_ONCE if level == "group_offload" else 1
+    is_prefetched = level == "group_offload"
+    copies = _LAYERS_AT_ONCE if is_prefetched else 1
     layers = [
-        stages[name] + copies * size if name in NETWORKS else max(stages[name], size)
+        stages[name] + copies * size
+        if name in NETWORKS
+        else stages[name] + size
+        if is_prefetched and not name.startswith("text_encoder")
+        else max(stages[name], size)
         for name, size in needs.largest_layers.items()
         if name in stages
     ]
-    return needs.loras + sum(autoencoders) + max([*layers, decoding])
+    stay = sum(autoencoders) + (needs.prefetched if is_prefetched else 0)
+    return needs.loras + stay + max([*layers, decoding])
 
 
 def is_autoencoder(part: str) -> bool:

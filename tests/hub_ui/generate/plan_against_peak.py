@@ -102,8 +102,8 @@ def _measure(pipe: Any, case: Case) -> Peak:
         place(pipe, device, Placement(level=case.level))
         with _with_lora(pipe, case):
             draw(pipe, spec)
-            if case.rank:
-                # The LoRA is there while the next prompt is read.
+            if case.rank or case.level == "group_offload":
+                # The LoRA, and layers that were prefetched, are there while the next prompt is read.
                 draw(pipe, spec)
         place(pipe, Device(label="CPU", kind="cpu", dtype=str(spec.dtype)), Placement())
         gc.collect()
@@ -226,11 +226,13 @@ def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
 HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
 
 
+def label(case: Case) -> tuple[str, str, str]:
+    return precise_label(case.spec), LEVEL_NAMES[case.level], f"rank {case.rank}" if case.rank else "none"
+
+
 def row(case: Case, planned: int, simulated: int) -> str:
-    lora = f"rank {case.rank}" if case.rank else "none"
     sizes = " | ".join(f"{size / GIGABYTE:.2f} GB" for size in (planned, simulated))
-    how = f"{precise_label(case.spec)} | {LEVEL_NAMES[case.level]} | {lora}"
-    return f"| {how} | {sizes} | {simulated / planned - 1:+.1%} |"
+    return f"| {' | '.join(label(case))} | {sizes} | {simulated / planned - 1:+.1%} |"
 
 
 def planned_peak(case: Case) -> int:
