@@ -31,7 +31,7 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.real_pipelines import REAL, build, draw, networks, spec_of
+from tests.hub_ui.generate.real_pipelines import REAL, build, draw, parts_of, spec_of
 from tests.hub_ui.generate.real_size import without_values
 from tests.hub_ui.generate.simulated_cuda import Card
 
@@ -124,7 +124,7 @@ def _layers(networks: Mapping[str, Any]) -> dict[tuple[str, str], nn.Linear]:
 
 def lora_bytes(case: Case) -> int:
     """Of its LoRA's file, in 16 bits."""
-    layers = _layers(networks(case.base)).values()
+    layers = _layers(parts_of(case.base)).values()
     return sum(2 * case.rank * (layer.in_features + layer.out_features) for layer in layers)
 
 
@@ -193,7 +193,8 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
         with torch.device("meta"):
             packed: Any = GGUFLinear(layer.in_features, layer.out_features, layer.bias is not None, dtype)
             data = torch.empty(layer.out_features, _packed(layer, own) // layer.out_features, dtype=torch.uint8)
-        packed.weight, packed.bias = GGUFParameter(data, quant_type=own), layer.bias
+        parameter: Any = GGUFParameter
+        packed.weight, packed.bias = parameter(data, quant_type=own), layer.bias
         setattr(parent, name, packed)
 
 

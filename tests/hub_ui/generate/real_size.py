@@ -64,7 +64,7 @@ class _CallsOfShapes(Calls):  # type: ignore[no-untyped-call]
             return func(*args, **{**given, "device": META})
 
 
-class _OperationsOfShapes(Operations):
+class _OperationsOfShapes(Operations):  # type: ignore[no-untyped-call]
     def compute(self, func: Any, args: Any, given: Any) -> Any:
         if not any(each.is_meta for each in tensors_in((args, given))):
             return super().compute(func, args, given)
@@ -83,7 +83,8 @@ class _OperationsOfShapes(Operations):
 def _elementwise(one: Any, other: Any = None) -> Tensor:
     shapes = [value.shape for value in (one, other) if isinstance(value, Tensor)]
     dtype = one.dtype if other is None else torch.result_type(one, other)
-    return torch.empty(torch.broadcast_shapes(*shapes), dtype=dtype, device=META)
+    shape: Any = torch.broadcast_shapes  # untyped
+    return torch.empty(shape(*shapes), dtype=dtype, device=META)
 
 
 def _without_values(value: Any) -> Any:
