@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +55,7 @@ class Footprint:
     """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each, as it is stored, and
     `unpacking` what it takes more while it computes, before the largest tensors of images are there. LoRAs take
     `loras`. The rest comes on top of weights while prompts are encoded, while the network denoises, and while the image
-    is decoded, whole or `tiled`.
+    is decoded, whole or `tiled`. Layers that were `prefetched` and not run stay.
 
     Of the computer's memory, `loading` is taken where layers go on to the device or to files as they are loaded, and
     `converting` beside the weights elsewhere; `originals` are what LoRAs are merged into. `files` are on the disk, for
@@ -70,6 +70,7 @@ class Footprint:
     denoising: int
     decoding: int
     tiled_decoding: int
+    prefetched: int
     loading: int
     converting: int
     originals: int
@@ -136,6 +137,7 @@ def footprint(
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
         decoding=round(decoding + upcast),
         tiled_decoding=round(tiled + upcast),
+        prefetched=used.prefetched * max((largest[name] for name in largest if name in NETWORKS), default=0),
         **_of_computer(spec, parts, {name: round(model.parameters * width) for name, model in sizes.items()}, largest),
         estimated=is_estimated(spec),
     )
@@ -205,13 +207,19 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
         with_parts = [needs.parts[name] + size for name, size in stages.items()]
         return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding])
     # Autoencoders are small, and stay on the device.
-    copies = _LAYERS_AT_ONCE if level == "group_offload" else 1
+    is_prefetched = level == "group_offload"
+    copies = _LAYERS_AT_ONCE if is_prefetched else 1
     layers = [
-        stages[name] + copies * size if name in NETWORKS else max(stages[name], size)
+        stages[name] + copies * size
+        if name in NETWORKS
+        else stages[name] + size
+        if is_prefetched and not name.startswith("text_encoder")
+        else max(stages[name], size)
         for name, size in needs.largest_layers.items()
         if name in stages
     ]
-    return needs.loras + sum(autoencoders) + max([*layers, decoding])
+    stay = sum(autoencoders) + (needs.prefetched if is_prefetched else 0)
+    return needs.loras + stay + max([*layers, decoding])
 
 
 def is_autoencoder(part: str) -> bool:
@@ -249,49 +257,44 @@ def plan_memory(
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
-        fits_device = memory is None or peak * _GAPS <= memory
-        fits_ram = ram is None or taken <= ram
         files = needs.files if level == "disk_offload" else 0
-        fits_disk = disk is None or files <= disk
-        if fits_device and fits_ram and fits_disk:
+        is_short = memory is not None and peak * _GAPS > memory
+        short = (*([_SHORT] if is_short else []), *_short_of_own(taken, ram, files, disk))
+        if not short:
             break
-    notes = ["Only the size of the download is known: its parts are estimated."] if needs.estimated else []
-    if not fits_device:
-        notes.append("It does not fit into the device's memory.")
-    if not fits_ram:
-        notes.append(_short_of_ram(taken, ram or 0))
-    if not fits_disk:
-        notes.append(_short_of_disk(files, disk or 0))
-    if is_tiled:
-        notes.append(_IN_PIECES)
-    if level == "disk_offload":
-        notes.append(_FROM_DISK)
     return MemoryPlan(
         level=level,
         is_tiled=is_tiled,
         peak=peak,
         ram=taken,
         disk=files,
-        fits=fits_device and fits_ram and fits_disk,
+        fits=not short,
         parts=needs.parts,
-        notes=tuple(notes),
+        notes=(
+            *([_ESTIMATED] if needs.estimated else []),
+            *short,
+            *([_IN_PIECES] if is_tiled else []),
+            *([_FROM_DISK] if level == "disk_offload" else []),
+        ),
     )
 
 
+_ESTIMATED = "Only the size of the download is known: its parts are estimated."
+_SHORT = "It does not fit into the device's memory."
 _IN_PIECES = "The image is decoded piece by piece, which changes it a little."
 _FROM_DISK = (
     "This computer's memory is too small for its weights: they are read from the disk in each step, which is slow."
 )
 
 
-def _short_of_ram(taken: int, ram: int) -> str:
-    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
-    return f"It takes {needed} of the computer's own memory, and {free} are free."
-
-
-def _short_of_disk(taken: int, disk: int) -> str:
-    needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, disk))
-    return f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
+def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> Iterator[str]:
+    """What the computer's own memory and its disk are too small for."""
+    if ram is not None and taken > ram:
+        needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (taken, ram))
+        yield f"It takes {needed} of the computer's own memory, and {free} are free."
+    if disk is not None and files > disk:
+        needed, free = (f"{size / _GIGABYTE:.0f} GB" for size in (files, disk))
+        yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
 def levels_of(kind: str) -> tuple[OffloadLevel, ...]:

@@ -50,7 +50,7 @@ def full_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
 
 def short_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
     rows, sizes = (correctness.BASES[0], correctness.ROWS[-1]), (card.total / GIGABYTE, 8)
-    real, measured = short.real(card), short.measured(card, folder)
+    real, measured = short.real(), short.measured(card, folder)
     return (
         Task(title="LoRAs on the device", seconds=60, lines=lambda budget: correctness.lines(card, budget, rows)),
         Task(title="Offload levels", seconds=60, lines=lambda budget: offloading.lines(card, budget, rows[:1])),
@@ -72,7 +72,7 @@ def _sdxl(card: Card, folder: Path) -> speed.Measured:
 
 
 def _real(card: Card) -> tuple[small_cards.Real, ...]:
-    def draw(pipe: object, steps: int) -> object:
+    def draw(pipe: object, steps: int, card: Card) -> object:
         return networks.call(pipe, card, size=1024, steps=steps, decode=True)
 
     sdxl, flux = base_by_id("sdxl-1.0"), base_by_id("flux.1-dev")

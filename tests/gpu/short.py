@@ -51,8 +51,8 @@ def measured(card: Card, folder: Path) -> speed.Measured:
     )
 
 
-def real(card: Card) -> tuple[small_cards.Real, ...]:
-    def draw(pipe: object, steps: int) -> object:
+def real() -> tuple[small_cards.Real, ...]:
+    def draw(pipe: object, steps: int, card: Card) -> object:
         return networks.call(pipe, card, size=SIZE, steps=steps, decode=True)
 
     sdxl_spec, flux_spec = base_by_id("sdxl-1.0"), base_by_id("flux.1-dev")

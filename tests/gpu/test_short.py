@@ -85,7 +85,7 @@ class MeasuredCard(Card):
 @pytest.mark.tools
 @pytest.mark.parametrize(("share", "verdict"), [(1.0, "good"), (1.14, "good"), (1.16, "bad"), (0.84, "bad")])
 def test_a_peak_far_from_the_plan_is_found(share: float, verdict: str) -> None:
-    base = short.real(cpu())[0]
+    base = short.real()[0]
     planned = small_cards.choose_level(
         small_cards.footprint_of(base.build("cpu", base.dtype), base), 24 * GIGABYTE, "cpu"
     )[1]
@@ -95,19 +95,29 @@ def test_a_peak_far_from_the_plan_is_found(share: float, verdict: str) -> None:
 
 
 @pytest.mark.tools
+def test_a_simulated_peak_stands_beside_the_plan() -> None:
+    card, base = replace(cpu(), total=24 * GIGABYTE), short.real()[0]
+    [line] = small_cards.lines(card, Budget(seconds=60), [base], [24])
+    assert line.figure == "0.0 GB simulated, 10.6 GB planned, the peak can't be measured here"
+    pipe = base.build("meta", base.dtype)
+    weights = sum(value.nbytes for part in (pipe.unet, pipe.vae) for value in part.parameters())
+    assert weights < small_cards.simulated_peak(base, "whole") < 3 * weights
+
+
+@pytest.mark.tools
 def test_memory_that_runs_out_on_a_small_card_is_found() -> None:
-    def draw(_pipe: object, _steps: int) -> None:
+    def draw(_pipe: object, _steps: int, _card: Card) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     card = replace(cpu(), total=24 * GIGABYTE)
-    [line] = small_cards.lines(card, Budget(seconds=60), [replace(short.real(card)[1], draw=draw)], [24])
+    [line] = small_cards.lines(card, Budget(seconds=60), [replace(short.real()[1], draw=draw)], [24])
     assert (line.verdict, line.figure.startswith("memory ran out")) == ("bad", True)
 
 
 @pytest.mark.tools
 def test_a_card_smaller_than_the_simulated_one_is_left_out() -> None:
     card = replace(cpu(), total=12 * GIGABYTE)
-    lines = list(small_cards.lines(card, Budget(seconds=60), short.real(card)[:1], (16, 8)))
+    lines = list(small_cards.lines(card, Budget(seconds=60), short.real()[:1], (16, 8)))
     assert next(line.figure for line in lines) == "the device itself is smaller"
 
 
@@ -115,7 +125,7 @@ def test_a_card_smaller_than_the_simulated_one_is_left_out() -> None:
     ("gigabytes", "level"), [(80, "whole"), (24, "group_offload"), (30, "model_offload"), (8, "group_offload")]
 )
 def test_the_level_is_the_plans(gigabytes: int, level: str) -> None:
-    base = short.real(cpu())[1]
+    base = short.real()[1]
     needs = small_cards.footprint_of(base.build("cpu", torch.bfloat16), replace(base, dtype=torch.bfloat16, size=1024))
     assert small_cards.choose_level(replace(needs, decoding=6 * GIGABYTE), gigabytes * GIGABYTE, "cuda")[0] == level
 
@@ -145,7 +155,7 @@ def test_what_there_was_no_time_for_is_said() -> None:
     lines = [
         *correctness.lines(cpu(), spent, correctness.BASES[:1]),
         *offloading.lines(cpu(), spent, offloading.ROWS[:1]),
-        *small_cards.lines(cpu(), spent, short.real(cpu())),
+        *small_cards.lines(cpu(), spent, short.real()),
     ]
     assert {line.figure for line in lines if line.verdict == "left out"} == {"the time for this section was over"}
 

@@ -29,13 +29,15 @@ class Decoding:
 @dataclass(frozen=True, slots=True)
 class Activations:
     """Denoising takes `fixed` bytes, and so many for each pixel of an image, or of each latent frame of a video.
-    Encoding takes the embeddings of a prompt and a text encoder's own tensors.
+    Encoding takes the embeddings of a prompt and a text encoder's own tensors. `prefetched` are the layers that are
+    copied for some of the runs in a step and not needed there, so that they stay.
     """
 
     fixed: int
     pixel: float
     decoding: Decoding
     encoding: int = 300 * _MB
+    prefetched: int = 0
 
 
 # Pieces of 512 pixels.
@@ -94,7 +96,7 @@ _BY_PIPELINE: Mapping[str, Activations] = {
     "WanPipeline": Activations(10 * _MB, 442.5, _WAN),
     "LTXPipeline": Activations(4 * _MB, 128.5, _LTX),
     # Its connectors read what all layers of the text encoder say.
-    "LTX2Pipeline": Activations(10 * _MB, 260.0, _LTX_2, encoding=5400 * _MB),  # by width
+    "LTX2Pipeline": Activations(10 * _MB, 260.0, _LTX_2, encoding=5400 * _MB, prefetched=4),  # by width
     "HunyuanVideoPipeline": Activations(20 * _MB, 436.5, _HUNYUAN),
     "HunyuanVideo15Pipeline": Activations(20 * _MB, 275.0, _HUNYUAN_15),  # by width
     "CogVideoXPipeline": Activations(21 * _MB, 625.5, _COGVIDEOX),

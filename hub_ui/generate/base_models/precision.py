@@ -14,8 +14,12 @@ NETWORKS = ("unet", "transformer", "transformer_2")
 WORTH_STORING = 1_000_000_000
 # What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
 _UNPACKING = {"gguf-q4": 5.3, "gguf-q5": 7.3, "gguf-q6": 7.0, "gguf-q8": 4.0}
-# The parameters of the largest block that a text encoder unpacks at once: T5's three layers.
-_STORED_BLOCK = 3 * 4096 * 10240
+# The parameters of the largest layer that a text encoder unpacks.
+_STORED_LAYER = 4096 * 10240
+# Those of T5's that keep their type, by all parameters: of T5-XXL, UMT5-XXL and Pile-T5-XL.
+_KEPT_OF_T5 = {
+    4_762_310_656: 24 * 4096 * 10240, 5_680_910_336: 24 * 4096 * 10240, 1_223_550_976: 24 * 2048 * 5120,
+}  # fmt: skip
 _ANY = ("cuda", "xpu", "mps", "cpu")
 _WITH_FP8 = ("cuda", "xpu", "cpu")
 
@@ -214,7 +218,8 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
         file = _file(spec, spec.precision)
         return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)
     if _is_stored(spec, part, parameters, kind):
-        return round(parameters - table + table * width)
+        kept = table + _KEPT_OF_T5.get(parameters, 0)
+        return round(parameters - kept + kept * width)
     return round(parameters * width)
 
 
@@ -229,7 +234,7 @@ def unpacked_bytes(spec: PipelineSpec, part: str, parameters: int, largest: int,
     precision = precision_of(spec)
     if precision.method != "full" and part in NETWORKS:
         return round(largest * _UNPACKING.get(precision.id[:7], width))
-    return round(_STORED_BLOCK * width) if _is_stored(spec, part, parameters, kind) else 0
+    return round(_STORED_LAYER * width) if _is_stored(spec, part, parameters, kind) else 0
 
 
 def _is_stored(spec: PipelineSpec, part: str, parameters: int, kind: str) -> bool:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Moves a layer that has been converted out of the computer's memory, where it need not stay there.
 Settle = Callable[["nn.Module"], None]
 
-# They cast their input to the type of a layer's weights, so that the whole block has to be in the compute type.
-_CAST_AS_A_WHOLE = ("T5DenseActDense", "T5DenseGatedActDense", "UMT5DenseActDense", "UMT5DenseGatedActDense")
+# Not the last layer of T5's blocks, whose input is cast to the type of its weights before it can unpack them.
+_KEPT = ("lm_head", "wo")
 
 
 def keep(_layer: nn.Module) -> None:
@@ -92,8 +92,7 @@ def store_text_encoder(encoder: Any, dtype: Any, settle: Settle = keep, *, least
     import torch
 
     def is_stored(name: str, module: nn.Module) -> bool | None:
-        is_layer = isinstance(module, torch.nn.Linear) and name.rpartition(".")[2] != "lm_head"
-        return is_layer or type(module).__name__ in _CAST_AS_A_WHOLE or None
+        return (isinstance(module, torch.nn.Linear) and name.rpartition(".")[2] not in _KEPT) or None
 
     if sum(parameter.numel() for parameter in encoder.parameters()) >= least:
         _store(encoder, "", dtype, is_stored, settle)

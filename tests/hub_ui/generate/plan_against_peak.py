@@ -31,7 +31,7 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.real_pipelines import REAL, build, draw, networks, spec_of
+from tests.hub_ui.generate.real_pipelines import REAL, build, draw, parts_of, spec_of
 from tests.hub_ui.generate.real_size import without_values
 from tests.hub_ui.generate.simulated_cuda import Card
 
@@ -102,8 +102,8 @@ def _measure(pipe: Any, case: Case) -> Peak:
         place(pipe, device, Placement(level=case.level))
         with _with_lora(pipe, case):
             draw(pipe, spec)
-            if case.rank:
-                # The LoRA is there while the next prompt is read.
+            if case.rank or case.level == "group_offload":
+                # The LoRA, and layers that were prefetched, are there while the next prompt is read.
                 draw(pipe, spec)
         place(pipe, Device(label="CPU", kind="cpu", dtype=str(spec.dtype)), Placement())
         gc.collect()
@@ -124,7 +124,7 @@ def _layers(networks: Mapping[str, Any]) -> dict[tuple[str, str], nn.Linear]:
 
 def lora_bytes(case: Case) -> int:
     """Of its LoRA's file, in 16 bits."""
-    layers = _layers(networks(case.base)).values()
+    layers = _layers(parts_of(case.base)).values()
     return sum(2 * case.rank * (layer.in_features + layer.out_features) for layer in layers)
 
 
@@ -177,11 +177,12 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
     """As in a GGUF file of that size: layers of whole blocks are packed, the others are in the type that is computed
     in. What the file has more than if all were in its own type is in layers of 8 bits.
     """
+    weights = GGML_QUANT_SIZES[kind][0]
     layers = [
         (parent, name, layer)
         for parent in network.modules()
         for name, layer in parent.named_children()
-        if isinstance(layer, nn.Linear) and layer.in_features % 256 == 0
+        if isinstance(layer, nn.Linear) and layer.in_features % weights == 0
     ]
     plain = sum(value.nbytes for value in network.parameters()) - sum(layer.weight.nbytes for *_, layer in layers)
     more = size - plain - sum(_packed(layer, kind) for *_, layer in layers)
@@ -192,7 +193,8 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
         with torch.device("meta"):
             packed: Any = GGUFLinear(layer.in_features, layer.out_features, layer.bias is not None, dtype)
             data = torch.empty(layer.out_features, _packed(layer, own) // layer.out_features, dtype=torch.uint8)
-        packed.weight, packed.bias = GGUFParameter(data, quant_type=own), layer.bias
+        parameter: Any = GGUFParameter
+        packed.weight, packed.bias = parameter(data, quant_type=own), layer.bias
         setattr(parent, name, packed)
 
 
@@ -225,11 +227,13 @@ def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
 HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
 
 
+def label(case: Case) -> tuple[str, str, str]:
+    return precise_label(case.spec), LEVEL_NAMES[case.level], f"rank {case.rank}" if case.rank else "none"
+
+
 def row(case: Case, planned: int, simulated: int) -> str:
-    lora = f"rank {case.rank}" if case.rank else "none"
     sizes = " | ".join(f"{size / GIGABYTE:.2f} GB" for size in (planned, simulated))
-    how = f"{precise_label(case.spec)} | {LEVEL_NAMES[case.level]} | {lora}"
-    return f"| {how} | {sizes} | {simulated / planned - 1:+.1%} |"
+    return f"| {' | '.join(label(case))} | {sizes} | {simulated / planned - 1:+.1%} |"
 
 
 def planned_peak(case: Case) -> int:

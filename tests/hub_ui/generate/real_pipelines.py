@@ -179,7 +179,7 @@ def spec_of(name: str) -> PipelineSpec:
 def build(name: str) -> Any:
     """The pipeline in its own precision, on no device yet."""
     real, spec = REAL[name], spec_of(name)
-    parts = networks(name)
+    parts = parts_of(name)
     scheduler, values = real.scheduler
     names = [part.replace("text_encoder", "tokenizer") for part in parts if part.startswith("text_encoder")]
     words = {name: Words(count, real.side) for name, count in zip(sorted(names), real.words, strict=True)}
@@ -195,7 +195,7 @@ def built(library_class: str, values: Values) -> nn.Module:
         return _network(library_class, values)
 
 
-def networks(name: str) -> dict[str, nn.Module]:
+def parts_of(name: str) -> dict[str, nn.Module]:
     """Its parts that have weights."""
     dtype = getattr(torch, spec_of(name).dtype)
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):

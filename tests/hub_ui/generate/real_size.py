@@ -45,7 +45,7 @@ class _Shapes(SimulatedCuda):
         return self._places.get(address_of(tensor), CPU if real == META else real)
 
 
-class _CallsOfShapes(Calls):  # type: ignore[no-untyped-call]
+class _CallsOfShapes(Calls):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is scaled_dot_product_attention:
             query, _, value = (*args, *(kwargs or {}).values())[:3]
@@ -64,7 +64,7 @@ class _CallsOfShapes(Calls):  # type: ignore[no-untyped-call]
             return func(*args, **{**given, "device": META})
 
 
-class _OperationsOfShapes(Operations):
+class _OperationsOfShapes(Operations):  # type: ignore[no-untyped-call]
     def compute(self, func: Any, args: Any, given: Any) -> Any:
         if not any(each.is_meta for each in tensors_in((args, given))):
             return super().compute(func, args, given)
@@ -83,7 +83,8 @@ class _OperationsOfShapes(Operations):
 def _elementwise(one: Any, other: Any = None) -> Tensor:
     shapes = [value.shape for value in (one, other) if isinstance(value, Tensor)]
     dtype = one.dtype if other is None else torch.result_type(one, other)
-    return torch.empty(torch.broadcast_shapes(*shapes), dtype=dtype, device=META)
+    shape: Any = torch.broadcast_shapes  # untyped
+    return torch.empty(shape(*shapes), dtype=dtype, device=META)
 
 
 def _without_values(value: Any) -> Any:

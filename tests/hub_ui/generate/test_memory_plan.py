@@ -54,8 +54,8 @@ def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     assert packed is not None
     plan = plan_memory(packed, memory=card(12), ram=None)
     assert (plan.level, round(plan.parts["transformer"] / GIGABYTE, 1)) == ("model_offload", 6.8)
-    # But for its table of words, in 8-bit floats; Apple's GPUs have none.
-    assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 4.9
+    # But for its table of words and the last layers of its blocks, in 8-bit floats; Apple's GPUs have none.
+    assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 5.9
     assert round(plan_memory(packed, memory=None, ram=None, kind="mps").parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
 
 

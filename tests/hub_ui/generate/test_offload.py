@@ -19,9 +19,9 @@ from transformers import T5Config, T5EncoderModel
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
-from hub_ui.generate.base_models.quantisation import store_network
+from hub_ui.generate.base_models.quantisation import store_network, store_text_encoder
 from hub_ui.generate.memory import Device
-from hub_ui.generate.memory_plan import LEVELS, footprint, host_memory
+from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
 from hub_ui.generate.offload import Placement, free_parts, place, settled
 from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.anima import save_anima
@@ -131,6 +131,24 @@ def stored(network: torch.nn.Module) -> list[torch.nn.Parameter]:
 
 def gpu() -> Device:
     return Device(label="GPU", kind="cuda", dtype="bfloat16")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_t5_in_8_bit_floats_reads_alike_at_each_level(level: OffloadLevel) -> None:
+    config: Any = T5Config
+    kind: Any = T5EncoderModel
+    sizes = {"vocab_size": 32, "d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 2, "num_heads": 2}
+    torch.manual_seed(0)
+    encoder = kind(config(**sizes, feed_forward_proj="gated-gelu")).eval().to(torch.bfloat16)
+    store_text_encoder(encoder, torch.bfloat16, least=0)
+    pipe = SimpleNamespace(components={"text_encoder": encoder}, to=encoder.to)
+    with simulated_cuda(Card()), torch.no_grad():
+        encoder.to("cuda:0")
+        words = torch.arange(4, device="cuda:0")[None]
+        expected = encoder(words).last_hidden_state
+        place(pipe, gpu(), Placement(level=level))
+        # Layers are prefetched from the second time on.
+        assert all(torch.equal(encoder(words).last_hidden_state, expected) for _time in range(2))
 
 
 def test_layers_go_on_to_the_gpu_as_they_are_stored_in_fewer_bits() -> None:

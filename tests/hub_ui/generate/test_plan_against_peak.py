@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from hub_ui.generate.base_models.part_sizes import model_sizes
-from tests.hub_ui.generate.plan_against_peak import Case, Peak, cases, measure
+from tests.hub_ui.generate.plan_against_peak import GIGABYTE, Case, Peak, label, measure, planned_peak, some_cases
 from tests.hub_ui.generate.real_pipelines import REAL, build, spec_of
 from tests.hub_ui.generate.real_size import without_values
 from tests.hub_ui.generate.simulated_cuda import Card
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "memory.md"
 # Small images, beside which nothing that is forgotten looks small: a LoRA and an autoencoder that goes to float32, and
 # layers that are unpacked.
 QUICK = (
@@ -34,10 +36,21 @@ def test_a_plan_is_what_a_pipeline_of_real_size_takes(case: Case) -> None:
     assert off(measure([case])) == []
 
 
+def test_the_page_of_memory_has_the_plans_of_now_and_peaks_within_5_percent() -> None:
+    shown = (
+        PAGE.read_text(encoding="utf-8").partition("<!-- simulated: begin -->")[2].partition("<!-- simulated: end")[0]
+    )
+    rows = [line.strip("| ").split(" | ") for line in shown.strip().splitlines()[2:]]
+    of_now = {(label(case), f"{planned_peak(case) / GIGABYTE:.2f} GB") for case in some_cases()}
+    assert {row[0] for row in rows} >= {spec_of(base).label for base in REAL}
+    assert [row for row in rows if (tuple(row[:3]), row[3]) not in of_now] == []
+    assert [row for row in rows if abs(float(row[5].strip("%"))) > 5] == []
+
+
 @pytest.mark.exact
 @pytest.mark.parametrize("base", REAL)
 def test_every_plan_of_a_base_is_what_its_pipeline_takes(base: str) -> None:
-    assert off(measure(cases([base]))) == []
+    assert off(measure(some_cases([base]))) == []
 
 
 def saved(part: nn.Module) -> list[torch.Tensor]:

@@ -21,4 +21,4 @@ def test_a_row_says_what_a_lora_of_another_model_runs_on_or_why_not() -> None:
 
 
 def test_a_row_says_how_a_base_runs_on_each_card() -> None:
-    assert "| `sd-3.5-medium` | 16.3 GB | Q8, parts, 5.3 | parts, 9.9 | parts, 9.9 | whole, 18.0 " in memory_table()
+    assert "| `sd-3.5-medium` | 16.3 GB | Q8, parts, 6.3 | parts, 9.9 | parts, 9.9 | whole, 18.0 " in memory_table()
