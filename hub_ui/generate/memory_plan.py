@@ -9,7 +9,7 @@ from typing import Literal
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.activations import activations
 from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
-from hub_ui.generate.base_models.precision import NETWORKS, layer_bytes, precision_of, unpacked_bytes, weight_bytes
+from hub_ui.generate.base_models.precision import NETWORKS, bytes_to_unpack, layer_bytes, precision_of, weight_bytes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -115,7 +115,7 @@ def footprint(
     for name, model in sizes.items():
         parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
         largest[name] = layer_bytes(spec, name, model.largest, width=width)
-        unpacking[name] = unpacked_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
+        unpacking[name] = bytes_to_unpack(spec, name, model.parameters, model.largest, width=width, kind=kind)
     loras = usual_loras(spec) if loras is None else loras
     used = activations(spec)
     scale = width / 2
@@ -160,7 +160,7 @@ def _of_computer(
     is_packed = precision_of(spec).method in ("gguf", "bitsandbytes")
     packed = [name for name in parts if is_packed and name in NETWORKS]
     stored = [name for name in parts if parts[name] != full[name] and name not in packed]
-    converted = _converted(round(spec.gigabytes * _GIGABYTE), full)
+    converted = _conversions(round(spec.gigabytes * _GIGABYTE), full)
     kept = sum(parts[name] for name in parts if name in packed or (name in converted and name not in stored))
     layers = max([_CONVERTING, *(_LAYERS_AT_ONCE * size for name, size in largest.items() if name in NETWORKS)])
     networks = sum(size for name, size in parts.items() if name in NETWORKS)
@@ -175,7 +175,7 @@ def _of_computer(
     }
 
 
-def _converted(download: int, full: Mapping[str, int]) -> frozenset[str]:
+def _conversions(download: int, full: Mapping[str, int]) -> frozenset[str]:
     """The parts whose files have numbers of twice as many bytes: those that make up what the download has more."""
     more = download - sum(full.values())
     if more < -0.2 * download:

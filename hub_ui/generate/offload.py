@@ -78,11 +78,11 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
 
 
 @contextmanager
-def settled(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any], None]]:
+def layer_mover(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any], None]]:
     """Yields what takes a layer out of the computer's memory as soon as it is loaded, where it won't stay there: to the
     device, or to a file, which is there until the pipeline has files of its own.
     """
-    if device.kind in ("cpu", "mps") or level not in ("whole", "disk_offload"):
+    if not device.traits.has_own_memory or level not in ("whole", "disk_offload"):
         yield lambda layer: None
     elif level == "whole":
         yield _ToDevice(device)

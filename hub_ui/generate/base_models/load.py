@@ -14,7 +14,7 @@ from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
-from hub_ui.generate.offload import Placement, first_fit, settled
+from hub_ui.generate.offload import Placement, first_fit, layer_mover
 from hub_ui.i18n import _
 
 
@@ -111,7 +111,7 @@ def load_pipeline(
     # What loading takes of the computer's memory is in the plan, so that it comes first.
     level = plan_device(choice, device, loras=loras).level
     try:
-        with settled(device, level) as settle:
+        with layer_mover(device, level) as settle:
             pipe = _build(kind, choice, fetched, device, settle)
             if choice.scheduler is not None:
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)

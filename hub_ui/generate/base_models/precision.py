@@ -229,7 +229,7 @@ def layer_bytes(spec: PipelineSpec, part: str, parameters: int, *, width: float)
     return round(parameters * (precision.bits / 8 if part in NETWORKS and precision.method != "full" else width))
 
 
-def unpacked_bytes(spec: PipelineSpec, part: str, parameters: int, largest: int, *, width: float, kind: str) -> int:
+def bytes_to_unpack(spec: PipelineSpec, part: str, parameters: int, largest: int, *, width: float, kind: str) -> int:
     """The bytes that a part takes more while its largest layer computes, which unpacks its weights for that."""
     precision = precision_of(spec)
     if precision.method != "full" and part in NETWORKS:

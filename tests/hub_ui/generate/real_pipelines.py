@@ -197,9 +197,13 @@ def built(library_class: str, values: Values) -> nn.Module:
 
 def parts_of(name: str) -> dict[str, nn.Module]:
     """Its parts that have weights."""
-    dtype = getattr(torch, spec_of(name).dtype)
+    spec = spec_of(name)
+    dtypes = {"vae": torch.float32} if spec.decodes_in_float32 else {}
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-        return {part: _network(*value).to(dtype).requires_grad_(False) for part, value in REAL[name].parts.items()}
+        return {
+            part: _network(*value).to(dtypes.get(part, getattr(torch, spec.dtype))).requires_grad_(False)
+            for part, value in REAL[name].parts.items()
+        }
 
 
 def _network(library_class: str, values: Values) -> nn.Module:

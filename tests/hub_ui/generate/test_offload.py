@@ -22,7 +22,7 @@ from hub_ui.generate.base_models.precision import in_precision
 from hub_ui.generate.base_models.quantisation import store_network, store_text_encoder
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
-from hub_ui.generate.offload import Placement, free_parts, place, settled
+from hub_ui.generate.offload import Placement, free_parts, layer_mover, place
 from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.anima import save_anima
 from tests.hub_ui.generate.pipelines.sana import save_sana
@@ -152,14 +152,14 @@ def test_a_t5_in_8_bit_floats_reads_alike_at_each_level(level: OffloadLevel) -> 
 
 
 def test_layers_go_on_to_the_gpu_as_they_are_stored_in_fewer_bits() -> None:
-    with simulated_cuda(Card()) as cuda, settled(gpu(), "whole") as settle:
+    with simulated_cuda(Card()) as cuda, layer_mover(gpu(), "whole") as settle:
         network = store_network(small_network(), torch.bfloat16, settle)
         assert {value.device.type for value in stored(network)} == {"cuda"}
         assert cuda.cards[0].used == sum(value.nbytes for value in stored(network))
 
 
 def test_layers_stay_where_they_are_once_the_gpu_is_full() -> None:
-    with simulated_cuda(Card(memory=10_000)), settled(gpu(), "whole") as settle:
+    with simulated_cuda(Card(memory=10_000)), layer_mover(gpu(), "whole") as settle:
         network = store_network(small_network(), torch.bfloat16, settle)
         assert {value.device.type for value in stored(network)} == {"cpu", "cuda"}
 
@@ -177,7 +177,7 @@ def file_of(value: torch.Tensor) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says which file memory is mapped from")
 def test_layers_that_are_read_from_the_disk_are_in_files_as_soon_as_they_are_stored() -> None:
     expected = stored(store_network(small_network(), torch.bfloat16))
-    with simulated_cuda(Card()), settled(gpu(), "disk_offload") as settle:
+    with simulated_cuda(Card()), layer_mover(gpu(), "disk_offload") as settle:
         network = store_network(small_network(), torch.bfloat16, settle)
         files = [Path(file_of(value)) for value in stored(network)]
         assert all(file.suffix == ".safetensors" for file in files)
