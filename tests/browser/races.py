@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,6 +24,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connectors.errors import HubUiError
+from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import app
 from hub_ui.demo.hubs.folder import SAMPLES
@@ -64,6 +66,11 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         for ref in IN_LIBRARY:
             queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)
         queue.clear()
+        # All that the hubs and the files say is known, so that no list says less than another of the same address.
+        for answer in demo.services.lookup.search(Query(limit=100, nsfw="explicit")):
+            for lora in answer.page.loras if answer.page else ():
+                with suppress(HubUiError):
+                    demo.services.lookup.inspect(demo.services.lookup.record(lora.ref).ref)
         yield demo
 
 

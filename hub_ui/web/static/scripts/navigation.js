@@ -2,6 +2,8 @@
 
 const running = new Set();
 let latest = null;
+// Whether the answer to a step back or forward was left out, so that the page is not what the address says.
+let isLeftOut = false;
 
 document.addEventListener("htmx:before:request", (event) => {
   const ctx = event.detail.ctx;
@@ -17,7 +19,10 @@ document.addEventListener("htmx:before:request", (event) => {
 
 // Nothing can abort the request of a step back or forward, so its answer is left out.
 document.addEventListener("htmx:before:response", (event) => {
-  if (changesPage(event.detail.ctx) && event.detail.ctx !== latest) event.preventDefault();
+  const { ctx } = event.detail;
+  if (!changesPage(ctx) || ctx === latest) return;
+  event.preventDefault();
+  isLeftOut ||= ctx.target === document.body;
 });
 
 // What is typed stays in its box: an answer to something earlier would bring another. Before htmx asks for it.
@@ -30,6 +35,7 @@ document.addEventListener("htmx:finally:request", (event) => running.delete(even
 // The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {
   const { target, sourceElement } = event.detail.ctx, line = document.getElementById("line");
+  if (event.detail.ctx === latest) isLeftOut = false;
   if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
     document.getElementById("q").value = line.dataset.text;
   }
@@ -49,10 +55,13 @@ export function changesPage(ctx) {
   return isPart || ctx.target === document.body;
 }
 
-// Ends what fills an element; true where something else changes the page.
+// Ends what fills an element; true where something else changes the page: a step back before it counts again.
 export function endActs(target) {
   for (const ctx of running) if (ctx.target === target) abort(ctx);
-  return [...running].some((ctx) => ctx.target !== target);
+  const others = [...running].filter((ctx) => ctx.target !== target);
+  latest ??= others.at(-1) ?? null;
+  if (!others.length && isLeftOut) location.reload();
+  return others.length > 0 || isLeftOut;
 }
 
 export function endStreams(selector) {
