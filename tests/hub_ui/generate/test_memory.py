@@ -18,6 +18,12 @@ from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 XL = choose_base("sdxl", None, None)
 
 
+@pytest.fixture(autouse=True)
+def _large_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sentence here depends on how full the disk is that the tests run on."""
+    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: 2_000_000_000_000)
+
+
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64_000_000_000)
