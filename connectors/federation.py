@@ -8,22 +8,27 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
-from connectors.connector import Connector
+from connectors.connector import Connector, LoraSource
 from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
 
 TIMEOUT_SECONDS = 20.0
+# For what is known of one LoRA, while a person waits for nothing else.
+OPEN_SECONDS = 8.0
 # Nobody sees the difference, and the list is painted once.
 TOGETHER_SECONDS = 0.015
 # A hub that lists many other things (Replicate) may have thousands of pages without a match.
 MAX_BARREN_ROUNDS = 8
 # CivitAI filters a page of hits afterwards, so pages may be empty without being the last.
 MAX_EMPTY_PAGES = 5
+_T = TypeVar("_T")
 
 
 class HubQueues:
@@ -171,6 +176,25 @@ def _ask(
         failure.__cause__ = error
     seconds = time.monotonic() - start
     answers.put(Answer(hub=connector.name, seconds=seconds, page=None if failure else page, error=failure))
+
+
+def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
+    """The LoRA as its hub has it now. Raises the hub's error, or HubTimeout after `timeout` seconds: the request goes
+    on in a daemon thread, and whoever asks for the same meanwhile waits for it too (guard.SharedAnswers).
+    """
+    future: Future[Lora] = Future()
+
+    def ask() -> None:
+        try:
+            future.set_result(connector.get(ref))
+        # Raised again for who waits.
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
+    if not wait([future], timeout).done:
+        raise HubTimeout(f"{connector.label} has not answered for {timeout:.0f} s. Try again in a minute.", hub=ref.hub)
+    return future.result()
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:

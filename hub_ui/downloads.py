@@ -153,7 +153,8 @@ class Downloads:
         """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
         connector = self._lookup.connector(ref.hub)
         try:
-            lora = self._lookup.fetch(ref)
+            # The queue and the command line have time; a visitor's file is asked for while they wait.
+            lora = self._lookup.fetch(ref, is_patient=self._settings.policy.allows("pull"))
         except (NetworkError, RateLimited) as error:
             # A pinned file may still come from a hub whose API is down. The newest version is not known then.
             if not ref.is_pinned:

@@ -16,7 +16,7 @@ from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
 from connectors.connector import Connector, FindsByHash, HasHistory, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
-from connectors.federation import TIMEOUT_SECONDS, Answer, HubQueues
+from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.guard import HubGuard
 from connectors.query import Query
 from connectors.record import Lora, Record, Version, WeightFile
@@ -168,10 +168,14 @@ class Lookup:
         """With what the headers of its files prove, and with what the person says of it."""
         return self.with_own_values(self.with_known_headers(lora))
 
-    def fetch(self, ref: Ref) -> Lora:
-        """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error."""
+    def fetch(self, ref: Ref, *, is_patient: bool = False) -> Lora:
+        """The LoRA as its hub has it now, which the catalog remembers. Raises the hub's error.
+
+        Only who `is_patient` waits as long as a hub takes that does not answer.
+        """
+        source = self.connector(ref.hub)
         try:
-            lora = self.connector(ref.hub).get(ref)
+            lora = source.get(ref) if is_patient or ref.hub == LOCAL else federation.get(source, ref, OPEN_SECONDS)
         except Withheld:
             self._catalog.withhold([ref])
             raise

@@ -10,7 +10,7 @@ import pytest
 
 from connectors import federation
 from connectors.connector import Connector, Download
-from connectors.errors import HubDown, HubTimeout, HubUiError
+from connectors.errors import HubDown, HubTimeout, HubUiError, NotFound
 from connectors.federation import HubQueues
 from connectors.query import Page, Query
 from connectors.record import Lora
@@ -43,7 +43,7 @@ class Told:
         return Page(hub=self.name, loras=loras, cursor=more)
 
     def get(self, ref: Ref) -> Lora:
-        raise NotImplementedError
+        return self.search(Query()).loras[0]
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         raise NotImplementedError
@@ -201,6 +201,18 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event) -> None:
+    with pytest.raises(HubTimeout, match=r"Civitai has not answered for 0 s\. Try again in a minute\.") as caught:
+        federation.get(Told(name="civitai", hang=hang), Ref.parse("civitai:1"), 0.1)
+    assert caught.value.hub == "civitai"
+
+
+@pytest.mark.parametrize("error", [NotFound("gone"), ZeroDivisionError()])
+def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        federation.get(Told(name="civitai", pages=(error,)), Ref.parse("civitai:1"), 60)
 
 
 def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:

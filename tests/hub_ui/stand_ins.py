@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +20,12 @@ IDS: Mapping[HubName, str] = {"civitai": "1001", "huggingface": "ada/ink-lines",
 
 @dataclass(kw_only=True)
 class Hub:
-    """Answers with `loras`; once `error` is set, with that."""
+    """Answers with `loras`; once `error` is set, with that. It waits for `hang`, if there is one."""
 
     name: HubName
     loras: list[Lora] = field(default_factory=list)
     error: HubUiError | None = None
+    hang: threading.Event | None = None
     asked: list[str] = field(default_factory=list)
     address: str = "http://127.0.0.1:9"
 
@@ -50,6 +52,8 @@ class Hub:
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
+        if self.hang is not None:
+            self.hang.wait(60)
         if self.error is not None:
             raise self.error
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 
 import connectors
-from connectors.errors import HubDown, HubUiError
+from connectors.errors import HubDown, HubTimeout, HubUiError
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName
 from hub_ui import services
+from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -83,3 +85,28 @@ def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch
         monkeypatch.setattr(hub, "search", lambda query, cursor: page)
         [*built.lookup.search(Query())]
         assert built.catalog.search(Query(nsfw="explicit")).total == 0
+
+
+@pytest.fixture
+def hanging(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Services, Hub]]:
+    """A hub that has listed its LoRA, and now hangs until its event is set."""
+    hub = Hub(name="civitai", loras=[lora(title="Ink")])
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    monkeypatch.setattr("hub_ui.lookup.OPEN_SECONDS", 0.1)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        [*built.lookup.search(Query())]
+        hub.hang = threading.Event()
+        yield built, hub
+        hub.hang.set()
+
+
+def test_a_lora_of_a_hub_that_hangs_is_shown_as_remembered(hanging: tuple[Services, Hub]) -> None:
+    built, hub = hanging
+    found, failure = built.lookup.get_or_recall(hub.loras[0].ref)
+    assert (found.title, type(failure)) == ("Ink", HubTimeout)
+
+
+def test_a_download_waits_for_a_hub_that_hangs(hanging: tuple[Services, Hub]) -> None:
+    built, hub = hanging
+    threading.Timer(0.4, (hub.hang or threading.Event()).set).start()
+    assert built.lookup.fetch(hub.loras[0].ref, is_patient=True).title == "Ink"

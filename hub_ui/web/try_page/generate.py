@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
@@ -21,7 +21,7 @@ from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import image_files
 from hub_ui.web.try_page.compatibility import choose_base
-from hub_ui.web.try_page.form import find_record, usual_weights, weights_under_pair
+from hub_ui.web.try_page.form import usual_weights, weights_under_pair
 from hub_ui.web.try_page.image_files import Original
 from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import View
@@ -84,9 +84,17 @@ def check_coming(task: Task) -> None:
 
 
 def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None:
-    """Checks the bases before any download."""
-    for record in filter(None, (find_record(services, ref) for ref in refs)):
-        choose_base(services, record, base or None)
+    """Checks the bases before any download. Raises the error of a hub that says nothing of a LoRA to be fetched."""
+    for ref in refs:
+        try:
+            record = services.lookup.find_record(ref) or services.lookup.record(ref)
+        except NetworkError:
+            if services.downloads.find_installed(ref) is None:
+                raise
+        except HubUiError:
+            continue
+        else:
+            choose_base(services, record, base or None)
 
 
 @dataclass(frozen=True, kw_only=True)

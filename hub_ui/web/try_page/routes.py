@@ -17,7 +17,7 @@ from hub_ui.i18n import _
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, page_address
 from hub_ui.web.try_page.fields import Fields, TryFields, apply_act
 from hub_ui.web.try_page.form import PageState, fill, find_record, read_address
-from hub_ui.web.try_page.generate import download_subject
+from hub_ui.web.try_page.generate import check_bases, download_subject
 from hub_ui.web.try_page.parts import TryParts, with_weight_of_shown
 from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import View
@@ -90,10 +90,10 @@ class TryRoutes:
 
     def make(self, request: Request, fields: TryFields) -> Response:
         state = fields.state()
-        if not fields.one("filled"):
-            state = self.at_once(state, fields)
-        may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
         try:
+            if not fields.one("filled"):
+                state = self.at_once(state, fields)
+            may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
             id_ = self.parts.generator.start(self.parts.order(state, may_fetch=may_fetch))
         except HubUiError as error:
             # At its field, beside the images of before, or on the stage.
@@ -101,8 +101,13 @@ class TryRoutes:
         return self.follow(request, state, id_)
 
     def at_once(self, state: PageState, fields: TryFields) -> PageState:
-        """For who has no form yet: each LoRA with its author's weight, and what the form suggests."""
+        """For who has no form yet: each LoRA with its author's weight, and what the form suggests.
+
+        Raises the error of a hub that says nothing of a LoRA to be fetched, so that it is not asked a second time.
+        """
         services, view = self.pages.services, state.view
+        if view.settings.place == "local":
+            check_bases(services, view.refs, view.settings.base)
         for written, stacked in zip(fields.all("lora"), view.stack, strict=False):
             if "*" not in written and not fields.all("weight"):
                 view = view.with_weight(stacked.ref, services.generation.default_weight(Ref.parse(stacked.ref)))

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.errors import Gated, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
+from connectors.errors import Gated, HubTimeout, HubUiError, NeedsFetching, NoBase, RateLimited, UsageError
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, before_after
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step
@@ -81,6 +82,17 @@ def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: P
 def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:
     with pytest.raises(NoBase, match="hub-ui serve"):
         generate.check_bases(queued, [Ref.parse("civitai:1")])
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_hub_that_says_nothing_of_a_lora_ends_it_where_that_is_to_be_fetched(
+    queued: Services, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    monkeypatch.setattr(queued.downloads, "find_installed", lambda ref: installed or None)
+    [hub] = queued.connectors
+    hub.connector.error = HubTimeout("not answered", hub="civitai")  # type: ignore[attr-defined]
+    with nullcontext() if installed else pytest.raises(HubTimeout):
+        generate.check_bases(queued, [Ref.parse("civitai:404")])
 
 
 VIEW = View(page="try", stack=(StackedLora(ref="civitai:2"),))
