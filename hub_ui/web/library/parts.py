@@ -40,7 +40,9 @@ class LibraryParts:
 
     def all(self, view: View, said: Said | None = None) -> dict[str, Any]:
         """`said` is what an act did just now."""
-        services, look, results = self.services, view.library, self.checks.results
+        # The progress first: once a check has ended, its results are there.
+        progress, results = self.checks.progress, self.checks.results
+        services, look = self.services, view.library
         library = services.library_index.rows()
         found = rows.find(services, look, results)
         # An address may name a page that is not there any more.
@@ -79,7 +81,7 @@ class LibraryParts:
             "closes": False,
             "said": said or Said(),
             "most": MOST_SHOWN,
-            "progress": self.checks.progress,
+            "progress": progress,
             "results": results,
         }
 

@@ -17,6 +17,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
 from hub_ui.library_checks import CheckKind, CheckProgress, LibraryChecks
 from hub_ui.services import Services
+from hub_ui.web.library import rows
 from tests.hub_ui.library.building import INK, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
 from tests.hub_ui.web.conftest import PART, parts, read
@@ -53,6 +54,20 @@ def test_what_was_found_stays_when_the_page_is_loaded_again(client: TestClient) 
     page = read(client.get("/?view=library").text)
     assert chips(page) == ["✓ verified", "✓ verified"]
     assert not page.select("[hx-get^='library/check']")
+
+
+def test_a_check_that_ends_while_the_page_is_made_is_told(
+    client: TestClient, built: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, start = rows.find, LibraryChecks.start
+
+    def start_before_the_page(checks: LibraryChecks, kind: CheckKind) -> None:
+        start(checks, kind)
+        monkeypatch.setattr(rows, "find", lambda *given: [*checks.follow()] and find(*given))
+
+    monkeypatch.setattr(LibraryChecks, "start", start_before_the_page)
+    page = read(client.post("/library", data={"do": "check", "kind": "verify"}, headers=PART).text)
+    assert page.select(".said, [hx-get^='library/check']")
 
 
 def test_changed_and_foreign_files_are_found(client: TestClient, built: Services) -> None:
