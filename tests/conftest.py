@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -89,6 +90,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     worker, server = os.environ.get("PYTEST_XDIST_WORKER"), sys.modules.get("gradio.http_server")
     if worker and server:
         vars(server)["INITIAL_PORT_VALUE"] = 7960 + 100 * int(worker.removeprefix("gw"))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays, so no collection of garbage needs to walk through it: an engine that unloads a
+    base collects, and took longer for that than for the base.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def spread(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
