@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,11 +20,18 @@ def count_parameters(folder: Path, *parts: str) -> int:
     count = 0
     for path in (path for part in parts or ("*",) for path in folder.glob(f"{part}/*.safetensors")):
         try:
-            with safe_open(path, framework="np") as file:
-                count += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+            count += _count_parameters(path, path.stat().st_mtime_ns)
         except (SafetensorError, OSError):
             continue
     return count
+
+
+# A plan is made many times for the same files.
+@lru_cache(maxsize=256)
+def _count_parameters(path: Path, changed: int) -> int:
+    """Of one file, last `changed` at that time."""
+    with safe_open(path, framework="np") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
 
 
 INDEXES = ("model_index.json", "modular_model_index.json")

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from connectors.errors import NoBase
@@ -20,6 +23,17 @@ def test_numbers_are_counted_part_by_part(tmp_path: Path) -> None:
             {"a": np.zeros((2, size), np.float16), "b": np.zeros((), np.float16)}, tmp_path / part / "m.safetensors"
         )
     assert (count_parameters(tmp_path), count_parameters(tmp_path, "unet", "transformer")) == (13 + 9, 13)
+
+
+def test_a_file_is_read_again_only_once_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "unet").mkdir()
+    opened = Mock(side_effect=safe_open)
+    monkeypatch.setattr(repo_layout, "safe_open", opened)
+    for size in (6, 6, 7):
+        save_file({"a": np.zeros((2, size), np.float16)}, path := tmp_path / "unet" / "m.safetensors")
+        os.utime(path, (size, size))
+        assert count_parameters(tmp_path) == 2 * size
+    assert opened.call_count == 2
 
 
 def test_what_is_no_base_has_none(tmp_path: Path) -> None:
