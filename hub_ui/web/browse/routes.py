@@ -132,8 +132,16 @@ class BrowseRoutes:
     def answer_typed(self, request: Request, view: View) -> Response:
         """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
         view = replace(view, open="")
-        form = View.from_address(urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "q"]))
-        now = search.cards_while_typing(self.pages.services, view.query)
+        boxes = [pair for pair in request.query_params.multi_items() if pair[0] != "q"]
+        form, services, typed = (
+            View.from_address(urlencode(boxes)),
+            self.pages.services,
+            request.query_params.get("q", ""),
+        )
+        now = search.cards_while_typing(services, view.query)
+        if not now.ids and (begun := search_box.without_beginning(typed, services.catalog.complete_value)) != typed:
+            view = View.from_address(urlencode([("q", begun), *boxes]))
+            now = search.cards_while_typing(services, view.query)
         answer = self.pages.part("browse/answer", **self.parts.all(view, now, asks=False, form=form))
         shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
         # What is typed letter by letter is one step back.

@@ -55,6 +55,18 @@ def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
     return [suggestion for suggestion, _number in zip(found, range(MOST), strict=False)]
 
 
+_KEY_OR_COMMA = re.compile(r"""-?\w+:["“]?$|,["“]?$""")
+
+
+def without_beginning(text: str, values: Values) -> str:
+    """`text` without the value at its end, where the catalog has values that begin so: "base:s" is not yet meant."""
+    at = completion(text, len(text))
+    key = next((key for key in CATALOG_FIELDS if at is not None and key == at.key), None)
+    if at is None or key is None or not values(key, at.prefix):
+        return text
+    return _KEY_OR_COMMA.sub("", text[: at.start])
+
+
 def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
     """Keys that begin like the word, and after these the values that do."""
     word = at.prefix.casefold()

@@ -104,6 +104,13 @@ def test_a_filter_that_is_typed_ticks_no_box_until_enter(seen: TestClient) -> No
     assert (answer.headers["HX-Push-Url"], entered.select_one("#line")["data-text"]) == ("./?hub=civitai", "")
 
 
+def test_a_filter_that_is_not_typed_out_leaves_the_list_as_it_is(seen: TestClient) -> None:
+    begun, answer = part(seen, "/?q=base:fl&filter=-tag:no", TYPED)
+    nothing, _answer = part(seen, "/?q=base:zzz", TYPED)
+    assert (cards(begun), cards(nothing)) == (["Ink 1", "Ink 2"], [])
+    assert answer.headers["HX-Push-Url"] == "./?filter=-tag%3Ano"
+
+
 def test_a_filter_that_is_wrong_is_told_and_the_list_goes_without_it(seen: TestClient) -> None:
     page, _answer = part(seen, "/?q=ink+knd:style")
     assert cards(page) == ["Ink 1", "Ink 2"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hub_ui.catalog.similar import Named
-from hub_ui.web.browse.search_box import suggest
+from hub_ui.web.browse.search_box import suggest, without_beginning
 
 CATALOG: dict[Named, tuple[tuple[str, int], ...]] = {
     "creator": (("Ada L", 9), ("adam", 2)),
@@ -40,6 +40,22 @@ def texts(typed: str, cursor: int | None = None) -> list[str]:
 )
 def test_keys_and_values_that_begin_like_the_word_are_suggested(typed: str, suggested: list[str]) -> None:
     assert texts(typed) == suggested
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ink base:s", "ink "),
+        ("base:flux1,s", "base:flux1"),
+        ('-creator:"ada l', ""),
+        ("base:", ""),
+        ("base:pony", "base:pony"),
+        ("kind:st", "kind:st"),
+        ("ink", "ink"),
+    ],
+)
+def test_a_value_that_is_not_typed_out_is_not_yet_meant(typed: str, meant: str) -> None:
+    assert without_beginning(typed, values) == meant
 
 
 def test_what_stands_behind_the_cursor_stays() -> None:
