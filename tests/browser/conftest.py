@@ -41,6 +41,14 @@ class Watch:
             self.faults.append(f"request left this machine: {url}")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _patient_page() -> Iterator[None]:
+    """On a busy machine the local hubs may take longer for a LoRA than a page waits for a hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hub_ui.lookup.OPEN_SECONDS", 60.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the demo on its own sample hubs."""

@@ -20,7 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -191,7 +191,13 @@ def faults(page: Page, url: str) -> list[str]:
 
 
 def rest(page: Page) -> None:
-    page.evaluate("window.lastBusy = performance.now()")
+    """A page may load anew meanwhile, where the answer to a step back was left out (navigation.js)."""
+    try:
+        page.evaluate("window.lastBusy = performance.now()")
+    except Error as error:
+        if "navigation" not in error.message:
+            raise
+        page.wait_for_load_state()
     page.wait_for_function(AT_REST, arg=QUIET, timeout=PATIENCE)
 
 

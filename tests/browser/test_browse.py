@@ -49,6 +49,22 @@ def title(page: Page) -> str:
     return page.locator("#panel h2").inner_text()
 
 
+def test_a_page_that_gets_no_answer_says_so_until_the_next_act(demo: str, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(demo)
+    style, toast = page.locator("#filters").get_by_text("Style", exact=True), page.locator("#toast")
+    page.context.set_offline(True)
+    style.click()
+    expect(toast).to_have_text(
+        "The page gets no answer. Check the connection, or whether hub-ui still runs, and try again."
+    )
+    page.context.set_offline(False)
+    style.click()
+    expect(toast).to_be_empty()
+    expect(page.locator("#line")).to_contain_text("style")
+    page.close()
+
+
 def test_slash_goes_to_the_search_box_and_typing_finds_cards(browse: Page) -> None:
     browse.keyboard.press("/")
     browse.keyboard.type("robot")

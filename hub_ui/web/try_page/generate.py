@@ -21,7 +21,7 @@ from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import image_files
 from hub_ui.web.try_page.compatibility import choose_base
-from hub_ui.web.try_page.form import usual_weights, weights_under_pair
+from hub_ui.web.try_page.form import find_record, usual_weights, weights_under_pair
 from hub_ui.web.try_page.image_files import Original
 from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import View
@@ -87,7 +87,7 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
     """Checks the bases before any download. Raises the error of a hub that says nothing of a LoRA to be fetched."""
     for ref in refs:
         try:
-            record = services.lookup.find_record(ref) or services.lookup.record(ref)
+            record = find_record(services, ref, asks=False) or services.lookup.record(ref)
         except NetworkError:
             if services.downloads.find_installed(ref) is None:
                 raise

@@ -34,8 +34,7 @@ function swapped() {
   followed = follows;
 }
 export const isBelow = (place, height) => place.top > height - 160;
-document.addEventListener("htmx:after:swap", swapped);
-document.addEventListener("DOMContentLoaded", swapped);
+for (const name of ["htmx:after:swap", "DOMContentLoaded"]) document.addEventListener(name, swapped);
 
 // Arrows go from image to image of a row, and show them.
 document.addEventListener("keydown", (event) => {

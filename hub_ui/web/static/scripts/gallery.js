@@ -85,5 +85,4 @@ function play(event) {
   place.append(video);
   video.play().catch(() => video.remove());
 }
-document.addEventListener("pointerover", play);
-document.addEventListener("focusin", play);
+for (const name of ["pointerover", "focusin"]) document.addEventListener(name, play);

@@ -1,6 +1,5 @@
-// The library's rows: how many are ticked, all between two with Shift, and the way back from the panel.
+// The library's rows: how many are ticked, and all between two with Shift.
 
-const ticks = () => [...document.querySelectorAll(".shelf .tick input")];
 let last = null;
 
 globalThis.document?.addEventListener("change", count);
@@ -13,7 +12,7 @@ function count() {
 
 globalThis.document?.addEventListener("click", (event) => {
   if (!event.target.matches(".shelf .tick input")) return;
-  const all = ticks();
+  const all = [...document.querySelectorAll(".shelf .tick input")];
   if (event.shiftKey && all.includes(last)) {
     for (const tick of between(all, last, event.target)) tick.checked = event.target.checked;
     count();
@@ -26,11 +25,3 @@ export function between(all, one, other) {
   const [from, to] = [all.indexOf(one), all.indexOf(other)].sort((a, b) => a - b);
   return all.slice(from, to + 1);
 }
-
-// Closing the panel leads back to the row.
-globalThis.document?.addEventListener("click", (event) => {
-  const row = event.target.closest?.(".shelf .hit")?.closest("tr");
-  if (!row) return;
-  document.getElementById("panel").dataset.from = row.id;
-  for (const each of row.parentElement.children) each.classList.toggle("open", each === row);
-});

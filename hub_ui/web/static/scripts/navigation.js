@@ -13,6 +13,7 @@ document.addEventListener("htmx:before:request", (event) => {
   for (const other of running) abort(other);
   running.add(ctx);
   latest = ctx;
+  document.getElementById("toast").replaceChildren();
   // A panel lies over a list that goes on.
   if (ctx.target.id !== "panel") endStreams(".ask");
 });
@@ -31,6 +32,14 @@ document.addEventListener("input", (event) => {
 }, true);
 
 document.addEventListener("htmx:finally:request", (event) => running.delete(event.detail.ctx));
+
+// Fetch raises a TypeError where nobody answers, or where an answer breaks off: a server that is gone can't say so.
+function tellLost({ detail: { error } }) {
+  if (!(error instanceof TypeError)) return;
+  document.getElementById("toast").replaceChildren(document.getElementById("lost").content.cloneNode(true));
+  resetFields();
+}
+for (const name of ["htmx:error", "htmx:sse:error"]) document.addEventListener(name, tellLost);
 
 // The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {

@@ -3,8 +3,9 @@
 import { endActs, endStreams, pushAddress, resetFields } from "./navigation.js";
 
 document.addEventListener("click", (event) => {
-  const card = event.target.closest(".card .hit")?.closest(".card");
-  if (card && isPlain(event)) preview(card);
+  const place = event.target.closest(".hit")?.closest(".card, tr");
+  if (place && isPlain(event)) mark(place);
+  if (place?.matches(".card") && isPlain(event)) preview(place);
   const close = event.target.closest("[data-close]");
   if (close) {
     event.preventDefault();
@@ -27,9 +28,7 @@ export function preview(card) {
   const title = Object.assign(document.createElement("h2"), { textContent: card.querySelector(".hit").textContent });
   article.append(picture, title, card.querySelector(".chips").cloneNode(true));
   panel.replaceChildren(article);
-  panel.dataset.from = card.id;
   panel.scrollTop = 0;
-  mark(card);
 }
 
 export function closePanel() {
@@ -52,9 +51,12 @@ export function withoutPanel(search) {
   return pairs.length ? `?${pairs.join("&")}` : "";
 }
 
-function mark(card) {
-  for (const hit of document.querySelectorAll(".card .hit[aria-current]")) hit.removeAttribute("aria-current");
-  card?.querySelector(".hit").setAttribute("aria-current", "true");
+// The card or row that the panel is of, which closing it leads back to.
+function mark(place) {
+  for (const hit of document.querySelectorAll(".hit[aria-current]")) hit.removeAttribute("aria-current");
+  if (!place) return;
+  document.getElementById("panel").dataset.from = place.id;
+  place.querySelector(".hit").setAttribute("aria-current", "true");
 }
 
 async function copy(button) {
