@@ -74,6 +74,17 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         yield demo
 
 
+def evaluate(page: Page, script: str, argument: Any = None) -> Any:
+    """A page loads anew where the answer to a step back was left out (navigation.js), and may do so meanwhile."""
+    try:
+        return page.evaluate(script, argument)
+    except Error as error:
+        if "navigation" not in error.message:
+            raise
+        page.wait_for_load_state()
+        return page.evaluate(script, argument)
+
+
 @dataclass(kw_only=True)
 class Round:
     """A few acts on one page. `said` is what each was, for a person who reads of a failure."""
@@ -104,7 +115,7 @@ class Round:
           const boxes = [...document.querySelectorAll('#filters input[name]')].filter((box) => box.checkVisibility());
           const box = boxes[Math.floor(part * boxes.length)]; box?.click(); return box?.id;
         }"""
-        name = self.page.evaluate(click, self.random.random())
+        name = evaluate(self.page, click, self.random.random())
         return f"box {name}" if name else None
 
     def type(self) -> str | None:
@@ -122,7 +133,7 @@ class Round:
         click = """(at) => {
           const card = [...document.querySelectorAll('#cards .hit')][at]; card?.click(); return card?.textContent;
         }"""
-        title = self.page.evaluate(click, self.random.randrange(6))
+        title = evaluate(self.page, click, self.random.randrange(6))
         return f"open {title}" if title else None
 
     def sort(self) -> str:
@@ -139,9 +150,9 @@ class Round:
     def travel(self, name: str, step: int) -> str | None:
         """Within the page alone."""
         can = "(step) => navigation.entries()[navigation.currentEntry.index + step]?.sameDocument ?? false"
-        if not self.page.evaluate(can, step):
+        if not evaluate(self.page, can, step):
             return None
-        self.page.evaluate("(step) => history.go(step)", step)
+        evaluate(self.page, "(step) => history.go(step)", step)
         self.typed = None
         return name
 
@@ -176,7 +187,7 @@ navigation?.addEventListener('navigate', () => { window.lastBusy = performance.n
 
 def faults(page: Page, url: str) -> list[str]:
     """Where the page differs from what the server says of its address now."""
-    shown: dict[str, Any] = page.evaluate(SHOWN)
+    shown: dict[str, Any] = evaluate(page, SHOWN)
     answer = page.request.get(f"{url}{shown['address']}", headers={"X-In-Time": "yes"})
     told = BeautifulSoup(answer.text(), "html.parser")
     order = told.select_one("#order option[selected]")
@@ -191,13 +202,7 @@ def faults(page: Page, url: str) -> list[str]:
 
 
 def rest(page: Page) -> None:
-    """A page may load anew meanwhile, where the answer to a step back was left out (navigation.js)."""
-    try:
-        page.evaluate("window.lastBusy = performance.now()")
-    except Error as error:
-        if "navigation" not in error.message:
-            raise
-        page.wait_for_load_state()
+    evaluate(page, "window.lastBusy = performance.now()")
     page.wait_for_function(AT_REST, arg=QUIET, timeout=PATIENCE)
 
 
@@ -265,7 +270,7 @@ def play_in(room: Room, page: Page, other: Page, random: Random) -> tuple[list[s
     for _ in range(random.randint(2, 8)):
         act = random.choice(("click", "click", "click", "type", "back", "forward"))
         if act == "click":
-            said = page.evaluate(CLICK, [random.choice(room.clicks), random.random()])
+            said = evaluate(page, CLICK, [random.choice(room.clicks), random.random()])
         elif act == "type":
             field, values = random.choice(room.texts)
             text = random.choice(values)
@@ -280,7 +285,7 @@ def play_in(room: Room, page: Page, other: Page, random: Random) -> tuple[list[s
     rest(page)
     other.goto(page.url)
     rest(other)
-    shown, expected = page.evaluate(room.shown), other.evaluate(room.shown)
+    shown, expected = evaluate(page, room.shown), other.evaluate(room.shown)
     if act != "type" or said is None:
         # What is typed stays, and the click after it may go elsewhere before it is asked for.
         expected.pop("typed", None)
