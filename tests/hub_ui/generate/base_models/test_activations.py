@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from hub_ui.generate.base_models import BASES, base_by_id
-from hub_ui.generate.base_models.activations import _BY_PIPELINE, activations
+from hub_ui.generate.base_models.part_sizes import activations
+from hub_ui.generate.base_models.table import PIPELINES
 from tests.hub_ui.generate.base_models.live_bytes import line, peak_bytes
 
 FOUR_LEVELS: dict[str, Any] = {
@@ -68,7 +69,7 @@ def test_decoding_takes_what_the_autoencoder_of_real_size_takes() -> None:
 
 
 def test_every_pipeline_of_the_table_has_its_own() -> None:
-    assert {base.pipeline for base in BASES} <= _BY_PIPELINE.keys()
+    assert {base.pipeline for base in BASES} == {of(id).pipeline for id in PIPELINES.activations}
 
 
 def test_a_pipeline_that_is_not_known_counts_as_a_large_one() -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hub_ui.generate.base_models import BASES, base_by_id, choose_base
-from hub_ui.generate.base_models.part_sizes import MODELS, is_estimated, model_sizes
-from hub_ui.generate.base_models.table import PACKAGED
+from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
+from hub_ui.generate.base_models.table import PACKAGED, PIPELINES
 
 FLUX = choose_base("flux1", None, None)
 # Stored in half precision as a whole, so that the download's size is that of the parts.
@@ -32,7 +32,7 @@ def test_the_parts_together_are_as_large_as_the_download(id: str) -> None:
 
 
 def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
-    assert {base.id for base in BASES if base.source != str(PACKAGED)} == MODELS.keys()
+    assert {base.id for base in BASES if base.source != str(PACKAGED)} == PIPELINES.parts.keys()
 
 
 @pytest.mark.parametrize(
