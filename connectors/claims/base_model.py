@@ -19,6 +19,7 @@ T = TypeVar("T")
 class BaseModel:
     """`architecture` is None where the weights are not published, so that no file can prove one.
 
+    `parent` is the lineage that it grew out of. `is_general`: everything on the architecture may be called so.
     `repos` are Hugging Face ids, the author's own first, by which LoRAs are searched; `also` are only recognised.
     `license` is the base's own, which binds its LoRAs too. `width` is the network's, where models of the architecture
     differ in it. `ss_versions`, `modelspecs` and `simpletuner` are the words of trainers in a file's metadata, which
@@ -28,6 +29,8 @@ class BaseModel:
     id: str
     label: str
     architecture: str | None = None
+    parent: str | None = None
+    is_general: bool = False
     width: int | None = None
     license: str | None = None
     civitai: tuple[str, ...] = ()
