@@ -108,9 +108,12 @@ def read_tables(text: str) -> Tables:
         models.append(model)
         pipelines.append((model, tuple(rows)))
     families = tuple(read_block(Family, block, "family", key="name") for block in file.family)
-    named = [*file.checkpoints.values(), *(row.base for family in families for row in family.row)]
-    if unknown := set(named) - {model.id for model in models}:
-        raise UsageError(f"{FILE.name}: a family or a checkpoint names {min(unknown)}, which is no base. Mend its id.")
+    named = {*file.checkpoints.values(), *(row.base for family in families for row in family.row)}
+    named |= {model.parent for model in models if model.parent}
+    if unknown := named - {model.id for model in models}:
+        raise UsageError(
+            f"{FILE.name}: a parent, family or checkpoint is {min(unknown)}, which is no base. Mend its id."
+        )
     architectures = [read_block(Architecture, block, "architecture") for block in file.architecture]
     return Tables(
         models=tuple(models),

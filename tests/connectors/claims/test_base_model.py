@@ -54,8 +54,13 @@ def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> Non
         ("{ width = 1024,", "{ width = 1024, depth = 3,", "architecture new: there is no key `network.depth`"),
         ('versions = "1"', 'versions = ["1"]', "family new: Expected `str`, got `array` - at `$.row[0].versions`"),
         ("[[family]]", "[[famly]]", "base_models.toml: there is no key `famly`"),
-        ('base = "new-1" }', 'base = "new-2" }', "a family or a checkpoint names new-2, which is no base"),
-        ('"new.?1" = "new-1"', '"new.?1" = "new-3"', "a family or a checkpoint names new-3, which is no base"),
+        ('base = "new-1" }', 'base = "new-2" }', "a parent, family or checkpoint is new-2, which is no base"),
+        ('"new.?1" = "new-1"', '"new.?1" = "new-3"', "a parent, family or checkpoint is new-3, which is no base"),
+        (
+            'label = "New 1"',
+            'label = "New 1"\nparent = "old"',
+            "a parent, family or checkpoint is old, which is no base",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_block_is_said_with_the_block_and_the_key(right: str, wrong: str, message: str) -> None:
