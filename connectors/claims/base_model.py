@@ -70,15 +70,17 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FamilyRow:
-    """The `versions` and then `words` after the name of a family that mean the model `base`."""
+    """The `versions` and the pattern of `words` that mean the model `base` after the name of a family."""
 
-    versions: str
+    versions: tuple[str, ...]
     base: str
     words: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
+    """`name` is a pattern."""
+
     name: str
     row: tuple[FamilyRow, ...]
 

@@ -7,7 +7,6 @@ passes through as written.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from connectors.claims.base_model import BASE_MODELS, TABLES, BaseModel
@@ -158,8 +157,8 @@ def find_base_name(text: str) -> tuple[str, str] | None:
     """The base model that a text mentions, and the words that do. None for a version of a family that is not listed."""
     text = text[:_LONGEST]
     unknown: list[re.Match[str]] = []
-    for family, listed in _families():
-        for match in family.finditer(text):
+    for family in TABLES.families:
+        for match in re.finditer(family.name, text, re.IGNORECASE):
             # "HiDream-I2" is no HiDream without a version.
             if any(match.start() < other.end() and other.start() < match.end() for other in unknown):
                 continue
@@ -167,32 +166,11 @@ def find_base_name(text: str) -> tuple[str, str] | None:
             version = re.sub("[-_]", ".", number[1].casefold()) if number else "-"
             version = "-" if version in ("v1", "v1.0") else version
             end = number.end() if number else match.end()
-            rows = [row for row in listed if version in row.versions or "*" in row.versions]
-            if found := next(((row.base, words) for row in rows if (words := row.words.match(text, end))), None):
-                return found[0], text[match.start() : found[1].end()]
+            for row in family.row:
+                is_listed = version in row.versions or "*" in row.versions
+                if is_listed and (words := re.compile(row.words, re.IGNORECASE).match(text, end)):
+                    return row.base, text[match.start() : words.end()]
             if number:
                 unknown.append(match)
                 break
     return None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    versions: tuple[str, ...]
-    words: re.Pattern[str]
-    base: str
-
-
-@cache
-def _families() -> tuple[tuple[re.Pattern[str], tuple[_Row, ...]], ...]:
-    """Each family with its rows, in the order of the file."""
-    return tuple(
-        (
-            re.compile(family.name, re.IGNORECASE),
-            tuple(
-                _Row(versions=tuple(row.versions.split()), words=re.compile(row.words, re.IGNORECASE), base=row.base)
-                for row in family.row
-            ),
-        )
-        for family in TABLES.families
-    )

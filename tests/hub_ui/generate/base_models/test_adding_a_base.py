@@ -46,7 +46,7 @@ gigabytes = { Q8_0 = 4.3 }
 
 [[family]]
 name = "halcyon"
-row = [{ versions = "2 2.0", base = "halcyon-2" }]
+row = [{ versions = ["2", "2.0"], base = "halcyon-2" }]
 
 """
 ASK = """
