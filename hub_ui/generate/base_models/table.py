@@ -11,7 +11,6 @@ from hub_ui.generate.base_models.spec import Activations, ModelSize, NetworkFile
 from hub_ui.i18n import N_
 
 PACKAGED = Path(__file__).parents[2] / "demo" / "data" / "weights" / "base"
-_SIDE = 1024
 T = TypeVar("T")
 
 
@@ -68,9 +67,17 @@ def read_pipelines(tables: Tables) -> Pipelines:
 
 
 def _spec(model: BaseModel, block: Block) -> PipelineSpec:
-    """With the licence of its base; `memory` defaults to 7/6 of the files' size and a gigabyte."""
-    inherited = {"architecture": model.architecture, "lineage": model.id, "license": model.license or ""}
-    spec = read_block(PipelineSpec, {**inherited, "width": _SIDE, "height": _SIDE, **block}, "pipeline")
+    """What a block leaves out is its base's; `memory` is then 7/6 of the files' size and a gigabyte."""
+    defaults = {
+        "id": model.id,
+        "label": model.label,
+        "architecture": model.architecture,
+        "lineage": model.id,
+        "license": model.license or "",
+        "width": 1024,
+        "height": 1024,
+    }
+    spec = read_block(PipelineSpec, {**defaults, **block}, "pipeline")
     source = str(PACKAGED) if spec.source == "packaged" else spec.source
     return replace(spec, source=source, memory=spec.memory or round(spec.gigabytes * 7 / 6 + 1, 1))
 

@@ -25,8 +25,6 @@ repos = ["halcyon-labs/Halcyon-2"]
 ss_versions = ["hlc2"]
 
 [[base.pipeline]]
-id = "halcyon-2"
-label = "Halcyon 2"
 pipeline = "HalcyonPipeline"
 source = "halcyon-labs/Halcyon-2"
 gigabytes = 12.0
