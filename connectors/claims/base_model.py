@@ -105,10 +105,10 @@ def read_tables(text: str) -> Tables:
     file = _read(_File, tomllib.loads(text), FILE.name)
     models, pipelines = [], []
     for block in file.base:
-        rows = block.pop("pipeline", ())
+        rows = block.pop("pipeline", [])
         model = read_block(BaseModel, block, "base")
         models.append(model)
-        pipelines.append((model, tuple(rows)))
+        pipelines.append((model, read_block(tuple[Block, ...], rows, f"base {model.id}, pipeline")))
     families = tuple(read_block(Family, block, "family", key="name") for block in file.family)
     named = {*file.checkpoints.values(), *(row.base for family in families for row in family.row)}
     named |= {model.parent for model in models if model.parent}

@@ -53,6 +53,7 @@ def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> Non
         ("width = 1024", "wide = 1024", "architecture new: Object missing required field `width` - at `$.network[0]`"),
         ("{ width = 1024,", "{ width = 1024, depth = 3,", "architecture new: there is no key `network.depth`"),
         ('["1"]', '"1"', "family new: Expected `array`, got `str` - at `$.row[0].versions`"),
+        ("[[base.pipeline]]", "[base.pipeline]", "base new-1, pipeline new-1-turbo: Expected `array`, got `object`"),
         ("[[family]]", "[[famly]]", "base_models.toml: there is no key `famly`"),
         ('base = "new-1" }', 'base = "new-2" }', "a parent, family or checkpoint is new-2, which is no base"),
         ('"new.?1" = "new-1"', '"new.?1" = "new-3"', "a parent, family or checkpoint is new-3, which is no base"),
