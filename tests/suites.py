@@ -34,6 +34,7 @@ class Suite:
     in_ci: str
 
 
+_BASES = "connectors/base_models.toml"
 _PAGE = ("hub_ui/app.py", "hub_ui/i18n.py", "hub_ui/locales", "hub_ui/jobs", "hub_ui/web")
 _READERS = ("connectors/civitai", "connectors/huggingface", "connectors/replicate", "connectors/weights")
 
@@ -49,14 +50,14 @@ SUITES: dict[str, Suite] = {
     "exact": Suite(
         about="each file format on each architecture, and memory that runs out at each stage of each level",
         tests=("tests/hub_ui/generate",),
-        covers=("hub_ui/generate", "tests/hub_ui/generate"),
+        covers=(_BASES, "hub_ui/generate", "tests/hub_ui/generate"),
         minutes=6,
         in_ci="-m exact",
     ),
     "tools": Suite(
         about="that `make bench`, `make gpu` and `make mutants` work, in short",
         tests=("tests/benchmarks", "tests/gpu", "tests/mutants"),
-        covers=("hub_ui/generate", "tests/benchmarks", "tests/gpu", "tests/mutants"),
+        covers=(_BASES, "hub_ui/generate", "tests/benchmarks", "tests/gpu", "tests/mutants"),
         minutes=2,
         in_ci="-m tools",
     ),
@@ -70,7 +71,7 @@ SUITES: dict[str, Suite] = {
     "fuzz": Suite(
         about="damaged headers and hub answers, and whatever Hypothesis thinks of",
         tests=("tests/fuzz",),
-        covers=(*_READERS, "tests/fuzz"),
+        covers=(_BASES, *_READERS, "tests/fuzz"),
         minutes=6,
         in_ci="--seed 1 --headers 10000 --answers 2000",
     ),

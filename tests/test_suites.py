@@ -57,6 +57,7 @@ def test_a_run_without_a_suite_leaves_out_what_has_a_marker() -> None:
         ("hub_ui/generate/engine.py", ["exact", "tools"]),
         ("hub_ui/web/layout/pages.py", ["journeys"]),
         ("hub_ui/cluster/node.py", ["cluster"]),
+        ("connectors/base_models.toml", ["exact", "tools", "fuzz"]),
         ("connectors/weights/header.py", ["fuzz"]),
         ("hub_ui/library/queue.py", ["chaos"]),
         ("hub_ui/generate_more.py", []),

@@ -7,33 +7,17 @@ passes through as written.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 
-from connectors.claims.base_model import BASE_MODELS, BaseModel
+from connectors.claims.base_model import BASE_MODELS, TABLES, BaseModel
 from connectors.record import Claim, Source
 from connectors.registry import HubName
 
 _BY_ID: Mapping[str, BaseModel] = {model.id: model for model in BASE_MODELS}
-# Display names. An architecture is called like its first base model, except for these.
+# Display names. An architecture without one of its own is called like its first base model.
 ARCHITECTURES: Mapping[str, str] = {
     **{model.architecture: model.label for model in reversed(BASE_MODELS) if model.architecture},
-    "bria": "Bria",
-    "cogview3": "CogView3",
-    "flux1": "FLUX.1",
-    "flux2": "FLUX.2",
-    "hunyuan-image": "HunyuanImage",
-    "ideogram4": "Ideogram 4",
-    "pixart": "PixArt",
-    "sd1": "Stable Diffusion 1.x",
-    "sd2": "Stable Diffusion 2.x",
-    "sd3": "Stable Diffusion 3",
-    "sdxl": "SDXL",
-    "ssd-1b": "SSD-1B",
-    "svd": "Stable Video Diffusion",
-    "unclip": "unCLIP",
-    "wan": "Wan",
-    "z-image": "Z-Image",
+    **{name: architecture.label for name, architecture in TABLES.architectures.items() if architecture.label},
 }
 # What CivitAI's authors choose when they don't know or it isn't listed: no base model at all.
 _NO_BASE = ("other", "unknown", "upscaler")
@@ -159,73 +143,6 @@ def _by_spelling() -> Mapping[str, BaseModel]:
     return found
 
 
-_FLUX, _QWEN, _LTX, _HIDREAM = r"(?<![a-z])flux", r"qwen[- _]?image", r"(?<![a-z])ltx[- _]?v?(?:ideo)?", "hidream"
-_SD, _PONY = r"(?:(?<![a-z])sd|stable[- _]diffusion)", r"(?<!little[- _])(?<![a-z])pony"
-_KLEIN = r".{0,12}klein"
-_FLUX_1, _FLUX_2, _QWEN_1 = "- 1 1.0", "2 2.0", "- 2509 2511 2512"
-# The name of a family, its versions ("-": none is written, "*": any, since authors number their own), words after it,
-# and the base of all these. The first row that fits counts; a version that no row of the family has is unknown.
-_NAMED: tuple[tuple[str, str, str, str], ...] = (
-    (r"tiny[- _]shapes", "-", "", "tiny-shapes"),
-    (_FLUX, _FLUX_2, _KLEIN + r"(?:.{0,12}base.{0,3}9b|.{0,6}9b.{0,3}base)", "flux.2-klein-9b-base"),
-    (_FLUX, _FLUX_2, _KLEIN + r"(?:.{0,12}base.{0,3}4b|.{0,6}4b.{0,3}base)", "flux.2-klein-4b-base"),
-    (_FLUX, _FLUX_2, _KLEIN + r".{0,6}9b", "flux.2-klein-9b"),
-    (_FLUX, _FLUX_2, _KLEIN + r".{0,6}4b", "flux.2-klein-4b"),
-    (_FLUX, _FLUX_2, "", "flux.2-dev"),
-    (_FLUX, "3 3.0", "", "flux.3"),
-    (_FLUX, _FLUX_1, r".{0,12}kontext", "flux.1-kontext"),
-    (_FLUX, _FLUX_1, r".{0,12}krea", "flux.1-krea"),
-    (_FLUX, _FLUX_1, r".{0,12}schnell", "flux.1-schnell"),
-    (_FLUX, _FLUX_1, "", "flux.1-dev"),
-    (r"(?<![a-z])krea", "2 2.0", "", "krea-2"),
-    (r"hunyuan.{0,2}video", "1.5", "", "hunyuan-video-1.5"),
-    (r"hunyuan.{0,2}video", "- 1 1.0", "", "hunyuan-video"),
-    (r"hunyuan.{0,2}image", "- 2.1", "", "hunyuan-image"),
-    (r"(?<![a-z])hunyuan(?!.{0,2}(?:dit|image|video|3d))", "-", "", "hunyuan-video"),
-    (r"qwen[- _]?image[- _]?layered", "-", "", "qwen-image-layered"),
-    (r"qwen[- _]?(?:image[- _]?)?edit(?:[- _]?plus)?", _QWEN_1, "", "qwen-image-edit"),
-    (_QWEN, "2 2.0 2.1", "", "qwen-image-2"),
-    (_QWEN, "3 3.0", "", "qwen-image-3"),
-    (_QWEN, f"{_QWEN_1} 1 1.0", "", "qwen-image"),
-    (r"z[- _]?image[- _]?turbo", "-", "", "z-image-turbo"),
-    (r"(?<![a-z])z[- _]?image", "-", "", "z-image"),
-    (r"(?<![a-z])wan[- _]?(?:video)?", "2 2.1 2.2 21 22", "", "wan"),
-    (_LTX, "2.3", "", "ltx-2.3"),
-    (_LTX, "2.5", "", "ltx-2.5"),
-    (_LTX, "2 2.0", "", "ltx-2"),
-    (r"(?<![a-z])ltx[- _]?v(?:ideo)?", "- 0.9 v0.9", "", "ltx-video"),
-    (r"cogvideo[- _]?x", "- 1 1.0 1.5", "", "cogvideox"),
-    (_HIDREAM + r"[- _]?o", "1 1.0", "", "hidream-o1"),
-    (_HIDREAM + r"[- _]?[ei]", "1 1.1", "", "hidream"),
-    (_HIDREAM, "-", "", "hidream"),
-    (r"minimax", "h3", "", "minimax-h3"),
-    (r"ideogram", "4 4.0", "", "ideogram-4"),
-    (r"longcat[- _]?image", "-", "", "longcat-image"),
-    (r"ovis[- _]?image", "-", "", "ovis-image"),
-    (r"glm[- _]?image", "-", "", "glm-image"),
-    (r"ernie[- _]?image", "-", "", "ernie"),
-    (r"kandinsky", "2 2.0 2.1 2.2", "", "kandinsky-2"),
-    (r"kandinsky", "3 3.0", "", "kandinsky-3"),
-    (r"kandinsky", "5 5.0", "", "kandinsky-5"),
-    (r"kandinsky", "6 6.0", "", "kandinsky-6"),
-    (r"cosmos[- _]?predict", "2 2.0 2.5", "", "cosmos"),
-    (r"(?<![a-z])cosmos", "3 3.0", "", "cosmos-3"),
-    (r"(?<![a-z])ace[- _]?step", "1.5 15 v1.5 v15", "", "ace-step-1.5"),
-    (r"illustrious", "*", "", "illustrious"),
-    (r"noob[- _]?ai", "*", "", "noobai"),
-    (r"animagine", "*", "", "animagine-xl"),
-    (_PONY, "6 v6", "", "pony"),
-    (_PONY, "7 v7", "", "pony-v7"),
-    (_PONY + r"[- _]?(?:xl|diffusion|sdxl)", "7 v7", "", "pony-v7"),
-    (_PONY + r"[- _]?(?:xl|diffusion|sdxl)", "*", "", "pony"),
-    (r"(?:realvis|juggernaut|hotshot)[- _]?xl", "*", "", "sdxl-1.0"),
-    (_SD + r"[- _]?xl", "- 1 1.0", "", "sdxl-1.0"),
-    (_SD, "3.5 35", "", "sd-3.5"),
-    (_SD, "3 3.0", "", "sd-3"),
-    (_SD, "2.1 21 v2.1", "", "sd-2.1"),
-    (_SD, "1.5 15 v1.5 v15", "", "sd-1.5"),
-    (_SD, "1.4 14 v1.4", "", "sd-1.4"),
-)
 # A number right after a name, with a letter ("i1") or not; or a year and a month. Not a size, nor a count of steps.
 # Authors number their own work as "v2", so a "v" is listed where the family writes it.
 _VERSION = re.compile(
@@ -240,8 +157,8 @@ def find_base_name(text: str) -> tuple[str, str] | None:
     """The base model that a text mentions, and the words that do. None for a version of a family that is not listed."""
     text = text[:_LONGEST]
     unknown: list[re.Match[str]] = []
-    for family, listed in _families():
-        for match in family.finditer(text):
+    for family in TABLES.families:
+        for match in re.finditer(family.name, text, re.IGNORECASE):
             # "HiDream-I2" is no HiDream without a version.
             if any(match.start() < other.end() and other.start() < match.end() for other in unknown):
                 continue
@@ -249,27 +166,11 @@ def find_base_name(text: str) -> tuple[str, str] | None:
             version = re.sub("[-_]", ".", number[1].casefold()) if number else "-"
             version = "-" if version in ("v1", "v1.0") else version
             end = number.end() if number else match.end()
-            rows = [row for row in listed if version in row.versions or "*" in row.versions]
-            if found := next(((row.base, words) for row in rows if (words := row.words.match(text, end))), None):
-                return found[0], text[match.start() : found[1].end()]
+            for row in family.row:
+                is_listed = version in row.versions or "*" in row.versions
+                if is_listed and (words := re.compile(row.words, re.IGNORECASE).match(text, end)):
+                    return row.base, text[match.start() : words.end()]
             if number:
                 unknown.append(match)
                 break
     return None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Row:
-    versions: tuple[str, ...]
-    words: re.Pattern[str]
-    base: str
-
-
-@cache
-def _families() -> tuple[tuple[re.Pattern[str], tuple[_Row, ...]], ...]:
-    """The rows of each family, in the order of the table."""
-    found: dict[str, list[_Row]] = {}
-    for family, versions, words, base in _NAMED:
-        row = _Row(versions=tuple(versions.split()), words=re.compile(words, re.IGNORECASE), base=base)
-        found.setdefault(family, []).append(row)
-    return tuple((re.compile(family, re.IGNORECASE), tuple(rows)) for family, rows in found.items())

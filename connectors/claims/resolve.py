@@ -41,15 +41,6 @@ def best_claim(claims: Iterable[Claim], field: str) -> Claim | None:
 # Fields whose values exclude each other; two lists of trigger words do not. "what" is claimed by the header of a file
 # that is no LoRA, though a hub lists it as one.
 EXCLUSIVE: tuple[str, ...] = ("what", "architecture", "base_model", "rank", "algorithm")
-# Names that hubs and training scripts give to everything on an architecture; a narrower name is no contradiction.
-_GENERAL = frozenset(
-    (
-        "sd-1.4", "sd-1.5", "sd-2.0", "sd-2.1", "sdxl-0.9", "sdxl-1.0", "sd-3", "sd-3.5", "flux.1-dev", "wan",
-        "hunyuan-video", "qwen-image", "z-image", "auraflow",
-    )
-)  # fmt: skip
-# Lineages that grew out of another: authors name either.
-_PARENTS = {"noobai": "illustrious"}
 _FILE_VERBS = {"rank": "has rank", "base_model": "says"}
 
 
@@ -136,9 +127,9 @@ def _are_related(one_id: str, other_id: str) -> bool:
     if one is None or two is None or one.architecture != two.architecture:
         # An unlisted name may be anything, and two architectures are a contradiction of their own.
         return True
-    is_parent = one.id in (two.id, _PARENTS.get(two.id)) or two.id == _PARENTS.get(one.id)
+    is_parent = one.id in (two.id, two.parent) or two.id == one.parent
     is_variant = one.id.startswith(two.id) or two.id.startswith(one.id)
-    return is_parent or is_variant or not _GENERAL.isdisjoint((one.id, two.id))
+    return is_parent or is_variant or one.is_general or two.is_general
 
 
 def _statement(claims: tuple[Claim, ...], claim: Claim, hub: Origin) -> str:

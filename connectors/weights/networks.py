@@ -1,14 +1,15 @@
-"""Published sizes of networks, the width of the hidden state and the number of blocks, and rules about U-Nets.
+"""What a file's layers say about the size of its network, and rules about U-Nets.
 
-A file with a network's layer names but not its size is for another one, maybe a newer one unknown here.
+The published sizes are in connectors/base_models.toml. A file with a network's layer names but not its size is for
+another one, maybe a newer one unknown here.
 """
 
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from connectors.claims.base_model import BASE_MODELS, TABLES, Network
 from connectors.weights.key_formats import Layers, Named, Part
 
 # The factors that are applied first have the input width of the layer.
@@ -176,104 +177,6 @@ class LayerShapes:
         return next((tensor.shape for tensor in tensors if tensor is not None and len(tensor.shape) >= 2), ())
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Network:
-    """`blocks` is the number of blocks by container, 0 for an unknown one, and has the same keys in an architecture.
-
-    `text` is the width of the text embedding, where one layer reads it for all blocks.
-    """
-
-    architecture: str
-    width: int
-    blocks: Mapping[str, int]
-    text: int | None = None
-
-
-def _network(architecture: str, width: int, text: int | None = None, **blocks: int) -> Network:
-    return Network(architecture=architecture, width=width, blocks=blocks, text=text)
-
-
-def _streams(architecture: str, width: int, double: int, single: int, text: int | None = None) -> Network:
-    """Double blocks, then single ones, in the names of diffusers and of the original code."""
-    blocks = {"transformer_blocks": double, "double_blocks": double, "single_transformer_blocks": single}
-    return Network(architecture=architecture, width=width, blocks={**blocks, "single_blocks": single}, text=text)
-
-
-NETWORKS: tuple[Network, ...] = (
-    _streams("flux1", 3072, 19, 38, 4096),
-    # Cut down by Freepik and Ostris.
-    _streams("flux1", 3072, 8, 38, 4096),
-    _streams("chroma", 3072, 19, 38, 4096),
-    _streams("hunyuan-video", 3072, 20, 40),
-    _streams("longcat-image", 3072, 10, 20, 3584),
-    _streams("bria-fibo", 3072, 8, 38, 4096),
-    _streams("ovis-image", 3072, 6, 27, 2048),
-    _streams("flux2", 6144, 8, 48, 15360),
-    _streams("flux2", 4096, 8, 24, 12288),
-    _streams("flux2", 3072, 5, 20, 7680),
-    _streams("hunyuan-image", 3584, 20, 40),
-    # Its refiner.
-    _streams("hunyuan-image", 3328, 20, 40),
-    _network("hunyuan-video-1.5", 2048, transformer_blocks=54, double_blocks=54),
-    _network("flux3", 3072, single_transformer_blocks=28),
-    _network(
-        "auraflow", 3072, joint_transformer_blocks=4, single_transformer_blocks=32, double_layers=4, single_layers=32
-    ),
-    _network("hidream", 2560, double_stream_blocks=16, single_stream_blocks=32),
-    _network("hidream-o1", 4096, language_model_layers=36, model_language_model_layers=36),
-    _network("sd3", 1536, joint_blocks=24, transformer_blocks=24),
-    _network("sd3", 2432, joint_blocks=38, transformer_blocks=38),
-    _network("qwen-image", 3072, transformer_blocks=60),
-    _network("qwen-image-2", 4096, transformer_blocks=0),
-    _network("krea2", 6144, blocks=28, transformer_blocks=28),
-    _network("minimax-h3", 5376, blocks=50, transformer_blocks=50),
-    _network("kandinsky5", 1792, visual_transformer_blocks=32),
-    _network("kandinsky5", 2048, visual_transformer_blocks=32),
-    _network("kandinsky5", 2560, visual_transformer_blocks=50),
-    _network("kandinsky5", 4096, visual_transformer_blocks=60),
-    _network("ltx-video", 2048, transformer_blocks=28),
-    _network("ltx-video", 4096, transformer_blocks=48),
-    _network("ltx-video-2", 4096, transformer_blocks=48),
-    # Its layers for sound alone.
-    _network("ltx-video-2", 2048, transformer_blocks=48),
-    _network("cosmos", 2048, transformer_blocks=28, blocks=28),
-    _network("cosmos", 4096, transformer_blocks=28, blocks=28),
-    _network("cosmos", 5120, transformer_blocks=36, blocks=36),
-    _network("anima", 2048, transformer_blocks=28, blocks=28),
-    _network("cogvideox", 1920, transformer_blocks=30),
-    _network("cogvideox", 3072, transformer_blocks=42),
-    _network("mochi", 3072, transformer_blocks=48),
-    _network("easyanimate", 3072, transformer_blocks=48),
-    _network("cogview3", 2560, transformer_blocks=30),
-    _network("cogview4", 2560, transformer_blocks=30),
-    _network("cogview4", 4096, transformer_blocks=28),
-    _network("glm-image", 4096, transformer_blocks=30),
-    _network("allegro", 2304, transformer_blocks=32),
-    _network("stable-audio", 1536, transformer_blocks=24),
-    _network("pixart", 1152, transformer_blocks=28),
-    _network("sana", 2240, transformer_blocks=20),
-    _network("sana", 2240, transformer_blocks=60),
-    _network("sana", 1152, transformer_blocks=28),
-    _network("sana-video", 2240, transformer_blocks=20),
-    _network("ace-step", 2048, layers=24, decoder_layers=24, transformer_blocks=0),
-    _network("ace-step", 2560, layers=0, decoder_layers=0, transformer_blocks=0),
-    _network("ernie", 3072, layers=0),
-    _network("ernie", 4096, layers=0),
-    _network("z-image", 3840, layers=30),
-    _network("ming-image", 3840, layers=30),
-    _network("lumina2", 2304, layers=26),
-    _network("omnigen2", 2520, layers=32),
-    _network("ideogram4", 4608, layers=34),
-    _network("prx", 1792, blocks=16),
-    _network("prx", 3584, blocks=24),
-    _network("hunyuan-dit", 1408, blocks=40),
-    _network("lingbot-video", 2048, blocks=24),
-    _network("lingbot-video", 2048, blocks=48),
-    _network("longcat-video", 4096, blocks=48),
-    _network("wan", 5120, blocks=40),
-    _network("wan", 3072, blocks=30),
-    _network("wan", 1536, blocks=30),
-)
 # Layers that read the hidden state.
 _INPUTS = (
     "to_q,to_query,qkv,attn_q,q_proj,attn_wq,attn_w1q,to_qkv_mlp_proj,linear1,ff_net_0_proj,ff_linear_in,mlp_0,mlp_fc1,"
@@ -287,16 +190,6 @@ STREAM_INPUTS = (
 _ATTENTION = STREAM_INPUTS + ",to_q,to_k,to_v,to_qkv_mlp_proj,attn_q,attn_k,attn_v,attn_qkv"
 # Fewer blocks are a selection, or an example.
 _FEWEST = 4
-# Models of one architecture that differ in width, so that a LoRA for one does not load on the other.
-_SIZES: tuple[tuple[str, int, str], ...] = (
-    ("flux2", 6144, "flux.2-dev"),
-    ("flux2", 4096, "flux.2-klein-9b"),
-    ("flux2", 3072, "flux.2-klein-4b"),
-    ("sd3", 2432, "sd-3.5-large"),
-    ("hunyuan-image", 3328, "hunyuan-image-refiner"),
-    ("wan", 1536, "wan-2.1-t2v-1.3b"),
-    ("wan", 3072, "wan-2.2-ti2v-5b"),
-)
 
 
 def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection: bool = False) -> tuple[str, ...]:
@@ -305,7 +198,7 @@ def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection:
     `is_selection`: blocks may be missing, so that a network may have more of them.
     """
     is_selection = is_selection or seen.is_excerpt
-    by_name = {name: [each for each in NETWORKS if each.architecture == name] for name in architectures}
+    by_name = {name: _networks(name) for name in architectures}
     return tuple(
         name
         for name, networks in by_name.items()
@@ -313,11 +206,18 @@ def possible(architectures: tuple[str, ...], seen: LayerShapes, *, is_selection:
     )
 
 
+def _networks(architecture: str) -> tuple[Network, ...]:
+    """Its published sizes; none for an architecture whose sizes are not known."""
+    known = TABLES.architectures.get(architecture)
+    return known.network if known else ()
+
+
 def is_whole(architectures: tuple[str, ...], seen: LayerShapes) -> bool:
     """Whether one of them has no other kind of blocks, double or single, than those that are here."""
-    networks = [each for each in NETWORKS if each.architecture in architectures]
-    unknown = len({each.architecture for each in networks}) < len(architectures)
-    return unknown or any(_kinds(each.blocks) == _kinds(filter(seen.blocks, each.blocks)) for each in networks)
+    by_name = [_networks(name) for name in architectures]
+    return not all(by_name) or any(
+        _kinds(each.blocks) == _kinds(filter(seen.blocks, each.blocks)) for networks in by_name for each in networks
+    )
 
 
 def _kinds(containers: Iterable[str]) -> set[bool]:
@@ -343,9 +243,9 @@ def _fits(network: Network, seen: LayerShapes, is_selection: bool) -> bool:
 
 def size_of(architecture: str | None, seen: LayerShapes) -> str | None:
     """The base model with the width of the attention, where models of the architecture differ in width."""
-    sizes = [(width, base) for name, width, base in _SIZES if name == architecture]
-    widths = seen.widths(last=_ATTENTION) if sizes else set()
-    return next((base for width, base in sizes if width in widths), None)
+    sizes = {model.width: model.id for model in BASE_MODELS if model.width and model.architecture == architecture}
+    widths = sizes.keys() & seen.widths(last=_ATTENTION) if sizes else set()
+    return sizes[max(widths)] if widths else None
 
 
 # The first blocks of a U-Net: diffusers' names, then those of the original code.

@@ -12,59 +12,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.claims import trigger_words
+from connectors.claims.base_model import BASE_MODELS, TABLES
 from connectors.claims.base_models import by_id, identify
 from connectors.http.json_fields import number
 
 # Values of ss_base_model_version that are no spelling of their base model.
-VERSIONS: Mapping[str, str] = {
-    "sd_v2": "sd-2.1", "ssd": "sdxl-distilled", "vega": "sdxl-distilled", "medium": "sd-3",
-    "5-medium": "sd-3.5-medium", "5-large": "sd-3.5-large", "chroma_radiance": "chroma", "framepack": "hunyuan-video",
-    "wan_2.2_14b": "wan", "wan22_14b": "wan", "wan22_14b_i2v": "wan-2.2-i2v-a14b", "wan_2.2_5b": "wan-2.2-ti2v-5b",
-    "wan22_5b": "wan-2.2-ti2v-5b", "zimage_l2p": "z-image", "hidream_e1": "hidream", "minimax_h3_ref2va": "minimax-h3",
-    "mageflow_edit": "mageflow", "boogu_image": "boogu", "boogu_image.0.1": "boogu", "boogu_image_edit": "boogu",
-    "boogu_image_edit.0.1": "boogu",
-}  # fmt: skip
-# modelspec.architecture without "/lora": kohya's and musubi's words, then OneTrainer's.
-SPECS: Mapping[str, str] = {
-    "stable-diffusion-v1": "sd-1.5", "stable-diffusion-v2-512": "sd-2.1", "stable-diffusion-v2-768-v": "sd-2.1-768",
-    "stable-diffusion-xl-v1-base": "sdxl-1.0", "stable-diffusion-3": "sd-3", "stable-diffusion-3-m": "sd-3",
-    "stable-diffusion-3-medium": "sd-3", "stable-diffusion-3-5-large": "sd-3.5-large",
-    "stable-diffusion-3-5-medium": "sd-3.5-medium", "flux-1": "flux.1-dev", "flux-1-dev": "flux.1-dev",
-    "flux.1-dev": "flux.1-dev", "flux-1-schnell": "flux.1-schnell", "flux.2-dev": "flux.2-dev",
-    "flux.2-klein-4b": "flux.2-klein-4b", "flux.2-klein-9b": "flux.2-klein-9b", "chroma": "chroma",
-    "lumina-2": "lumina-2", "lumina": "lumina-2", "hunyuan-image-2.1": "hunyuan-image",
-    "hunyuan-image": "hunyuan-image", "anima-preview": "anima", "anima-unknown": "anima", "wan2.1": "wan",
-    "qwen-image": "qwen-image", "qwen-image-edit": "qwen-image-edit", "qwen-image-edit-plus": "qwen-image-edit",
-    "qwen-image-edit-2511": "qwen-image-edit", "qwen-image-layered": "qwen-image-layered", "z-image": "z-image",
-    "hunyuan-video": "hunyuan-video", "hunyuan-video-1.5": "hunyuan-video-1.5", "framepack": "hunyuan-video",
-    "kandinsky-5": "kandinsky-5", "hidream-o1-image": "hidream-o1", "ideogram-4": "ideogram-4", "krea-2": "krea-2",
-    "tiny-shapes": "tiny-shapes",
-    "stable-diffusion-v1-inpainting": "sd-1.5", "stable-diffusion-v2": "sd-2.1", "stable-diffusion-v2-depth": "sd-2.1",
-    "stable-diffusion-v2-inpainting": "sd-2.1", "stable-diffusion-v3-medium": "sd-3", "stable-diffusion-v3.5": "sd-3.5",
-    "stable-diffusion-xl-v1-base-inpainting": "sdxl-1.0", "stable-cascade-v1-prior": "stable-cascade",
-    "wuerstchen-v2-prior": "wuerstchen", "pixart-alpha": "pixart-alpha", "pixart-sigma": "pixart-sigma",
-    "flux.1-fill-dev": "flux.1-fill", "flux.2": "flux.2-dev", "chroma1": "chroma", "hidream-i1": "hidream",
-    "anima": "anima", "ernie": "ernie", "ideogram": "ideogram-4", "sana": "sana",
-}  # fmt: skip
-# SimpleTuner writes a family and its flavour there: "wan-t2v-480p-1.3b-2.1". The narrower name stands first.
-_FAMILIES: tuple[tuple[str, str], ...] = (
-    ("flux-schnell", "flux.1-schnell"), ("flux-libreflux", "flux.1-schnell"), ("flux-kontext", "flux.1-kontext"),
-    ("flux-krea", "flux.1-krea"), ("flux", "flux.1-dev"), ("flux2-klein-4b", "flux.2-klein-4b"),
-    ("flux2-klein-9b", "flux.2-klein-9b"), ("flux2", "flux.2-dev"), ("sd1x", "sd-1.5"), ("sd2x", "sd-2.1"),
-    ("sdxl", "sdxl-1.0"), ("kolors", "kolors"), ("sd3-large", "sd-3.5-large"), ("sd3", "sd-3.5-medium"),
-    ("qwen_image-edit", "qwen-image-edit"), ("qwen_image", "qwen-image"), ("z_image-turbo", "z-image-turbo"),
-    ("z_image", "z-image"), ("z_image_omni", "z-image"), ("wan-ti2v-5b", "wan-2.2-ti2v-5b"), ("wan", "wan"),
-    ("wan_s2v", "wan"), ("infinitetalk", "wan"), ("ltxvideo2", "ltx-2"),
-    ("ltxvideo", "ltx-video"), ("hunyuanvideo", "hunyuan-video-1.5"), ("hidream", "hidream"),
-    ("auraflow-pony", "pony-v7"), ("auraflow", "auraflow"), ("chroma", "chroma"),
-    ("lumina2", "lumina-2"), ("krea2", "krea-2"),
-    ("ideogram", "ideogram-4"), ("sanavideo", "sana-video"), ("sana", "sana"), ("pixart_sigma", "pixart-sigma"),
-    ("cosmos2image", "cosmos"), ("cosmos3", "cosmos-3"), ("longcat_image", "longcat-image"),
-    ("longcat_video", "longcat-video"), ("kandinsky5", "kandinsky-5"), ("stable_cascade", "stable-cascade"),
-    ("ace_step-v15", "ace-step-1.5"), ("ace_step", "ace-step"), ("anima", "anima"), ("ernie", "ernie"),
-    ("boogu_image", "boogu"), ("mageflow", "mageflow"), ("minimaxh3", "minimax-h3"), ("deepfloyd", "deepfloyd-if"),
-    ("omnigen", "omnigen"),
-)  # fmt: skip
+_VERSIONS: Mapping[str, str] = {name: model.id for model in BASE_MODELS for name in model.ss_versions}
+# modelspec.architecture without "/lora".
+_SPECS: Mapping[str, str] = {name: model.id for model in BASE_MODELS for name in model.modelspecs}
+# SimpleTuner writes a family and its flavour there: "wan-t2v-480p-1.3b-2.1". The narrowest name stands first.
+_FAMILIES: Mapping[str, str] = dict(
+    sorted(
+        ((name, model.id) for model in BASE_MODELS for name in model.simpletuner),
+        key=lambda pair: len(pair[0]),
+        reverse=True,
+    )
+)
 
 
 def base_of(key: str, value: str) -> str | None:
@@ -72,10 +35,10 @@ def base_of(key: str, value: str) -> str | None:
     lowered = value.casefold()
     if key == "modelspec.architecture":
         name = re.sub(r"[/-](?:lora|embedding|controlnet)$", "", lowered)
-        families = (base for family, base in _FAMILIES if name == family or name.startswith(f"{family}-"))
-        return SPECS.get(name) or next(families, None)
-    if key == "ss_base_model_version" and lowered in VERSIONS:
-        return VERSIONS[lowered]
+        families = (base for family, base in _FAMILIES.items() if name == family or name.startswith(f"{family}-"))
+        return _SPECS.get(name) or next(families, None)
+    if key == "ss_base_model_version" and lowered in _VERSIONS:
+        return _VERSIONS[lowered]
     found = identify(value)
     return found.id if found else None
 
@@ -88,47 +51,12 @@ _MAX_HINT = 10_000
 # Names of models are short, and patterns with gaps are slow on a hostile text.
 _MAX_NAME = 1_000
 
-# Names of the checkpoints that a LoRA was trained on, often the only trace of a lineage. CivitAI's own trainer writes
-# the number of a version, or its AIR.
 _CHECKPOINTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), base)
-    for pattern, base in (
-        (r"(?:^|\D)290640(?:\D|$)|pony", "pony"),
-        (r"(?:^|\D)889818(?:\D|$)|illustrious|(?:^|[^a-z])il(?:xl|l)?(?:v\d|[^a-z]|$)", "illustrious"),
-        (r"(?:^|[^a-z])wai(?:nsfw|[^a-z])", "illustrious"),
-        (r"noob", "noobai"),
-        (r"animagine", "animagine-xl"),
-        (r"kolors", "kolors"),
-        (r"playground", "playground-v2"),
-        (r"(?:^|\D)128078(?:\D|$)|sd_?xl_base", "sdxl-1.0"),
-        (r"flux[-_. ]?2.{0,12}klein.{0,8}4b", "flux.2-klein-4b"),
-        (r"flux[-_. ]?2.{0,12}klein.{0,8}9b", "flux.2-klein-9b"),
-        (r"flux[-_. ]?2(?!\d)", "flux.2-dev"),
-        (r"schnell", "flux.1-schnell"),
-        (r"kontext", "flux.1-kontext"),
-        (r"flux.{0,8}krea", "flux.1-krea"),
-        (r"(?:^|\D)691639(?:\D|$)|flux.{0,4}1?.{0,2}dev", "flux.1-dev"),
-        (r"chroma(?!t)", "chroma"),
-        (r"qwen.{0,2}image.{0,2}layered", "qwen-image-layered"),
-        (r"qwen.{0,2}image.{0,2}edit", "qwen-image-edit"),
-        (r"z.?image.{0,2}turbo", "z-image-turbo"),
-        (r"(?<![a-z])wan.?2[._]?2.{0,4}ti2v", "wan-2.2-ti2v-5b"),
-        (r"(?<![a-z])wan.?2[._]?2.{0,4}i2v", "wan-2.2-i2v-a14b"),
-        (r"(?<![a-z])wan.?2[._]?2.{0,4}t2v", "wan-2.2-t2v-a14b"),
-        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}480", "wan-2.1-i2v-14b-480p"),
-        (r"(?<![a-z])wan.?2[._]?1.{0,4}i2v.{0,6}720", "wan-2.1-i2v-14b-720p"),
-        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}1[._]3b", "wan-2.1-t2v-1.3b"),
-        (r"(?<![a-z])wan.?2[._]?1.{0,4}t2v.{0,4}14b", "wan-2.1-t2v-14b"),
-        (r"ltx[-_ ]?2[._]3", "ltx-2.3"),
-        (r"ltx[-_ ]?2(?![b\d])", "ltx-2"),
-        (r"ltxv|ltx[-_ ]?video", "ltx-video"),
-    )
-)  # fmt: skip
+    (re.compile(pattern, re.IGNORECASE), base) for pattern, base in TABLES.checkpoints.items()
+)
 _NOBODY = ("", "none", "null", "unknown")
 # Where diffusers writes PEFT's configuration.
 _PEFT = "lora_adapter_metadata"
-# Written by scripts for every file on an architecture, whatever its lineage.
-_WRITTEN_FOR_ALL = ("sd-1.5", "sdxl-1.0", "flux.1-dev", "flux.2-dev", "wan", "hunyuan-video", "qwen-image", "z-image")
 # Names of dataset folders that have no meaning.
 _PLAIN_FOLDERS = frozenset(
     ("img", "image", "images", "data", "dataset", "train", "training", "pics", "pictures", "photos", "lora", "1", "new")
@@ -155,7 +83,8 @@ def base_model(metadata: Metadata, architecture: str | None) -> tuple[str, str] 
 
 def is_telling(base: str, where: str) -> bool:
     """Whether the metadata is about this file, and not the same for all files of a script."""
-    return "ss_sd_model_name" in where or base not in _WRITTEN_FOR_ALL
+    known = by_id(base)
+    return "ss_sd_model_name" in where or not (known and known.written_for_all)
 
 
 def find_architecture(metadata: Metadata, architectures: tuple[str, ...]) -> tuple[str, str] | None:

@@ -20,8 +20,8 @@ from hub_ui.generate.base_models.download import (
     plan_download,
 )
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.part_sizes import model_sizes
 from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.batch import Call
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks

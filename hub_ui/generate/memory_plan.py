@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.activations import activations
-from hub_ui.generate.base_models.part_sizes import is_estimated, model_sizes
 from hub_ui.generate.base_models.precision import NETWORKS, bytes_to_unpack, layer_bytes, precision_of, weight_bytes
+from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 

@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel, UNet2DConditionModel
 
 from hub_ui.generate.base_models import base_by_id
-from hub_ui.generate.base_models.part_sizes import model_sizes
+from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.gpu import __main__ as gpu
 from tests.gpu import correctness, networks, offloading, short, small_cards, speed

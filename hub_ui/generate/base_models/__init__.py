@@ -1,6 +1,5 @@
 """Base models: the table of those that LoRAs run on, the choice among them, their download and loading."""
 
-from hub_ui.generate.base_models.choose import BASES as BASES
 from hub_ui.generate.base_models.choose import base_by_id as base_by_id
 from hub_ui.generate.base_models.choose import bases_for_architecture as bases_for_architecture
 from hub_ui.generate.base_models.choose import check_base_name as check_base_name
@@ -12,4 +11,5 @@ from hub_ui.generate.base_models.spec import Checkpoint as Checkpoint
 from hub_ui.generate.base_models.spec import PipelineSpec as PipelineSpec
 from hub_ui.generate.base_models.spec import SharedComponent as SharedComponent
 from hub_ui.generate.base_models.spec import VideoSpec as VideoSpec
+from hub_ui.generate.base_models.table import BASES as BASES
 from hub_ui.generate.base_models.table import PACKAGED as PACKAGED

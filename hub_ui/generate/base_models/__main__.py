@@ -3,11 +3,10 @@
 import sys
 
 from connectors.claims import base_models
-from hub_ui.generate.base_models.choose import BASES, base_by_id, bases_for_architecture
-from hub_ui.generate.base_models.part_sizes import MODELS
-from hub_ui.generate.base_models.precision import FILES, NETWORKS, precision_name, precision_of
+from hub_ui.generate.base_models.choose import base_by_id, bases_for_architecture
+from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
 from hub_ui.generate.base_models.spec import PipelineSpec
-from hub_ui.generate.base_models.table import PACKAGED, SUBSTITUTIONS
+from hub_ui.generate.base_models.table import BASES, PACKAGED, PIPELINES, SUBSTITUTIONS
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.quality import plan_on_card
 
@@ -28,8 +27,8 @@ def table() -> str:
 
 def table_of_files() -> str:
     lines = ["| Base model | Its network | In files of fewer bits | From |", "| --- | --- | --- | --- |"]
-    for name, files in FILES.items():
-        network = next(model.parameters for part, model in MODELS[name].items() if part in NETWORKS)
+    for name, files in PIPELINES.files.items():
+        network = next(model.parameters for part, model in PIPELINES.parts[name].items() if part in NETWORKS)
         sizes = ", ".join(f"{precision_name(file.precision)} {file.gigabytes:g} GB" for file in files)
         lines.append(f"| `{name}` | {network * 2 / 1e9:.1f} GB | {sizes} | {files[0].repo} |")
     return "\n".join(lines)

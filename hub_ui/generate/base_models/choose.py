@@ -14,7 +14,7 @@ from connectors.weights.header import FileReader, Header, Readable, Tensor, read
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.precision import PRECISIONS
 from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec, Substitution
-from hub_ui.generate.base_models.table import FILM_BASES, IMAGE_BASES, OTHER_LINEAGE, PACKAGED, SUBSTITUTIONS
+from hub_ui.generate.base_models.table import BASES, OTHER_LINEAGE, PACKAGED, SUBSTITUTIONS
 from hub_ui.i18n import _
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
@@ -159,7 +159,6 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 _READERS: Mapping[str, Callable[[Readable], Header]] = {".safetensors": read_header, ".gguf": read_gguf_header}
 _SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
-BASES: tuple[PipelineSpec, ...] = (*IMAGE_BASES, *FILM_BASES)
 _VELOCITY = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 # Pipelines that take the same LoRAs as one of the table's and make the same kind of image.
 _SAME_PIPELINE = {

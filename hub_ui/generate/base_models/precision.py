@@ -1,11 +1,11 @@
 """The precisions that a base's network can be stored in, and the files that hold them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Literal
 
-from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec
+from hub_ui.generate.base_models.spec import Checkpoint, NetworkFile, PipelineSpec
+from hub_ui.generate.base_models.table import FILES
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes"]
 Quality = Literal["fast", "balanced", "full"]
@@ -76,82 +76,6 @@ PRECISIONS: tuple[Precision, ...] = (
     # A user's own file of a type that is in no row.
     Precision(id="gguf", label="GGUF", method="gguf", bits=8),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkFile:
-    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes). `second` is the file of a second
-    network of the same size.
-    """
-
-    precision: str
-    repo: str
-    file: str
-    gigabytes: float
-    second: str | None = None
-
-
-def _files(repo: str, name: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
-    """`name` is that of the files up to their type: "flux1-dev" of flux1-dev-Q8_0.gguf."""
-    return tuple(
-        NetworkFile(precision=f"gguf-{kind.lower()}", repo=repo, file=f"{name}-{kind}.gguf", gigabytes=size)
-        for kind, size in gigabytes.items()
-    )
-
-
-def _pairs(repo: str, first: str, second: str, **gigabytes: float) -> tuple[NetworkFile, ...]:
-    """Of two networks."""
-    others = _files(repo, second, **gigabytes)
-    return tuple(
-        replace(one, second=other.file) for one, other in zip(_files(repo, first, **gigabytes), others, strict=True)
-    )
-
-
-# By the ids of table.py, the best first: the repos whose files diffusers can read, with the sizes that they list.
-FILES: Mapping[str, tuple[NetworkFile, ...]] = {
-    "flux.1-dev": _files("city96/FLUX.1-dev-gguf", "flux1-dev", Q8_0=12.7, Q6_K=9.9, Q5_K_S=8.3, Q4_K_S=6.8),
-    "flux.1-schnell": _files("city96/FLUX.1-schnell-gguf", "flux1-schnell", Q8_0=12.7, Q6_K=9.8, Q4_K_S=6.8),
-    "flux.1-kontext": _files(
-        "QuantStack/FLUX.1-Kontext-dev-GGUF", "flux1-kontext-dev", Q8_0=12.7, Q6_K=9.8, Q5_K_S=8.3, Q4_K_S=6.8
-    ),
-    "flux.1-krea": _files("QuantStack/FLUX.1-Krea-dev-GGUF", "flux1-krea-dev", Q8_0=12.7, Q6_K=9.8, Q4_1=7.5),
-    "flux.2-klein-4b": _files(
-        "unsloth/FLUX.2-klein-4B-GGUF", "flux-2-klein-4b", Q8_0=4.3, Q6_K=3.4, Q5_K_M=3.1, Q4_K_M=2.6
-    ),
-    "flux.2-klein-9b": _files(
-        "unsloth/FLUX.2-klein-9B-GGUF", "flux-2-klein-9b", Q8_0=10.0, Q6_K=7.9, Q5_K_M=7.0, Q4_K_M=5.9
-    ),
-    "flux.2-dev": _files("city96/FLUX.2-dev-gguf", "flux2-dev", Q4_K_M=20.1),
-    "qwen-image": _files("city96/Qwen-Image-gguf", "qwen-image", Q8_0=21.8, Q6_K=16.8, Q5_K_M=14.9, Q4_K_M=13.1),
-    "qwen-image-2512": _files(
-        "unsloth/Qwen-Image-2512-GGUF", "qwen-image-2512", Q8_0=21.8, Q6_K=16.8, Q5_K_M=15.0, Q4_K_M=13.2
-    ),
-    "qwen-image-edit": _files(
-        "unsloth/Qwen-Image-Edit-2511-GGUF", "qwen-image-edit-2511", Q8_0=21.8, Q6_K=16.9, Q5_K_M=15.0, Q4_K_M=13.2
-    ),
-    "z-image-turbo": _files("unsloth/Z-Image-Turbo-GGUF", "z-image-turbo", Q8_0=7.2, Q4_K_M=5.0),
-    "chroma": _files("silveroxides/Chroma1-HD-GGUF", "Chroma1-HD", Q8_0=9.7, Q6_K=7.7, Q5_K_M=6.6, Q4_K_M=5.6),
-    "auraflow": _files("city96/AuraFlow-v0.3-gguf", "aura_flow_0.3", Q8_0=7.3),
-    "sd-3.5-medium": _files("city96/stable-diffusion-3.5-medium-gguf", "sd3.5_medium", Q8_0=2.9),
-    "sd-3.5-large": _files("city96/stable-diffusion-3.5-large-gguf", "sd3.5_large", Q8_0=8.8, Q4_0=4.8),
-    "sd-3.5-large-turbo": _files("city96/stable-diffusion-3.5-large-turbo-gguf", "sd3.5_large_turbo", Q8_0=8.8),
-    "wan-2.1-t2v-14b": _files("city96/Wan2.1-T2V-14B-gguf", "wan2.1-t2v-14b", Q4_K_M=10.1),
-    "wan-2.2-ti2v-5b": _files("QuantStack/Wan2.2-TI2V-5B-GGUF", "Wan2.2-TI2V-5B", Q8_0=5.4, Q4_K_M=3.4),
-    "hidream": _files("city96/HiDream-I1-Full-gguf", "hidream-i1-full", Q4_K_M=11.5),
-    "krea-2-turbo": _files(
-        "vantagewithai/Krea-2-Turbo-GGUF", "krea2_turbo", Q8_0=13.7, Q6_K=10.6, Q5_K_M=8.9, Q4_K_M=7.5
-    ),
-    "krea-2": _files("vantagewithai/Krea-2-Raw-GGUF", "krea2_raw", Q5_K_M=8.9),
-    "ltx-2": _files("unsloth/LTX-2-GGUF", "ltx-2-19b-dev", Q8_0=20.4, Q6_K=16.0, Q5_K_M=14.3, Q4_K_M=12.8),
-    "wan-2.2-t2v-a14b": _pairs(
-        "QuantStack/Wan2.2-T2V-A14B-GGUF",
-        "HighNoise/Wan2.2-T2V-A14B-HighNoise",
-        "LowNoise/Wan2.2-T2V-A14B-LowNoise",
-        Q8_0=15.4,
-        Q4_K_M=9.8,
-    ),
-    "hunyuan-video": _files("city96/HunyuanVideo-gguf", "hunyuan-video-t2v-720p", Q4_0=7.7),
-}
 
 
 def precision_by_id(name: str) -> Precision | None:

@@ -1,19 +1,12 @@
-"""One base model; the rows are in table.py."""
+"""One base model, and what is known of its parts; connectors/base_models.toml has the blocks that table.py reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from connectors.claims import base_models
+from connectors.claims.base_model import TABLES
 
 DType = Literal["bfloat16", "float16"]
-# Architectures whose values leave the range of float16, so that images are black there.
-_WIDE_RANGE = frozenset(
-    [
-        "anima", "cogvideox", "hidream", "hunyuan-image", "hunyuan-video", "hunyuan-video-1.5", "ltx-video",
-        "ltx-video-2", "lumina2", "mochi", "qwen-image", "qwen-image-2", "sana", "z-image",
-    ]
-)  # fmt: skip
 # Pixels of a frame.
 _BETWEEN_480P_AND_720P = 640_000
 
@@ -98,7 +91,8 @@ class PipelineSpec:
 
     @property
     def runs_in_float16(self) -> bool:
-        return self.dtype == "float16" or self.architecture not in _WIDE_RANGE
+        known = TABLES.architectures.get(self.architecture)
+        return self.dtype == "float16" or known is None or known.runs_in_float16
 
     def flow_shift(self, width: int, height: int) -> float | None:
         """None keeps the scheduler's own."""
@@ -121,29 +115,52 @@ class Substitution:
     runs: bool = True
 
 
-def base(
-    id: str,
-    label: str,
-    architecture: str,
-    source: str,
-    pipeline: str,
-    *,
-    size: tuple[int, int] = (1024, 1024),
-    gigabytes: float,
-    **more: Any,
-) -> PipelineSpec:
-    """A row with its taxonomy's licence; `memory` defaults to 7/6 of the files' size and a gigabyte."""
-    fields = {"lineage": id, "memory": round(gigabytes * 7 / 6 + 1, 1), **more}
-    known = base_models.by_id(fields["lineage"])
-    fields.setdefault("license", (known.license if known else None) or "")
-    return PipelineSpec(
-        id=id,
-        label=label,
-        architecture=architecture,
-        source=source,
-        pipeline=pipeline,
-        width=size[0],
-        height=size[1],
-        gigabytes=gigabytes,
-        **fields,
-    )
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """`largest` are the parameters of the largest single layer: a text encoder's is the table of its words."""
+
+    parameters: int
+    largest: int
+
+
+# By the names of the parts in diffusers' pipeline.
+Parts = Mapping[str, ModelSize]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """Bytes for each pixel of an image or of one frame, and once more for each latent frame. `tiled` are all bytes of
+    decoding piece by piece. `upcast`: where the base runs in float16, it is decoded in float32.
+    """
+
+    pixel: float
+    tiled: int
+    frame_pixel: float = 0.0
+    upcast: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """Denoising takes `fixed` bytes, and so many for each pixel of an image, or of each latent frame of a video.
+    Encoding takes the embeddings of a prompt and a text encoder's own tensors. `prefetched` are the layers that are
+    copied for some of the runs in a step and not needed there, so that they stay.
+    """
+
+    fixed: int
+    pixel: float
+    decoding: Decoding
+    encoding: int = 300_000_000
+    prefetched: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkFile:
+    """A GGUF file of a base's network in `repo`. `gigabytes` is its size (10^9 bytes). `second` is the file of a second
+    network of the same size.
+    """
+
+    precision: str
+    repo: str
+    file: str
+    gigabytes: float
+    second: str | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.claims.base_model import TABLES
 from connectors.weights.key_formats import name, sort
-from connectors.weights.networks import NETWORKS, LayerShapes, possible
+from connectors.weights.networks import LayerShapes, possible
 from tests.connectors.weights.building import Shapes, lora, tensors
 
 
@@ -38,13 +39,14 @@ def test_a_network_of_unknown_size_is_always_possible() -> None:
 
 
 def test_a_network_has_one_row_for_each_size() -> None:
-    rows = [(network.architecture, network.width, tuple(network.blocks.values())) for network in NETWORKS]
-    assert len(rows) == len(set(rows))
+    for architecture in TABLES.architectures.values():
+        rows = [(network.width, *network.blocks.values()) for network in architecture.network]
+        assert len(rows) == len(set(rows))
 
 
 def test_all_sizes_of_an_architecture_name_the_same_containers() -> None:
-    named = {network.architecture: set(network.blocks) for network in NETWORKS}
-    assert [network for network in NETWORKS if set(network.blocks) != named[network.architecture]] == []
+    for architecture in TABLES.architectures.values():
+        assert len({frozenset(network.blocks) for network in architecture.network}) <= 1
 
 
 LAYER = "lora_unet_layers_0_attention_to_q"

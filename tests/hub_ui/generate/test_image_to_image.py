@@ -11,7 +11,7 @@ from PIL import Image
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.base_models.table import IMAGE_BASES
+from hub_ui.generate.base_models import BASES
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import sibling_pipeline
 from hub_ui.generate.request import GenerationRequest, Step
@@ -122,8 +122,8 @@ def test_a_pair_of_each_family_starts_from_the_image(studio: Engine, save: Any, 
 def test_the_bases_that_can_are_those_that_the_message_names() -> None:
     can = {
         base.architecture
-        for base in IMAGE_BASES
-        if f"{base.pipeline.removesuffix('Pipeline')}Img2ImgPipeline" in dir(diffusers)
+        for base in BASES
+        if not base.video and f"{base.pipeline.removesuffix('Pipeline')}Img2ImgPipeline" in dir(diffusers)
     }
     # That of Kolors has a name only where sentencepiece is installed.
     others = {"sd1", "sd2", "sdxl", "sd3", "flux1", "chroma", "qwen-image", "z-image", "tiny-shapes"}

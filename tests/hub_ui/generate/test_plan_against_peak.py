@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from hub_ui.generate.base_models.part_sizes import model_sizes
+from hub_ui.generate.base_models.table import model_sizes
 from tests.hub_ui.generate.plan_against_peak import GIGABYTE, Case, Peak, label, measure, planned_peak, some_cases
 from tests.hub_ui.generate.real_pipelines import REAL, build, spec_of
 from tests.hub_ui.generate.real_size import without_values

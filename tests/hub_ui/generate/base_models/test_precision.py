@@ -5,23 +5,22 @@ from typing import Any
 import pytest
 
 from hub_ui.generate.base_models import base_by_id
-from hub_ui.generate.base_models.part_sizes import MODELS
 from hub_ui.generate.base_models.precision import (
-    FILES,
-    NetworkFile,
     in_precision,
     precise_label,
     precision_by_id,
     precisions_of,
     weight_bytes,
 )
+from hub_ui.generate.base_models.spec import NetworkFile
+from hub_ui.generate.base_models.table import FILES, PIPELINES
 
 ROWS = [(name, file) for name, files in FILES.items() for file in files]
 
 
 @pytest.mark.parametrize(("name", "file"), ROWS, ids=[f"{name} {file.precision}" for name, file in ROWS])
 def test_a_file_is_as_large_as_its_type_makes_the_network(name: str, file: NetworkFile) -> None:
-    precision, network = precision_by_id(file.precision), MODELS[name]["transformer"].parameters
+    precision, network = precision_by_id(file.precision), PIPELINES.parts[name]["transformer"].parameters
     assert precision is not None
     # Some layers are in more bits: tables, the first and the last, a fifth of all in small networks.
     assert 0.95 < file.gigabytes * 8e9 / network / precision.bits < 1.4

@@ -17,7 +17,8 @@ from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, p
 from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.precision import NetworkFile, in_precision
+from hub_ui.generate.base_models.precision import in_precision
+from hub_ui.generate.base_models.spec import NetworkFile
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager

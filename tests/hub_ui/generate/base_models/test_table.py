@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+import transformers
+
+from connectors.claims import base_models
+from connectors.claims.base_model import read_tables
+from connectors.errors import UsageError
+from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id, choose_base
+from hub_ui.generate.base_models.spec import Activations, Decoding, ModelSize, NetworkFile
+from hub_ui.generate.base_models.table import (
+    PACKAGED,
+    PIPELINES,
+    activations,
+    is_estimated,
+    model_sizes,
+    read_pipelines,
+)
+from tests.hub_ui.generate.base_models.live_bytes import line, peak_bytes
+
+each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
+# What the taxonomy has bases for and diffusers a pipeline.
+ARCHITECTURES = (
+    "anima", "auraflow", "chroma", "cogvideox", "cogview4", "flux1", "flux2", "hidream", "hunyuan-image",
+    "hunyuan-video", "hunyuan-video-1.5", "krea2", "ltx-video", "ltx-video-2", "lumina2", "mochi", "pixart",
+    "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
+)  # fmt: skip
+
+
+def test_every_architecture_has_a_base() -> None:
+    assert sorted({base.architecture for base in BASES}) == sorted(ARCHITECTURES)
+
+
+def test_ids_are_told_apart() -> None:
+    assert len({base.id for base in BASES}) == len(BASES)
+
+
+@each
+def test_the_lineage_is_the_taxonomy_s_own(base: PipelineSpec) -> None:
+    known = base_models.by_id(base.lineage)
+    assert known is not None
+    assert known.architecture == base.architecture
+    assert base.architecture in base_models.ARCHITECTURES
+
+
+# Kolors' text encoder, whichever test imports it first.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@each
+def test_the_pipeline_is_in_diffusers(base: PipelineSpec) -> None:
+    assert hasattr(diffusers, base.pipeline)
+    assert base.scheduler is None or hasattr(diffusers, base.scheduler)
+    assert all(hasattr(transformers, borrowed.kind) for borrowed in base.shared_components)
+
+
+@each
+def test_a_commit_is_whole_or_left_out(base: PipelineSpec) -> None:
+    pins = [base.revision, *(borrowed.revision for borrowed in base.shared_components)]
+    pins += [base.checkpoint.revision] if base.checkpoint else []
+    assert all(pin is None or re.fullmatch(r"[0-9a-f]{40}", pin) for pin in pins)
+
+
+@each
+def test_sizes_are_plausible(base: PipelineSpec) -> None:
+    assert 0.1 <= base.gigabytes <= 200
+    # Full precision on disk is twice what half precision takes; nothing fits without room for the picture.
+    assert base.gigabytes / 2 < base.memory <= base.gigabytes * 1.5 + 1.2
+    assert base.width % 16 == base.height % 16 == 0
+    assert 1 <= base.steps <= 50
+    assert 0 <= base.guidance <= 10
+
+
+@each
+def test_the_licence_is_named(base: PipelineSpec) -> None:
+    assert base.license
+
+
+def test_videos_have_a_length_and_come_after_images() -> None:
+    videos = [base.video for base in BASES if base.video]
+    assert [base.video for base in BASES][-len(videos) :] == videos
+    assert all(video.frames > 8 and video.fps >= 8 for video in videos)
+
+
+def test_most_repos_are_pinned() -> None:
+    """Those without are the ones no commit could be found for, and the base that is in this package."""
+    assert sorted(base.id for base in BASES if base.revision is None) == [
+        "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes",
+    ]  # fmt: skip
+
+
+FILE = """
+[components]
+clip = { parameters = 100, largest = 10 }
+
+[decoders]
+kl = { pixel = 1.5, tiled = 4 }
+
+[checkpoints]
+
+[[base]]
+id = "new"
+label = "New"
+architecture = "new"
+license = "MIT"
+
+[[base.pipeline]]
+id = "new-1"
+label = "New 1"
+pipeline = "NewPipeline"
+source = "someone/new-1"
+gigabytes = 12.0
+steps = 20
+guidance = 4
+video = { frames = 9, fps = 8 }
+activations = { fixed = 7, pixel = 2.5, decoding = "kl" }
+parts = { transformer = { parameters = 1_000, largest = 20 }, text_encoder = "clip" }
+gguf = { repo = "someone/packed", name = "high", second = "low", gigabytes = { Q8_0 = 1.5 } }
+
+[[base.pipeline]]
+id = "new-1-turbo"
+label = "New 1 Turbo"
+pipeline = "NewPipeline"
+source = "someone/new-1-turbo"
+gigabytes = 12.0
+memory = 9.0
+steps = 4
+guidance = 0
+parts = "new-1"
+activations = "new-1"
+"""
+
+
+def test_a_block_is_a_base_with_its_parts_activations_and_files() -> None:
+    found = read_pipelines(read_tables(FILE))
+    first, turbo = found.bases
+    assert (first.lineage, first.architecture, first.license, first.width, first.memory) == (
+        "new", "new", "MIT", 1024, 15.0,
+    )  # fmt: skip
+    assert (turbo.lineage, turbo.memory, turbo.video) == ("new", 9.0, None)
+    assert found.parts["new-1"] == {"transformer": ModelSize(1000, 20), "text_encoder": ModelSize(100, 10)}
+    assert found.activations["new-1"] == Activations(7, 2.5, Decoding(1.5, 4))
+    assert (found.parts["new-1-turbo"], found.activations["new-1-turbo"]) == (
+        found.parts["new-1"], found.activations["new-1"],
+    )  # fmt: skip
+    assert found.files["new-1"] == (
+        NetworkFile(
+            precision="gguf-q8_0", repo="someone/packed", file="high-Q8_0.gguf", gigabytes=1.5, second="low-Q8_0.gguf"
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ("steps = 20\n", "", "pipeline new-1: Object missing required field `steps`"),
+        ("steps = 20", "steps = 2.5", "pipeline new-1: Expected `int`, got `float` - at `$.steps`"),
+        ("steps = 20", "steps = 20\nstep = 3", "pipeline new-1: there is no key `step`"),
+        ("fps = 8", "fps = 8, rate = 1", "pipeline new-1: there is no key `video.rate`"),
+        ("pixel = 2.5, ", "", "pipeline new-1, activations: Object missing required field `pixel`"),
+        ('decoding = "kl"', 'decoding = "km"', "pipeline new-1, activations.decoding: nothing above is called km"),
+        ('= "clip"', '= "clap"', "pipeline new-1, parts.text_encoder: nothing above is called clap"),
+        ("largest = 20 }", "most = 20 }", "pipeline new-1, parts.transformer: Object missing required field `largest`"),
+        ('parts = "new-1"', 'parts = "new-2"', "pipeline new-1-turbo, parts: nothing above is called new-2"),
+        ('repo = "someone/packed", ', "", "pipeline new-1, gguf: Object missing required field `repo`"),
+        ('architecture = "new"\n', "", "pipeline new-1: Expected `str`, got `null` - at `$.architecture`"),
+    ],
+)
+def test_what_is_wrong_in_a_block_is_said_with_the_block_and_the_key(right: str, wrong: str, message: str) -> None:
+    assert right in FILE
+    with pytest.raises(UsageError) as raised:
+        read_pipelines(read_tables(FILE.replace(right, wrong)))
+    assert message in str(raised.value)
+
+
+FLUX = choose_base("flux1", None, None)
+# Stored in half precision as a whole, so that the download's size is that of the parts.
+IN_HALF = ("sd-1.5", "sdxl-1.0", "kolors", "flux.1-dev", "flux.2-dev", "qwen-image", "z-image", "chroma", "anima",
+           "cogview4", "hunyuan-video", "cogvideox", "mochi", "hidream")  # fmt: skip
+
+
+def of(id: str) -> Any:
+    return base_by_id(id)
+
+
+def part_parameters(base: Any) -> dict[str, int]:
+    return {part: model.parameters for part, model in model_sizes(base).items()}
+
+
+@pytest.mark.parametrize("id", IN_HALF)
+def test_the_parts_together_are_as_large_as_the_download(id: str) -> None:
+    base = of(id)
+    assert sum(part_parameters(base).values()) * 2 == pytest.approx(base.gigabytes * 1e9, rel=0.03)
+
+
+def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
+    assert {base.id for base in BASES if base.source != str(PACKAGED)} == PIPELINES.parts.keys()
+
+
+@pytest.mark.parametrize(
+    ("id", "part", "network", "settings"),
+    [
+        ("flux.1-dev", "transformer", "FluxTransformer2DModel", {"guidance_embeds": True}),
+        ("flux.2-dev", "transformer", "Flux2Transformer2DModel", {}),
+        ("qwen-image", "transformer", "QwenImageTransformer2DModel", {}),
+        ("z-image", "transformer", "ZImageTransformer2DModel", {}),
+        ("wan-2.1-t2v-14b", "transformer", "WanTransformer3DModel", {}),
+        ("krea-2", "transformer", "Krea2Transformer2DModel", {}),
+        ("wan-2.1-t2v-14b", "vae", "AutoencoderKLWan", {}),
+    ],
+)
+def test_a_network_of_the_published_size_has_as_many_parameters(
+    id: str, part: str, network: str, settings: dict[str, Any]
+) -> None:
+    with torch.device("meta"):
+        built = getattr(diffusers, network)(**settings)
+    largest = max(sum(value.numel() for value in module.parameters(recurse=False)) for module in built.modules())
+    size = model_sizes(of(id))[part]
+    assert (size.parameters, size.largest) == (sum(value.numel() for value in built.parameters()), largest)
+
+
+def test_a_base_in_a_folder_is_counted_from_its_files(base: str) -> None:
+    assert part_parameters(choose_base("sd1", None, base)) == {"text_encoder": 19840, "unet": 985444, "vae": 56711}
+
+
+def test_a_base_of_one_s_own_has_the_parts_of_its_architecture() -> None:
+    own = replace(FLUX, id="someone/flux", source="someone/flux")
+    assert part_parameters(own)["transformer"] == 11_901_408_320
+    assert not is_estimated(own)
+
+
+def test_what_nobody_counted_is_estimated_from_its_size() -> None:
+    own = replace(FLUX, id="x/y", source="x/y", architecture="new", pipeline="NewPipeline", gigabytes=20.0)
+    assert part_parameters(own) == {"transformer": 6_600_000_000, "text_encoder": 3_200_000_000, "vae": 200_000_000}
+    assert is_estimated(own)
+    assert not Path("x/y").exists()
+
+
+FOUR_LEVELS: dict[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512), "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4, "layers_per_block": 2,
+}  # fmt: skip
+
+
+def empty(*shape: int) -> torch.Tensor:
+    return torch.empty(*shape, dtype=torch.bfloat16, device="meta")
+
+
+def build(name: str, **settings: Any) -> Any:
+    with torch.device("meta"):
+        return getattr(diffusers, name)(**settings).to(torch.bfloat16)
+
+
+def flux(network: Any, side: int) -> None:
+    tokens = (side // 16) ** 2
+    network(
+        hidden_states=empty(1, tokens, 64), encoder_hidden_states=empty(1, 512, 4096), timestep=empty(1),
+        pooled_projections=empty(1, 768), img_ids=empty(tokens, 3), txt_ids=empty(512, 3), guidance=empty(1),
+    )  # fmt: skip
+
+
+def stable_diffusion(network: Any, side: int) -> None:
+    network(empty(2, 4, side // 8, side // 8), empty(2), empty(2, 77, 768))
+
+
+@pytest.mark.parametrize(
+    ("id", "network", "settings", "call"),
+    [
+        ("flux.1-dev", "FluxTransformer2DModel", {"guidance_embeds": True}, flux),
+        ("sd-1.5", "UNet2DConditionModel", {"sample_size": 64, "cross_attention_dim": 768}, stable_diffusion),
+    ],
+)
+def test_denoising_takes_what_the_network_of_real_size_takes(
+    id: str, network: str, settings: dict[str, Any], call: Any
+) -> None:
+    built = build(network, **settings)
+    small, large = ((side**2, peak_bytes(built, partial(call, side=side))) for side in (512, 1024))
+    pixel, fixed = line(small, large)
+    known = activations(of(id))
+    assert known.pixel == pytest.approx(pixel, rel=0.01)
+    assert known.fixed == pytest.approx(fixed, abs=1_000_000)
+
+
+def test_decoding_takes_what_the_autoencoder_of_real_size_takes() -> None:
+    built = build("AutoencoderKL", latent_channels=4, **FOUR_LEVELS)
+    taken = peak_bytes(built, lambda it: it.decode(empty(1, 4, 64, 64)))
+    assert activations(of("sd-1.5")).decoding.pixel == pytest.approx(taken / 512**2, rel=0.01)
+
+
+def test_every_pipeline_of_the_table_has_its_own() -> None:
+    assert {base.pipeline for base in BASES} == {of(id).pipeline for id in PIPELINES.activations}
+
+
+def test_a_pipeline_that_is_not_known_counts_as_a_large_one() -> None:
+    assert activations(replace(of("sd-1.5"), id="x/y", pipeline="NewPipeline")).pixel == 600.0
