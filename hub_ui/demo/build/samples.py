@@ -54,7 +54,7 @@ def civitai_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 def file_values(file: Json, known: HubFile) -> Json:
     """CivitAI hashes no file that it has found a danger in."""
     is_safe = file["pickleScanResult"] == "Success"
-    return {"sizeKB": known.content.size / 1024, "hashes": civitai_hashes(known.digest) if is_safe else {}}
+    return {"sizeKB": known.content.size / 1024, "hashes": civitai_hashes(known.content) if is_safe else {}}
 
 
 def picture_values(path: Path) -> Json:

@@ -116,20 +116,8 @@ _AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
 _MAX_HEADER = 100_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Digest:
-    """Lower-case hex. For other formats than safetensors, `header` hashes no bytes and `tensors` is None."""
-
-    size: int
-    sha256: str
-    header: str
-    tensors: str | None
-    crc32: str
-    blake3: str
-    auto_v1: str | None
-
-
-def digest_of(content: Content) -> Digest:
+def civitai_hashes(content: Content) -> dict[str, str]:
+    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
     start = header_bytes(content)
     whole, tensors, crc32, tree = hashlib.sha256(start), hashlib.sha256(), zlib.crc32(start), blake3(start)
     for chunk in chunks(content, len(start)):
@@ -137,16 +125,16 @@ def digest_of(content: Content) -> Digest:
         tensors.update(chunk)
         tree.update(chunk)
         crc32 = zlib.crc32(chunk, crc32)
-    v1 = content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES) if content.size >= 2 * _AUTO_V1_AT else None
-    return Digest(
-        size=content.size,
-        sha256=whole.hexdigest(),
-        header=hashlib.sha256(start).hexdigest(),
-        tensors=tensors.hexdigest() if start else None,
-        crc32=f"{crc32:08x}",
-        blake3=tree.hexdigest(),
-        auto_v1=hashlib.sha256(v1).hexdigest()[:8] if v1 else None,
-    )
+    v1 = content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES) if content.size >= 2 * _AUTO_V1_AT else b""
+    found = {
+        "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
+        "AutoV2": whole.hexdigest()[:10],
+        "SHA256": whole.hexdigest(),
+        "CRC32": f"{crc32:08x}",
+        "BLAKE3": tree.hexdigest(),
+        "AutoV3": tensors.hexdigest()[:12] if start else "",
+    }
+    return {name: value.upper() for name, value in found.items() if value}
 
 
 def header_bytes(content: Content) -> bytes:
@@ -155,19 +143,6 @@ def header_bytes(content: Content) -> bytes:
     fits = 0 < length <= min(content.size - 8, _MAX_HEADER)
     start = content.read(0, 8 + length) if fits else b""
     return start if start[8:9] == b"{" else b""
-
-
-def civitai_hashes(digest: Digest) -> dict[str, str]:
-    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3."""
-    found = {
-        "AutoV1": digest.auto_v1,
-        "AutoV2": digest.sha256[:10],
-        "SHA256": digest.sha256,
-        "CRC32": digest.crc32,
-        "BLAKE3": digest.blake3,
-        "AutoV3": digest.tensors and digest.tensors[:12],
-    }
-    return {name: value.upper() for name, value in found.items() if value}
 
 
 DTYPE_BYTES = {
@@ -280,10 +255,7 @@ _OTHER_MEMBERS = {
 
 
 def model_tar(lora: Content) -> Content:
-    return tar_of({**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora})
-
-
-def tar_of(members: Mapping[str, Content]) -> Content:
+    members = {**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
     parts: list[Content] = []
     for name, content in members.items():
         info = tarfile.TarInfo(name)

@@ -1,28 +1,24 @@
-"""Simulated predictions and trainings, with a progress bar in their logs."""
+"""Simulated predictions and trainings, with a progress bar in their logs, and what they make."""
 
-import asyncio
-import base64
 import hashlib
 import io
-import json
 import re
 import secrets
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 
 from hub_ui.demo.hubs.content import InMemory, generate_safetensors, model_tar
 from hub_ui.demo.hubs.delivery import Delivery, draw_picture
 from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.replicate_store import RUNNER, TRAINER, ReplicateStore, fine_tune_version, loads, read_inputs
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, fine_tune_version, loads, read_inputs
 
 SECONDS = 0.2
 _STARTING_FOR = 0.25
@@ -68,7 +64,7 @@ class Runs:
         url = f"{self.origin}/v1/{self.kind}/{run_id}"
         urls = {"get": url, "cancel": f"{url}/cancel"}
         if self.kind == "predictions":
-            urls |= {"stream": f"{self.origin}/v1/streams/{run_id}", "web": f"https://replicate.com/p/{run_id}"}
+            urls["web"] = f"https://replicate.com/p/{run_id}"
         data = {
             "id": run_id,
             "model": model,
@@ -139,6 +135,7 @@ class Runs:
 
 def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
     """At most `shown` lines of a tqdm progress bar."""
+    steps = max(steps, 1)
     at = sorted({round(steps * i / min(steps, shown)) for i in range(min(steps, shown) + 1)})
     return [
         f"{name}{done * 100 // steps:3d}%|{'█' * (done * 10 // steps):<10}| {done}/{steps} [00:01<00:01]" for done in at
@@ -153,85 +150,48 @@ def _timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-_POLL_SECONDS = 0.02
-_REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
-
-
-def stream_answer(run: Callable[[], Json | None]) -> Response:
-    """Server-sent events `output`, `error` and `done`. Source: replicate.com/docs/topics/predictions/streaming."""
-
-    async def events() -> AsyncIterator[str]:
-        while (data := run()) is not None and data["status"] in ("starting", "processing"):
-            await asyncio.sleep(_POLL_SECONDS)
-        if data is None:
-            return
-        outputs = data.get("output")
-        listed = outputs if isinstance(outputs, list) else [] if outputs is None else [outputs]
-        found: list[tuple[str, Any]] = [("output", output) for output in listed]
-        if data["status"] == "failed":
-            found.append(("error", {"detail": data.get("error")}))
-        reason = _REASONS.get(data["status"])
-        found.append(("done", {"reason": reason} if reason else {}))
-        for number, (kind, value) in enumerate(found):
-            text = value if isinstance(value, str) else json.dumps(value)
-            lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-            yield f"event: {kind}\nid: {number}:0\n{lines}\n"
-
-    return StreamingResponse(events(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
-
-
 MOST_BYTES = 100 * 1024 * 1024
-_KEPT_FOR = timedelta(hours=24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uploaded:
-    data: Json
-    content: InMemory
+_KEPT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
+    """`uploaded` are the files by their URL, as they are described and what they hold."""
+
     origin: str
-    uploaded: dict[str, Uploaded] = field(default_factory=dict)
+    uploaded: dict[str, tuple[Json, bytes]] = field(default_factory=dict)
 
     async def add(self, request: Request) -> Json | None:
         """Stores the multipart part `content`. None for any other body, or one that is too large."""
         # Starlette needs python-multipart here, which Gradio installs.
         async with request.form(max_part_size=MOST_BYTES) as form:
             part = form.get("content")
-            if not isinstance(part, UploadFile):
-                return None
-            raw = await part.read(MOST_BYTES)
-            if len(raw) >= MOST_BYTES:
-                return None
-            name, content_type = part.filename or "file", part.content_type or "application/octet-stream"
-        file_id = base64.urlsafe_b64encode(secrets.token_bytes(27)).decode()
-        content, now = InMemory(data=raw), datetime.fromtimestamp(time.time(), UTC)
+            raw = await part.read(MOST_BYTES) if isinstance(part, UploadFile) else None
+        if raw is None or not isinstance(part, UploadFile) or len(raw) >= MOST_BYTES:
+            return None
+        file_id, now = secrets.token_urlsafe(36), time.time()
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
         data: Json = {
             "id": file_id,
-            "name": name,
-            "content_type": content_type,
+            "name": part.filename or "file",
+            "content_type": part.content_type or "application/octet-stream",
             "size": len(raw),
             "etag": md5,
-            "checksums": {"sha256": content.sha256, "md5": md5},
+            "checksums": {"sha256": hashlib.sha256(raw).hexdigest(), "md5": md5},
             "metadata": {},
-            "created_at": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "expires_at": (now + _KEPT_FOR).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "urls": {"get": f"{self.origin}/v1/files/{file_id}"},
+            "created_at": _timestamp(now),
+            "expires_at": _timestamp(now + _KEPT_SECONDS),
+            "urls": {"get": self.url(file_id)},
         }
-        self.uploaded[file_id] = Uploaded(data=data, content=content)
+        self.uploaded[data["urls"]["get"]] = (data, raw)
         return data
 
-    def all(self) -> list[Json]:
-        return [file.data for file in reversed(self.uploaded.values())]
+    def url(self, file_id: str) -> str:
+        return f"{self.origin}/v1/files/{file_id}"
 
-    def of(self, url: object) -> InMemory | None:
-        """The uploaded file with that URL."""
-        prefix = f"{self.origin}/v1/files/"
-        file = self.uploaded.get(str(url).removeprefix(prefix)) if str(url).startswith(prefix) else None
-        return file.content if file else None
+    def of(self, url: object) -> bytes | None:
+        _, raw = self.uploaded.get(str(url), ({}, None))
+        return raw
 
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
@@ -247,15 +207,17 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
+    """What the runs of recorded models and of the official ones make. An input of another type counts as absent."""
+
     store: ReplicateStore
     delivery: Delivery
     files: Files
 
     def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
         """The URLs of the images. Models without an `output_format` return PNG."""
-        told = self._inputs(version, inputs)
-        form, prompt = _read(told, "output_format", "png"), _read(told, "prompt", "")
-        lora = _read(told, "lora_weights", "") or _read(told, "hf_lora", "") or model
+        told = read_inputs(version, inputs)
+        form, prompt = _text(told, "output_format") or "png", _text(told, "prompt")
+        lora = _text(told, "lora_weights") or _text(told, "hf_lora") or model
         strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
         urls = []
         for number in range(min(int(_number(told, "num_outputs", 1)), _MOST_PICTURES)):
@@ -266,15 +228,15 @@ class Making:
 
     def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
         """The error of a run whose input passed the schema."""
-        told = self._inputs(version, inputs)
+        told = read_inputs(version, inputs)
         if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
-        unsafe = re.search(r"\bnsfw\b", _read(told, "prompt", ""), re.IGNORECASE)
+        unsafe = re.search(r"\bnsfw\b", _text(told, "prompt"), re.IGNORECASE)
         return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
 
     def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        told = self._inputs(version, inputs)
-        return [f"Using seed: {told.get('seed', 0)}", *bars(max(int(_number(told, "num_inference_steps", 20)), 1))]
+        told = read_inputs(version, inputs)
+        return [f"Using seed: {told.get('seed', 0)}", *bars(int(_number(told, "num_inference_steps", 20)))]
 
     def training_failure(self, inputs: Json) -> str | None:
         """Checks only uploaded files; other URLs are not requested."""
@@ -282,22 +244,21 @@ class Making:
         if zipped is None:
             return None
         try:
-            with zipfile.ZipFile(io.BytesIO(zipped.data)) as opened:
+            with zipfile.ZipFile(io.BytesIO(zipped)) as opened:
                 return None if opened.namelist() else "No images were found in input_images"
         except zipfile.BadZipFile:
             return "input_images must be a zip file"
 
     def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
-        steps = int(_number(self._inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
-        zipped = self.files.of(inputs.get("input_images"))
-        count = zipped.data.count(b"PK\x01\x02") if zipped else 0
+        steps = int(_number(read_inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
+        count = (self.files.of(inputs.get("input_images")) or b"").count(b"PK\x01\x02")
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(max(steps, 1), name="flux_train_replicate: ")]
+        return [*start, *bars(steps, name="flux_train_replicate: ")]
 
     def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
         """Adds the destination's latest version, with weights of rank `lora_rank`."""
-        told = self._inputs(trainer, inputs, "TrainingInput")
-        rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
+        rank = int(_number(read_inputs(trainer, inputs, "TrainingInput"), "lora_rank", 16))
+        rank = min(max(rank, 1), _MOST_RANK)
         lora = generate_safetensors(
             {
                 "tensors": {
@@ -308,29 +269,17 @@ class Making:
             }
         )
         version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
-        version = fine_tune_version(version_id, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), trainer)
+        version = fine_tune_version(version_id, _timestamp(time.time()), trainer)
         self.store.add_version(destination, version, HubFile(content=lora))
-        tar = model_tar(lora)
-        self.delivery.public(tar_path(f"{destination}:{version_id}"), tar)
-        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", tar)
+        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", model_tar(lora))
         return {"version": f"{destination}:{version_id}", "weights": weights}
 
-    def _inputs(self, version: Mapping[str, Any] | None, inputs: Json, schema: str = "Input") -> Json:
-        stand_in = self.store.unlisted[RUNNER if schema == "Input" else TRAINER]["latest_version"]
-        return read_inputs(version, inputs, otherwise=stand_in, schema=schema)
 
-
-def _read(told: Json, name: str, otherwise: str) -> str:
-    """A model may define this input with another type."""
+def _text(told: Json, name: str) -> str:
     value = told.get(name)
-    return value if isinstance(value, str) else otherwise
+    return value if isinstance(value, str) else ""
 
 
 def _number(told: Json, name: str, otherwise: float) -> float:
     value = told.get(name)
     return value if isinstance(value, int | float) else otherwise
-
-
-def tar_path(name: str) -> str:
-    """The path of `OWNER/NAME:HASH` on the delivery origin."""
-    return f"/replicate/{name.replace(':', '/')}/trained_model.tar"

@@ -18,7 +18,6 @@ from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
-from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
 from hub_ui.demo.hubs.huggingface_spaces import SpaceEndpoints
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
@@ -56,12 +55,7 @@ def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> M
     """The four applications."""
     folder = DataFolder(path=data, origins=origins)
     delivery = Delivery(origin=origins.delivery, secret=secrets.token_bytes(32))
-    huggingface = HuggingFaceHub(
-        store=load_huggingface(folder),
-        delivery=delivery,
-        origin=origins.huggingface,
-        oauth=HuggingFaceOAuth(origin=origins.huggingface),
-    )
+    huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=origins.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=origins.civitai)
     origin, store, files = origins.replicate, load_replicate(folder), Files(origin=origins.replicate)
     replicate = ReplicateHub(

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 import requests
-from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.civitai_query import afterwards, is_paid, moment, parse_query, relevance
+from hub_ui.demo.hubs.civitai_query import is_paid, relevance
 from hub_ui.demo.hubs.civitai_store import Model
 from tests.faulty_hubs import HubEndpoints
 
@@ -28,32 +27,10 @@ def test_a_version_is_paid_for_ever_or_until_a_date(paid: object, expected: bool
     assert is_paid({"paidAccess": paid}, NOW) is expected
 
 
-def test_a_date_with_a_z_is_utc() -> None:
-    assert moment("2026-08-10T00:00:00.000Z") == NOW
-
-
 def test_a_word_in_the_name_counts_more_than_one_in_a_tag_and_all_words_count() -> None:
     named, tagged = Model(id=1, data={"name": "Red"}), Model(id=2, data={"name": "Blue", "tags": ["red"]})
     assert relevance(named, ["red"]) > relevance(tagged, ["red"]) > 0
     assert relevance(named, ["red", "blue"]) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("allowNoCredit=true", True),
-        ("allowDerivatives=true", False),
-        ("allowDerivatives=false&allowDifferentLicense=false", True),
-        ("allowCommercialUse=Image&allowCommercialUse=Sell", True),
-        ("allowCommercialUse=Rent", False),
-        ("fromPlatform=true", False),
-        ("checkpointType=Merge", True),
-    ],
-)
-def test_a_list_asks_what_a_licence_permits(text: str, expected: bool) -> None:
-    licence = {"allowNoCredit": True, "allowDerivatives": False, "allowCommercialUse": ["Image"]}
-    model = Model(id=1, data={**licence, "modelVersions": [{"id": 2, "uploadType": "Created"}]})
-    assert afterwards(model, parse_query(QueryParams(text), {"ModelType": []}), NOW) is expected
 
 
 def images(hubs: HubEndpoints, **params: Any) -> list[dict[str, Any]]:
@@ -69,15 +46,8 @@ def images(hubs: HubEndpoints, **params: Any) -> list[dict[str, Any]]:
         ({}, [4030, 4020, 4001]),
         ({"nsfw": "Mature"}, [4030, 4020, 4001, 4002]),
         ({"nsfw": "X"}, [4030, 4020, 4010, 4001, 4002]),
-        ({"nsfw": "true", "browsingLevel": 4}, [4002]),
         ({"modelVersionId": 2020}, [4020]),
         ({"imageId": 4001}, [4001]),
-        ({"baseModels": "SDXL 1.0,Pony", "requiringMeta": "true"}, [4001]),
-        ({"postId": 2020}, [4020]),
-        ({"userId": 999}, []),
-        ({"tags": "5"}, []),
-        ({"period": "Day"}, []),
-        ({"sort": "Oldest", "nsfw": "X"}, [4001, 4002, 4010, 4020]),
     ],
 )
 def test_levels_and_filters_choose_the_pictures(
@@ -88,7 +58,7 @@ def test_levels_and_filters_choose_the_pictures(
 
 
 def test_the_level_is_a_word_here(hubs: HubEndpoints) -> None:
-    (image,) = images(hubs, browsingLevel=8)
+    (image,) = images(hubs, nsfw="true", imageId=4010)
     assert (image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) == ("X", 8, True)
 
 
@@ -97,28 +67,6 @@ def test_generation_data_is_null_wrapped_or_flat(hubs: HubEndpoints) -> None:
     assert images(hubs, imageId=4001, withMeta="true")[0]["meta"]["meta"]["seed"] == 42
     assert images(hubs, imageId=4001, withMeta="true", flatMeta="true")[0]["meta"]["seed"] == 42
     assert images(hubs, modelVersionId=2001, withMeta="true")[0]["meta"]["seed"] == 42
-
-
-@pytest.mark.parametrize(
-    ("params", "status"),
-    [
-        ({"sort": "Best"}, 400),
-        ({"period": "Decade"}, 400),
-        ({"type": "gif"}, 400),
-        ({"modelId": "all"}, 400),
-        ({"tags": "red"}, 400),
-        ({"page": 6, "limit": 200}, 429),
-        ({"page": 6, "limit": 200, "cursor": 0}, 200),
-    ],
-)
-def test_what_means_nothing_is_refused(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
-    assert requests.get(f"{hubs.civitai}/api/v1/images", params=params, timeout=30).status_code == status
-
-
-def test_pages_that_are_numbered_stay_so(hubs: HubEndpoints) -> None:
-    metadata = requests.get(f"{hubs.civitai}/api/v1/images?limit=1&page=1", timeout=30).json()["metadata"]
-    assert (metadata["currentPage"], metadata["pageSize"]) == (1, 1)
-    assert metadata["nextPage"].endswith("/api/v1/images?limit=1&page=2")
 
 
 def test_pages_end_without_a_cursor(hubs: HubEndpoints) -> None:

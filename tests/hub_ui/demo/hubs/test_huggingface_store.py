@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from huggingface_hub.hf_api import ExpandModelProperty_T, ModelSort_T
+from huggingface_hub.hf_api import ModelSort_T
 from starlette.datastructures import QueryParams
 
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import (
-    EXPANDED,
     SORTS,
     Commit,
     HuggingFaceStore,
@@ -21,7 +20,6 @@ from hub_ui.demo.hubs.huggingface_store import (
     hub_tags,
     load_huggingface,
     matches,
-    problem,
     sort_key,
 )
 
@@ -106,8 +104,6 @@ def test_a_written_relation_wins() -> None:
 
 
 COMMIT = Commit(sha="1" * 40, date="2026-01-01T00:00:00.000Z", title="x", files={})
-SERVED = {"inferenceProviderMapping": {"fal-ai": {"status": "live"}, "replicate": {"status": "error"}}}
-LISTED = {"inferenceProviderMapping": [{"provider": "fal-ai", "status": "live"}]}
 DIFFUSERS_LORA = {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
 
 
@@ -149,44 +145,13 @@ def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
     ("info", "query", "expected"),
     [
         ({"gated": "auto"}, "gated=true", True),
-        ({"gated": "auto"}, "gated=auto", True),
-        ({"gated": "auto"}, "gated=manual", False),
         (DIFFUSERS_LORA, "filter=text-to-image&filter=diffusers&pipeline_tag=text-to-image", True),
-        (DIFFUSERS_LORA, "apps=drawthings", True),
-        (DIFFUSERS_LORA, "apps=ollama&apps=diffusionbee", True),
-        (DIFFUSERS_LORA, "apps=ollama", False),
-        ({}, "apps=drawthings", False),
-        (SERVED, "inference=warm", True),
-        (SERVED, "inference_provider=all", True),
-        (SERVED, "inference_provider=replicate", False),
-        (LISTED, "inference_provider=replicate&inference_provider=fal-ai", True),
-        ({}, "inference=warm", False),
-        ({}, "inference_provider=all", False),
-        ({"safetensors": {"total": 7_000_000_000}}, "num_parameters=min:6B,max:128B", True),
-        ({"safetensors": {"total": 7_000_000_000}}, "num_parameters=max:6.5B", False),
-        ({}, "num_parameters=min:1K", False),
     ],
 )
 def test_a_filter_reads_what_is_known_of_a_repository(info: dict[str, Any], query: str, expected: bool) -> None:
     assert matches(repo("o/n", **info), QueryParams(query)) is expected
 
 
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("sort=size", "Invalid sort parameter: size"),
-        ("sort=", "Invalid sort parameter: "),
-        ("expand=sha&expand=everything", "Invalid expand parameter: everything"),
-        ("gated=perhaps", "Invalid gated parameter: perhaps"),
-        ("num_parameters=large", "Invalid num_parameters parameter: large"),
-        ("sort=likes&expand=sha&gated=false&num_parameters=min:1M", None),
-    ],
-)
-def test_what_means_nothing_is_a_problem(query: str, text: str | None) -> None:
-    assert problem(QueryParams(query)) == text
-
-
-def test_sorts_and_fields_are_those_that_the_client_names() -> None:
+def test_sorts_are_those_that_the_client_names() -> None:
     from_client = {"created_at": "createdAt", "last_modified": "lastModified", "trending_score": "trendingScore"}
     assert {from_client.get(name, name) for name in get_args(ModelSort_T)} == set(SORTS)
-    assert set(get_args(ExpandModelProperty_T)) == EXPANDED
