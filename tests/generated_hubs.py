@@ -103,8 +103,8 @@ class GeneratedHubs:
 class _CivitaiLists(CivitaiHub):
     total: int
 
-    def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
-        return Newest(self.total, civitai_model), query.offset
+    def _find(self, query: ModelQuery) -> Sequence[Model]:
+        return Newest(self.total, civitai_model)
 
 
 def civitai_model(number: int) -> Model:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,13 +17,11 @@ from hub_ui.demo.hubs.civitai_query import (
     ModelQuery,
     afterwards,
     find_images,
-    image_item,
     in_index,
     is_paid,
     number,
     parse_query,
     relevance,
-    score,
     sort_key,
     zod_refusal,
 )
@@ -36,7 +33,6 @@ _INT4 = 2**31 - 1
 _DISABLED = "The creator of this asset has disabled downloads on this file"
 _LOGIN = "The creator of this asset requires you to be logged in to download it"
 _EARLY = "This asset is in Early Access. You can use Buzz access it now!"
-_TOO_MANY = "You've requested too many pages, please use cursors instead"
 _LIFETIME = 86400
 
 
@@ -66,57 +62,43 @@ class CivitaiHub:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def routes(self) -> list[BaseRoute]:
-        read = partial(Route, methods=["GET"])
         versions = "/api/v1/model-versions"
         return [
-            read("/api/v1/models", self.list_models),
-            read("/api/v1/models/{model_id}", self.model),
-            read(versions + "/by-hash/{hash}", self.by_hash),
+            Route("/api/v1/models", self.list_models),
+            Route("/api/v1/models/{model_id}", self.model),
+            Route(versions + "/by-hash/{hash}", self.by_hash),
             Route(versions + "/by-hash", self.by_hashes, methods=["POST"]),
-            read(versions + "/mini/{version_id}", self.mini),
-            read(versions + "/{version_id}", self.version),
-            read("/api/v1/images", self.images),
-            read("/api/v1/creators", self.creators),
-            read("/api/v1/tags", self.tags),
-            read("/api/v1/enums", self.enums),
-            read("/api/v1/me", self.me),
-            read("/api/download/models/{version_id}", self.download),
-            read("/models/{model_id}/{slug:path}", self.model_page),
-            read("/models/{model_id}", self.model_page),
+            Route(versions + "/mini/{version_id}", self.mini),
+            Route(versions + "/{version_id}", self.version),
+            Route("/api/v1/images", self.images),
+            Route("/api/v1/creators", self.creators),
+            Route("/api/v1/tags", self.tags),
+            Route("/api/v1/enums", self.enums),
+            Route("/api/v1/me", self.me),
+            Route("/api/download/models/{version_id}", self.download),
+            Route("/models/{model_id}/{slug:path}", self.model_page),
+            Route("/models/{model_id}", self.model_page),
         ]
 
     def list_models(self, request: Request) -> Response:
         params = request.query_params
-        if ("favorites" in params or "hidden" in params) and not self._is_signed_in(request):
-            raise _refusal(401, "Unauthorized")
         query = parse_query(params, self.store.enums)
-        if query.text and query.page is not None:
-            raise _refusal(400, "Cannot use page param with query search. Use cursor-based pagination.")
-        if (query.page or 1) * query.limit > 1000:
-            raise _refusal(429, _TOO_MANY)
-        found, offset = self._find(query)
-        page = found[offset : offset + query.limit]
-        kept = [model for model in page if afterwards(model, query, self.now())] if query.text else page
-        end, metadata = offset + len(page), Json()
+        found, end = self._find(query), query.offset + query.limit
+        page, metadata = found[query.offset : end], Json()
         if page and end < len(found):
-            cursor = str(end) if query.text else f"{score(page[-1], query.sort)}|{page[-1].id}|{end}"
+            cursor = query.cursor(page[-1], end)
             metadata = {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)}
-        if query.page is not None:
-            metadata |= {"currentPage": query.page, "pageSize": query.limit}
-        primary_only = params.get("primaryFileOnly") == "true"
-        items = [model_in_list(each, query.all_levels, primary_only) for each in kept]
+        kept = [model for model in page if not query.words or afterwards(model, query)]
+        items = [model_in_list(each, query.all_levels) for each in kept]
         return self._cacheable_answer(request, {"items": items, "metadata": metadata})
 
-    def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
-        """The sorted models and the page's offset. A text search applies only the index's own filters here."""
+    def _find(self, query: ModelQuery) -> Sequence[Model]:
+        """The sorted models. A text search applies only the index's own filters here."""
         listed = [model for model in self.store.models.values() if in_index(model, query)]
-        if query.text:
-            words = query.text.lower().split()
-            hits = [model for model in listed if relevance(model, words)]
-            ordered = sorted(hits, key=lambda model: (-relevance(model, words), *sort_key(query)(model)))
-        else:
-            ordered = sorted((m for m in listed if afterwards(m, query, self.now())), key=sort_key(query))
-        return ordered, query.offset
+        if not query.words:
+            return sorted((model for model in listed if afterwards(model, query)), key=sort_key(query))
+        hits = [model for model in listed if relevance(model, query.words)]
+        return sorted(hits, key=lambda model: (-relevance(model, query.words), *sort_key(query)(model)))
 
     def model(self, request: Request) -> Response:
         number = _identifier(request.path_params["model_id"])
@@ -165,30 +147,42 @@ class CivitaiHub:
         return json_answer(answer)
 
     def images(self, request: Request) -> Response:
-        params = request.query_params
-        limit = number(params, "limit", 0, 200, 100)
-        found, offset = find_images(params, self.store), number(params, "cursor", 0, 2**31, 0)
+        limit = number(request.query_params, "limit", 0, 200, 100)
+        found, offset = (
+            find_images(request.query_params, self.store),
+            number(request.query_params, "cursor", 0, _INT4, 0),
+        )
         end, metadata = offset + limit, Json()
         if limit and end < len(found):
             metadata = {"nextCursor": str(end), "nextPage": _next_page(request, cursor=str(end))}
-        items = [image_item(image, params) for image in found[offset:end]]
-        return json_answer({"items": items, "metadata": metadata})
+        return json_answer({"items": found[offset:end], "metadata": metadata})
 
     def creators(self, request: Request) -> Response:
-        names = Counter(model.creator for model in self.store.models.values() if model.is_open)
-        link = f"{self.origin}/api/v1/models?"
-        items = [
-            {"username": name, "modelCount": count, "link": link + urlencode({"username": name})}
-            for name, count in sorted(names.items())
-            if name
-        ]
-        return _paginate(request, items, "username")
+        names = Counter(model.creator for model in self.store.models.values() if model.is_open and model.creator)
+        items = [{"username": name, "modelCount": count} for name, count in sorted(names.items())]
+        return self._paginate(request, items, "username", "username")
 
     def tags(self, request: Request) -> Response:
         models = [model for model in self.store.models.values() if model.is_open]
-        names = sorted({str(tag).lower() for model in models for tag in model.data.get("tags") or []})
+        names = {str(tag).lower() for model in models for tag in model.data.get("tags") or []}
+        return self._paginate(request, [{"name": name} for name in sorted(names)], "name", "tag")
+
+    def _paginate(self, request: Request, items: list[Json], name: str, name_of_filter: str) -> Response:
+        """The items whose `name` has the text that was asked for, each with the address of its models."""
+        wanted = request.query_params.get("query", "").lower()
+        found = [item for item in items if wanted in item[name].lower()]
+        limit = number(request.query_params, "limit", 0, 200, 20) or len(found) or 1
+        page = number(request.query_params, "page", 1, _INT4, 1)
+        pages = -(-len(found) // limit)
+        metadata: Json = {"totalItems": len(found), "currentPage": page, "pageSize": limit, "totalPages": pages}
+        if page < pages:
+            metadata["nextPage"] = _next_page(request, page=page + 1)
         link = f"{self.origin}/api/v1/models?"
-        return _paginate(request, [{"name": name, "link": link + urlencode({"tag": name})} for name in names], "name")
+        shown = [
+            {**item, "link": link + urlencode({name_of_filter: item[name]})}
+            for item in found[(page - 1) * limit : page * limit]
+        ]
+        return json_answer({"items": shown, "metadata": metadata})
 
     def enums(self, _request: Request) -> Response:
         return json_answer(self.store.enums)
@@ -264,16 +258,3 @@ def _identifier(text: str) -> int:
 
 def _next_page(request: Request, **onwards: object) -> str:
     return str(request.url.remove_query_params("token").include_query_params(**onwards))
-
-
-def _paginate(request: Request, items: list[Json], name: str) -> Response:
-    """The items whose `name` has the text that was asked for."""
-    wanted = request.query_params.get("query", "").lower()
-    found = [item for item in items if wanted in item[name].lower()]
-    limit = number(request.query_params, "limit", 0, 200, 20) or len(found) or 1
-    page = number(request.query_params, "page", 1, _INT4, 1)
-    pages = -(-len(found) // limit)
-    metadata: Json = {"totalItems": len(found), "currentPage": page, "pageSize": limit, "totalPages": pages}
-    if page < pages:
-        metadata["nextPage"] = _next_page(request, page=page + 1)
-    return json_answer({"items": found[(page - 1) * limit : page * limit], "metadata": metadata})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
 
@@ -10,7 +10,8 @@ from hub_ui.demo.hubs.answers import RefusalError, json_answer, natural
 from hub_ui.demo.hubs.civitai_store import PG, SAFE_LEVELS, CivitaiStore, Model, image_level
 from hub_ui.demo.hubs.folder import Json
 
-_SORTS = {
+# The counters of each sort: the first that a model has counts.
+_SORTS: Mapping[str, Sequence[str]] = {
     "Highest Rated": ("thumbsUpCount", "favoriteCount"),
     "Most Downloaded": ("downloadCount",),
     "Most Liked": ("thumbsUpCount", "favoriteCount"),
@@ -20,8 +21,6 @@ _SORTS = {
     "Newest": (),
     "Oldest": (),
 }
-_PERIODS = {"AllTime": None, "Year": 365, "Month": 30, "Week": 7, "Day": 1}
-_MODEL_CHOICES = {"sort": tuple(_SORTS), "period": tuple(_PERIODS), "nsfw": ("true", "false", "")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,42 +28,40 @@ class ModelQuery:
     params: QueryParams
     types: Sequence[str]
     limit: int
-    page: int | None
     sort: str
-    period: int | None
 
     @property
     def all_levels(self) -> bool:
         return self.params.get("nsfw") == "true"
 
     @property
-    def text(self) -> str:
-        return self.params.get("query", "").strip()
+    def words(self) -> list[str]:
+        return self.params.get("query", "").lower().split()
 
     @property
     def offset(self) -> int:
         """Of the cursor: a number of a text search, else the last of three that stand between bars."""
-        cursor = self.params.get("cursor")
-        if not cursor:
-            return (self.page - 1) * self.limit if self.page else 0
-        found = natural(cursor if self.text else cursor.rpartition("|")[2])
+        cursor = self.params.get("cursor", "0")
+        found = natural(cursor if self.words else cursor.rpartition("|")[2])
         if found is None:
             raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
         return found
 
+    def cursor(self, last: Model, offset: int) -> str:
+        return str(offset) if self.words else f"{score(last, self.sort)}|{last.id}|{offset}"
 
-def parse_query(params: QueryParams, enums: Mapping[str, list[str]]) -> ModelQuery:
+
+def parse_query(params: QueryParams, enums: Mapping[str, Sequence[str]]) -> ModelQuery:
     """Raises RefusalError with the zod error object that CivitAI sends."""
-    for name, choices in {"types": enums["ModelType"], **_MODEL_CHOICES}.items():
-        if not set(params.getlist(name)) <= set(choices):
+    choices = {"types": enums["ModelType"], "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
+    for name, known in choices.items():
+        if not set(params.getlist(name)) <= set(known):
             raise zod_refusal(name, "invalid_value", "Invalid option")
     return ModelQuery(
         params=params,
         types=params.getlist("types"),
         limit=number(params, "limit", 0, 100, 100),
-        page=number(params, "page", 1, 2**31, 1) if "page" in params else None,
         sort=params.get("sort", "Highest Rated"),
-        period=_PERIODS[params.get("period", "AllTime")],
     )
 
 
@@ -84,10 +81,12 @@ def zod_refusal(path: str, code: str, message: str) -> RefusalError:
     return RefusalError(json_answer({"error": {"name": "ZodError", "issues": issues, "message": message}}, 400))
 
 
-def is_listed(model: Model, query: ModelQuery) -> bool:
-    """The rules of every list: no real people, only PG by default, and no minors if all levels are requested."""
+def in_index(model: Model, query: ModelQuery) -> bool:
+    """The rules of every list: no real people, only PG by default, no minors if all levels are asked for; and types."""
     data = model.data
     if data.get("poi") or data.get("availability") in ("Unsearchable", "Private"):
+        return False
+    if query.types and data.get("type") not in query.types:
         return False
     if query.all_levels:
         return not data.get("minor")
@@ -95,27 +94,17 @@ def is_listed(model: Model, query: ModelQuery) -> bool:
     return not images or any(image_level(image) & PG for image in images)
 
 
-def in_index(model: Model, query: ModelQuery) -> bool:
-    """The filters that the search index applies."""
-    return is_listed(model, query) and (not query.types or model.data.get("type") in query.types)
-
-
-def afterwards(model: Model, query: ModelQuery, now: datetime) -> bool:
+def afterwards(model: Model, query: ModelQuery) -> bool:
     """The filters applied to each page of results after the search, so a page can be short or empty."""
-    params, data = query.params, model.data
+    params = query.params
     bases = {str(version.get("baseModel")) for version in model.versions}
-    checks: tuple[tuple[bool, Callable[[], bool]], ...] = (
-        ("tag" not in params, lambda: params["tag"].lower() in map(str.lower, data.get("tags") or [])),
-        ("username" not in params, lambda: _slug(params["username"]) == _slug(model.creator)),
-        ("baseModels" not in params, lambda: not bases.isdisjoint(params.getlist("baseModels"))),
-        # z.coerce.boolean: any non-empty text is true, even "false".
-        (not params.get("supportsGeneration"), lambda: data.get("supportsGeneration", True) is True),
-        (not params.get("archived"), lambda: data.get("mode") == "Archived"),
-        (not params.get("earlyAccess"), lambda: any(is_paid(version, now) for version in model.versions)),
-        ("ids" not in params, lambda: str(model.id) in params["ids"].split(",")),
-        (query.period is None, lambda: now - _publication_date(model) <= timedelta(days=query.period or 0)),
+    tags = {str(tag).lower() for tag in model.data.get("tags") or []}
+    return (
+        ("tag" not in params or params["tag"].lower() in tags)
+        and ("username" not in params or _slug(params["username"]) == _slug(model.creator))
+        and ("baseModels" not in params or not bases.isdisjoint(params.getlist("baseModels")))
+        and ("ids" not in params or str(model.id) in params["ids"].split(","))
     )
-    return all(absent or holds() for absent, holds in checks)
 
 
 def relevance(model: Model, words: Sequence[str]) -> int:
@@ -167,66 +156,39 @@ _REACTIONS = ("cryCount", "laughCount", "likeCount", "dislikeCount", "heartCount
 _LEVELS = {**SAFE_LEVELS, "true": 31, "false": PG, "": PG}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ListedImage:
-    model: Model
-    version: Json
-    data: Json
-
-    @property
-    def id(self) -> int:
-        """The id, or the last part of the URL if the recording has none."""
-        stem = str(self.data.get("url", "")).rpartition("/")[2].partition(".")[0]
-        return int(self.data.get("id") or natural(stem) or 0)
-
-
-def find_images(params: QueryParams, store: CivitaiStore) -> list[ListedImage]:
+def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
     """The images of open models, by level and by what they belong to."""
     level = params.get("nsfw", "").lower()
     if level not in _LEVELS:
         raise zod_refusal("nsfw", "invalid_union", "Invalid input")
-    for name in ("modelId", "modelVersionId", "imageId"):
-        number(params, name, 0, 2**63, 0)
-    found = (
-        ListedImage(model=model, version=version, data=data)
+    asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId", "imageId")}
+    items = [
+        _image_item(image, model, version)
         for model in sorted(store.models.values(), key=lambda model: -model.id)
-        if model.is_open
         for version in model.versions
-        for data in version.get("images") or []
-        if image_level(data) & _LEVELS[level]
-    )
-    return [image for image in found if _belongs(image, params)]
+        if model.is_open and asked["modelId"] in (0, model.id) and asked["modelVersionId"] in (0, version["id"])
+        for image in version.get("images") or []
+        if image_level(image) & _LEVELS[level]
+    ]
+    return [item for item in items if asked["imageId"] in (0, item["id"])]
 
 
-def _belongs(image: ListedImage, params: QueryParams) -> bool:
-    known = {
-        "modelId": image.model.id,
-        "modelVersionId": image.version["id"],
-        "imageId": image.id,
-        "username": image.model.creator,
-    }
-    return all(params.get(name) in (None, str(value)) for name, value in known.items())
-
-
-def image_item(image: ListedImage, params: QueryParams) -> Json:
-    data, level = image.data, image_level(image.data)
-    # For one image or one model, `meta` is nested beside the image's id unless `flatMeta` is set.
-    is_wrapped = "imageId" in params or ("modelId" in params and "modelVersionId" not in params)
-    meta = data.get("meta") if params.get("withMeta") == "true" else None
-    if params.get("withMeta") == "true" and is_wrapped and params.get("flatMeta") != "true":
-        meta = {"id": image.id, "meta": meta}
+def _image_item(data: Json, model: Model, version: Json) -> Json:
+    level = image_level(data)
+    # The last part of the URL is the id too, if the recording has none.
+    stem = str(data.get("url", "")).rpartition("/")[2].partition(".")[0]
     return {
-        "id": image.id,
+        "id": data.get("id") or natural(stem) or 0,
         **{key: data.get(key) for key in ("url", "hash", "width", "height")},
         "nsfwLevel": _LEVEL_NAMES[level & -level],
         "type": data.get("type") or "image",
         "nsfw": level > PG,
         "browsingLevel": level,
-        "createdAt": image.version.get("publishedAt") or image.version.get("createdAt"),
-        "postId": int(image.version["id"]),
+        "createdAt": version.get("publishedAt") or version.get("createdAt"),
+        "postId": int(version["id"]),
         "stats": dict.fromkeys(_REACTIONS, 0),
-        "meta": meta,
-        "username": image.model.creator or None,
-        "baseModel": image.version.get("baseModel"),
-        "modelVersionIds": [image.version["id"]],
+        "meta": None,
+        "username": model.creator or None,
+        "baseModel": version.get("baseModel"),
+        "modelVersionIds": [version["id"]],
     }

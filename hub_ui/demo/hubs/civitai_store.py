@@ -128,13 +128,11 @@ def image_level(image: Json) -> int:
     return {"none": PG, "soft": PG13, "mature": R, "x": X}.get(str(old).lower(), X)
 
 
-def model_in_list(model: Model, all_levels: bool, primary_only: bool) -> Json:
+def model_in_list(model: Model, all_levels: bool) -> Json:
     versions = [_version_in_list(version) if model.is_sample else dict(version) for version in model.versions]
     for version in versions:
         if not all_levels and version.get("images"):
             version["images"] = [image for image in version["images"] if image_level(image) & PG]
-        if primary_only:
-            version["files"] = [file for file in version["files"] if file.get("primary")] or version["files"][:1]
     return {**model.data, "modelVersions": versions}
 
 

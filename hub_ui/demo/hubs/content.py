@@ -14,19 +14,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from blake3 import blake3
 
 CHUNK = 256 * 1024
 
 
-class Content(Protocol):
+class Content:
+    """Subclasses say how large they are, and read any part."""
+
     @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    def read(self, start: int, stop: int) -> bytes: ...
+    def size(self) -> int:
+        raise NotImplementedError
+
+    def read(self, start: int, stop: int) -> bytes:
+        raise NotImplementedError
+
+    @cached_property
+    def sha256(self) -> str:
+        sha = hashlib.sha256()
+        for chunk in chunks(self):
+            sha.update(chunk)
+        return sha.hexdigest()
 
 
 def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -35,45 +45,30 @@ def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterato
         yield content.read(at, min(at + CHUNK, end))
 
 
-def digest(content: Content) -> str:
-    sha = hashlib.sha256()
-    for chunk in chunks(content):
-        sha.update(chunk)
-    return sha.hexdigest()
-
-
 def git_blob_id(data: bytes) -> str:
     """The git blob id: the Hugging Face Hub's `oid`, and the ETag of a small file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
-class InMemory:
+class InMemory(Content):
     data: bytes
 
     @property
     def size(self) -> int:
         return len(self.data)
 
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
     def read(self, start: int, stop: int) -> bytes:
         return self.data[start:stop]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnDisk:
+class OnDisk(Content):
     path: Path
 
-    @cached_property
+    @property
     def size(self) -> int:
         return self.path.stat().st_size
-
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
 
     def read(self, start: int, stop: int) -> bytes:
         with self.path.open("rb") as file:
@@ -82,7 +77,7 @@ class OnDisk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined:
+class Joined(Content):
     """Concatenated contents, such as the headers, members and padding of a tar."""
 
     parts: tuple[Content, ...]
@@ -97,10 +92,6 @@ class Joined:
     @property
     def size(self) -> int:
         return self._bounds[-1]
-
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
 
     def read(self, start: int, stop: int) -> bytes:
         return b"".join(
@@ -163,18 +154,18 @@ _PATTERN_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise:
+class Noise(Content):
     """A repeating pattern of small finite numbers."""
 
     pattern: bytes
-    size: int
+    length: int
 
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
+    @property
+    def size(self) -> int:
+        return self.length
 
     def read(self, start: int, stop: int) -> bytes:
-        stop = min(stop, self.size)
+        stop = min(stop, self.length)
         first = start - start % len(self.pattern)
         repeats = -(-(stop - first) // len(self.pattern))
         return (self.pattern * max(repeats, 0))[start - first : stop - first]
@@ -224,7 +215,7 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return Noise(pattern=pattern, size=DTYPE_BYTES[dtype] * math.prod(shape))
+        return Noise(pattern=pattern, length=DTYPE_BYTES[dtype] * math.prod(shape))
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:

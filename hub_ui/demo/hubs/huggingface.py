@@ -3,7 +3,6 @@
 import mimetypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -113,26 +112,24 @@ class HuggingFaceHub:
     spaces: dict[str, Repo] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
-        read = partial(Route, methods=["GET"])
         return [
-            read("/api/models", self.list_models),
-            read("/api/whoami-v2", self.who_am_i),
+            Route("/api/models", self.list_models),
+            Route("/api/whoami-v2", self.who_am_i),
             *self._repo_routes("/api/spaces/{owner}/{name}", "/spaces/{owner}/{name}"),
             *self._repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
         ]
 
     def _repo_routes(self, api: str, web: str) -> list[BaseRoute]:
-        read = partial(Route, methods=["GET"])
         return [
-            read(api, self.repo_info),
-            read(api + "/auth-check", self.auth_check),
-            read(api + "/refs", self.refs),
-            read(api + "/revision/{revision:path}", self.repo_info),
-            read(api + "/commits/{revision:path}", self.commits),
-            read(api + "/tree/{rest:path}", self.tree),
+            Route(api, self.repo_info),
+            Route(api + "/auth-check", self.auth_check),
+            Route(api + "/refs", self.refs),
+            Route(api + "/revision/{revision:path}", self.repo_info),
+            Route(api + "/commits/{revision:path}", self.commits),
+            Route(api + "/tree/{rest:path}", self.tree),
             Route(api + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
-            read(web + "/resolve/{rest:path}", self.resolve),
-            read(web, self.page),
+            Route(web + "/resolve/{rest:path}", self.resolve),
+            Route(web, self.page),
         ]
 
     def list_models(self, request: Request) -> Response:

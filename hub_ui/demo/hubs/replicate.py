@@ -1,6 +1,5 @@
 """Replicate's API: models, versions, predictions, trainings and the public weights of fine-tunes."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,10 @@ from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems
 
 _PAGE = 25
-_HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
-_WAIT = re.compile(r"\bwait\b(=\d+)?")
 _OWNER = "local"
 _ACCOUNT = {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""}
 _REQUIRED = ("owner", "name", "visibility", "hardware")
 _OPTIONAL = ("description", "github_url", "paper_url", "license_url", "cover_image_url")
-# Valid for a new model, even if a recorded list lacks it.
-_HARDWARE = {"cpu", "gpu-t4", "gpu-l40s", "gpu-a100-large", "gpu-h100"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -54,11 +49,10 @@ class ReplicateHub:
             self._api(version + "/trainings", self.create_training, "POST"),
             self._api("/v1/predictions", self.create_prediction, "POST"),
             self._api("/v1/files", self.upload, "POST"),
-            self._api("/v1/files/{file_id}", self.file),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
-            Route("/{owner}/{name}/versions/{version}/_weights", self.weights, methods=["GET"]),
-            Route("/{owner}/{name}", self.page, methods=["GET"]),
+            Route("/{owner}/{name}/versions/{version}/_weights", self.weights),
+            Route("/{owner}/{name}", self.page),
         ]
 
     def publish(self) -> None:
@@ -70,17 +64,11 @@ class ReplicateHub:
         return self.delivery.public(f"/replicate/{name.replace(':', '/')}/trained_model.tar", model_tar(file.content))
 
     async def models(self, request: Request) -> Response:
-        params = request.query_params
         # The JavaScript client sends a JSON string.
         body = (await request.body()).decode(errors="replace").strip('"')
-        text = body if request.method == "QUERY" else params.get("query", "")
+        text = body if request.method == "QUERY" else request.query_params.get("query", "")
         models = self._find(request, text)
-        by_model = params.get("sort_by") == "model_created_at"
-
-        def date(model: Json) -> str:
-            return str(((model if by_model else model.get("latest_version")) or {}).get("created_at") or "")
-
-        models.sort(key=date, reverse=params.get("sort_direction", "desc") != "asc")
+        models.sort(key=lambda model: str((model.get("latest_version") or {}).get("created_at")), reverse=True)
         return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:
@@ -128,8 +116,6 @@ class ReplicateHub:
             raise _refusal(403, "You do not have permission to create a model for that owner.", "Forbidden")
         if self.store.model(full_name(body)) is not None:
             raise _refusal(409, "A model with that name and owner already exists.", "Conflict")
-        if body["hardware"] not in {each["sku"] for each in self.store.hardware} | _HARDWARE:
-            raise _refusal(422, "The specified hardware does not exist", "Input validation failed")
         model = {
             "url": f"https://replicate.com/{full_name(body)}",
             **{name: body[name] for name in _REQUIRED if name != "hardware"},
@@ -147,28 +133,22 @@ class ReplicateHub:
             raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
         return json_answer(data, 201)
 
-    async def file(self, request: Request) -> Response:
-        data, _ = self.files.uploaded.get(self.files.url(request.path_params["file_id"]), (None, b""))
-        return _or_not_found(data)
-
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
         model, version_id = self._runnable(request, body)
         inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
         _check_inputs(problems(version, inputs))
-        wait = _WAIT.search(request.headers.get("prefer", ""))
         run = self.predictions.create(
             model=model,
             version=version_id,
             inputs=inputs,
             output=lambda run_id: self.making.picture(run_id, model, version, inputs),
-            finished=wait is not None,
+            finished="wait" in request.headers.get("prefer", ""),
             error=self.making.failure(version, inputs),
             logs=self.making.prediction_logs(version, inputs),
         )
-        applied = {"Preference-Applied": wait.group()} if wait else {}
-        return json_answer(run, 201, {"ratelimit-remaining": "599", **applied})
+        return json_answer(run, 201)
 
     async def create_training(self, request: Request) -> Response:
         body = await _body(request)
@@ -257,10 +237,7 @@ class ReplicateHub:
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
             self.trainings.settle()
-            answer = await handler(request)
-            for name, value in _HEADERS.items():
-                answer.headers.setdefault(name, value)
-            return answer
+            return await handler(request)
 
         return Route(path, endpoint, methods=list(methods) or ["GET"])
 

@@ -156,22 +156,24 @@ _KEPT_SECONDS = 24 * 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Files:
-    """`uploaded` are the files by their URL, as they are described and what they hold."""
+    """`uploaded` are the files by their URL."""
 
     origin: str
-    uploaded: dict[str, tuple[Json, bytes]] = field(default_factory=dict)
+    uploaded: dict[str, bytes] = field(default_factory=dict)
 
     async def add(self, request: Request) -> Json | None:
-        """Stores the multipart part `content`. None for any other body, or one that is too large."""
+        """Stores the multipart part `content`. None for any other body."""
         # Starlette needs python-multipart here, which Gradio installs.
         async with request.form(max_part_size=MOST_BYTES) as form:
             part = form.get("content")
-            raw = await part.read(MOST_BYTES) if isinstance(part, UploadFile) else None
-        if raw is None or not isinstance(part, UploadFile) or len(raw) >= MOST_BYTES:
-            return None
+            if not isinstance(part, UploadFile):
+                return None
+            raw = await part.read()
         file_id, now = secrets.token_urlsafe(36), time.time()
+        url = f"{self.origin}/v1/files/{file_id}"
+        self.uploaded[url] = raw
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-        data: Json = {
+        return {
             "id": file_id,
             "name": part.filename or "file",
             "content_type": part.content_type or "application/octet-stream",
@@ -181,17 +183,8 @@ class Files:
             "metadata": {},
             "created_at": _timestamp(now),
             "expires_at": _timestamp(now + _KEPT_SECONDS),
-            "urls": {"get": self.url(file_id)},
+            "urls": {"get": url},
         }
-        self.uploaded[data["urls"]["get"]] = (data, raw)
-        return data
-
-    def url(self, file_id: str) -> str:
-        return f"{self.origin}/v1/files/{file_id}"
-
-    def of(self, url: object) -> bytes | None:
-        _, raw = self.uploaded.get(str(url), ({}, None))
-        return raw
 
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
@@ -240,7 +233,7 @@ class Making:
 
     def training_failure(self, inputs: Json) -> str | None:
         """Checks only uploaded files; other URLs are not requested."""
-        zipped = self.files.of(inputs.get("input_images"))
+        zipped = self.files.uploaded.get(str(inputs.get("input_images")))
         if zipped is None:
             return None
         try:
@@ -251,7 +244,7 @@ class Making:
 
     def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
         steps = int(_number(read_inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
-        count = (self.files.of(inputs.get("input_images")) or b"").count(b"PK\x01\x02")
+        count = (self.files.uploaded.get(str(inputs.get("input_images")), b"")).count(b"PK\x01\x02")
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
         return [*start, *bars(steps, name="flux_train_replicate: ")]
 

@@ -62,13 +62,6 @@ def test_the_level_is_a_word_here(hubs: HubEndpoints) -> None:
     assert (image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) == ("X", 8, True)
 
 
-def test_generation_data_is_null_wrapped_or_flat(hubs: HubEndpoints) -> None:
-    assert images(hubs, imageId=4001)[0]["meta"] is None
-    assert images(hubs, imageId=4001, withMeta="true")[0]["meta"]["meta"]["seed"] == 42
-    assert images(hubs, imageId=4001, withMeta="true", flatMeta="true")[0]["meta"]["seed"] == 42
-    assert images(hubs, modelVersionId=2001, withMeta="true")[0]["meta"]["seed"] == 42
-
-
 def test_pages_end_without_a_cursor(hubs: HubEndpoints) -> None:
     first = requests.get(f"{hubs.civitai}/api/v1/images?limit=1", timeout=30).json()
     last = requests.get(first["metadata"]["nextPage"], timeout=30).json()

@@ -138,7 +138,6 @@ def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploa
     assert (uploaded["name"], uploaded["content_type"], uploaded["size"]) == ("a.zip", "application/zip", 8)
     assert uploaded["urls"]["get"] == f"{hubs.replicate}/v1/files/{uploaded['id']}"
     assert uploaded["checksums"]["md5"] == uploaded["etag"]
-    assert call(hubs, "GET", f"/{uploaded['id']}").json() == uploaded
 
 
 def test_what_is_no_form_with_a_file_is_refused(hubs: HubEndpoints) -> None:
@@ -304,7 +303,6 @@ def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, 
         ({"owner": "local", "name": "new"}, 201),
         ({"owner": "stranger", "name": "new"}, 403),
         ({"owner": "maker", "name": "tuned"}, 409),
-        ({"owner": "local", "name": "new", "hardware": "abacus"}, 422),
         ({"owner": "local"}, 422),
         ({"owner": "local", "name": "new", "latest_version": "x", "description": None}, 201),
     ],
