@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -90,7 +90,7 @@ class CivitaiHub:
             metadata = {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)}
         kept = [model for model in page if not query.words or afterwards(model, query)]
         items = [model_in_list(each, query.all_levels) for each in kept]
-        return self._cacheable_answer(request, {"items": items, "metadata": metadata})
+        return json_answer({"items": items, "metadata": metadata})
 
     def _find(self, query: ModelQuery) -> Sequence[Model]:
         """The sorted models. A text search applies only the index's own filters here."""
@@ -105,17 +105,17 @@ class CivitaiHub:
         model = self.store.models.get(number)
         if model is None or not model.is_open:
             raise _refusal(404, f"No model with id {number}")
-        return self._cacheable_answer(request, model_by_id(model))
+        return json_answer(model_by_id(model))
 
     def version(self, request: Request) -> Response:
         model, version = self._version(_identifier(request.path_params["version_id"]))
-        return self._cacheable_answer(request, version_alone(model, version, self.store))
+        return json_answer(version_alone(model, version))
 
     def by_hash(self, request: Request) -> Response:
         found = self.store.by_hash.get(request.path_params["hash"].upper())
         if found is None:
             raise _refusal(404, "Model not found")
-        return self._cacheable_answer(request, version_alone(*found, self.store))
+        return json_answer(version_alone(*found))
 
     async def by_hashes(self, request: Request) -> Response:
         refusal = zod_refusal("", "too_big", "Too big: expected array to have <=100 items")
@@ -123,7 +123,7 @@ class CivitaiHub:
         if len(hashes) > 100:
             raise refusal
         found = [self.store.by_hash[key] for value in hashes if (key := str(value).upper()) in self.store.by_hash]
-        return json_answer([version_alone(*pair, self.store) for pair in found])
+        return json_answer([version_alone(*pair) for pair in found])
 
     def mini(self, request: Request) -> Response:
         model, version = self._version(_identifier(request.path_params["version_id"]))
@@ -132,7 +132,7 @@ class CivitaiHub:
             raise _refusal(404, "Missing model file")
         known = self.store.files.get(file.get("id", 0))
         answer = {
-            **{name: version_alone(model, version, self.store).get(name) for name in ("air", "baseModel")},
+            **{name: version_alone(model, version).get(name) for name in ("air", "baseModel")},
             "versionName": version.get("name"),
             "modelName": model.data.get("name"),
             "size": file.get("sizeKB"),
@@ -148,41 +148,21 @@ class CivitaiHub:
 
     def images(self, request: Request) -> Response:
         limit = number(request.query_params, "limit", 0, 200, 100)
-        found, offset = (
-            find_images(request.query_params, self.store),
-            number(request.query_params, "cursor", 0, _INT4, 0),
-        )
-        end, metadata = offset + limit, Json()
-        if limit and end < len(found):
-            metadata = {"nextCursor": str(end), "nextPage": _next_page(request, cursor=str(end))}
-        return json_answer({"items": found[offset:end], "metadata": metadata})
+        return json_answer({"items": find_images(request.query_params, self.store)[:limit], "metadata": {}})
 
     def creators(self, request: Request) -> Response:
         names = Counter(model.creator for model in self.store.models.values() if model.is_open and model.creator)
-        items = [{"username": name, "modelCount": count} for name, count in sorted(names.items())]
-        return self._paginate(request, items, "username", "username")
+        link = f"{self.origin}/api/v1/models?username="
+        items = [
+            {"username": name, "modelCount": count, "link": link + quote(name)} for name, count in sorted(names.items())
+        ]
+        return _counted(request, items)
 
     def tags(self, request: Request) -> Response:
         models = [model for model in self.store.models.values() if model.is_open]
         names = {str(tag).lower() for model in models for tag in model.data.get("tags") or []}
-        return self._paginate(request, [{"name": name} for name in sorted(names)], "name", "tag")
-
-    def _paginate(self, request: Request, items: list[Json], name: str, name_of_filter: str) -> Response:
-        """The items whose `name` has the text that was asked for, each with the address of its models."""
-        wanted = request.query_params.get("query", "").lower()
-        found = [item for item in items if wanted in item[name].lower()]
-        limit = number(request.query_params, "limit", 0, 200, 20) or len(found) or 1
-        page = number(request.query_params, "page", 1, _INT4, 1)
-        pages = -(-len(found) // limit)
-        metadata: Json = {"totalItems": len(found), "currentPage": page, "pageSize": limit, "totalPages": pages}
-        if page < pages:
-            metadata["nextPage"] = _next_page(request, page=page + 1)
-        link = f"{self.origin}/api/v1/models?"
-        shown = [
-            {**item, "link": link + urlencode({name_of_filter: item[name]})}
-            for item in found[(page - 1) * limit : page * limit]
-        ]
-        return json_answer({"items": shown, "metadata": metadata})
+        link = f"{self.origin}/api/v1/models?tag="
+        return _counted(request, [{"name": name, "link": link + quote(name)} for name in sorted(names)])
 
     def enums(self, _request: Request) -> Response:
         return json_answer(self.store.enums)
@@ -243,11 +223,6 @@ class CivitaiHub:
     def _is_signed_in(self, request: Request) -> bool:
         return self.store.access.is_signed_in("civitai", _token(request))
 
-    def _cacheable_answer(self, request: Request, data: Any) -> Response:
-        """The CDN caches anonymous responses, so changes can appear minutes late."""
-        public = "public, s-maxage=300, stale-while-revalidate=150"
-        return json_answer(data, headers={"Cache-Control": "private" if self._is_signed_in(request) else public})
-
 
 def _identifier(text: str) -> int:
     number = natural(text)
@@ -258,3 +233,14 @@ def _identifier(text: str) -> int:
 
 def _next_page(request: Request, **onwards: object) -> str:
     return str(request.url.remove_query_params("token").include_query_params(**onwards))
+
+
+def _counted(request: Request, items: list[Json]) -> Response:
+    """A page of a list whose pages are counted."""
+    limit = number(request.query_params, "limit", 0, 200, 20) or len(items) or 1
+    page = number(request.query_params, "page", 1, _INT4, 1)
+    pages = -(-len(items) // limit)
+    metadata: Json = {"totalItems": len(items), "currentPage": page, "pageSize": limit, "totalPages": pages}
+    if page < pages:
+        metadata["nextPage"] = _next_page(request, page=page + 1)
+    return json_answer({"items": items[(page - 1) * limit : page * limit], "metadata": metadata})

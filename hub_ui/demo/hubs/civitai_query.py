@@ -161,8 +161,8 @@ def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
     level = params.get("nsfw", "").lower()
     if level not in _LEVELS:
         raise zod_refusal("nsfw", "invalid_union", "Invalid input")
-    asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId", "imageId")}
-    items = [
+    asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId")}
+    return [
         _image_item(image, model, version)
         for model in sorted(store.models.values(), key=lambda model: -model.id)
         for version in model.versions
@@ -170,7 +170,6 @@ def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
         for image in version.get("images") or []
         if image_level(image) & _LEVELS[level]
     ]
-    return [item for item in items if asked["imageId"] in (0, item["id"])]
 
 
 def _image_item(data: Json, model: Model, version: Json) -> Json:

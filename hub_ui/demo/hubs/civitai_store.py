@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -40,7 +40,6 @@ class CivitaiStore:
     files: Mapping[int, HubFile]
     enums: Mapping[str, list[str]]
     access: Access
-    recorded_versions: Mapping[int, Json] = field(default_factory=dict)
 
     @cached_property
     def by_version(self) -> Mapping[int, tuple[Model, Json]]:
@@ -61,15 +60,7 @@ class CivitaiStore:
 
 def load_civitai(folder: DataFolder) -> CivitaiStore:
     files = {int(file_id): folder.hub_file(spec) for file_id, spec in folder.files.get("civitai", {}).items()}
-    recorded = {
-        int(data["id"]): data
-        for pattern in ("civitai_info_sidecar_*.json", "civitai_version_*.json")
-        for data in folder.objects(pattern)
-        if "modelId" in data and "id" in data
-    }
     objects = {int(data["id"]): data for data in folder.objects("civitai_model_*.json") if "id" in data}
-    for version in recorded.values():
-        _adopt(objects, version)
     deleted, ghosts = folder.deletions("civitai"), folder.ghosts("civitai")
     models = {
         number: Model(
@@ -84,19 +75,9 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
     return CivitaiStore(
         models=models,
         files=files,
-        enums=folder.optional("civitai_enums_from_source_2026-08.json", json.loads(_ENUMS.read_text())),
+        enums=json.loads(_ENUMS.read_text()),
         access=folder.access,
-        recorded_versions=recorded,
     )
-
-
-def _adopt(objects: dict[int, Json], version: Json) -> None:
-    """Adds a recorded version to its model, or creates the model."""
-    number, about = int(version["modelId"]), version.get("model") or {}
-    new = {"id": number, "name": f"Model {number}", "type": "LORA", "description": None, "tags": [], **about}
-    model = objects.setdefault(number, {**new, "stats": version.get("stats") or {}, "modelVersions": []})
-    if all(int(each["id"]) != int(version["id"]) for each in model["modelVersions"]):
-        model["modelVersions"] = [*model["modelVersions"], _without(version, "model")]
 
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
@@ -110,11 +91,6 @@ _ONLY_BY_VERSION = (
     "trainingDetails", "licensingFee",
 )  # fmt: skip
 _ONLY_IN_LIST = ("hasMeta", "hasPositivePrompt", "onSite", "remixOfId", "minor", "poi")
-_AIR_TYPES = {"LORA": "lora", "LoCon": "lycoris", "DoRA": "dora", "Checkpoint": "checkpoint"}
-_AIR_ECOSYSTEMS = {
-    "pony": "sdxl", "illustrious": "sdxl", "noobai": "sdxl", "sdxl": "sdxl", "sd 1": "sd1", "sd 2": "sd2",
-    "flux.1": "flux1", "flux.2": "flux2",
-}  # fmt: skip
 
 
 def image_level(image: Json) -> int:
@@ -142,23 +118,11 @@ def model_by_id(model: Model) -> Json:
     return {**model.data, "modelVersions": [_version_in_model(version) for version in model.versions]}
 
 
-def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
+def version_alone(model: Model, version: Json) -> Json:
     """The version with its model's name, as in `/model-versions/:id` and by-hash."""
-    recorded = store.recorded_versions.get(int(version["id"]))
-    if recorded is not None:
-        return recorded
     about = {key: model.data[key] for key in ("name", "type", "nsfw", "poi", "mode") if key in model.data}
-    shown = {"air": air(model, version), **version, "modelId": model.id, "model": about}
+    shown = {**version, "modelId": model.id, "model": about}
     return _version_by_itself(shown) if model.is_sample else shown
-
-
-def air(model: Model, version: Json) -> str:
-    """The AIR, with `sdxl` for Pony and Illustrious. Source: civitai, src/shared/utils/air.ts."""
-    base = str(version.get("baseModel", "")).lower()
-    own = base.replace(" ", "") or "other"
-    ecosystem = next((root for start, root in _AIR_ECOSYSTEMS.items() if base.startswith(start)), own)
-    kind = _AIR_TYPES.get(str(model.data.get("type")), "unknown")
-    return f"urn:air:{ecosystem}:{kind}:civitai:{model.id}@{version['id']}"
 
 
 def _version_in_list(version: Json) -> Json:

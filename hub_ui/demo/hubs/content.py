@@ -109,21 +109,15 @@ _MAX_HEADER = 100_000_000
 
 def civitai_hashes(content: Content) -> dict[str, str]:
     """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
-    start = header_bytes(content)
-    whole, tensors, crc32, tree = hashlib.sha256(start), hashlib.sha256(), zlib.crc32(start), blake3(start)
-    for chunk in chunks(content, len(start)):
-        whole.update(chunk)
-        tensors.update(chunk)
-        tree.update(chunk)
-        crc32 = zlib.crc32(chunk, crc32)
-    v1 = content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES) if content.size >= 2 * _AUTO_V1_AT else b""
+    data, start = content.read(0, content.size), len(header_bytes(content))
+    v1 = data[_AUTO_V1_AT : _AUTO_V1_AT + _AUTO_V1_BYTES] if content.size >= 2 * _AUTO_V1_AT else b""
     found = {
         "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
-        "AutoV2": whole.hexdigest()[:10],
-        "SHA256": whole.hexdigest(),
-        "CRC32": f"{crc32:08x}",
-        "BLAKE3": tree.hexdigest(),
-        "AutoV3": tensors.hexdigest()[:12] if start else "",
+        "AutoV2": content.sha256[:10],
+        "SHA256": content.sha256,
+        "CRC32": f"{zlib.crc32(data):08x}",
+        "BLAKE3": blake3(data).hexdigest(),
+        "AutoV3": hashlib.sha256(data[start:]).hexdigest()[:12] if start else "",
     }
     return {name: value.upper() for name, value in found.items() if value}
 

@@ -35,7 +35,6 @@ class SpaceEndpoints:
         space = "/api/spaces/{owner}/{name}"
         return [
             Route("/api/repos/create", self.create, methods=["POST"]),
-            Route("/api/repos/delete", self.delete, methods=["DELETE"]),
             Route("/api/validate-yaml", self.validate_card, methods=["POST"]),
             self._on_space(space + "/preupload/main", preupload, "POST"),
             self._on_space(space + "/commit/main", self.commit, "POST"),
@@ -85,11 +84,6 @@ class SpaceEndpoints:
         first = {".gitattributes": text_file(".gitattributes", _ATTRIBUTES), CARD: text_file(CARD, card.encode())}
         self._add_commit(Repo(id=name, info=info, commits=()), "initial commit", first)
         return json_answer({"url": url, "name": name, "id": info["_id"]})
-
-    async def delete(self, request: Request) -> Response:
-        if self.hub.spaces.pop(self._own_name(request, await _body(request)), None) is None:
-            raise not_found(request)
-        return Response("OK")
 
     async def validate_card(self, _request: Request) -> Response:
         return json_answer({"errors": [], "warnings": []})

@@ -18,6 +18,7 @@ from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems
 _PAGE = 25
 _OWNER = "local"
 _ACCOUNT = {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""}
+_HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
 _REQUIRED = ("owner", "name", "visibility", "hardware")
 _OPTIONAL = ("description", "github_url", "paper_url", "license_url", "cover_image_url")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -84,7 +85,7 @@ class ReplicateHub:
         return json_answer(_ACCOUNT)
 
     async def hardware(self, _request: Request) -> Response:
-        return json_answer(self.store.hardware)
+        return json_answer(_HARDWARE)
 
     async def model(self, request: Request) -> Response:
         return json_answer(self._model(request))
@@ -97,12 +98,12 @@ class ReplicateHub:
         return _or_not_found(self.store.version(full_name(self._model(request)), request.path_params["version"]))
 
     async def collections(self, request: Request) -> Response:
-        brief = [{key: value for key, value in each.items() if key != "models"} for each in self.store.collections]
+        found = self.store.collections.values()
+        brief = [{key: value for key, value in each.items() if key != "models"} for each in found]
         return self._page(request, brief, size=len(brief) or 1)
 
     async def collection(self, request: Request) -> Response:
-        slug = request.path_params["slug"]
-        found = next((each for each in self.store.collections if each["slug"] == slug), None)
+        found = self.store.collections.get(request.path_params["slug"])
         if found is None:
             raise _not_found()
         named = (self.store.model(each) if isinstance(each, str) else each for each in found["models"])
@@ -124,7 +125,7 @@ class ReplicateHub:
             "run_count": 0,
             **dict.fromkeys(("default_example", "latest_version")),
         }
-        self.store.add_model(model)
+        self.store.models[full_name(model)] = model
         return json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:

@@ -3,8 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,42 +48,28 @@ def fine_tune_version(version_id: str, made: str, trainer: Mapping[str, Any]) ->
     }
 
 
-_HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
-_PROGRESS = {"starting": 0, "processing": 1}
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReplicateStore:
-    """`models` by `owner/name`. `versions` by model; those whose model is unknown stand under the empty name."""
+    """`models` by `owner/name`; `unlisted` are in no list. `versions` are of both, by model and id."""
 
     models: dict[str, Json]
     versions: dict[str, dict[str, Json]]
     predictions: Mapping[str, Json]
     trainings: Mapping[str, Json]
-    collections: tuple[Json, ...]
-    hardware: tuple[Json, ...]
+    collections: Mapping[str, Json]
     weights: dict[str, HubFile]
     access: Access
-    ghosts: frozenset[str] = field(default_factory=frozenset)
-    unlisted: Mapping[str, Json] = field(default_factory=official)
+    ghosts: frozenset[str]
+    unlisted: Mapping[str, Json]
 
     def version(self, model: str, version_id: str) -> Json | None:
-        if model in self.unlisted and self.unlisted[model]["latest_version"]["id"] == version_id:
-            return dict(self.unlisted[model]["latest_version"])
-        return self.versions.get(model, {}).get(version_id) or self.versions[""].get(version_id)
+        return self.versions.get(model, {}).get(version_id)
 
     def model(self, name: str) -> Json | None:
-        """Also finds unlisted models."""
         return self.models.get(name) or self.unlisted.get(name)
 
     def model_of(self, version_id: str) -> str | None:
-        listed = (model for model, versions in self.versions.items() if model and version_id in versions)
-        unlisted = (name for name, model in self.unlisted.items() if model["latest_version"]["id"] == version_id)
-        return next(listed, None) or next(unlisted, None)
-
-    def add_model(self, model: Json) -> None:
-        self.models[full_name(model)] = model
-        self.versions[full_name(model)] = {}
+        return next((model for model, versions in self.versions.items() if version_id in versions), None)
 
     def add_version(self, name: str, version: Json, weights: HubFile) -> None:
         """Adds the latest version of a model."""
@@ -94,29 +79,26 @@ class ReplicateStore:
 
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
-    deleted = folder.deletions("replicate")
-    # Later recordings of a model replace earlier ones and list entries; the versions of all remain available.
-    patterns = ("replicate_models_list_page.json", "replicate_models_search_*.json", "replicate_collection_*.json")
-    pages = [page.get("results") or page.get("models") or [] for each in patterns for page in folder.objects(each)]
-    found = [*chain.from_iterable(pages), *folder.objects("replicate_model_*.json")]
-    recorded = [model for model in found if _is_model(model) and full_name(model) not in deleted]
-    models = {full_name(model): model for model in recorded}
-    predictions = _latest(folder.objects("replicate_prediction_*.json"))
-    trainings = _latest(folder.objects("replicate_training*.json"))
-    collections = folder.optional("replicate_collections_list.json", {"results": []})["results"]
-    listed = {data["slug"]: {**data, "models": []} for data in collections}
-    full = {data["slug"]: data for data in folder.objects("replicate_collection_*.json")}
-    versions = _versions(folder, recorded, [*predictions.values(), *trainings.values()])
+    deleted, unlisted = folder.deletions("replicate"), official()
+    found = [model for model in folder.objects("replicate_model_*.json") if "owner" in model]
+    recorded = [model for model in found if full_name(model) not in deleted]
+    versions: dict[str, dict[str, Json]] = {}
+    for model in [*recorded, *unlisted.values()]:
+        if version := model.get("latest_version"):
+            versions.setdefault(full_name(model), {})[str(version["id"])] = version
+    for version in folder.objects("replicate_version_*.json"):
+        versions.setdefault(str(version.pop("model", None)), {})[str(version["id"])] = version
     return ReplicateStore(
-        models=models,
+        # Later recordings of a model replace earlier ones; the versions of all remain available.
+        models={full_name(model): model for model in recorded},
         versions=versions,
-        predictions=predictions,
-        trainings=trainings,
-        collections=tuple({**listed, **full}.values()),
-        hardware=tuple(folder.optional("replicate_hardware_list.json", _HARDWARE)),
+        predictions=_by_id(folder.objects("replicate_prediction_*.json")),
+        trainings=_by_id(folder.objects("replicate_training*.json")),
+        collections={str(data["slug"]): data for data in folder.objects("replicate_collection_*.json")},
         weights={name: folder.hub_file(spec) for name, spec in folder.files.get("replicate", {}).items()},
         access=folder.access,
         ghosts=folder.ghosts("replicate"),
+        unlisted=unlisted,
     )
 
 
@@ -124,28 +106,8 @@ def full_name(model: Mapping[str, Any]) -> str:
     return f"{model['owner']}/{model['name']}"
 
 
-def _is_model(data: object) -> bool:
-    """A collection may contain names instead of model objects."""
-    return isinstance(data, dict) and bool(data.get("owner") and data.get("name"))
-
-
-def _latest(objects: Iterable[Json]) -> dict[str, Json]:
-    """For each id, the recording with the most progress."""
-    by_progress = sorted(objects, key=lambda run: _PROGRESS.get(str(run.get("status")), 2))
-    return {str(run["id"]): run for run in by_progress if "id" in run}
-
-
-def _versions(folder: DataFolder, models: list[Json], runs: list[Json]) -> dict[str, dict[str, Json]]:
-    found: dict[str, dict[str, Json]] = {"": {}, **{full_name(model): {} for model in models}}
-    for model in models:
-        if version := model.get("latest_version"):
-            found[full_name(model)][str(version["id"])] = version
-    owners = {str(run["version"]): str(run["model"]) for run in runs if run.get("version") and run.get("model")}
-    owners |= {version_id: name for name, versions in found.items() for version_id in versions}
-    for version in folder.objects("replicate_version_*.json"):
-        name = str(version.pop("model", None) or owners.get(str(version["id"])))
-        found.get(name, found[""])[str(version["id"])] = version
-    return found
+def _by_id(runs: Iterable[Json]) -> dict[str, Json]:
+    return {str(run["id"]): run for run in runs if "id" in run}
 
 
 def schemas_of(version: Mapping[str, Any] | None) -> Json:

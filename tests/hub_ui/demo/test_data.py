@@ -87,7 +87,8 @@ def test_the_hubs_read_all_of_it(
             "civitai_model_*.json",
             ("civitai_model_*.json", "civitai_models_*.json"),
             # Of a version alone, and what CivitAI has written since its early access is paid.
-            {"earlyAccessDeadline", "licensingFee", "paidAccess", "uploadType", "usageControl", "endsAt", "permanent"},
+            {"air", "earlyAccessDeadline", "licensingFee", "paidAccess", "uploadType", "usageControl"}
+            | {"endsAt", "permanent"},
         ),
         # Of lists, and of cards: the recordings have cards as text.
         ("hf_model_*.json", ("hf_model_*.json",), {"trendingScore", "instance_prompt", "library_name", "widget"}),
@@ -178,7 +179,7 @@ def test_a_model_of_civitai_names_the_bases_of_its_versions(civitai: CivitaiStor
 
 
 def test_replicate_has_weights_for_every_fine_tune(replicate: ReplicateStore) -> None:
-    versions = {f"{name}:{version}" for name, found in replicate.versions.items() for version in found}
+    versions = {f"{name}:{version}" for name in replicate.models for version in replicate.versions.get(name, {})}
     assert versions - set(replicate.weights) == {name for name in versions if name.startswith("clearwater/")}
 
 

@@ -47,7 +47,6 @@ def images(hubs: HubEndpoints, **params: Any) -> list[dict[str, Any]]:
         ({"nsfw": "Mature"}, [4030, 4020, 4001, 4002]),
         ({"nsfw": "X"}, [4030, 4020, 4010, 4001, 4002]),
         ({"modelVersionId": 2020}, [4020]),
-        ({"imageId": 4001}, [4001]),
     ],
 )
 def test_levels_and_filters_choose_the_pictures(
@@ -58,11 +57,5 @@ def test_levels_and_filters_choose_the_pictures(
 
 
 def test_the_level_is_a_word_here(hubs: HubEndpoints) -> None:
-    (image,) = images(hubs, nsfw="true", imageId=4010)
+    image = next(each for each in images(hubs, nsfw="true") if each["browsingLevel"] == 8)
     assert (image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) == ("X", 8, True)
-
-
-def test_pages_end_without_a_cursor(hubs: HubEndpoints) -> None:
-    first = requests.get(f"{hubs.civitai}/api/v1/images?limit=1", timeout=30).json()
-    last = requests.get(first["metadata"]["nextPage"], timeout=30).json()
-    assert (first["metadata"]["nextCursor"], last["metadata"]) == ("1", {})

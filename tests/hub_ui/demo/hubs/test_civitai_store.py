@@ -6,30 +6,16 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, air, image_level, load_civitai
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
-VERSION = {"id": 20, "modelId": 2, "name": "v1", "model": {"name": "Two", "type": "LoCon", "nsfw": True}, "files": []}
 
 
 def load(path: Path, **files: Any) -> CivitaiStore:
     for name, data in files.items():
         (path / f"{name}.json").write_text(json.dumps(data))
     return load_civitai(DataFolder(path=path, origins=ORIGINS))
-
-
-def test_a_version_without_its_model_becomes_a_model(tmp_path: Path) -> None:
-    store = load(tmp_path, civitai_version_20=VERSION)
-    assert (store.models[2].data["name"], store.models[2].data["type"]) == ("Two", "LoCon")
-    assert [version["id"] for version in store.models[2].versions] == [20]
-
-
-def test_a_version_joins_the_model_that_lacks_it(tmp_path: Path) -> None:
-    model = {"id": 2, "name": "Whole", "modelVersions": [{"id": 21, "name": "v2"}]}
-    store = load(tmp_path, civitai_model_2=model, civitai_info_sidecar_x=VERSION)
-    assert store.models[2].data["name"] == "Whole"
-    assert [version["id"] for version in store.models[2].versions] == [21, 20]
 
 
 def test_a_deleted_model_is_gone_and_a_ghost_is_only_listed(tmp_path: Path) -> None:
@@ -70,16 +56,3 @@ def test_a_hash_that_two_versions_share_finds_the_oldest(tmp_path: Path) -> None
 )
 def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], expected: int) -> None:
     assert image_level(image) == expected
-
-
-@pytest.mark.parametrize(
-    ("base", "kind", "expected"),
-    [
-        ("Pony", "LORA", "urn:air:sdxl:lora:civitai:1@2"),
-        ("SD 1.5", "LoCon", "urn:air:sd1:lycoris:civitai:1@2"),
-        ("Flux.1 D", "DoRA", "urn:air:flux1:dora:civitai:1@2"),
-        ("Krea 2", "Wildcards", "urn:air:krea2:unknown:civitai:1@2"),
-    ],
-)
-def test_an_air_names_the_root_ecosystem(base: str, kind: str, expected: str) -> None:
-    assert air(Model(id=1, data={"type": kind}), {"id": 2, "baseModel": base}) == expected
