@@ -21,8 +21,7 @@ from starlette.types import ASGIApp
 from connectors.civitai.parse import LORA_TYPES
 from hub_ui.demo.hubs.answers import RefusalError, answer_refusal, bearer
 from hub_ui.demo.hubs.civitai import CivitaiHub
-from hub_ui.demo.hubs.civitai_query import ModelQuery
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, ModelQuery
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Access
 from hub_ui.demo.hubs.huggingface import list_item, page_answer

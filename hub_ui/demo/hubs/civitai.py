@@ -13,19 +13,23 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body, natural
-from hub_ui.demo.hubs.civitai_query import (
+from hub_ui.demo.hubs.civitai_store import (
+    CivitaiStore,
+    Model,
     ModelQuery,
     afterwards,
     find_images,
     in_index,
     is_paid,
+    model_by_id,
+    model_in_list,
     number,
     parse_query,
     relevance,
     sort_key,
+    version_alone,
     zod_refusal,
 )
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, model_by_id, model_in_list, version_alone
 from hub_ui.demo.hubs.delivery import Delivery, attachment
 from hub_ui.demo.hubs.folder import HubFile, Json
 
@@ -190,7 +194,7 @@ class CivitaiHub:
         access, is_gated = known.access if known else None, self._is_gated(version, known)
         if model.data.get("mode") == "Archived" or access == "archived":
             raise _refusal(410, "Model archived, not available for download")
-        if model.data.get("mode") == "TakenDown" or access == "removed":
+        if model.data.get("mode") == "TakenDown":
             raise _refusal(404, "File not found")
         # The login is checked first, so anonymous callers cannot see early access.
         if (is_gated or access == "login") and not self._is_signed_in(request):

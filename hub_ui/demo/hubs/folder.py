@@ -47,7 +47,7 @@ class DataFolderError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class HubFile:
-    """`access` is None, "login", "gated", "private", "paid", "disabled", "removed" or "archived"."""
+    """`access` is None, "login", "gated", "private", "paid", "disabled" or "archived"."""
 
     content: Content
     access: str | None = None
@@ -124,10 +124,6 @@ class DataFolder:
             tokens={hub: frozenset(tokens) for hub, tokens in raw.get("tokens", {}).items()},
             grants={token: frozenset(map(str, names)) for token, names in raw.get("grants", {}).items()},
         )
-
-    def deletions(self, hub: str) -> frozenset[str]:
-        """Deleted everywhere, lists included."""
-        return frozenset(map(str, self.optional("deleted.json", {}).get(hub, [])))
 
     def ghosts(self, hub: str) -> frozenset[str]:
         """Deleted but still in lists, as on a cached page."""

@@ -229,7 +229,7 @@ class HuggingFaceHub:
         self.check_token(request)
         repos = self.spaces if request.url.path.startswith(("/api/spaces/", "/spaces/")) else self.store.repos
         repo = repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
-        if repo is None or repo.is_ghost or repo.access == "removed" or not self._may_see(request, repo):
+        if repo is None or repo.is_ghost or not self._may_see(request, repo):
             raise not_found(request)
         return repo
 

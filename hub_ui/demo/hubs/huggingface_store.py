@@ -153,11 +153,9 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
     cards = {_repo_id(path.stem): path for path in sorted(folder.path.glob("hf_readme_*.md"))}
     histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
     listed: Json = folder.files.get("huggingface", {})
-    deleted, ghosts = folder.deletions("huggingface"), folder.ghosts("huggingface")
+    ghosts = folder.ghosts("huggingface")
     repos = {}
     for name in dict.fromkeys([*infos, *cards, *histories, *listed]):
-        if name in deleted:
-            continue
         info, history = infos.get(name, {}), histories.get(name, {})
         history = history if isinstance(history, dict) else {"commits": history}
         files = {path: folder.hub_file(spec) for path, spec in listed.get(name, {}).items() if isinstance(spec, dict)}
@@ -240,8 +238,6 @@ TRUE = ("true", "1", "True")
 
 def matches(repo: Repo, query: QueryParams) -> bool:
     """Filters are ANDed, and so are several values of `filter`."""
-    if repo.access == "removed" and not repo.is_ghost:
-        return False
     return all(holds(repo, query.getlist(name)) for name, holds in _FILTERS.items() if name in query)
 
 

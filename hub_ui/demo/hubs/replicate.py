@@ -176,7 +176,7 @@ class ReplicateHub:
         self.trainings.settle()
         name = f"{full_name(request.path_params)}:{request.path_params['version']}"
         file = self.store.weights.get(name)
-        if file is None or file.access == "removed":
+        if file is None:
             return html_answer("Not found", "There are no weights here.", 404)
         return RedirectResponse(self._publish(name, file), 302)
 

@@ -79,9 +79,8 @@ class ReplicateStore:
 
 
 def load_replicate(folder: DataFolder) -> ReplicateStore:
-    deleted, unlisted = folder.deletions("replicate"), official()
-    found = [model for model in folder.objects("replicate_model_*.json") if "owner" in model]
-    recorded = [model for model in found if full_name(model) not in deleted]
+    unlisted = official()
+    recorded = [model for model in folder.objects("replicate_model_*.json") if "owner" in model]
     versions: dict[str, dict[str, Json]] = {}
     for model in [*recorded, *unlisted.values()]:
         if version := model.get("latest_version"):

@@ -200,3 +200,26 @@ def test_who_asks_for_which_file_decides(
 def test_a_wrong_token_counts_as_none(hubs: HubEndpoints) -> None:
     assert download(hubs, "2001", "civ_wrong").status_code == 307
     assert download(hubs, "2002", "civ_wrong").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, [4020, 4001]),
+        ({"nsfw": "Mature"}, [4020, 4001, 4002]),
+        ({"nsfw": "X"}, [4020, 4010, 4001, 4002]),
+        ({"modelVersionId": 2020}, [4020]),
+    ],
+)
+def test_levels_and_filters_choose_the_pictures(
+    hubs: HubEndpoints, params: dict[str, Any], expected: list[int]
+) -> None:
+    assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
+
+
+def test_the_level_of_a_picture_is_a_word_there(hubs: HubEndpoints) -> None:
+    images = ask(hubs, "images", nsfw="true", limit=2).json()["items"]
+    assert [(image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) for image in images] == [
+        ("None", 1, False),
+        ("X", 8, True),
+    ]

@@ -130,10 +130,6 @@ def test_a_query_means_a_repository_or_not(query: str, expected: bool) -> None:
     assert matches(repo("Owner/name"), QueryParams(query)) is expected
 
 
-def test_a_removed_repository_is_in_no_list() -> None:
-    assert not matches(repo("o/n", "removed"), QueryParams(""))
-
-
 @pytest.mark.parametrize(("sort", "expected"), [("likes", ["o/b", "o/a"]), ("lastModified", ["o/a", "o/b"])])
 def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
     a = repo("o/a", likes=1, lastModified="2026-02-01T00:00:00.000Z")
