@@ -80,7 +80,6 @@ class CivitaiHub:
             Route("/api/v1/enums", self.enums),
             Route("/api/v1/me", self.me),
             Route("/api/download/models/{version_id}", self.download),
-            Route("/models/{model_id}/{slug:path}", self.model_page),
             Route("/models/{model_id}", self.model_page),
         ]
 
@@ -160,13 +159,13 @@ class CivitaiHub:
         items = [
             {"username": name, "modelCount": count, "link": link + quote(name)} for name, count in sorted(names.items())
         ]
-        return _counted(request, items)
+        return _count_answer(request, items)
 
     def tags(self, request: Request) -> Response:
         models = [model for model in self.store.models.values() if model.is_open]
         names = {str(tag).lower() for model in models for tag in model.data.get("tags") or []}
         link = f"{self.origin}/api/v1/models?tag="
-        return _counted(request, [{"name": name, "link": link + quote(name)} for name in sorted(names)])
+        return _count_answer(request, [{"name": name, "link": link + quote(name)} for name in sorted(names)])
 
     def enums(self, _request: Request) -> Response:
         return json_answer(self.store.enums)
@@ -239,7 +238,7 @@ def _next_page(request: Request, **onwards: object) -> str:
     return str(request.url.remove_query_params("token").include_query_params(**onwards))
 
 
-def _counted(request: Request, items: list[Json]) -> Response:
+def _count_answer(request: Request, items: list[Json]) -> Response:
     """A page of a list whose pages are counted."""
     limit = number(request.query_params, "limit", 0, 200, 20) or len(items) or 1
     page = number(request.query_params, "page", 1, _INT4, 1)

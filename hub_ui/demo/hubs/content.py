@@ -18,6 +18,9 @@ from typing import Any
 
 from blake3 import blake3
 
+from connectors.errors import BadHeader, NotWeights
+from connectors.weights.header import DTYPE_BITS, header_length
+
 CHUNK = 256 * 1024
 
 
@@ -43,11 +46,6 @@ def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterato
     end = content.size if stop is None else stop
     for at in range(start, end, CHUNK):
         yield content.read(at, min(at + CHUNK, end))
-
-
-def git_blob_id(data: bytes) -> str:
-    """The git blob id: the Hugging Face Hub's `oid`, and the ETag of a small file."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +101,6 @@ class Joined(Content):
 
 # Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
 _AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
-# The limit of the safetensors library.
-_MAX_HEADER = 100_000_000
 
 
 def civitai_hashes(content: Content) -> dict[str, str]:
@@ -124,16 +120,12 @@ def civitai_hashes(content: Content) -> dict[str, str]:
 
 def header_bytes(content: Content) -> bytes:
     """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
-    length = int.from_bytes(content.read(0, 8), "little")
-    fits = 0 < length <= min(content.size - 8, _MAX_HEADER)
-    start = content.read(0, 8 + length) if fits else b""
-    return start if start[8:9] == b"{" else b""
+    try:
+        return content.read(0, 8 + header_length(content.read(0, 9)))
+    except (BadHeader, NotWeights):
+        return b""
 
 
-DTYPE_BYTES = {
-    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
-    "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
-}  # fmt: skip
 # Bits of a random element to keep and to set, so that every float is finite and as small as a weight.
 _FLOAT_BITS = {
     "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
@@ -209,7 +201,7 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return Noise(pattern=pattern, length=DTYPE_BYTES[dtype] * math.prod(shape))
+        return Noise(pattern=pattern, length=DTYPE_BITS[dtype] // 8 * math.prod(shape))
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
@@ -223,7 +215,7 @@ def _pattern(dtype: str, seed: int) -> bytes:
         return bytes(byte & 1 for byte in noise)
     if dtype not in _FLOAT_BITS:
         return noise
-    width = DTYPE_BYTES[dtype]
+    width = DTYPE_BITS[dtype] // 8
     # One large integer, because a Python loop over the elements takes a second.
     keep, always = (
         int.from_bytes(bits.to_bytes(width, "little") * (_PATTERN_BYTES // width), "little")

@@ -140,19 +140,13 @@ def picture_routes(data: Path) -> list[BaseRoute]:
             return Response("Not Found", 404)
         if not wanted.get("width", "").isdecimal() or is_video:
             return FileResponse(path)
-        return _narrow(path, int(wanted["width"]))
+        with Image.open(path) as image:
+            written = io.BytesIO()
+            image.thumbnail((max(int(wanted["width"]), 1), image.height))
+            image.save(written, format=image.format)
+            return Response(written.getvalue(), media_type=image.get_format_mimetype())
 
     return [Route("/pictures/{name:path}", picture)]
-
-
-def _narrow(path: Path, width: int) -> Response:
-    """The image at most `width` pixels wide, in the same format."""
-    with Image.open(path) as image:
-        if width <= 0 or image.width <= width:
-            return FileResponse(path)
-        small, written = image.resize((width, max(1, round(image.height * width / image.width)))), io.BytesIO()
-        small.save(written, format=image.format)
-        return Response(written.getvalue(), media_type=image.get_format_mimetype())
 
 
 def draw_picture(

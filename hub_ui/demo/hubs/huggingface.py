@@ -253,7 +253,7 @@ class HuggingFaceHub:
         if repo.access == "disabled":
             raise refusal(403, "Access to this resource is disabled.")
         token = bearer(request)
-        if not repo.gated or self.store.access.is_granted(token, repo.id):
+        if not repo.is_gated or self.store.access.is_granted(token, repo.id):
             return
         restricted = f"Access to model {repo.id} is restricted"
         if not token:

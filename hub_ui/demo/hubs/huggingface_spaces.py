@@ -15,7 +15,7 @@ from hub_ui.demo.hubs.answers import bearer, json_answer, json_body
 from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, not_found, refusal
-from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, front_matter, hub_tags, stable_hex
+from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, hub_tags, read_card, stable_hex
 
 # What the Hub puts into a new repo, beside a card.
 _ATTRIBUTES = b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
@@ -118,8 +118,7 @@ class SpaceEndpoints:
         tree = "\n".join(f"{path} {file.oid}" for path, file in sorted(files.items()))
         sha = stable_hex(space.id.encode(), title.encode(), now().encode(), tree.encode())
         commit = Commit(sha=sha, date=now(), title=title, files=dict(sorted(files.items())))
-        content = files[CARD].content if CARD in files else None
-        card = front_matter(content.read(0, content.size).decode(errors="replace")) if content else {}
+        card = read_card(files)
         space = replace(space, commits=(commit, *space.commits))
         known = {
             "sdk": card.get("sdk") or space.info["sdk"],

@@ -1,7 +1,6 @@
 """Hugging Face repositories and model cards of a data folder, and the filters of `/api/models`."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,29 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
+from huggingface_hub.utils.sha import git_hash
 from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.content import CHUNK, Content, InMemory, git_blob_id
+from connectors.claims.card import split_card
+from hub_ui.demo.hubs.content import CHUNK, Content, InMemory
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
-# Only at the start, where diffusers scripts leave a blank line: further down `---` is a horizontal rule.
-_FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
 
-def front_matter(card: str) -> Json:
-    match = _FRONT_MATTER.match(card)
-    if not match:
-        return {}
-    try:
-        data = yaml.safe_load(match.group(1))
-    except yaml.YAMLError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
+def hub_tags(data: Mapping[str, Any], files: Iterable[str]) -> list[str]:
     """In the Hub's order, with `base_model:X` and `base_model:adapter:X`. Source: hub-docs, docs/hub/model-cards.md."""
     formats = ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
     tags = [*_texts(data.get("library_name")), *formats, *_texts(data.get("pipeline_tag"))]
@@ -44,13 +31,13 @@ def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*tags, "region:us"]))
 
 
-def relation(data: Json) -> str:
+def relation(data: Mapping[str, Any]) -> str:
     written = data.get("base_model_relation")
     is_adapter = data.get("library_name") == "peft" or not _LORA_TAGS.isdisjoint(_texts(data.get("tags")))
     return str(written) if written else ("adapter" if is_adapter else "finetune")
 
 
-def base_models(data: Json) -> Json | None:
+def base_models(data: Mapping[str, Any]) -> Json | None:
     """The field of `expand=baseModels`."""
     bases = _texts(data.get("base_model"))
     return {"relation": relation(data), "models": [{"id": base} for base in bases]} if bases else None
@@ -100,8 +87,8 @@ class RepoFile:
         if "blobId" in self.recorded and self.content is None:
             return str(self.recorded["blobId"])
         if self.is_lfs or self.content is None:
-            return git_blob_id(self.pointer)
-        return git_blob_id(self.content.read(0, self.size))
+            return git_hash(self.pointer)
+        return git_hash(self.content.read(0, self.size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +115,7 @@ class Repo:
         return self.id.partition("/")[0]
 
     @property
-    def gated(self) -> bool:
+    def is_gated(self) -> bool:
         return self.access == "gated" or bool(self.info.get("gated"))
 
     @property
@@ -212,10 +199,15 @@ def stable_hex(*parts: bytes) -> str:
     return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()
 
 
+def read_card(files: Mapping[str, RepoFile]) -> Mapping[str, Any]:
+    """The front matter of the card among the files, if there is one."""
+    content = files[CARD].content if CARD in files else None
+    return split_card(content.read(0, CHUNK).decode(errors="replace"))[0] if content else {}
+
+
 def _describe(name: str, newest: Commit) -> Json:
     """The model object of a repository of which only files are known."""
-    readme = newest.files.get(CARD)
-    data = front_matter(readme.content.read(0, CHUNK).decode(errors="replace")) if readme and readme.content else {}
+    data = read_card(newest.files)
     return {
         "_id": stable_hex(name.encode())[:24],
         "id": name,
@@ -267,5 +259,5 @@ _FILTERS: Mapping[str, Callable[[Repo, Sequence[str]], bool]] = {
     "search": lambda repo, values: all(word in repo.id.lower() for word in values[-1].lower().split()),
     "author": lambda repo, values: values[-1].lower() == repo.author.lower(),
     "pipeline_tag": lambda repo, values: repo.info.get("pipeline_tag") == values[-1],
-    "gated": lambda repo, values: repo.gated == (values[-1].lower() in TRUE),
+    "gated": lambda repo, values: repo.is_gated == (values[-1].lower() in TRUE),
 }

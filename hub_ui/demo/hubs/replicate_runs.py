@@ -7,7 +7,7 @@ import secrets
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
@@ -38,14 +38,14 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """Recorded and new runs of one `kind`, `predictions` or `trainings`."""
+    """The runs of one `kind`, `predictions` or `trainings`: `over` has the recorded ones too."""
 
     kind: str
     origin: str
-    recorded: dict[str, Json]
+    over: dict[str, Json]
     now: Callable[[], float] = time.time
     seconds: float = SECONDS
-    made: dict[str, Run] = field(default_factory=dict)
+    working: dict[str, Run] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     def create(
@@ -80,17 +80,17 @@ class Runs:
         }
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
-            self.made[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
+            self.working[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
         # Nobody waits for the others: their clients are told of the beginning, however long that took.
         return (self.get(run_id) or data) if finished else data
 
     def get(self, run_id: str) -> Json | None:
         with self._lock:
-            run = self.made.get(run_id)
+            run = self.working.get(run_id)
             if run is None:
-                return self.recorded.get(run_id)
+                return self.over.get(run_id)
             worked = (self.now() - run.made) / self.seconds
-            if run.data["status"] in _OVER or worked < _STARTING_FOR:
+            if worked < _STARTING_FOR:
                 return run.data
             if worked >= 1:
                 return self._end(run)
@@ -100,7 +100,7 @@ class Runs:
 
     def settle(self) -> None:
         """Ends all runs that are due, so that their output exists before clients request the run."""
-        for run_id in list(self.made):
+        for run_id in list(self.working):
             self.get(run_id)
 
     def cancel(self, run_id: str) -> Json | None:
@@ -109,16 +109,13 @@ class Runs:
             data = self.get(run_id)
             if data is None or data["status"] in _OVER:
                 return data
-            canceled = {**data, "status": "canceled", "completed_at": _timestamp(self.now())}
-            if run_id in self.made:
-                self.made[run_id] = replace(self.made[run_id], data=canceled)
-            else:
-                self.recorded[run_id] = canceled
-            return canceled
+            self.working.pop(run_id, None)
+            self.over[run_id] = {**data, "status": "canceled", "completed_at": _timestamp(self.now())}
+            return self.over[run_id]
 
     def all(self) -> list[Json]:
         """Newest first."""
-        found = [self.get(run_id) for run_id in {**self.recorded, **self.made}]
+        found = [self.get(run_id) for run_id in {**self.over, **self.working}]
         return sorted((data for data in found if data), key=lambda data: str(data["created_at"]), reverse=True)
 
     def _end(self, run: Run) -> Json:
@@ -129,7 +126,8 @@ class Runs:
             end |= {"status": "failed", "error": run.error}
         else:
             end |= {"status": "succeeded", "output": run.output(run.data["id"])}
-        self.made[end["id"]] = replace(run, data=end)
+        self.over[end["id"]] = end
+        del self.working[end["id"]]
         return end
 
 

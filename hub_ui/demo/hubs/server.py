@@ -61,8 +61,8 @@ def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> M
     replicate = ReplicateHub(
         store=store,
         delivery=delivery,
-        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions), seconds=run_seconds),
-        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings), seconds=run_seconds),
+        predictions=Runs(kind="predictions", origin=origin, over=dict(store.predictions), seconds=run_seconds),
+        trainings=Runs(kind="trainings", origin=origin, over=dict(store.trainings), seconds=run_seconds),
         files=files,
         making=Making(store=store, delivery=delivery, files=files),
     )

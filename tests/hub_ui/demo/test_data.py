@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.claims.card import split_card
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
 from hub_ui.demo.hubs.content import InMemory, expand_tensors
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, Json, Origins
-from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, front_matter, load_huggingface
+from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
 from tests.corpus import RESPONSES, absence
 
@@ -106,7 +107,7 @@ def test_samples_have_no_field_that_real_answers_lack(
 def test_a_card_begins_with_front_matter(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     _, front, _ = text.split("---\n", 2)
-    assert yaml.safe_load(front) == front_matter(text) != {}
+    assert yaml.safe_load(front) == split_card(text)[0] != {}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load
 
 from hub_ui.demo.hubs.content import (
-    DTYPE_BYTES,
     Content,
     InMemory,
     Joined,
@@ -22,7 +21,6 @@ from hub_ui.demo.hubs.content import (
     civitai_hashes,
     expand_tensors,
     generate_safetensors,
-    git_blob_id,
     model_tar,
 )
 
@@ -50,10 +48,6 @@ def test_chunks_cover_exactly_the_part_asked_for() -> None:
     content = InMemory(data=bytes(600_000))
     assert [len(chunk) for chunk in chunks(content)] == [262144, 262144, 75712]
     assert [len(chunk) for chunk in chunks(content, 10, 20)] == [10]
-
-
-def test_a_blob_has_the_name_that_git_gives_it() -> None:
-    assert git_blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
 SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
@@ -134,7 +128,9 @@ def test_any_range_is_a_slice_of_the_whole(start: int, stop: int) -> None:
     assert content.read(start, stop) == whole(content)[start:stop]
 
 
-@pytest.mark.parametrize("dtype", sorted(set(DTYPE_BYTES) - {"U16", "U32", "U64"}))
+@pytest.mark.parametrize(
+    "dtype", ["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "I16", "F16", "BF16", "I32", "F32", "I64", "F64"]
+)
 def test_every_kind_of_number_is_finite_and_small(dtype: str) -> None:
     content = generate_safetensors({"tensors": {"x": [dtype, [1000]]}, "seed": 1})
     values = load(whole(content))["x"].to(torch.float64)

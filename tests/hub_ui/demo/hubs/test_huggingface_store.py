@@ -16,7 +16,6 @@ from hub_ui.demo.hubs.huggingface_store import (
     HuggingFaceStore,
     Repo,
     base_models,
-    front_matter,
     hub_tags,
     load_huggingface,
     matches,
@@ -75,19 +74,6 @@ def test_access_is_the_repository_s_or_that_of_a_file(tmp_path: Path) -> None:
 
 
 LORA = {"tags": ["lora"], "base_model": ["a/one", "b/two"], "license": "mit", "library_name": "diffusers"}
-
-
-def test_front_matter_is_read_at_the_start_only() -> None:
-    assert front_matter("---\ntitle: one\n---\ntext\n---\ntitle: two\n---\n") == {"title": "one"}
-    assert front_matter("text\n---\ntitle: two\n---\n") == {}
-
-
-def test_front_matter_survives_windows_line_ends_and_a_byte_order_mark() -> None:
-    assert front_matter("\ufeff---\r\ntitle: one\r\n---\r\ntext") == {"title": "one"}
-
-
-def test_broken_front_matter_is_none() -> None:
-    assert front_matter("---\n: [\n---\n") == front_matter("---\n- a list\n---\n") == {}
 
 
 def test_a_lora_card_gets_adapter_tags_for_each_base_model() -> None:

@@ -29,7 +29,7 @@ def clock() -> list[float]:
 
 @pytest.fixture
 def runs(clock: list[float]) -> Runs:
-    return Runs(kind="predictions", origin="http://r", recorded={"old": RECORDED}, now=lambda: clock[0])
+    return Runs(kind="predictions", origin="http://r", over={"old": RECORDED}, now=lambda: clock[0])
 
 
 def create(runs: Runs, *, finished: bool = False, **fields: Any) -> Json:
