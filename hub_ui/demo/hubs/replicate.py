@@ -1,9 +1,13 @@
 """Replicate's API: models, versions, predictions, trainings and the public weights of fine-tunes."""
 
+import hashlib
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -12,10 +16,12 @@ from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_ans
 from hub_ui.demo.hubs.content import model_tar
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems
+from hub_ui.demo.hubs.replicate_runs import Making, Runs, timestamp
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems, read_inputs
 
 _PAGE = 25
+_MOST_BYTES = 100 * 1024 * 1024
+_KEPT_SECONDS = 24 * 3600.0
 _OWNER = "local"
 _ACCOUNT = {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""}
 _HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
@@ -26,11 +32,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicateHub:
+    origin: str
     store: ReplicateStore
     delivery: Delivery
     predictions: Runs
     trainings: Runs
-    files: Files
     making: Making
 
     def routes(self) -> list[BaseRoute]:
@@ -129,9 +135,28 @@ class ReplicateHub:
         return json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:
-        data = await self.files.add(request)
-        if data is None:
-            raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
+        # Starlette needs python-multipart here, which Gradio installs.
+        async with request.form(max_part_size=_MOST_BYTES) as form:
+            part = form.get("content")
+            if not isinstance(part, UploadFile):
+                raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
+            raw = await part.read()
+        file_id, now = secrets.token_urlsafe(36), time.time()
+        url = f"{self.origin}/v1/files/{file_id}"
+        self.making.uploads[url] = raw
+        md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+        data = {
+            "id": file_id,
+            "name": part.filename or "file",
+            "content_type": part.content_type or "application/octet-stream",
+            "size": len(raw),
+            "etag": md5,
+            "checksums": {"sha256": hashlib.sha256(raw).hexdigest(), "md5": md5},
+            "metadata": {},
+            "created_at": timestamp(now),
+            "expires_at": timestamp(now + _KEPT_SECONDS),
+            "urls": {"get": url},
+        }
         return json_answer(data, 201)
 
     async def create_prediction(self, request: Request) -> Response:
@@ -140,14 +165,15 @@ class ReplicateHub:
         inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
         _check_inputs(problems(version, inputs))
+        told = read_inputs(version, inputs)
         run = self.predictions.create(
             model=model,
             version=version_id,
             inputs=inputs,
-            output=lambda run_id: self.making.picture(run_id, model, version, inputs),
+            output=lambda run_id: self.making.picture(run_id, model, told),
             finished="wait" in request.headers.get("prefer", ""),
-            error=self.making.failure(version, inputs),
-            logs=self.making.prediction_logs(version, inputs),
+            error=self.making.failure(told),
+            logs=self.making.prediction_logs(told),
         )
         return json_answer(run, 201)
 
@@ -161,14 +187,15 @@ class ReplicateHub:
         if version is None:
             raise _refusal(422, "The specified version does not exist")
         _check_inputs(problems(version, inputs, "TrainingInput"))
+        told = read_inputs(version, inputs, "TrainingInput")
         run = self.trainings.create(
             model=trainer,
             version=request.path_params["version"],
             inputs=inputs,
-            output=lambda run_id: self.making.train(run_id, destination, version, inputs),
+            output=lambda run_id: self.making.train(run_id, destination, version, told),
             finished=False,
-            error=self.making.training_failure(inputs),
-            logs=self.making.training_logs(version, inputs),
+            error=self.making.training_failure(told),
+            logs=self.making.training_logs(told),
         )
         return json_answer(run, 201)
 

@@ -12,13 +12,10 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-
 from hub_ui.demo.hubs.content import InMemory, generate_safetensors, model_tar
 from hub_ui.demo.hubs.delivery import Delivery, draw_picture
 from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, fine_tune_version, loads, read_inputs
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, fine_tune_version, loads
 
 SECONDS = 0.2
 _STARTING_FOR = 0.25
@@ -75,7 +72,7 @@ class Runs:
             "data_removed": False,
             "error": None,
             "status": "starting",
-            "created_at": _timestamp(self.now()),
+            "created_at": timestamp(self.now()),
             "urls": urls,
         }
         made = self.now() - (self.seconds if finished else 0)
@@ -95,7 +92,7 @@ class Runs:
             if worked >= 1:
                 return self._end(run)
             logs = _join(run.logs[: int(len(run.logs) * worked)])
-            started = _timestamp(run.made + self.seconds * _STARTING_FOR)
+            started = timestamp(run.made + self.seconds * _STARTING_FOR)
             return {**run.data, "status": "processing", "started_at": started, "logs": logs}
 
     def settle(self) -> None:
@@ -110,7 +107,7 @@ class Runs:
             if data is None or data["status"] in _OVER:
                 return data
             self.working.pop(run_id, None)
-            self.over[run_id] = {**data, "status": "canceled", "completed_at": _timestamp(self.now())}
+            self.over[run_id] = {**data, "status": "canceled", "completed_at": timestamp(self.now())}
             return self.over[run_id]
 
     def all(self) -> list[Json]:
@@ -119,7 +116,7 @@ class Runs:
         return sorted((data for data in found if data), key=lambda data: str(data["created_at"]), reverse=True)
 
     def _end(self, run: Run) -> Json:
-        times = {"started_at": _timestamp(run.made), "completed_at": _timestamp(run.made + self.seconds)}
+        times = {"started_at": timestamp(run.made), "completed_at": timestamp(run.made + self.seconds)}
         metrics = {"predict_time": self.seconds, "total_time": self.seconds}
         end = {**run.data, "logs": _join(run.logs), **times, "metrics": metrics}
         if run.error is not None:
@@ -144,45 +141,8 @@ def _join(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _timestamp(at: float) -> str:
+def timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-MOST_BYTES = 100 * 1024 * 1024
-_KEPT_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """`uploaded` are the files by their URL."""
-
-    origin: str
-    uploaded: dict[str, bytes] = field(default_factory=dict)
-
-    async def add(self, request: Request) -> Json | None:
-        """Stores the multipart part `content`. None for any other body."""
-        # Starlette needs python-multipart here, which Gradio installs.
-        async with request.form(max_part_size=MOST_BYTES) as form:
-            part = form.get("content")
-            if not isinstance(part, UploadFile):
-                return None
-            raw = await part.read()
-        file_id, now = secrets.token_urlsafe(36), time.time()
-        url = f"{self.origin}/v1/files/{file_id}"
-        self.uploaded[url] = raw
-        md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-        return {
-            "id": file_id,
-            "name": part.filename or "file",
-            "content_type": part.content_type or "application/octet-stream",
-            "size": len(raw),
-            "etag": md5,
-            "checksums": {"sha256": hashlib.sha256(raw).hexdigest(), "md5": md5},
-            "metadata": {},
-            "created_at": _timestamp(now),
-            "expires_at": _timestamp(now + _KEPT_SECONDS),
-            "urls": {"get": url},
-        }
 
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
@@ -198,15 +158,14 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
-    """What the runs of recorded models and of the official ones make. An input of another type counts as absent."""
+    """What runs make of their inputs: one of another type counts as absent. `uploads` are files by their URL."""
 
     store: ReplicateStore
     delivery: Delivery
-    files: Files
+    uploads: dict[str, bytes] = field(default_factory=dict)
 
-    def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
+    def picture(self, run_id: str, model: str, told: Json) -> list[str]:
         """The URLs of the images. Models without an `output_format` return PNG."""
-        told = read_inputs(version, inputs)
         form, prompt = _text(told, "output_format") or "png", _text(told, "prompt")
         lora = _text(told, "lora_weights") or _text(told, "hf_lora") or model
         strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
@@ -217,21 +176,19 @@ class Making:
             urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
         return urls
 
-    def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
+    def failure(self, told: Json) -> str | None:
         """The error of a run whose input passed the schema."""
-        told = read_inputs(version, inputs)
         if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
         unsafe = re.search(r"\bnsfw\b", _text(told, "prompt"), re.IGNORECASE)
         return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
 
-    def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        told = read_inputs(version, inputs)
+    def prediction_logs(self, told: Json) -> list[str]:
         return [f"Using seed: {told.get('seed', 0)}", *bars(int(_number(told, "num_inference_steps", 20)))]
 
-    def training_failure(self, inputs: Json) -> str | None:
+    def training_failure(self, told: Json) -> str | None:
         """Checks only uploaded files; other URLs are not requested."""
-        zipped = self.files.uploaded.get(str(inputs.get("input_images")))
+        zipped = self.uploads.get(_text(told, "input_images"))
         if zipped is None:
             return None
         try:
@@ -240,16 +197,14 @@ class Making:
         except zipfile.BadZipFile:
             return "input_images must be a zip file"
 
-    def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
-        steps = int(_number(read_inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
-        count = (self.files.uploaded.get(str(inputs.get("input_images")), b"")).count(b"PK\x01\x02")
+    def training_logs(self, told: Json) -> list[str]:
+        count = (self.uploads.get(_text(told, "input_images"), b"")).count(b"PK\x01\x02")
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(steps, name="flux_train_replicate: ")]
+        return [*start, *bars(int(_number(told, "steps", 1000)), name="flux_train_replicate: ")]
 
-    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
+    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], told: Json) -> Json:
         """Adds the destination's latest version, with weights of rank `lora_rank`."""
-        rank = int(_number(read_inputs(trainer, inputs, "TrainingInput"), "lora_rank", 16))
-        rank = min(max(rank, 1), _MOST_RANK)
+        rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generate_safetensors(
             {
                 "tensors": {
@@ -260,7 +215,7 @@ class Making:
             }
         )
         version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
-        version = fine_tune_version(version_id, _timestamp(time.time()), trainer)
+        version = fine_tune_version(version_id, timestamp(time.time()), trainer)
         self.store.add_version(destination, version, HubFile(content=lora))
         weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", model_tar(lora))
         return {"version": f"{destination}:{version_id}", "weights": weights}
