@@ -146,7 +146,7 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
         info, history = infos.get(name, {}), histories.get(name, {})
         history = history if isinstance(history, dict) else {"commits": history}
         files = {path: folder.hub_file(spec) for path, spec in listed.get(name, {}).items() if isinstance(spec, dict)}
-        if history:
+        if history.get("commits"):
             commits = tuple(_commit(folder, entry) for entry in history["commits"])
         else:
             commits = (_only_commit(folder, name, info, cards.get(name), files),)
