@@ -184,6 +184,12 @@ def test_replicate_has_weights_for_every_fine_tune(replicate: ReplicateStore) ->
     assert versions - set(replicate.weights) == {name for name in versions if name.startswith("clearwater/")}
 
 
+def test_an_air_names_its_own_version(civitai: CivitaiStore) -> None:
+    for model, version in civitai.by_version.values():
+        if model.is_sample:
+            assert version["air"].endswith(f":civitai:{model.id}@{version['id']}")
+
+
 def test_the_same_lora_has_one_hash_on_two_hubs(civitai: CivitaiStore, huggingface: HuggingFaceStore) -> None:
     repo = huggingface.repos["mirelune/captain-odile-illustrious"]
     (file,) = civitai.models[538214].versions[0]["files"]
@@ -203,7 +209,7 @@ def test_one_repository_holds_a_dozen_loras(huggingface: HuggingFaceStore) -> No
 
 def test_a_gated_repository_keeps_its_files_back(data: DataFolder, huggingface: HuggingFaceStore) -> None:
     repo = huggingface.repos["hollowpine/court-astronomer"]
-    assert repo.gated
+    assert repo.is_gated
     assert data.access.is_granted("demo-granted", repo.id)
 
 
