@@ -106,7 +106,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name="files", value=len(shipped), most=360),
         Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=62_000),
         Figure(name="lines of demo/build", value=sum(len(source.lines) for source in build), most=2_500),
-        Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_922),
+        Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_938),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
         Figure(
             name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles

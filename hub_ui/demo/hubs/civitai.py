@@ -135,37 +135,49 @@ class CivitaiHub:
             raise _refusal(404, "Missing model file")
         known = self.store.files.get(file.get("id", 0))
         answer = {
-            **{name: version_alone(model, version).get(name) for name in ("air", "baseModel")},
+            **{name: version_alone(model, version).get(name) for name in ("air", "baseModel", "publishedAt")},
             "versionName": version.get("name"),
             "modelName": model.data.get("name"),
+            "userId": model.data.get("userId"),
+            "availability": version.get("availability", "Public"),
             "size": file.get("sizeKB"),
             "fileType": file.get("type"),
             "fileName": file.get("name"),
             "hashes": file.get("hashes"),
             "downloadUrls": [f"{self.origin}/api/download/models/{version['id']}?fileId={file['id']}"],
             "format": (file.get("metadata") or {}).get("format"),
+            "canGenerate": bool(model.data.get("supportsGeneration")),
             "requireAuth": known is not None and known.access in ("login", "gated", "paid"),
             "checkPermission": self._is_gated(version, known),
+            **{name: bool(model.data.get(name)) for name in ("minor", "sfwOnly")},
+            **dict.fromkeys(("isFeatured", "additionalResourceCharge", "payoutEnabled"), False),
+            "fees": [],
         }
         return json_answer(answer)
 
     def images(self, request: Request) -> Response:
-        limit = number(request.query_params, "limit", 0, 200, 100)
-        return json_answer({"items": find_images(request.query_params, self.store)[:limit], "metadata": {}})
+        params = request.query_params
+        limit, offset = number(params, "limit", 0, 200, 100), number(params, "cursor", 0, _INT4, 0)
+        found, end, metadata = find_images(params, self.store), str(offset + limit), Json()
+        if limit and offset + limit < len(found):
+            metadata = {"nextCursor": end, "nextPage": _next_page(request, cursor=end)}
+        return json_answer({"items": found[offset : offset + limit], "metadata": metadata})
 
     def creators(self, request: Request) -> Response:
         names = Counter(model.creator for model in self.store.models.values() if model.is_open and model.creator)
         link = f"{self.origin}/api/v1/models?username="
         items = [
-            {"username": name, "modelCount": count, "link": link + quote(name)} for name, count in sorted(names.items())
+            {"username": name, "modelCount": count, "link": link + quote(name, safe="")}
+            for name, count in sorted(names.items())
         ]
-        return _count_answer(request, items)
+        return _count_answer(request, items, len(items))
 
     def tags(self, request: Request) -> Response:
         models = [model for model in self.store.models.values() if model.is_open]
         names = {str(tag).lower() for model in models for tag in model.data.get("tags") or []}
         link = f"{self.origin}/api/v1/models?tag="
-        return _count_answer(request, [{"name": name, "link": link + quote(name)} for name in sorted(names)])
+        items = [{"name": name, "link": link + quote(name, safe="")} for name in sorted(names)]
+        return _count_answer(request, items, 0)
 
     def enums(self, _request: Request) -> Response:
         return json_answer(self.store.enums)
@@ -238,12 +250,12 @@ def _next_page(request: Request, **onwards: object) -> str:
     return str(request.url.remove_query_params("token").include_query_params(**onwards))
 
 
-def _count_answer(request: Request, items: list[Json]) -> Response:
-    """A page of a list whose pages are counted."""
+def _count_answer(request: Request, items: list[Json], total: int) -> Response:
+    """A page of a list whose pages are counted. CivitAI has no `total` of tags."""
     limit = number(request.query_params, "limit", 0, 200, 20) or len(items) or 1
     page = number(request.query_params, "page", 1, _INT4, 1)
     pages = -(-len(items) // limit)
-    metadata: Json = {"totalItems": len(items), "currentPage": page, "pageSize": limit, "totalPages": pages}
+    metadata: Json = {"totalItems": total, "currentPage": page, "pageSize": limit, "totalPages": pages}
     if page < pages:
         metadata["nextPage"] = _next_page(request, page=page + 1)
     return json_answer({"items": items[(page - 1) * limit : page * limit], "metadata": metadata})

@@ -43,6 +43,7 @@ _LIST_KEYS = (
     "modelId",
 )  # fmt: skip
 _FULL_KEYS = ("author", "gated", "lastModified", "sha", "siblings", "disabled")
+_SCANNED = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
 _ORIGIN = "https://huggingface.co"
 _MAX_PAGE = 1000
 _LINK_LIFETIME = 3600
@@ -97,6 +98,7 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
             shown["lfs"] = {"oid": entry.sha256, "size": entry.size, "pointerSize": len(entry.pointer)}
     if expand:
         shown["lastCommit"] = {"id": commit.sha, "title": commit.title, "date": commit.date}
+        shown |= {"securityFileStatus": _SCANNED} if shown["type"] == "file" else {}
     return shown
 
 

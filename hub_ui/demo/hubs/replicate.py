@@ -75,7 +75,9 @@ class ReplicateHub:
         body = (await request.body()).decode(errors="replace").strip('"')
         text = body if request.method == "QUERY" else request.query_params.get("query", "")
         models = self._find(request, text)
-        models.sort(key=lambda model: str((model.get("latest_version") or {}).get("created_at")), reverse=True)
+        models.sort(
+            key=lambda model: str((model.get("latest_version") or {"created_at": ""})["created_at"]), reverse=True
+        )
         return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:

@@ -1,7 +1,9 @@
 """Replicate's wire format, asked with plain HTTP."""
 
 import io
+import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import requests
 from safetensors.torch import load
 
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 TOKEN = {"Authorization": "Bearer r8_local"}
 VERSION = "a" * 64
@@ -40,6 +42,15 @@ def test_a_search_by_query_reads_the_body(hubs: HubEndpoints, text: str) -> None
     found = call(hubs, "QUERY", "models", data=text, allow_redirects=False).json()
     assert [model["name"] for model in found["results"]] == ["tuned"]
     assert found["next"] is None
+
+
+def test_the_newest_version_is_listed_first_and_a_model_without_one_last(tmp_path: Path) -> None:
+    for name, date in (("none", None), ("old", "2024-01-01T00:00:00Z"), ("new", "2025-01-01T00:00:00Z")):
+        version = {"id": name, "created_at": date} if date else None
+        model = {"owner": "maker", "name": name, "latest_version": version}
+        (tmp_path / f"replicate_model_{name}.json").write_text(json.dumps(model))
+    with running_hubs(tmp_path) as own:
+        assert [model["name"] for model in call(own, "GET", "models").json()["results"]] == ["new", "old", "none"]
 
 
 def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
