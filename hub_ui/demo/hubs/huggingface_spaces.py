@@ -69,7 +69,7 @@ class SpaceEndpoints:
         url = f"{self.hub.origin}/spaces/{name}"
         if name in self.hub.spaces:
             return json_answer({"error": "You already created this space repo", "url": url}, 409)
-        card = f"---\ntitle: {body['name']}\nsdk: {body.get('sdk')}\n---\n"
+        card = f"---\ntitle: {body.get('name')}\nsdk: {body.get('sdk')}\n---\n"
         info = {
             "_id": stable_hex(b"space", name.encode())[:24],
             "id": name,
