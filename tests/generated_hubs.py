@@ -19,13 +19,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.civitai.parse import LORA_TYPES
-from hub_ui.demo.hubs.answers import RefusalError, answer_refusal, bearer, read_keyset
+from hub_ui.demo.hubs.answers import RefusalError, answer_refusal, bearer
 from hub_ui.demo.hubs.civitai import CivitaiHub
-from hub_ui.demo.hubs.civitai_query import ModelQuery, zod_refusal
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, ModelQuery
 from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Access
-from hub_ui.demo.hubs.huggingface import _page_answer, list_item
+from hub_ui.demo.hubs.huggingface import list_item, page_answer
 from hub_ui.demo.hubs.huggingface_store import Commit, Repo, RepoFile
 from hub_ui.demo.hubs.replicate import ReplicateHub, _refusal
 from tests.faults import Faulty
@@ -91,7 +90,7 @@ class GeneratedHubs:
     def _huggingface(self, request: Request) -> Response:
         query = request.query_params
         total = self.huggingface if "lora" in query.getlist("filter") else 0
-        return _page_answer(request, Newest(total, huggingface_repo), lambda repo: list_item(repo, query))
+        return page_answer(request, Newest(total, huggingface_repo), lambda repo: list_item(repo, query))
 
     async def _replicate(self, request: Request) -> Response:
         if not bearer(request):
@@ -103,11 +102,8 @@ class GeneratedHubs:
 class _CivitaiLists(CivitaiHub):
     total: int
 
-    def _find(self, query: ModelQuery) -> tuple[Sequence[Model], int]:
-        offset = read_keyset(query.params.get("cursor"))
-        if offset is None:
-            raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
-        return Newest(self.total, civitai_model), offset
+    def _find(self, query: ModelQuery) -> Sequence[Model]:
+        return Newest(self.total, civitai_model)
 
 
 def civitai_model(number: int) -> Model:

@@ -18,6 +18,7 @@ from typing import Any
 
 from connectors.ref import Ref
 from hub_ui import services, settings
+from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.demo.hubs.server import running_hubs
 from tests.benchmarks.figures import Figure, report
 
@@ -65,8 +66,9 @@ def streamed(environ: Mapping[str, str], home: Path) -> dict[str, Any]:
 def write_hubs(data: Path, size: int) -> None:
     data.mkdir()
     for number in (1, 2):
-        file = {"id": number * 111, "name": "ink.safetensors", "type": "Model", "sizeKB": None, "primary": True,
-                "metadata": {"format": "SafeTensor"}, "hashes": {"SHA256": "{SHA256}"}}  # fmt: skip
+        sha256 = generate_safetensors(_file(size, number)["safetensors"]).sha256.upper()
+        file = {"id": number * 111, "name": "ink.safetensors", "type": "Model", "primary": True,
+                "metadata": {"format": "SafeTensor"}, "hashes": {"SHA256": sha256}}  # fmt: skip
         version = {"id": number * 11, "name": "v1", "baseModel": "SD 1.5", "files": [file], "images": []}
         model = {"id": number, "name": f"Ink {number}", "type": "LORA", "modelVersions": [version]}
         (data / f"civitai_model_{number}.json").write_text(json.dumps(model))

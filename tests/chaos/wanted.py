@@ -90,8 +90,10 @@ def _timed(
 
 
 def _civitai(data: Path, files: dict[str, Any], number: int, spec: Any) -> tuple[Ref, str, Any]:
-    file = {"id": number + 300, "name": f"ink{number}.safetensors", "type": "Model", "sizeKB": None, "primary": True,
-            "metadata": {"format": "SafeTensor"}, "hashes": {"SHA256": "{SHA256}"}}  # fmt: skip
+    content = generate_safetensors(spec)
+    file = {"id": number + 300, "name": f"ink{number}.safetensors", "type": "Model", "sizeKB": content.size / 1024,
+            "primary": True, "metadata": {"format": "SafeTensor"},
+            "hashes": {"SHA256": content.sha256.upper()}}  # fmt: skip
     version = {"id": number + 200, "name": "v1", "baseModel": "SD 1.5", "files": [file], "images": []}
     model = {"id": number + 100, "name": f"Ink {number}", "type": "LORA", "userId": 7, "modelVersions": [version]}
     (data / f"civitai_model_{number}.json").write_text(json.dumps(model))

@@ -137,23 +137,6 @@ def test_a_prediction_tells_how_far_it_is(client: Client) -> None:
     assert (prediction.progress.current, prediction.progress.total) == (20, 20)
 
 
-def test_a_prediction_s_output_is_streamed(client: Client) -> None:
-    events = list(client.stream("black-forest-labs/flux-dev-lora", input={"prompt": "a house", "num_outputs": 2}))
-    assert [event.event.value for event in events] == ["output", "output", "done"]
-    assert requests.get(str(events[1].data), timeout=30).content.startswith(b"RIFF")
-
-
-def test_a_stream_says_what_went_wrong(client: Client) -> None:
-    with pytest.raises(RuntimeError, match="NSFW content detected"):
-        list(client.stream(f"maker/tuned:{VERSION}", input={"prompt": "nsfw"}))
-
-
-def test_a_stream_ends_where_its_prediction_was_canceled(lasting: Client) -> None:
-    prediction = lasting.predictions.create(version=VERSION, input={"prompt": "a house"}, stream=True)
-    prediction.cancel()
-    assert [(event.event.value, event.data) for event in prediction.stream()] == [("done", '{"reason": "canceled"}')]
-
-
 def test_collections_are_listed_and_hold_their_models(client: Client) -> None:
     assert [(each.slug, each.models) for each in client.collections.list()] == [("red-fine-tunes", None)]
     collection = client.collections.get("red-fine-tunes")
@@ -169,13 +152,6 @@ def test_an_input_that_breaks_the_schema_is_refused(client: Client) -> None:
         )
 
 
-def test_uploaded_files_are_listed_and_deleted(client: Client) -> None:
-    uploaded = client.files.create(io.BytesIO(b"text"), filename="a.txt")
-    assert client.files.get(uploaded.id).size == 4
-    assert uploaded.id in {file.id for file in client.files.list()}
-    assert client.files.delete(uploaded.id)
-
-
 def test_a_training_to_nowhere_is_refused(client: Client) -> None:
     with pytest.raises(ReplicateError, match="The specified training destination does not exist"):
         client.trainings.create(version=f"maker/trainer:{TRAINER}", input={}, destination="maker/nothing")
@@ -184,11 +160,6 @@ def test_a_training_to_nowhere_is_refused(client: Client) -> None:
 def test_a_recorded_training_is_listed_and_read(client: Client) -> None:
     assert client.trainings.get("train123").status == "succeeded"
     assert "train123" in {training.id for training in client.trainings.list()}
-
-
-def test_the_account_has_no_deployments_and_a_key_for_webhooks(client: Client) -> None:
-    assert list(client.deployments.list()) == []
-    assert client.webhooks.default.secret().key.startswith("whsec_")
 
 
 def test_account_and_hardware_are_there(client: Client) -> None:

@@ -26,6 +26,7 @@ from safetensors.numpy import load_file, save_file
 from connectors.registry import HUBS, HubName
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.huggingface_oauth import SignIn
 from tests.people.browser import Answer, Browser
 from tests.people.leaks import Colours, Finding, Kind, Scan, Secret
 
@@ -179,7 +180,7 @@ def staged(folder: Path) -> Iterator[Stage]:
         Secret(text="hf_oauth_", what="a token of a sign-in", kind="key"),
         *(Secret(text=str(path), what="a folder of the server", kind="folder") for path in (page, ROOT, sys.prefix)),
     ]
-    with running_hubs(folder / "data") as hubs, served(page, hubs) as url:
+    with running_hubs(folder / "data", around=SignIn().around) as hubs, served(page, hubs) as url:
         browsers = {person.name: Browser(url) for person in PEOPLE}
         scan = Scan(secrets=secrets, colours=[person.colours for person in PEOPLE])
         yield Stage(folder=page, hubs=hubs, browsers=browsers, scan=scan)

@@ -14,10 +14,11 @@ from typing import Any
 
 from PIL import Image
 
+from connectors.claims.card import split_card
 from hub_ui.demo.build.blurhash import blurhash
 from hub_ui.demo.hubs.content import civitai_hashes
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, HubFile, Json, Origins
-from hub_ui.demo.hubs.huggingface_store import CARD, front_matter, hub_tags
+from hub_ui.demo.hubs.huggingface_store import CARD, hub_tags
 
 TRAINED_PICTURES = PACKAGE / "data" / "weights" / "pictures"
 _NO_ORIGINS = Origins(huggingface="", civitai="", replicate="", delivery="")
@@ -54,7 +55,7 @@ def civitai_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 def file_values(file: Json, known: HubFile) -> Json:
     """CivitAI hashes no file that it has found a danger in."""
     is_safe = file["pickleScanResult"] == "Success"
-    return {"sizeKB": known.content.size / 1024, "hashes": civitai_hashes(known.digest) if is_safe else {}}
+    return {"sizeKB": known.content.size / 1024, "hashes": civitai_hashes(known.content) if is_safe else {}}
 
 
 def picture_values(path: Path) -> Json:
@@ -67,7 +68,7 @@ def huggingface_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     files = read_json(folder / "files.json")
     for path in sorted(folder.glob("hf_commits_*.json")):
         newest, stem = read_json(path)[0], path.stem.removeprefix("hf_commits_")
-        card, names = front_matter(newest["readme"]), sorted([CARD, *newest["files"]])
+        card, names = split_card(newest["readme"])[0], sorted([CARD, *newest["files"]])
         model = read_json(folder / f"hf_model_{stem}.json")
         model.update(
             sha=newest["sha"],

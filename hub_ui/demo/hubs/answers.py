@@ -1,22 +1,22 @@
-"""Responses that the three hubs share: JSON, byte ranges and pagination."""
+"""What the three hubs answer alike: JSON, refusals, parts of files, and pages of a list."""
 
 import asyncio
 import base64
-import binascii
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from hub_ui.demo.hubs.content import Content, chunks
 
 T = TypeVar("T")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _NOT_SATISFIABLE = range(0)
+_DIGITS = 18
 
 
 class RefusalError(Exception):
@@ -40,7 +40,7 @@ def json_answer(data: Any, status: int = 200, headers: Mapping[str, str] | None 
 
 def html_answer(title: str, text: str, status: int = 200) -> Response:
     page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1><p>{text}</p></body></html>"
-    return Response(page, status, media_type="text/html")
+    return HTMLResponse(page, status)
 
 
 def bearer(request: Request) -> str | None:
@@ -64,17 +64,17 @@ async def json_body(request: Request, kind: type[T], otherwise: Response) -> T:
 def content_answer(
     request: Request,
     content: Content,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str],
     media_type: str = "application/octet-stream",
 ) -> Response:
+    """As Starlette's FileResponse, for contents that are in no file."""
     # A range applies only if `If-Range` matches the current ETag.
-    condition = request.headers.get("if-range")
-    header = request.headers.get("range") if condition in (None, (headers or {}).get("ETag")) else None
-    wanted = parse_range(header, content.size)
+    is_current = request.headers.get("if-range") in (None, headers.get("ETag"))
+    wanted = parse_range(request.headers.get("range"), content.size) if is_current else None
     if wanted is _NOT_SATISFIABLE:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{content.size}"})
     status, part = (200, range(content.size)) if wanted is None else (206, wanted)
-    sent = {"Accept-Ranges": "bytes", "Content-Length": str(len(part)), **(headers or {})}
+    sent = {"Accept-Ranges": "bytes", "Content-Length": str(len(part)), **headers}
     if wanted is not None:
         sent["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{content.size}"
     if request.method == "HEAD":
@@ -100,51 +100,39 @@ def parse_range(header: str | None, size: int) -> range | None:
     return range(start, stop) if start < stop else _NOT_SATISFIABLE
 
 
-def attachment(filename: str) -> str:
-    """The header of CivitAI's storage: only the plain `filename`, in raw UTF-8."""
-    return f'attachment; filename="{_quotable(filename)}"'
-
-
-def inline(filename: str) -> str:
-    """The header of the Hugging Face Hub and its CDN."""
-    name = _quotable(filename)
-    plain = name.encode("ascii", "replace").decode()
-    return f"inline; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
-
-
-def _quotable(filename: str) -> str:
-    """The name without characters that would end the quotes or the header."""
-    return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in filename)
-
-
-_MARK = "o:"
-_DIGITS = 18
-
-
 def natural(text: str | None) -> int | None:
     """A non-negative integer, or None for other text and for numbers longer than any id."""
     return int(text) if text and text.isdecimal() and len(text) <= _DIGITS else None
 
 
-def opaque(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"{_MARK}{offset}".encode()).decode()
+@dataclass(frozen=True, kw_only=True)
+class Page(Generic[T]):
+    """`previous` and `next` are the cursors of the pages beside it."""
+
+    items: Sequence[T]
+    previous: str | None
+    next: str | None
 
 
-def read_opaque(cursor: str | None) -> int | None:
-    """The offset in a cursor made by `opaque`: 0 without a cursor, None for an invalid one."""
-    if not cursor:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(cursor.encode()).decode()
-    except (binascii.Error, UnicodeError):
+def page_of(items: Sequence[T], cursor: str | None, size: int) -> Page[T] | None:
+    """The page at an opaque cursor: the first one without a cursor, None for an invalid one."""
+    offset = _offset(cursor) if cursor else 0
+    if offset is None:
         return None
-    return natural(text.removeprefix(_MARK)) if text.startswith(_MARK) else None
+    found, end = items[offset : offset + size], offset + size
+    return Page(
+        items=found,
+        previous=_cursor(max(offset - size, 0)) if offset else None,
+        next=_cursor(end) if found and end < len(items) else None,
+    )
 
 
-def keyset(score: int, model_id: int, offset: int) -> str:
-    """CivitAI's browse cursor: the sort value and ids joined by bars."""
-    return f"{score}|{model_id}|{offset}"
+def _cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(str(offset).encode()).decode()
 
 
-def read_keyset(cursor: str | None) -> int | None:
-    return natural(cursor.rsplit("|", 1)[-1]) if cursor else 0
+def _offset(cursor: str) -> int | None:
+    try:
+        return natural(base64.urlsafe_b64decode(cursor.encode()).decode())
+    except ValueError:
+        return None

@@ -1,19 +1,22 @@
-"""CivitAI's models. Recordings keep their fields; samples get the fields of each endpoint of August 2026."""
+"""CivitAI's models, as each endpoint shows them, and the parameters of its lists.
+
+Recordings keep their fields; samples get those of August 2026. Source: civitai, src/pages/api/v1,
+model.schema.ts and model-search.service.ts.
+"""
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from hub_ui.demo.hubs.content import civitai_hashes
+from starlette.datastructures import QueryParams
+
+from hub_ui.demo.hubs.answers import RefusalError, json_answer, natural
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
 _ENUMS = Path(__file__).with_name("civitai_enums.json")
-# Placeholders in sample files for hashes and sizes, which are computed from the bytes.
-_LEFT_OPEN = re.compile(r"\{[A-Z0-9]+\}")
-_SIZE_KB = "{SIZEKB}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,10 @@ class Model:
         """False for models of real people and for deleted ones, which return 404."""
         return not (self.data.get("poi") or self.is_ghost)
 
+    @property
+    def creator(self) -> str:
+        return str((self.data.get("creator") or {}).get("username") or "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CivitaiStore:
@@ -41,34 +48,28 @@ class CivitaiStore:
     files: Mapping[int, HubFile]
     enums: Mapping[str, list[str]]
     access: Access
-    recorded_versions: Mapping[int, Json] = field(default_factory=dict)
-    by_version: Mapping[int, tuple[Model, Json]] = field(default_factory=dict)
 
     @cached_property
-    def by_hash(self) -> Mapping[str, list[tuple[Model, Json]]]:
-        """Upper-case hashes of all types to their versions, oldest first. Computed lazily because it reads files."""
-        index: dict[str, list[tuple[Model, Json]]] = {}
-        pairs = _versions(self.models.values())
-        for model, version in sorted(pairs, key=lambda pair: str(pair[1].get("publishedAt") or "9")):
-            hashes = [file.get("hashes") or {} for file in with_measures(version, self.files)["files"]]
-            for value in {str(value).upper() for each in hashes for value in each.values() if value}:
-                index.setdefault(value, []).append((model, version))
-        return index
+    def by_version(self) -> Mapping[int, tuple[Model, Json]]:
+        return {int(version["id"]): (model, version) for model, version in _versions(self.models.values())}
+
+    @cached_property
+    def by_hash(self) -> Mapping[str, tuple[Model, Json]]:
+        """Upper-case hashes of all types to the oldest version with such a file that is open."""
+        pairs = [(model, version) for model, version in _versions(self.models.values()) if model.is_open]
+        oldest_first = sorted(pairs, key=lambda pair: str(pair[1].get("publishedAt") or "9"))
+        return {
+            str(value).upper(): (model, version)
+            for model, version in reversed(oldest_first)
+            for file in version.get("files") or []
+            for value in (file.get("hashes") or {}).values()
+        }
 
 
 def load_civitai(folder: DataFolder) -> CivitaiStore:
-    specs: Json = folder.files.get("civitai", {})
-    files = {int(file_id): folder.hub_file(spec) for file_id, spec in specs.items()}
-    recorded = {
-        int(data["id"]): data
-        for pattern in ("civitai_info_sidecar_*.json", "civitai_version_*.json")
-        for data in folder.objects(pattern)
-        if "modelId" in data and "id" in data
-    }
+    files = {int(file_id): folder.hub_file(spec) for file_id, spec in folder.files.get("civitai", {}).items()}
     objects = {int(data["id"]): data for data in folder.objects("civitai_model_*.json") if "id" in data}
-    for version in recorded.values():
-        _adopt(objects, version)
-    deleted, ghosts = folder.deletions("civitai"), folder.ghosts("civitai")
+    ghosts = folder.ghosts("civitai")
     models = {
         number: Model(
             id=number,
@@ -77,58 +78,13 @@ def load_civitai(folder: DataFolder) -> CivitaiStore:
             is_ghost=str(number) in ghosts,
         )
         for number, data in objects.items()
-        if str(number) not in deleted
     }
     return CivitaiStore(
         models=models,
         files=files,
-        enums=folder.optional("civitai_enums_from_source_2026-08.json", json.loads(_ENUMS.read_text())),
+        enums=json.loads(_ENUMS.read_text()),
         access=folder.access,
-        recorded_versions=recorded,
-        by_version={int(version["id"]): (model, version) for model, version in _versions(models.values())},
     )
-
-
-def with_measures(version: Json, files: Mapping[int, HubFile]) -> Json:
-    """Fills in the hashes and sizes that the data folder leaves open."""
-    filled = [_measure_file(file, files.get(file.get("id", 0))) for file in version.get("files") or []]
-    return {**version, "files": filled}
-
-
-def _measure_file(file: Json, known: HubFile | None) -> Json:
-    if known is None:
-        return file
-    filled = dict(file)
-    if filled.get("sizeKB") in (None, _SIZE_KB):
-        filled["sizeKB"] = known.content.size / 1024
-    hashes = filled.get("hashes") or {}
-    if any(_LEFT_OPEN.fullmatch(str(value)) for value in hashes.values()):
-        found = {f"{{{name.upper()}}}": value for name, value in civitai_hashes(known.digest).items()}
-        hashes = {name: found.get(value, value) for name, value in hashes.items()}
-        # Files of some sizes and formats have no such hash.
-        hashes = {name: value for name, value in hashes.items() if not _LEFT_OPEN.fullmatch(str(value))}
-    return {**filled, "hashes": hashes}
-
-
-def _adopt(objects: dict[int, Json], version: Json) -> None:
-    """Adds a recorded version to its model, or creates the model."""
-    number = int(version["modelId"])
-    shown = {key: value for key, value in version.items() if key != "model"}
-    about = version.get("model") or {}
-    new = {
-        "id": number,
-        "name": about.get("name", f"Model {number}"),
-        "description": None,
-        "type": about.get("type", "LORA"),
-        "poi": about.get("poi", False),
-        "nsfw": about.get("nsfw", False),
-        "tags": [],
-        "stats": dict(version.get("stats") or {}),
-        "modelVersions": [],
-    }
-    model = objects.setdefault(number, new)
-    if all(int(each["id"]) != int(version["id"]) for each in model["modelVersions"]):
-        model["modelVersions"] = [*model["modelVersions"], shown]
 
 
 def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
@@ -137,22 +93,11 @@ def _versions(models: Iterable[Model]) -> Iterator[tuple[Model, Json]]:
 
 PG, PG13, R, X, XXX = 1, 2, 4, 8, 16
 SAFE_LEVELS = {"none": PG, "soft": PG | PG13, "mature": PG | PG13 | R, "x": PG | PG13 | R | X | XXX}
-_LEVEL_NAMES = {PG: "None", PG13: "Soft", R: "Mature", X: "X", XXX: "X", 32: "Blocked"}
 _ONLY_BY_VERSION = (
     "createdAt", "updatedAt", "status", "air", "modelId", "model", "uploadType", "usageControl", "trainingStatus",
     "trainingDetails", "licensingFee",
 )  # fmt: skip
-_VERSION_DEFAULTS: Json = {
-    "status": "Published",
-    "baseModelType": None,
-    "description": None,
-    "uploadType": "Created",
-    "usageControl": "Download",
-    "paidAccess": None,
-    "trainedWords": [],
-}
 _ONLY_IN_LIST = ("hasMeta", "hasPositivePrompt", "onSite", "remixOfId", "minor", "poi")
-_AIR_TYPES = {"LORA": "lora", "LoCon": "lycoris", "DoRA": "dora", "Checkpoint": "checkpoint"}
 
 
 def image_level(image: Json) -> int:
@@ -166,84 +111,47 @@ def image_level(image: Json) -> int:
     return {"none": PG, "soft": PG13, "mature": R, "x": X}.get(str(old).lower(), X)
 
 
-def level_name(level: int) -> str:
-    return _LEVEL_NAMES.get(level & -level if level else PG, "X")
-
-
-def model_in_list(model: Model, store: CivitaiStore, all_levels: bool, primary_only: bool) -> Json:
-    versions = [_version_in_list(model, with_measures(version, store.files)) for version in model.versions]
+def model_in_list(model: Model, all_levels: bool) -> Json:
+    versions = [_version_in_list(version) if model.is_sample else dict(version) for version in model.versions]
     for version in versions:
         if not all_levels and version.get("images"):
             version["images"] = [image for image in version["images"] if image_level(image) & PG]
-        if primary_only:
-            version["files"] = [file for file in version["files"] if file.get("primary")] or version["files"][:1]
     return {**model.data, "modelVersions": versions}
 
 
-def model_by_id(model: Model, store: CivitaiStore) -> Json:
-    versions = [with_measures(version, store.files) for version in model.versions]
+def model_by_id(model: Model) -> Json:
     if not model.is_sample:
-        return {**model.data, "modelVersions": versions}
-    return {**model.data, "modelVersions": [_version_in_model(version) for version in versions]}
+        return model.data
+    return {**model.data, "modelVersions": [_version_in_model(version) for version in model.versions]}
 
 
-def version_alone(model: Model, version: Json, store: CivitaiStore) -> Json:
+def version_alone(model: Model, version: Json) -> Json:
     """The version with its model's name, as in `/model-versions/:id` and by-hash."""
-    recorded = store.recorded_versions.get(int(version["id"]))
-    if recorded is not None:
-        return {**recorded, "files": with_measures(recorded, store.files)["files"]}
-    data = model.data
-    about = {key: data[key] for key in ("name", "type", "nsfw", "poi", "mode") if key in data}
-    published = version.get("publishedAt") or version.get("createdAt") or "2023-01-01T00:00:00.000Z"
-    shown = {
-        **dict.fromkeys(("createdAt", "updatedAt", "publishedAt"), published),
-        **_VERSION_DEFAULTS,
-        **with_measures(version, store.files),
-        "modelId": model.id,
-        "model": about,
-    }
-    shown.setdefault("air", air(model, version))
+    about = {key: model.data[key] for key in ("name", "type", "nsfw", "poi", "mode") if key in model.data}
+    shown = {**version, "modelId": model.id, "model": about}
     return _version_by_itself(shown) if model.is_sample else shown
 
 
-def air(model: Model, version: Json) -> str:
-    """The AIR, with `sdxl` for Pony and Illustrious. Source: civitai, src/shared/utils/air.ts."""
-    base = str(version.get("baseModel", "")).lower()
-    roots = {"pony": "sdxl", "illustrious": "sdxl", "noobai": "sdxl", "sdxl": "sdxl", "sd 1": "sd1", "sd 2": "sd2"}
-    roots |= {"flux.1": "flux1", "flux.2": "flux2"}
-    own = base.replace(" ", "") or "other"
-    ecosystem = next((root for start, root in roots.items() if base.startswith(start)), own)
-    kind = _AIR_TYPES.get(str(model.data.get("type")), "unknown")
-    return f"urn:air:{ecosystem}:{kind}:civitai:{model.id}@{version['id']}"
-
-
-def _version_in_list(model: Model, version: Json) -> Json:
-    if not model.is_sample:
-        return dict(version)
-    kept = _without(version, *_ONLY_BY_VERSION)
-    images = []
-    for image in version.get("images") or []:
-        # The list has flags instead of the generation data.
-        flags: Json = dict.fromkeys(("onSite", "minor", "poi"), False)
-        meta = image.get("meta") or {}
-        flags |= {"hasMeta": bool(meta), "hasPositivePrompt": bool(meta.get("prompt")), "remixOfId": None}
-        images.append({**flags, **_without(image, "meta")})
-    return {**kept, "trainedWords": version.get("trainedWords") or [], "images": images}
+def _version_in_list(version: Json) -> Json:
+    images = [_without(image, "meta") for image in version.get("images") or []]
+    words = version.get("trainedWords") or []
+    return {**_without(version, *_ONLY_BY_VERSION), "trainedWords": words, "images": images}
 
 
 def _version_in_model(version: Json) -> Json:
-    dropped = (*(key for key in _ONLY_BY_VERSION if key not in ("createdAt", "status")), "supportsGeneration")
-    kept = {key: value for key, value in version.items() if key not in dropped and value not in (None, [], {})}
-    kept["covered"] = bool(version.get("supportsGeneration", True))
-    kept["files"] = [
-        {
-            **file,
-            "metadata": {key: value for key, value in (file.get("metadata") or {}).items() if value not in (None, "")},
-        }
-        for file in version.get("files") or []
-    ]
-    kept["images"] = [_without(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
-    return {**kept, "description": version.get("description")}
+    dropped = (*_ONLY_BY_VERSION, "supportsGeneration")
+    kept = {key: value for key, value in _without(version, *dropped).items() if value not in (None, [], {})}
+    files = []
+    for file in version.get("files") or []:
+        metadata = {key: value for key, value in (file.get("metadata") or {}).items() if value not in (None, "")}
+        files.append({**file, "metadata": metadata})
+    return {
+        **kept,
+        **{key: version[key] for key in ("createdAt", "status", "description") if key in version},
+        "covered": bool(version.get("supportsGeneration", True)),
+        "files": files,
+        "images": [_without(image, "meta", "id", *_ONLY_IN_LIST) for image in version.get("images") or []],
+    }
 
 
 def _version_by_itself(version: Json) -> Json:
@@ -259,9 +167,192 @@ def _version_by_itself(version: Json) -> Json:
         "trainedWords": version.get("trainedWords") or [],
         "stats": {key: stats.get(key) for key in ("downloadCount", "thumbsUpCount")},
         "files": files,
-        "images": [{**image, "meta": image.get("meta")} for image in images[:10]],
+        "images": images[:10],
     }
 
 
 def _without(data: Json, *keys: str) -> Json:
     return {key: value for key, value in data.items() if key not in keys}
+
+
+# The counters of each sort: the first that a model has counts.
+_SORTS: Mapping[str, Sequence[str]] = {
+    "Highest Rated": ("thumbsUpCount", "favoriteCount"),
+    "Most Downloaded": ("downloadCount",),
+    "Most Liked": ("thumbsUpCount", "favoriteCount"),
+    "Most Discussed": ("commentCount",),
+    "Most Collected": ("favoriteCount", "thumbsUpCount"),
+    "Most Images": (),
+    "Newest": (),
+    "Oldest": (),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelQuery:
+    params: QueryParams
+    types: Sequence[str]
+    limit: int
+    sort: str
+
+    @property
+    def all_levels(self) -> bool:
+        return self.params.get("nsfw") == "true"
+
+    @property
+    def words(self) -> list[str]:
+        return self.params.get("query", "").lower().split()
+
+    @property
+    def offset(self) -> int:
+        """Of the cursor: a number of a text search, else the last of three that stand between bars."""
+        cursor = self.params.get("cursor", "0")
+        found = natural(cursor if self.words else cursor.rpartition("|")[2])
+        if found is None:
+            raise zod_refusal("cursor", "invalid_format", "Invalid cursor")
+        return found
+
+    def cursor(self, last: Model, offset: int) -> str:
+        return str(offset) if self.words else f"{score(last, self.sort)}|{last.id}|{offset}"
+
+
+def parse_query(params: QueryParams, enums: Mapping[str, Sequence[str]]) -> ModelQuery:
+    """Raises RefusalError with the zod error object that CivitAI sends."""
+    choices = {"types": enums["ModelType"], "sort": tuple(_SORTS), "nsfw": ("true", "false", "")}
+    for name, known in choices.items():
+        if not set(params.getlist(name)) <= set(known):
+            raise zod_refusal(name, "invalid_value", "Invalid option")
+    return ModelQuery(
+        params=params,
+        types=params.getlist("types"),
+        limit=number(params, "limit", 0, 100, 100),
+        sort=params.get("sort", "Highest Rated"),
+    )
+
+
+def number(params: QueryParams, name: str, least: int, most: int, otherwise: int) -> int:
+    text = params.get(name)
+    if text is None:
+        return otherwise
+    found = natural(text)
+    if found is None or not least <= found <= most:
+        raise zod_refusal(name, "too_big" if found is not None else "invalid_type", f"Invalid input: {name}")
+    return found
+
+
+def zod_refusal(path: str, code: str, message: str) -> RefusalError:
+    """Here `error` is an object; other endpoints send a string."""
+    issues = [{"code": code, "path": [path], "message": message}]
+    return RefusalError(json_answer({"error": {"name": "ZodError", "issues": issues, "message": message}}, 400))
+
+
+def in_index(model: Model, query: ModelQuery) -> bool:
+    """The rules of every list: no real people, only PG by default, no minors if all levels are asked for; and types."""
+    data = model.data
+    if data.get("poi") or data.get("availability") in ("Unsearchable", "Private"):
+        return False
+    if query.types and data.get("type") not in query.types:
+        return False
+    if query.all_levels:
+        return not data.get("minor")
+    images = [image for version in model.versions for image in version.get("images") or []]
+    return not images or any(image_level(image) & PG for image in images)
+
+
+def afterwards(model: Model, query: ModelQuery) -> bool:
+    """The filters applied to each page of results after the search, so a page can be short or empty."""
+    params = query.params
+    bases = {str(version.get("baseModel")) for version in model.versions}
+    tags = {str(tag).lower() for tag in model.data.get("tags") or []}
+    return (
+        ("tag" not in params or params["tag"].lower() in tags)
+        and ("username" not in params or _slug(params["username"]) == _slug(model.creator))
+        and ("baseModels" not in params or not bases.isdisjoint(params.getlist("baseModels")))
+        and ("ids" not in params or str(model.id) in params["ids"].split(","))
+    )
+
+
+def relevance(model: Model, words: Sequence[str]) -> int:
+    """0 if a word is in no searched field. Words in the name count most."""
+    data = model.data
+    trained = [word for version in model.versions for word in version.get("trainedWords") or []]
+    fields = (
+        (8, str(data.get("name", "")).lower()),
+        (4, " ".join(data.get("tags") or []).lower()),
+        (2, " ".join(trained).lower()),
+        (1, model.creator.lower()),
+    )
+    scores = [sum(weight for weight, text in fields if word in text) for word in words]
+    return sum(scores) if all(scores) else 0
+
+
+def sort_key(query: ModelQuery) -> Callable[[Model], tuple[float, int]]:
+    if query.sort in ("Newest", "Oldest"):
+        sign = 1 if query.sort == "Oldest" else -1
+        return lambda model: (sign * _publication_date(model).timestamp(), -model.id)
+    return lambda model: (-score(model, query.sort), -model.id)
+
+
+def score(model: Model, sort: str) -> int:
+    if sort == "Most Images":
+        return sum(len(version.get("images") or []) for version in model.versions)
+    stats = model.data.get("stats") or {}
+    return next((int(stats[key]) for key in _SORTS[sort] if stats.get(key)), 0)
+
+
+def is_paid(version: Json, now: datetime) -> bool:
+    """The version has a `paidAccess` that is permanent or has not expired (since 30 July 2026)."""
+    paid = version.get("paidAccess") or {}
+    ends = paid.get("endsAt")
+    return bool(paid.get("permanent") or (ends and datetime.fromisoformat(ends) > now))
+
+
+def _publication_date(model: Model) -> datetime:
+    dates = [str(version.get("publishedAt") or version.get("createdAt") or "") for version in model.versions]
+    return datetime.fromisoformat(max(dates, default="") or "2023-01-01").replace(tzinfo=UTC)
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+_LEVEL_NAMES = {1: "None", 2: "Soft", 4: "Mature", 8: "X", 16: "X", 32: "Blocked"}
+_REACTIONS = ("cryCount", "laughCount", "likeCount", "dislikeCount", "heartCount", "commentCount")
+_LEVELS = {**SAFE_LEVELS, "true": 31, "false": PG, "": PG}
+
+
+def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
+    """The images of open models, by level and by what they belong to."""
+    level = params.get("nsfw", "").lower()
+    if level not in _LEVELS:
+        raise zod_refusal("nsfw", "invalid_union", "Invalid input")
+    asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId")}
+    return [
+        _image_item(image, model, version)
+        for model in sorted(store.models.values(), key=lambda model: -model.id)
+        for version in model.versions
+        if model.is_open and asked["modelId"] in (0, model.id) and asked["modelVersionId"] in (0, version["id"])
+        for image in version.get("images") or []
+        if image_level(image) & _LEVELS[level]
+    ]
+
+
+def _image_item(data: Json, model: Model, version: Json) -> Json:
+    level = image_level(data)
+    # The last part of the URL is the id too, if the recording has none.
+    stem = str(data.get("url", "")).rpartition("/")[2].partition(".")[0]
+    return {
+        "id": data.get("id") or natural(stem) or 0,
+        **{key: data.get(key) for key in ("url", "hash", "width", "height")},
+        "nsfwLevel": _LEVEL_NAMES[level & -level],
+        "type": data.get("type") or "image",
+        "nsfw": level > PG,
+        "browsingLevel": level,
+        "createdAt": version.get("publishedAt") or version.get("createdAt"),
+        "postId": int(version["id"]),
+        "stats": dict.fromkeys(_REACTIONS, 0),
+        "meta": None,
+        "username": model.creator or None,
+        "baseModel": version.get("baseModel"),
+        "modelVersionIds": [version["id"]],
+    }

@@ -14,19 +14,32 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from blake3 import blake3
+
+from connectors.errors import BadHeader, NotWeights
+from connectors.weights.header import DTYPE_BITS, header_length
 
 CHUNK = 256 * 1024
 
 
-class Content(Protocol):
+class Content:
+    """Subclasses say how large they are, and read any part."""
+
     @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    def read(self, start: int, stop: int) -> bytes: ...
+    def size(self) -> int:
+        raise NotImplementedError
+
+    def read(self, start: int, stop: int) -> bytes:
+        raise NotImplementedError
+
+    @cached_property
+    def sha256(self) -> str:
+        sha = hashlib.sha256()
+        for chunk in chunks(self):
+            sha.update(chunk)
+        return sha.hexdigest()
 
 
 def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -35,45 +48,25 @@ def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterato
         yield content.read(at, min(at + CHUNK, end))
 
 
-def digest(content: Content) -> str:
-    sha = hashlib.sha256()
-    for chunk in chunks(content):
-        sha.update(chunk)
-    return sha.hexdigest()
-
-
-def git_blob_id(data: bytes) -> str:
-    """The git blob id: the Hugging Face Hub's `oid`, and the ETag of a small file."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
 @dataclass(frozen=True, kw_only=True)
-class InMemory:
+class InMemory(Content):
     data: bytes
 
     @property
     def size(self) -> int:
         return len(self.data)
 
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
     def read(self, start: int, stop: int) -> bytes:
         return self.data[start:stop]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnDisk:
+class OnDisk(Content):
     path: Path
 
-    @cached_property
+    @property
     def size(self) -> int:
         return self.path.stat().st_size
-
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
 
     def read(self, start: int, stop: int) -> bytes:
         with self.path.open("rb") as file:
@@ -82,7 +75,7 @@ class OnDisk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joined:
+class Joined(Content):
     """Concatenated contents, such as the headers, members and padding of a tar."""
 
     parts: tuple[Content, ...]
@@ -98,10 +91,6 @@ class Joined:
     def size(self) -> int:
         return self._bounds[-1]
 
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
-
     def read(self, start: int, stop: int) -> bytes:
         return b"".join(
             part.read(max(start, begin) - begin, min(stop, end) - begin)
@@ -112,68 +101,31 @@ class Joined:
 
 # Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
 _AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
-# The limit of the safetensors library.
-_MAX_HEADER = 100_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Digest:
-    """Lower-case hex. For other formats than safetensors, `header` hashes no bytes and `tensors` is None."""
-
-    size: int
-    sha256: str
-    header: str
-    tensors: str | None
-    crc32: str
-    blake3: str
-    auto_v1: str | None
-
-
-def digest_of(content: Content) -> Digest:
-    start = header_bytes(content)
-    whole, tensors, crc32, tree = hashlib.sha256(start), hashlib.sha256(), zlib.crc32(start), blake3(start)
-    for chunk in chunks(content, len(start)):
-        whole.update(chunk)
-        tensors.update(chunk)
-        tree.update(chunk)
-        crc32 = zlib.crc32(chunk, crc32)
-    v1 = content.read(_AUTO_V1_AT, _AUTO_V1_AT + _AUTO_V1_BYTES) if content.size >= 2 * _AUTO_V1_AT else None
-    return Digest(
-        size=content.size,
-        sha256=whole.hexdigest(),
-        header=hashlib.sha256(start).hexdigest(),
-        tensors=tensors.hexdigest() if start else None,
-        crc32=f"{crc32:08x}",
-        blake3=tree.hexdigest(),
-        auto_v1=hashlib.sha256(v1).hexdigest()[:8] if v1 else None,
-    )
-
-
-def header_bytes(content: Content) -> bytes:
-    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
-    length = int.from_bytes(content.read(0, 8), "little")
-    fits = 0 < length <= min(content.size - 8, _MAX_HEADER)
-    start = content.read(0, 8 + length) if fits else b""
-    return start if start[8:9] == b"{" else b""
-
-
-def civitai_hashes(digest: Digest) -> dict[str, str]:
-    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3."""
+def civitai_hashes(content: Content) -> dict[str, str]:
+    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
+    data, start = content.read(0, content.size), len(header_bytes(content))
+    v1 = data[_AUTO_V1_AT : _AUTO_V1_AT + _AUTO_V1_BYTES] if content.size >= 2 * _AUTO_V1_AT else b""
     found = {
-        "AutoV1": digest.auto_v1,
-        "AutoV2": digest.sha256[:10],
-        "SHA256": digest.sha256,
-        "CRC32": digest.crc32,
-        "BLAKE3": digest.blake3,
-        "AutoV3": digest.tensors and digest.tensors[:12],
+        "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
+        "AutoV2": content.sha256[:10],
+        "SHA256": content.sha256,
+        "CRC32": f"{zlib.crc32(data):08x}",
+        "BLAKE3": blake3(data).hexdigest(),
+        "AutoV3": hashlib.sha256(data[start:]).hexdigest()[:12] if start else "",
     }
     return {name: value.upper() for name, value in found.items() if value}
 
 
-DTYPE_BYTES = {
-    "BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
-    "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8,
-}  # fmt: skip
+def header_bytes(content: Content) -> bytes:
+    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
+    try:
+        return content.read(0, 8 + header_length(content.read(0, 9)))
+    except (BadHeader, NotWeights):
+        return b""
+
+
 # Bits of a random element to keep and to set, so that every float is finite and as small as a weight.
 _FLOAT_BITS = {
     "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
@@ -188,18 +140,18 @@ _PATTERN_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise:
+class Noise(Content):
     """A repeating pattern of small finite numbers."""
 
     pattern: bytes
-    size: int
+    length: int
 
-    @cached_property
-    def sha256(self) -> str:
-        return digest(self)
+    @property
+    def size(self) -> int:
+        return self.length
 
     def read(self, start: int, stop: int) -> bytes:
-        stop = min(stop, self.size)
+        stop = min(stop, self.length)
         first = start - start % len(self.pattern)
         repeats = -(-(stop - first) // len(self.pattern))
         return (self.pattern * max(repeats, 0))[start - first : stop - first]
@@ -249,7 +201,7 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return Noise(pattern=pattern, size=DTYPE_BYTES[dtype] * math.prod(shape))
+        return Noise(pattern=pattern, length=DTYPE_BITS[dtype] // 8 * math.prod(shape))
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
@@ -263,7 +215,7 @@ def _pattern(dtype: str, seed: int) -> bytes:
         return bytes(byte & 1 for byte in noise)
     if dtype not in _FLOAT_BITS:
         return noise
-    width = DTYPE_BYTES[dtype]
+    width = DTYPE_BITS[dtype] // 8
     # One large integer, because a Python loop over the elements takes a second.
     keep, always = (
         int.from_bytes(bits.to_bytes(width, "little") * (_PATTERN_BYTES // width), "little")
@@ -280,10 +232,7 @@ _OTHER_MEMBERS = {
 
 
 def model_tar(lora: Content) -> Content:
-    return tar_of({**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora})
-
-
-def tar_of(members: Mapping[str, Content]) -> Content:
+    members = {**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
     parts: list[Content] = []
     for name, content in members.items():
         info = tarfile.TarInfo(name)

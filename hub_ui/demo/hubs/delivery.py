@@ -1,9 +1,8 @@
-"""Signed and public URLs of files, as on CivitAI's R2 and B2 storage, the Hub's CDN and replicate.delivery."""
+"""Signed and public URLs of files, as on CivitAI's storage, the Hub's CDN and replicate.delivery, and images."""
 
 import hashlib
 import hmac
 import io
-import mimetypes
 import re
 import time
 from collections.abc import Callable
@@ -14,11 +13,11 @@ from urllib.parse import quote, urlencode
 
 from PIL import Image, ImageDraw
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import content_answer
-from hub_ui.demo.hubs.content import Content, InMemory, OnDisk
+from hub_ui.demo.hubs.content import Content, InMemory
 from hub_ui.demo.hubs.folder import DataFolderError, inside
 
 _DATE = "%Y%m%dT%H%M%SZ"
@@ -64,40 +63,54 @@ class Delivery:
 
     async def receive(self, request: Request) -> Response:
         """A file that is uploaded to an address made by `sign`; `uploads` has it then."""
-        path, query = str(request.scope["path"]), request.query_params
-        date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
-        expected = self._signature(path, date, lifetime).encode()
-        if not hmac.compare_digest(query.get("X-Amz-Signature", "").encode(), expected):
+        if not self._is_signed(request):
             return _refusal(403, _BAD)
         content = InMemory(data=await request.body())
-        self.uploads[path] = content
+        self.uploads[request.scope["path"]] = content
         return Response(headers={"ETag": f'"{content.sha256[:32]}"'})
 
     def serve(self, request: Request) -> Response:
-        path = str(request.scope["path"])
+        path, query = str(request.scope["path"]), request.query_params
+        # The CDN's ETag is not the file's sha256.
+        headers = {"ETag": f'"{hashlib.md5(path.encode(), usedforsecurity=False).hexdigest()}"'}
         if path in self.public_contents:
-            return content_answer(request, self.public_contents[path], _headers(path))
-        query = request.query_params
-        date, lifetime = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
-        signature = query.get("X-Amz-Signature", "").encode()
-        if not hmac.compare_digest(signature, self._signature(path, date, lifetime).encode()):
-            return _refusal(403, _BAD) if path in self.signed_contents else _refusal(404, _MISSING)
-        if self.now() > datetime.strptime(date, _DATE).replace(tzinfo=UTC).timestamp() + int(lifetime):
+            return content_answer(request, self.public_contents[path], headers)
+        content = self.signed_contents.get(path)
+        if not self._is_signed(request):
+            return _refusal(403, _BAD) if content else _refusal(404, _MISSING)
+        signed = datetime.strptime(query["X-Amz-Date"], _DATE).replace(tzinfo=UTC).timestamp()
+        if self.now() > signed + int(query["X-Amz-Expires"]):
             return _refusal(403, _EXPIRED)
-        if path not in self.signed_contents:
+        if content is None:
             return _refusal(404, _MISSING)
         # Starlette encodes headers as Latin-1; the storages send UTF-8.
         disposition = query.get("response-content-disposition", "attachment").encode().decode("latin-1")
-        headers = {**_headers(path), "Content-Disposition": disposition}
-        return content_answer(request, self.signed_contents[path], headers)
+        return content_answer(request, content, {**headers, "Content-Disposition": disposition})
+
+    def _is_signed(self, request: Request) -> bool:
+        query = request.query_params
+        signed = (str(request.scope["path"]), query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", ""))
+        return hmac.compare_digest(query.get("X-Amz-Signature", "").encode(), self._signature(*signed).encode())
 
     def _signature(self, *signed: str) -> str:
         return hmac.new(self.secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()
 
 
-def _headers(path: str) -> dict[str, str]:
-    """The CDN's ETag is not the file's sha256."""
-    return {"ETag": '"' + hashlib.md5(path.encode(), usedforsecurity=False).hexdigest() + '"'}
+def attachment(filename: str) -> str:
+    """The header of CivitAI's storage: only the plain `filename`, in raw UTF-8."""
+    return f'attachment; filename="{_quotable(filename)}"'
+
+
+def inline(filename: str) -> str:
+    """The header of the Hugging Face Hub and its CDN."""
+    name = _quotable(filename)
+    plain = name.encode("ascii", "replace").decode()
+    return f"inline; filename*=UTF-8''{quote(name, safe='')}; filename=\"{plain}\";"
+
+
+def _quotable(filename: str) -> str:
+    """The name without characters that would end the quotes or the header."""
+    return "".join(sign if sign.isprintable() and sign not in '"\\' else "_" for sign in filename)
 
 
 def _refusal(status: int, body: bytes) -> Response:
@@ -125,22 +138,15 @@ def picture_routes(data: Path) -> list[BaseRoute]:
             path = inside(data / "pictures", name)
         except DataFolderError:
             return Response("Not Found", 404)
-        content: Content = OnDisk(path=path)
-        if wanted.get("width", "").isdecimal() and not is_video:
-            content = InMemory(data=_narrow(path, int(wanted["width"])))
-        return content_answer(request, content, media_type=mimetypes.guess_type(name)[0] or "image/png")
+        if not wanted.get("width", "").isdecimal() or is_video:
+            return FileResponse(path)
+        with Image.open(path) as image:
+            written = io.BytesIO()
+            image.thumbnail((max(int(wanted["width"]), 1), image.height))
+            image.save(written, format=image.format)
+            return Response(written.getvalue(), media_type=image.get_format_mimetype())
 
     return [Route("/pictures/{name:path}", picture)]
-
-
-def _narrow(path: Path, width: int) -> bytes:
-    """The image at most `width` pixels wide, in the same format."""
-    with Image.open(path) as image:
-        if width <= 0 or image.width <= width:
-            return path.read_bytes()
-        small, written = image.resize((width, max(1, round(image.height * width / image.width)))), io.BytesIO()
-        small.save(written, format=image.format)
-    return written.getvalue()
 
 
 def draw_picture(
@@ -162,5 +168,5 @@ def draw_picture(
 
 
 def _colours(text: str) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    bytes_ = hashlib.sha256(text.encode()).digest()
-    return (bytes_[0], bytes_[1], bytes_[2]), (bytes_[3], bytes_[4], bytes_[5])
+    red, green, blue, *others = hashlib.sha256(text.encode()).digest()
+    return (red, green, blue), (others[0], others[1], others[2])

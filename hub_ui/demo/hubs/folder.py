@@ -9,16 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.content import (
-    Content,
-    Digest,
-    InMemory,
-    OnDisk,
-    digest_of,
-    expand_tensors,
-    generate_safetensors,
-    zip_archive,
-)
+from hub_ui.demo.hubs.content import Content, InMemory, OnDisk, expand_tensors, generate_safetensors, zip_archive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +47,18 @@ class DataFolderError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class HubFile:
-    """`access` is None, "login", "gated", "private", "paid", "disabled", "removed" or "archived"."""
+    """`access` is None, "login", "gated", "private", "paid", "disabled" or "archived"."""
 
     content: Content
     access: str | None = None
 
-    @cached_property
-    def digest(self) -> Digest:
-        return digest_of(self.content)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """The valid tokens and what each may access. Without a list, any non-empty token is valid.
-
-    `roles` are of Hugging Face's tokens: "read", or "write" for one that it doesn't name.
-    """
+    """The valid tokens and what each may access. Without a list, any non-empty token is valid."""
 
     tokens: Mapping[str, frozenset[str]] = field(default_factory=dict)
     grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    roles: Mapping[str, str] = field(default_factory=dict)
 
     def is_signed_in(self, hub: str, token: str | None) -> bool:
         return bool(token) and (hub not in self.tokens or token in self.tokens[hub])
@@ -86,9 +69,6 @@ class Access:
     def owns(self, token: str | None, name: str) -> bool:
         """Whether the private thing is this token's: one that nobody was granted is everybody's."""
         return self.is_granted(token, name) or not any(name in names for names in self.grants.values())
-
-    def role(self, token: str) -> str:
-        return self.roles.get(token, "write")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +123,7 @@ class DataFolder:
         return Access(
             tokens={hub: frozenset(tokens) for hub, tokens in raw.get("tokens", {}).items()},
             grants={token: frozenset(map(str, names)) for token, names in raw.get("grants", {}).items()},
-            roles={token: str(role) for token, role in raw.get("roles", {}).items()},
         )
-
-    def deletions(self, hub: str) -> frozenset[str]:
-        """Deleted everywhere, lists included."""
-        return frozenset(map(str, self.optional("deleted.json", {}).get(hub, [])))
 
     def ghosts(self, hub: str) -> frozenset[str]:
         """Deleted but still in lists, as on a cached page."""

@@ -1,9 +1,8 @@
 """The endpoints of the Hugging Face Hub that read repos, as huggingface_hub and plain HTTP clients call them."""
 
 import mimetypes
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -19,20 +18,15 @@ from hub_ui.demo.hubs.answers import (
     bearer,
     content_answer,
     html_answer,
-    inline,
     json_answer,
-    json_body,
     natural,
-    opaque,
-    read_opaque,
+    page_of,
 )
-from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.delivery import Delivery
+from hub_ui.demo.hubs.delivery import Delivery, inline
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
-from hub_ui.demo.hubs.huggingface_space import Space
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
+    SORTS,
     TRUE,
     Commit,
     HuggingFaceStore,
@@ -40,7 +34,6 @@ from hub_ui.demo.hubs.huggingface_store import (
     RepoFile,
     base_models,
     matches,
-    problem,
     sort_key,
 )
 
@@ -51,47 +44,32 @@ _LIST_KEYS = (
 )  # fmt: skip
 _FULL_KEYS = ("author", "gated", "lastModified", "sha", "siblings", "disabled")
 _SCANNED = {"status": "safe", "avScan": {"status": "safe"}, "pickleImportScan": {"status": "unscanned"}}
+_ORIGIN = "https://huggingface.co"
+_MAX_PAGE = 1000
+_LINK_LIFETIME = 3600
+# Whoever signs in is this account.
+ACCOUNT = "local"
 
 
 def list_item(repo: Repo, query: QueryParams) -> Json:
-    info = _with_files(repo, repo.commits[0])
+    info = full_info(repo, repo.commits[0], query)
     if "expand" in query:
-        return _expand(repo, info, query.getlist("expand"))
+        return info
     keys = [*_LIST_KEYS, *(_FULL_KEYS if query.get("full") in TRUE else ())]
     keys += [key for key in ("cardData", "config") if query.get(key) in TRUE]
-    item = {key: info[key] for key in keys if key in info}
-    if "siblings" in item:
-        item["siblings"] = [{"rfilename": each["rfilename"]} for each in item["siblings"]]
-    return item
+    return {key: info[key] for key in keys if key in info}
 
 
 def full_info(repo: Repo, commit: Commit, query: QueryParams) -> Json:
-    info = _with_files(repo, commit)
+    gated = repo.info.get("gated") or ("manual" if repo.access == "gated" else False)
+    state = {"gated": gated, "disabled": repo.access == "disabled", "private": repo.private, "sha": commit.sha}
+    info = {**repo.info, **state, "siblings": [{"rfilename": path} for path in commit.files]}
     if "expand" in query:
-        return _expand(repo, info, query.getlist("expand"))
+        known = {**info, "baseModels": base_models(repo.info.get("cardData") or {})}
+        return {key: known[key] for key in ("_id", "id", *query.getlist("expand")) if known.get(key) is not None}
     if query.get("blobs") in TRUE:
         info["siblings"] = [_sibling_with_blob(file) for file in commit.files.values()]
-    if query.get("securityStatus") in TRUE:
-        info["securityRepoStatus"] = {"scansDone": True, "filesWithIssues": []}
     return info
-
-
-def _with_files(repo: Repo, commit: Commit) -> Json:
-    gated = repo.info.get("gated") or ("manual" if repo.access == "gated" else False)
-    siblings = [{"rfilename": path} for path in commit.files]
-    disabled = repo.access == "disabled"
-    recorded = repo.info.get("siblings")
-    if recorded and len(recorded) == len(siblings) and commit is repo.commits[0]:
-        siblings = recorded
-    state = {"gated": gated, "disabled": disabled, "private": repo.private}
-    return {**repo.info, **state, "sha": commit.sha, "siblings": siblings}
-
-
-def _expand(repo: Repo, info: Json, keys: Iterable[str]) -> Json:
-    bases = base_models(repo.info.get("cardData") or {})
-    known = {**info, **({"baseModels": bases} if bases else {})}
-    known.setdefault("usedStorage", sum(file.size for file in repo.commits[0].files.values()))
-    return {key: known[key] for key in ("_id", "id", *keys) if key in known}
 
 
 def _sibling_with_blob(file: RepoFile) -> Json:
@@ -124,18 +102,6 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
     return shown
 
 
-_ORIGIN = "https://huggingface.co"
-_MAX_PAGE = 1000
-_LINK_LIFETIME = 3600
-# Whoever signs in is this account.
-ACCOUNT = "local"
-_SPACE_FIELDS = frozenset({"datasets", "host", "models", "runtime", "sdk", "subdomain"})
-
-
-def is_space(request: Request) -> bool:
-    return request.url.path.startswith(("/api/spaces/", "/spaces/"))
-
-
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceHub:
     """Models are those of `store`, which nobody changes; `spaces` are what people have pushed."""
@@ -143,66 +109,53 @@ class HuggingFaceHub:
     store: HuggingFaceStore
     delivery: Delivery
     origin: str
-    oauth: HuggingFaceOAuth
-    spaces: MutableMapping[str, Space] = field(default_factory=dict)
+    spaces: dict[str, Repo] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
-        read = partial(Route, methods=["GET"])
         return [
-            *self.oauth.routes(),
-            read("/api/models", self.list_models),
-            read("/api/whoami-v2", self.who_am_i),
+            Route("/api/models", self.list_models),
+            Route("/api/whoami-v2", self.who_am_i),
             *self._repo_routes("/api/spaces/{owner}/{name}", "/spaces/{owner}/{name}"),
             *self._repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
         ]
 
     def _repo_routes(self, api: str, web: str) -> list[BaseRoute]:
-        read = partial(Route, methods=["GET"])
         return [
-            read(api, self.repo_info),
-            read(api + "/auth-check", self.auth_check),
-            read(api + "/refs", self.refs),
-            read(api + "/revision/{revision:path}", self.repo_info),
-            read(api + "/commits/{revision:path}", self.commits),
-            read(api + "/tree/{rest:path}", self.tree),
+            Route(api, self.repo_info),
+            Route(api + "/auth-check", self.auth_check),
+            Route(api + "/refs", self.refs),
+            Route(api + "/revision/{revision:path}", self.repo_info),
+            Route(api + "/commits/{revision:path}", self.commits),
+            Route(api + "/tree/{rest:path}", self.tree),
             Route(api + "/paths-info/{revision:path}", self.paths_info, methods=["POST"]),
-            read(web + "/resolve/{rest:path}", self.resolve),
-            read(web + "/raw/{rest:path}", self.raw),
-            read(web, self.page),
+            Route(web + "/resolve/{rest:path}", self.resolve),
+            Route(web, self.page),
         ]
 
     def list_models(self, request: Request) -> Response:
         self.check_token(request)
         query = request.query_params
-        if text := problem(query):
-            raise refusal(400, text)
+        if query.get("sort", SORTS[0]) not in SORTS:
+            raise refusal(400, f"Invalid sort parameter: {query['sort']}")
         repos = (repo for repo in self.store.repos.values() if matches(repo, query) and self._may_see(request, repo))
         found = sorted(repos, key=sort_key(query))
-        return _page_answer(request, found, lambda repo: list_item(repo, query))
+        return page_answer(request, found, lambda repo: list_item(repo, query))
 
     def who_am_i(self, request: Request) -> Response:
         self.check_token(request)
-        token = bearer(request)
-        if not token:
+        if not bearer(request):
             raise refusal(401, "Invalid username or password.")
-        role, grant = self.store.access.role(token), self.oauth.find(token)
-        auth = {"type": "access_token", "accessToken": {"displayName": ACCOUNT, "role": role}}
-        if grant is not None:
-            auth = {"type": "oauth", "scope": sorted(grant.scopes)}
-        name = grant.account if grant else ACCOUNT
-        user = {"type": "user", "id": "0" * 24, "name": name, "fullname": "Local", "orgs": [], "auth": auth}
+        auth = {"type": "access_token", "accessToken": {"displayName": ACCOUNT, "role": "write"}}
+        user = {"type": "user", "id": "0" * 24, "name": ACCOUNT, "fullname": "Local", "orgs": [], "auth": auth}
         return json_answer(user)
 
     def repo_info(self, request: Request) -> Response:
         repo = self._repo(request)
-        if text := problem(request.query_params, _SPACE_FIELDS if is_space(request) else frozenset()):
-            raise refusal(400, text)
         commit = self._commit(repo, request.path_params.get("revision", "main"))
         return json_answer(full_info(repo, commit, request.query_params))
 
     def auth_check(self, request: Request) -> Response:
-        repo = self._repo(request)
-        self._check_access(request, repo)
+        self._check_access(request, self._repo(request))
         return json_answer({})
 
     def refs(self, request: Request) -> Response:
@@ -220,67 +173,52 @@ class HuggingFaceHub:
         return json_answer(answer, headers={"X-Total-Count": str(len(since))})
 
     def tree(self, request: Request) -> Response:
-        repo = self._repo(request)
-        commit, path = self._split(repo, request.path_params["rest"])
+        commit, path = self._split(self._repo(request), request.path_params["rest"])
         query = request.query_params
         entries = tree_entries(commit, path, recursive=query.get("recursive") in TRUE)
         if path and not entries:
             raise refusal(404, f"{path} does not exist on {commit.sha}", "EntryNotFound")
-        return _page_answer(
-            request, entries, lambda entry: tree_entry(entry, commit, expand=query.get("expand") in TRUE)
-        )
+        expand = query.get("expand") in TRUE
+        return page_answer(request, entries, lambda entry: tree_entry(entry, commit, expand=expand))
 
     async def paths_info(self, request: Request) -> Response:
-        repo = self._repo(request)
-        commit = self._commit(repo, request.path_params["revision"])
-        if request.headers.get("content-type", "").startswith("application/json"):
-            body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
-            paths, expand = [str(path) for path in body.get("paths") or []], bool(body.get("expand"))
-        else:
-            form = await request.form()
-            paths = [str(path) for path in form.getlist("paths")]
-            expand = str(form.get("expand")).lower() in ("true", "1")
+        commit = self._commit(self._repo(request), request.path_params["revision"])
+        form = await request.form()
+        expand = form.get("expand") in TRUE
 
         def entries() -> list[Json]:
             tree = tree_entries(commit, "", recursive=True)
             known = {each if isinstance(each, str) else each.path: each for each in tree}
-            return [tree_entry(known[path], commit, expand=expand) for path in paths if path in known]
+            asked = [known[str(path)] for path in form.getlist("paths") if path in known]
+            return [tree_entry(entry, commit, expand=expand) for entry in asked]
 
         # In a thread, because it may have to hash the file.
         return json_answer(await run_in_threadpool(entries))
 
     def resolve(self, request: Request) -> Response:
-        repo, commit, file = self._file(request)
-        headers = {**_commit_header(commit), "ETag": f'"{file.oid}"'}
+        repo = self._repo(request)
+        commit, path = self._split(repo, request.path_params["rest"])
+        headers = {"X-Repo-Commit": commit.sha}
+        file = commit.files.get(path)
+        if file is None:
+            raise refusal(404, "Entry not found", "EntryNotFound", headers)
+        if path != CARD:
+            self._check_access(request, repo)
+        headers["ETag"] = f'"{file.oid}"'
         if file.is_lfs:
-            disposition = inline(file.path.rpartition("/")[2])
+            disposition = inline(path.rpartition("/")[2])
             key = f"/repos/{repo.id}/{file.sha256}"
             location = self.delivery.sign(key, file.content, disposition, lifetime=_LINK_LIFETIME)
             linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"}
             return RedirectResponse(location, 302, {**headers, **linked, "Content-Disposition": disposition})
         if file.content is None:
             raise refusal(404, "Entry not found", "EntryNotFound")
-        guessed = mimetypes.guess_type(file.path)[0] or ""
+        guessed = mimetypes.guess_type(path)[0] or ""
         media_type = guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
         return content_answer(request, file.content, headers, media_type)
 
-    def raw(self, request: Request) -> Response:
-        _, commit, file = self._file(request)
-        text = InMemory(data=file.pointer) if file.is_lfs or file.content is None else file.content
-        return content_answer(request, text, _commit_header(commit), "text/plain; charset=utf-8")
-
     def page(self, request: Request) -> Response:
-        repo = self._repo(request)
-        return html_answer(repo.id, "This page stands for its page on the Hub.")
-
-    def _file(self, request: Request) -> tuple[Repo, Commit, RepoFile]:
-        repo = self._repo(request)
-        commit, path = self._split(repo, request.path_params["rest"])
-        if path not in commit.files:
-            raise refusal(404, "Entry not found", "EntryNotFound", _commit_header(commit))
-        if path != CARD:
-            self._check_access(request, repo)
-        return repo, commit, commit.files[path]
+        return html_answer(self._repo(request).id, "This page stands for its page on the Hub.")
 
     def _split(self, repo: Repo, rest: str) -> tuple[Commit, str]:
         """Splits `REVISION/PATH`. A revision may contain unquoted slashes (`refs/pr/1`)."""
@@ -291,18 +229,10 @@ class HuggingFaceHub:
 
     def _repo(self, request: Request) -> Repo:
         self.check_token(request)
-        name = f"{request.path_params['owner']}/{request.path_params['name']}"
-        if is_space(request):
-            space = self.spaces.get(name)
-            repo = space.repo if space and (bearer(request) or not space.private) else None
-        else:
-            found = self.store.repos.get(name)
-            repo = found if found and self._may_see(request, found) else None
-        if repo is None or repo.is_ghost or repo.access == "removed":
-            # For anonymous callers, missing and private repositories look the same.
-            if not bearer(request):
-                raise refusal(401, "Invalid username or password.", "RepoNotFound")
-            raise refusal(404, "Repository not found", "RepoNotFound")
+        repos = self.spaces if request.url.path.startswith(("/api/spaces/", "/spaces/")) else self.store.repos
+        repo = repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        if repo is None or repo.is_ghost or not self._may_see(request, repo):
+            raise not_found(request)
         return repo
 
     def _commit(self, repo: Repo, revision: str) -> Commit:
@@ -313,27 +243,19 @@ class HuggingFaceHub:
 
     def check_token(self, request: Request) -> None:
         token = bearer(request)
-        is_known = self.oauth.find(token) is not None or self.store.access.is_signed_in("huggingface", token)
-        if token and not is_known:
+        if token and not self.store.access.is_signed_in("huggingface", token):
             raise refusal(401, "Invalid credentials in Authorization header")
 
     def _may_see(self, request: Request, repo: Repo) -> bool:
-        return not repo.private or self._is_granted(bearer(request), repo, "read-repos")
-
-    def _is_granted(self, token: str | None, repo: Repo, scope: str) -> bool:
-        """An app's token is that of its account, within what the person has allowed."""
-        grant = self.oauth.find(token)
-        if grant is None:
-            return self.store.access.is_granted(token, repo.id)
-        return not grant.scopes.isdisjoint({scope, "read-repos"}) and self.store.access.is_granted(
-            grant.account, repo.id
-        )
+        token = bearer(request)
+        is_own = token is not None and repo.author == ACCOUNT
+        return not repo.private or is_own or self.store.access.is_granted(token, repo.id)
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":
             raise refusal(403, "Access to this resource is disabled.")
         token = bearer(request)
-        if not repo.gated or self._is_granted(token, repo, "gated-repos"):
+        if not repo.is_gated or self.store.access.is_granted(token, repo.id):
             return
         restricted = f"Access to model {repo.id} is restricted"
         if not token:
@@ -343,23 +265,26 @@ class HuggingFaceHub:
         raise refusal(403, text, "GatedRepo")
 
 
-def _page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
+def page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
     """One page, with a Link header built from the request URL, as on the Hub."""
     query = request.query_params
-    offset, limit = read_opaque(query.get("cursor")), natural(query.get("limit", str(_MAX_PAGE)))
-    if offset is None or limit is None:
-        raise refusal(400, "Invalid cursor" if offset is None else "Invalid limit")
-    page = items[offset : offset + min(limit, _MAX_PAGE)]
-    end, headers = offset + len(page), {}
-    if page and end < len(items):
+    limit = natural(query.get("limit", str(_MAX_PAGE)))
+    page = page_of(items, query.get("cursor"), min(limit, _MAX_PAGE)) if limit is not None else None
+    if page is None:
+        raise refusal(400, "Invalid limit" if limit is None else "Invalid cursor")
+    headers = {}
+    if page.next:
         kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
-        following = request.url.replace(query=urlencode([*kept, ("cursor", opaque(end))]))
+        following = request.url.replace(query=urlencode([*kept, ("cursor", page.next)]))
         headers["Link"] = f'<{following}>; rel="next"'
-    return json_answer([show(item) for item in page], headers=headers)
+    return json_answer([show(item) for item in page.items], headers=headers)
 
 
-def _commit_header(commit: Commit) -> dict[str, str]:
-    return {"X-Repo-Commit": commit.sha}
+def not_found(request: Request) -> RefusalError:
+    """For anonymous callers, missing and private repositories look the same."""
+    if not bearer(request):
+        return refusal(401, "Invalid username or password.", "RepoNotFound")
+    return refusal(404, "Repository not found", "RepoNotFound")
 
 
 def refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:

@@ -1,268 +1,216 @@
-"""The endpoints of the Hugging Face Hub that make Spaces, push to them, and set how they run."""
+"""Spaces of the local Hugging Face Hub: what makes them, pushes to them, and sets how they run. None of them runs."""
 
 import base64
-import binascii
 import json
-from collections.abc import MutableMapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import bearer, json_answer, json_body
-from hub_ui.demo.hubs.content import Content
+from hub_ui.demo.hubs.content import InMemory
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, refusal
-from hub_ui.demo.hubs.huggingface_space import CommitError, Space, card_problems, is_large, now
+from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, not_found, refusal
+from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, hub_tags, read_card, stable_hex
 
-_INVALID = {"error": "Invalid JSON"}
-_FLAVORS = (
-    "cpu-basic", "cpu-upgrade", "zero-a10g", "t4-small", "t4-medium", "l4x1", "l4x4", "l40sx1", "l40sx4", "l40sx8",
-    "a10g-small", "a10g-large", "a10g-largex2", "a10g-largex4", "a100-large", "a100x4", "a100x8",
-)  # fmt: skip
+# What the Hub puts into a new repo, beside a card.
+_ATTRIBUTES = b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 _UPLOAD_SECONDS = 3600
+Settings = defaultdict[str, dict[str, Json]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceEndpoints:
-    """`large` are the uploaded files by SHA-256, as the Hub keeps them for all repos."""
+    """The Spaces are those of `hub`. `variables` and `secrets` are by Space; secrets can be set, and never read."""
 
     hub: HuggingFaceHub
-    large: dict[str, Content] = field(default_factory=dict)
-
-    @property
-    def spaces(self) -> MutableMapping[str, Space]:
-        return self.hub.spaces
+    variables: Settings = field(default_factory=lambda: defaultdict(dict))
+    secrets: Settings = field(default_factory=lambda: defaultdict(dict))
 
     def routes(self) -> list[BaseRoute]:
         space = "/api/spaces/{owner}/{name}"
-        read, send = partial(Route, methods=["GET"]), partial(Route, methods=["POST"])
-        lfs = "/spaces/{owner}/{name}.git/info/lfs/objects"
         return [
-            send("/api/repos/create", self.create),
-            Route("/api/repos/delete", self.delete, methods=["DELETE"]),
-            send("/api/validate-yaml", self.validate_card),
-            send(space + "/preupload/{revision:path}", self.preupload),
-            send(space + "/commit/{revision:path}", self.commit),
-            send(lfs + "/batch", self.batch),
-            send(lfs + "/verify", self.verify),
-            Route(space + "/variables", self.variables, methods=["GET", "POST", "DELETE"]),
-            Route(space + "/secrets", self.secrets, methods=["GET", "POST", "DELETE"]),
-            read(space + "/runtime", self.runtime),
-            send(space + "/hardware", self.request_hardware),
-            send(space + "/restart", self.restart),
-            send(space + "/pause", self.pause),
-            Route(space + "/settings", self.change_settings, methods=["PUT"]),
+            Route("/api/repos/create", self.create, methods=["POST"]),
+            Route("/api/validate-yaml", self.validate_card, methods=["POST"]),
+            self._on_space(space + "/preupload/main", preupload, "POST"),
+            self._on_space(space + "/commit/main", self.commit, "POST"),
+            self._on_space("/spaces/{owner}/{name}.git/info/lfs/objects/batch", self.batch, "POST"),
+            self._on_space(space + "/variables", self.change_variables, "GET", "POST", "DELETE"),
+            self._on_space(space + "/secrets", self.change_secrets, "GET", "POST"),
+            self._on_space(space + "/runtime", lambda space, _: runtime(space), "GET"),
+            self._on_space(space + "/hardware", self.request_hardware, "POST"),
+            self._on_space(space + "/settings", self.change_settings, "PUT"),
         ]
+
+    def _on_space(self, path: str, handle: Callable[[Repo, Json], Json], *methods: str) -> Route:
+        """A route to a Space of the account, which answers what `handle` makes of the body."""
+
+        async def endpoint(request: Request) -> Response:
+            self.hub.check_token(request)
+            space = self.hub.spaces.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+            if space is None or not bearer(request):
+                raise not_found(request)
+            try:
+                return json_answer(handle(space, {**await _body(request), "method": request.method}))
+            except (KeyError, TypeError, ValueError) as error:
+                raise refusal(400, f"Invalid body: {error}") from error
+
+        return Route(path, endpoint, methods=list(methods))
 
     async def create(self, request: Request) -> Response:
         body = await _body(request)
-        name = f"{body.get('organization') or ACCOUNT}/{body.get('name')}"
-        kind = str(body.get("type") or "model")
-        self._check_right(request, name, f"You don't have the rights to create a {kind} under this namespace")
-        if kind != "space":
+        name = self._own_name(request, body)
+        if body.get("type") != "space":
             raise refusal(400, "These local hubs make Spaces only")
         url = f"{self.hub.origin}/spaces/{name}"
-        if name in self.spaces:
+        if name in self.hub.spaces:
             return json_answer({"error": "You already created this space repo", "url": url}, 409)
-        if body.get("sdk") not in ("gradio", "docker", "static"):
-            raise refusal(400, 'Invalid value for "sdk"')
-        space = Space(
-            id=name,
-            sdk=str(body["sdk"]),
-            private=body.get("visibility") == "private" or bool(body.get("private")),
-            hardware=_flavor(body.get("hardware") or "cpu-basic"),
-        )
-        space.variables.update((_key(each), _setting(each)) for each in _objects(body, "variables"))
-        space.secrets.update((_key(each), _setting(each)) for each in _objects(body, "secrets"))
-        self.spaces[name] = space
-        return json_answer({"url": url, "name": name, "id": space.repo.info["_id"]})
+        card = f"---\ntitle: {body.get('name')}\nsdk: {body.get('sdk')}\n---\n"
+        info = {
+            "_id": stable_hex(b"space", name.encode())[:24],
+            "id": name,
+            "author": ACCOUNT,
+            "createdAt": now(),
+            "sdk": body.get("sdk"),
+            "private": body.get("visibility") == "private" or bool(body.get("private")),
+            "likes": 0,
+            "subdomain": name.lower().replace("/", "-").replace("_", "-").replace(".", "-"),
+            "hardware": str(body.get("hardware") or "cpu-basic"),
+        }
+        first = {".gitattributes": text_file(".gitattributes", _ATTRIBUTES), CARD: text_file(CARD, card.encode())}
+        self._add_commit(Repo(id=name, info=info, commits=()), "initial commit", first)
+        return json_answer({"url": url, "name": name, "id": info["_id"]})
 
-    async def delete(self, request: Request) -> Response:
-        body = await _body(request)
-        name = f"{body.get('organization') or ACCOUNT}/{body.get('name')}"
-        self._check_right(request, name)
-        if body.get("type") != "space" or self.spaces.pop(name, None) is None:
-            raise refusal(404, "Repository not found", "RepoNotFound")
-        return Response("OK")
+    async def validate_card(self, _request: Request) -> Response:
+        return json_answer({"errors": [], "warnings": []})
 
-    async def validate_card(self, request: Request) -> Response:
-        body = await _body(request)
-        found = card_problems(str(body.get("content", ""))) if body.get("repoType") == "space" else []
-        return json_answer({"errors": [{"message": text} for text in found], "warnings": []}, 400 if found else 200)
-
-    async def preupload(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        body = await _body(request)
-        return json_answer({"files": [_upload_mode(each, space) for each in _objects(body, "files")]})
-
-    async def commit(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        if request.path_params["revision"] != "main":
-            raise refusal(404, f"Invalid rev id: {request.path_params['revision']}", "RevisionNotFound")
-        text = (await request.body()).decode(errors="replace")
-        try:
-            lines = [line for line in map(json.loads, text.splitlines()) if isinstance(line, dict)]
-            # In a thread, because it may have to hash the files.
-            commit = await run_in_threadpool(space.commit, lines, self.large)
-        except ValueError:
-            raise refusal(400, "Invalid commit payload") from None
-        except CommitError as error:
-            raise refusal(error.status, error.text, error.code) from None
-        url = f"{self.hub.origin}/spaces/{space.id}/commit/{commit.sha}"
-        return json_answer({"success": True, "commitOid": commit.sha, "commitUrl": url, "hookOutput": ""})
-
-    async def batch(self, request: Request) -> Response:
-        """Where to upload large files to. An object without actions is there already."""
-        space = self._space_to_change(request)
-        body = await _body(request)
-        if body.get("operation") != "upload" or body.get("hash_algo", "sha256") != "sha256":
-            raise refusal(422, "Unsupported operation")
-        answers: list[Json] = []
-        for each in _objects(body, "objects"):
-            oid, size = str(each.get("oid")), each.get("size")
-            answer: Json = {"oid": oid, "size": size}
-            if oid not in self.large:
-                href = self.hub.delivery.sign(_place(oid), None, "attachment", lifetime=_UPLOAD_SECONDS)
-                verify = f"{self.hub.origin}/spaces/{space.id}.git/info/lfs/objects/verify"
-                answer["authenticated"] = True
-                answer["actions"] = {"upload": {"href": href, "header": {}}, "verify": {"href": verify, "header": {}}}
-            answers.append(answer)
-        return Response(
-            json.dumps({"transfer": "basic", "objects": answers}), media_type="application/vnd.git-lfs+json"
-        )
-
-    async def verify(self, request: Request) -> Response:
-        self._space_to_change(request)
-        body = await _body(request)
-        oid = str(body.get("oid"))
-        content = self.hub.delivery.uploads.pop(_place(oid), None)
-        if content is None or (content.sha256, content.size) != (oid, body.get("size")):
-            raise refusal(400, "The uploaded file is not the one that was announced")
-        self.large[oid] = content
-        return json_answer({"success": True})
-
-    async def variables(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        await _change(request, space.variables)
-        return json_answer(space.variables)
-
-    async def secrets(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        await _change(request, space.secrets)
-        shown = {name: {key: each[key] for key in each if key != "value"} for name, each in space.secrets.items()}
-        return json_answer(shown)
-
-    def runtime(self, request: Request) -> Response:
+    def _own_name(self, request: Request, body: Json) -> str:
         self.hub.check_token(request)
-        space = self.spaces.get(_name(request))
-        if space is None or (space.private and not bearer(request)):
-            raise refusal(404, "Repository not found", "RepoNotFound")
-        return json_answer(space.runtime())
-
-    async def request_hardware(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        body = await _body(request)
-        space.hardware = _flavor(body.get("flavor"))
-        space.sleep = body.get("sleepTimeSeconds", space.sleep)
-        return json_answer(space.runtime())
-
-    def restart(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        space.paused, space.starts = False, space.starts + 1
-        return json_answer(space.runtime())
-
-    def pause(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        space.paused = True
-        return json_answer(space.runtime())
-
-    async def change_settings(self, request: Request) -> Response:
-        space = self._space_to_change(request)
-        body = await _body(request)
-        if "visibility" in body or "private" in body:
-            space.private = body.get("visibility") == "private" or bool(body.get("private"))
-        return json_answer({"private": space.private})
-
-    def _space_to_change(self, request: Request) -> Space:
-        name = _name(request)
-        self.hub.check_token(request)
-        space = self.spaces.get(name)
-        if space is None:
-            if not bearer(request):
-                raise refusal(401, "Invalid username or password.", "RepoNotFound")
-            raise refusal(404, "Repository not found", "RepoNotFound")
-        self._check_right(request, name)
-        return space
-
-    def _check_right(self, request: Request, name: str, text: str = "You don't have the rights to do this") -> None:
-        self.hub.check_token(request)
-        token = bearer(request)
-        if not token:
+        if not bearer(request):
             raise refusal(401, "Invalid username or password.")
-        if self.hub.store.access.role(token) != "write":
-            raise refusal(403, "You have read access but not the required permissions for this operation")
-        if name.partition("/")[0] != ACCOUNT:
-            raise refusal(403, text)
+        if (body.get("organization") or ACCOUNT) != ACCOUNT:
+            raise refusal(403, "You don't have the rights to create a space under this namespace")
+        return f"{ACCOUNT}/{body.get('name')}"
+
+    def commit(self, space: Repo, body: Json) -> Json:
+        files, title = dict(space.commits[0].files), ""
+        for line in body["lines"]:
+            value = line["value"]
+            if line["key"] == "header":
+                title = str(value["summary"])
+                if value.get("parentCommit") not in (None, space.commits[0].sha):
+                    raise refusal(412, "A commit has happened since. Please refresh and try again.")
+            elif line["key"] == "deletedFile":
+                files.pop(value["path"], None)
+            elif line["key"] == "lfsFile":
+                files[value["path"]] = self._lfs_file(value)
+            else:
+                files[value["path"]] = text_file(value["path"], base64.b64decode(value["content"]))
+        sha = self._add_commit(space, title, files)
+        url = f"{self.hub.origin}/spaces/{space.id}/commit/{sha}"
+        return {"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""}
+
+    def _add_commit(self, space: Repo, title: str, files: Mapping[str, RepoFile]) -> str:
+        tree = "\n".join(f"{path} {file.oid}" for path, file in sorted(files.items()))
+        sha = stable_hex(space.id.encode(), title.encode(), now().encode(), tree.encode())
+        commit = Commit(sha=sha, date=now(), title=title, files=dict(sorted(files.items())))
+        card = read_card(files)
+        space = replace(space, commits=(commit, *space.commits))
+        known = {
+            "sdk": card.get("sdk") or space.info["sdk"],
+            "cardData": card,
+            "tags": hub_tags(card, ()),
+            "lastModified": commit.date,
+        }
+        self._change(space, **known, runtime=runtime(space))
+        return sha
+
+    def _change(self, space: Repo, **info: object) -> None:
+        self.hub.spaces[space.id] = replace(space, info={**space.info, **info})
+
+    def batch(self, _space: Repo, body: Json) -> Json:
+        """Where to upload large files to. An object without actions is there already."""
+        answers: list[Json] = []
+        for each in body["objects"]:
+            answer: Json = {"oid": each["oid"], "size": each["size"]}
+            if _place(each["oid"]) not in self.hub.delivery.uploads:
+                href = self.hub.delivery.sign(_place(each["oid"]), None, "attachment", lifetime=_UPLOAD_SECONDS)
+                answer |= {"authenticated": True, "actions": {"upload": {"href": href, "header": {}}}}
+            answers.append(answer)
+        return {"transfer": "basic", "objects": answers}
+
+    def _lfs_file(self, value: Json) -> RepoFile:
+        content = self.hub.delivery.uploads.get(_place(value["oid"]))
+        if content is None or content.sha256 != value["oid"]:
+            raise refusal(400, f"LFS pointer pointed to a file that does not exist. Paths: {value['path']}")
+        return RepoFile(path=value["path"], content=content, recorded={"lfs": {"sha256": content.sha256}})
+
+    def change_variables(self, space: Repo, body: Json) -> Json:
+        _change_settings(self.variables[space.id], body)
+        return self.variables[space.id]
+
+    def change_secrets(self, space: Repo, body: Json) -> Json:
+        _change_settings(self.secrets[space.id], body)
+        return {name: {"updatedAt": each["updatedAt"]} for name, each in self.secrets[space.id].items()}
+
+    def request_hardware(self, space: Repo, body: Json) -> Json:
+        space.info["hardware"] = str(body["flavor"])
+        self._change(space, runtime=runtime(space))
+        return runtime(space)
+
+    def change_settings(self, space: Repo, body: Json) -> Json:
+        private = body.get("visibility") == "private" or bool(body.get("private"))
+        self._change(space, private=private)
+        return {"private": private}
+
+
+def now() -> str:
+    """As the Hub writes times."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def text_file(path: str, data: bytes) -> RepoFile:
+    return RepoFile(path=path, content=InMemory(data=data))
+
+
+def runtime(space: Repo) -> Json:
+    is_running, hardware = "app.py" in space.commits[0].files, space.info["hardware"]
+    current = hardware if is_running else None
+    stage = "RUNNING" if is_running else "NO_APP_FILE"
+    return {"stage": stage, "hardware": {"current": current, "requested": hardware}}
+
+
+def preupload(space: Repo, body: Json) -> Json:
+    """The Hub keeps a file outside git by its name, its size, or because it is no text."""
+    answers = []
+    for each in body["files"]:
+        path, known = str(each["path"]), space.commits[0].files.get(each["path"])
+        is_named = RepoFile(path=path, recorded={"size": each["size"]}).is_lfs
+        mode = "lfs" if each["size"] and (is_named or b"\0" in base64.b64decode(each["sample"])) else "regular"
+        oid = {"oid": known.sha256 if known.is_lfs else known.oid} if known else {}
+        answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, **oid})
+    return {"files": answers}
+
+
+def _change_settings(settings: dict[str, Json], body: Json) -> None:
+    if body["method"] == "POST":
+        settings[body["key"]] = {"value": str(body.get("value", "")), "updatedAt": now()}
+    elif body["method"] == "DELETE":
+        settings.pop(body["key"], None)
 
 
 async def _body(request: Request) -> Json:
-    return await json_body(request, dict, json_answer(_INVALID, 400))
-
-
-async def _change(request: Request, settings: dict[str, Json]) -> None:
+    """The object of the body, or the `lines` of one that is NDJSON."""
+    if request.headers.get("content-type") == "application/x-ndjson":
+        return {"lines": [json.loads(line) for line in (await request.body()).splitlines()]}
     if request.method == "GET":
-        return
-    body = await _body(request)
-    if request.method == "POST":
-        settings[_key(body)] = _setting(body)
-    else:
-        settings.pop(_key(body), None)
-
-
-def _key(body: Json) -> str:
-    if not isinstance(body.get("key"), str):
-        raise refusal(400, '"key" is required')
-    return str(body["key"])
-
-
-def _objects(body: Json, name: str) -> list[Json]:
-    found = body.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise refusal(400, f'"{name}" must be a list of objects')
-    return found
-
-
-def _setting(body: Json) -> Json:
-    described = {"description": body["description"]} if body.get("description") else {}
-    return {"value": str(body.get("value", "")), "updatedAt": now(), **described}
-
-
-def _upload_mode(each: Json, space: Space) -> Json:
-    path = str(each.get("path"))
-    try:
-        sample = base64.b64decode(str(each.get("sample", "")), validate=True)
-    except binascii.Error:
-        raise refusal(400, "Invalid sample") from None
-    size = each.get("size")
-    mode = "lfs" if isinstance(size, int) and is_large(path, size, sample) else "regular"
-    answer = {"path": path, "uploadMode": mode, "shouldIgnore": False}
-    if known := space.files.get(path):
-        answer["oid"] = known.sha256 if known.is_lfs else known.oid
-    return answer
-
-
-def _flavor(name: object) -> str:
-    if name not in _FLAVORS:
-        raise refusal(400, "Invalid hardware flavor")
-    return str(name)
-
-
-def _name(request: Request) -> str:
-    return f"{request.path_params['owner']}/{request.path_params['name']}"
+        return {}
+    body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
+    return body
 
 
 def _place(oid: str) -> str:

@@ -1,36 +1,24 @@
 """Hugging Face repositories and model cards of a data folder, and the filters of `/api/models`."""
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-import yaml
+from huggingface_hub.utils.sha import git_hash
 from starlette.datastructures import QueryParams
 
-from hub_ui.demo.hubs.content import CHUNK, Content, InMemory, git_blob_id
+from connectors.claims.card import split_card
+from hub_ui.demo.hubs.content import CHUNK, Content, InMemory
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
 
-# Only at the start, where diffusers scripts leave a blank line: further down `---` is a horizontal rule.
-_FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
 
-def front_matter(card: str) -> Json:
-    match = _FRONT_MATTER.match(card)
-    if not match:
-        return {}
-    try:
-        data = yaml.safe_load(match.group(1))
-    except yaml.YAMLError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
+def hub_tags(data: Mapping[str, Any], files: Iterable[str]) -> list[str]:
     """In the Hub's order, with `base_model:X` and `base_model:adapter:X`. Source: hub-docs, docs/hub/model-cards.md."""
     formats = ["safetensors"] if any(name.endswith(".safetensors") for name in files) else []
     tags = [*_texts(data.get("library_name")), *formats, *_texts(data.get("pipeline_tag"))]
@@ -43,13 +31,13 @@ def hub_tags(data: Json, files: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*tags, "region:us"]))
 
 
-def relation(data: Json) -> str:
+def relation(data: Mapping[str, Any]) -> str:
     written = data.get("base_model_relation")
     is_adapter = data.get("library_name") == "peft" or not _LORA_TAGS.isdisjoint(_texts(data.get("tags")))
     return str(written) if written else ("adapter" if is_adapter else "finetune")
 
 
-def base_models(data: Json) -> Json | None:
+def base_models(data: Mapping[str, Any]) -> Json | None:
     """The field of `expand=baseModels`."""
     bases = _texts(data.get("base_model"))
     return {"relation": relation(data), "models": [{"id": base} for base in bases]} if bases else None
@@ -99,8 +87,8 @@ class RepoFile:
         if "blobId" in self.recorded and self.content is None:
             return str(self.recorded["blobId"])
         if self.is_lfs or self.content is None:
-            return git_blob_id(self.pointer)
-        return git_blob_id(self.content.read(0, self.size))
+            return git_hash(self.pointer)
+        return git_hash(self.content.read(0, self.size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +115,7 @@ class Repo:
         return self.id.partition("/")[0]
 
     @property
-    def gated(self) -> bool:
+    def is_gated(self) -> bool:
         return self.access == "gated" or bool(self.info.get("gated"))
 
     @property
@@ -152,34 +140,25 @@ def load_huggingface(folder: DataFolder) -> HuggingFaceStore:
     cards = {_repo_id(path.stem): path for path in sorted(folder.path.glob("hf_readme_*.md"))}
     histories = {_repo_id(path.stem): data for path, data in folder.each("hf_commits_*.json")}
     listed: Json = folder.files.get("huggingface", {})
-    deleted, ghosts = folder.deletions("huggingface"), folder.ghosts("huggingface")
+    ghosts = folder.ghosts("huggingface")
     repos = {}
     for name in dict.fromkeys([*infos, *cards, *histories, *listed]):
-        if name in deleted:
-            continue
-        history = histories.get(name) or listed.get(name, {}).get("revisions") or []
-        known = _Known(
-            name=name,
-            info=infos.get(name, {}),
-            card=folder.text(cards[name]) if name in cards else None,
-            card_hash=stable_hex(name.encode(), cards[name].read_bytes()) if name in cards else None,
-            history=history if isinstance(history, dict) else {"commits": history},
-            listed=listed.get(name, {}),
+        info, history = infos.get(name, {}), histories.get(name, {})
+        history = history if isinstance(history, dict) else {"commits": history}
+        files = {path: folder.hub_file(spec) for path, spec in listed.get(name, {}).items() if isinstance(spec, dict)}
+        if history.get("commits"):
+            commits = tuple(_commit(folder, entry) for entry in history["commits"])
+        else:
+            commits = (_only_commit(folder, name, info, cards.get(name), files),)
+        repos[name] = Repo(
+            id=name,
+            info={**_describe(name, commits[0]), **info, "sha": commits[0].sha},
+            commits=commits,
+            refs=history.get("refs", {}),
+            access=listed.get(name, {}).get("access") or next((f.access for f in files.values() if f.access), None),
+            is_ghost=name in ghosts,
         )
-        repos[name] = _repo(folder, known, name in ghosts)
     return HuggingFaceStore(repos=repos, access=folder.access)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Known:
-    """The files on one repository. `card_hash` ignores the origins, so that commits do not depend on ports."""
-
-    name: str
-    info: Json
-    card: str | None
-    card_hash: str | None
-    history: Json
-    listed: Json
 
 
 def _repo_id(stem: str) -> str:
@@ -187,56 +166,48 @@ def _repo_id(stem: str) -> str:
     return stem.split("_", 2)[2].replace("__", "/", 1)
 
 
-def _repo(folder: DataFolder, known: _Known, is_ghost: bool) -> Repo:
-    entries = known.history.get("commits", [])
-    files = {path: folder.hub_file(spec) for path, spec in known.listed.items() if isinstance(spec, dict)}
-    commits = tuple(_commit(folder, entry) for entry in entries) or (_only_commit(known, files),)
-    refs = {str(name): str(entry["sha"]) for entry in entries for name in entry.get("refs", [])}
-    return Repo(
-        id=known.name,
-        info={**_describe(known, commits[0]), **known.info, "sha": commits[0].sha},
-        commits=commits,
-        refs={**refs, **known.history.get("refs", {})},
-        access=known.listed.get("access") or next((file.access for file in files.values() if file.access), None),
-        is_ghost=is_ghost,
-    )
-
-
 def _commit(folder: DataFolder, entry: Json) -> Commit:
     files = {path: folder.hub_file(spec).content for path, spec in entry.get("files", {}).items()}
     if "readme" in entry:
         files[CARD] = InMemory(data=str(entry["readme"]).encode())
     title = str(entry.get("title", "Upload folder using huggingface_hub"))
-    return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files.items()))
+    return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files))
 
 
-def _only_commit(known: _Known, files: Mapping[str, HubFile]) -> Commit:
-    recorded = {str(each["rfilename"]): each for each in known.info.get("siblings", [])}
+def _only_commit(folder: DataFolder, name: str, info: Json, card: Path | None, files: Mapping[str, HubFile]) -> Commit:
+    """Of what is known of a repository without commits. Its sha ignores the origins, so it doesn't depend on ports."""
     contents: dict[str, Content] = {path: file.content for path, file in files.items()}
-    if known.card is not None:
-        contents.setdefault(CARD, InMemory(data=known.card.encode()))
-    missing = {path: RepoFile(path=path, recorded=each) for path, each in recorded.items() if path not in contents}
-    names = (known.name, *sorted(contents))
-    sha = known.info.get("sha") or known.card_hash or stable_hex(*map(str.encode, names))
-    date = str(known.info.get("lastModified") or _RECORDED_AT)
-    both = {**missing, **_repo_files(contents.items())}
-    return Commit(sha=sha, date=date, title="Upload model", files=dict(sorted(both.items())))
+    if card is not None:
+        contents.setdefault(CARD, InMemory(data=folder.text(card).encode()))
+    recorded = {
+        str(each["rfilename"]): RepoFile(path=each["rfilename"], recorded=each) for each in info.get("siblings", [])
+    }
+    written = card.read_bytes() if card else b"\0".join(path.encode() for path in sorted(contents))
+    return Commit(
+        sha=info.get("sha") or stable_hex(name.encode(), written),
+        date=str(info.get("lastModified") or _RECORDED_AT),
+        title="Upload model",
+        files=dict(sorted({**recorded, **_repo_files(contents)}.items())),
+    )
 
 
-def _repo_files(contents: Iterable[tuple[str, Content]]) -> Mapping[str, RepoFile]:
-    return {path: RepoFile(path=path, content=content) for path, content in sorted(contents)}
+def _repo_files(contents: Mapping[str, Content]) -> Mapping[str, RepoFile]:
+    return {path: RepoFile(path=path, content=content) for path, content in sorted(contents.items())}
 
 
 def stable_hex(*parts: bytes) -> str:
     return hashlib.sha1(b"\0".join(parts), usedforsecurity=False).hexdigest()
 
 
-def _describe(known: _Known, newest: Commit) -> Json:
+def read_card(files: Mapping[str, RepoFile]) -> Mapping[str, Any]:
+    """The front matter of the card among the files, if there is one."""
+    content = files[CARD].content if CARD in files else None
+    return split_card(content.read(0, CHUNK).decode(errors="replace"))[0] if content else {}
+
+
+def _describe(name: str, newest: Commit) -> Json:
     """The model object of a repository of which only files are known."""
-    name, readme = known.name, newest.files.get(CARD)
-    written = readme.content.read(0, CHUNK).decode(errors="replace") if readme and readme.content else ""
-    text = written if known.history.get("commits") else known.card or written
-    data = front_matter(text)
+    data = read_card(newest.files)
     return {
         "_id": stable_hex(name.encode())[:24],
         "id": name,
@@ -254,35 +225,11 @@ def _describe(known: _Known, newest: Commit) -> Json:
 
 # The Hub sorts in descending order only.
 SORTS = ("createdAt", "downloads", "lastModified", "likes", "trendingScore")
-EXPANDED = frozenset({
-    "author", "baseModels", "cardData", "childrenModelCount", "config", "createdAt", "disabled", "downloads",
-    "downloadsAllTime", "evalResults", "gated", "gguf", "inference", "inferenceProviderMapping", "lastModified",
-    "library_name", "likes", "mask_token", "model-index", "pipeline_tag", "private", "resourceGroup", "safetensors",
-    "sha", "siblings", "spaces", "tags", "transformersInfo", "trendingScore", "usedStorage", "widgetData",
-})  # fmt: skip
 TRUE = ("true", "1", "True")
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
-_BOUND = re.compile(r"(min|max):(\d{1,15}(?:\.\d{1,15})?)([KMBT]?)")
-
-
-def problem(query: QueryParams, expanded: frozenset[str] = frozenset()) -> str | None:
-    """The error message for parameters that the Hub rejects. `expanded` are fields that models don't have."""
-    if query.get("sort", SORTS[0]) not in SORTS:
-        return f"Invalid sort parameter: {query['sort']}"
-    unknown = [name for name in query.getlist("expand") if name not in EXPANDED | expanded]
-    if unknown:
-        return f"Invalid expand parameter: {unknown[0]}"
-    if query.get("gated", "true").lower() not in ("true", "false", "1", "0", "auto", "manual"):
-        return f"Invalid gated parameter: {query['gated']}"
-    if "num_parameters" in query and _bounds(query["num_parameters"]) is None:
-        return f"Invalid num_parameters parameter: {query['num_parameters']}"
-    return None
 
 
 def matches(repo: Repo, query: QueryParams) -> bool:
-    """Filters are ANDed. So are several values of `filter`; those of other filters are ORed."""
-    if repo.access == "removed" and not repo.is_ghost:
-        return False
+    """Filters are ANDed, and so are several values of `filter`."""
     return all(holds(repo, query.getlist(name)) for name, holds in _FILTERS.items() if name in query)
 
 
@@ -306,55 +253,11 @@ def _has_tags(repo: Repo, values: Sequence[str]) -> bool:
     return all(part.lower() in tags for value in values for part in value.split(",") if part)
 
 
-def _is_gated(repo: Repo, values: Sequence[str]) -> bool:
-    wanted = values[-1]
-    if wanted in ("auto", "manual"):
-        return bool((repo.info.get("gated") or ("manual" if repo.gated else False)) == wanted)
-    return repo.gated == (wanted.lower() in TRUE)
-
-
-def _runs_in(repo: Repo, values: Sequence[str]) -> bool:
-    """The Hub's apps that open LoRAs. Source: huggingface.js, packages/tasks/src/local-apps.ts."""
-    is_picture, is_lora = repo.info.get("pipeline_tag") == "text-to-image", "lora" in repo.info.get("tags", [])
-    apps = {"diffusionbee": is_picture, "drawthings": is_picture or is_lora, "jellybox": is_picture or is_lora}
-    return repo.info.get("library_name") == "diffusers" and any(apps.get(name, False) for name in values)
-
-
-def _providers(repo: Repo) -> set[str]:
-    """The live inference providers. The mapping is an object for one model, an array in lists."""
-    mapping = repo.info.get("inferenceProviderMapping") or {}
-    entries = mapping.items() if isinstance(mapping, dict) else ((each.get("provider"), each) for each in mapping)
-    return {str(name) for name, entry in entries if entry.get("status") == "live"}
-
-
-def _has_size(repo: Repo, values: Sequence[str]) -> bool:
-    total = (repo.info.get("safetensors") or {}).get("total")
-    bounds = _bounds(values[-1])
-    return bounds is not None and total is not None and bounds[0] <= total <= bounds[1]
-
-
-def _bounds(text: str) -> tuple[float, float] | None:
-    """`min:6B,max:128B` -> (6e9, 128e9)."""
-    found = {"min": 0.0, "max": float("inf")}
-    for part in text.split(","):
-        match = _BOUND.fullmatch(part)
-        if match is None:
-            return None
-        found[match[1]] = float(match[2]) * _UNITS[match[3]]
-    return found["min"], found["max"]
-
-
 _FILTERS: Mapping[str, Callable[[Repo, Sequence[str]], bool]] = {
     "filter": _has_tags,
     # The Hub searches only the id.
     "search": lambda repo, values: all(word in repo.id.lower() for word in values[-1].lower().split()),
     "author": lambda repo, values: values[-1].lower() == repo.author.lower(),
     "pipeline_tag": lambda repo, values: repo.info.get("pipeline_tag") == values[-1],
-    "gated": _is_gated,
-    "apps": _runs_in,
-    "inference": lambda repo, values: values[-1] == "warm" and bool(_providers(repo)),
-    "inference_provider": lambda repo, values: bool(
-        _providers(repo) if "all" in values else _providers(repo) & {*values}
-    ),
-    "num_parameters": _has_size,
+    "gated": lambda repo, values: repo.is_gated == (values[-1].lower() in TRUE),
 }

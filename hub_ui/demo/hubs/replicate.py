@@ -1,59 +1,42 @@
 """Replicate's API: models, versions, predictions, trainings and the public weights of fine-tunes."""
 
-import base64
-import re
+import hashlib
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import (
-    RefusalError,
-    bearer,
-    content_answer,
-    html_answer,
-    json_answer,
-    json_body,
-    natural,
-    opaque,
-    read_opaque,
-)
+from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body, natural, page_of
 from hub_ui.demo.hubs.content import model_tar
 from hub_ui.demo.hubs.delivery import Delivery
-from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.replicate_runs import Files, Making, Runs, Uploaded, stream_answer, tar_path
-from hub_ui.demo.hubs.replicate_store import EMPTY_MODEL, ReplicateStore, full_name, problems, refusal_of
+from hub_ui.demo.hubs.folder import HubFile, Json
+from hub_ui.demo.hubs.replicate_runs import Making, Runs, timestamp
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems, read_inputs
 
 _PAGE = 25
-_HEADERS = {"ratelimit-remaining": "2999", "ratelimit-reset": "1"}
-_WAIT = re.compile(r"\bwait\b(=\d+)?")
-_ACCOUNT = {"type": "user", "username": "local", "name": "Local", "github_url": ""}
-# In the format of a real secret; no webhook is ever called.
-_WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"local hub, local hub, local").decode()
-_MODEL_FIELDS = (
-    "owner", "name", "visibility", "hardware", "description", "github_url", "paper_url", "license_url",
-    "cover_image_url",
-)  # fmt: skip
-_MODEL_INPUT: Json = {
-    "required": _MODEL_FIELDS[:4],
-    "properties": {name: {"type": "string", "nullable": position > 3} for position, name in enumerate(_MODEL_FIELDS)},
-}
-_MODEL_VERSION: Json = {"openapi_schema": {"components": {"schemas": {"Input": _MODEL_INPUT}}}}
-# Valid for a new model, even if a recorded list lacks it.
-_HARDWARE = {"cpu", "gpu-t4", "gpu-l40s", "gpu-a100-large", "gpu-h100"}
+_MOST_BYTES = 100 * 1024 * 1024
+_KEPT_SECONDS = 24 * 3600.0
+_OWNER = "local"
+_ACCOUNT = {"type": "user", "username": _OWNER, "name": "Local", "github_url": ""}
+_HARDWARE = [{"sku": "cpu", "name": "CPU"}, {"sku": "gpu-t4", "name": "Nvidia T4 GPU"}]
+_REQUIRED = ("owner", "name", "visibility", "hardware")
+_OPTIONAL = ("description", "github_url", "paper_url", "license_url", "cover_image_url")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicateHub:
+    origin: str
     store: ReplicateStore
     delivery: Delivery
     predictions: Runs
     trainings: Runs
-    files: Files
     making: Making
 
     def routes(self) -> list[BaseRoute]:
@@ -64,48 +47,37 @@ class ReplicateHub:
             self._api("/v1/search", self.search),
             self._api("/v1/collections", self.collections),
             self._api("/v1/collections/{slug}", self.collection),
-            self._constant("/v1/account", _ACCOUNT),
-            self._constant("/v1/hardware", list(self.store.hardware)),
-            self._api("/v1/deployments", self.deployments),
-            self._constant("/v1/webhooks/default/secret", {"key": _WEBHOOK_SECRET}),
+            self._api("/v1/account", self.account),
+            self._api("/v1/hardware", self.hardware),
             self._api(model, self.model),
-            self._api(model + "/readme", self.readme),
-            self._api(model + "/examples", self.examples),
             self._api(model + "/versions", self.versions),
             self._api(model + "/predictions", self.create_prediction, "POST"),
             self._api(version, self.version),
             self._api(version + "/trainings", self.create_training, "POST"),
             self._api("/v1/predictions", self.create_prediction, "POST"),
-            self._api("/v1/files", self.list_files),
             self._api("/v1/files", self.upload, "POST"),
-            self._api("/v1/files/{file_id}", self.file, "GET", "DELETE"),
-            self._api("/v1/files/{file_id}/download", self.file_bytes),
             *self._run_routes(self.predictions),
             *self._run_routes(self.trainings),
-            # No token: the real streams are on another host, at URLs that cannot be guessed.
-            Route("/v1/streams/{run_id}", self.stream, methods=["GET"]),
-            Route("/{owner}/{name}/_weights", self.weights, methods=["GET"]),
-            Route("/{owner}/{name}/versions/{version}/_weights", self.weights, methods=["GET"]),
-            Route("/{owner}/{name}", self.page, methods=["GET"]),
+            Route("/{owner}/{name}/versions/{version}/_weights", self.weights),
+            Route("/{owner}/{name}", self.page),
         ]
 
     def publish(self) -> None:
         """Serves the tar of every fine-tune at its permanent URL."""
         for name, file in self.store.weights.items():
-            self.delivery.public(tar_path(name), model_tar(file.content))
+            self._publish(name, file)
+
+    def _publish(self, name: str, file: HubFile) -> str:
+        return self.delivery.public(f"/replicate/{name.replace(':', '/')}/trained_model.tar", model_tar(file.content))
 
     async def models(self, request: Request) -> Response:
-        params = request.query_params
         # The JavaScript client sends a JSON string.
         body = (await request.body()).decode(errors="replace").strip('"')
-        text = body if request.method == "QUERY" else params.get("query", "")
+        text = body if request.method == "QUERY" else request.query_params.get("query", "")
         models = self._find(request, text)
-        by = "latest_version" if params.get("sort_by", "latest_version_created_at") != "model_created_at" else ""
-
-        def date(model: Json) -> str:
-            return str(((model.get(by) if by else model) or {}).get("created_at") or "")
-
-        models.sort(key=date, reverse=params.get("sort_direction", "desc") != "asc")
+        models.sort(
+            key=lambda model: str((model.get("latest_version") or {"created_at": ""})["created_at"]), reverse=True
+        )
         return self._page(request, models, query=text)
 
     async def search(self, request: Request) -> Response:
@@ -117,108 +89,95 @@ class ReplicateHub:
         models = [{"model": model, "metadata": metadata} for model in self._find(request, text)[:limit]]
         return json_answer({"query": text, "models": models, "collections": [], "pages": []})
 
+    async def account(self, _request: Request) -> Response:
+        return json_answer(_ACCOUNT)
+
+    async def hardware(self, _request: Request) -> Response:
+        return json_answer(_HARDWARE)
+
     async def model(self, request: Request) -> Response:
         return json_answer(self._model(request))
 
-    async def readme(self, request: Request) -> Response:
-        model = self._model(request)
-        return PlainTextResponse(f"# {model['name']}\n\n{model.get('description') or ''}\n")
-
-    async def examples(self, request: Request) -> Response:
-        example = self._model(request).get("default_example")
-        return self._page(request, [example] if example else [])
-
     async def versions(self, request: Request) -> Response:
-        model = self._model(request)
-        versions = list(self.store.versions.get(full_name(model), {}).values())
+        versions = list(self.store.versions.get(full_name(self._model(request)), {}).values())
         return self._page(request, sorted(versions, key=lambda version: str(version["created_at"]), reverse=True))
 
     async def version(self, request: Request) -> Response:
         return _or_not_found(self.store.version(full_name(self._model(request)), request.path_params["version"]))
 
     async def collections(self, request: Request) -> Response:
-        brief = [{key: value for key, value in each.items() if key != "models"} for each in self.store.collections]
+        found = self.store.collections.values()
+        brief = [{key: value for key, value in each.items() if key != "models"} for each in found]
         return self._page(request, brief, size=len(brief) or 1)
 
     async def collection(self, request: Request) -> Response:
-        slug = request.path_params["slug"]
-        found = next((each for each in self.store.collections if each["slug"] == slug), None)
+        found = self.store.collections.get(request.path_params["slug"])
         if found is None:
             raise _not_found()
         named = (self.store.model(each) if isinstance(each, str) else each for each in found["models"])
         return json_answer({**found, "models": [model for model in named if model is not None]})
 
-    async def deployments(self, request: Request) -> Response:
-        """Always empty."""
-        return self._page(request, [])
-
     async def create_model(self, request: Request) -> Response:
         """Only for the local account, which owns all models of the data folder."""
         body = await _body(request)
-        if wrong := problems(_MODEL_VERSION, body):
-            raise RefusalError(refusal_of(wrong))
-        model = {**EMPTY_MODEL, **{key: body[key] for key in _MODEL_FIELDS if key in body and key != "hardware"}}
-        model["url"] = f"https://replicate.com/{full_name(model)}"
-        if body["owner"] not in {_ACCOUNT["username"], *(str(each["owner"]) for each in self.store.models.values())}:
+        _check_inputs([("input", f"{name} is required") for name in _REQUIRED if not isinstance(body.get(name), str)])
+        if body["owner"] not in {_OWNER, *(str(each["owner"]) for each in self.store.models.values())}:
             raise _refusal(403, "You do not have permission to create a model for that owner.", "Forbidden")
-        if self.store.model(full_name(model)) is not None:
+        if self.store.model(full_name(body)) is not None:
             raise _refusal(409, "A model with that name and owner already exists.", "Conflict")
-        if body["hardware"] not in {each["sku"] for each in self.store.hardware} | _HARDWARE:
-            raise _refusal(422, "The specified hardware does not exist", "Input validation failed")
-        self.store.add_model(model)
+        model = {
+            "url": f"https://replicate.com/{full_name(body)}",
+            **{name: body[name] for name in _REQUIRED if name != "hardware"},
+            **{name: body.get(name) for name in _OPTIONAL},
+            "is_official": False,
+            "run_count": 0,
+            **dict.fromkeys(("default_example", "latest_version")),
+        }
+        self.store.models[full_name(model)] = model
         return json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:
-        data = await self.files.add(request)
-        if data is None:
-            raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
+        # Starlette needs python-multipart here, which Gradio installs.
+        async with request.form(max_part_size=_MOST_BYTES) as form:
+            part = form.get("content")
+            if not isinstance(part, UploadFile):
+                raise _refusal(400, "Send one file below 100 MB as the part `content` of a form.")
+            raw = await part.read()
+        file_id, now = secrets.token_urlsafe(36), time.time()
+        url = f"{self.origin}/v1/files/{file_id}"
+        self.making.uploads[url] = raw
+        md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+        data = {
+            "id": file_id,
+            "name": part.filename or "file",
+            "content_type": part.content_type or "application/octet-stream",
+            "size": len(raw),
+            "etag": md5,
+            "checksums": {"sha256": hashlib.sha256(raw).hexdigest(), "md5": md5},
+            "metadata": {},
+            "created_at": timestamp(now),
+            "expires_at": timestamp(now + _KEPT_SECONDS),
+            "urls": {"get": url},
+        }
         return json_answer(data, 201)
-
-    async def list_files(self, request: Request) -> Response:
-        return self._page(request, self.files.all())
-
-    async def file(self, request: Request) -> Response:
-        file = self._file(request)
-        if request.method == "DELETE":
-            del self.files.uploaded[file.data["id"]]
-            return Response(status_code=204)
-        return json_answer(file.data)
-
-    async def file_bytes(self, request: Request) -> Response:
-        file = self._file(request)
-        return content_answer(request, file.content, media_type=str(file.data["content_type"]))
-
-    def _file(self, request: Request) -> Uploaded:
-        file = self.files.uploaded.get(request.path_params["file_id"])
-        if file is None:
-            raise _not_found()
-        return file
 
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
         model, version_id = self._runnable(request, body)
         inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
-        if wrong := problems(version, inputs):
-            raise RefusalError(refusal_of(wrong))
-        wait = _WAIT.search(request.headers.get("prefer", ""))
+        _check_inputs(problems(version, inputs))
+        told = read_inputs(version, inputs)
         run = self.predictions.create(
             model=model,
             version=version_id,
             inputs=inputs,
-            output=lambda run_id: self.making.picture(run_id, model, version, inputs),
-            finished=wait is not None,
-            error=self.making.failure(version, inputs),
-            logs=self.making.prediction_logs(version, inputs),
+            output=lambda run_id: self.making.picture(run_id, model, told),
+            finished="wait" in request.headers.get("prefer", ""),
+            error=self.making.failure(told),
+            logs=self.making.prediction_logs(told),
         )
-        applied = {"Preference-Applied": wait.group()} if wait else {}
-        return json_answer(run, 201, {"ratelimit-remaining": "599", **applied})
-
-    def stream(self, request: Request) -> Response:
-        run_id = request.path_params["run_id"]
-        if self.predictions.get(run_id) is None:
-            raise _not_found()
-        return stream_answer(lambda: self.predictions.get(run_id))
+        return json_answer(run, 201)
 
     async def create_training(self, request: Request) -> Response:
         body = await _body(request)
@@ -229,46 +188,40 @@ class ReplicateHub:
         version = self.store.version(trainer, request.path_params["version"])
         if version is None:
             raise _refusal(422, "The specified version does not exist")
-        if wrong := problems(version, inputs, "TrainingInput"):
-            raise RefusalError(refusal_of(wrong))
+        _check_inputs(problems(version, inputs, "TrainingInput"))
+        told = read_inputs(version, inputs, "TrainingInput")
         run = self.trainings.create(
             model=trainer,
             version=request.path_params["version"],
             inputs=inputs,
-            output=lambda run_id: self.making.train(run_id, destination, version, inputs),
+            output=lambda run_id: self.making.train(run_id, destination, version, told),
             finished=False,
-            error=self.making.training_failure(inputs),
-            logs=self.making.training_logs(version, inputs),
+            error=self.making.training_failure(told),
+            logs=self.making.training_logs(told),
         )
         return json_answer(run, 201)
 
     def weights(self, request: Request) -> Response:
         self.trainings.settle()
-        name = full_name(request.path_params)
-        version = request.path_params.get("version")
-        if version is None:
-            versions = [key.partition(":")[2] for key in self.store.weights if key.startswith(f"{name}:")]
-            latest = (self.store.models.get(name, {}).get("latest_version") or {}).get("id")
-            version = latest if latest in versions else next(iter(versions), None)
-        file = self.store.weights.get(f"{name}:{version}")
-        if file is None or file.access == "removed":
+        name = f"{full_name(request.path_params)}:{request.path_params['version']}"
+        file = self.store.weights.get(name)
+        if file is None:
             return html_answer("Not found", "There are no weights here.", 404)
-        return RedirectResponse(self.delivery.public(tar_path(f"{name}:{version}"), model_tar(file.content)), 302)
+        return RedirectResponse(self._publish(name, file), 302)
 
     def page(self, request: Request) -> Response:
-        model = self._model(request)
-        return html_answer(full_name(model), "This page stands for the model's page on Replicate.")
+        return html_answer(full_name(self._model(request)), "This page stands for the model's page on Replicate.")
 
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
         """The model and version to run. Only official models run without a version."""
-        named = body.get("version", "")
-        if "owner" in request.path_params or (isinstance(named, str) and self.store.model(named) is not None):
-            found = self._model(request) if "owner" in request.path_params else self.store.model(named) or {}
+        named = str(body.get("version", ""))
+        found = self._model(request) if "owner" in request.path_params else self.store.model(named)
+        if found is not None:
             # Older recordings lack `is_official`.
             if found.get("is_official") is False:
                 raise _not_found()
             return full_name(found), "hidden"
-        model, _, version = str(named).rpartition(":")
+        model, _, version = named.rpartition(":")
         model = model or self.store.model_of(version) or ""
         if self.store.version(model, version) is None:
             text = "The specified version does not exist (or perhaps you don't have permission to use it?)"
@@ -299,12 +252,6 @@ class ReplicateHub:
         one_path = path + "/{run_id}"
         return [self._api(path, list_all), self._api(one_path, one), self._api(one_path + "/cancel", cancel, "POST")]
 
-    def _constant(self, path: str, data: Any) -> Route:
-        async def constant(_request: Request) -> Response:
-            return json_answer(data)
-
-        return self._api(path, constant)
-
     def _find(self, request: Request, text: str) -> list[Json]:
         def matches(model: Json) -> bool:
             searched = f"{full_name(model)} {model.get('description') or ''}".lower()
@@ -320,25 +267,22 @@ class ReplicateHub:
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
             self.trainings.settle()
-            answer = await handler(request)
-            for name, value in _HEADERS.items():
-                answer.headers.setdefault(name, value)
-            return answer
+            return await handler(request)
 
         return Route(path, endpoint, methods=list(methods) or ["GET"])
 
     def _page(self, request: Request, items: Sequence[Json], size: int = _PAGE, query: str = "") -> Response:
         """The next page's URL contains the search text, because clients follow a QUERY with a GET."""
-        offset = read_opaque(request.query_params.get("cursor"))
-        if offset is None:
+        page = page_of(items, request.query_params.get("cursor"), size)
+        if page is None:
             raise _refusal(400, "Invalid cursor")
 
-        def link(at: int) -> str:
-            return str(request.url.include_query_params(cursor=opaque(at), **({"query": query} if query else {})))
+        def link(cursor: str | None) -> str | None:
+            asked = {"cursor": cursor, **({"query": query} if query else {})}
+            return str(request.url.include_query_params(**asked)) if cursor else None
 
-        before = link(max(offset - size, 0)) if offset else None
-        after = link(offset + size) if offset + size < len(items) else None
-        return json_answer({"previous": before, "next": after, "results": list(items[offset : offset + size])})
+        answer = {"previous": link(page.previous), "next": link(page.next), "results": list(page.items)}
+        return json_answer(answer)
 
 
 async def _body(request: Request) -> Json:
@@ -354,6 +298,11 @@ def _or_not_found(data: Json | None) -> Response:
 
 def _not_found() -> RefusalError:
     return _refusal(404, "The requested resource could not be found.", "Not Found")
+
+
+def _check_inputs(found: Sequence[tuple[str, str]]) -> None:
+    if found:
+        raise _refusal(422, "".join(f"- {where}: {text}\n" for where, text in found), "Input validation failed")
 
 
 def _refusal(status: int, detail: str, title: str | None = None) -> RefusalError:

@@ -1,28 +1,21 @@
-"""Simulated predictions and trainings, with a progress bar in their logs."""
+"""Simulated predictions and trainings, with a progress bar in their logs, and what they make."""
 
-import asyncio
-import base64
 import hashlib
 import io
-import json
 import re
 import secrets
 import time
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
-
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 
 from hub_ui.demo.hubs.content import InMemory, generate_safetensors, model_tar
 from hub_ui.demo.hubs.delivery import Delivery, draw_picture
 from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.replicate_store import RUNNER, TRAINER, ReplicateStore, fine_tune_version, loads, read_inputs
+from hub_ui.demo.hubs.replicate_store import ReplicateStore, fine_tune_version, loads
 
 SECONDS = 0.2
 _STARTING_FOR = 0.25
@@ -42,14 +35,14 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """Recorded and new runs of one `kind`, `predictions` or `trainings`."""
+    """The runs of one `kind`, `predictions` or `trainings`: `over` has the recorded ones too."""
 
     kind: str
     origin: str
-    recorded: dict[str, Json]
+    over: dict[str, Json]
     now: Callable[[], float] = time.time
     seconds: float = SECONDS
-    made: dict[str, Run] = field(default_factory=dict)
+    working: dict[str, Run] = field(default_factory=dict)
     _lock: RLock = field(default_factory=RLock)
 
     def create(
@@ -68,7 +61,7 @@ class Runs:
         url = f"{self.origin}/v1/{self.kind}/{run_id}"
         urls = {"get": url, "cancel": f"{url}/cancel"}
         if self.kind == "predictions":
-            urls |= {"stream": f"{self.origin}/v1/streams/{run_id}", "web": f"https://replicate.com/p/{run_id}"}
+            urls["web"] = f"https://replicate.com/p/{run_id}"
         data = {
             "id": run_id,
             "model": model,
@@ -79,32 +72,32 @@ class Runs:
             "data_removed": False,
             "error": None,
             "status": "starting",
-            "created_at": _timestamp(self.now()),
+            "created_at": timestamp(self.now()),
             "urls": urls,
         }
         made = self.now() - (self.seconds if finished else 0)
         with self._lock:
-            self.made[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
+            self.working[run_id] = Run(data=data, output=output, error=error, logs=logs, made=made)
         # Nobody waits for the others: their clients are told of the beginning, however long that took.
         return (self.get(run_id) or data) if finished else data
 
     def get(self, run_id: str) -> Json | None:
         with self._lock:
-            run = self.made.get(run_id)
+            run = self.working.get(run_id)
             if run is None:
-                return self.recorded.get(run_id)
+                return self.over.get(run_id)
             worked = (self.now() - run.made) / self.seconds
-            if run.data["status"] in _OVER or worked < _STARTING_FOR:
+            if worked < _STARTING_FOR:
                 return run.data
             if worked >= 1:
                 return self._end(run)
             logs = _join(run.logs[: int(len(run.logs) * worked)])
-            started = _timestamp(run.made + self.seconds * _STARTING_FOR)
+            started = timestamp(run.made + self.seconds * _STARTING_FOR)
             return {**run.data, "status": "processing", "started_at": started, "logs": logs}
 
     def settle(self) -> None:
         """Ends all runs that are due, so that their output exists before clients request the run."""
-        for run_id in list(self.made):
+        for run_id in list(self.working):
             self.get(run_id)
 
     def cancel(self, run_id: str) -> Json | None:
@@ -113,32 +106,31 @@ class Runs:
             data = self.get(run_id)
             if data is None or data["status"] in _OVER:
                 return data
-            canceled = {**data, "status": "canceled", "completed_at": _timestamp(self.now())}
-            if run_id in self.made:
-                self.made[run_id] = replace(self.made[run_id], data=canceled)
-            else:
-                self.recorded[run_id] = canceled
-            return canceled
+            self.working.pop(run_id, None)
+            self.over[run_id] = {**data, "status": "canceled", "completed_at": timestamp(self.now())}
+            return self.over[run_id]
 
     def all(self) -> list[Json]:
         """Newest first."""
-        found = [self.get(run_id) for run_id in {**self.recorded, **self.made}]
+        found = [self.get(run_id) for run_id in {**self.over, **self.working}]
         return sorted((data for data in found if data), key=lambda data: str(data["created_at"]), reverse=True)
 
     def _end(self, run: Run) -> Json:
-        times = {"started_at": _timestamp(run.made), "completed_at": _timestamp(run.made + self.seconds)}
+        times = {"started_at": timestamp(run.made), "completed_at": timestamp(run.made + self.seconds)}
         metrics = {"predict_time": self.seconds, "total_time": self.seconds}
         end = {**run.data, "logs": _join(run.logs), **times, "metrics": metrics}
         if run.error is not None:
             end |= {"status": "failed", "error": run.error}
         else:
             end |= {"status": "succeeded", "output": run.output(run.data["id"])}
-        self.made[end["id"]] = replace(run, data=end)
+        self.over[end["id"]] = end
+        del self.working[end["id"]]
         return end
 
 
 def bars(steps: int, *, name: str = "", shown: int = 50) -> list[str]:
     """At most `shown` lines of a tqdm progress bar."""
+    steps = max(steps, 1)
     at = sorted({round(steps * i / min(steps, shown)) for i in range(min(steps, shown) + 1)})
     return [
         f"{name}{done * 100 // steps:3d}%|{'█' * (done * 10 // steps):<10}| {done}/{steps} [00:01<00:01]" for done in at
@@ -149,89 +141,8 @@ def _join(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _timestamp(at: float) -> str:
+def timestamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-_POLL_SECONDS = 0.02
-_REASONS = {"failed": "error", "aborted": "canceled", "canceled": "canceled"}
-
-
-def stream_answer(run: Callable[[], Json | None]) -> Response:
-    """Server-sent events `output`, `error` and `done`. Source: replicate.com/docs/topics/predictions/streaming."""
-
-    async def events() -> AsyncIterator[str]:
-        while (data := run()) is not None and data["status"] in ("starting", "processing"):
-            await asyncio.sleep(_POLL_SECONDS)
-        if data is None:
-            return
-        outputs = data.get("output")
-        listed = outputs if isinstance(outputs, list) else [] if outputs is None else [outputs]
-        found: list[tuple[str, Any]] = [("output", output) for output in listed]
-        if data["status"] == "failed":
-            found.append(("error", {"detail": data.get("error")}))
-        reason = _REASONS.get(data["status"])
-        found.append(("done", {"reason": reason} if reason else {}))
-        for number, (kind, value) in enumerate(found):
-            text = value if isinstance(value, str) else json.dumps(value)
-            lines = "".join(f"data: {line}\n" for line in text.split("\n"))
-            yield f"event: {kind}\nid: {number}:0\n{lines}\n"
-
-    return StreamingResponse(events(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
-
-
-MOST_BYTES = 100 * 1024 * 1024
-_KEPT_FOR = timedelta(hours=24)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uploaded:
-    data: Json
-    content: InMemory
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    origin: str
-    uploaded: dict[str, Uploaded] = field(default_factory=dict)
-
-    async def add(self, request: Request) -> Json | None:
-        """Stores the multipart part `content`. None for any other body, or one that is too large."""
-        # Starlette needs python-multipart here, which Gradio installs.
-        async with request.form(max_part_size=MOST_BYTES) as form:
-            part = form.get("content")
-            if not isinstance(part, UploadFile):
-                return None
-            raw = await part.read(MOST_BYTES)
-            if len(raw) >= MOST_BYTES:
-                return None
-            name, content_type = part.filename or "file", part.content_type or "application/octet-stream"
-        file_id = base64.urlsafe_b64encode(secrets.token_bytes(27)).decode()
-        content, now = InMemory(data=raw), datetime.fromtimestamp(time.time(), UTC)
-        md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-        data: Json = {
-            "id": file_id,
-            "name": name,
-            "content_type": content_type,
-            "size": len(raw),
-            "etag": md5,
-            "checksums": {"sha256": content.sha256, "md5": md5},
-            "metadata": {},
-            "created_at": now.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "expires_at": (now + _KEPT_FOR).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-            "urls": {"get": f"{self.origin}/v1/files/{file_id}"},
-        }
-        self.uploaded[file_id] = Uploaded(data=data, content=content)
-        return data
-
-    def all(self) -> list[Json]:
-        return [file.data for file in reversed(self.uploaded.values())]
-
-    def of(self, url: object) -> InMemory | None:
-        """The uploaded file with that URL."""
-        prefix = f"{self.origin}/v1/files/"
-        file = self.uploaded.get(str(url).removeprefix(prefix)) if str(url).startswith(prefix) else None
-        return file.content if file else None
 
 
 _SLOTS = ("lora_weights", "hf_lora", "extra_lora", "replicate_weights")
@@ -247,15 +158,16 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
+    """What runs make of their inputs: one of another type counts as absent. `uploads` are files by their URL."""
+
     store: ReplicateStore
     delivery: Delivery
-    files: Files
+    uploads: dict[str, bytes] = field(default_factory=dict)
 
-    def picture(self, run_id: str, model: str, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
+    def picture(self, run_id: str, model: str, told: Json) -> list[str]:
         """The URLs of the images. Models without an `output_format` return PNG."""
-        told = self._inputs(version, inputs)
-        form, prompt = _read(told, "output_format", "png"), _read(told, "prompt", "")
-        lora = _read(told, "lora_weights", "") or _read(told, "hf_lora", "") or model
+        form, prompt = _text(told, "output_format") or "png", _text(told, "prompt")
+        lora = _text(told, "lora_weights") or _text(told, "hf_lora") or model
         strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
         urls = []
         for number in range(min(int(_number(told, "num_outputs", 1)), _MOST_PICTURES)):
@@ -264,39 +176,34 @@ class Making:
             urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
         return urls
 
-    def failure(self, version: Mapping[str, Any] | None, inputs: Json) -> str | None:
+    def failure(self, told: Json) -> str | None:
         """The error of a run whose input passed the schema."""
-        told = self._inputs(version, inputs)
         if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
             return _UNREAD
-        unsafe = re.search(r"\bnsfw\b", _read(told, "prompt", ""), re.IGNORECASE)
+        unsafe = re.search(r"\bnsfw\b", _text(told, "prompt"), re.IGNORECASE)
         return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
 
-    def prediction_logs(self, version: Mapping[str, Any] | None, inputs: Json) -> list[str]:
-        told = self._inputs(version, inputs)
-        return [f"Using seed: {told.get('seed', 0)}", *bars(max(int(_number(told, "num_inference_steps", 20)), 1))]
+    def prediction_logs(self, told: Json) -> list[str]:
+        return [f"Using seed: {told.get('seed', 0)}", *bars(int(_number(told, "num_inference_steps", 20)))]
 
-    def training_failure(self, inputs: Json) -> str | None:
+    def training_failure(self, told: Json) -> str | None:
         """Checks only uploaded files; other URLs are not requested."""
-        zipped = self.files.of(inputs.get("input_images"))
+        zipped = self.uploads.get(_text(told, "input_images"))
         if zipped is None:
             return None
         try:
-            with zipfile.ZipFile(io.BytesIO(zipped.data)) as opened:
+            with zipfile.ZipFile(io.BytesIO(zipped)) as opened:
                 return None if opened.namelist() else "No images were found in input_images"
         except zipfile.BadZipFile:
             return "input_images must be a zip file"
 
-    def training_logs(self, trainer: Mapping[str, Any], inputs: Json) -> list[str]:
-        steps = int(_number(self._inputs(trainer, inputs, "TrainingInput"), "steps", 1000))
-        zipped = self.files.of(inputs.get("input_images"))
-        count = zipped.data.count(b"PK\x01\x02") if zipped else 0
+    def training_logs(self, told: Json) -> list[str]:
+        count = (self.uploads.get(_text(told, "input_images"), b"")).count(b"PK\x01\x02")
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(max(steps, 1), name="flux_train_replicate: ")]
+        return [*start, *bars(int(_number(told, "steps", 1000)), name="flux_train_replicate: ")]
 
-    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
+    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], told: Json) -> Json:
         """Adds the destination's latest version, with weights of rank `lora_rank`."""
-        told = self._inputs(trainer, inputs, "TrainingInput")
         rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generate_safetensors(
             {
@@ -308,29 +215,17 @@ class Making:
             }
         )
         version_id = hashlib.sha256(f"{run_id}{lora.sha256}".encode()).hexdigest()
-        version = fine_tune_version(version_id, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), trainer)
+        version = fine_tune_version(version_id, timestamp(time.time()), trainer)
         self.store.add_version(destination, version, HubFile(content=lora))
-        tar = model_tar(lora)
-        self.delivery.public(tar_path(f"{destination}:{version_id}"), tar)
-        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", tar)
+        weights = self.delivery.public(f"/xezq/{run_id}/trained_model.tar", model_tar(lora))
         return {"version": f"{destination}:{version_id}", "weights": weights}
 
-    def _inputs(self, version: Mapping[str, Any] | None, inputs: Json, schema: str = "Input") -> Json:
-        stand_in = self.store.unlisted[RUNNER if schema == "Input" else TRAINER]["latest_version"]
-        return read_inputs(version, inputs, otherwise=stand_in, schema=schema)
 
-
-def _read(told: Json, name: str, otherwise: str) -> str:
-    """A model may define this input with another type."""
+def _text(told: Json, name: str) -> str:
     value = told.get(name)
-    return value if isinstance(value, str) else otherwise
+    return value if isinstance(value, str) else ""
 
 
 def _number(told: Json, name: str, otherwise: float) -> float:
     value = told.get(name)
     return value if isinstance(value, int | float) else otherwise
-
-
-def tar_path(name: str) -> str:
-    """The path of `OWNER/NAME:HASH` on the delivery origin."""
-    return f"/replicate/{name.replace(':', '/')}/trained_model.tar"

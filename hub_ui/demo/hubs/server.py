@@ -18,11 +18,10 @@ from hub_ui.demo.hubs.civitai_store import load_civitai
 from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
-from hub_ui.demo.hubs.huggingface_oauth import HuggingFaceOAuth
 from hub_ui.demo.hubs.huggingface_spaces import SpaceEndpoints
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_runs import SECONDS, Files, Making, Runs
+from hub_ui.demo.hubs.replicate_runs import SECONDS, Making, Runs
 from hub_ui.demo.hubs.replicate_store import load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
@@ -56,21 +55,16 @@ def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> M
     """The four applications."""
     folder = DataFolder(path=data, origins=origins)
     delivery = Delivery(origin=origins.delivery, secret=secrets.token_bytes(32))
-    huggingface = HuggingFaceHub(
-        store=load_huggingface(folder),
-        delivery=delivery,
-        origin=origins.huggingface,
-        oauth=HuggingFaceOAuth(origin=origins.huggingface),
-    )
+    huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=origins.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=origins.civitai)
-    origin, store, files = origins.replicate, load_replicate(folder), Files(origin=origins.replicate)
+    origin, store = origins.replicate, load_replicate(folder)
     replicate = ReplicateHub(
+        origin=origin,
         store=store,
         delivery=delivery,
-        predictions=Runs(kind="predictions", origin=origin, recorded=dict(store.predictions), seconds=run_seconds),
-        trainings=Runs(kind="trainings", origin=origin, recorded=dict(store.trainings), seconds=run_seconds),
-        files=files,
-        making=Making(store=store, delivery=delivery, files=files),
+        predictions=Runs(kind="predictions", origin=origin, over=dict(store.predictions), seconds=run_seconds),
+        trainings=Runs(kind="trainings", origin=origin, over=dict(store.trainings), seconds=run_seconds),
+        making=Making(store=store, delivery=delivery),
     )
     replicate.publish()
     spaces = SpaceEndpoints(hub=huggingface)

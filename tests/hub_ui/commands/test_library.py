@@ -198,7 +198,7 @@ def test_what_a_hub_took_down_comes_from_another_with_the_same_bytes(
         [entry] = line("verify")[1]["entries"]
         Path(entry["path"]).unlink()
         line("show", HUGGINGFACE)
-        edited(data / "deleted.json", "civitai", value=["1001"])
+        (data / "civitai_model_1001.json").unlink()
     with answering(data, monkeypatch):
         code, document = line("sync")
     assert (code, document["entries"][0]["state"]) == (0, "fetched")

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.claims.card import split_card
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
 from hub_ui.demo.hubs.content import InMemory, expand_tensors
 from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, Json, Origins
-from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, front_matter, load_huggingface
+from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
 from tests.corpus import RESPONSES, absence
 
@@ -87,7 +88,8 @@ def test_the_hubs_read_all_of_it(
             "civitai_model_*.json",
             ("civitai_model_*.json", "civitai_models_*.json"),
             # Of a version alone, and what CivitAI has written since its early access is paid.
-            {"earlyAccessDeadline", "licensingFee", "paidAccess", "uploadType", "usageControl", "endsAt", "permanent"},
+            {"air", "earlyAccessDeadline", "licensingFee", "paidAccess", "uploadType", "usageControl"}
+            | {"endsAt", "permanent"},
         ),
         # Of lists, and of cards: the recordings have cards as text.
         ("hf_model_*.json", ("hf_model_*.json",), {"trendingScore", "instance_prompt", "library_name", "widget"}),
@@ -105,7 +107,7 @@ def test_samples_have_no_field_that_real_answers_lack(
 def test_a_card_begins_with_front_matter(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     _, front, _ = text.split("---\n", 2)
-    assert yaml.safe_load(front) == front_matter(text) != {}
+    assert yaml.safe_load(front) == split_card(text)[0] != {}
 
 
 @pytest.mark.parametrize(
@@ -178,8 +180,14 @@ def test_a_model_of_civitai_names_the_bases_of_its_versions(civitai: CivitaiStor
 
 
 def test_replicate_has_weights_for_every_fine_tune(replicate: ReplicateStore) -> None:
-    versions = {f"{name}:{version}" for name, found in replicate.versions.items() for version in found}
+    versions = {f"{name}:{version}" for name in replicate.models for version in replicate.versions.get(name, {})}
     assert versions - set(replicate.weights) == {name for name in versions if name.startswith("clearwater/")}
+
+
+def test_an_air_names_its_own_version(civitai: CivitaiStore) -> None:
+    for model, version in civitai.by_version.values():
+        if model.is_sample:
+            assert version["air"].endswith(f":civitai:{model.id}@{version['id']}")
 
 
 def test_the_same_lora_has_one_hash_on_two_hubs(civitai: CivitaiStore, huggingface: HuggingFaceStore) -> None:
@@ -201,7 +209,7 @@ def test_one_repository_holds_a_dozen_loras(huggingface: HuggingFaceStore) -> No
 
 def test_a_gated_repository_keeps_its_files_back(data: DataFolder, huggingface: HuggingFaceStore) -> None:
     repo = huggingface.repos["hollowpine/court-astronomer"]
-    assert repo.gated
+    assert repo.is_gated
     assert data.access.is_granted("demo-granted", repo.id)
 
 

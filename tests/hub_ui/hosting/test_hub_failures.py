@@ -21,6 +21,7 @@ from hub_ui.services import Services
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, GATED, PAID, PRIVATE, write_private_data
+from tests.hub_ui.library.shared_hubs import edited
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
 RED = Ref.parse("huggingface:maker/red")
@@ -32,10 +33,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The gated and the paid file have the bytes of an open one."""
     folder = write_private_data(tmp_path_factory.mktemp("private"))
     files = json.loads((folder / "files.json").read_text())
-    weights = files["huggingface"]["maker/red"]["lora.safetensors"]
-    files["huggingface"]["maker/closed"]["lora.safetensors"] = {**weights, "access": "gated"}
-    files["civitai"]["3003"] = {**files["civitai"]["3001"], "access": "paid"}
-    (folder / "files.json").write_text(json.dumps(files))
+    weights = {**files["huggingface"]["maker/red"]["lora.safetensors"], "access": "gated"}
+    edited(folder / "files.json", "huggingface", "maker/closed", "lora.safetensors", value=weights)
+    edited(folder / "files.json", "civitai", "3003", value={**files["civitai"]["3001"], "access": "paid"})
     return folder
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from hub_ui import cli
+from hub_ui.demo.hubs.content import civitai_hashes
+from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_runs import SECONDS
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -27,13 +29,26 @@ def copied(folder: Path) -> Path:
 
 
 def edited(path: Path, *keys: str | int, value: Any) -> None:
-    """Sets one value deep inside a JSON file."""
+    """Sets one value deep inside a JSON file. Another file on CivitAI has another size and other hashes there."""
     document = json.loads(path.read_text())
     place = document
     for key in keys[:-1]:
         place = place[key]
     place[keys[-1]] = value
     path.write_text(json.dumps(document))
+    if path.name == "files.json" and keys[0] == "civitai":
+        _measure(path.parent, str(keys[1]))
+
+
+def _measure(data: Path, file_id: str) -> None:
+    folder = DataFolder(path=data, origins=Origins(huggingface="", civitai="", replicate="", delivery=""))
+    content = folder.hub_file(folder.files["civitai"][file_id]).content
+    for path in data.glob("civitai_model_*.json"):
+        model = json.loads(path.read_text())
+        for file in (file for version in model["modelVersions"] for file in version["files"]):
+            if str(file["id"]) == file_id:
+                file |= {"sizeKB": content.size / 1024, "hashes": civitai_hashes(content)}
+                path.write_text(json.dumps(model))
 
 
 @contextmanager

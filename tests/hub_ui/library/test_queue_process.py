@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
+from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.queue import Queue
 from tests.faults import Fault
@@ -37,8 +38,10 @@ def write_hubs(folder: Path) -> Path:
     spec = {"tensors": {"lora_unet_a.lora_up.weight": ["F32", [SIZE // 4, 1]]}}
     for ref in REFS:
         number = int(ref.id)
-        file = {"id": number, "name": f"ink{number}.safetensors", "type": "Model", "sizeKB": None, "primary": True,
-                "metadata": {"format": "SafeTensor"}, "hashes": {"SHA256": "{SHA256}"}}  # fmt: skip
+        content = generate_safetensors({**spec, "seed": number})
+        file = {"id": number, "name": f"ink{number}.safetensors", "type": "Model", "sizeKB": content.size / 1024,
+                "primary": True, "metadata": {"format": "SafeTensor"},
+                "hashes": {"SHA256": content.sha256.upper()}}  # fmt: skip
         version = {"id": number, "name": "v1", "baseModel": "SD 1.5", "files": [file], "images": []}
         model = {"id": number, "name": f"Ink {number}", "type": "LORA", "modelVersions": [version]}
         (folder / f"civitai_model_{number}.json").write_text(json.dumps(model))

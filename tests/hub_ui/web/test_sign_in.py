@@ -22,6 +22,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.hub_ui.web.conftest import read
 from tests.hub_ui.web.raw import Visitor
+from tests.huggingface_oauth import SignIn
 
 REPO = "hatbox/top-hat-tiny"
 LORA = f"huggingface:{REPO}"
@@ -37,7 +38,7 @@ def gated_space(folder: Path) -> Iterator[Visitor]:
         spec["access"] = "gated"
     (data / "files.json").write_text(json.dumps(files), encoding="utf-8")
     (data / "access.json").write_text(json.dumps({"grants": {"ada": [REPO]}}), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, running_hubs(data) as hubs:
+    with pytest.MonkeyPatch.context() as patch, running_hubs(data, around=SignIn().around) as hubs:
         # With the variables of a Space it would listen on all addresses too.
         patch.setattr(gradio.oauth, "get_space", lambda: "local/loras")
         patch.setattr(gradio.oauth, "OPENID_PROVIDER_URL", hubs.huggingface)

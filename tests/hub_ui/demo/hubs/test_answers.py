@@ -2,16 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.demo.hubs.answers import (
-    attachment,
-    inline,
-    json_answer,
-    keyset,
-    opaque,
-    parse_range,
-    read_keyset,
-    read_opaque,
-)
+from hub_ui.demo.hubs.answers import json_answer, page_of, parse_range
+from hub_ui.demo.hubs.delivery import attachment, inline
 
 
 @pytest.mark.parametrize(
@@ -47,19 +39,21 @@ def test_a_file_name_ends_neither_its_quotes_nor_its_header(name: str) -> None:
     assert "\\" not in sent
 
 
-def test_cursors_lead_back_to_their_offset() -> None:
-    assert read_opaque(opaque(25)) == 25
-    assert read_keyset(keyset(75363, 932023, 40)) == 40
+def test_cursors_lead_to_the_pages_beside_one() -> None:
+    first = page_of("abcde", None, 2)
+    assert first is not None
+    second = page_of("abcde", first.next, 2)
+    assert second is not None
+    assert (first.items, first.previous, second.items) == ("ab", None, "cd")
+    assert page_of("abcde", second.previous, 2) == first
+    last = page_of("abcde", second.next, 2)
+    assert last is not None
+    assert (last.items, last.next) == ("e", None)
 
 
-def test_no_cursor_is_the_beginning() -> None:
-    assert read_opaque(None) == read_opaque("") == read_keyset(None) == 0
-
-
-@pytest.mark.parametrize("cursor", ["!", "bm90IG91cnM=", "é", "bzotMQ=="])
-def test_what_is_no_cursor_of_ours_is_told_apart(cursor: str) -> None:
-    assert read_opaque(cursor) is None
-    assert read_keyset(cursor) is None
+@pytest.mark.parametrize("cursor", ["!", "bm90IG91cnM=", "é", "LTE="])
+def test_a_cursor_that_is_none_has_no_page(cursor: str) -> None:
+    assert page_of("abcde", cursor, 2) is None
 
 
 def test_half_a_character_is_sent_as_its_escape() -> None:

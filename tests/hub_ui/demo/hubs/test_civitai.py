@@ -40,36 +40,22 @@ def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndp
 @pytest.mark.parametrize(
     ("params", "status"),
     [
-        ({"query": "red", "page": 1}, 400),
-        ({"page": 11}, 429),
-        ({"page": 101, "limit": 10}, 429),
         ({"limit": 101}, 400),
         ({"sort": "Best"}, 400),
-        ({"period": "Decade"}, 400),
-        ({"checkpointType": "Standard"}, 400),
-        ({"allowCommercialUse": "Everything"}, 400),
         ({"nsfw": "maybe"}, 400),
         ({"cursor": "nonsense"}, 400),
         ({"query": "red", "cursor": "a|b"}, 400),
-        ({"favorites": "false"}, 401),
-        ({"hidden": "false"}, 401),
     ],
 )
 def test_a_parameter_that_is_a_trap_has_its_status(hubs: HubEndpoints, params: dict[str, Any], status: int) -> None:
     assert ask(hubs, "models", **params).status_code == status
 
 
-def test_false_is_true_where_any_text_is(hubs: HubEndpoints) -> None:
-    assert ids(hubs, archived="false") == [1003]
-
-
-def test_pages_and_cursors_lead_to_the_end(hubs: HubEndpoints) -> None:
+def test_cursors_lead_to_the_end(hubs: HubEndpoints) -> None:
     page = ask(hubs, "models", limit=2, sort="Most Downloaded").json()
     following = requests.get(page["metadata"]["nextPage"], timeout=30).json()
     assert [model["id"] for model in page["items"] + following["items"]] == [1004, 1003, 1001]
     assert following["metadata"] == {}
-    second = ask(hubs, "models", limit=2, page=2, sort="Most Downloaded").json()
-    assert second["metadata"] == {"currentPage": 2, "pageSize": 2}
 
 
 def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> None:
@@ -89,7 +75,6 @@ def test_users_tags_and_sorts_are_kept_apart(hubs: HubEndpoints) -> None:
     assert ids(hubs, username="Maker", tag="Red") != []
     assert ids(hubs, username="nobody") == []
     assert ids(hubs, sort="Most Images", nsfw="true")[0] == 1001
-    assert ids(hubs, period="Day") == []
 
 
 def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -> None:
@@ -117,12 +102,6 @@ def test_one_version_names_its_model_and_its_air(hubs: HubEndpoints) -> None:
     assert [file["primary"] for file in version["files"]] == [True, False]
 
 
-def test_sizes_and_hashes_left_to_the_hub_are_measured(hubs: HubEndpoints) -> None:
-    file = ask(hubs, "model-versions/2001").json()["files"][0]
-    assert file["sizeKB"] == 1604 / 1024
-    assert file["hashes"]["AutoV2"] == file["hashes"]["SHA256"][:10]
-
-
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -131,13 +110,10 @@ def test_sizes_and_hashes_left_to_the_hub_are_measured(hubs: HubEndpoints) -> No
         ("models/3000000000", 400),
         ("models/1004", 404),
         ("models/1005", 404),
-        ("model-versions/0", 400),
         ("model-versions/1", 404),
-        ("model-versions/3000000000", 500),
         ("model-versions/mini/2020", 404),
         ("model-versions/by-hash/00", 404),
         ("me", 401),
-        ("images?baseModels=Nothing", 400),
         ("images?nsfw=maybe", 400),
     ],
 )
@@ -155,22 +131,18 @@ def test_a_hash_of_any_kind_and_case_finds_the_version(hubs: HubEndpoints) -> No
         assert ask(hubs, f"model-versions/by-hash/{value}").json()["id"] == 2001
 
 
-def test_many_hashes_drop_the_misses_and_lose_the_host(hubs: HubEndpoints) -> None:
+def test_many_hashes_drop_the_misses(hubs: HubEndpoints) -> None:
     sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
     url = f"{hubs.civitai}/api/v1/model-versions/by-hash"
     (found,) = requests.post(url, json=["0" * 64, sha256], timeout=30).json()
-    assert found["downloadUrl"] == "https://undefined/api/download/models/2001"
-    assert requests.post(f"{url}/ids", json=[sha256], timeout=30).json() == [
-        {"modelVersionId": 2001, "modelId": 1001, "hash": sha256}
-    ]
+    assert found["id"] == 2001
     assert requests.post(url, json=["0"] * 101, timeout=30).status_code == 400
 
 
 def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> None:
-    minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2001?modelFileId=3002", "2002")]
-    assert [mini["requireAuth"] for mini in minis] == [False, True, True]
-    assert [mini["checkPermission"] for mini in minis] == [False, False, True]
-    assert minis[1]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3002"]
+    minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2002")]
+    assert [mini["requireAuth"] for mini in minis] == [mini["checkPermission"] for mini in minis] == [False, True]
+    assert minis[0]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3001"]
 
 
 def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
@@ -180,13 +152,6 @@ def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
     assert "page=2" in ask(hubs, "tags", limit=1).json()["metadata"]["nextPage"]
 
 
-def test_answers_to_nobody_may_be_cached(hubs: HubEndpoints) -> None:
-    assert "s-maxage=300" in ask(hubs, "models").headers["cache-control"]
-    signed_in = ask(hubs, "models", token="civ_buyer")
-    assert signed_in.headers["cache-control"] == "private"
-
-
-BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
 LOGIN = "The creator of this asset requires you to be logged in to download it"
 DISABLED = "The creator of this asset has disabled downloads on this file"
 
@@ -232,14 +197,29 @@ def test_who_asks_for_which_file_decides(
         assert answer.json()["error"] == body if isinstance(body, str) else answer.json() == body
 
 
-def test_a_browser_is_sent_to_a_login_page_that_looks_like_success(hubs: HubEndpoints) -> None:
-    url = f"{hubs.civitai}/api/download/models/2002"
-    answer = requests.get(url, headers=BROWSER, timeout=30)
-    assert answer.status_code == 200
-    assert "reason=download-auth" in answer.url
-    assert answer.headers["content-type"].startswith("text/html")
-
-
 def test_a_wrong_token_counts_as_none(hubs: HubEndpoints) -> None:
     assert download(hubs, "2001", "civ_wrong").status_code == 307
     assert download(hubs, "2002", "civ_wrong").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, [4020, 4001]),
+        ({"nsfw": "Mature"}, [4020, 4001, 4002]),
+        ({"nsfw": "X"}, [4020, 4010, 4001, 4002]),
+        ({"modelVersionId": 2020}, [4020]),
+    ],
+)
+def test_levels_and_filters_choose_the_pictures(
+    hubs: HubEndpoints, params: dict[str, Any], expected: list[int]
+) -> None:
+    assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
+
+
+def test_the_level_of_a_picture_is_a_word_there(hubs: HubEndpoints) -> None:
+    images = ask(hubs, "images", nsfw="true", limit=2).json()["items"]
+    assert [(image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) for image in images] == [
+        ("None", 1, False),
+        ("X", 8, True),
+    ]

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, air, image_level, level_name, load_civitai
+from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, image_level, is_paid, load_civitai, relevance
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
-VERSION = {"id": 20, "modelId": 2, "name": "v1", "model": {"name": "Two", "type": "LoCon", "nsfw": True}, "files": []}
 
 
 def load(path: Path, **files: Any) -> CivitaiStore:
@@ -19,25 +19,12 @@ def load(path: Path, **files: Any) -> CivitaiStore:
     return load_civitai(DataFolder(path=path, origins=ORIGINS))
 
 
-def test_a_version_without_its_model_becomes_a_model(tmp_path: Path) -> None:
-    store = load(tmp_path, civitai_version_20=VERSION)
-    assert (store.models[2].data["name"], store.models[2].data["type"]) == ("Two", "LoCon")
-    assert [version["id"] for version in store.models[2].versions] == [20]
-
-
-def test_a_version_joins_the_model_that_lacks_it(tmp_path: Path) -> None:
-    model = {"id": 2, "name": "Whole", "modelVersions": [{"id": 21, "name": "v2"}]}
-    store = load(tmp_path, civitai_model_2=model, civitai_info_sidecar_x=VERSION)
-    assert store.models[2].data["name"] == "Whole"
-    assert [version["id"] for version in store.models[2].versions] == [21, 20]
-
-
-def test_a_deleted_model_is_gone_and_a_ghost_is_only_listed(tmp_path: Path) -> None:
+def test_a_ghost_is_only_listed(tmp_path: Path) -> None:
     models: dict[str, Any] = {
-        f"civitai_model_{number}": {"id": number, "name": "x", "modelVersions": []} for number in (1, 2, 3)
+        f"civitai_model_{number}": {"id": number, "name": "x", "modelVersions": []} for number in (1, 2)
     }
-    store = load(tmp_path, **models, deleted={"civitai": [1], "ghosts": {"civitai": [2]}})
-    assert {number: model.is_open for number, model in store.models.items()} == {2: False, 3: True}
+    store = load(tmp_path, **models, deleted={"ghosts": {"civitai": [1]}})
+    assert {number: model.is_open for number, model in store.models.items()} == {1: False, 2: True}
 
 
 def test_a_model_is_a_sample_when_the_hub_has_its_bytes(tmp_path: Path) -> None:
@@ -48,11 +35,11 @@ def test_a_model_is_a_sample_when_the_hub_has_its_bytes(tmp_path: Path) -> None:
     assert [store.models[number].is_sample for number in (1, 2)] == [True, False]
 
 
-def test_a_hash_that_two_versions_share_finds_the_oldest_first(tmp_path: Path) -> None:
+def test_a_hash_that_two_versions_share_finds_the_oldest(tmp_path: Path) -> None:
     files = [{"id": 1, "hashes": {"SHA256": "ab"}}]
     versions = [{"id": n, "publishedAt": f"202{n}-01-01", "files": files} for n in (5, 4)]
     store = load(tmp_path, civitai_model_1={"id": 1, "name": "x", "modelVersions": versions})
-    assert [version["id"] for _, version in store.by_hash["AB"]] == [4, 5]
+    assert store.by_hash["AB"][1]["id"] == 4
 
 
 @pytest.mark.parametrize(
@@ -72,18 +59,24 @@ def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], ex
     assert image_level(image) == expected
 
 
-def test_a_level_has_the_name_of_its_lowest_bit() -> None:
-    assert [level_name(level) for level in (1, 2, 4, 8, 16, 0)] == ["None", "Soft", "Mature", "X", "X", "None"]
+NOW = datetime(2026, 8, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("base", "kind", "expected"),
+    ("paid", "expected"),
     [
-        ("Pony", "LORA", "urn:air:sdxl:lora:civitai:1@2"),
-        ("SD 1.5", "LoCon", "urn:air:sd1:lycoris:civitai:1@2"),
-        ("Flux.1 D", "DoRA", "urn:air:flux1:dora:civitai:1@2"),
-        ("Krea 2", "Wildcards", "urn:air:krea2:unknown:civitai:1@2"),
+        (None, False),
+        ({"permanent": True, "endsAt": None}, True),
+        ({"permanent": False, "endsAt": "2026-08-11T00:00:00.000Z"}, True),
+        ({"permanent": False, "endsAt": "2026-08-09T00:00:00.000Z"}, False),
+        ({"permanent": False, "endsAt": None}, False),
     ],
 )
-def test_an_air_names_the_root_ecosystem(base: str, kind: str, expected: str) -> None:
-    assert air(Model(id=1, data={"type": kind}), {"id": 2, "baseModel": base}) == expected
+def test_a_version_is_paid_for_ever_or_until_a_date(paid: object, expected: bool) -> None:
+    assert is_paid({"paidAccess": paid}, NOW) is expected
+
+
+def test_a_word_in_the_name_counts_more_than_one_in_a_tag_and_all_words_count() -> None:
+    named, tagged = Model(id=1, data={"name": "Red"}), Model(id=2, data={"name": "Blue", "tags": ["red"]})
+    assert relevance(named, ["red"]) > relevance(tagged, ["red"]) > 0
+    assert relevance(named, ["red", "blue"]) == 0

@@ -6,22 +6,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from huggingface_hub.hf_api import ExpandModelProperty_T, ModelSort_T
+from huggingface_hub.hf_api import ModelSort_T
 from starlette.datastructures import QueryParams
 
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface_store import (
-    EXPANDED,
     SORTS,
     Commit,
     HuggingFaceStore,
     Repo,
     base_models,
-    front_matter,
     hub_tags,
     load_huggingface,
     matches,
-    problem,
     sort_key,
 )
 
@@ -79,19 +76,6 @@ def test_access_is_the_repository_s_or_that_of_a_file(tmp_path: Path) -> None:
 LORA = {"tags": ["lora"], "base_model": ["a/one", "b/two"], "license": "mit", "library_name": "diffusers"}
 
 
-def test_front_matter_is_read_at_the_start_only() -> None:
-    assert front_matter("---\ntitle: one\n---\ntext\n---\ntitle: two\n---\n") == {"title": "one"}
-    assert front_matter("text\n---\ntitle: two\n---\n") == {}
-
-
-def test_front_matter_survives_windows_line_ends_and_a_byte_order_mark() -> None:
-    assert front_matter("\ufeff---\r\ntitle: one\r\n---\r\ntext") == {"title": "one"}
-
-
-def test_broken_front_matter_is_none() -> None:
-    assert front_matter("---\n: [\n---\n") == front_matter("---\n- a list\n---\n") == {}
-
-
 def test_a_lora_card_gets_adapter_tags_for_each_base_model() -> None:
     assert hub_tags(LORA, ["x.safetensors"]) == [
         "diffusers", "safetensors", "lora", "base_model:a/one", "base_model:b/two", "base_model:adapter:a/one",
@@ -106,8 +90,6 @@ def test_a_written_relation_wins() -> None:
 
 
 COMMIT = Commit(sha="1" * 40, date="2026-01-01T00:00:00.000Z", title="x", files={})
-SERVED = {"inferenceProviderMapping": {"fal-ai": {"status": "live"}, "replicate": {"status": "error"}}}
-LISTED = {"inferenceProviderMapping": [{"provider": "fal-ai", "status": "live"}]}
 DIFFUSERS_LORA = {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
 
 
@@ -134,10 +116,6 @@ def test_a_query_means_a_repository_or_not(query: str, expected: bool) -> None:
     assert matches(repo("Owner/name"), QueryParams(query)) is expected
 
 
-def test_a_removed_repository_is_in_no_list() -> None:
-    assert not matches(repo("o/n", "removed"), QueryParams(""))
-
-
 @pytest.mark.parametrize(("sort", "expected"), [("likes", ["o/b", "o/a"]), ("lastModified", ["o/a", "o/b"])])
 def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
     a = repo("o/a", likes=1, lastModified="2026-02-01T00:00:00.000Z")
@@ -149,44 +127,13 @@ def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
     ("info", "query", "expected"),
     [
         ({"gated": "auto"}, "gated=true", True),
-        ({"gated": "auto"}, "gated=auto", True),
-        ({"gated": "auto"}, "gated=manual", False),
         (DIFFUSERS_LORA, "filter=text-to-image&filter=diffusers&pipeline_tag=text-to-image", True),
-        (DIFFUSERS_LORA, "apps=drawthings", True),
-        (DIFFUSERS_LORA, "apps=ollama&apps=diffusionbee", True),
-        (DIFFUSERS_LORA, "apps=ollama", False),
-        ({}, "apps=drawthings", False),
-        (SERVED, "inference=warm", True),
-        (SERVED, "inference_provider=all", True),
-        (SERVED, "inference_provider=replicate", False),
-        (LISTED, "inference_provider=replicate&inference_provider=fal-ai", True),
-        ({}, "inference=warm", False),
-        ({}, "inference_provider=all", False),
-        ({"safetensors": {"total": 7_000_000_000}}, "num_parameters=min:6B,max:128B", True),
-        ({"safetensors": {"total": 7_000_000_000}}, "num_parameters=max:6.5B", False),
-        ({}, "num_parameters=min:1K", False),
     ],
 )
 def test_a_filter_reads_what_is_known_of_a_repository(info: dict[str, Any], query: str, expected: bool) -> None:
     assert matches(repo("o/n", **info), QueryParams(query)) is expected
 
 
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("sort=size", "Invalid sort parameter: size"),
-        ("sort=", "Invalid sort parameter: "),
-        ("expand=sha&expand=everything", "Invalid expand parameter: everything"),
-        ("gated=perhaps", "Invalid gated parameter: perhaps"),
-        ("num_parameters=large", "Invalid num_parameters parameter: large"),
-        ("sort=likes&expand=sha&gated=false&num_parameters=min:1M", None),
-    ],
-)
-def test_what_means_nothing_is_a_problem(query: str, text: str | None) -> None:
-    assert problem(QueryParams(query)) == text
-
-
-def test_sorts_and_fields_are_those_that_the_client_names() -> None:
+def test_sorts_are_those_that_the_client_names() -> None:
     from_client = {"created_at": "createdAt", "last_modified": "lastModified", "trending_score": "trendingScore"}
     assert {from_client.get(name, name) for name in get_args(ModelSort_T)} == set(SORTS)
-    assert set(get_args(ExpandModelProperty_T)) == EXPANDED

@@ -1,7 +1,9 @@
 """Replicate's wire format, asked with plain HTTP."""
 
 import io
+import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import requests
 from safetensors.torch import load
 
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 TOKEN = {"Authorization": "Bearer r8_local"}
 VERSION = "a" * 64
@@ -42,20 +44,23 @@ def test_a_search_by_query_reads_the_body(hubs: HubEndpoints, text: str) -> None
     assert found["next"] is None
 
 
+def test_the_newest_version_is_listed_first_and_a_model_without_one_last(tmp_path: Path) -> None:
+    for name, date in (("none", None), ("old", "2024-01-01T00:00:00Z"), ("new", "2025-01-01T00:00:00Z")):
+        version = {"id": name, "created_at": date} if date else None
+        model = {"owner": "maker", "name": name, "latest_version": version}
+        (tmp_path / f"replicate_model_{name}.json").write_text(json.dumps(model))
+    with running_hubs(tmp_path) as own:
+        assert [model["name"] for model in call(own, "GET", "models").json()["results"]] == ["new", "old", "none"]
+
+
 def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
     found = call(hubs, "GET", "search", params={"query": "trains", "limit": 1}).json()
     assert found["models"][0]["model"]["name"] == "trainer"
     assert call(hubs, "GET", "search", params={"query": "x", "limit": 51}).status_code == 400
 
 
-def test_a_readme_and_examples_are_there(hubs: HubEndpoints) -> None:
-    assert call(hubs, "GET", "models/maker/tuned/readme").text == "# tuned\n\nA red fine-tune\n"
-    assert call(hubs, "GET", "models/maker/tuned/examples").json()["results"] == []
-
-
-@pytest.mark.parametrize("path", ["maker/tuned/_weights", f"maker/tuned/versions/{VERSION}/_weights"])
-def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints, path: str) -> None:
-    answer = requests.get(f"{hubs.replicate}/{path}", timeout=30)
+def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints) -> None:
+    answer = requests.get(f"{hubs.replicate}/maker/tuned/versions/{VERSION}/_weights", timeout=30)
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as opened:
         (name,) = [name for name in opened.getnames() if name.endswith(".safetensors")]
         member = opened.extractfile(name)
@@ -64,7 +69,8 @@ def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints, path: str) -
 
 
 def test_a_tar_is_read_in_parts(hubs: HubEndpoints) -> None:
-    answer = requests.get(f"{hubs.replicate}/maker/tuned/_weights", headers={"Range": "bytes=0-511"}, timeout=30)
+    url = f"{hubs.replicate}/maker/tuned/versions/{VERSION}/_weights"
+    answer = requests.get(url, headers={"Range": "bytes=0-511"}, timeout=30)
     assert (answer.status_code, len(answer.content)) == (206, 512)
 
 
@@ -74,11 +80,9 @@ def test_a_training_s_weights_are_public_on_the_delivery(hubs: HubEndpoints) -> 
     assert requests.head(weights, timeout=30).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["maker/nothing/_weights", "maker/trainer/_weights", f"maker/tuned/versions/{'f' * 64}/_weights"]
-)
-def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, path: str) -> None:
-    assert requests.get(f"{hubs.replicate}/{path}", timeout=30).status_code == 404
+@pytest.mark.parametrize("version", ["b" * 64, "f" * 64])
+def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, version: str) -> None:
+    assert requests.get(f"{hubs.replicate}/maker/tuned/versions/{version}/_weights", timeout=30).status_code == 404
 
 
 def test_a_waited_for_prediction_is_done_at_once(hubs: HubEndpoints) -> None:

