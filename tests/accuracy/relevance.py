@@ -39,7 +39,7 @@ SYSTEMS = ("ours", "FTS5", "any word", "popularity")
 _POOLED = ("ours", "FTS5", "popularity")
 PARTS = ("seen", "unseen", "by hand")
 # A little below what is measured.
-LEAST: Mapping[str, float] = {"by hand": 0.915}
+LEAST: Mapping[str, float] = {"seen": 0.97, "unseen": 0.9, "by hand": 0.915}
 
 # From a query to refs, best first.
 Order = Callable[[str], Sequence[str]]
