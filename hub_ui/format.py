@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from connectors.claims.resolve import best
 from connectors.record import Record
 from connectors.registry import HUBS, origin_label
-from hub_ui.catalog.search import RingStart
 from hub_ui.i18n import N_, N_plural, _, language, ngettext
 
 # Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
@@ -148,17 +147,3 @@ def join(*parts: str) -> str:
 def sentences(*parts: str) -> str:
     """Those that are not empty, as one text."""
     return language().space.join(part for part in parts if part)
-
-
-def ring(start: RingStart) -> str:
-    """What a list holds from there on, if that is less than was asked for."""
-    asked, held = number(start.asked), number(start.held)
-    if start.held < start.asked:
-        if start.start:
-            return _("With {held} of the {asked} words:").format(held=held, asked=asked)
-        return _("Nothing has all {asked} words. With {held} of them:").format(held=held, asked=asked)
-    if not start.has_typos:
-        return ""
-    if start.start:
-        return _("Written a little differently:")
-    return _("Nothing is written like that. Written a little differently:")

@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -52,7 +53,7 @@ class Catalog:
         self._store = store
         self._index = index
         # Of an index that is kept nowhere else.
-        self._temporary: TemporaryDirectory[str] | None = None
+        self._temporary: Path | None = None
         # By the catalog's change: most people look at the same few lists.
         self._listings: LRUCache[tuple[int, Plan], Listing] = LRUCache(_MOST_LISTINGS)
         self._lock = threading.Lock()
@@ -79,7 +80,7 @@ class Catalog:
         if self._index is not None:
             self._index.close()
         if self._temporary is not None:
-            self._temporary.cleanup()
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         """Returns how many were new or said something new. What was known stays where they say less (see merge).
@@ -320,8 +321,8 @@ class Catalog:
             _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", error)
         with self._lock:
             if self._temporary is None:
-                self._temporary = TemporaryDirectory(prefix="hub-ui-index-", ignore_cleanup_errors=True)
-                self._index = Index(Path(self._temporary.name))
+                self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
+                self._index = Index(self._temporary)
             index = self._index
         assert index is not None
         return ask(index)

@@ -46,19 +46,19 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
     bare = replace(plan, filters=(), ranges=(), is_installed=None, is_favorite=None)
     conditions = _conditions(bare)
 
-    def known(word: str) -> int:
+    def frequency(word: str) -> int:
         return searcher.doc_freq("any", word)
 
     def begins(word: str) -> int:
         return len(searcher.terms_with_prefix("any", word, None, 1))
 
     def count(ring: Ring) -> int:
-        if len(ring.units) == 1 and (having := sum(known(form[0]) for form in ring.units[0].forms[:1])) > _MANY:
+        if len(ring.units) == 1 and (having := sum(frequency(form[0]) for form in ring.units[0].forms[:1])) > _MANY:
             return having
         return number_of(searcher, all_of([_ring_query(ring, "any", open_end=True), *conditions]))
 
     few = rings.FEW if plan.sort == "relevance" else 1
-    found = rings.rings(plan.terms, known, begins, searcher.num_docs, count, few)
+    found = rings.rings(plan.terms, frequency, begins, searcher.num_docs, count, few)
     return replace(plan, rings=found if few > 1 else replace(found, rings=found.rings[-1:]))
 
 
@@ -127,18 +127,20 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
     """For each unit the best place that has it, by how rare it is; and for the whole title."""
     assert plan.rings is not None
     assert plan.terms is not None
-    wanted = plan.rings.rings[0].units
+    wanted = rings.required(plan.rings.units)
     total = sum(unit.rarity for unit in wanted)
+    around = [unit for unit in plan.rings.units if unit not in wanted]
     for unit in plan.rings.units:
-        share = relevance.AROUND_SHARE if unit.around and unit not in wanted else unit.rarity / total
-        yield _best_of([_scored(query, points * share) for query, points in _places_of(unit)])
-    yield _scored(term("whole", plan.terms.whole), relevance.EVIDENCE["whole"])
+        share = relevance.AROUND_SHARE / len(around) if unit in around else unit.rarity / total
+        yield _best_of([_score(query, points * share) for query, points in _places_of(unit)])
     title = [word for unit in wanted for word in unit.typed]
+    whole = [" ".join((*title, *more)) for more in relevance.AFTER_TITLES]
+    yield _score(any_of_values("whole", [plan.terms.whole, *whole]), relevance.EVIDENCE["whole"])
     if len(title) > 1:
-        yield _scored(_phrase("title", title), relevance.EVIDENCE["side by side"])
+        yield _score(_phrase("title", title), relevance.EVIDENCE["side by side"])
 
 
-def _scored(query: tantivy.Query, points: float) -> tantivy.Query:
+def _score(query: tantivy.Query, points: float) -> tantivy.Query:
     return tantivy.Query.const_score_query(query, float(round(points * relevance.POINT)))
 
 

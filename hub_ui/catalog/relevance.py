@@ -81,20 +81,21 @@ _STEPS: tuple[int, ...] = (300, 750, 950)
 PLACE_WEIGHTS: tuple[int, ...] = (130, 100, 75, 65, 35, 0)
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
 
-
 # What a word is worth by the best place that has it, where there are so few LoRAs that each can be looked at.
 EVIDENCE: Mapping[str, int] = {
-    "title": 100,
-    "other spelling": 95,
-    "short": 70,
-    "about": 20,
-    "title begins": 70,
-    "short begins": 40,
-    "whole": 30,
-    "side by side": 10,
+    "title": 160,
+    "other spelling": 152,
+    "short": 112,
+    "about": 32,
+    "title begins": 52,
+    "short begins": 42,
+    "whole": 48,
+    "side by side": 16,
 }
-# What a word around a name adds, as a part of all others together.
+# What the words around a name add together, as a part of all others.
 AROUND_SHARE = 0.5
+# What may follow in a title that is still the whole of what was typed.
+AFTER_TITLES: tuple[tuple[str, ...], ...] = ((), ("lora",), ("style",), ("style", "lora"), ("lora", "style"))
 POINT = 64
 
 

@@ -72,18 +72,17 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     Rings are added until there are `few` LoRAs.
     """
     units = _units(terms, known, begins)
-    wanted = _wanted(units)
-    found = count(Ring(units=wanted, least=len(wanted)))
+    asked = required(units)
+    found = count(Ring(units=asked, least=len(asked)))
     if found <= MOST and len(units) > 1:
         units = tuple(replace(unit, rarity=_rarity(count(Ring(units=(unit,), least=1)), total)) for unit in units)
-    wanted = _wanted(units)
-    first = Ring(units=wanted, least=len(wanted))
+        asked = required(units)
+    first = Ring(units=asked, least=len(asked))
     if found >= few:
-        return Rings(units=units, rings=(first,), asked=len(wanted), is_few=found <= MOST)
+        return Rings(units=units, rings=(first,), asked=len(asked), is_few=found <= MOST)
     units = tuple(_with_typos(units, known))
-    wanted = _wanted(units)
     steps = [first] if found else []
-    for wider in _wider(wanted):
+    for wider in _wider(required(units)):
         ring, number = wider, count(wider)
         if number > MOST and ring.least < len(ring.units):
             ring = _rarer(ring)
@@ -98,13 +97,13 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     return Rings(
         units=units,
         rings=tuple(steps) or (first,),
-        asked=len(wanted),
+        asked=len(asked),
         is_few=found <= MOST,
-        corrected=_corrected(units, count),
+        corrected=_correction(units, count),
     )
 
 
-def _wanted(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def required(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
     """Those that must be there."""
     return tuple(unit for unit in units if not unit.around) or units
 
@@ -116,7 +115,7 @@ def _units(terms: Terms, known: Known, begins: Known) -> tuple[Unit, ...]:
         for place, words in enumerate(terms.phrases)
     ]
     for right in range(terms.quoted + 1, len(terms.phrases)):
-        one = spellings.joined(terms.phrases[right - 1], terms.phrases[right], known)
+        one = spellings.as_one(terms.phrases[right - 1], terms.phrases[right], known)
         forms[right - 1] += one
         forms[right] += one
     last = len(terms.phrases) - 1
@@ -162,7 +161,7 @@ def _rarer(ring: Ring) -> Ring:
     return replace(ring, units=tuple(ordered[: ring.least]))
 
 
-def _corrected(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
+def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
     """Empty if every word is in a LoRA, or nothing that may be listed has a word like it."""
     words: list[str] = []
     has_changed = False

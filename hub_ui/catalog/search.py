@@ -10,6 +10,7 @@ from connectors.claims import base_models
 from connectors.record import NSFW_LEVELS, Record
 from hub_ui.catalog.plan import FACETS, MEASURES, PLACES, VALUES, Condition, FacetName, Plan
 from hub_ui.catalog.row import UNDER, Row, phrase
+from hub_ui.i18n import _
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +58,18 @@ class RingStart:
     asked: int
     held: int
     has_typos: bool
+
+    @property
+    def sentence(self) -> str:
+        """What the list holds from there on; empty for what was asked for."""
+        if self.held < self.asked and self.start:
+            return _("With {held} of the {asked} words:").format(held=self.held, asked=self.asked)
+        if self.held < self.asked:
+            return _("Nothing has all {asked} words. With {held} of them:").format(held=self.held, asked=self.asked)
+        if not self.has_typos:
+            return ""
+        other = _("Nothing is written like that. Written a little differently:")
+        return _("Written a little differently:") if self.start else other
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -38,8 +38,8 @@ _SHORTEST_HALF = 2
 # A word that so many LoRAs have is not looked for in parts.
 _MANY = 2_000
 _PARTS = re.compile(r"\d+|\D+")
-# A typo in a shorter word is another word.
-SHORTEST_WITH_TYPO = 4
+# A shorter word that is there is right as it is.
+_SHORTEST_WITH_TYPO = 5
 _MOST_TYPOS = 8
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 
@@ -53,13 +53,13 @@ def spellings(words: Phrase, known: Known) -> list[Phrase]:
     """The words as they are written, then in other ways that mean the same."""
     *first, last = words
     alike = [(*first, each) for each in dict.fromkeys([last, *_alike(last)])]
-    joined = ["".join(words)] if len(words) > 1 else []
+    one = ["".join(words)] if len(words) > 1 else []
     halves = [] if first or known(last) > _MANY else list(_splits(last, known))
-    found = [*alike, *((each,) for each in joined), *halves]
+    found = [*alike, *((each,) for each in one), *halves]
     return [each for each in dict.fromkeys(found) if all(map(known, each))]
 
 
-def joined(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
+def as_one(left: Phrase, right: Phrase, known: Known) -> list[Phrase]:
     """Two things that were typed side by side, as one: "z image" as "zimage", "wan 2.2" as "wan2 2" and "wan22"."""
     found = dict.fromkeys([(*left[:-1], left[-1] + right[0], *right[1:]), ("".join((*left, *right)),)])
     return [each for each in found if all(map(known, each))]
@@ -118,7 +118,7 @@ def _splits(word: str, known: Known) -> Iterator[Phrase]:
 
 
 def _typos(word: str, known: Known) -> list[str]:
-    if len(word) < (SHORTEST_WITH_TYPO if known(word) else _SHORTEST_STEM) or word.isdigit():
+    if len(word) < (_SHORTEST_WITH_TYPO if known(word) else _SHORTEST_STEM) or word.isdigit():
         return []
     stems = [word, *(each for each in _numbers(word) if len(each) < len(word) and word.isascii())]
     changed = dict.fromkeys(each for stem in stems for each in _one_letter_off(stem))

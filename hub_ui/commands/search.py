@@ -9,7 +9,7 @@ from connectors.errors import HubUiError, KeyRequired
 from connectors.query import Query
 from connectors.record import Record
 from connectors.registry import HUBS
-from hub_ui import documents, format, services, settings
+from hub_ui import documents, services, settings
 from hub_ui.commands import options
 from hub_ui.commands.options import JsonOption, argument, flag, option
 from hub_ui.terminal import Terminal
@@ -78,7 +78,7 @@ def print_rings(found: documents.Found, terminal: Terminal) -> None:
     ends = [*(ring.start for ring in found.rings[1:]), len(found.records)]
     for ring, end in zip(found.rings, ends, strict=False):
         records = found.records[ring.start : end]
-        terminal.lines(filter(None, [format.ring(ring) if records else ""]))
+        terminal.lines(filter(None, [ring.sentence if records else ""]))
         print_records(records, terminal)
     if not found.rings:
         print_records(found.records, terminal)

@@ -6,7 +6,6 @@ from datetime import datetime
 import pytest
 
 from hub_ui import format
-from hub_ui.catalog.search import RingStart
 from hub_ui.format import clean, plural, size
 
 
@@ -83,19 +82,3 @@ def test_a_time_in_seconds_is_told_as_its_age() -> None:
 
 def test_direction_overrides_and_control_characters_are_not_shown() -> None:
     assert format.visible("safe\u202egnp.exe\x00\x1b[31m") == "safegnp.exe[31m"
-
-
-@pytest.mark.parametrize(
-    ("start", "held", "asked", "has_typos", "text"),
-    [
-        (0, 3, 3, False, ""),
-        (4, 3, 3, True, "Written a little differently:"),
-        (0, 3, 3, True, "Nothing is written like that. Written a little differently:"),
-        (4, 2, 3, True, "With 2 of the 3 words:"),
-        (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
-    ],
-)
-def test_a_list_says_where_it_holds_less_than_was_asked_for(
-    start: int, held: int, asked: int, has_typos: bool, text: str
-) -> None:
-    assert format.ring(RingStart(start=start, held=held, asked=asked, has_typos=has_typos)) == text

@@ -141,11 +141,11 @@ def search(services: Services, query: Query) -> Iterator[Results]:
         if now.pending:
             yield now
     if has_answer and not has_loras and now.corrected:
-        now = ask_corrected(services, now)
+        now = ask_for_correction(services, now)
     yield replace(now, note=note(services, now))
 
 
-def ask_corrected(services: Services, now: Results) -> Results:
+def ask_for_correction(services: Services, now: Results) -> Results:
     """With what the hubs have for the words without typos. Their next pages are not asked for."""
     with suppress(LimitReached):
         asked = replace(now.query, text=now.corrected)
@@ -210,7 +210,7 @@ def after_card(services: Services, now: Results, after: int, shown: int) -> Resu
 def heads(found: Listing) -> dict[int, str]:
     """What is said above the first card of a ring."""
     read = (ring for ring in found.rings if ring.start < len(found.ids))
-    return {found.ids[ring.start]: text for ring in read if (text := format.ring(ring))}
+    return {found.ids[ring.start]: text for ring in read if (text := ring.sentence)}
 
 
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:

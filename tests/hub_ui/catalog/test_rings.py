@@ -8,6 +8,7 @@ import pytest
 
 from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.search import RingStart
 from tests.hub_ui.catalog.builders import both, catalog, lora, titles
 
 
@@ -41,6 +42,12 @@ def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title:
 def test_a_word_around_a_name_counts_where_it_is(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1, title="Harbour"), lora(2, title="Harbour style")) as opened:
         assert titles(opened, "harbour style") == ["Harbour style", "Harbour"]
+
+
+def test_many_words_around_a_name_lead_into_no_other_ring(tmp_path: Path) -> None:
+    around = "lora style model by of the and with from for version download"
+    with catalog(tmp_path, lora(1, title="Harbour light"), lora(2, title=f"Light {around}")) as opened:
+        assert titles(opened, f"harbour {around} light") == ["Harbour light", f"Light {around}"]
 
 
 def test_alone_it_is_a_word_as_any_other(tmp_path: Path) -> None:
@@ -119,6 +126,11 @@ def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, mean
         assert opened.search(Query(text=typed)).corrected == meant
 
 
+def test_a_title_with_nothing_else_comes_before_longer_ones(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Neon night in Tokyo"), lora(2, title="Neon Night LoRA")) as opened:
+        assert titles(opened, "neon night") == ["Neon Night LoRA", "Neon night in Tokyo"]
+
+
 def test_part_of_a_run_of_han_is_found_after_the_whole(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1, title="钢笔"), lora(2, title="钢笔画")) as opened:
         assert titles(opened, "钢笔画") == ["钢笔画", "钢笔"]
@@ -136,3 +148,19 @@ def test_evidence_counts_by_its_place(tmp_path: Path, typed: str, first: str) ->
     )
     with catalog(tmp_path, *loras) as opened:
         assert titles(opened, typed)[0] == first
+
+
+@pytest.mark.parametrize(
+    ("start", "held", "asked", "has_typos", "text"),
+    [
+        (0, 3, 3, False, ""),
+        (4, 3, 3, True, "Written a little differently:"),
+        (0, 3, 3, True, "Nothing is written like that. Written a little differently:"),
+        (4, 2, 3, True, "With 2 of the 3 words:"),
+        (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
+    ],
+)
+def test_a_list_says_where_it_holds_less_than_was_asked_for(
+    start: int, held: int, asked: int, has_typos: bool, text: str
+) -> None:
+    assert RingStart(start=start, held=held, asked=asked, has_typos=has_typos).sentence == text

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hub_ui.catalog.spellings import is_around, joined, pieces, spellings, typos
+from hub_ui.catalog.spellings import as_one, is_around, pieces, spellings, typos
 
 
 def known(*words: str) -> Callable[[str], int]:
@@ -64,7 +64,7 @@ def test_words_typed_as_one_are_found_as_one() -> None:
     ("left", "right", "one"), [("z", "image", "zimage"), ("wan", "2 2", "wan2 2"), ("wan", "2 2", "wan22")]
 )
 def test_two_things_are_found_as_one(left: str, right: str, one: str) -> None:
-    assert joined(tuple(left.split()), tuple(right.split()), known(*one.split(), "2")) == [tuple(one.split())]
+    assert as_one(tuple(left.split()), tuple(right.split()), known(*one.split(), "2")) == [tuple(one.split())]
 
 
 @pytest.mark.parametrize("typed", ["gibli", "ghhibli", "ghobli", "hgibli", "zhibli", "ghiblis"])
