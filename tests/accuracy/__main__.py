@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.accuracy import loading, relevance, taxonomy
+from tests.accuracy import loading, relevance, taxonomy, typos
 from tests.accuracy.corpus import cases, judge
 from tests.accuracy.relevance_corpus import loras
 from tests.accuracy.scoring import Score, count, share, shortfalls
@@ -57,8 +57,9 @@ def _order() -> list[str]:
         return []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         measured = relevance.measure(found, Path(folder))
-    print("", *relevance.table(measured), sep="\n")
-    return relevance.shortfalls(measured)
+        number, lost = typos.lost(found, Path(folder))
+    print("", *relevance.table(measured), f"Of {number} names with one typo, {len(lost)} find nothing.", sep="\n")
+    return [*relevance.shortfalls(measured), *(f"Nothing is found for “{text}”." for text in lost)]
 
 
 def _table(scores: Sequence[Score]) -> list[str]:
