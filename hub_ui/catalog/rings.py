@@ -17,6 +17,10 @@ from hub_ui.catalog.spellings import Known, Phrase
 FEW = 5
 # A ring that would find more asks for its rarer words alone.
 MOST = 2_000
+# How many words fewer the rings ask for, one after the other; at the end for a single word.
+_FEWER = (0, 1, 2, 3, 5, 8, 13, 21)
+# Of more words, only those that are in no LoRA may have a typo.
+_MOST_WITH_TYPOS = 8
 # How many times a word's LoRAs can be doubled until all have it: the most that counts.
 _MOST_RARITY = 12
 
@@ -137,7 +141,8 @@ def _rarity(having: int, total: int) -> int:
 
 def _with_typos(units: Sequence[Unit], known: Known) -> Iterator[Unit]:
     for unit in units:
-        if unit.quoted or unit.around:
+        is_right = unit.is_anywhere and len(units) > _MOST_WITH_TYPOS
+        if unit.quoted or unit.around or is_right:
             yield unit
             continue
         is_run = len(unit.typed) > 2 and is_unspaced(unit.typed)
@@ -150,9 +155,11 @@ def _wider(wanted: tuple[Unit, ...]) -> Iterator[Ring]:
     there = tuple(unit for unit in wanted if unit.is_anywhere or unit.typos)
     if any(unit.typos for unit in wanted) and len(there) == len(wanted):
         yield Ring(units=there, least=len(there), has_typos=True)
-    least = len(there) - (len(there) == len(wanted))
-    for number in range(least, max(1, sum(unit.quoted for unit in there)) - 1, -1):
-        yield Ring(units=there, least=number, has_typos=True)
+    fewest = max(1, sum(unit.quoted for unit in there))
+    numbers = [len(there) - fewer for fewer in _FEWER if len(there) - fewer > fewest]
+    for number in (*numbers, fewest) if there else ():
+        if number < len(wanted):
+            yield Ring(units=there, least=number, has_typos=True)
 
 
 def _rarer(ring: Ring) -> Ring:
