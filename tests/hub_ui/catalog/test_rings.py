@@ -68,6 +68,18 @@ def test_then_comes_what_has_a_word_fewer_then_two(tmp_path: Path) -> None:
         assert starts(opened, "neon night city") == [(0, 3, 3, False), (1, 2, 3, True), (2, 1, 3, True)]
 
 
+def test_of_many_words_only_some_numbers_are_asked_for(tmp_path: Path) -> None:
+    words = [letter * 6 for letter in "abcdefghijklmnopqrst"]
+    loras = [lora(number, title=" ".join(words[:number])) for number in range(4, 20)]
+    with catalog(tmp_path, *loras[::-5]) as opened:
+        assert starts(opened, " ".join(words)) == [
+            (0, 19, 20, True),
+            (1, 14, 20, True),
+            (2, 6, 20, True),
+            (3, 1, 20, True),
+        ]
+
+
 def test_enough_that_has_all_leaves_the_other_rings_out(tmp_path: Path) -> None:
     loras = [lora(number, title=f"Neon night {number}") for number in range(1, 6)]
     with catalog(tmp_path, *loras, lora(9, title="Neon")) as opened:
