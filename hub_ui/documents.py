@@ -20,6 +20,7 @@ from connectors.record import Access, Lora, Record, Version, claims_to_json, exa
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.search import RingStart
+from hub_ui.catalog.spellings import name_in
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -70,9 +71,9 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
     """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer from
     `offset` on.
 
-    Where they list nothing, and a word is in no LoRA, they are asked for the corrected words too. Facts from file
-    headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was found for a base
-    model or a licence that nobody knows, and LimitReached.
+    Where they list nothing, they are asked for `other_words` too. Facts from file headers read earlier take precedence;
+    a search reads no headers. Raises BadQuery where nothing was found for a base model or a licence that nobody knows,
+    and LimitReached.
     """
     services.quotas.spend("searches")
     answer = SearchResults()
@@ -80,8 +81,8 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
         services.metrics.count_search()
         asked = replace(query, limit=offset + query.limit)
         answer = _collect(services, asked)
-        if not answer.loras and (corrected := services.catalog.listing(asked).corrected):
-            answer = replace(_collect(services, replace(asked, text=corrected)), failures=answer.failures)
+        if not answer.loras and (other := other_words(services.catalog, asked)):
+            answer = replace(_collect(services, replace(asked, text=other)), failures=answer.failures)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()
@@ -101,6 +102,12 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
         rings=found.rings,
         corrected=found.corrected,
     )
+
+
+def other_words(catalog: Catalog, query: Query) -> str:
+    """What to ask hubs for that have nothing: the words without typos, or the name alone. Empty for nothing else."""
+    other = catalog.listing(query).corrected or name_in(query.text)
+    return "" if other == query.text else other
 
 
 def _collect(services: Services, query: Query) -> SearchResults:

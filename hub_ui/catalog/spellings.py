@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from string import ascii_lowercase
 
+from hub_ui.catalog.row import words as words_of
+
 Known = Callable[[str], int]
 # Words that stand side by side.
 Phrase = tuple[str, ...]
@@ -47,6 +49,12 @@ _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 def is_around(words: Phrase) -> bool:
     """Whether people write it around a name, as "lora", "style" and "v2"."""
     return "".join(words) in _AROUND or _VERSION.fullmatch(" ".join(words)) is not None
+
+
+def name_in(text: str) -> str:
+    """The text without the words around a name; all of it if there is nothing else."""
+    kept = [chunk for chunk in text.split() if not is_around(tuple(words_of(chunk)))]
+    return " ".join(kept) or text
 
 
 def spellings(words: Phrase, known: Known) -> list[Phrase]:

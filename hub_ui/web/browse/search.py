@@ -15,7 +15,7 @@ from connectors.query import Query
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
-from hub_ui.documents import unknown_values
+from hub_ui.documents import other_words, unknown_values
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
@@ -140,15 +140,15 @@ def search(services: Services, query: Query) -> Iterator[Results]:
             now = replace(now, is_held=not (has_answer or now.ids))
         if now.pending:
             yield now
-    if has_answer and not has_loras and now.corrected:
-        now = ask_for_correction(services, now)
+    if has_answer and not has_loras and (other := other_words(services.catalog, query)):
+        now = ask_for_words(services, now, other)
     yield replace(now, note=note(services, now))
 
 
-def ask_for_correction(services: Services, now: Results) -> Results:
-    """With what the hubs have for the words without typos. Their next pages are not asked for."""
+def ask_for_words(services: Services, now: Results, words: str) -> Results:
+    """With what the hubs have for other words. Their next pages are not asked for."""
     with suppress(LimitReached):
-        asked = replace(now.query, text=now.corrected)
+        asked = replace(now.query, text=words)
         for _group in services.lookup.search_in_groups(asked, pause=HOLD_SECONDS):
             now = refresh(services, now)
     return now

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hub_ui.catalog.spellings import as_one, is_around, pieces, spellings, typos
+from hub_ui.catalog.spellings import as_one, is_around, name_in, pieces, spellings, typos
 
 
 def known(*words: str) -> Callable[[str], int]:
@@ -97,3 +97,11 @@ def test_cyrillic_words_have_typos_too() -> None:
 def test_pieces_of_a_run_are_more_than_half_of_it() -> None:
     assert pieces(tuple("水彩画")) == [tuple("水彩"), tuple("彩画")]
     assert len(pieces(tuple("真宫寺樱花"))) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("neon night lora", "neon night"), ("emoji by ada v2", "emoji ada"), ("style", "style"), ("", "")],
+)
+def test_a_name_is_told_from_the_words_around_it(text: str, name: str) -> None:
+    assert name_in(text) == name

@@ -400,3 +400,9 @@ def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Service
     hub.loras = [lora(2, title="neon night")]
     *_, last = search.search(built, Query(text="neom"))
     assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon", "neon night"], "neon", 2)
+
+
+def test_hubs_that_have_nothing_are_asked_for_the_name_alone(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(2, title="neon night")]
+    *_, last = search.search(built, Query(text="neon night lora"))
+    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon night"], "", 2)
