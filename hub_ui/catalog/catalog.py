@@ -312,11 +312,13 @@ class Catalog:
 
     def _ask(self, ask: Callable[[Index], _T]) -> _T:
         """Where no index can be kept beside the catalog, it is in a folder of its own until the catalog is closed."""
+        broken = self._index
         try:
-            if self._index is not None:
-                return ask(self._index)
+            if broken is not None:
+                return ask(broken)
         except IndexBroken as error:
-            if self._temporary is not None:
+            # Another thread may have made one meanwhile.
+            if self._temporary is not None and broken is self._index:
                 raise
             _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", error)
         with self._lock:
