@@ -31,9 +31,9 @@ class Range:
 class Query:
     """An empty `text` lists everything, an empty tuple filters nothing, and values of one filter are alternatives.
 
-    `text` has plain words, `phrases` words that stand side by side; all of them must be found. `excluded` has pairs of
-    a key of the query language ("text", "tag", "creator", "hub", "base", "kind", "license", "access") and a value that
-    must not be there.
+    `text` has plain words, `phrases` words that stand side by side: those must be found, and of the plain ones as many
+    as anything has. `excluded` has pairs of a key of the query language ("text", "tag", "creator", "hub", "base",
+    "kind", "license", "access") and a value that must not be there.
 
     `bases` are base model ids, architecture ids, or names as a hub writes them. Without `kinds`, runners, which are no
     LoRAs, are left out. `licenses` are uses that a licence must allow (claims/license.py) or names of licences.

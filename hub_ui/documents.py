@@ -19,6 +19,8 @@ from connectors.query_language import parse
 from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.search import RingStart
+from hub_ui.catalog.spellings import name_in
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
@@ -45,12 +47,17 @@ def query_of(
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """`answered`: some hub listed something. `notes` are sentences on names that nobody knows."""
+    """`answered`: some hub listed something. `notes` are sentences on names that nobody knows.
+
+    For `rings` and `corrected` see catalog.search.Listing.
+    """
 
     records: tuple[Record, ...]
     failures: tuple[HubUiError, ...] = ()
     answered: bool = False
     notes: tuple[str, ...] = field(default=())
+    rings: tuple[RingStart, ...] = ()
+    corrected: str = ""
 
     def to_json(self) -> dict[str, Any]:
         failures = [
@@ -64,29 +71,50 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
     """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer from
     `offset` on.
 
-    Facts from file headers read earlier take precedence; a search reads no headers. Raises BadQuery where nothing was
-    found for a base model or a licence that nobody knows, and LimitReached.
+    Where they list nothing, they are asked for `other_words` too. Facts from file headers read earlier take precedence;
+    a search reads no headers. Raises BadQuery where nothing was found for a base model or a licence that nobody knows,
+    and LimitReached.
     """
     services.quotas.spend("searches")
     answer = SearchResults()
     if not offline:
         services.metrics.count_search()
-        answer = federation.collect(services.connectors, replace(query, limit=offset + query.limit))
-        services.catalog.add(answer.loras, found_by=query.words)
-        services.catalog.withhold(answer.withheld)
+        asked = replace(query, limit=offset + query.limit)
+        answer = _collect(services, asked)
+        if not answer.loras and (other := other_words(services.catalog, asked)):
+            answer = replace(_collect(services, replace(asked, text=other)), failures=answer.failures)
     installed = () if query.installed is None else [entry.ref for entry in services.library.entries()]
     wants_favorites = query.favorite is not None and services.policy.allows("annotate")
     favorites = services.annotations.favorites() if wants_favorites else ()
     records = []
-    for record in services.catalog.search(query, offset=offset, installed=installed, favorites=favorites).records:
+    found = services.catalog.search(query, offset=offset, installed=installed, favorites=favorites)
+    for record in found.records:
         facts = services.lookup.find_facts(record.file) if record.file else None
         records.append(record if facts is None else record_with_header(record, facts.adapter))
     unknown = unknown_values(services.catalog, query)
     if unknown and not records and all(isinstance(failure, KeyRequired) for failure in answer.failures):
         raise BadQuery(" ".join(unknown))
     return Found(
-        records=tuple(records), failures=tuple(answer.failures), answered=bool(answer.loras), notes=tuple(unknown)
+        records=tuple(records),
+        failures=tuple(answer.failures),
+        answered=bool(answer.loras),
+        notes=tuple(unknown),
+        rings=found.rings,
+        corrected=found.corrected,
     )
+
+
+def other_words(catalog: Catalog, query: Query) -> str:
+    """What to ask hubs for that have nothing: the words without typos, or the name alone. Empty for nothing else."""
+    other = catalog.listing(query).corrected or name_in(query.text)
+    return "" if other == query.text else other
+
+
+def _collect(services: Services, query: Query) -> SearchResults:
+    answer = federation.collect(services.connectors, query)
+    services.catalog.add(answer.loras, found_by=query.words)
+    services.catalog.withhold(answer.withheld)
+    return answer
 
 
 def unknown_values(catalog: Catalog, query: Query) -> list[str]:

@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -19,14 +20,13 @@ from connectors.filter import check_shown, limit_nsfw
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, within
 from connectors.ref import HubName, Ref
-from hub_ui.catalog import search
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
-from hub_ui.catalog.index import Index, IndexBroken, IndexBusy
+from hub_ui.catalog.index import Found, Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Counts, Listing, SearchResult, facets
-from hub_ui.catalog.similar import Named, find_similar, find_values, model
+from hub_ui.catalog.search import Listing, SearchResult, facets
+from hub_ui.catalog.similar import Named, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
 from hub_ui.database import timestamp
@@ -49,9 +49,11 @@ class Catalog:
     """Any thread may call any method, and several processes may have the same file open."""
 
     def __init__(self, store: Store, index: Index | None) -> None:
-        """Without an index every search looks at every row: the same answers, slower."""
+        """Without an index one is made for as long as the catalog is open."""
         self._store = store
         self._index = index
+        # Of an index that is kept nowhere else.
+        self._temporary: Path | None = None
         # By the catalog's change: most people look at the same few lists.
         self._listings: LRUCache[tuple[int, Plan], Listing] = LRUCache(_MOST_LISTINGS)
         self._lock = threading.Lock()
@@ -77,6 +79,8 @@ class Catalog:
         self._store.close()
         if self._index is not None:
             self._index.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def add(self, loras: Iterable[Lora], *, found_by: str = "", at: datetime | None = None) -> int:
         """Returns how many were new or said something new. What was known stays where they say less (see merge).
@@ -230,11 +234,17 @@ class Catalog:
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
-        (records, seen), counts = self._find(
+        found = self._find(
             plan(query, offset, installed=installed, favorites=favorites, now=now), lambda ids: self._show(ids, query)
         )
+        records, seen = found.shown
         return SearchResult(
-            records=records, total=counts.total, facets=facets(counts, self._store.spellings), seen=seen
+            records=records,
+            total=found.counts.total,
+            facets=facets(found.counts, self._store.spellings),
+            seen=seen,
+            rings=found.rings,
+            corrected=found.corrected,
         )
 
     def listing(
@@ -250,8 +260,14 @@ class Catalog:
         with self._lock:
             known = self._listings.get(wanted)
         if known is None:
-            ids, counts = self._find(wanted[1], lambda ids: ids)
-            known = Listing(ids=ids, total=counts.total, facets=facets(counts, self._store.spellings))
+            found = self._find(wanted[1], lambda ids: ids)
+            known = Listing(
+                ids=found.shown,
+                total=found.counts.total,
+                facets=facets(found.counts, self._store.spellings),
+                rings=found.rings,
+                corrected=found.corrected,
+            )
             with self._lock:
                 self._listings[wanted] = known
         return known
@@ -283,38 +299,35 @@ class Catalog:
         """
         wanted, level = model(row_of(self.lora(ref))), NSFW_LEVELS.index(nsfw)
         ids = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
-        if ids is None:
-            ids = find_similar(partial(self._store.rows_with, ()), wanted, limit=limit, nsfw=level)
         records, _ = self._show(ids, Query(nsfw=nsfw))
         return records
 
     def complete_value(self, field: Named, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
         start = fold_name(prefix)
-        found = self._ask(lambda index: index.values(self._store, field, start, limit=limit))
-        return find_values(partial(self._store.rows_with, ()), field, start, limit=limit) if found is None else found
+        return self._ask(lambda index: index.values(self._store, field, start, limit=limit))
 
-    def _find(self, wanted: Plan, show: Callable[[tuple[int, ...]], _T]) -> tuple[_T, Counts]:
-        """What `show` makes of the page's ids, and the counts."""
-        found = self._ask(lambda index: index.find(self._store, wanted, show))
-        if found is not None:
-            return found
-        phrases = search.phrases(wanted)
-        hits = search.find(() if phrases is None else self._store.rows_with(phrases), wanted)
-        return show(hits.ids), hits.counts
+    def _find(self, wanted: Plan, show: Callable[[tuple[int, ...]], _T]) -> Found[_T]:
+        return self._ask(lambda index: index.find(self._store, wanted, show))
 
-    def _ask(self, ask: Callable[[Index], _T]) -> _T | None:
-        """None where the rows themselves have to be looked at."""
-        if self._index is None:
-            return None
+    def _ask(self, ask: Callable[[Index], _T]) -> _T:
+        """Where no index can be kept beside the catalog, it is in a folder of its own until the catalog is closed."""
+        broken = self._index
         try:
-            return ask(self._index)
-        except IndexBusy:
-            _LOG.info("Another process is writing the search index; this search goes without it.")
+            if broken is not None:
+                return ask(broken)
         except IndexBroken as error:
-            _LOG.warning("No search index can be kept here (%s); searches go on without it, slower.", error)
-            self._index = None
-        return None
+            # Another thread may have made one meanwhile.
+            if self._temporary is not None and broken is self._index:
+                raise
+            _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", error)
+        with self._lock:
+            if self._temporary is None:
+                self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
+                self._index = Index(self._temporary)
+            index = self._index
+        assert index is not None
+        return ask(index)
 
 
 def facts_keys(ref: Ref, sha256: str | None) -> tuple[str, ...]:

@@ -19,17 +19,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 from uuid import uuid4
 
 import tantivy
 from cachetools import LRUCache
 
+from connectors.errors import HubUiError
 from hub_ui.catalog import index_facets, index_search
 from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
 from hub_ui.catalog.row import Row
-from hub_ui.catalog.search import Counts
+from hub_ui.catalog.search import Counts, RingStart
 from hub_ui.catalog.similar import Model, Named
 from hub_ui.catalog.store import Store
 
@@ -48,12 +49,22 @@ _KEEP_SECONDS = 1.0
 _MOST_COUNTS = 128
 
 
-class IndexBusy(Exception):
+class IndexBroken(HubUiError):
+    """The index can't be read or written, and rebuilding it did not help."""
+
+
+class _IndexBusy(Exception):
     """Another process holds the writer. The next search tries again."""
 
 
-class IndexBroken(Exception):
-    """The index can't be read or written, and rebuilding it did not help."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found(Generic[_T]):
+    """`shown` is what was made of a page's ids. For `rings` and `corrected` see search.Listing."""
+
+    shown: _T
+    counts: Counts
+    rings: tuple[RingStart, ...] = ()
+    corrected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,23 +95,26 @@ class Index:
         self._release_writer()
         self._executor.shutdown()
 
-    def find(self, store: Store, plan: Plan, show: Callable[[tuple[int, ...]], _T]) -> tuple[_T, Counts]:
+    def find(self, store: Store, plan: Plan, show: Callable[[tuple[int, ...]], _T]) -> Found[_T]:
         """What `show` makes of the page's ids, while the counts are still counted, and those.
 
-        Sees everything that was added before the call. Raises IndexBusy or IndexBroken.
+        Sees everything that was added before the call, unless another process is writing it into the index just now.
+        Raises IndexBroken.
         """
 
-        def find(current: _Current, searcher: tantivy.Searcher) -> tuple[_T, Counts]:
-            key = (current, plan.uncut())
+        def find(current: _Current, searcher: tantivy.Searcher) -> Found[_T]:
+            wanted = index_search.with_rings(searcher, plan)
+            key = (current, wanted.uncut())
             with self._lock:
                 known = self._counts.get(key)
-            if known is not None:
-                return show(index_search.page(searcher, plan)), known
-            counting = index_facets.start(searcher, plan, self._executor)
-            shown, counts = show(index_search.page(searcher, plan)), counting()
+            counting = None if known else index_facets.start(searcher, wanted, self._executor)
+            ids, rings = index_search.page(searcher, wanted)
+            shown = show(ids)
+            counts = known or (counting() if counting else Counts())
             with self._lock:
                 self._counts[key] = counts
-            return shown, counts
+            corrected = wanted.rings.corrected if wanted.rings else ""
+            return Found(shown=shown, counts=counts, rings=rings, corrected=corrected)
 
         return self._search(store, find)
 
@@ -127,7 +141,7 @@ class Index:
                         _LOG.warning("The search index is damaged (%s) and is rebuilt.", reason)
                         self._pointer.unlink()
                         shutil.rmtree(self._folder / self._tried, ignore_errors=True)
-        raise IndexBroken(reason)
+        raise IndexBroken(f"The search index in {self._folder} can't be used ({reason}). Check that it can be written.")
 
     def change(self, store: Store) -> int | None:
         """Up to which change it has everything; None where there is none yet."""
@@ -151,7 +165,8 @@ class Index:
                         index.reload()
                 self._opened = (current, index)
                 if current.change < store.change():
-                    self._opened = (self._catch_up(store, current, index), index)
+                    with suppress(_IndexBusy):
+                        self._opened = (self._catch_up(store, current, index), index)
             current, index = self._opened
             return current, index.searcher()
 
@@ -237,5 +252,5 @@ def _open_writer(index: tantivy.Index) -> tantivy.IndexWriter:
             if "LockBusy" not in str(error):
                 raise
             if time.monotonic() > deadline:
-                raise IndexBusy(str(error)) from error
+                raise _IndexBusy(str(error)) from error
         time.sleep(0.02)

@@ -1,45 +1,80 @@
-"""A plan as queries of Tantivy that find what a scan would.
+"""A plan as queries of Tantivy.
 
-Order comes from order keys (see plan.py) in columns of the index. For relevance the classes are asked one after the
-other, best first, until the page is full: for a common word the first one fills it.
+Order comes from order keys (see plan.py) in columns of the index. For relevance, few LoRAs are put in order here, by
+all the evidence that there is for each. Of many the classes are asked one after the other, best first, until the page
+is full: for a common word the first one fills it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, get_args
 
 import tantivy
 from tantivy import FieldType, Occur, Order
 
 from connectors.query import Range
-from connectors.record import NSFW_LEVELS
-from hub_ui.catalog import relevance
+from connectors.record import NSFW_LEVELS, Kind
+from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index_schema import FIELDS, FOUND, key_field, schema
-from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, merit_of, phrases_at
-from hub_ui.catalog.row import Terms
-from hub_ui.catalog.search import most_first
+from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, merit_of
+from hub_ui.catalog.rings import Ring, Rings, Unit
+from hub_ui.catalog.search import RingStart, most_first
 from hub_ui.catalog.similar import Model, Named, rarity
 
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.
 _MOST_ALIKE = 500
 _MOST_NAMES = 64
-# What a page's order is made of here, not by the index.
+# What a page's order is made of here, not by the index: of one ring, and of several.
 _MOST_SORTED = 2_000
+_MOST_OF_RINGS = 4 * rings.MOST
+# Of a word that so many have, those that may be listed are not counted.
+_MANY = 2 * rings.MOST
+# More than any evidence is worth.
+_RING_WORTH = 1 << 15
+KINDS: tuple[str, ...] = get_args(Kind)
 # More than any number of a row.
 _MOST = 2**40
 
 
-def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
-    """Row ids from the plan's offset on, best first."""
+def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
+    """With the spellings and the rings of its words. They depend on what may be listed, and on no filter."""
+    if plan.terms is None or not plan.terms.phrases:
+        return plan
+    bare = replace(plan, filters=(), ranges=(), is_installed=None, is_favorite=None)
+    conditions = _conditions(bare)
+
+    def frequency(word: str) -> int:
+        return searcher.doc_freq("any", word)
+
+    def begins(word: str) -> int:
+        return len(searcher.terms_with_prefix("any", word, None, 1))
+
+    def count(ring: Ring) -> int:
+        if len(ring.units) == 1 and (having := sum(frequency(form[0]) for form in ring.units[0].forms[:1])) > _MANY:
+            return having
+        return number_of(searcher, all_of([_ring_query(ring, "any", open_end=True), *conditions]))
+
+    few = rings.FEW if plan.sort == "relevance" else 1
+    found = rings.rings(plan.terms, frequency, begins, searcher.num_docs, count, few)
+    return replace(plan, rings=found if few > 1 else replace(found, rings=found.rings[-1:]))
+
+
+def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
+    """Row ids from the plan's offset on, best first, and where in the whole list each ring begins."""
+    if plan.rings is not None and plan.rings.is_few and plan.sort == "relevance":
+        ids, starts = _by_evidence(searcher, plan, plan.rings)
+        return ids[plan.offset : plan.offset + plan.limit], starts
+    starts = tuple(_ring_start(plan, ring, 0) for ring in (plan.rings.rings if plan.rings else ()))
     found: list[tantivy.DocAddress] = []
     skip = plan.offset
     for number, query in enumerate(_queries_in_order(plan)):
-        # Few are put in order here: that takes less than asking all the classes. Of a common word the whole titles and
-        # the titles have filled the page.
+        # A filter may leave few: to put those in order here takes less than asking all the classes. Of a common word
+        # the whole titles and the titles have filled the page.
         if number == 2 and skip + plan.limit > len(found) and (few := _few(searcher, plan)) is not None:
-            return few[plan.offset : plan.offset + plan.limit]
+            return few[plan.offset : plan.offset + plan.limit], starts
         need = plan.limit - len(found)
         # More to skip than there can be finds nothing; the index would make room for all of it.
         if need <= 0 or skip >= searcher.num_docs:
@@ -47,16 +82,19 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...]:
         hits = searcher.search(query, need, False, key_field(plan.sort), skip, Order.Desc).hits
         found += (address for _, address in hits)
         skip = 0 if hits or not skip else max(0, skip - number_of(searcher, query))
-    return tuple(int(value or 0) for value in searcher.fast_field_values("id", found))
+    return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
+
+
+def _ring_start(plan: Plan, ring: Ring, start: int) -> RingStart:
+    asked = plan.rings.asked if plan.rings else 0
+    return RingStart(start=start, asked=asked, held=ring.least, has_typos=ring.has_typos)
 
 
 def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
-    """All that a query with words finds, best first; None for many. A score is the worth of a place."""
-    if plan.terms is None:
-        return None
+    """All that a query with words finds in the order of classes; None for many. A score is the worth of a place."""
     worth = [relevance.place_worth(place) for place in range(len(PLACES))]
     places = [
-        tantivy.Query.const_score_query(_words_query(plan.terms, place), float(more - less))
+        tantivy.Query.const_score_query(_words_query(plan, place), float(more - less))
         for place, more, less in zip(PLACES, worth, worth[1:], strict=False)
     ]
     matches = (Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0))
@@ -65,23 +103,90 @@ def _few(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, ...] | None:
     return None if len(hits) > _MOST_SORTED else _by_score(searcher, hits, _level_worth)
 
 
+def _by_evidence(
+    searcher: tantivy.Searcher, plan: Plan, wanted: Rings
+) -> tuple[tuple[int, ...], tuple[RingStart, ...]]:
+    """All that a query with words finds, ring by ring, and where each begins. A score is a ring and the evidence."""
+    steps = wanted.rings
+    worth = [
+        tantivy.Query.const_score_query(_ring_query(ring, "any", open_end=True), float(_RING_WORTH * (len(steps) - n)))
+        for n, ring in enumerate(steps)
+    ]
+    parts = [(Occur.Must, tantivy.Query.const_score_query(query_of(plan), 0.0)), (Occur.Should, _best_of(worth))]
+    parts += [(Occur.Should, each) for each in _evidence(plan)]
+    hits = searcher.search(tantivy.Query.boolean_query(parts), _MOST_OF_RINGS, False).hits
+    ids = _by_score(searcher, hits, _level_worth, _RING_WORTH)
+    sizes = [0] * len(steps)
+    for score, _ in hits:
+        sizes[len(steps) - int(score) // _RING_WORTH] += 1
+    starts = [(sum(sizes[:n]), ring) for n, ring in enumerate(steps) if sizes[n]]
+    return ids, tuple(_ring_start(plan, ring, start) for start, ring in starts)
+
+
+def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
+    """For each unit the best place that has it, by how rare it is; and for the whole title."""
+    assert plan.rings is not None
+    assert plan.terms is not None
+    wanted = rings.required(plan.rings.units)
+    total = sum(unit.rarity for unit in wanted)
+    around = [unit for unit in plan.rings.units if unit not in wanted]
+    for unit in plan.rings.units:
+        share = relevance.AROUND_SHARE / len(around) if unit in around else unit.rarity / total
+        yield _best_of([_score(query, points * share) for query, points in _places_of(unit)])
+    title = [word for unit in wanted for word in unit.typed]
+    whole = [" ".join((*title, *more)) for more in relevance.AFTER_TITLES]
+    yield _score(any_of_values("whole", [plan.terms.whole, *whole]), relevance.EVIDENCE["whole"])
+    if len(title) > 1:
+        yield _score(_phrase("title", title), relevance.EVIDENCE["side by side"])
+
+
+def _score(query: tantivy.Query, points: float) -> tantivy.Query:
+    return tantivy.Query.const_score_query(query, float(round(points * relevance.POINT)))
+
+
+def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
+    """Where its spellings may be, and the points for that. With the beginnings of words as far as they count."""
+    points = relevance.EVIDENCE
+    without_found = [term("has", FOUND)]
+    for form in (*unit.forms, *unit.typos):
+        yield _phrase("title", form), points["title"] if form == unit.typed else points["other spelling"]
+        yield _phrase("short", form), points["short"]
+        yield any_of([_phrase("own", form), all_of([_phrase("any", form)], none=without_found)]), points["about"]
+    for kind in KINDS:
+        if (kind,) in unit.forms:
+            yield term("kind", kind), points["short"]
+    if unit.open_end:
+        yield _phrase("title", unit.typed, open_end=True), points["title begins"]
+        yield _phrase("short", unit.typed, open_end=True), points["short begins"]
+
+
+def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.disjunction_max_query(list(queries)) if queries else _nothing()
+
+
 def _level_worth(key: int) -> int:
     return relevance.level_worth(relevance.level(merit_of(key)))
 
 
 def _by_score(
-    searcher: tantivy.Searcher, hits: Sequence[tuple[float, tantivy.DocAddress]], more: Callable[[int], int]
+    searcher: tantivy.Searcher,
+    hits: Sequence[tuple[float, tantivy.DocAddress]],
+    more: Callable[[int], int],
+    step: int = 1,
 ) -> tuple[int, ...]:
-    """Row ids by their score and `more` for the order key, equals by relevance."""
+    """Row ids by their score and `more` for the order key, equals by relevance. No `more` leads over a `step`."""
     found = [address for _, address in hits]
     keys = [int(key or 0) for key in searcher.fast_field_values(key_field("relevance"), found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
-    ordered = sorted((-score - more(key), -key, id) for (score, _), key, id in zip(hits, keys, ids, strict=True))
+    ordered = sorted(
+        (-(int(score) // step), -score - more(key), -key, id)
+        for (score, _), key, id in zip(hits, keys, ids, strict=True)
+    )
     return tuple(id for *_, id in ordered)
 
 
 def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
-    """What `similar.find_similar` finds: the scores are whole numbers, and equals stand by relevance."""
+    """Row ids, most alike first: the scores are whole numbers, and equals stand by relevance."""
     shared = []
     for trait in model.traits:
         worth = trait.weight * rarity(searcher.doc_freq(trait.field, trait.value), searcher.num_docs)
@@ -99,7 +204,10 @@ def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) 
 
 
 def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
-    """What `similar.find_values` finds, but for names that are rarer than many others."""
+    """Names that begin with `prefix`, and how many LoRAs have each, most frequent first.
+
+    Names that are rarer than many others are left out.
+    """
     listed = searcher.terms_with_prefix(field, prefix, None, _MOST_NAMES)
     # The index lists names of LoRAs that have changed since, too.
     runner, names = term("kind", "runner"), (name for name, _ in listed if not name.startswith("="))
@@ -110,16 +218,16 @@ def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int)
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
     """The classes, best first. Levels of one place that follow each other are one query: the merit orders them."""
     conditions = _conditions(plan)
-    if plan.terms is None or not plan.has_places:
+    if plan.rings is None or not plan.has_places:
         yield query_of(plan)
         return
     for number, classes in groupby(relevance.CLASSES, key=lambda each: each[0]):
         levels = [level for _, level in classes]
-        parts = [_words_query(plan.terms, PLACES[number]), *conditions]
+        parts = [_words_query(plan, PLACES[number]), *conditions]
         if len(levels) < relevance.LEVELS:
             parts.append(any_of([term("level", level) for level in levels]))
         # Each place takes in the ones before it.
-        yield all_of(parts, none=[_words_query(plan.terms, PLACES[number - 1])] if number else ())
+        yield all_of(parts, none=[_words_query(plan, PLACES[number - 1])] if number else ())
 
 
 def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
@@ -129,8 +237,10 @@ def number_of(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
 
 
 def query_of(plan: Plan) -> tantivy.Query:
-    text = [] if plan.terms is None else [_words_query(plan.terms, PLACES[-1])]
-    return all_of([*text, *_conditions(plan)])
+    if plan.terms is None:
+        return all_of(_conditions(plan))
+    text = [_ring_query(ring, "any", open_end=True) for ring in (plan.rings.rings if plan.rings else ())]
+    return all_of([any_of(text), *_conditions(plan)])
 
 
 def _conditions(plan: Plan) -> list[tantivy.Query]:
@@ -148,21 +258,40 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 
-def _words_query(terms: Terms, place: Place) -> tantivy.Query:
+def _words_query(plan: Plan, place: Place) -> tantivy.Query:
+    """Of the first ring, its words in this place."""
+    if plan.terms is None or plan.rings is None:
+        return _nothing()
     if place.is_whole:
-        return term("whole", terms.whole) if terms.phrases else _nothing()
-
-    def within(field: str) -> tantivy.Query:
-        phrases = phrases_at(terms, place)
-        return all_of([_phrase(field, words, open_end) for words, open_end in phrases] or [_nothing()])
-
-    field = FIELDS[place.fields]
+        return term("whole", plan.terms.whole)
+    field, ring = FIELDS[place.fields], plan.rings.rings[0]
+    within = _ring_query(ring, field, open_end=place.open_end)
     if field == "own":
-        return any_of([within(field), all_of([within("any")], none=[term("has", FOUND)])])
-    return within(field)
+        anywhere = _ring_query(ring, "any", open_end=place.open_end)
+        return any_of([within, all_of([anywhere], none=[term("has", FOUND)])])
+    return within
 
 
-def _phrase(field: str, words: Sequence[str], open_end: bool = False) -> tantivy.Query:
+def _ring_query(ring: Ring, field: str, *, open_end: bool) -> tantivy.Query:
+    parts = [(unit.quoted, _unit_query(unit, field, ring.has_typos, open_end)) for unit in ring.units]
+    if ring.least == len(parts):
+        return all_of([query for _, query in parts])
+    must = [query for is_quoted, query in parts if is_quoted]
+    if ring.least == len(must):
+        return all_of(must)
+    others = [(Occur.Should, query) for is_quoted, query in parts if not is_quoted]
+    return all_of([*must, tantivy.Query.boolean_query(others, ring.least - len(must))])
+
+
+def _unit_query(unit: Unit, field: str, has_typos: bool, open_end: bool) -> tantivy.Query:
+    open_end = unit.open_end and open_end
+    forms = [*unit.forms, *(unit.typos if has_typos else ())]
+    # The words that begin with it include it.
+    queries = [_phrase(field, form) for form in forms if not open_end or form != unit.typed]
+    return any_of([*queries, _phrase(field, unit.typed, open_end=True)] if open_end else queries)
+
+
+def _phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tantivy.Query:
     if open_end:
         # Words that begin with it, with no letter changed: as fast as a pattern, which takes a while to prepare.
         return tantivy.Query.fuzzy_term_query(schema(), field, words[0], distance=0, prefix=True)

@@ -1,4 +1,4 @@
-"""What a query asks of rows, in the rows' own values: the same plan for the index and for a scan."""
+"""What a query asks of rows, in the rows' own values: of the index, and by the library of its own rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from connectors.query import Query, Range, Sort
 from connectors.record import NSFW_LEVELS
 from connectors.ref import Ref
 from hub_ui.catalog.relevance import MERIT_BITS
+from hub_ui.catalog.rings import Rings
 from hub_ui.catalog.row import USES, Row, Terms, filter_keys, fold_name, row_ref, storable, terms, words
 
 # A filter by names; its key in the query language.
@@ -141,10 +142,11 @@ def _hash(text: str) -> int:
 class Plan:
     """`without` has phrases that must not be there. `filters` has the allowed values of each filter in use,
     `excluded` those that must not be there, `ranges` both ends of a measure. `installed` and `favorites` are
-    refs as rows have them.
+    refs as rows have them. `rings` are what the index makes of the terms.
     """
 
     terms: Terms | None = None
+    rings: Rings | None = None
     without: tuple[tuple[str, ...], ...] = ()
     filters: tuple[tuple[Filter, frozenset[str]], ...] = ()
     excluded: tuple[tuple[Filter, frozenset[str]], ...] = ()
@@ -266,9 +268,3 @@ def _since(age: Range, now: datetime) -> Range:
     seconds = int(now.timestamp())
     least, most = (None if end is None else seconds - end for end in (age.most, age.least))
     return Range(least=least, most=most)
-
-
-def phrases_at(terms: Terms, place: Place) -> list[tuple[tuple[str, ...], bool]]:
-    """The phrases that `place` must hold, each with whether words that begin with it count too."""
-    last = len(terms.phrases) - 1
-    return [(words, terms.open_end and place.open_end and i == last) for i, words in enumerate(terms.phrases)]

@@ -1,23 +1,28 @@
 """How relevance orders LoRAs of all hubs: where the words stand, how popular a LoRA is on its hub, how new it is.
 
-This page is the order, with its weights. All of it is whole numbers from fixed tables, so that the index, the scan and
-another database order alike, and no LoRA's place depends on what else is in the catalog or on when it was added.
+This page is the order, with its weights: whole numbers from fixed tables, so that no place depends on when a LoRA was
+added, and another database orders alike. Before all of it come the rings (see rings.py): nothing of a wider ring stands
+before anything of a narrower one.
 
-1. **Place**: the first of the places that holds all the words. They are the whole title, the title, the short texts
-   (title, trigger words, creator, ids, versions, files, base models, tags), the short texts where the last word may be
-   a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by. `PLACE_WEIGHTS` has what
-   each is worth: a beginning is never after a description, nor a LoRA's own text after what a hub found it by.
-2. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
+1. **Evidence**, where a search finds so few that each can be looked at: every word counts by the best place that has it
+   (`EVIDENCE`: the title, then trigger words, tags, creator, files and base models, then the description), times how
+   rare it is among all LoRAs. A word around a name ("lora", "style") adds a share where it is.
+2. **Place**, where a search finds many: the first of the places that holds all the words. They are the whole title, the
+   title, the short texts (title, trigger words, creator, ids, versions, files, base models, tags), the short texts
+   where the last word may be a beginning ("tool" of "toolkit"), those and the description, and what a hub found it by.
+   `PLACE_WEIGHTS` has what each is worth: a beginning is never after a description, nor a LoRA's own text after what a
+   hub found it by.
+3. **Popularity**: which share of its own hub's LoRAs has at most as many downloads (on Replicate: runs), from a fixed
    table of each hub, so that a hub with larger numbers wins nothing. Likes stand in where a hub gives no downloads. It
-   counts twice: in four levels (`LEVEL_WEIGHTS`) beside the place, and exactly within a class.
-3. A **class** is a place and a level, worth the sum of both weights. `CLASSES` has them best first: no LoRA of a class
-   stands before one of a better class.
-4. Within a class: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a line
+   counts twice: in four levels (`LEVEL_WEIGHTS`) beside the evidence or the place, and exactly among equals.
+4. A **class** is a place and a level, worth the sum of both weights. `CLASSES` has them best first: of many, no LoRA of
+   a class stands before one of a better class.
+5. Among equals: popularity and **freshness**, three parts to one. Freshness is the date of the last update on a line
    from 2022 to 2039, so it needs no clock: a year is worth as much as 2 % of a hub's LoRAs.
-5. What is still equal is in an order that means nothing, but is always the same.
+6. What is still equal is in an order that means nothing, but is always the same.
 
-`make accuracy` measures it on a list of queries whose results were judged by hand (tests/accuracy/relevance.py). The
-weights of places and levels can be changed at any time. Merits are stored, so a change of the tables, the steps or the
+`make accuracy` measures it on lists of queries with judged results (tests/accuracy/relevance.py). The weights of
+evidence, places and levels can be changed at any time. Merits are stored, so a change of the tables, the steps or the
 parts of a score needs a migration (store.py) that computes rows anew.
 """
 
@@ -76,14 +81,31 @@ _STEPS: tuple[int, ...] = (300, 750, 950)
 PLACE_WEIGHTS: tuple[int, ...] = (130, 100, 75, 65, 35, 0)
 LEVEL_WEIGHTS: tuple[int, ...] = (0, 10, 20, 30)
 
+# What a word is worth by the best place that has it, where there are so few LoRAs that each can be looked at.
+EVIDENCE: Mapping[str, int] = {
+    "title": 160,
+    "other spelling": 152,
+    "short": 112,
+    "about": 32,
+    "title begins": 52,
+    "short begins": 42,
+    "whole": 48,
+    "side by side": 16,
+}
+# What the words around a name add together, as a part of all others.
+AROUND_SHARE = 0.5
+# What may follow in a title that is still the whole of what was typed.
+AFTER_TITLES: tuple[tuple[str, ...], ...] = ((), ("lora",), ("style",), ("style", "lora"), ("lora", "style"))
+POINT = 64
+
 
 def place_worth(place: int) -> int:
     """What a place adds to the worth of a class. Of equal sums the better place comes first, then the better level."""
-    return PLACE_WEIGHTS[place] * 64 + (len(PLACE_WEIGHTS) - place) * LEVELS
+    return PLACE_WEIGHTS[place] * POINT + (len(PLACE_WEIGHTS) - place) * LEVELS
 
 
 def level_worth(level: int) -> int:
-    return LEVEL_WEIGHTS[level] * 64 + level
+    return LEVEL_WEIGHTS[level] * POINT + level
 
 
 CLASSES: tuple[tuple[int, int], ...] = tuple(

@@ -22,6 +22,7 @@ LONGEST_QUERY = 1_000
 
 # Han and kana are written without spaces: each character is a word, and a run of them is a phrase.
 _UNSPACED = r"\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CHARACTER = re.compile(rf"[{_UNSPACED}]")
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 # The same for ASCII, which is nearly all: what each character becomes.
 _LOWER = "".join(chr(code).lower() if chr(code).isalnum() else " " for code in range(128))
@@ -34,7 +35,8 @@ _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
-    """All `phrases` must be found; each is words that stand side by side. `whole` is the text as one title.
+    """What a person typed: `phrases` are words that stand side by side, the `quoted` ones first. `whole` is the text as
+    one title.
 
     With `open_end` the last phrase is a single word, and words that begin with it count too: it may still be typed.
     """
@@ -42,6 +44,7 @@ class Terms:
     whole: str
     phrases: tuple[tuple[str, ...], ...]
     open_end: bool
+    quoted: int = 0
 
 
 def words(text: str) -> list[str]:
@@ -70,7 +73,13 @@ def terms(text: str, quoted: Iterable[str] = ()) -> Terms | None:
         whole=" ".join(word for phrase in phrases for word in phrase),
         phrases=phrases,
         open_end=len(last) == 1 and len(last[0]) >= SHORTEST_PREFIX,
+        quoted=max(0, len(phrases) - sum(map(bool, typed))),
     )
+
+
+def is_unspaced(characters: tuple[str, ...]) -> bool:
+    """Whether all are Han or kana."""
+    return all(len(each) == 1 and _CHARACTER.match(each) for each in characters)
 
 
 def searchable(*texts: str) -> str:

@@ -1,30 +1,16 @@
-"""A search of the catalog: what it answers, and a scan of all rows that finds the same as the index."""
+"""What a search answers, and what it asks of one row."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.claims import base_models
 from connectors.record import NSFW_LEVELS, Record
-from hub_ui.catalog import relevance
-from hub_ui.catalog.plan import (
-    FACETS,
-    MEASURES,
-    PLACES,
-    VALUES,
-    Condition,
-    FacetName,
-    Place,
-    Plan,
-    number_of_name,
-    order_key,
-    phrases_at,
-    tie,
-)
-from hub_ui.catalog.row import UNDER, Row, Terms, phrase
+from hub_ui.catalog.plan import FACETS, MEASURES, PLACES, VALUES, Condition, FacetName, Plan
+from hub_ui.catalog.row import UNDER, Row, phrase
+from hub_ui.i18n import _
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,8 +51,30 @@ class Facets:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RingStart:
+    """From `start` on, counted from 0, the list has what holds `held` of the `asked` words, or some with a typo."""
+
+    start: int
+    asked: int
+    held: int
+    has_typos: bool
+
+    @property
+    def sentence(self) -> str:
+        """What the list holds from there on; empty for what was asked for."""
+        if self.held < self.asked and self.start:
+            return _("With {held} of the {asked} words:").format(held=self.held, asked=self.asked)
+        if self.held < self.asked:
+            return _("Nothing has all {asked} words. With {held} of them:").format(held=self.held, asked=self.asked)
+        if not self.has_typos:
+            return ""
+        other = _("Nothing is written like that. Written a little differently:")
+        return _("Written a little differently:") if self.start else other
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResult:
-    """One page of records; `total` counts all pages.
+    """One page of records; `total` counts all pages. For `rings` and `corrected` see Listing.
 
     `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
     """
@@ -75,15 +83,23 @@ class SearchResult:
     total: int
     facets: Facets
     seen: str | None = None
+    rings: tuple[RingStart, ...] = ()
+    corrected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
-    """The first cards of a list by their numbers; `total` counts all of it."""
+    """The first cards of a list by their numbers; `total` counts all of it.
+
+    `rings` say where it begins to hold less than was asked for. `corrected` is the text of the query without its typos,
+    where a word is in no LoRA.
+    """
 
     ids: tuple[int, ...]
     total: int
     facets: Facets
+    rings: tuple[RingStart, ...] = ()
+    corrected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,59 +114,17 @@ class Counts:
     favorites: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hits:
-    """Row ids of one page in order."""
-
-    ids: tuple[int, ...]
-    counts: Counts
-
-
 def phrases(plan: Plan) -> list[str] | None:
-    """What a row's text must hold for the widest place; None when nothing can be found."""
-    return [] if plan.terms is None else _texts_at(plan.terms, PLACES[-1]) or None
-
-
-def find(rows: Iterable[tuple[int, Row]], plan: Plan) -> Hits:
-    """`rows` hold all the phrases already."""
-    facets: dict[FacetName, Counter[Any]] = {name: Counter() for name in FACETS}
-    hits: list[tuple[tuple[int, int, str], int]] = []
-    installed = favorites = 0
-    for row_id, row in rows:
-        failed = None if is_excluded(row, plan) else failed_conditions(row, plan)
-        if failed is None or len(failed) > 1:
-            continue
-        for name, facet in FACETS.items():
-            if failed <= {facet.ignores}:
-                facets[name].update(facet.values(row))
-        if failed <= {"installed"}:
-            installed += not plan.installed.isdisjoint(row.refs)
-        if failed <= {"favorite"}:
-            favorites += not plan.favorites.isdisjoint(row.refs)
-        if not failed:
-            hits.append(((_class(row, plan), -order_key(row, plan.sort, tie(row)), row.refs[0]), row_id))
-    hits.sort()
-    return Hits(
-        ids=tuple(row_id for _, row_id in hits[plan.offset : plan.offset + plan.limit]),
-        counts=Counts(
-            total=len(hits),
-            facets={
-                name: most_first(counter if (most := FACETS[name].most) is None else _most(counter, most))
-                for name, counter in facets.items()
-            },
-            installed=installed,
-            favorites=favorites,
-        ),
-    )
+    """What a row's text must hold, all of it; None when nothing can be found."""
+    if plan.terms is None:
+        return []
+    *first, last = plan.terms.phrases or [()]
+    return [*map(phrase, first), phrase(last, open_end=plan.terms.open_end)] if last else None
 
 
 def most_first(counts: Mapping[Any, int]) -> dict[Any, int]:
     """The most frequent first, equals by name."""
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _most(counts: Mapping[str, int], most: int) -> Mapping[str, int]:
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], number_of_name(pair[0])))[:most])
 
 
 def is_excluded(row: Row, plan: Plan) -> bool:
@@ -174,25 +148,6 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     if plan.is_favorite is not None and plan.is_favorite is plan.favorites.isdisjoint(row.refs):
         failed.add("favorite")
     return failed
-
-
-def _class(row: Row, plan: Plan) -> int:
-    """The number of its class; one for all where the order is not by relevance."""
-    if plan.terms is None or not plan.has_places:
-        return 0
-    place = next(number for number, place in enumerate(PLACES) if _holds(row, plan.terms, place))
-    return relevance.CLASSES.index((place, relevance.level(row.merit)))
-
-
-def _holds(row: Row, terms: Terms, place: Place) -> bool:
-    if place.is_whole:
-        return row.whole == terms.whole
-    texts = [getattr(row, name) for name in place.fields]
-    return all(any(piece in text for text in texts) for piece in _texts_at(terms, place))
-
-
-def _texts_at(terms: Terms, place: Place) -> list[str]:
-    return [phrase(words, open_end=open_end) for words, open_end in phrases_at(terms, place)]
 
 
 def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:

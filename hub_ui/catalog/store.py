@@ -25,7 +25,6 @@ from hub_ui.catalog.changes import Stored, read
 from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
-from hub_ui.catalog.plan import PLACES
 from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
 from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, put_links, stored, twin
@@ -299,23 +298,6 @@ class Store:
             for number, change, leads, *values in found:
                 last = (change, number)
                 yield number, change, row_from(values) if leads else None
-            if len(found) < _PAGE:
-                return
-
-    def rows_with(self, phrases: Iterable[str]) -> Iterator[tuple[int, Row]]:
-        """Cards whose searchable texts hold all the phrases (see row.phrase): a scan of the table."""
-        wanted = list(phrases)
-        anywhere = " OR ".join(f"instr({name}, ?) > 0" for name in PLACES[-1].fields)
-        holds = "".join([f" AND ({anywhere})"] * len(wanted))
-        sql = f"""SELECT id, {", ".join(ROW)} FROM loras
-                  WHERE lead = id AND nsfw < {UNLISTED} AND id > ?{holds} ORDER BY id LIMIT {_PAGE}"""
-        values = [phrase for phrase in wanted for _ in PLACES[-1].fields]
-        last = 0
-        while True:
-            with self._reading() as connection:
-                found = connection.execute(sql, (last, *values)).fetchall()
-            for last, *columns in found:
-                yield last, row_from(columns)
             if len(found) < _PAGE:
                 return
 

@@ -54,7 +54,9 @@ class Search(JsonOption):
         if terminal.json:
             terminal.document(found.to_json())
         else:
-            print_records(records, terminal)
+            print_rings(found, terminal)
+        if found.corrected:
+            terminal.note(f"Did you mean: {found.corrected}")
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
         if not records and (not failures or hubs > len({failure.hub for failure in failures})):
             where = " on the hubs that answered" if failures else ""
@@ -69,6 +71,17 @@ def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
         return 0
     down = [failure for failure in failures if not isinstance(failure, KeyRequired)]
     return max(failure.exit_code for failure in down or failures)
+
+
+def print_rings(found: documents.Found, terminal: Terminal) -> None:
+    """The records, with a line above those that have less than was asked for."""
+    ends = [*(ring.start for ring in found.rings[1:]), len(found.records)]
+    for ring, end in zip(found.rings, ends, strict=False):
+        records = found.records[ring.start : end]
+        terminal.lines(filter(None, [ring.sentence if records else ""]))
+        print_records(records, terminal)
+    if not found.rings:
+        print_records(found.records, terminal)
 
 
 def print_records(records: Sequence[Record], terminal: Terminal) -> None:

@@ -1,6 +1,6 @@
 """`python -m tests.accuracy`: what is read from each recorded header, against what it is; then what loading it does.
 
-Then how good the order of search results is, on queries that were judged by hand (see relevance.py).
+Then how good the order of search results is, on judged queries (see relevance.py); with `search`, that alone.
 
 The exit code is 1 if either is too little. With FOLDERs of trainers' sources: which base models they name that are not
 known here (see taxonomy.py).
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.accuracy import loading, relevance, taxonomy
+from tests.accuracy import loading, relevance, taxonomy, typos
 from tests.accuracy.corpus import cases, judge
 from tests.accuracy.relevance_corpus import loras
 from tests.accuracy.scoring import Score, count, share, shortfalls
@@ -24,6 +24,10 @@ _ROW = "{:<20}{:>7}{:>8}{:>6}{:>7}{:>12}{:>12}{:>12}"
 
 
 def main() -> int:
+    if sys.argv[1:] == ["search"]:
+        missed = _order()
+        print(*missed, sep="\n", end="\n" if missed else "")
+        return 1 if missed else 0
     if sys.argv[1:]:
         return taxonomy.main()
     if not cases():
@@ -53,8 +57,9 @@ def _order() -> list[str]:
         return []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         measured = relevance.measure(found, Path(folder))
-    print("", *relevance.table(measured), sep="\n")
-    return relevance.shortfalls(measured)
+        number, lost = typos.lost(found, Path(folder))
+    print("", *relevance.table(measured), f"Of {number} names with one typo, {len(lost)} find nothing.", sep="\n")
+    return [*relevance.shortfalls(measured), *(f"Nothing is found for “{text}”." for text in lost)]
 
 
 def _table(scores: Sequence[Score]) -> list[str]:

@@ -66,9 +66,15 @@ class BrowseParts:
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
             "problem": "",
+            "corrected": self.correction_address(view, now),
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
         }
+
+    def correction_address(self, view: View, now: Results) -> str:
+        """Of the same search without typos; empty where there are none."""
+        query = replace(view.query, text=now.corrected)
+        return page_address(replace(view, query=query, open="").to_address()) if now.corrected else ""
 
     def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
         """`boxes` are each group's choices that would show something, with the fields of the form that they are."""

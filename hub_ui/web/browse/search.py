@@ -5,6 +5,7 @@ list again; what belongs below flows in, up to a page. So does a filter's choice
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import chain
@@ -14,7 +15,7 @@ from connectors.query import Query
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
-from hub_ui.documents import unknown_values
+from hub_ui.documents import other_words, unknown_values
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
@@ -41,7 +42,8 @@ class Results:
 
     `above` are in the list, before the last card, and have none. `gone` cards are not in the list any more. `cursors`
     lead to the hubs' next pages, and `failed` to the pages that hubs failed to give, "" being the first one.
-    `is_held`: there are answers, or a few cards, which are not shown yet.
+    `is_held`: there are answers, or a few cards, which are not shown yet. `rings` has what is said above cards from
+    which on the list holds less than was asked for, `corrected` the words without typos, where one is in no LoRA.
     """
 
     query: Query
@@ -55,11 +57,23 @@ class Results:
     failed: Mapping[HubName, str] = field(default_factory=dict)
     note: str = ""
     is_held: bool = True
+    rings: Mapping[int, str] = field(default_factory=dict)
+    corrected: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Tells one list from another, whatever is said of the hubs."""
-        told = (self.ids, self.above, self.gone, self.total, self.facets, self.note, self.waiting, self.is_held)
+        told = (
+            self.ids,
+            self.above,
+            self.gone,
+            self.total,
+            self.facets,
+            self.note,
+            self.waiting,
+            self.is_held,
+            self.rings,
+        )
         return sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property
@@ -115,17 +129,29 @@ def search(services: Services, query: Query) -> Iterator[Results]:
             idle = tuple(idle_status(status.hub) for status in now.statuses)
             yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
             return
-    has_answer = False
+    has_answer = has_loras = False
     for group in groups:
         for answer in group:
             now, has_answer = with_answer(services, now, answer, {}), True
+            has_loras = has_loras or bool(answer.page and answer.page.loras)
         if not group or not now.is_held or not now.pending:
             now = refresh(services, now)
             # Without any card, the first answer still waits for the others.
             now = replace(now, is_held=not (has_answer or now.ids))
         if now.pending:
             yield now
+    if has_answer and not has_loras and (other := other_words(services.catalog, query)):
+        now = ask_for_words(services, now, other)
     yield replace(now, note=note(services, now))
+
+
+def ask_for_words(services: Services, now: Results, words: str) -> Results:
+    """With what the hubs have for other words. Their next pages are not asked for."""
+    with suppress(LimitReached):
+        asked = replace(now.query, text=words)
+        for _group in services.lookup.search_in_groups(asked, pause=HOLD_SECONDS):
+            now = refresh(services, now)
+    return now
 
 
 def cards_while_typing(services: Services, query: Query) -> Results:
@@ -164,7 +190,7 @@ def next_cards(
 def page_of_list(services: Services, now: Results, page: int) -> Results:
     """The cards of that page of the list, counted from 1, as it is now."""
     found = read_list(services, now.query, page * now.page)
-    return replace(now, ids=found.ids[(page - 1) * now.page :], is_held=False)
+    return replace(now, ids=found.ids[(page - 1) * now.page :], rings=heads(found), is_held=False)
 
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
@@ -172,7 +198,19 @@ def after_card(services: Services, now: Results, after: int, shown: int) -> Resu
     found = read_list(services, now.query, shown + (1 + PAGES_AHEAD) * now.page)
     start = found.ids.index(after) + 1 if after in found.ids else min(shown, found.total)
     # What came in above the last card has no card on the page, and what was above it is known.
-    return replace(now, ids=found.ids[start : start + now.page], total=found.total - start, facets=found.facets)
+    return replace(
+        now,
+        ids=found.ids[start : start + now.page],
+        rings=heads(found),
+        total=found.total - start,
+        facets=found.facets,
+    )
+
+
+def heads(found: Listing) -> dict[int, str]:
+    """What is said above the first card of a ring."""
+    read = (ring for ring in found.rings if ring.start < len(found.ids))
+    return {found.ids[ring.start]: text for ring in read if (text := ring.sentence)}
 
 
 def with_answer(services: Services, now: Results, answer: Answer, asked: Mapping[HubName, str]) -> Results:
@@ -226,6 +264,8 @@ def with_list(now: Results, found: Listing) -> Results:
         ids=ids,
         above=above,
         gone=gone,
+        rings=heads(found),
+        corrected=found.corrected,
         total=found.total,
         facets=keep_places(now.facets, found.facets),
         statuses=tuple(with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses),

@@ -13,6 +13,7 @@ from connectors.query import Query
 from connectors.record import Claim, Lora, Value, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.index import Index
 from hub_ui.catalog.store import Store
 
 # A test's folder -> the PostgreSQL database that its catalog is in. Other folders have SQLite files.
@@ -63,13 +64,13 @@ def catalog(path: Path, *loras: Lora) -> Iterator[Catalog]:
 
 @contextmanager
 def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
-    """The same LoRAs searched with the index and without one."""
+    """The same LoRAs searched by an index that follows them, and by one that is built of all."""
     with (
-        opened(path) as indexed,
-        Catalog(Store(DATABASES.get(path) or path / "catalog.sqlite"), None) as scanned,
+        opened(path) as one,
+        Catalog(Store(DATABASES.get(path) or path / "catalog.sqlite"), Index(path / "another.index")) as other,
     ):
-        indexed.add(loras)
-        yield indexed, scanned
+        one.add(loras)
+        yield one, other
 
 
 def titles(of: Catalog, text: str = "", *, offset: int = 0, **fields: Any) -> list[str]:

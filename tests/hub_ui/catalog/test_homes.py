@@ -19,6 +19,7 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
+from hub_ui.catalog.index import Index
 from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
@@ -349,7 +350,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
 def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any], order: list[int], size: int) -> None:
     loras = [said(name, one) for name, one in zip(NAMES, what, strict=True)]
     with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder) / "catalog.sqlite")) as store:
-        opened = Catalog(store, None)
+        opened = Catalog(store, Index(Path(folder) / "catalog.index"))
         # Some have had other files before: what is known last counts.
         opened.add(said(name, one) for name, one in zip(NAMES[2:], before, strict=False))
         opened.add(loras[place] for place in order[:3])
@@ -361,6 +362,7 @@ def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any]
         # All are open, and the names of hubs stand in the order of HUBS.
         rows = {row.refs: row for _, _, row in store.rows() if row}
         assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}
+        opened.close()
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])

@@ -1,4 +1,4 @@
-"""Three hundred queries drawn at random: index, scan, PostgreSQL and a catalog filled in another order agree."""
+"""Three hundred queries drawn at random: an index that grew, one built at once, PostgreSQL and another order agree."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def drawn_query(draw: random.Random) -> Query:
 def filled_in_two_orders(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Catalog]]:
-    """The first is in a file, the second in another one or in PostgreSQL: each with an index and without."""
+    """The first is in a file, the second in another one or in PostgreSQL: each with two indexes."""
     draw = random.Random(12)
     loras = [drawn_lora(draw, number) for number in range(200)]
     with ExitStack() as stack:
@@ -140,7 +140,7 @@ def test_all_catalogs_answer_alike(catalogs: list[Catalog], seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(0, 300, 6))
-def test_many_hits_are_ordered_as_few(catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_hits_are_ordered_alike(catalogs: list[Catalog], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index_search, "_MOST_SORTED", 2)
     draw = random.Random(seed)
     query, offset = drawn_query(draw), draw.choice((0, 3, 7))

@@ -10,6 +10,7 @@ import connectors
 from connectors.errors import BadQuery, HubDown
 from connectors.query import Page, Query, Range
 from connectors.ref import Ref
+from hub_ui.cli import main
 from hub_ui.commands.search import Search
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
@@ -103,3 +104,29 @@ def test_only_what_is_in_the_library_is_installed(three: tuple[Hub, ...], line: 
     (home / "loras" / "loras.lock").write_text(lockfile.dumps([entry]))
     assert hubs_of(line, "Ink installed:yes") == ["civitai"]
     assert hubs_of(line, "lines installed:no") == ["huggingface", "replicate"]
+
+
+def test_a_line_stands_above_what_has_fewer_words(three: tuple[Hub, ...], line: Line) -> None:
+    line("search", "Ink")
+    _, text = line.words("search", "ink qwrtz", "--offline", "--hub", "civitai")
+    first, header, *_ = text.splitlines()
+    assert first == "Nothing has all 2 words. With 1 of them:"
+    assert header.startswith("TITLE")
+
+
+def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
+    hub = two_of(Hub(name="civitai"))
+    use(monkeypatch, hub)
+    line("search", "wash")
+    hub.loras.append(replace(hub.loras[-1], title="A wash", ref=Ref(hub="civitai", id="78"), versions=()))
+    assert sorted(record["title"] for record in line("search", "wosh")[1]["results"]) == ["A wash", "Ink wash"]
+    assert len(hub.asked) == 3
+
+
+def test_a_word_that_is_in_no_lora_is_corrected(
+    monkeypatch: pytest.MonkeyPatch, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(monkeypatch, two_of(Hub(name="civitai")))
+    line("search", "wash")
+    main(["search", "wosh", "--offline"])
+    assert "Did you mean: wash" in capsys.readouterr().err

@@ -126,7 +126,7 @@ def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
 
 def news(**fields: Any) -> Any:
     now = Results(query=Query(), **fields)
-    return read(Renderer()("browse/news", now=now, address="q=ink", problem=""))
+    return read(Renderer()("browse/news", now=now, address="q=ink", problem="", corrected=""))
 
 
 def test_what_belongs_above_the_last_card_waits_behind_a_line() -> None:

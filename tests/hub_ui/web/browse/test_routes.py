@@ -204,3 +204,16 @@ def test_old_addresses_go_on_working(seen: TestClient) -> None:
     page = read(seen.get("/?q=ink+rank%3A%3E%3D16+-sketch&view=browse").text)
     assert [part.text.split("×")[0].strip() for part in page.select("#line .part")] != []
     assert page.select_one("#q")["value"] == "ink -sketch"
+
+
+def test_a_line_stands_above_the_cards_that_have_fewer_words(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1, title="Neon night"), lora(2, title="Neon")])
+    page = read(client.get("/?q=neon+night+qwrtz").text)
+    lines = [(each.text, each.find_next("h2").get_text(strip=True)) for each in page.select("#cards .ring")]
+    assert lines == [("Nothing has all 3 words. With 2 of them:", "Neon night"), ("With 1 of the 3 words:", "Neon")]
+
+
+def test_a_word_that_is_in_no_lora_is_corrected_by_a_click(client: TestClient, built: Services) -> None:
+    built.catalog.add([lora(1, title="Neon")])
+    [link] = read(client.get("/?q=neom+base:sdxl").text).select("#news a")
+    assert (link.text, link["href"]) == ("neon", "./?q=neon&base=sdxl")

@@ -171,7 +171,7 @@ def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
     with services.build(settings) as hosted:
         list(search.search(hosted, Query()))
         last = list(search.search(hosted, Query(text="Ink 1")))[-1]
-    assert (hub.asked, other.asked, len(last.ids)) == (["search"], ["search", "search"], 1)
+    assert (hub.asked, other.asked, len(last.ids)) == (["search"], ["search", "search"], 2)
     asked_often = "CivitAI has been asked as often as it allows. What was seen before is shown; it is asked again in "
     assert re.fullmatch(re.escape(asked_often) + r"\d+ seconds\.", last.note)
 
@@ -386,3 +386,23 @@ def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path, monkeypat
         last = more(made, now)
         assert (titles(made, last), last.has_more) == ([], False)
         assert last.note == "The hubs' next pages have nothing more that fits."
+
+
+def test_cards_know_from_where_on_the_list_holds_less(built: Services) -> None:
+    built.catalog.add([lora(1, title="Neon night"), lora(2, title="Neon")])
+    now = search.first_cards(built, Query(text="neon night"))
+    assert titles(built, now) == ["Neon night", "Neon"]
+    assert now.rings == {now.ids[1]: "With 1 of the 2 words:"}
+
+
+def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Services, hub: Hub) -> None:
+    built.catalog.add([lora(1, title="neon")])
+    hub.loras = [lora(2, title="neon night")]
+    *_, last = search.search(built, Query(text="neom"))
+    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon", "neon night"], "neon", 2)
+
+
+def test_hubs_that_have_nothing_are_asked_for_the_name_alone(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(2, title="neon night")]
+    *_, last = search.search(built, Query(text="neon night lora"))
+    assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon night"], "", 2)

@@ -1,0 +1,178 @@
+"""What a search asks for less and less, and in which order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.query import Query
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.catalog.search import RingStart
+from tests.hub_ui.catalog.builders import both, catalog, lora, titles
+
+
+def starts(of: Catalog, text: str, **fields: object) -> list[tuple[int, int, int, bool]]:
+    found = of.listing(Query(text=text, **fields))  # type: ignore[arg-type]
+    return [(ring.start, ring.held, ring.asked, ring.has_typos) for ring in found.rings]
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("rei ayanami lora", "Rei Ayanami"),
+        ("emoji by ada", "Emoji by the sea of Ada"),
+        ("dragons", "A dragon"),
+        ("colour", "Color theory"),
+        ("dragonball", "Dragon Ball"),
+        ("dragon ball", "Dragonball"),
+        ("pokemon", "Pokémon"),
+        ("wan22", "Wan 2.2"),
+        ("wan 2.2", "Wan2.2"),
+        ("水彩画風", "水彩画風"),
+    ],
+)
+def test_words_are_found_as_people_write_them(tmp_path: Path, typed: str, title: str) -> None:
+    with both(tmp_path, lora(1, title=title), lora(2, title="Other")) as catalogs:
+        assert [titles(each, typed) for each in catalogs] == [[title], [title]]
+        [(start, held, asked, has_typos)] = starts(catalogs[0], typed)
+        assert (start, held, has_typos) == (0, asked, False)
+
+
+def test_a_word_around_a_name_counts_where_it_is(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Harbour"), lora(2, title="Harbour style")) as opened:
+        assert titles(opened, "harbour style") == ["Harbour style", "Harbour"]
+
+
+def test_many_words_around_a_name_lead_into_no_other_ring(tmp_path: Path) -> None:
+    around = "lora style model by of the and with from for version download"
+    with catalog(tmp_path, lora(1, title="Harbour light"), lora(2, title=f"Light {around}")) as opened:
+        assert titles(opened, f"harbour {around} light") == ["Harbour light", f"Light {around}"]
+
+
+def test_alone_it_is_a_word_as_any_other(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Style"), lora(2, title="Harbour")) as opened:
+        assert titles(opened, "style") == ["Style"]
+
+
+def test_one_typo_comes_after_what_is_spelled_as_typed(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Harbor", downloads=9_000), lora(2, title="Harbpr")) as opened:
+        assert titles(opened, "harbpr") == ["Harbpr", "Harbor"]
+        assert starts(opened, "harbpr") == [(0, 1, 1, False), (1, 1, 1, True)]
+
+
+def test_then_comes_what_has_a_word_fewer_then_two(tmp_path: Path) -> None:
+    loras = (lora(1, title="Night"), lora(2, title="Neon night"), lora(3, title="Neon night city"))
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, "neon night city") == ["Neon night city", "Neon night", "Night"]
+        assert starts(opened, "neon night city") == [(0, 3, 3, False), (1, 2, 3, True), (2, 1, 3, True)]
+
+
+def test_of_many_words_only_some_numbers_are_asked_for(tmp_path: Path) -> None:
+    words = [letter * 6 for letter in "abcdefghijklmnopqrst"]
+    loras = [lora(number, title=" ".join(words[:number])) for number in range(4, 20)]
+    with catalog(tmp_path, *loras[::-5]) as opened:
+        assert starts(opened, " ".join(words)) == [
+            (0, 19, 20, True),
+            (1, 14, 20, True),
+            (2, 6, 20, True),
+            (3, 1, 20, True),
+        ]
+
+
+def test_enough_that_has_all_leaves_the_other_rings_out(tmp_path: Path) -> None:
+    loras = [lora(number, title=f"Neon night {number}") for number in range(1, 6)]
+    with catalog(tmp_path, *loras, lora(9, title="Neon")) as opened:
+        assert "Neon" not in titles(opened, "neon night")
+        assert starts(opened, "neon night") == [(0, 2, 2, False)]
+
+
+def test_a_word_that_is_nowhere_is_left_out_first(tmp_path: Path) -> None:
+    loras = (lora(1, title="Viking ship"), lora(2, title="Ship"))
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, "viking ship qwrtz") == ["Viking ship", "Ship"]
+        assert starts(opened, "viking ship qwrtz") == [(0, 2, 3, True), (1, 1, 3, True)]
+
+
+def test_quoted_words_are_never_left_out_nor_spelled_otherwise(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Neon night"), lora(2, title="City")) as opened:
+        assert titles(opened, phrases=("neon night",)) == ["Neon night"]
+        assert titles(opened, "city", phrases=("neon night",)) == ["Neon night"]
+        assert titles(opened, phrases=("neon nights",)) == []
+
+
+def test_a_filter_does_not_change_what_counts_as_few(tmp_path: Path) -> None:
+    loras = [lora(number, title=f"Neon {number}", base="Pony") for number in range(1, 6)]
+    with catalog(tmp_path, *loras, lora(9, title="Neom", base="SDXL 1.0")) as opened:
+        assert titles(opened, "neon", bases=("sdxl-1.0",)) == []
+        assert opened.search(Query(text="neon")).facets.bases[0].count == 5
+
+
+def test_counts_are_of_all_rings(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Neon night", base="Pony"), lora(2, title="Neon", base="Pony")) as opened:
+        found = opened.search(Query(text="neon night", limit=1))
+        assert (found.total, found.facets.bases[0].count) == (2, 2)
+
+
+def test_pages_of_several_rings_join_without_gap_or_double(tmp_path: Path) -> None:
+    loras = [lora(n, title=title) for n, title in enumerate(("Neon night", "Neon", "Neno night", "Night", "Neon x"), 1)]
+    with both(tmp_path, *loras) as catalogs:
+        for each in catalogs:
+            whole = titles(each, "neon night")
+            assert [titles(each, "neon night", offset=n, limit=1) for n in range(6)] == [[t] for t in whole] + [[]]
+
+
+def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -> None:
+    loras = (lora(1, title="Neon night", downloads=1), lora(2, title="Neon", downloads=5))
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, "neon night", sort="downloads") == ["Neon night"]
+        assert titles(opened, "neon night qwrtz", sort="downloads") == ["Neon night"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("gibli lora", "ghibli lora"), ("ghibli", ""), ("ghib", ""), ("qwrtz", ""), ("ghibli stule", "")],
+)
+def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, meant: str) -> None:
+    with catalog(tmp_path, lora(1, title="Ghibli")) as opened:
+        assert opened.search(Query(text=typed)).corrected == meant
+
+
+def test_a_title_with_nothing_else_comes_before_longer_ones(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="Neon night in Tokyo"), lora(2, title="Neon Night LoRA")) as opened:
+        assert titles(opened, "neon night") == ["Neon Night LoRA", "Neon night in Tokyo"]
+
+
+def test_part_of_a_run_of_han_is_found_after_the_whole(tmp_path: Path) -> None:
+    with catalog(tmp_path, lora(1, title="钢笔"), lora(2, title="钢笔画")) as opened:
+        assert titles(opened, "钢笔画") == ["钢笔画", "钢笔"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [("ada harbour", "Harbour"), ("pony harbour", "Harbour"), ("glow", "Glow")],
+)
+def test_evidence_counts_by_its_place(tmp_path: Path, typed: str, first: str) -> None:
+    loras = (
+        lora(1, title="Harbour", creator="Ada", base="Pony"),
+        lora(2, title="Lights", description="Ada glow at a pony harbour", tags=("x",), downloads=90_000),
+        lora(3, title="Glow"),
+    )
+    with catalog(tmp_path, *loras) as opened:
+        assert titles(opened, typed)[0] == first
+
+
+@pytest.mark.parametrize(
+    ("start", "held", "asked", "has_typos", "text"),
+    [
+        (0, 3, 3, False, ""),
+        (4, 3, 3, True, "Written a little differently:"),
+        (0, 3, 3, True, "Nothing is written like that. Written a little differently:"),
+        (4, 2, 3, True, "With 2 of the 3 words:"),
+        (0, 3, 4, True, "Nothing has all 4 words. With 3 of them:"),
+    ],
+)
+def test_a_list_says_where_it_holds_less_than_was_asked_for(
+    start: int, held: int, asked: int, has_typos: bool, text: str
+) -> None:
+    assert RingStart(start=start, held=held, asked=asked, has_typos=has_typos).sentence == text
