@@ -89,19 +89,19 @@ def range_text(value: Range, units: Units) -> str:
     """The shortest text that `read_range` reads as `value`."""
     if value.least is not None and value.most is not None:
         if value.least == value.most:
-            return f"={_written(value.most, units)}" if units.is_limit else _written(value.most, units)
-        return f"{_written(value.least, units)}..{_written(value.most, units)}"
+            return f"={_short_text(value.most, units)}" if units.is_limit else _short_text(value.most, units)
+        return f"{_short_text(value.least, units)}..{_short_text(value.most, units)}"
     sign, amount = _open_end(value, units)
-    return f"{sign}{_written(amount, units)}"
+    return f"{sign}{_short_text(amount, units)}"
 
 
 def range_label(value: Range, units: Units) -> str:
     if value.least is not None and value.most is not None:
-        least, most = _named(value.least, units), _named(value.most, units)
+        least, most = _long_text(value.least, units), _long_text(value.most, units)
         return f"{least if least == most else f'{least} to {most}'}{units.end}"
     sign, amount = _open_end(value, units)
     words = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
-    return f"{words[sign]} {_named(amount, units)}{units.end}"
+    return f"{words[sign]} {_long_text(amount, units)}{units.end}"
 
 
 def _open_end(value: Range, units: Units) -> tuple[str, int]:
@@ -111,7 +111,7 @@ def _open_end(value: Range, units: Units) -> tuple[str, int]:
     else:
         least = value.least or 0
         ends = [(">=", least), (">", least - 1)]
-    return min((end for end in ends if end[1] >= 0), key=lambda end: len(_written(end[1], units)))
+    return min((end for end in ends if end[1] >= 0), key=lambda end: len(_short_text(end[1], units)))
 
 
 def _amount(number: str | None, unit: str, units: Units, key: str) -> int | None:
@@ -132,12 +132,12 @@ def _parts(amount: int, units: Units) -> tuple[int, str]:
     return amount // units.factors[unit], unit
 
 
-def _written(amount: int, units: Units) -> str:
+def _short_text(amount: int, units: Units) -> str:
     number, unit = _parts(amount, units)
     return f"{number}{unit}"
 
 
-def _named(amount: int, units: Units) -> str:
+def _long_text(amount: int, units: Units) -> str:
     number, unit = _parts(amount, units)
     name = units.names[unit]
     is_counted = units is AGES and number != 1

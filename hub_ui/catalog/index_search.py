@@ -127,7 +127,7 @@ def _evidence(plan: Plan) -> Iterator[tantivy.Query]:
     """For each unit the best place that has it, by how rare it is; and for the whole title."""
     assert plan.rings is not None
     assert plan.terms is not None
-    wanted = rings.required(plan.rings.units)
+    wanted = rings.must_have(plan.rings.units)
     total = sum(unit.rarity for unit in wanted)
     around = [unit for unit in plan.rings.units if unit not in wanted]
     for unit in plan.rings.units:

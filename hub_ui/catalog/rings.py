@@ -76,17 +76,17 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     Rings are added until there are `few` LoRAs.
     """
     units = _units(terms, known, begins)
-    asked = required(units)
+    asked = must_have(units)
     found = count(Ring(units=asked, least=len(asked)))
     if found <= MOST and len(units) > 1:
         units = tuple(replace(unit, rarity=_rarity(count(Ring(units=(unit,), least=1)), total)) for unit in units)
-        asked = required(units)
+        asked = must_have(units)
     first = Ring(units=asked, least=len(asked))
     if found >= few:
         return Rings(units=units, rings=(first,), asked=len(asked), is_few=found <= MOST)
     units = tuple(_with_typos(units, known))
     steps = [first] if found else []
-    for wider in _wider(required(units)):
+    for wider in _wider(must_have(units)):
         ring, number = wider, count(wider)
         if number > MOST and ring.least < len(ring.units):
             ring = _rarer(ring)
@@ -107,7 +107,7 @@ def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable
     )
 
 
-def required(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def must_have(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
     """Those that must be there."""
     return tuple(unit for unit in units if not unit.around) or units
 

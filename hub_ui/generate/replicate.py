@@ -321,12 +321,12 @@ class _Predictions:
     def _start(self, inputs: Filled) -> Run:
         is_cancelled = self.callbacks.is_cancelled
         if is_cancelled is not None and is_cancelled():
-            raise _cancelled()
+            raise _cancellation()
         try:
             return self.runs.predict(self.model.name, self.model.version, inputs.values, is_cancelled=is_cancelled)
         except RateLimited:
             if is_cancelled is not None and is_cancelled():
-                raise _cancelled() from None
+                raise _cancellation() from None
             raise
 
     def _follow(self, run: Run, which: str, *, stale: bool) -> Run:
@@ -342,13 +342,13 @@ class _Predictions:
 
         run = self.runs.follow(run, on_progress=report, is_cancelled=self.callbacks.is_cancelled, stale=stale)
         if run.status in ("canceled", "aborted"):
-            raise _cancelled()
+            raise _cancellation()
         if run.status == "failed":
             raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
         return run
 
 
-def _cancelled() -> GenerationCancelled:
+def _cancellation() -> GenerationCancelled:
     return GenerationCancelled("Stopped. What had begun on Replicate was cancelled there.", hub="replicate")
 
 

@@ -213,7 +213,7 @@ class UploadRoutes:
             return await self.receive(request)
 
         @router.get("/uploaded")
-        def uploaded(name: UploadName) -> Response:
+        def show(name: UploadName) -> Response:
             return image_response(self.files.path(name))
 
         return router

@@ -93,25 +93,25 @@ def _spec(model: BaseModel, block: Block) -> PipelineSpec:
 
 def _parts(sizes: Any, name: str, tables: Tables, known: Mapping[str, Parts]) -> Parts:
     if isinstance(sizes, str):
-        return _named(known, sizes, f"{name}, parts")
+        return _entry(known, sizes, f"{name}, parts")
     found = {}
     for part, size in read_block(dict[str, Any], sizes, f"{name}, parts").items():
         at = f"{name}, parts.{part}"
-        found[part] = read_block(ModelSize, _named(tables.components, size, at) if isinstance(size, str) else size, at)
+        found[part] = read_block(ModelSize, _entry(tables.components, size, at) if isinstance(size, str) else size, at)
     return found
 
 
 def _activations(needs: Any, name: str, tables: Tables, known: Mapping[str, Activations]) -> Activations:
     at = f"{name}, activations"
     if isinstance(needs, str):
-        return _named(known, needs, at)
+        return _entry(known, needs, at)
     block = read_block(dict[str, Any], needs, at)
     if isinstance(decoder := block.get("decoding"), str):
-        block = {**block, "decoding": _named(tables.decoders, decoder, f"{at}.decoding")}
+        block = {**block, "decoding": _entry(tables.decoders, decoder, f"{at}.decoding")}
     return read_block(Activations, block, at)
 
 
-def _named(table: Mapping[str, T], name: str, at: str) -> T:
+def _entry(table: Mapping[str, T], name: str, at: str) -> T:
     if name not in table:
         raise UsageError(f"{FILE.name}, {at}: nothing above is called {name}. Mend the name.")
     return table[name]
