@@ -105,8 +105,14 @@ def search(services: Services, query: Query, *, offline: bool = False, offset: i
 
 
 def other_words(catalog: Catalog, query: Query) -> str:
-    """What to ask hubs for that have nothing: the words without typos, or the name alone. Empty for nothing else."""
-    other = catalog.listing(query).corrected or name_in(query.text)
+    """What to ask hubs for that have nothing: the words without typos, the name alone, or, where no LoRA that was seen
+    has all words, the longest, since some hubs look for the text as a whole. Empty for nothing else.
+    """
+    known = catalog.listing(query)
+    other = known.corrected or name_in(query.text)
+    has_all = known.ids and not any(ring.sentence for ring in known.rings[:1])
+    if other == query.text and not has_all:
+        other = max(other.split(), key=len, default="")
     return "" if other == query.text else other
 
 

@@ -21,6 +21,8 @@ MOST = 2_000
 _FEWER = (0, 1, 2, 3, 5, 8, 13, 21)
 # Of more words, only those that are in no LoRA may have a typo.
 _MOST_WITH_TYPOS = 8
+# A shorter word beside others is hardly wrong: "red" is not meant as "bed".
+_SHORTEST_WRONG = 4
 # How many times a word's LoRAs can be doubled until all have it: the most that counts.
 _MOST_RARITY = 12
 
@@ -173,7 +175,8 @@ def _correction(units: Sequence[Unit], count: Callable[[Ring], int]) -> str:
     words: list[str] = []
     has_changed = False
     for unit in units:
-        others = () if unit.is_anywhere or unit.quoted else unit.typos
+        is_right = unit.is_anywhere or unit.quoted or (len(units) > 1 and len("".join(unit.typed)) < _SHORTEST_WRONG)
+        others = () if is_right else unit.typos
         form = next((each for each in others if count(Ring(units=(Unit(typed=each, forms=(each,)),), least=1))), None)
         has_changed = has_changed or form is not None
         words += () if unit.quoted else form or unit.typed

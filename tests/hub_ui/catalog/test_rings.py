@@ -131,10 +131,17 @@ def test_another_order_has_the_first_ring_that_finds_something(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("gibli lora", "ghibli lora"), ("ghibli", ""), ("ghib", ""), ("qwrtz", ""), ("ghibli stule", "")],
+    [
+        ("gibli lora", "ghibli lora"),
+        ("ghibli", ""),
+        ("ghib", ""),
+        ("qwrtz", ""),
+        ("ghibli stule", ""),
+        ("ghibli blu", ""),
+    ],
 )
 def test_a_word_that_is_in_no_lora_is_corrected(tmp_path: Path, typed: str, meant: str) -> None:
-    with catalog(tmp_path, lora(1, title="Ghibli")) as opened:
+    with catalog(tmp_path, lora(1, title="Ghibli"), lora(2, title="Blue")) as opened:
         assert opened.search(Query(text=typed)).corrected == meant
 
 

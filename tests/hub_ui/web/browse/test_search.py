@@ -402,6 +402,12 @@ def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(built: Service
     assert (titles(built, last), last.corrected, len(hub.asked)) == (["neon", "neon night"], "neon", 2)
 
 
+def test_hubs_that_have_nothing_for_all_words_are_asked_for_the_longest(built: Services, hub: Hub) -> None:
+    hub.loras = [lora(2, title="neon nights")]
+    *_, last = search.search(built, Query(text="red nights"))
+    assert (titles(built, last), len(hub.asked)) == (["neon nights"], 2)
+
+
 def test_hubs_that_have_nothing_are_asked_for_the_name_alone(built: Services, hub: Hub) -> None:
     hub.loras = [lora(2, title="neon night")]
     *_, last = search.search(built, Query(text="neon night lora"))
