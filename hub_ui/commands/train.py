@@ -11,8 +11,7 @@ from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.interaction import confirm_payment, progress_callback
-from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.commands.options import JsonOption, argument, confirm_payment, flag, option, progress_callback
 from hub_ui.format import size
 from hub_ui.terminal import Terminal
 from hub_ui.training import Trainer, price, training_set

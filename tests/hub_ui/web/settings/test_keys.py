@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.keys import Keys, KeyStore
 from hub_ui.services import Services

@@ -10,7 +10,7 @@ import requests
 
 from connectors.ref import HubName, Ref
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.address import COOKIE
 from hub_ui.hosting.limits import Limits
