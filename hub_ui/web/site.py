@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
 from hub_ui.jobs.jobs import Jobs
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
@@ -54,7 +54,14 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     reader = HeaderReader(services=services)
     closing.callback(reader.close)
     drawer = DrawerParts(services=services)
-    library_parts = LibraryParts(services=services, render=render, checks=LibraryChecks(services))
+    checks = LibraryChecks(
+        library=services.library,
+        catalog=services.catalog,
+        lookup=services.lookup,
+        downloads=services.downloads,
+        update_rules=services.update_rules,
+    )
+    library_parts = LibraryParts(services=services, render=render, checks=checks)
     library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     images = GeneratedImages(folder=folder)

@@ -16,15 +16,18 @@ from connectors.errors import HubUiError, UsageError
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.downloads import Downloads
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import entry_of, local_entry
-from hub_ui.library.library import source_of
+from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
 from hub_ui.library.sync import FileCheck, FileState, check, foreign
-from hub_ui.services import Services
+from hub_ui.library.update_rules import UpdateRules
+from hub_ui.lookup import Lookup
 
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.
 _WORKERS = 4
@@ -85,8 +88,14 @@ Step = Callable[[int, int, str], None]
 class LibraryChecks:
     """Any thread may call any method."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(
+        self, *, library: Library, catalog: Catalog, lookup: Lookup, downloads: Downloads, update_rules: UpdateRules
+    ) -> None:
+        self._library = library
+        self._catalog = catalog
+        self._lookup = lookup
+        self._downloads = downloads
+        self._update_rules = update_rules
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self.progress = CheckProgress()
@@ -154,17 +163,16 @@ class LibraryChecks:
             self._set(CheckProgress())
 
     def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        library = self._services.library
-        entries = chosen or library.entries()
+        entries = chosen or self._library.entries()
         found: dict[Ref, FileCheck] = {}
         with ThreadPoolExecutor(_WORKERS) as pool:
-            results = pool.map(lambda entry: None if self._stop.is_set() else check(library, entry), entries)
+            results = pool.map(lambda entry: None if self._stop.is_set() else check(self._library, entry), entries)
             for number, result in enumerate(filter(None, results), 1):
                 found[result.entry.ref] = result
                 on_step(number, len(entries), result.entry.title)
         checked = {**self.results.checked, **found}
         if not chosen:
-            strangers = foreign(library)
+            strangers = foreign(self._library)
             return {"checked": checked, "foreign": strangers, "said": verify_summary(found.values(), strangers)}
         wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
         said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
@@ -172,9 +180,9 @@ class LibraryChecks:
 
     def _ask(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Asks the hubs for newer versions."""
-        entries = chosen or self._services.library.entries()
+        entries = chosen or self._library.entries()
         found: dict[Ref, UpdateStatus] = {}
-        for number, status in enumerate(check_for_updates(entries, self._get, self._services.update_rules.all()), 1):
+        for number, status in enumerate(check_for_updates(entries, self._get, self._update_rules.all()), 1):
             found[status.entry.ref] = status
             on_step(number, len(entries), status.entry.title)
             if self._stop.is_set():
@@ -190,7 +198,7 @@ class LibraryChecks:
                 if status.error is not None:
                     raise status.error
                 if status.state == "newer" and status.newest is not None:
-                    self._services.downloads.enqueue(status.newest)
+                    self._downloads.enqueue(status.newest)
                     queued += 1
             except HubUiError as error:
                 failures.append((format.title(status.entry.title), error.message))
@@ -198,8 +206,8 @@ class LibraryChecks:
         return {"statuses": statuses, "said": said, "failures": tuple(failures)}
 
     def _compare(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
-        half, stopped = self._services.downloads.other_half, self._stop.is_set
-        groups = find_duplicates(self._services.library, half, lambda done, all_: on_step(done, all_, ""), stopped)
+        half, stopped = self._downloads.other_half, self._stop.is_set
+        groups = find_duplicates(self._library, half, lambda done, all_: on_step(done, all_, ""), stopped)
         return {
             "groups": groups,
             "said": "" if groups else _("No file is there twice, and no LoRA in several versions."),
@@ -207,7 +215,7 @@ class LibraryChecks:
 
     def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
-        library, lookup = self._services.library, self._services.lookup
+        library, lookup = self._library, self._lookup
         files = [name for name in foreign(library) if name.endswith(SUFFIX)]
         entries, failures = [], []
         for number, name in enumerate(files, 1):
@@ -228,8 +236,8 @@ class LibraryChecks:
         return {"foreign": foreign(library), "said": said, "failures": tuple(failures)}
 
     def _get(self, ref: Ref) -> Lora:
-        lora = self._services.lookup.connector(ref.hub).get(ref)
-        self._services.catalog.add([lora])
+        lora = self._lookup.connector(ref.hub).get(ref)
+        self._catalog.add([lora])
         return lora
 
 
