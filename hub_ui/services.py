@@ -48,9 +48,9 @@ from hub_ui.library.update_rules import UpdateRules
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
-from hub_ui.policy import Policy
-from hub_ui.saved_settings import use_proxy
 from hub_ui.settings import Settings
+from hub_ui.settings.policy import Policy
+from hub_ui.settings.saved_settings import use_proxy
 
 
 @dataclass(frozen=True, kw_only=True)

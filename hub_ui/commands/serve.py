@@ -19,9 +19,9 @@ from hub_ui.commands.options import flag, option
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.hosting.snapshot import load_once
-from hub_ui.keys import Keys, KeyStore
 from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
+from hub_ui.settings.keys import Keys, KeyStore
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]

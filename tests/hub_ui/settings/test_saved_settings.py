@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from connectors.errors import UsageError
-from hub_ui import saved_settings
-from hub_ui.saved_settings import SavedSettings, hide_password, use_proxy
-from hub_ui.settings import from_environment
+from hub_ui.settings import from_environment, saved_settings
+from hub_ui.settings.saved_settings import SavedSettings, hide_password, use_proxy
 
 PROXY = "http://ada:secret@10.0.0.1:3128"
 
@@ -60,7 +59,7 @@ def test_a_damaged_file_is_an_error_that_names_it(home: Path) -> None:
 
 
 def test_another_home_is_named_in_the_usual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.saved_settings.user_data_path", lambda *names, **options: tmp_path / "usual")
+    monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: tmp_path / "usual")
     saved_settings.write(tmp_path / "usual", SavedSettings.of({"home": str(tmp_path / "other")}))
     assert from_environment({}).home == tmp_path / "other"
     assert from_environment({"HUB_UI_HOME": str(tmp_path / "third")}).home == tmp_path / "third"
@@ -70,7 +69,7 @@ def test_a_home_that_is_chosen_is_saved_where_the_next_start_looks_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual, other = tmp_path / "usual", str(tmp_path / "other")
-    monkeypatch.setattr("hub_ui.saved_settings.user_data_path", lambda *names, **options: usual)
+    monkeypatch.setattr("hub_ui.settings.saved_settings.user_data_path", lambda *names, **options: usual)
     saved_settings.change(usual, SavedSettings.of({"home": other, "library": "/loras"}), fixed=())
     assert (saved_settings.read(usual).home, saved_settings.read(usual).library) == (other, "/loras")
     saved_settings.change(usual, SavedSettings.of({"home": str(usual)}), fixed=("library",))

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import UsageError
 from hub_ui.hosting.limits import Limits
-from hub_ui.policy import LOCAL, Action, hosted_policy
+from hub_ui.settings.policy import LOCAL, Action, hosted_policy
 
 
 @pytest.mark.parametrize("action", get_args(Action))

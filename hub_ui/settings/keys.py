@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 from connectors.errors import UsageError
 from connectors.registry import HUBS, HubName
 from hub_ui.i18n import _
-from hub_ui.saved_settings import write_private
+from hub_ui.settings.saved_settings import write_private
 
 # "visit": a visitor's own, in memory.
 KeyPlace = Literal["given", "keyring", "file", "visit"]
@@ -50,7 +50,7 @@ class NoKeyring:
 
 def load_keyring() -> Keyring:
     """On first use, because its import takes long."""
-    keyring: Keyring = pkgutil.resolve_name("hub_ui.keyring_store:SystemKeyring")()
+    keyring: Keyring = pkgutil.resolve_name("hub_ui.settings.keyring_store:SystemKeyring")()
     return keyring
 
 

@@ -17,7 +17,7 @@ from keyring.backends import null
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
 from connectors.errors import HubUiError, UsageError
-from hub_ui.keys import Keys, KeyStore
+from hub_ui.settings.keys import Keys, KeyStore
 
 KEY = "hf_0123456789"
 

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 from connectors.errors import UsageError
 from connectors.http.destinations import Destinations
 from connectors.registry import HUBS, HubName, Rate
-from hub_ui import saved_settings
 from hub_ui.hosting.keys import VARIABLE, SharedKeys
 from hub_ui.hosting.limits import Limits, read_limits
-from hub_ui.keys import Keys, KeyStore, check_key
 from hub_ui.lifecycle import USUAL_SECONDS
-from hub_ui.policy import LOCAL, Policy, hosted_policy
-from hub_ui.saved_settings import is_address, names_proxy
+from hub_ui.settings import saved_settings
+from hub_ui.settings.keys import Keys, KeyStore, check_key
+from hub_ui.settings.policy import LOCAL, Policy, hosted_policy
+from hub_ui.settings.saved_settings import is_address, names_proxy
 
 # Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
 SIGN_IN_VARIABLES = (
