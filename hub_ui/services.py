@@ -31,9 +31,8 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
 from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
 from hub_ui.hosting.visitor import Visitors
-from hub_ui.images.history import History
+from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
-from hub_ui.images.uses import Uses
 from hub_ui.library.annotations import Annotations, OwnValues
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections

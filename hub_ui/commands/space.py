@@ -25,12 +25,13 @@ from hub_ui.space.files import (
     ZERO_GPU,
     SpaceContent,
     files_of_lock,
+    pin_requirements,
     preload_lines,
+    read_requirements,
     space_files,
     variables_of,
 )
 from hub_ui.space.push import Pushed, SpaceSettings, find_space, open_api, open_repos, push_space
-from hub_ui.space.requirements import pin_requirements, read_requirements
 from hub_ui.terminal import Terminal
 
 ACTIONS = ("push",)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.account import account_name
 from connectors.errors import HubUiError, KeyRequired, UsageError
-from connectors.http.session import Endpoint
+from connectors.http.session import Endpoint, account_name
 from connectors.registry import HUBS, Hub, HubName
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import N_, _

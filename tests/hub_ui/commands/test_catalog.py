@@ -19,6 +19,10 @@ from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 
 NewHome = Callable[[str], None]
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
+DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
+SLOW = RateLimited("CivitAI asks to slow down.", hub="civitai")
 
 
 @pytest.fixture
@@ -108,12 +112,6 @@ def test_what_cannot_be_done_has_its_exit_code(
 ) -> None:
     new_home("one")
     assert line("catalog", *words)[0] == code
-
-
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
-DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
-SLOW = RateLimited("CivitAI asks to slow down.", hub="civitai")
 
 
 @pytest.fixture(autouse=True)

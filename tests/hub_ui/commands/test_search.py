@@ -1,4 +1,4 @@
-"""hub-ui search, show, inspect and similar on the local hubs, as a person calls them."""
+"""hub-ui search, show and inspect on the local hubs, as a person calls them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ from tests.connectors.weights.building import file_of, raw_header, tensors
 from tests.connectors.weights.test_tar import LORA
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.catalog import builders
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
+
+FACTS = (
+    "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "
+    "tensors size trigger_words bytes_read requests warnings"
+)
 
 
 class AnyWords(Hub):
@@ -145,12 +149,6 @@ def test_a_word_that_is_in_no_lora_is_corrected(
     line("search", "wash")
     main(["search", "wosh", "--offline"])
     assert "Did you mean: wash" in capsys.readouterr().err
-
-
-FACTS = (
-    "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "
-    "tensors size trigger_words bytes_read requests warnings"
-)
 
 
 @pytest.fixture(scope="module")
@@ -297,51 +295,3 @@ def test_an_assumption_is_printed_as_one(tmp_path: Path, hub_ui: Any) -> None:
     file.write_bytes(file_of(raw, end))
     code, out, _ = hub_ui(f"inspect {file}")
     assert (code, out.splitlines()[-1]) == (0, "! Probably FLUX.1: the tensors also fit Chroma or HunyuanVideo.")
-
-
-@pytest.fixture
-def own_home(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path))
-
-
-def fill(home: Path) -> None:
-    """Four alike, one of them for another architecture, among forty others: what everyone has makes no one similar."""
-    bases = ("SDXL 1.0", "SDXL 1.0", "SDXL 1.0", "Flux.1 D")
-    alike = [builders.lora(number, title=f"Ink wash {number}", base=base) for number, base in enumerate(bases, 11)]
-    with builders.catalog(
-        home, *alike, *(builders.lora(number, title=f"Other {number}", base="Pony") for number in range(100, 140))
-    ):
-        pass
-
-
-@pytest.mark.usefixtures("own_home")
-def test_similar_loras_of_the_catalog_are_records(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
-    code, document = line("similar", "civitai:11")
-    assert code == 0
-    assert {record["title"] for record in document["results"]} == {"Ink wash 12", "Ink wash 13"}
-
-
-@pytest.mark.usefixtures("own_home")
-def test_no_more_than_the_limit(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
-    assert len(line("similar", "civitai:11", "--limit", "1")[1]["results"]) == 1
-
-
-@pytest.mark.usefixtures("own_home")
-def test_a_person_reads_a_table(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
-    code, text = line.words("similar", "civitai:11")
-    assert (code, text.split()[0], "Ink wash 13" in text) == (0, "TITLE", True)
-
-
-@pytest.mark.usefixtures("own_home")
-def test_a_lora_that_was_never_seen_is_asked_of_its_hub(line: Line) -> None:
-    code, document = line("similar", "civitai:1001")
-    assert (code, document) == (0, {"results": []})
-
-
-@pytest.mark.parametrize(("words", "code"), [(("civitai:987654",), 4), (("civitai:11", "--nsfw", "wild"), 2)])
-@pytest.mark.usefixtures("own_home")
-def test_what_cannot_be_answered_has_its_exit_code(line: Line, words: tuple[str, ...], code: int) -> None:
-    assert line("similar", *words)[0] == code

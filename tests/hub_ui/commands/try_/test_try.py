@@ -29,6 +29,8 @@ from tests.hub_ui.generate.building import save_kohya
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 
+GIBIBYTE = 2**30
+
 
 def test_try_makes_an_image_and_says_how(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = generate(tmp_path / "cat.png", base, capsys, "--seed", "7")
@@ -284,9 +286,6 @@ def test_nothing_is_spent_on_replicate_without_a_persons_word(
     assert cli.main(words) == 2
     assert capsys.readouterr().err.endswith(f"hub-ui: {said}\n")
     assert not (tmp_path / "one.png").exists()
-
-
-GIBIBYTE = 2**30
 
 
 @pytest.fixture(autouse=True)

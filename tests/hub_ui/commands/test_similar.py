@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faulty_hubs import HubEndpoints
+from tests.hub_ui.catalog.builders import catalog as opened
+from tests.hub_ui.catalog.builders import lora
+from tests.hub_ui.library.shared_hubs import Line
+
+
+@pytest.fixture(autouse=True)
+def own_home(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path))
+
+
+def fill(home: Path) -> None:
+    """Four alike, one of them for another architecture, among forty others: what everyone has makes no one similar."""
+    bases = ("SDXL 1.0", "SDXL 1.0", "SDXL 1.0", "Flux.1 D")
+    alike = [lora(number, title=f"Ink wash {number}", base=base) for number, base in enumerate(bases, 11)]
+    with opened(home, *alike, *(lora(number, title=f"Other {number}", base="Pony") for number in range(100, 140))):
+        pass
+
+
+def test_similar_loras_of_the_catalog_are_records(line: Line, tmp_path: Path) -> None:
+    fill(tmp_path)
+    code, document = line("similar", "civitai:11")
+    assert code == 0
+    assert {record["title"] for record in document["results"]} == {"Ink wash 12", "Ink wash 13"}
+
+
+def test_no_more_than_the_limit(line: Line, tmp_path: Path) -> None:
+    fill(tmp_path)
+    assert len(line("similar", "civitai:11", "--limit", "1")[1]["results"]) == 1
+
+
+def test_a_person_reads_a_table(line: Line, tmp_path: Path) -> None:
+    fill(tmp_path)
+    code, text = line.words("similar", "civitai:11")
+    assert (code, text.split()[0], "Ink wash 13" in text) == (0, "TITLE", True)
+
+
+def test_a_lora_that_was_never_seen_is_asked_of_its_hub(line: Line) -> None:
+    code, document = line("similar", "civitai:1001")
+    assert (code, document) == (0, {"results": []})
+
+
+@pytest.mark.parametrize(("words", "code"), [(("civitai:987654",), 4), (("civitai:11", "--nsfw", "wild"), 2)])
+def test_what_cannot_be_answered_has_its_exit_code(line: Line, words: tuple[str, ...], code: int) -> None:
+    assert line("similar", *words)[0] == code
