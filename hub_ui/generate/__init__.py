@@ -11,7 +11,8 @@
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers
     input_images.py      images of the user
-    control.py           control images, and starting from an image; samplers.py: other programs' sampler names -> schedulers
+    control.py           control images, and starting from an image
+    samplers.py          other programs' sampler names -> schedulers
     callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
     prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings
     compilation.py       the network compiled, while LoRAs are merged
