@@ -61,11 +61,9 @@ def _export(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
         file,
         lambda number: terminal.progress(f"Writing: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    if terminal.json:
-        terminal.document({"file": str(file), **asdict(done)})
-        return
-    terminal.line(f"{plural(done.loras, 'LoRA')} in {file}, {size(done.bytes, precise=True)}.")
-    if done.unreadable:
+    said = f"{plural(done.loras, 'LoRA')} in {file}, {size(done.bytes, precise=True)}."
+    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
+    if done.unreadable and not terminal.json:
         terminal.note(f"hub-ui: {plural(done.unreadable, 'entry', 'entries')} of the catalog can't be read: left out.")
 
 
@@ -78,30 +76,24 @@ def _import(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
         add,
         lambda number, total: terminal.progress(f"Reading: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    if terminal.json:
-        terminal.document({"file": str(file), **asdict(done)})
-        return
-    terminal.line(f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed.")
-    if done.foreign:
+    said = f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed."
+    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
+    if done.foreign and not terminal.json:
         terminal.note(f"hub-ui: {plural(done.foreign, 'LoRA')} of hubs that this hub-ui doesn't know: left out.")
 
 
 def _print_stats(catalog: StoredCatalog, terminal: Terminal) -> None:
     stats = catalog.stats()
-    if terminal.json:
-        terminal.document(asdict(stats))
-        return
-    terminal.facts(
-        [
-            *((origin_label(hub), f"{number:,}") for hub, number in stats.loras.items()),
-            ("versions", f"{stats.versions:,}"),
-            ("files", f"{stats.files:,}"),
-            ("on several hubs", f"{stats.shared_cards:,}"),
-            ("removed", f"{stats.removed:,}"),
-            ("listed between", f"{stats.oldest} and {stats.newest}" if stats.oldest else None),
-            ("size", size(stats.bytes, precise=True)),
-        ]
-    )
+    facts = [
+        *((origin_label(hub), f"{number:,}") for hub, number in stats.loras.items()),
+        ("versions", f"{stats.versions:,}"),
+        ("files", f"{stats.files:,}"),
+        ("on several hubs", f"{stats.shared_cards:,}"),
+        ("removed", f"{stats.removed:,}"),
+        ("listed between", f"{stats.oldest} and {stats.newest}" if stats.oldest else None),
+        ("size", size(stats.bytes, precise=True)),
+    ]
+    terminal.show(asdict(stats), lambda: terminal.facts(facts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +136,9 @@ class Crawl(JsonOption):
         for hub in hubs:
             if hub.error is not None:
                 terminal.note(f"{hub.hub}: {hub.error.message}")
-        if terminal.json:
-            terminal.document({"hubs": [hub_json(hub) for hub in hubs], "stopped": stopped})
-            return
         header = ("HUB", "PAGES", "NEW", "CHANGED", "UNCHANGED", "REMOVED", "TIME", "LIST")
-        terminal.table(header, [hub_row(hub) for hub in hubs])
+        document = {"hubs": [hub_json(hub) for hub in hubs], "stopped": stopped}
+        terminal.show(document, lambda: terminal.table(header, [hub_row(hub) for hub in hubs]))
 
 
 def sources(built: Services, hubs: Sequence[str]) -> list[Source]:

@@ -65,7 +65,8 @@ class Move(LibraryOptions):
             plan = plan_moves(library, dict.fromkeys(entries), find_record, names)
             errors = [one for one in wanted if isinstance(one, HubUiError)]
             if self.dry_run:
-                _print_plan(plan, terminal)
+                moves = [_move_json(one) for one in plan]
+                terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
                 return worst_exit_code([*errors, *(one.error for one in plan)])
             outcome = built.changes.move(moves_of(plan))
             for one in plan:
@@ -89,21 +90,18 @@ class Move(LibraryOptions):
         return worst_exit_code(failed.error for failed in outcome.failed)
 
 
+def _move_json(one: PlannedMove) -> dict[str, Any]:
+    return {
+        "ref": str(one.entry.ref),
+        "file": one.entry.file,
+        "place": one.place,
+        "state": one.state,
+        "notes": list(one.notes),
+        **error_json(one.error),
+    }
+
+
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
-    if terminal.json:
-        moves = [
-            {
-                "ref": str(one.entry.ref),
-                "file": one.entry.file,
-                "place": one.place,
-                "state": one.state,
-                "notes": list(one.notes),
-                **error_json(one.error),
-            }
-            for one in plan
-        ]
-        terminal.document({"moves": moves})
-        return
     rows = [
         (one.state, one.entry.file, one.place if one.state == "moves" else "", " ".join(one.notes))
         for one in plan
@@ -129,14 +127,13 @@ class Undo(LibraryOptions):
         with services.build(self.settings()) as built:
             changes = built.changes
             if self.list:
-                _print_changes(changes.recent(), terminal)
+                recent = changes.recent()
+                terminal.show({"changes": list(map(change_json, recent))}, lambda: _print_changes(recent, terminal))
                 return 0
             if self.empty:
                 freed = changes.empty()
-                if terminal.json:
-                    terminal.document({"freed": freed})
-                else:
-                    terminal.line(f"The trash is empty: {size(freed, precise=True)} freed.")
+                said = f"The trash is empty: {size(freed, precise=True)} freed."
+                terminal.show({"freed": freed}, lambda: terminal.line(said))
                 return 0
             change = changes.find(self.id)
             outcome = changes.undo(change.id)
@@ -145,9 +142,6 @@ class Undo(LibraryOptions):
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
-    if terminal.json:
-        terminal.document({"changes": [change_json(change) for change in changes]})
-        return
     rows = [(c.id, ago(c.at), f"{plural(len(c.refs), 'LoRA')} {_DONE[c.kind]}", size(c.size)) for c in changes]
     terminal.table(("ID", "WHEN", "WHAT", "IN THE TRASH"), rows)
     terminal.line(f"{plural(len(changes), 'change')} can be undone.")
@@ -159,18 +153,18 @@ def change_json(change: Change) -> dict[str, Any]:
 
 
 def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Terminal) -> None:
-    if terminal.json:
-        terminal.document(
-            {
-                "change": outcome.change.id if outcome.change else None,
-                "done": [entry_json(library, entry) for entry in outcome.done],
-                "failed": [{"ref": str(one.entry.ref), **error_json(one.error)} for one in outcome.failed],
-            }
-        )
-        return
-    terminal.lines(f"{what}: {entry.title}  {entry.file}" for entry in outcome.done)
-    for failed in outcome.failed:
-        terminal.note(f"{failed.entry.ref}: {failed.error.message}")
+    document = {
+        "change": outcome.change.id if outcome.change else None,
+        "done": [entry_json(library, entry) for entry in outcome.done],
+        "failed": [{"ref": str(one.entry.ref), **error_json(one.error)} for one in outcome.failed],
+    }
+
+    def print_lines() -> None:
+        terminal.lines(f"{what}: {entry.title}  {entry.file}" for entry in outcome.done)
+        for failed in outcome.failed:
+            terminal.note(f"{failed.entry.ref}: {failed.error.message}")
+
+    terminal.show(document, print_lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +186,9 @@ class CollectionCommand(LibraryOptions):
             if not self.name:
                 _print_all(built.collections.all(), built.collections.damaged(), terminal)
             else:
-                self._print(self._change(built), terminal)
+                changed = self._change(built)
+                loras = [lockfile.values(entry) for entry in changed.entries]
+                terminal.show({"name": changed.name, "loras": loras}, lambda: self._print(changed, terminal))
         return 0
 
     def _change(self, built: Services) -> Collection:
@@ -218,22 +214,20 @@ class CollectionCommand(LibraryOptions):
         return collection
 
     def _print(self, collection: Collection, terminal: Terminal) -> None:
-        if terminal.json:
-            terminal.document({"name": collection.name, "loras": [lockfile.values(e) for e in collection.entries]})
-            return
         terminal.table(("TITLE", "REF"), [(entry.title, str(entry.ref)) for entry in collection.entries])
         what = "Deleted: " if self.delete else f"Written to {self.export}: " if self.export else ""
         terminal.line(f"{what}{plural(len(collection.entries), 'LoRA')} in “{collection.name}”.")
 
 
 def _print_all(collections: tuple[Collection, ...], damaged: tuple[tuple[str, str], ...], terminal: Terminal) -> None:
-    if terminal.json:
-        names = [{"name": one.name, "refs": [str(entry.ref) for entry in one.entries]} for one in collections]
-        failures = [{"file": file, "message": message} for file, message in damaged]
-        terminal.document({"collections": names, "failures": failures})
-        return
+    names = [{"name": one.name, "refs": [str(entry.ref) for entry in one.entries]} for one in collections]
+    failures = [{"file": file, "message": message} for file, message in damaged]
     rows = [(one.name, plural(len(one.entries), "LoRA"), size(sum(e.size for e in one.entries))) for one in collections]
-    terminal.table(("NAME", "LORAS", "SIZE"), rows)
-    terminal.line(f"{plural(len(rows), 'collection')}.")
-    for _file, message in damaged:
-        terminal.note(message)
+
+    def print_table() -> None:
+        terminal.table(("NAME", "LORAS", "SIZE"), rows)
+        terminal.line(f"{plural(len(rows), 'collection')}.")
+        for _file, message in damaged:
+            terminal.note(message)
+
+    terminal.show({"collections": names, "failures": failures}, print_table)

@@ -65,17 +65,13 @@ class Import(LibraryOptions):
                 results.append(found)
                 terminal.progress(f"Read: {len(results):,}  {found.path}")
             added = add_entries(built, folder, results)
-        if terminal.json:
-            terminal.document(
-                {
-                    "folder": str(folder),
-                    "lock": str(chosen.lock),
-                    "entered": len(added),
-                    "files": [_file_json(found, added.get(found.path)) for found in results],
-                }
-            )
-        else:
-            _print_identified(chosen, folder, results, added, terminal)
+        document = {
+            "folder": str(folder),
+            "lock": str(chosen.lock),
+            "entered": len(added),
+            "files": [_file_json(found, added.get(found.path)) for found in results],
+        }
+        terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
         return worst_exit_code(errors)
 
 
@@ -182,12 +178,11 @@ def _write_sidecars(
             done += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
     for entry in missing:
         terminal.note(f"{entry.ref}: its file is missing, so nothing was written for it. Fetch it: hub-ui sync")
-    if terminal.json:
-        refs = [str(entry.ref) for entry in missing]
-        terminal.document({"tool": tool, "files": [_result_json(each) for each in done], "missing": refs})
-        return
-    terminal.table(("STATE", "FILE"), [(each.state, str(each.path)) for each in done])
-    if kept := sum(each.state == "kept" for each in done):
+    refs = [str(entry.ref) for entry in missing]
+    rows = [(each.state, str(each.path)) for each in done]
+    document = {"tool": tool, "files": [_result_json(each) for each in done], "missing": refs}
+    terminal.show(document, lambda: terminal.table(("STATE", "FILE"), rows))
+    if (kept := sum(each.state == "kept" for each in done)) and not terminal.json:
         terminal.note(f"hub-ui: {plural(kept, 'file')} of someone else's stayed; --force overwrites")
 
 
@@ -206,10 +201,9 @@ def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter 
 
     code = snippet(entries, built.library.path, lambda entry: _choose_base(entry, find_commit))
     done = [exporter.write_file(_SCRIPT, code.encode("utf-8", "backslashreplace"))] if exporter else []
-    if terminal.json:
-        terminal.document({"tool": "diffusers", "files": [_result_json(each) for each in done], "snippet": code})
-    else:
-        terminal.lines([f"{each.state}  {each.path}" for each in done] or code.splitlines())
+    lines = [f"{each.state}  {each.path}" for each in done] or code.splitlines()
+    document = {"tool": "diffusers", "files": [_result_json(each) for each in done], "snippet": code}
+    terminal.show(document, lambda: terminal.lines(lines))
 
 
 def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:

@@ -1,7 +1,7 @@
 """hub-ui pull, sync, outdated, duplicates and licenses: what the library holds, and what it should hold."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -20,8 +20,8 @@ from hub_ui.commands.options import (
     flag,
     option,
     parse_ref,
-    print_json_results,
     progress_callback,
+    results_json,
     try_each,
     worst_exit_code,
 )
@@ -29,6 +29,7 @@ from hub_ui.documents import other_half
 from hub_ui.format import plural, size
 from hub_ui.library import sync
 from hub_ui.library.duplicates import DuplicateFile, Duplicates, find_duplicates
+from hub_ui.library.library import Library
 from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus, check_for_updates
@@ -69,12 +70,10 @@ class Pull(LibraryOptions):
                 return entry
 
             results = try_each(refs, pull, terminal)
-            if terminal.json:
-                print_json_results(results, partial(documents.entry_json, built), terminal)
-            else:
-                entries = [entry for entry in results if isinstance(entry, Entry)]
-                both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
-                terminal.lines(str(built.library.path(entry)) for entry in dict.fromkeys(both))
+            entries = [entry for entry in results if isinstance(entry, Entry)]
+            both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
+            paths = [str(built.library.path(entry)) for entry in dict.fromkeys(both)]
+            terminal.show(results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths))
         return worst_exit_code(results)
 
 
@@ -99,32 +98,32 @@ class Sync(LibraryOptions):
                 results.append(result)
                 if result.error is not None:
                     terminal.note(f"{result.entry.ref}: {result.error.message}")
-        if terminal.json:
-            entries = [
-                {
-                    **entry_json(built.library, result.entry),
-                    "sha256": result.entry.sha256,
-                    "state": result.state,
-                    "source": str(result.source) if result.source else None,
-                    **error_json(result.error),
-                }
-                for result in results
-            ]
-            terminal.document(
-                {
-                    "lock": str(built.library.lock),
-                    "library": str(built.library.folder),
-                    "frozen": self.frozen,
-                    "ok": all(result.error is None for result in results),
-                    "entries": entries,
-                }
-            )
-        else:
-            rows = [(result.state, result.entry.title, result.entry.file) for result in results]
-            terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
-            states = count_states(result.state for result in results) or "nothing to do"
-            terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {states}.")
+        document = {
+            "lock": str(built.library.lock),
+            "library": str(built.library.folder),
+            "frozen": self.frozen,
+            "ok": all(result.error is None for result in results),
+            "entries": [_sync_json(built.library, result) for result in results],
+        }
+        terminal.show(document, lambda: _print_sync(results, terminal))
         return worst_exit_code(result.error for result in results)
+
+
+def _sync_json(library: Library, result: sync.SyncResult) -> dict[str, Any]:
+    return {
+        **entry_json(library, result.entry),
+        "sha256": result.entry.sha256,
+        "state": result.state,
+        "source": str(result.source) if result.source else None,
+        **error_json(result.error),
+    }
+
+
+def _print_sync(results: Sequence[sync.SyncResult], terminal: Terminal) -> None:
+    rows = [(result.state, result.entry.title, result.entry.file) for result in results]
+    terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
+    states = count_states(result.state for result in results) or "nothing to do"
+    terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {states}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +150,8 @@ class Outdated(LibraryOptions):
                 return lora
 
             results = tuple(check_for_updates(built.library.entries(), get, rules))
-        if terminal.json:
-            terminal.document({"entries": [{**entry_json(built.library, r.entry), **_status_json(r)} for r in results]})
-        else:
-            self._print(results, terminal)
+        entries = [{**entry_json(built.library, result.entry), **_status_json(result)} for result in results]
+        terminal.show({"entries": entries}, lambda: self._print(results, terminal))
         return worst_exit_code(result.error for result in results)
 
     def _print(self, results: tuple[UpdateStatus, ...], terminal: Terminal) -> None:
@@ -173,11 +170,12 @@ class Outdated(LibraryOptions):
         for text in self.lift or ():
             built.update_rules.lift(parse_rule(text))
         rules = built.update_rules.all()
-        if terminal.json:
-            terminal.document({"rules": [{"rule": str(rule), "kind": rule.kind} for rule in rules]})
-        else:
+
+        def print_rules() -> None:
             terminal.table(("IGNORED", "WHAT"), [(rule.kind, str(rule)) for rule in rules])
             terminal.line(f"{plural(len(rules), 'rule')}.")
+
+        terminal.show({"rules": [{"rule": str(rule), "kind": rule.kind} for rule in rules]}, print_rules)
         return 0
 
 
@@ -220,24 +218,18 @@ class DuplicatesCommand(LibraryOptions):
                 terminal.progress(f"Comparing: {done:,} of {total:,}", done / total)
 
             found = find_duplicates(built.library, built.downloads.other_half, on_progress)
-        if terminal.json:
-            groups = [{"kind": one.kind, "gain": one.gain, "files": list(map(_file_json, one.files))} for one in found]
-            terminal.document({"gain": _gain(found), "groups": groups})
-            return 0
-        for one in found:
-            terminal.line(f"{_ALIKE[one.kind]}, {size(one.gain, precise=True)} to gain:")
-            terminal.lines(
-                f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in one.files
-            )
-        terminal.line(
-            f"{plural(len(found), 'group')}, {size(_gain(found), precise=True)} to gain. Nothing was removed."
-        )
+        # Of the files that are surely the same. A file may be in several groups.
+        gain = sum(one.gain for one in found if one.kind == "bytes")
+        groups = [{"kind": one.kind, "gain": one.gain, "files": list(map(_file_json, one.files))} for one in found]
+        terminal.show({"gain": gain, "groups": groups}, lambda: _print_duplicates(found, gain, terminal))
         return 0
 
 
-def _gain(found: tuple[Duplicates, ...]) -> int:
-    """Of the files that are surely the same. A file may be in several groups."""
-    return sum(one.gain for one in found if one.kind == "bytes")
+def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal) -> None:
+    for one in found:
+        terminal.line(f"{_ALIKE[one.kind]}, {size(one.gain, precise=True)} to gain:")
+        terminal.lines(f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in one.files)
+    terminal.line(f"{plural(len(found), 'group')}, {size(gain, precise=True)} to gain. Nothing was removed.")
 
 
 def _file_json(file: DuplicateFile) -> dict[str, object]:
@@ -259,9 +251,6 @@ class Licenses(LibraryOptions):
                 return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
 
             found = summarize_licenses(built.library.entries(), claims)
-        if not terminal.json:
-            _print_licenses(found, terminal)
-            return 0
         entries = [
             {
                 "ref": str(one.entry.ref),
@@ -280,7 +269,8 @@ class Licenses(LibraryOptions):
             question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
             for question, verdict in found.together.items()
         }
-        terminal.document({"entries": entries, "together": together, "conditions": list(found.conditions)})
+        document = {"entries": entries, "together": together, "conditions": list(found.conditions)}
+        terminal.show(document, lambda: _print_licenses(found, terminal))
         return 0
 
 

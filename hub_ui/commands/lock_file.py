@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
@@ -16,14 +16,14 @@ from hub_ui.commands.options import (
     flag,
     open_changes,
     parse_ref,
-    print_json_results,
+    results_json,
     try_each,
     worst_exit_code,
 )
 from hub_ui.format import plural
 from hub_ui.library import sync
 from hub_ui.library.library import Library
-from hub_ui.library.lockfile import Entry, difference, values
+from hub_ui.library.lockfile import Difference, Entry, difference, values
 from hub_ui.terminal import Terminal
 
 
@@ -38,36 +38,29 @@ class Verify(LibraryOptions):
 
         results = sync.check_all(library, on_progress)
         foreign = sync.foreign(library)
-        if terminal.json:
-
-            def files(state: str) -> list[str]:
-                return [result.entry.file for result in results if result.state == state]
-
-            entries = [
-                {
-                    **entry_json(library, result.entry),
-                    "state": result.state,
-                    "size": result.entry.size,
-                    "sha256": result.entry.sha256,
-                    "found_size": result.size,
-                    "found_sha256": result.sha256,
-                }
-                for result in results
-            ]
-            terminal.document(
-                {
-                    "lock": str(library.lock),
-                    "library": str(library.folder),
-                    "ok": all(result.right for result in results),
-                    "entries": entries,
-                    "missing": files("missing"),
-                    "changed": files("changed") + files("unreadable"),
-                    "foreign": list(foreign),
-                }
-            )
-        else:
-            _print_checks(results, foreign, terminal)
+        files = {state: [one.entry.file for one in results if one.state == state] for state in get_args(sync.FileState)}
+        document = {
+            "lock": str(library.lock),
+            "library": str(library.folder),
+            "ok": all(result.right for result in results),
+            "entries": [_check_json(library, result) for result in results],
+            "missing": files["missing"],
+            "changed": files["changed"] + files["unreadable"],
+            "foreign": list(foreign),
+        }
+        terminal.show(document, lambda: _print_checks(results, foreign, terminal))
         return 0 if all(result.right for result in results) else IntegrityError.exit_code
+
+
+def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
+    return {
+        **entry_json(library, result.entry),
+        "state": result.state,
+        "size": result.entry.size,
+        "sha256": result.entry.sha256,
+        "found_size": result.size,
+        "found_sha256": result.sha256,
+    }
 
 
 def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:
@@ -114,14 +107,11 @@ class Remove(LibraryOptions):
         outcome = open_changes(library, self.settings()).remove(found, keep_files=self.keep_file)
         errors = {failed.entry: failed.error for failed in outcome.failed}
         results = [e if isinstance(e, HubUiError) else errors.get(e, e) for e in entries]
-        if terminal.json:
-            id_ = outcome.change.id if outcome.change else None
-            print_json_results(
-                results, lambda entry: {**entry_json(library, entry), "removed": True, "change": id_}, terminal
-            )
-        else:
-            what = "Forgotten, its file kept" if self.keep_file else "Removed"
-            terminal.lines(f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done)
+        done = {"removed": True, "change": outcome.change.id if outcome.change else None}
+        what = "Forgotten, its file kept" if self.keep_file else "Removed"
+        lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
+        document = results_json(results, lambda entry: {**entry_json(library, entry), **done})
+        terminal.show(document, lambda: terminal.lines(lines))
         if outcome.note or outcome.change:
             terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
         return worst_exit_code(results)
@@ -134,33 +124,33 @@ class Diff(JsonOption):
 
     def run(self, terminal: Terminal) -> int:
         found = difference(_read_entries(self.old), _read_entries(self.new))
-        if terminal.json:
-            changed = [
-                {
-                    "ref": str(change.new.ref),
-                    "title": change.new.title,
-                    "keys": {name: {"old": old, "new": new} for name, (old, new) in change.keys.items()},
-                }
-                for change in found.changed
-            ]
-            terminal.document(
-                {
-                    "same": found.same,
-                    "added": [values(entry) for entry in found.added],
-                    "removed": [values(entry) for entry in found.removed],
-                    "changed": changed,
-                }
-            )
-            return 0
-        terminal.lines(f"- {entry.title}  {entry.ref}" for entry in found.removed)
-        terminal.lines(f"+ {entry.title}  {entry.ref}" for entry in found.added)
-        for change in found.changed:
-            terminal.line(f"~ {change.new.title}  {change.new.ref}")
-            for name, (old, new) in change.keys.items():
-                terminal.line(f"    {name}: {_value_text(old)} → {_value_text(new)}")
-        if found.same:
-            terminal.line("Both say the same.")
+        changed = [
+            {
+                "ref": str(change.new.ref),
+                "title": change.new.title,
+                "keys": {name: {"old": old, "new": new} for name, (old, new) in change.keys.items()},
+            }
+            for change in found.changed
+        ]
+        document = {
+            "same": found.same,
+            "added": [values(entry) for entry in found.added],
+            "removed": [values(entry) for entry in found.removed],
+            "changed": changed,
+        }
+        terminal.show(document, lambda: _print_difference(found, terminal))
         return 0
+
+
+def _print_difference(found: Difference, terminal: Terminal) -> None:
+    terminal.lines(f"- {entry.title}  {entry.ref}" for entry in found.removed)
+    terminal.lines(f"+ {entry.title}  {entry.ref}" for entry in found.added)
+    for change in found.changed:
+        terminal.line(f"~ {change.new.title}  {change.new.ref}")
+        for name, (old, new) in change.keys.items():
+            terminal.line(f"    {name}: {_value_text(old)} → {_value_text(new)}")
+    if found.same:
+        terminal.line("Both say the same.")
 
 
 def _read_entries(path: Path) -> tuple[Entry, ...]:

@@ -116,10 +116,10 @@ def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -
     return results
 
 
-def print_json_results(results: Sequence[T | HubUiError], to_json: Callable[[T], Any], terminal: Terminal) -> None:
-    """One result is printed as an object, several as a list."""
+def results_json(results: Sequence[T | HubUiError], to_json: Callable[[T], Any]) -> Any:
+    """One result is an object, several are a list."""
     items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
-    terminal.document(items[0] if len(items) == 1 else items)
+    return items[0] if len(items) == 1 else items
 
 
 def worst_exit_code(results: Iterable[object]) -> int:

@@ -24,7 +24,7 @@ from hub_ui.commands.options import (
     option,
     parse_ref,
     parse_source,
-    print_json_results,
+    results_json,
     try_each,
 )
 from hub_ui.format import danger, size
@@ -68,10 +68,7 @@ class Search(JsonOption):
             terminal.note(f"{failure.hub}: {failure.message}")
         for sentence in found.notes:
             terminal.note(f"hub-ui: {sentence}")
-        if terminal.json:
-            terminal.document(found.to_json())
-        else:
-            print_rings(found, terminal)
+        terminal.show(found.to_json(), lambda: print_rings(found, terminal))
         if found.corrected:
             terminal.note(f"Did you mean: {found.corrected}")
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
@@ -128,10 +125,7 @@ class Show(JsonOption):
             found = documents.show(built, ref)
         if found.note:
             terminal.note(found.note)
-        if terminal.json:
-            terminal.document(found.to_json())
-        else:
-            _print_details(found.lora, found.record, terminal)
+        terminal.show(found.to_json(), lambda: _print_details(found.lora, found.record, terminal))
         return 0
 
 
@@ -194,16 +188,17 @@ class Inspect(JsonOption):
                 return build().lookup.inspect(source) if isinstance(source, Ref) else inspect_url(source)
 
             results = try_each(self.files, inspect, terminal)
-        if terminal.json:
-            print_json_results(results, Facts.to_json, terminal)
-        else:
-            found = [(name, r) for name, r in zip(self.files, results, strict=True) if isinstance(r, Facts)]
-            for place, (name, facts) in enumerate(found):
-                if place:
-                    terminal.line()
-                terminal.facts([("file", name), *_facts_rows(facts)])
-                terminal.lines(f"! {warning}" for warning in facts.adapter.remarks)
+        found = [(name, r) for name, r in zip(self.files, results, strict=True) if isinstance(r, Facts)]
+        terminal.show(results_json(results, Facts.to_json), lambda: _print_facts(found, terminal))
         return next((result.exit_code for result in results if isinstance(result, HubUiError)), 0)
+
+
+def _print_facts(found: Sequence[tuple[str, Facts]], terminal: Terminal) -> None:
+    for place, (name, facts) in enumerate(found):
+        if place:
+            terminal.line()
+        terminal.facts([("file", name), *_facts_rows(facts)])
+        terminal.lines(f"! {warning}" for warning in facts.adapter.remarks)
 
 
 def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
@@ -249,10 +244,7 @@ class Similar(JsonOption):
                 # Its hub tells of it, which enters it into the catalog.
                 lora = built.lookup.get(ref)
             records = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
-        if terminal.json:
-            terminal.document({"results": [record.to_json() for record in records]})
-        else:
-            print_records(records, terminal)
+        terminal.show({"results": [r.to_json() for r in records]}, lambda: print_records(records, terminal))
         if not records:
             terminal.note("The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.")
         return 0

@@ -77,11 +77,10 @@ class Try(TryOptions):
                 f"{chosen.home / 'pictures'}."
             ) from error
         notes = plan.result_notes(result)
-        if terminal.json:
-            terminal.document(result_json(result, str(out), notes, cells))
-        else:
-            # Before the progress, because a note may be a reason to cancel.
-            _print_result(result, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
+        # Those of the plan were told before the progress, because a note may be a reason to cancel.
+        new = [note for note in notes if note not in plan.notes]
+        document = result_json(result, str(out), notes, cells)
+        terminal.show(document, lambda: _print_result(result, out, new, self.cells, terminal))
         return 0
 
     def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
@@ -283,15 +282,19 @@ def print_plan(
         spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
     planned = replace(planned, notes=(*remarks, *planned.notes))
     larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
-    if terminal.json:
-        terminal.document(plan_json(spec, where, dtype, room, planned, larger))
-        return
-    terminal.line(
+    head = (
         f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
         f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
     )
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
-    terminal.line(f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}.")
+    taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
+    document = plan_json(spec, where, dtype, room, planned, larger)
+    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, terminal))
+
+
+def _print_memory(head: str, taken: str, planned: MemoryPlan, larger: Larger, terminal: Terminal) -> None:
+    terminal.line(head)
+    terminal.line(taken)
     for part, needed in planned.parts.items():
         terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
     for note in planned.notes:
