@@ -40,10 +40,10 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
 from hub_ui.library.index import LibraryIndex
 from hub_ui.library.library import Library
+from hub_ui.library.outdated import UpdateRules
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue
 from hub_ui.library.search import LibrarySearch
-from hub_ui.library.update_rules import UpdateRules
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics

@@ -32,8 +32,7 @@ from hub_ui.library.duplicates import DuplicateFile, Duplicates, find_duplicates
 from hub_ui.library.library import Library
 from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateStatus, check_for_updates
-from hub_ui.library.update_rules import UpdateRule, parse_rule
+from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 

@@ -17,7 +17,7 @@
     prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings
     compilation.py       the network compiled, while LoRAs are merged
     device_kinds.py      what sets devices apart, and what steps read of one without a stop
-    prompt_cache.py image_cache.py   what need not be computed twice
+    caches.py            what need not be computed twice
     backend.py           one interface for all places that generate, and the events that come from elsewhere
     replicate.py         the same requests on Replicate, and for how much
     zero_gpu.py          the same requests on ZeroGPU of Hugging Face Spaces

@@ -23,6 +23,7 @@ from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.batch import Call
+from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
@@ -38,7 +39,6 @@ from hub_ui.generate.estimate import (
     spill_note,
     timing_key,
 )
-from hub_ui.generate.image_cache import ImageCache, effect_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch, check_halves

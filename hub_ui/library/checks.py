@@ -24,9 +24,8 @@ from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.identify import entry_of, local_entry
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.outdated import UpdateState, UpdateStatus, check_for_updates
+from hub_ui.library.outdated import UpdateRules, UpdateState, UpdateStatus, check_for_updates
 from hub_ui.library.sync import FileCheck, FileState, check, foreign
-from hub_ui.library.update_rules import UpdateRules
 from hub_ui.lookup import Lookup
 
 # Hashing lets go of the interpreter: a few threads keep a fast disk busy.

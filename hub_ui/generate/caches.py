@@ -1,20 +1,79 @@
-"""Caches prompt embeddings. Each row is computed on its own, so it has the same bits as outside a batch."""
+"""What need not be computed twice: generated images and prompt embeddings.
+
+Equal cells of a comparison share one image. Each row of embeddings is computed on its own, so it has the same bits as
+outside a batch.
+"""
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cachetools import LRUCache
 
 from hub_ui.generate.callbacks import replace_attribute
-from hub_ui.generate.image_cache import LoraEffect
+from hub_ui.generate.lora.load import identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
+from hub_ui.generate.request import LoraInput
+from hub_ui.generate.result import GeneratedImage
 
-_BUDGET = 256_000_000
+_IMAGE_BYTES = 300_000_000
+
+# The names of bytes with their weights, in order, without those that change nothing.
+LoraEffect = tuple[tuple[str, float], ...]
+# The keys of all images that are generated at once.
+CallKey = tuple[Hashable, ...]
+_EMBEDDING_BYTES = 256_000_000
+
+
+def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
+    """Identifies the effect of LoRAs at these weights, bit for bit: another order rounds sums differently."""
+    return tuple((_name(adapter), weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
+
+
+def _name(adapter: LoraInput) -> str:
+    # What makes the same file another one: the weights of its parts.
+    parts = (adapter.text_encoder_scale, adapter.block_weights)
+    return f"{identity(adapter)}{parts if parts != (1.0, ()) else ''}"
+
+
+class ImageCache:
+    """The latest images, up to `budget` bytes of pixels. Estimates read it from other threads.
+
+    Images are kept by the call that generated them: the same image in a call of another size has other last bits.
+    """
+
+    def __init__(self, budget: int = _IMAGE_BYTES) -> None:
+        self._calls: LRUCache[CallKey, tuple[GeneratedImage, ...]] = LRUCache(budget, getsizeof=_pixel_bytes)
+        self._lock = threading.Lock()
+
+    def get(self, call: CallKey) -> tuple[GeneratedImage, ...] | None:
+        with self._lock:
+            return self._calls.get(call)
+
+    def find(self, key: Hashable) -> GeneratedImage | None:
+        """The image of a key in any call."""
+        with self._lock:
+            calls = list(self._calls.items())
+        return next((images[call.index(key)] for call, images in calls if key in call), None)
+
+    def put(self, call: CallKey, images: Sequence[GeneratedImage]) -> None:
+        """Images larger than the whole budget are not kept."""
+        with self._lock:
+            if _pixel_bytes(images) <= self._calls.maxsize:
+                self._calls[call] = tuple(replace(image, seconds=0.0) for image in images)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._calls.clear()
+
+
+def _pixel_bytes(images: Sequence[GeneratedImage]) -> int:
+    return sum(image.width * image.height * 3 for each in images for image in each.frames or (each.image,))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +95,7 @@ class _Answer:
 class PromptCache:
     """The answers of one base's text encoders, up to `budget` bytes."""
 
-    def __init__(self, budget: int = _BUDGET) -> None:
+    def __init__(self, budget: int = _EMBEDDING_BYTES) -> None:
         self._answers: LRUCache[str, _Answer] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept.values))
 
     @contextmanager
