@@ -12,7 +12,6 @@ from typing import Annotated, Any
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
 from connectors.query import Query
-from connectors.record import Lora
 from connectors.registry import HUBS, origin_label
 from hub_ui import services, settings
 from hub_ui.catalog import snapshot
@@ -68,12 +67,9 @@ def _export(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
 
 
 def _import(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
-    def add(loras: Sequence[Lora], at: datetime) -> int:
-        return catalog.add(loras, at=at)
-
     done = snapshot.load(
         file,
-        add,
+        lambda loras, at: catalog.add(loras, at=at),
         lambda number, total: terminal.progress(f"Reading: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
     said = f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed."
