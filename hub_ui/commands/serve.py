@@ -64,13 +64,17 @@ class Serve:
             if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
                 load_once(Path(snapshot), built.catalog, chosen.home, lambda text: terminal.note(f"hub-ui: {text}"))
             with serving(built, host=host, port=port, open_browser=not hosted, agents=self.mcp) as url:
-                terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
-                if self.mcp:
-                    terminal.line(f"MCP: {url}gradio_api/mcp/")
-                terminal.out.flush()
+                print_address("hub-ui", url, terminal, mcp=self.mcp)
                 wait(stop)
                 built.lifecycle.stop(stop.hurry)
         return 0
+
+
+def print_address(name: str, url: str, terminal: Terminal, *, mcp: bool) -> None:
+    terminal.line(f"{name}: {url}  (Ctrl-C stops it)")
+    if mcp:
+        terminal.line(f"MCP: {url}gradio_api/mcp/")
+    terminal.out.flush()
 
 
 def space_port(environ: Mapping[str, str]) -> int:
@@ -117,10 +121,7 @@ class Demo:
             ) as built,
             serving(built, port=self.port, open_browser=not self.no_browser, agents=self.mcp) as url,
         ):
-            terminal.line(f"hub-ui demo: {url}  (Ctrl-C stops it)")
-            if self.mcp:
-                terminal.line(f"MCP: {url}gradio_api/mcp/")
-            terminal.out.flush()
+            print_address("hub-ui demo", url, terminal, mcp=self.mcp)
             # Now that the page answers, before somebody asks for an image.
             built.generation.local.prepare()
             wait(stop)

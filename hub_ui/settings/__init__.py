@@ -142,6 +142,8 @@ def from_environment(
     home = home / "hosted" if hosted else home
     folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
     keys = Keys(_given_keys(environ), KeyStore(home / "keys.json"))
+    megabytes = _number(environ, "HUB_UI_IMAGE_CACHE", "[0-9]{1,7}", "whole number of megabytes")
+    seconds = _number(environ, "HUB_UI_STOP_SECONDS", "[0-9]{1,4}", "whole number up to 9999")
     return Settings(
         home=home,
         library=folder,
@@ -163,16 +165,16 @@ def from_environment(
         names=names or environ.get("HUB_UI_NAMES") or None,
         allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
         delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),
-        connections=_connections(environ.get("HUB_UI_CONNECTIONS") or "4"),
+        connections=_number(environ, "HUB_UI_CONNECTIONS", "0?[1-9]|1[0-6]", "whole number from 1 to 16") or 4,
         database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
         read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
         workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
         # As `spaces` reads it.
         zero_gpu=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
-        image_cache=_image_cache(environ.get("HUB_UI_IMAGE_CACHE", "")),
-        stop_seconds=_stop_seconds(environ.get("HUB_UI_STOP_SECONDS", "")),
+        image_cache=None if megabytes is None else megabytes * 1_000_000,
+        stop_seconds=USUAL_SECONDS if seconds is None else seconds,
         metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),
-        rates={name: rate for name in HUBS if (rate := _rate(environ, f"HUB_UI_RATE_{name.upper()}")) is not None},
+        rates=_rates(environ),
     )
 
 
@@ -182,12 +184,18 @@ def _given_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
     return {name: key for name, key in keys.items() if key}
 
 
-def _connections(number: str) -> int:
-    if not (re.fullmatch("[0-9]{1,2}", number) and 1 <= int(number) <= 16):
-        raise UsageError(
-            f"HUB_UI_CONNECTIONS={_printable(number)} is no whole number from 1 to 16. Write one, or unset it."
-        )
-    return int(number)
+def _rates(environ: Mapping[str, str]) -> dict[HubName, Rate]:
+    rule = ("[1-9][0-9]{0,5}", "number of requests a minute", "a whole number from 1")
+    numbers = {hub: _number(environ, f"HUB_UI_RATE_{hub.upper()}", *rule) for hub in HUBS}
+    return {hub: Rate(keyless=number, keyed=number) for hub, number in numbers.items() if number is not None}
+
+
+def _number(environ: Mapping[str, str], name: str, pattern: str, what: str, example: str = "one") -> int | None:
+    """None where the variable is unset."""
+    text = environ.get(name, "")
+    if text and not re.fullmatch(pattern, text):
+        raise UsageError(f"{name}={_printable(text)} is no {what}. Write {example}, or unset it.")
+    return int(text) if text else None
 
 
 def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
@@ -215,31 +223,6 @@ def _environment_names(environ: Mapping[str, str], library: Path | None) -> froz
         "proxy": names_proxy(environ),
     }
     return frozenset(name for name, is_decided in decided.items() if is_decided)
-
-
-def _image_cache(megabytes: str) -> int | None:
-    if megabytes and not re.fullmatch("[0-9]{1,7}", megabytes):
-        raise UsageError(
-            f"HUB_UI_IMAGE_CACHE={_printable(megabytes)} is no whole number of megabytes. Write one, or unset it."
-        )
-    return int(megabytes) * 1_000_000 if megabytes else None
-
-
-def _stop_seconds(text: str) -> float:
-    if text and not re.fullmatch("[0-9]{1,4}", text):
-        raise UsageError(
-            f"HUB_UI_STOP_SECONDS={_printable(text)} is no whole number up to 9999. Write one, or unset it."
-        )
-    return float(text or USUAL_SECONDS)
-
-
-def _rate(environ: Mapping[str, str], name: str) -> Rate | None:
-    number = environ.get(name, "")
-    if number and not re.fullmatch("[1-9][0-9]{0,5}", number):
-        raise UsageError(
-            f"{name}={_printable(number)} is no number of requests a minute. Write a whole number from 1, or unset it."
-        )
-    return Rate(keyless=int(number), keyed=int(number)) if number else None
 
 
 def _database(address: str) -> str:

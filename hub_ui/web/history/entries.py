@@ -4,7 +4,7 @@ What an image was made with, in words, and what differs between two.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,23 +131,14 @@ SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A setting of two images."""
-
-    name: str
-    left: str
-    right: str
-
-
-def differences(left: Provenance, right: Provenance) -> Iterator[Difference]:
-    """The weights of their LoRAs first."""
+def differences(left: Provenance, right: Provenance) -> Iterator[tuple[str, str, str]]:
+    """Settings with the values of both. The weights of their LoRAs come first."""
     titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
     for ref, title in titles.items():
         weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
         if weights[0] != weights[1]:
             name = _("Weight of {title}").format(title=title)
-            yield Difference(name=name, left=f"{weights[0]:g}", right=f"{weights[1]:g}")
+            yield name, f"{weights[0]:g}", f"{weights[1]:g}"
     for name, value in SETTINGS:
         if value(left) != value(right):
-            yield Difference(name=_(name), left=value(left) or "–", right=value(right) or "–")
+            yield _(name), value(left) or "–", value(right) or "–"
