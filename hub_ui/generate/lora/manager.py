@@ -1,4 +1,4 @@
-"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge_rule.py."""
+"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge.py."""
 
 from __future__ import annotations
 
