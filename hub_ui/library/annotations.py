@@ -113,7 +113,7 @@ class Annotations:
         return self.get(ref)
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
-        """Changes all of them or none. Returns them as they were, which `put` brings back."""
+        """Changes all of them or none. Returns them as they were."""
         with self._lock, self._database.errors_as_messages():
             connection = self._database.connect()
             with transaction(connection):
@@ -128,11 +128,6 @@ class Annotations:
                         known[annotation.ref] = annotation
             self._known = self._known[0], MappingProxyType(known)
         return tuple(before)
-
-    def put(self, annotations: Iterable[Annotation]) -> None:
-        """These in place of what was said of the same LoRAs."""
-        given = {annotation.ref.lora: annotation for annotation in annotations}
-        self.edit(given, lambda annotation: given[annotation.ref])
 
     def _read(self, connection: sqlite3.Connection) -> Mapping[Ref, Annotation]:
         [(version,)] = connection.execute("PRAGMA data_version")
@@ -160,7 +155,7 @@ class OwnValues:
         return self._annotations.get(ref)
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
-        """All of them or none. Returns them as they were, which `put` brings back."""
+        """All of them or none. Returns them as they were."""
         before = self._annotations.edit(refs, change)
         now = self._annotations.all()
         changed: dict[Ref, list[str]] = {}
@@ -171,11 +166,6 @@ class OwnValues:
             entries = [entry for entry in self._library.entries() if changed.get(entry.ref.lora)]
             self._library.change(self._own_entry(entry, changed[entry.ref.lora]) for entry in entries)
         return before
-
-    def put(self, annotations: Iterable[Annotation]) -> None:
-        """These in place of what was said of the same LoRAs."""
-        given = {annotation.ref.lora: annotation for annotation in annotations}
-        self.edit(given, lambda annotation: given[annotation.ref])
 
 
 def normalize(annotation: Annotation) -> Annotation:

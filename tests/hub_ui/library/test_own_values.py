@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,10 +92,3 @@ def test_a_version_that_comes_later_has_the_same_values(built: Services) -> None
     built.own_values.change(INK, weight=0.6, trigger_words=("my ink",))
     record = built.lookup.record(Ref.parse("civitai:1001"))
     assert (record.weight, record.trigger_words) == (0.6, ("my ink",))
-
-
-def test_what_many_were_is_brought_back(built: Services) -> None:
-    before = built.own_values.edit([INK], lambda one: replace(one, weight=0.4))
-    assert the_entry(built).weight == 0.4
-    built.own_values.put(before)
-    assert the_entry(built).weight is None
