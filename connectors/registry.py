@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 # A key of HUBS.
 HubName = str
@@ -247,3 +248,20 @@ def find_origin(prefix: str) -> Origin | None:
     if word == LOCAL or word in HUBS:
         return word
     return next((hub.name for hub in HUBS.values() if word in hub.ref.prefixes), None)
+
+
+# A still is the first frame of a video.
+Media = Literal["image", "video", "still"]
+
+
+def with_width(url: str, origin: Origin, width: int | None, media: Media = "image") -> str:
+    """`url` for about `width` pixels, or for the original with None; unchanged where the hub has one size only.
+
+    A card needs no original of many megabytes.
+    """
+    sizes = HUBS[origin].image_sizes if origin in HUBS else None
+    match = sizes.address.fullmatch(url) if sizes else None
+    if sizes is None or match is None:
+        return url
+    forms = {"image": sizes.image, "video": sizes.video, "still": sizes.still}
+    return match[1] + (sizes.original if width is None else forms[media].format(width=width)) + match[2]

@@ -1,5 +1,6 @@
 """The app: one gradio.Server with our pages and the endpoints for programs, and what stands before them."""
 
+import ctypes
 import io
 import threading
 import time
@@ -15,8 +16,6 @@ from gradio.oauth import attach_oauth
 from starlette.middleware import Middleware
 
 from connectors.errors import HubUiError
-from hub_ui.arenas import limit_arenas
-from hub_ui.hosting.address import read_address
 from hub_ui.i18n import N_
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
@@ -37,7 +36,7 @@ from hub_ui.web.queue import gradio_settings
 from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
-from hub_ui.web.visitors import AddressCheck, VisitorCookie
+from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
 
 # Most handlers wait for a hub, a download or a generation, which would soon use up Gradio's usual 40 threads.
 MOST_HANDLERS = 400
@@ -51,6 +50,9 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
     "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
+# See mallopt(3).
+_M_ARENA_MAX = -8
+_MOST_ARENAS = 2
 
 
 @contextmanager
@@ -180,3 +182,15 @@ def allowed_hosts(services: Services, host: str) -> AllowedHosts:
     named = services.settings.allowed_hosts
     every = services.settings.hosted and not named
     return AllowedHosts(names=named, own=own_names() | {host.lower()}, every=every)
+
+
+def limit_arenas() -> bool:
+    """Whether this system has arenas of malloc to limit: glibc by default has eight for each core and gives little of
+    them back. Images are made in threads of their own, so that a page which made a hundred took 310 MB more without the
+    limit, and went on to grow.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return bool(mallopt(_M_ARENA_MAX, _MOST_ARENAS))

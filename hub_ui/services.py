@@ -31,27 +31,25 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
 from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
 from hub_ui.hosting.visitor import Visitors
-from hub_ui.images.history import History
+from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
-from hub_ui.images.uses import Uses
-from hub_ui.library.annotations import Annotations
+from hub_ui.library.annotations import Annotations, OwnValues
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
+from hub_ui.library.index import LibraryIndex
 from hub_ui.library.library import Library
+from hub_ui.library.outdated import UpdateRules
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue
-from hub_ui.library.update_rules import UpdateRules
-from hub_ui.library_index import LibraryIndex
-from hub_ui.library_search import LibrarySearch
-from hub_ui.library_values import OwnValues
+from hub_ui.library.search import LibrarySearch
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
-from hub_ui.policy import Policy
-from hub_ui.saved_settings import use_proxy
 from hub_ui.settings import Settings
+from hub_ui.settings.policy import Policy
+from hub_ui.settings.saved_settings import use_proxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +155,7 @@ def connect(
     library_index = LibraryIndex(library, catalog, annotations)
     quotas = build_quotas(settings, metrics)
     lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics, quotas)
-    own_values = OwnValues(annotations, library, lookup)
+    own_values = OwnValues(annotations, library, lookup.own_entry)
     changes = Changes(library, annotations, edit=own_values.edit)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):

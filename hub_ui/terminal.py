@@ -1,7 +1,7 @@
 """What the command line prints: text for people or one JSON document, never a hub's control characters or markup."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -27,6 +27,13 @@ class Terminal:
         self.err = err
         self.json = json
         self._progress: Progress | None = None
+
+    def show(self, document: Any, text: Callable[[], None]) -> None:
+        """What a command has found: the document with --json, else what `text` writes for people."""
+        if self.json:
+            self.document(document)
+        else:
+            text()
 
     def document(self, value: Any) -> None:
         """ASCII JSON: a hub's text arrives whole and can't drive the terminal."""

@@ -1,19 +1,19 @@
 """One requests session a hub: user agent, timeouts, retries, and a key that never leaves its host."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.util import Retry
 
-from connectors.errors import BadAnswer
+from connectors.errors import AccessError, BadAnswer, KeyRequired
 from connectors.http.adapter import CONNECT_SECONDS, READ_SECONDS, BoundedAdapter, DirectHttp, read_capped, same_site
 from connectors.http.errors import UNREADABLE, connection_error, error_body, status_error
-from connectors.http.json_fields import overfull
+from connectors.http.json_fields import overfull, table, text
 from connectors.http.retry import RetryPolicy
-from connectors.registry import HubName
+from connectors.registry import HUBS, HubName
 
 _MAX_REDIRECTS = 5
 # Real answers have up to 100 KB a LoRA, and take three times their length in memory.
@@ -124,3 +124,21 @@ class Session:
 
     def _bad_answer(self, what: str) -> BadAnswer:
         return BadAnswer(f"{self.endpoint.label} {what}", hub=self.endpoint.hub)
+
+
+def account_name(endpoint: Endpoint, key: str) -> str:
+    """Whose key it is: what its hub says about the account.
+
+    Raises KeyRequired where the hub does not accept the key, our other errors where it can't be asked.
+    """
+    hub = HUBS[endpoint.hub]
+    session = Session(replace(endpoint, keys={endpoint.hub: key}), retries=0)
+    try:
+        answer = table(session.json(hub.account_path))
+    except AccessError as error:
+        raise KeyRequired(
+            f"{hub.label} does not accept this key. Copy it again, or make another.", hub=hub.name
+        ) from error
+    finally:
+        session.close()
+    return text(answer.get("username"), 100) or text(answer.get("name"), 100) or "somebody"

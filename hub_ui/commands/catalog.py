@@ -1,23 +1,32 @@
-"""hub-ui catalog: moves the catalog as one file, and counts what is in it."""
+"""hub-ui catalog and crawl: reads the hubs' lists into the catalog, moves it as one file, and counts what is in it."""
 
 import os
+import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from connectors.errors import UsageError, suggestion
-from connectors.record import Lora
-from connectors.registry import origin_label
+from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
+from connectors.guard import without_guard
+from connectors.query import Query
+from connectors.registry import HUBS, origin_label
 from hub_ui import services, settings
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog as StoredCatalog
-from hub_ui.commands.options import JsonOption, argument, flag
-from hub_ui.format import plural, size
+from hub_ui.catalog.crawl import Crawl as CatalogCrawl
+from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
+from hub_ui.commands.options import JsonOption, argument, flag, option, whole_number
+from hub_ui.format import duration, join, plural, size
+from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 ACTIONS = ("export", "import", "stats")
+_DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
+_AGE = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[hdwmy])")
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,44 +60,149 @@ def _export(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
         file,
         lambda number: terminal.progress(f"Writing: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    if terminal.json:
-        terminal.document({"file": str(file), **asdict(done)})
-        return
-    terminal.line(f"{plural(done.loras, 'LoRA')} in {file}, {size(done.bytes, precise=True)}.")
-    if done.unreadable:
+    said = f"{plural(done.loras, 'LoRA')} in {file}, {size(done.bytes, precise=True)}."
+    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
+    if done.unreadable and not terminal.json:
         terminal.note(f"hub-ui: {plural(done.unreadable, 'entry', 'entries')} of the catalog can't be read: left out.")
 
 
 def _import(catalog: StoredCatalog, file: Path, terminal: Terminal) -> None:
-    def add(loras: Sequence[Lora], at: datetime) -> int:
-        return catalog.add(loras, at=at)
-
     done = snapshot.load(
         file,
-        add,
+        lambda loras, at: catalog.add(loras, at=at),
         lambda number, total: terminal.progress(f"Reading: {number:,} of {total:,} LoRAs", number / max(total, 1)),
     )
-    if terminal.json:
-        terminal.document({"file": str(file), **asdict(done)})
-        return
-    terminal.line(f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed.")
-    if done.foreign:
+    said = f"{plural(done.loras, 'LoRA')} read, {done.changed:,} of them new or changed."
+    terminal.show({"file": str(file), **asdict(done)}, lambda: terminal.line(said))
+    if done.foreign and not terminal.json:
         terminal.note(f"hub-ui: {plural(done.foreign, 'LoRA')} of hubs that this hub-ui doesn't know: left out.")
 
 
 def _print_stats(catalog: StoredCatalog, terminal: Terminal) -> None:
     stats = catalog.stats()
-    if terminal.json:
-        terminal.document(asdict(stats))
-        return
-    terminal.facts(
-        [
-            *((origin_label(hub), f"{number:,}") for hub, number in stats.loras.items()),
-            ("versions", f"{stats.versions:,}"),
-            ("files", f"{stats.files:,}"),
-            ("on several hubs", f"{stats.shared_cards:,}"),
-            ("removed", f"{stats.removed:,}"),
-            ("listed between", f"{stats.oldest} and {stats.newest}" if stats.oldest else None),
-            ("size", size(stats.bytes, precise=True)),
-        ]
+    facts = [
+        *((origin_label(hub), f"{number:,}") for hub, number in stats.loras.items()),
+        ("versions", f"{stats.versions:,}"),
+        ("files", f"{stats.files:,}"),
+        ("on several hubs", f"{stats.shared_cards:,}"),
+        ("removed", f"{stats.removed:,}"),
+        ("listed between", f"{stats.oldest} and {stats.newest}" if stats.oldest else None),
+        ("size", size(stats.bytes, precise=True)),
+    ]
+    terminal.show(asdict(stats), lambda: terminal.facts(facts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crawl(JsonOption):
+    hub: Annotated[list[str] | None, option("H", f"A hub: {', '.join(HUBS)}. Default: all.")] = None
+    base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
+    since: Annotated[
+        str | None,
+        option("T", "Back to a date (2026-01-31), an age (30d) or the beginning (all). Default: to what is known."),
+    ] = None
+    limit: Annotated[
+        int | None, option("N", "The number of LoRAs of each hub to read now.", whole_number(1, 100_000_000))
+    ] = None
+    hosted: Annotated[bool, flag("--hosted", "Into the catalog of a shared page (serve --hosted), without keys.")] = (
+        False
     )
+
+    def run(self, terminal: Terminal) -> int:
+        wanted = Query.of(hubs=tuple(self.hub or ()), bases=tuple(self.base or ()))
+        is_whole = self.since == "all"
+        since = None if self.since is None or is_whole else read_time(self.since, datetime.now(UTC))
+        options = CrawlOptions(bases=wanted.bases, since=since, whole=is_whole, limit=self.limit)
+        with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
+            crawl = CatalogCrawl(sources(built, wanted.hubs), built.catalog, options)
+            start = time.monotonic()
+
+            def show_progress() -> None:
+                terminal.progress(*describe(crawl.progress, time.monotonic() - start))
+
+            try:
+                crawl.run(show_progress, lambda: terminal.note("Stopping after the pages under way."))
+            except KeyboardInterrupt:
+                self._print(crawl.progress, terminal, stopped=True)
+                terminal.note("Stopped. The same command goes on from here.")
+                raise
+        self._print(crawl.progress, terminal, stopped=False)
+        return exit_code(crawl.progress, chosen=bool(wanted.hubs))
+
+    def _print(self, hubs: Sequence[Progress], terminal: Terminal, *, stopped: bool) -> None:
+        for hub in hubs:
+            if hub.error is not None:
+                terminal.note(f"{hub.hub}: {hub.error.message}")
+        header = ("HUB", "PAGES", "NEW", "CHANGED", "UNCHANGED", "REMOVED", "TIME", "LIST")
+        document = {"hubs": [hub_json(hub) for hub in hubs], "stopped": stopped}
+        terminal.show(document, lambda: terminal.table(header, [hub_row(hub) for hub in hubs]))
+
+
+def sources(built: Services, hubs: Sequence[str]) -> list[Source]:
+    return [
+        Source(connector=without_guard(connector), address=built.settings.endpoints[connector.name])
+        for connector in built.connectors
+        if not hubs or connector.name in hubs
+    ]
+
+
+def read_time(text: str, now: datetime) -> datetime:
+    """A date, or an age before `now`. Raises BadQuery."""
+    if age := _AGE.fullmatch(text):
+        days = int(age["number"]) * _DAYS[age["unit"]]
+        return max(now - timedelta(days=min(days, 20_000)), _EARLIEST)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadQuery(
+            f"“{text[:40]}” is no time to go back to. Write a date such as 2026-01-31, an age such as 12h, 30d, 8w, 6m "
+            "or 1y, or all."
+        ) from None
+    return max(time if time.tzinfo else time.replace(tzinfo=UTC), _EARLIEST)
+
+
+def describe(hubs: Sequence[Progress], seconds: float) -> tuple[str, float]:
+    """One line: what each hub has given, how fast, and how long it will take. And which part of it is done."""
+    counts = (f"{hub.label} {hub.loras:,}" for hub in hubs if hub.error is None)
+    waits = next((hub.waits for hub in hubs if hub.waits), "")
+    rate = sum(hub.loras for hub in hubs) / max(seconds, 0.001)
+    left = [hub.seconds_left for hub in hubs]
+    known = [each for each in left if each is not None]
+    text = join(
+        *counts,
+        f"{rate:,.0f} LoRAs/s",
+        f"about {duration(max(known))} left" if known and len(known) == len(left) else "",
+        waits,
+    )
+    return text, min((hub.fraction for hub in hubs if not hub.ended), default=1.0)
+
+
+def hub_row(hub: Progress) -> tuple[str, ...]:
+    numbers = (hub.pages, hub.new, hub.changed, hub.unchanged, hub.removed)
+    state = "complete" if hub.complete else "failed" if hub.error else "goes on"
+    return hub.label, *(f"{number:,}" for number in numbers), duration(hub.seconds), state
+
+
+def hub_json(hub: Progress) -> dict[str, Any]:
+    error = hub.error
+    return {
+        "hub": hub.hub,
+        "pages": hub.pages,
+        "new": hub.new,
+        "changed": hub.changed,
+        "unchanged": hub.unchanged,
+        "removed": hub.removed,
+        "seconds": round(hub.seconds, 3),
+        "complete": hub.complete,
+        "error": error and error.name,
+        "message": error and error.message,
+        "retry_after": error and error.retry_after,
+    }
+
+
+def exit_code(hubs: Sequence[Progress], *, chosen: bool) -> int:
+    """That of the worst failure. A missing key is none where other hubs were read and nobody named the hub."""
+    errors: list[HubUiError] = [hub.error for hub in hubs if hub.error is not None]
+    if not chosen and len(errors) < len(hubs):
+        # To visitors of a shared page, a missing key is only the cause.
+        errors = [error for error in errors if KeyRequired not in (type(error), type(error.__cause__))]
+    return max((error.exit_code for error in errors), default=0)

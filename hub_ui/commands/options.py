@@ -1,14 +1,19 @@
-"""Common options of the commands, and parsers for their values."""
+"""Common options of the commands, parsers for their values, and what is asked and told while a command runs."""
 
 # No postponed annotations: typer evaluates those of a base class in the subclass's module.
 
 import math
 import os
 import re
+import signal
+import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
@@ -17,8 +22,11 @@ from typer.models import ArgumentInfo, OptionInfo
 from connectors.errors import BadRef, HubUiError, NotFound, UsageError
 from connectors.ref import Ref, is_bare
 from hub_ui import settings
+from hub_ui.format import size
+from hub_ui.generate.request import Step
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
+from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
@@ -26,6 +34,9 @@ from hub_ui.terminal import Terminal
 
 N = TypeVar("N")
 T = TypeVar("T")
+_MEMORY = re.compile(r"(\d{1,4}(?:\.\d+)?)\s*(?:GB|GiB|G)?", re.IGNORECASE)
+ProgressCallback = Callable[[Progress | Step], None]
+_LARGEST_COUNT = 10_000
 
 
 def argument(metavar: str, help: str) -> ArgumentInfo:
@@ -105,10 +116,10 @@ def try_each(names: Iterable[N], action: Callable[[N], T], terminal: Terminal) -
     return results
 
 
-def print_json_results(results: Sequence[T | HubUiError], to_json: Callable[[T], Any], terminal: Terminal) -> None:
-    """One result is printed as an object, several as a list."""
+def results_json(results: Sequence[T | HubUiError], to_json: Callable[[T], Any]) -> Any:
+    """One result is an object, several are a list."""
     items = [error_json(result) if isinstance(result, HubUiError) else to_json(result) for result in results]
-    terminal.document(items[0] if len(items) == 1 else items)
+    return items[0] if len(items) == 1 else items
 
 
 def worst_exit_code(results: Iterable[object]) -> int:
@@ -135,9 +146,6 @@ def whole_number(least: int, most: int) -> Callable[[str | int], int]:
         return int(text)
 
     return parse
-
-
-_MEMORY = re.compile(r"(\d{1,4}(?:\.\d+)?)\s*(?:GB|GiB|G)?", re.IGNORECASE)
 
 
 def memory_size(text: str | int) -> int:
@@ -222,3 +230,64 @@ def _check_folder(text: str) -> None:
             f"{text} is a folder here. For the repo of that name on Hugging Face write huggingface:{text}; for a file "
             "in the folder name the file."
         )
+
+
+def can_answer(terminal: Terminal) -> bool:
+    """False with --json too, because then a program reads the output."""
+    return not terminal.json and sys.stdin is not None and sys.stdin.isatty()
+
+
+def confirm(question: str, terminal: Terminal) -> bool:
+    terminal.clear_progress()
+    print(f"{question} [y/N] ", end="", file=terminal.err, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def confirm_payment(what: str, terminal: Terminal, *, yes: bool) -> None:
+    """Raises UsageError unless the user agrees or has passed --yes."""
+    if yes:
+        return
+    if not can_answer(terminal):
+        raise UsageError(f"{what} costs money. Add --yes to start it without being asked.")
+    if not confirm("Start it?", terminal):
+        raise UsageError("Not started. Nothing was sent, and nothing is paid.")
+
+
+def progress_callback(terminal: Terminal) -> ProgressCallback:
+    def on_progress(now: Progress | Step) -> None:
+        terminal.progress(describe_progress(now), now.done / now.total if now.total else None)
+
+    return on_progress
+
+
+def describe_progress(now: Progress | Step) -> str:
+    if isinstance(now, Progress):
+        total = f" of {size(now.total, precise=True)}" if now.total else ""
+        return f"Downloading: {size(now.done, precise=True)}{total}"
+    if not now.total:
+        return f"{now.stage}…"
+    # Bytes, shown in larger units.
+    if now.total > _LARGEST_COUNT:
+        return f"{now.stage}: {now.done * 100 // now.total} %"
+    return f"{now.stage}: {now.done} of {now.total}"
+
+
+@contextmanager
+def watch_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Yields `is_cancelled` for threads, which Ctrl-C does not reach. The main thread is interrupted as usual."""
+    pressed = threading.Event()
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        pressed.set()
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    # If the program ignores SIGINT or has its own handler, keep that.
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,17 +1,34 @@
-"""hub-ui search: searches all hubs, or the local catalog."""
+"""hub-ui search, show, inspect and similar: what there is on the hubs, in the catalog and in files."""
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
-from connectors.errors import HubUiError, KeyRequired
+from connectors.errors import HubUiError, KeyRequired, NotFound
 from connectors.query import Query
-from connectors.record import Record
+from connectors.record import Lora, Record, distinct, is_marked
+from connectors.ref import Ref
 from connectors.registry import HUBS
+from connectors.weights.file_type import Layouts
+from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import documents, services, settings
 from hub_ui.commands import options
-from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.commands.options import (
+    JsonOption,
+    argument,
+    flag,
+    option,
+    parse_ref,
+    parse_source,
+    results_json,
+    try_each,
+)
+from hub_ui.format import danger, size
+from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 
@@ -51,10 +68,7 @@ class Search(JsonOption):
             terminal.note(f"{failure.hub}: {failure.message}")
         for sentence in found.notes:
             terminal.note(f"hub-ui: {sentence}")
-        if terminal.json:
-            terminal.document(found.to_json())
-        else:
-            print_rings(found, terminal)
+        terminal.show(found.to_json(), lambda: print_rings(found, terminal))
         if found.corrected:
             terminal.note(f"Did you mean: {found.corrected}")
         hubs = sum(query.may_ask(connector.name) for connector in built.connectors)
@@ -99,3 +113,138 @@ def print_records(records: Sequence[Record], terminal: Terminal) -> None:
     terminal.table(("TITLE", "BY", "BASE MODEL", "KIND", "DOWNLOADS", "REF"), rows)
     for record in records:
         terminal.lines(f"! {record.title}: {sentence}" for sentence in record.conflict_sentences)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(JsonOption):
+    ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
+
+    def run(self, terminal: Terminal) -> int:
+        ref = parse_ref(self.ref)
+        with services.build(settings.from_environment(os.environ)) as built:
+            found = documents.show(built, ref)
+        if found.note:
+            terminal.note(found.note)
+        terminal.show(found.to_json(), lambda: _print_details(found.lora, found.record, terminal))
+        return 0
+
+
+def _print_details(lora: Lora, record: Record, terminal: Terminal) -> None:
+    numbers = (
+        ("rank", record.rank),
+        ("alpha", None if record.alpha is None else f"{record.alpha:g}"),
+        ("weight", record.weight_text),
+    )
+    terminal.facts(
+        [
+            ("title", record.title),
+            ("by", record.creator),
+            ("ref", str(record.ref)),
+            ("address", record.url),
+            ("also at", ", ".join(map(str, record.homes))),
+            ("base model", record.base_model or record.raw_base_model),
+            ("architecture", record.architecture),
+            ("kind", record.kind),
+            ("trigger words", ", ".join(record.trigger_words)),
+            ("strength", " ".join(f"{name} {value}" for name, value in numbers if value)),
+            ("file", f"{record.file.name} {size(record.file.size, precise=True)}" if record.file else None),
+            ("licence", record.license),
+            ("access", record.access),
+            ("content", record.nsfw or "unrated"),
+            ("shows", "a real person" if is_marked(record.claims, "real_person") else None),
+            ("danger", danger(record) or None),
+            ("conflicts", " ".join(record.conflict_sentences)),
+        ]
+    )
+    for version in lora.versions:
+        terminal.line()
+        terminal.line(f"{version.name}  {version.updated_at or ''}  {version.access}  {version.ref}")
+        sizes = [(file.name, size(file.size, precise=True) or "size unknown") for file in version.files]
+        terminal.lines(f"  {name}  {text}" for name, text in sizes)
+    if record.claims:
+        terminal.line()
+    for claim in distinct(record.claims):
+        value = ", ".join(claim.value) if isinstance(claim.value, tuple) else claim.value
+        terminal.line(f"{claim.field} = {value}  ({claim.source}: {claim.where})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspect(JsonOption):
+    files: Annotated[list[str], argument("PATH|URL|REF", "A .safetensors here, at a web address, or on a hub.")]
+
+    def run(self, terminal: Terminal) -> int:
+        layouts = Layouts()
+        with ExitStack() as stack:
+
+            @cache
+            def build() -> Services:
+                """Only for a ref: files on disk need neither the catalog nor the hubs."""
+                return stack.enter_context(services.build(settings.from_environment(os.environ)))
+
+            def inspect(text: str) -> Facts:
+                source = parse_source(text)
+                if isinstance(source, Path):
+                    return inspect_path(source, layouts)
+                return build().lookup.inspect(source) if isinstance(source, Ref) else inspect_url(source)
+
+            results = try_each(self.files, inspect, terminal)
+        found = [(name, r) for name, r in zip(self.files, results, strict=True) if isinstance(r, Facts)]
+        terminal.show(results_json(results, Facts.to_json), lambda: _print_facts(found, terminal))
+        return next((result.exit_code for result in results if isinstance(result, HubUiError)), 0)
+
+
+def _print_facts(found: Sequence[tuple[str, Facts]], terminal: Terminal) -> None:
+    for place, (name, facts) in enumerate(found):
+        if place:
+            terminal.line()
+        terminal.facts([("file", name), *_facts_rows(facts)])
+        terminal.lines(f"! {warning}" for warning in facts.adapter.remarks)
+
+
+def _facts_rows(facts: Facts) -> list[tuple[str, str | None]]:
+    """Names and values; an unknown value is None."""
+    adapter = facts.adapter
+    ranks = ", ".join(f"{rank} in {layers}" for rank, layers in adapter.ranks.items())
+    read = "nothing: known from before"
+    if facts.bytes_read:
+        read = size(facts.bytes_read, precise=True) + (f" in {facts.requests} requests" if facts.requests else "")
+    return [
+        ("is", "a LoRA" if adapter.is_lora else f"no LoRA: {adapter.what}"),
+        ("architecture", adapter.architecture),
+        ("base model", adapter.base_model),
+        ("algorithm", adapter.algorithm),
+        ("format", adapter.format),
+        ("rank", str(adapter.rank) if adapter.rank is not None else None),
+        ("layers by rank", ranks if len(adapter.ranks) > 1 else None),
+        ("alpha", f"{adapter.alpha:g}  ({adapter.alpha_source})" if adapter.alpha is not None else None),
+        ("strength at 1", f"{adapter.scale:g}" if adapter.scale is not None and adapter.is_lora else None),
+        ("text encoder", "changed too" if adapter.text_encoder else None),
+        ("control", "yes: it takes a control image" if adapter.control else None),
+        ("trigger words", ", ".join(adapter.trigger_words)),
+        ("tensors", str(adapter.tensors)),
+        ("size", size(facts.size, precise=True)),
+        ("read", read),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similar(JsonOption):
+    ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
+    limit: Annotated[int, option("N", "The number of results.", options.count)] = 12
+    nsfw: Annotated[
+        str, option("LEVEL", "At most safe (rated so), soft (also what nobody rated), mature or explicit.")
+    ] = "soft"
+
+    def run(self, terminal: Terminal) -> int:
+        ref, level = parse_ref(self.ref), Query.of(nsfw=self.nsfw).nsfw
+        with services.build(settings.from_environment(os.environ)) as built:
+            try:
+                lora = built.catalog.lora(ref)
+            except NotFound:
+                # Its hub tells of it, which enters it into the catalog.
+                lora = built.lookup.get(ref)
+            records = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
+        terminal.show({"results": [r.to_json() for r in records]}, lambda: print_records(records, terminal))
+        if not records:
+            terminal.note("The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.")
+        return 0

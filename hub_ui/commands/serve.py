@@ -1,7 +1,9 @@
-"""hub-ui serve: the app on the real hubs."""
+"""hub-ui serve and demo: the app on the real hubs, or on the local ones without an account, internet or GPU."""
 
 import importlib.util
+import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -12,10 +14,14 @@ from connectors.errors import UsageError
 from hub_ui import services, settings
 from hub_ui.app import serving
 from hub_ui.commands import options
-from hub_ui.commands.hubs import check_port, stop_signals, wait
+from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
 from hub_ui.commands.options import flag, option
-from hub_ui.hosting.snapshot import load_once
+from hub_ui.demo.hubs.folder import Origins
+from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.hosting.catalog import load_once
 from hub_ui.logs import logging_to, read_log_format, read_log_level
+from hub_ui.settings import Settings
+from hub_ui.settings.keys import Keys, KeyStore
 from hub_ui.terminal import Terminal
 
 McpFlag = Annotated[bool, flag("--mcp", "Also an MCP server for agents, at /gradio_api/mcp/ of the app's address.")]
@@ -27,6 +33,10 @@ WorkersOption = Annotated[
         "HOST:PORT", "The cluster that generates in place of this computer (HUB_UI_WORKERS).", settings.check_workers
     ),
 ]
+# Seconds per run on the local Replicate: long enough to see the progress and to cancel.
+_RUN_SECONDS = 4.0
+# The local Replicate needs a key, and accepts any.
+_REPLICATE_KEY = "r8_demo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +64,17 @@ class Serve:
             if snapshot := os.environ.get("HUB_UI_SNAPSHOT"):
                 load_once(Path(snapshot), built.catalog, chosen.home, lambda text: terminal.note(f"hub-ui: {text}"))
             with serving(built, host=host, port=port, open_browser=not hosted, agents=self.mcp) as url:
-                terminal.line(f"hub-ui: {url}  (Ctrl-C stops it)")
-                if self.mcp:
-                    terminal.line(f"MCP: {url}gradio_api/mcp/")
-                terminal.out.flush()
+                print_address("hub-ui", url, terminal, mcp=self.mcp)
                 wait(stop)
                 built.lifecycle.stop(stop.hurry)
         return 0
+
+
+def print_address(name: str, url: str, terminal: Terminal, *, mcp: bool) -> None:
+    terminal.line(f"{name}: {url}  (Ctrl-C stops it)")
+    if mcp:
+        terminal.line(f"MCP: {url}gradio_api/mcp/")
+    terminal.out.flush()
 
 
 def space_port(environ: Mapping[str, str]) -> int:
@@ -79,3 +93,54 @@ def check_mcp(wanted: bool) -> None:
         raise UsageError(
             "--mcp needs Gradio's MCP extra. Install it in hub-ui's folder: .venv/bin/pip install '.[mcp]'"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    port: AppPort = None
+    data: DataFolder = None
+    no_browser: Annotated[bool, flag("--no-browser", "Print the address without opening it.")] = False
+    mcp: McpFlag = False
+    log: LogOption = None
+
+    def run(self, terminal: Terminal) -> int:
+        own = settings.from_environment(os.environ)
+        home = own.home
+        data = hub_data(self.data)
+        check_port("127.0.0.1", self.port)
+        check_mcp(self.mcp)
+        (home / "demo").mkdir(parents=True, exist_ok=True)
+        with (
+            start_log(self.log, terminal),
+            stop_signals() as stop,
+            running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
+            # The hubs use new ports every time, so the cache is valid for one run only.
+            tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
+            services.build(
+                replace(demo_settings(Path(folder), home / "demo" / "loras", hubs), stop_seconds=own.stop_seconds)
+            ) as built,
+            serving(built, port=self.port, open_browser=not self.no_browser, agents=self.mcp) as url,
+        ):
+            print_address("hub-ui demo", url, terminal, mcp=self.mcp)
+            # Now that the page answers, before somebody asks for an image.
+            built.generation.local.prepare()
+            wait(stop)
+            built.lifecycle.stop(stop.hurry)
+            # Gradio enables uvicorn's log, which would report every closed connection.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        return 0
+
+
+def demo_settings(home: Path, library: Path, hubs: Origins) -> Settings:
+    # A demo's keys are of no use elsewhere, so they stay out of the person's keyring.
+    store = KeyStore(home / "keys.json", has_keyring=False)
+    store.put("replicate", _REPLICATE_KEY)
+    return Settings(
+        home=home,
+        library=library,
+        lock=library / "loras.lock",
+        endpoints={"civitai": hubs.civitai, "huggingface": hubs.huggingface, "replicate": hubs.replicate},
+        tokens=Keys({}, store),
+        demo=True,
+        fixed=frozenset({"civitai", "huggingface", "replicate", "proxy", "library", "home"}),
+    )

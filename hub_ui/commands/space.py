@@ -25,12 +25,13 @@ from hub_ui.space.files import (
     ZERO_GPU,
     SpaceContent,
     files_of_lock,
+    pin_requirements,
     preload_lines,
+    read_requirements,
     space_files,
     variables_of,
 )
 from hub_ui.space.push import Pushed, SpaceSettings, find_space, open_api, open_repos, push_space
-from hub_ui.space.requirements import pin_requirements, read_requirements
 from hub_ui.terminal import Terminal
 
 ACTIONS = ("push",)
@@ -78,7 +79,9 @@ class SpaceCommand(JsonOption):
             variables={**variables_of(content), **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
         )
-        _print(push_space(api, self.name, found, files, wanted), files, terminal)
+        pushed = push_space(api, self.name, found, files, wanted)
+        document = {**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))}
+        terminal.show(document, lambda: _print(pushed, files, terminal))
         return 0
 
     def _check(self) -> None:
@@ -166,16 +169,11 @@ def _write(files: Mapping[str, bytes], folder: Path, terminal: Terminal) -> None
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
-    if terminal.json:
-        terminal.document({"folder": str(folder), "files": sorted(files)})
-        return
-    terminal.line(f"{plural(len(files), 'file')} in {folder}, {_bytes(files.values())}. Nothing was pushed.")
+    said = f"{plural(len(files), 'file')} in {folder}, {_bytes(files.values())}. Nothing was pushed."
+    terminal.show({"folder": str(folder), "files": sorted(files)}, lambda: terminal.line(said))
 
 
 def _print(pushed: Pushed, files: Mapping[str, bytes], terminal: Terminal) -> None:
-    if terminal.json:
-        terminal.document({**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))})
-        return
     terminal.line(pushed.url)
     unchanged = not (pushed.created or pushed.commit or pushed.variables or pushed.secrets)
     what = "Nothing has changed" if unchanged else "Made" if pushed.created else "Updated"

@@ -11,8 +11,7 @@ from connectors.replicate.runs import Run
 from connectors.replicate.trainings import Order, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.interaction import confirm_payment, progress_callback
-from hub_ui.commands.options import JsonOption, argument, flag, option
+from hub_ui.commands.options import JsonOption, argument, confirm_payment, flag, option, progress_callback
 from hub_ui.format import size
 from hub_ui.terminal import Terminal
 from hub_ui.training import Trainer, price, training_set
@@ -42,28 +41,23 @@ class Train(JsonOption):
         with services.build(chosen) as built, closing(Trainer(built)) as trainer:
             if self.cancel:
                 run = trainer.cancel(self.cancel)
-                if terminal.json:
-                    terminal.document({"id": run.id, "status": run.status})
-                else:
-                    terminal.line(f"Training {run.id}: {run.status}")
+                said = f"Training {run.id}: {run.status}"
+                terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
                 return 0
             run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
             run, ref = trainer.follow(run, on_progress=progress_callback(terminal))
-        if terminal.json:
-            terms = terms_of(run)
-            terminal.document(
-                {
-                    "id": run.id,
-                    "status": run.status,
-                    "ref": str(ref),
-                    "trigger_word": terms.trigger_word,
-                    "rank": terms.rank,
-                    "steps": terms.steps,
-                    "seconds": run.seconds,
-                }
-            )
-        else:
-            terminal.line(str(ref))
+        terms = terms_of(run)
+        document = {
+            "id": run.id,
+            "status": run.status,
+            "ref": str(ref),
+            "trigger_word": terms.trigger_word,
+            "rank": terms.rank,
+            "steps": terms.steps,
+            "seconds": run.seconds,
+        }
+        terminal.show(document, lambda: terminal.line(str(ref)))
+        if not terminal.json:
             terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
         return 0
 

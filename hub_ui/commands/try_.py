@@ -12,27 +12,40 @@ from typing import Any
 from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import Ref
 from hub_ui import services, settings
-from hub_ui.commands.interaction import can_answer, confirm, confirm_payment, progress_callback, watch_ctrl_c
-from hub_ui.commands.options import parse_lora
+from hub_ui.commands.options import can_answer, confirm, confirm_payment, parse_lora, progress_callback, watch_ctrl_c
 from hub_ui.commands.try_again import TryPlan, plan_again
 from hub_ui.commands.try_options import TryOptions
-from hub_ui.commands.try_plan import print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
-from hub_ui.generate.base_models import download
+from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
-from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.base_models.precision import Quality, precise_label
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.engine import choose_spec
+from hub_ui.generate.memory import available_memory, choose_device, total_memory
+from hub_ui.generate.memory_plan import (
+    CARDS,
+    GIBIBYTE,
+    LEVEL_NAMES,
+    LEVELS,
+    MemoryPlan,
+    plan_memory,
+    usable_memory,
+    usable_ram,
+)
+from hub_ui.generate.quality import plan_on_card
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import resolve_request, substitution_notes
+from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 
 LARGEST_SEED = 2**32
+# Cards in GB, with the base in the precision that it gets there and its plan.
+Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +77,10 @@ class Try(TryOptions):
                 f"{chosen.home / 'pictures'}."
             ) from error
         notes = plan.result_notes(result)
-        if terminal.json:
-            terminal.document(result_json(result, str(out), notes, cells))
-        else:
-            # Before the progress, because a note may be a reason to cancel.
-            _print(result, out, [note for note in notes if note not in plan.notes], self.cells, terminal)
+        # Those of the plan were told before the progress, because a note may be a reason to cancel.
+        new = [note for note in notes if note not in plan.notes]
+        document = result_json(result, str(out), notes, cells)
+        terminal.show(document, lambda: _print_result(result, out, new, self.cells, terminal))
         return 0
 
     def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
@@ -208,7 +220,9 @@ def _write_whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _print(result: GenerationResult, out: Path, notes: Sequence[str], cells: Path | None, terminal: Terminal) -> None:
+def _print_result(
+    result: GenerationResult, out: Path, notes: Sequence[str], cells: Path | None, terminal: Terminal
+) -> None:
     report = result.report
     terminal.line(str(out))
     facts = [
@@ -245,3 +259,89 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
         if fetch is not None and fetch.missing > 0
         else None,
     }
+
+
+def print_plan(
+    spec: PipelineSpec,
+    settings: ResolvedRequest,
+    quality: Quality,
+    memory: int | None,
+    remarks: tuple[str, ...],
+    terminal: Terminal,
+) -> None:
+    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
+    `spec` is in the precision for that one. `remarks` are those on the base, and come before the notes on memory.
+    """
+    if memory is None:
+        device = choose_device(spec)
+        where, dtype, kind = f"this {device.label}", device.dtype, device.kind
+        room = available_memory() if kind == "cpu" else device.free_bytes or 0
+        planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
+    else:
+        where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
+        spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+    planned = replace(planned, notes=(*remarks, *planned.notes))
+    larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
+    head = (
+        f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
+        f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
+    )
+    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
+    taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
+    document = plan_json(spec, where, dtype, room, planned, larger)
+    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, terminal))
+
+
+def _print_memory(head: str, taken: str, planned: MemoryPlan, larger: Larger, terminal: Terminal) -> None:
+    terminal.line(head)
+    terminal.line(taken)
+    for part, needed in planned.parts.items():
+        terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
+    for note in planned.notes:
+        terminal.note(note)
+    for card, other, one in larger:
+        terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
+
+
+def plan_json(
+    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: Larger
+) -> dict[str, Any]:
+    """Sizes are in bytes, but for the cards' in GB as they are sold."""
+    return {
+        "base": spec.label,
+        "device": where,
+        "memory": memory,
+        "precision": spec.precision,
+        "dtype": dtype,
+        "level": planned.level,
+        "tiled": planned.is_tiled,
+        "fits": planned.fits,
+        "peak": planned.peak,
+        "ram": planned.ram,
+        "parts": dict(planned.parts),
+        "notes": list(planned.notes),
+        "larger": [
+            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
+            for card, other, one in larger
+        ],
+    }
+
+
+def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:
+    """The smallest cards that run it in another precision, or faster."""
+    found: Larger = []
+    last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
+    for card in CARDS:
+        if usable_memory(card * GIBIBYTE) <= room:
+            continue
+        memory = card * GIBIBYTE
+        other, one = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+        level = LEVELS.index(one.level)
+        if one.fits and (other.precision != last[0] or level < last[1]):
+            found.append((card, other, one))
+            last = other.precision, level
+    return found
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

@@ -1,6 +1,6 @@
 """From a LoRA on this disk to images that say how they were made.
 
-    request.py           what is asked (GenerationRequest); result.py: images and a report
+    request.py           what is asked (GenerationRequest); result.py: images, and how much of a file takes effect
     comparison.py        which cells are compared, with trigger words in their prompts
     base_models/         which base carries the LoRA, its download and its pipeline
     settings.py          the base's own numbers where none are given, and what can't be generated
@@ -9,14 +9,15 @@
     memory_plan.py       what its parts take, and the level that fits; offload.py: the levels
     loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call of the pipeline
     pipeline_arguments.py what each family of pipelines calls its arguments
-    lora/                LoRA files -> patches on the pipeline's layers; coverage.py: how much of a file takes effect
-    input_images.py      images of the user; image_to_image.py: starting from one
-    control.py           control images; samplers.py: other programs' sampler names -> schedulers
+    lora/                LoRA files -> patches on the pipeline's layers
+    input_images.py      images of the user
+    control.py           control images, and starting from an image
+    samplers.py          other programs' sampler names -> schedulers
     callbacks.py         progress and cancelling at each step; previews.py: rough images; checks.py: NaN, black images
     prompt_weights.py    emphasis and long prompts; prompt_embeddings.py: their embeddings
     compilation.py       the network compiled, while LoRAs are merged
-    host_copy.py         what steps read of the device without a stop
-    prompt_cache.py image_cache.py   what need not be computed twice
+    device_kinds.py      what sets devices apart, and what steps read of one without a stop
+    caches.py            what need not be computed twice
     backend.py           one interface for all places that generate, and the events that come from elsewhere
     replicate.py         the same requests on Replicate, and for how much
     zero_gpu.py          the same requests on ZeroGPU of Hugging Face Spaces

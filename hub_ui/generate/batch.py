@@ -10,18 +10,17 @@ from typing import Any
 from PIL.Image import Image
 
 from connectors.errors import HubUiError, PreviewError
+from hub_ui.generate.caches import PromptCache, PromptRow, effect_key
 from hub_ui.generate.callbacks import ProgressTracker, replace_attribute, watch_steps
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.compilation import compiled_network
-from hub_ui.generate.image_cache import effect_key
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import is_out_of_memory
 from hub_ui.generate.offload import free_parts
 from hub_ui.generate.pipeline_arguments import call_arguments, guiders, output_images
 from hub_ui.generate.previews import LatentPreviews
-from hub_ui.generate.prompt_cache import PromptCache, PromptRow
 from hub_ui.generate.prompt_embeddings import chunk_count, encode_prompts, reads_emphasis
 from hub_ui.generate.prompt_weights import without_weights
 from hub_ui.generate.request import LoraInput

@@ -11,7 +11,7 @@ from PIL.Image import Image
 from connectors.errors import PreviewError
 from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.comparison import Cell
-from hub_ui.generate.host_copy import HostCopy, copy_to_host
+from hub_ui.generate.device_kinds import HostCopy, copy_to_host
 from hub_ui.generate.result import GeneratedImage
 
 _DARKEST = 2

@@ -1,5 +1,6 @@
 """Control images (edges, depth, a pose) and the pipelines that take them.
 
+And image to image: a generation that starts from the user's own image, with noise for a part of the steps.
 OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, which is never downloaded.
 """
 
@@ -40,6 +41,11 @@ _COLOURS = (
 )  # fmt: skip
 
 Joint = tuple[float, float] | None
+# The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
+_EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
+_WEAK = 0.4
+_DEPTH_SIDE, _PATCH = 518, 14
+BASES = "Stable Diffusion 1 and 2, SDXL, Stable Diffusion 3.5, FLUX.1, Chroma, Kolors, Qwen-Image and Z-Image"
 
 
 def find_pose(image: Image.Image, folder: Path) -> tuple[Image.Image, bool]:
@@ -88,12 +94,6 @@ def normalize(image: Image.Image) -> NDArray[np.float64]:
     """A batch of one (1, 3, height, width) in ImageNet's normalization."""
     values = np.asarray(image, dtype=np.float64) / 255
     return np.asarray(((values - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None], dtype=np.float64)
-
-
-# The share of pixels whose contrast counts as an edge's, and what contrast that is at least and at most.
-_EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
-_WEAK = 0.4
-_DEPTH_SIDE, _PATCH = 518, 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,3 +233,31 @@ def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
         "Control",
         f"{spec.label} has no input for a control image here. Choose a base that does, for example flux.1-dev.",
     )
+
+
+def choose_start(
+    pipe: Any, spec: PipelineSpec, request: GenerationRequest, settings: ResolvedRequest, *, control: bool
+) -> ControlImage:
+    """diffusers' pipeline for it, of the same parts. `control`: the active LoRAs need a control image.
+
+    Raises UsageError or PreviewError for what can't start from this image.
+    """
+    if request.image is None:
+        raise UsageError(_("There is no image to start from. Choose one (--image FILE)."))
+    if control:
+        raise UsageError(_("A control LoRA can't start from an image. Leave out the LoRA or the image (--image)."))
+    if family(type(pipe).__name__).edits:
+        raise UsageError(
+            _("{label} edits an image as it is. Give it as the control image (--control FILE).").format(
+                label=spec.label
+            )
+        )
+    if settings.run_steps < 1:
+        raise UsageError(
+            _("A strength of {strength:g} leaves none of {steps} steps. Take more strength or more steps.").format(
+                strength=request.strength, steps=settings.steps
+            )
+        )
+    starting = sibling_pipeline(pipe, "Img2Img", f"{spec.label} can't start from an image here. These can: {BASES}.")
+    start, notes = fit_image(request.image, "image to start from", settings.width, settings.height)
+    return ControlImage(pipe=starting, start=start, notes=tuple(notes))

@@ -1,7 +1,16 @@
-"""What sets torch's kinds of devices apart for this program. Nothing else compares their names."""
+"""What sets torch's kinds of devices apart for this program, and copies on the host that a device does not stop for.
+
+Nothing else compares their names.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,3 +52,37 @@ KINDS: Mapping[str, DeviceKind] = {
 def kind_of(device: str) -> DeviceKind:
     """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
     return KINDS.get(device.partition(":")[0], CPU)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostCopy:
+    """`event` is recorded behind the copy on the device's stream; None where the values are there already."""
+
+    values: Tensor
+    event: Any = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether reading it would not wait for the device."""
+        return self.event is None or bool(self.event.query())
+
+    def read(self) -> Tensor:
+        """The values, once the device has come to them."""
+        if self.event is not None:
+            self.event.synchronize()
+        return self.values
+
+
+def copy_to_host(tensor: Tensor) -> HostCopy:
+    """On CUDA the copy is queued behind the work that makes the tensor; elsewhere it waits for it."""
+    import torch
+
+    if not kind_of(tensor.device.type).pins:
+        return HostCopy(values=tensor.detach().to("cpu", copy=True))
+    # Only into pinned memory can the device copy by itself.
+    values = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    values.copy_(tensor.detach(), non_blocking=True)
+    make_event: Any = torch.cuda.Event  # untyped
+    event = make_event()
+    event.record(torch.cuda.current_stream(tensor.device))
+    return HostCopy(values=values, event=event)

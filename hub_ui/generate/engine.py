@@ -23,11 +23,12 @@ from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.batch import Call
+from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.callbacks import Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.compilation import check_compiler
-from hub_ui.generate.control import ControlImage, choose_control
+from hub_ui.generate.control import ControlImage, choose_control, choose_start
 from hub_ui.generate.estimate import (
     Estimate,
     Timing,
@@ -38,8 +39,6 @@ from hub_ui.generate.estimate import (
     spill_note,
     timing_key,
 )
-from hub_ui.generate.image_cache import ImageCache, effect_key
-from hub_ui.generate.image_to_image import choose_start
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch, check_halves

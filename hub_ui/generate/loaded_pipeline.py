@@ -14,6 +14,7 @@ from hub_ui.generate.batch import (
     plan_calls,
     rows_of_a_call,
 )
+from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.callbacks import ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
@@ -32,7 +33,6 @@ from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
-from hub_ui.generate.prompt_cache import PromptCache
 from hub_ui.generate.prompt_embeddings import chunk_count
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage

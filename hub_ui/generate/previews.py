@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL.Image import Image, Resampling, fromarray
 
-from hub_ui.generate.host_copy import HostCopy, copy_to_host
+from hub_ui.generate.device_kinds import HostCopy, copy_to_host
 from hub_ui.generate.settings import ResolvedRequest
 
 _LARGEST = 256

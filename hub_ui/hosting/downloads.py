@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
 
 from cachetools import LRUCache
@@ -12,6 +12,8 @@ from cachetools import LRUCache
 from connectors.claims.resolve import record_of
 from connectors.connector import Download, HttpDownload
 from connectors.errors import HubUiError, NetworkError, RateLimited, UsageError
+from connectors.http.adapter import file_http
+from connectors.http.ranges import Range, RangedSource
 from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
@@ -22,6 +24,7 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.quotas import Quotas
 from hub_ui.hosting.session_library import SessionEntry, SessionLibraries
 from hub_ui.i18n import _
+from hub_ui.library.download.hasher import check_start
 from hub_ui.library.file_names import target
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
@@ -210,3 +213,51 @@ def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
         weight=record.weight,
         license=record.license,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A weight file on its way through the page to the visitor who asks for it, with that visitor's right.
+
+    `path` is a file on this disk; without one, `chunks` are the bytes as the hub sends them."""
+
+    name: str
+    size: int | None
+    path: Path | None = None
+    chunks: Iterator[bytes] = field(default_factory=lambda: iter(()))
+
+
+def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
+    """Counts its bytes. Raises the hub's refusal, or LimitReached, before the first one."""
+    entry, found, right = downloads.locate(ref)
+    name = PurePosixPath(entry.file).name
+    path = downloads.cache.find(entry.sha256, shared=is_shared(right)) if entry.sha256 else None
+    if path is None and found.in_tar:
+        # Only the file within is wanted, and where it lies shows when the tar is read.
+        fetched = downloads.cache.fetch(found, shared=is_shared(right))
+        path = downloads.cache.find(fetched.sha256, shared=is_shared(right))
+    if path is not None:
+        size = path.stat().st_size
+        downloads.quotas.spend("bytes", size)
+        return Delivery(name=name, size=size, path=path)
+    with refusals_for_visitors(ref.hub), ExitStack() as undo:
+        source = RangedSource.of(found)
+        answer = source.open(undo.enter_context(file_http(retry_reads=False)), Range(whole=True))
+        undo.callback(answer.response.close)
+        told = answer.total if answer.total is not None else found.size
+        size = downloads.cache.largest if told is None else told
+        downloads.cache.check_size(size)
+        downloads.quotas.spend("bytes", size)
+        chunks = source.chunks(answer, most=downloads.cache.largest)
+        head = b""
+        while len(head) < 9 and (more := next(chunks, b"")):
+            head += more
+        # A web page in place of the file is no download.
+        check_start(head)
+        return Delivery(name=name, size=answer.total, chunks=_send(head, chunks, undo.pop_all()))
+
+
+def _send(head: bytes, chunks: Iterator[bytes], open_: ExitStack) -> Iterator[bytes]:
+    with open_:
+        yield head
+        yield from chunks

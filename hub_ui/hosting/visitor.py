@@ -93,7 +93,7 @@ class Visitor:
     """One person. `keys` are their own, and count for their requests only; never in `repr`, a log or a file.
 
     `account` is the name with which they have signed in to Hugging Face, whose key is then among `keys`, where they
-    `can_sign_in`. `address` is that of their last request's network, empty where nothing tells it (see address.py).
+    `can_sign_in`. `address` is that of their last request's network, empty if nothing tells it (see web/visitors.py).
     Who is not `known` has brought no cookie of ours.
     """
 
@@ -166,7 +166,7 @@ class Visitors:
     def find(self, cookie: str, address: str = "", peer: str = "") -> Visitor:
         """The same, but a new one is not kept: who brings no cookie is mostly a program, and new with each request.
 
-        `address` is theirs, if something tells it (see address.py). Programs without one count by their `peer`.
+        `address` is theirs, if something tells it (see web/visitors.py). Programs without one count by their `peer`.
         """
         with self._lock:
             known = self._with_keys.get(cookie) or self._visitors.get(cookie)

@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,8 @@ from typing import Any
 from connectors.errors import BadRef, UsageError
 from connectors.ref import Ref
 from hub_ui.database import LazyDatabase, transaction
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
 
 _LABEL = "file of notes and favourites"
 LONGEST_NOTE = 4_000
@@ -25,6 +27,8 @@ LONGEST_WORD = 300
 MOST_WORDS = 50
 LONGEST_BASE = 100
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
+# What stands in the lock file, too.
+VALUES = ("trigger_words", "weight", "base_model")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +113,7 @@ class Annotations:
         return self.get(ref)
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
-        """Changes all of them or none. Returns them as they were, which `put` brings back."""
+        """Changes all of them or none. Returns them as they were."""
         with self._lock, self._database.errors_as_messages():
             connection = self._database.connect()
             with transaction(connection):
@@ -125,16 +129,43 @@ class Annotations:
             self._known = self._known[0], MappingProxyType(known)
         return tuple(before)
 
-    def put(self, annotations: Iterable[Annotation]) -> None:
-        """These in place of what was said of the same LoRAs."""
-        given = {annotation.ref.lora: annotation for annotation in annotations}
-        self.edit(given, lambda annotation: given[annotation.ref])
-
     def _read(self, connection: sqlite3.Connection) -> Mapping[Ref, Annotation]:
         [(version,)] = connection.execute("PRAGMA data_version")
         if self._known[0] != version:
             self._known = version, MappingProxyType(_rows(connection))
         return self._known[1]
+
+
+class OwnValues:
+    """They take effect: Try, exports and sidecars read the lock file, so each change of a value is written there too.
+
+    `own_entry` makes an entry with the values of the person where they have changed (see Lookup.own_entry).
+    """
+
+    def __init__(
+        self, annotations: Annotations, library: Library, own_entry: Callable[[Entry, Collection[str]], Entry]
+    ) -> None:
+        self._annotations = annotations
+        self._library = library
+        self._own_entry = own_entry
+
+    def change(self, ref: Ref, **changes: Any) -> Annotation:
+        """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
+        self.edit([ref], lambda annotation: replace(annotation, **changes))
+        return self._annotations.get(ref)
+
+    def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
+        """All of them or none. Returns them as they were."""
+        before = self._annotations.edit(refs, change)
+        now = self._annotations.all()
+        changed: dict[Ref, list[str]] = {}
+        for old in before:
+            new = now.get(old.ref) or Annotation(ref=old.ref)
+            changed[old.ref] = [name for name in VALUES if getattr(old, name) != getattr(new, name)]
+        if any(changed.values()):
+            entries = [entry for entry in self._library.entries() if changed.get(entry.ref.lora)]
+            self._library.change(self._own_entry(entry, changed[entry.ref.lora]) for entry in entries)
+        return before
 
 
 def normalize(annotation: Annotation) -> Annotation:

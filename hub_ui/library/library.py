@@ -18,7 +18,6 @@ from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
 from hub_ui.library import lockfile
 from hub_ui.library.disk import (
-    FULL,
     Fetched,
     disk_errors_as_messages,
     drop_empty,
@@ -135,32 +134,6 @@ class Library:
         """How many bytes of a ref an unfinished pull has left for the next one."""
         state = read_state(self._state(ref))
         return sum(stop - start for start, stop in state.spans) if state else 0
-
-    @disk_errors_as_messages()
-    def remove(self, ref: Ref, *, keep_file: bool = False) -> Entry:
-        """Takes the entry out of the lock file, then the file off the disk unless it is to be kept."""
-        if not self.holds(ref):
-            raise NotFound(
-                f"{ref} is not in the library, so there is nothing to remove. {self.lock.name} lists what is.",
-                hub=ref.hub,
-            )
-        entry = self.entry(ref)
-        path = self.path(entry)
-        with self._alone(str(entry.ref), Meter()):
-            with self._alone(_LOCK_FILE, Meter()):
-                others = [other for other in self.entries() if other.ref != entry.ref]
-                try:
-                    self._write(others)
-                except OSError as error:
-                    if keep_file or error.errno not in FULL:
-                        raise
-                    # On a full disk, deleting the file makes room for the lock file.
-                    path.unlink(missing_ok=True)
-                    self._write(others)
-            if not keep_file:
-                path.unlink(missing_ok=True)
-                drop_empty(path.parent, self.folder)
-        return entry
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[Iterable[Entry]], None]]:

@@ -90,8 +90,8 @@ class OwnFiles:
             self.discard(entry.ref)
 
     def _forget(self, entry: Entry) -> None:
-        with suppress(NotFound):
-            self._waiting.remove(entry.ref, keep_file=True)
+        with self._waiting.writer() as write:
+            write(other for other in self._waiting.entries() if other.ref != entry.ref)
         drop_empty(self._library.path(entry).parent, self._library.folder / FOLDER)
 
     def _free(self, place: str, ref: Ref) -> str:

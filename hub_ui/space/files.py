@@ -1,13 +1,21 @@
-"""The files of a Space's repo. A Space starts `app.py`; hub-ui itself lies beside it, since it is on no index."""
+"""The files of a Space's repo. A Space starts `app.py`; hub-ui itself lies beside it, since it is on no index.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+requirements.txt is what the installed hub-ui needs, at the versions that are installed beside it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import connectors
 import hub_ui
+from connectors.errors import UsageError
 from hub_ui.library.lockfile import Entry
 
 APP = "app.py"
@@ -58,6 +66,12 @@ Search LoRAs on Hugging Face, CivitAI and Replicate in one list, and try them he
 
 `hub-ui space push` writes this repo: a change made here is lost with the next push.
 """
+# Of ZeroGPU, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
+ZERO_GPU_TORCH = ("2.11.0", "2.10.0", "2.9.1", "2.8.0")
+# Each torch has a torchvision of its own, which pip finds; and ZeroGPU has its own version of spaces.
+_NEVER_PINNED = ("torchvision", "spaces")
+# Beside what every page needs: sign-in, and the GPU of ZeroGPU. Spaces has both at hand.
+_OF_SPACES = ("gradio[oauth]", "spaces")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,3 +159,47 @@ def variables_of(content: SpaceContent) -> Mapping[str, str]:
     """What hub-ui reads where it is hosted: which files lie beside it."""
     named = {"HUB_UI_SHARED_LOCK": (LOCK, content.lock), "HUB_UI_SNAPSHOT": (SNAPSHOT, content.snapshot)}
     return {name: path for name, (path, data) in named.items() if data is not None}
+
+
+def read_requirements(extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
+    """What the installed hub-ui declares for this Python. Raises UsageError in a checkout that is not installed."""
+    try:
+        declared = [Requirement(line) for line in requires("hub-ui") or ()]
+    except PackageNotFoundError as error:
+        raise UsageError(
+            "hub-ui is not installed here, so what it requires is not known. Install it: pip install ."
+        ) from error
+    chosen = ("", *extras)
+    return tuple(
+        each
+        for each in declared
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in chosen)
+    )
+
+
+def version_here(name: str) -> str | None:
+    """Without a part such as "+cpu", which no index has."""
+    try:
+        return Version(version(name)).public
+    except PackageNotFoundError:
+        return None
+
+
+def pin_requirements(
+    declared: Sequence[Requirement],
+    *,
+    zero_gpu: bool,
+    installed: Callable[[str], str | None] = version_here,
+) -> tuple[str, ...]:
+    """Lines of requirements.txt, sorted. What is not installed here stays a range."""
+    lines: dict[str, str] = {}
+    for each in (*declared, *map(Requirement, _OF_SPACES)):
+        name = str(canonicalize_name(each.name))
+        pinned = installed(name)
+        if name == "torch" and zero_gpu and pinned not in ZERO_GPU_TORCH:
+            pinned = next((one for one in ZERO_GPU_TORCH if each.specifier.contains(one)), None)
+        before = Requirement(lines[name]).extras if name in lines else set()
+        extras = f"[{','.join(sorted(before | each.extras))}]" if before | each.extras else ""
+        rest = str(each.specifier) if pinned is None or name in _NEVER_PINNED else f"=={pinned}"
+        lines[name] = f"{name}{extras}{rest}"
+    return tuple(lines[name] for name in sorted(lines))

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from connectors.errors import HubUiError, UsageError
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _
-from hub_ui.policy import WebLimits
+from hub_ui.settings.policy import WebLimits
 from hub_ui.web.requests import Refused, RequestMiddleware, path_of, read_body, replay
 
 # An answer that nobody has read counts for so long.

@@ -25,11 +25,11 @@ from gradio import queueing, utils
 from gradio.context import LocalContext
 from starlette.requests import Request
 
-from hub_ui.hosting.address import read_address, read_visitor
 from hub_ui.hosting.visitor import Visitors, use_visitor
 from hub_ui.i18n import use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, use_request_id
+from hub_ui.web.visitors import read_address, read_visitor
 
 # A queued event costs memory.
 MOST_WAITING = 2000

@@ -12,20 +12,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
 from hub_ui.jobs.jobs import Jobs
-from hub_ui.library_checks import LibraryChecks
+from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import HeaderReader
 from hub_ui.web.browse.parts import BrowseParts
 from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
-from hub_ui.web.glossary.routes import GlossaryRoutes
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.layout.routes import LayoutRoutes
+from hub_ui.web.layout.routes import GlossaryRoutes, LayoutRoutes
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
@@ -54,7 +53,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     reader = HeaderReader(services=services)
     closing.callback(reader.close)
     drawer = DrawerParts(services=services)
-    library_parts = LibraryParts(services=services, render=render, checks=LibraryChecks(services))
+    library_parts = LibraryParts(services=services, render=render, checks=build_checks(services))
     library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     images = GeneratedImages(folder=folder)
@@ -107,3 +106,13 @@ def image_routes(services: Services, render: Renderer, images: GeneratedImages, 
     local_images = LocalImages(links=render.links)
     closing.callback(local_images.close)
     return [*hub_images.routes(), local_images.route(), images.route()]
+
+
+def build_checks(services: Services) -> LibraryChecks:
+    return LibraryChecks(
+        library=services.library,
+        catalog=services.catalog,
+        lookup=services.lookup,
+        downloads=services.downloads,
+        update_rules=services.update_rules,
+    )

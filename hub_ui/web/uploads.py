@@ -28,7 +28,7 @@ from connectors.errors import HubUiError, NotFound, UsageError
 from hub_ui import format
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.policy import WebLimits
+from hub_ui.settings.policy import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, PRIVATE, TooLarge, open_image
 from hub_ui.web.layout.pages import Pages, is_part, page_address
 from hub_ui.web.requests import TOO_LARGE, Refused

@@ -18,7 +18,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import N_, _
-from hub_ui.library_search import Sort as LibrarySort
+from hub_ui.library.search import Sort as LibrarySort
 
 Value = TypeVar("Value")
 Place = Literal["local", "replicate"]

@@ -18,13 +18,13 @@ from connectors.weights import lora_facts
 from connectors.weights.file_type import structure_of
 from connectors.weights.header import Header, Tensor
 from connectors.weights.key_formats import Part, sort
-from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable
 from hub_ui.generate.lora.key_mapping import knows, map_keys
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.modules import HALF, KeyMapping, Layer, MappedLayer, Shape, layers_of, matrix
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Unfit, configs_of, patches
+from hub_ui.generate.result import Missed
 from tests.accuracy.real_models import architecture_of, parts, shapes_of, sizes_of
 
 if TYPE_CHECKING:

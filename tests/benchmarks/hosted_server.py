@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.hosting.limits import Limits
 

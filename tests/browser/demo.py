@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.ref import HubName
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints, running_hubs

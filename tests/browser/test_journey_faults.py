@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import places
 from tests.browser.demo import Demo, whole_demo

@@ -18,6 +18,12 @@ ROBOT, DIAL = "civitai:900103", "civitai:122431"
 PHONE = {"width": 390, "height": 844}
 
 
+def remove_all(demo: Demo) -> None:
+    """For good: nothing is left to be undone."""
+    demo.services.changes.remove(demo.services.library.entries())
+    demo.services.changes.empty()
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with whole_demo(tmp_path_factory.mktemp("library")) as running:
@@ -33,7 +39,7 @@ def demo(whole: Demo) -> Iterator[Demo]:
     yield whole
     for entry in whole.services.library.entries():
         whole.services.annotations.change(entry.ref, note="", tags=(), favorite=False)
-        whole.services.library.remove(entry.ref)
+    remove_all(whole)
 
 
 def test_a_lora_is_found_opened_noted_and_removed(demo: Demo, page: Page) -> None:
@@ -90,8 +96,7 @@ def test_a_check_is_painted_while_it_runs_and_ends(demo: Demo, page: Page) -> No
 
 
 def test_from_the_panel_through_the_drawer_into_the_library(demo: Demo, page: Page) -> None:
-    for entry in demo.services.library.entries():
-        demo.services.library.remove(entry.ref)
+    remove_all(demo)
     page.goto(f"{demo.url}?open={ROBOT}")
     page.locator("#panel").get_by_role("button", name="Download").click()
     expect(page.locator("#panel").get_by_role("button", name="In library")).to_be_visible()

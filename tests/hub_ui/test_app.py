@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub_ui import app, services
-from hub_ui.app import ENDED, App, build_app, finish_work
+from hub_ui.app import ENDED, App, build_app, finish_work, limit_arenas
 from hub_ui.jobs.jobs import JobSubject
 from hub_ui.settings import from_environment
 from tests.hub_ui.web.raw import served
@@ -66,3 +67,7 @@ def test_a_page_that_follows_a_job_hears_it_too(tmp_path: Path, monkeypatch: pyt
     with served(tmp_path, stop_seconds=0) as page:
         following = page.get(f"jobs/{made[0].jobs.start(JobSubject(), work)}", stream=True)
     assert ENDED in following.text
+
+
+def test_arenas_are_limited_where_glibc_has_them() -> None:
+    assert limit_arenas() is (platform.libc_ver()[0] == "glibc")

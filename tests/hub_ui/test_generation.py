@@ -10,7 +10,7 @@ import pytest
 
 from connectors.errors import UsageError
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import base_by_id

@@ -42,6 +42,6 @@ def test_numbers_of_english() -> None:
 
 
 def test_the_command_line_loads_no_babel() -> None:
-    script = "import sys, hub_ui.cli, hub_ui.format, hub_ui.policy; print('babel' in sys.modules)"
+    script = "import sys, hub_ui.cli, hub_ui.format, hub_ui.settings.policy; print('babel' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -82,6 +82,14 @@ def test_a_document_is_ascii_and_holds_everything() -> None:
     assert json.loads(written(t.out)) == {"title": "\x1b[31m水\u202e\ud800"}
 
 
+def test_programs_are_shown_the_document_and_people_the_text() -> None:
+    for_programs, for_people = terminal(as_json=True), terminal()
+    for_programs.show({"freed": 7}, lambda: for_programs.line("7 bytes freed."))
+    for_people.show({"freed": 7}, lambda: for_people.line("7 bytes freed."))
+    assert json.loads(written(for_programs.out)) == {"freed": 7}
+    assert written(for_people.out) == "7 bytes freed.\n"
+
+
 def test_an_error_is_told_to_people_and_as_json_to_programs() -> None:
     t = terminal(as_json=True)
     t.error(Gated("Ask its author on the hub's page.", hub="huggingface"))

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.key_maps.stable_diffusion import is_numbered, plain, targets_by_number
 from hub_ui.generate.lora.module_names import Names, by_head, flat
 from hub_ui.generate.lora.modules import (
@@ -20,6 +19,7 @@ from hub_ui.generate.lora.modules import (
     matrix,
     size_of,
 )
+from hub_ui.generate.result import Missed
 
 # What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
 _WRAPPERS = re.compile(

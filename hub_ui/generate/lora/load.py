@@ -18,7 +18,6 @@ from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
 from connectors.weights.header import Header
-from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
@@ -26,6 +25,7 @@ from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
 from hub_ui.generate.request import LoraInput
+from hub_ui.generate.result import Missed
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:

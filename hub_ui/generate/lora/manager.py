@@ -1,4 +1,4 @@
-"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge_rule.py."""
+"""The LoRAs of a loaded pipeline. Patches are added while modules run, or merged into weights: see merge.py."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from connectors.errors import DoesNotFit
-from hub_ui.generate.coverage import Coverage
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input
-from hub_ui.generate.lora.merge import Originals, expand_input
-from hub_ui.generate.lora.merge_rule import MergeRule, ModuleChange
+from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals, expand_input
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
@@ -25,6 +23,7 @@ from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_f
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
 from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
+from hub_ui.generate.result import Coverage
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:

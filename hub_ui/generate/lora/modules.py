@@ -9,9 +9,9 @@ from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
 from connectors.weights.key_formats import Part, sort
-from hub_ui.generate.coverage import Missed
 from hub_ui.generate.lora.algorithms import formula_of
-from hub_ui.generate.lora.precision import logical_shape
+from hub_ui.generate.lora.parameters import logical_shape
+from hub_ui.generate.result import Missed
 
 if TYPE_CHECKING:
     from torch import nn

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_ui.generate.lora.algorithms import cut, delta_of, dora_epsilon, is_peft, kronecker_factors, over_inputs
 from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
-from hub_ui.generate.lora.parameters import ParamHandle
+from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
 from hub_ui.generate.lora.patch import WeightPatch
-from hub_ui.generate.lora.precision import compute_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

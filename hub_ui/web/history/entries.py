@@ -1,6 +1,9 @@
-"""The history as the page shows it, grouped by request, and the view with the settings of a result."""
+"""The history as the page shows it, grouped by request, and the view with the settings of a result.
 
-from collections.abc import Iterable, Sequence
+What an image was made with, in words, and what differs between two.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from hub_ui import format
+from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.comparison import ComparisonKind
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
@@ -111,3 +115,30 @@ def view_of(image: Provenance) -> View:
     )
     stack = tuple(StackedLora(ref=str(lora.ref), weight=weight) for lora, weight in loras)
     return View(page="try", stack=stack, settings=settings)
+
+
+SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
+    (N_("Prompt"), lambda image: image.prompt),
+    (N_("Negative prompt"), lambda image: image.negative),
+    (N_("Seed"), lambda image: str(image.seed)),
+    (N_("Steps"), lambda image: str(image.steps)),
+    (N_("Guidance"), lambda image: f"{image.guidance:g}"),
+    (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),
+    (N_("Size"), lambda image: f"{image.width} × {image.height}"),
+    (N_("Base"), lambda image: image.report.base if image.report else image.base or ""),
+    (N_("Precision"), lambda image: precision_name(image.report.precision) if image.report else ""),
+    (N_("Device"), lambda image: image.report.device if image.report else ""),
+)
+
+
+def differences(left: Provenance, right: Provenance) -> Iterator[tuple[str, str, str]]:
+    """Settings with the values of both. The weights of their LoRAs come first."""
+    titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
+    for ref, title in titles.items():
+        weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
+        if weights[0] != weights[1]:
+            name = _("Weight of {title}").format(title=title)
+            yield name, f"{weights[0]:g}", f"{weights[1]:g}"
+    for name, value in SETTINGS:
+        if value(left) != value(right):
+            yield _(name), value(left) or "–", value(right) or "–"

@@ -14,9 +14,9 @@ from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE
 from hub_ui.web.history import entries
+from hub_ui.web.history.entries import differences
 from hub_ui.web.images import SAFE
 from hub_ui.web.layout.pages import Pages, Preview, is_part
-from hub_ui.web.try_page.compare import differences
 from hub_ui.web.view import View
 
 Id = Annotated[str, Query(max_length=40)]

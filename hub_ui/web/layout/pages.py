@@ -18,7 +18,6 @@ from starlette.types import Scope
 
 from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
 from connectors.ref import HubName
-from hub_ui.hosting.address import cookie_of
 from hub_ui.i18n import N_, _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
@@ -27,6 +26,7 @@ from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
 from hub_ui.web.view import PageName, View
+from hub_ui.web.visitors import cookie_of
 
 STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.

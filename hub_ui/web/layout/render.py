@@ -12,9 +12,8 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from connectors.image_urls import Media, with_width
 from connectors.ref import Ref
-from connectors.registry import HUBS, origin_label
+from connectors.registry import HUBS, Media, origin_label, with_width
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
 from hub_ui.web.glossary.glossary import TERMS

@@ -1,4 +1,4 @@
-"""The addresses that belong to no room: the hubs' menu, and About."""
+"""The addresses that belong to no room: the hubs' menu, About, and the glossary."""
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -63,3 +63,19 @@ def program_version() -> str:
         return version("hub-ui")
     except PackageNotFoundError:
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlossaryRoutes:
+    pages: Pages
+
+    def router(self) -> APIRouter:
+        router = self.pages.router()
+
+        @router.get("/glossary")
+        def show(request: Request) -> Response:
+            view = own_view("glossary", request.url.query)
+            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
+            return self.pages.whole(request, "glossary/page", view, preview=preview)
+
+        return router

@@ -10,16 +10,15 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
-from hub_ui.library.annotations import Annotation
+from hub_ui.library.annotations import VALUES, Annotation
 from hub_ui.library.changes import Outcome
+from hub_ui.library.checks import LibraryChecks, check_kind, count_text
 from hub_ui.library.collections import Collection
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
+from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.library.pairs import with_halves
-from hub_ui.library.update_rules import UpdateRule, parse_rule, rule_for
-from hub_ui.library_checks import LibraryChecks, check_kind, count_text
-from hub_ui.library_values import VALUES
 from hub_ui.services import Services
 from hub_ui.web.library import rows
 from hub_ui.web.view import MOST_LORAS, View

@@ -8,13 +8,14 @@ from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound
 from connectors.record import Record
 from connectors.ref import Ref
-from hub_ui import format, library_search
+from hub_ui import format
 from hub_ui.i18n import _
+from hub_ui.library import search
 from hub_ui.library.annotations import LONGEST_NOTE
+from hub_ui.library.checks import LibraryChecks
+from hub_ui.library.index import LibraryRow
 from hub_ui.library.pairs import may_be_half
-from hub_ui.library_checks import LibraryChecks
-from hub_ui.library_index import LibraryRow
-from hub_ui.library_search import SORTS
+from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.header_reader import with_header_facts
@@ -52,7 +53,7 @@ class LibraryParts:
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
 
         def toggle(facet: str, value: str) -> str:
-            return self.address(view, text=library_search.toggle(found.asked, facet, value).text)
+            return self.address(view, text=search.toggle(found.asked, facet, value).text)
 
         return {
             "view": view,
@@ -67,7 +68,7 @@ class LibraryParts:
             "first": number * PAGE_SIZE + 1,
             "last": last,
             "problem": found.problem,
-            "chips": [(chip, self.address(view, text=chip.rest)) for chip in library_search.chips(found.asked)],
+            "chips": [(chip, self.address(view, text=chip.rest)) for chip in search.chips(found.asked)],
             "groups": rows.groups(found.asked, found.found),
             "toggle": toggle,
             "look_address": lambda **changes: self.address(view, **changes),

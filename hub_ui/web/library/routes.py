@@ -17,8 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui.i18n import _
+from hub_ui.library.checks import count_text
 from hub_ui.library.disk import reveal
-from hub_ui.library_checks import count_text
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
 from hub_ui.web.library import acts, own_file

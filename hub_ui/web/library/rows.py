@@ -9,14 +9,15 @@ from connectors.errors import BadQuery, NotFound
 from connectors.record import Kind, Record
 from connectors.ref import LOCAL, Ref
 from connectors.registry import HUBS, origin_label
-from hub_ui import format, library_search
+from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
+from hub_ui.library import search
+from hub_ui.library.checks import CheckResults, file_count
+from hub_ui.library.index import LibraryRow
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus
 from hub_ui.library.pairs import may_be_half, pair_up
-from hub_ui.library_checks import CheckResults, file_count
-from hub_ui.library_index import LibraryRow
-from hub_ui.library_search import MARKS, NEVER_USED, Found, LibraryQuery
+from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import Counts, Group
 from hub_ui.web.view import LibraryView
@@ -43,9 +44,9 @@ class Listing:
 def find(services: Services, look: LibraryView, results: CheckResults) -> Listing:
     problem = ""
     try:
-        asked = library_search.parse(look.text)
+        asked = search.parse(look.text)
     except BadQuery as error:
-        asked, problem = library_search.parse(look.text, is_strict=False), error.message
+        asked, problem = search.parse(look.text, is_strict=False), error.message
     # It is read only where it counts: the history is on the disk.
     used = services.uses.times() if look.sort == "used" else NEVER_USED
     found = services.library_search.find(asked, sort=look.sort, outdated=results.updates, used=used)

@@ -3,17 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.account import account_name
 from connectors.errors import HubUiError, KeyRequired, UsageError
-from connectors.http.session import Endpoint
+from connectors.http.session import Endpoint, account_name
 from connectors.registry import HUBS, Hub, HubName
-from hub_ui import saved_settings
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.keys import KeyPlace, check_key, key_place, require_keys
-from hub_ui.saved_settings import SavedSettings, hide_password
 from hub_ui.services import Services
-from hub_ui.settings import Settings
+from hub_ui.settings import Settings, saved_settings
+from hub_ui.settings.keys import KeyPlace, check_key, key_place, require_keys
+from hub_ui.settings.saved_settings import SavedSettings, hide_password
 
 KEY_PLACES: dict[KeyPlace | None, str] = {
     None: N_("none"),

@@ -12,12 +12,12 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.query import Query
-from hub_ui import saved_settings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
-from hub_ui.saved_settings import SavedSettings
+from hub_ui.settings import saved_settings
+from hub_ui.settings.saved_settings import SavedSettings
 from hub_ui.web.browse.facets import NSFW_WORDS
 from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, THEMES, Pages, Preview, is_part, keep_choice, own_view
 from hub_ui.web.settings.parts import KeyAct, change_key, hub_keys, setting_values

@@ -19,7 +19,7 @@ from connectors.replicate.runs import MOST_UPLOADED
 from connectors.replicate.trainings import Order
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs, Stopped
-from hub_ui.policy import REFUSALS
+from hub_ui.settings.policy import REFUSALS
 from hub_ui.training import Trainer, price
 from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
 from hub_ui.web.train.trainings import CANCELLED, NOT_FOLLOWED, Trainings, TrainingUploads

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hub_ui.generate.comparison import ComparisonKind
-from hub_ui.generate.coverage import Missed
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.result import Missed
 
 
 @dataclass(frozen=True, kw_only=True)

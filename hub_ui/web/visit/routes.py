@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from connectors.ref import Ref
-from hub_ui.hosting.delivery import Delivery, deliver
-from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, VisitorDownloads
+from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
-from hub_ui.library_index import base_label
+from hub_ui.library.index import base_label
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address
 from hub_ui.web.view import LONGEST_ADDRESS, View
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,7 +17,9 @@ from connectors.errors import (
     RegionBlocked,
 )
 from connectors.http import session as session_module
-from connectors.http.session import Endpoint, Session
+from connectors.http.session import Endpoint, Session, account_name
+from connectors.registry import HUBS
+from hub_ui.demo.hubs.server import running_hubs
 from tests.connectors.serving import Answer, Asked, Hub, said
 
 
@@ -221,3 +224,30 @@ def test_a_key_that_is_refused_is_told_with_its_variable_and_where_to_get_anothe
     server.answers["/x"] = Answer(status=401)
     with pytest.raises(KeyRequired, match=r"Add a key \([A-Z_]+_TOKEN, from [a-z.]+/[a-z/-]+\), or check the one"):
         _session(server).json("/x")
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Each hub accepts one key."""
+    data = tmp_path_factory.mktemp("data")
+    keys = '{"tokens": {"huggingface": ["good"], "civitai": ["good"], "replicate": ["good"]}}'
+    (data / "access.json").write_text(keys)
+    with running_hubs(data) as hubs:
+        yield {"huggingface": hubs.huggingface, "civitai": hubs.civitai, "replicate": hubs.replicate}
+
+
+@pytest.mark.parametrize("hub", list(HUBS))
+def test_a_hub_says_whose_key_it_is(urls: dict[str, str], hub: str) -> None:
+    assert account_name(Endpoint(hub=hub, label=hub, url=urls[hub]), "good") == "local"
+
+
+@pytest.mark.parametrize("hub", list(HUBS))
+def test_a_key_that_is_none_is_refused_without_being_shown(urls: dict[str, str], hub: str) -> None:
+    with pytest.raises(KeyRequired, match="does not accept this key") as raised:
+        account_name(Endpoint(hub=hub, label=hub, url=urls[hub]), "wr0ng")
+    assert "wr0ng" not in raised.value.message
+
+
+def test_a_hub_that_is_down_says_nothing_of_the_key() -> None:
+    with pytest.raises(HubDown):
+        account_name(Endpoint(hub="civitai", label="CivitAI", url="http://127.0.0.1:9"), "good")

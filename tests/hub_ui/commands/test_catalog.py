@@ -1,14 +1,28 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from connectors.errors import BadQuery, HubDown, HubUiError, KeyRequired, RateLimited
+from hub_ui.catalog.crawl import Progress
+from hub_ui.commands.catalog import describe, exit_code, read_time
+from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 
 NewHome = Callable[[str], None]
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NO_KEY = KeyRequired("Replicate wants a key.", hub="replicate")
+DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
+SLOW = RateLimited("CivitAI asks to slow down.", hub="civitai")
 
 
 @pytest.fixture
@@ -98,3 +112,116 @@ def test_what_cannot_be_done_has_its_exit_code(
 ) -> None:
     new_home("one")
     assert line("catalog", *words)[0] == code
+
+
+@pytest.fixture(autouse=True)
+def own_home(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path))
+
+
+def test_a_crawl_gives_one_document_with_every_hub(line: Line) -> None:
+    code, document = line("crawl")
+    assert code == 0
+    assert [(hub["hub"], hub["complete"], hub["error"]) for hub in document["hubs"]] == [
+        ("civitai", True, None),
+        ("huggingface", True, None),
+        ("replicate", True, None),
+    ]
+    assert all(hub["new"] > 0 for hub in document["hubs"])
+    assert document["stopped"] is False
+
+
+def test_what_was_crawled_is_found_offline(line: Line) -> None:
+    line("crawl", "--hub", "civitai")
+    _, document = line("search", "", "--offline", "--nsfw", "explicit")
+    assert {record["hub"] for record in document["results"]} == {"civitai"}
+
+
+def test_a_person_reads_a_table(line: Line) -> None:
+    code, text = line.words("crawl", "--hub", "civitai")
+    assert (code, text.split()[:3]) == (0, ["HUB", "PAGES", "NEW"])
+    assert text.splitlines()[1].split()[0] == "CivitAI"
+    assert text.splitlines()[1].split()[-1] == "complete"
+
+
+def test_a_hub_that_fails_gives_the_exit_code_and_the_others_are_read(line: Line, hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="status", hub="civitai", status=451))
+    code, document = line("crawl")
+    assert code == 3
+    assert [hub["complete"] for hub in document["hubs"]] == [False, True, True]
+    assert document["hubs"][0]["error"] == "RegionBlocked"
+
+
+@pytest.mark.parametrize("words", [("--since", "soon"), ("--hub", "civit"), ("--limit", "0")])
+def test_what_cannot_be_read_is_a_usage_error(line: Line, words: tuple[str, str]) -> None:
+    assert line("crawl", *words)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("30d", NOW - timedelta(days=30)),
+        ("12h", NOW - timedelta(hours=12)),
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T10:00:00+00:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+        ("999999y", datetime(2000, 1, 1, tzinfo=UTC)),
+        ("0001-01-01", datetime(2000, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_a_date_or_an_age(text: str, time: datetime) -> None:
+    assert read_time(text, NOW) == time
+
+
+def test_a_time_that_is_none_says_how_to_write_one() -> None:
+    with pytest.raises(BadQuery, match="Write a date such as 2026-01-31"):
+        read_time("soon", NOW)
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen", "code"),
+    [
+        ((None, None), False, 0),
+        ((None, NO_KEY), False, 0),
+        ((None, NO_KEY), True, 3),
+        ((NO_KEY, NO_KEY), False, 3),
+        ((DOWN, NO_KEY), False, 5),
+        ((None, DOWN), False, 5),
+        ((SLOW, DOWN), False, 6),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_failure(
+    errors: tuple[HubUiError | None, ...], chosen: bool, code: int
+) -> None:
+    hubs = [Progress(hub="civitai", label="CivitAI", error=error) for error in errors]
+    assert exit_code(hubs, chosen=chosen) == code
+
+
+def test_the_line_of_progress_has_counts_the_rate_and_the_time_left() -> None:
+    done = Progress(hub="replicate", label="Replicate", new=25, ended=True, fraction=1.0)
+    half = Progress(hub="civitai", label="CivitAI", new=1000, unchanged=200, fraction=0.5, seconds=60.0)
+    text, fraction = describe([half, done], 60.0)
+    assert text == "CivitAI 1,200 · Replicate 25 · 20 LoRAs/s · about 1 min left"
+    assert fraction == 0.5
+
+
+def test_a_hub_that_is_waited_for_is_told() -> None:
+    hub = Progress(hub="civitai", label="CivitAI", waits="CivitAI asks to slow down.")
+    assert describe([hub], 1.0)[0].endswith("CivitAI asks to slow down.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT can't be sent to a single process there")
+def test_ctrl_c_ends_it_cleanly_and_says_how_to_go_on(hubs: HubEndpoints, tmp_path: Path) -> None:
+    hubs.faults.add(Fault(kind="status", hub="civitai", status=429, retry_after=60, times=1))
+    # Who runs the tests in the background may have them ignore the signal, and children inherit that.
+    program = """import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("hub_ui", run_name="__main__", alter_sys=True)"""
+    command = [sys.executable, "-c", program, "crawl", "--hub", "civitai"]
+    environ = {**os.environ, "HUB_UI_HOME": str(tmp_path)}
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and hubs.faults.coming():
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Stopped. The same command goes on from here." in err

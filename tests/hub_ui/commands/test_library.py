@@ -1,4 +1,4 @@
-"""sync, verify, outdated, remove, diff and licenses, from the command line down to the local hubs."""
+"""pull, sync, outdated, duplicates and licenses, from the command line down to the local hubs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
-from typing import Any
 
 import pytest
 
@@ -17,26 +16,10 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.library import lockfile
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
+from tests.hub_ui.commands.conftest import states
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, Line, answering, copied, edited
 
 SHAPE = ("safetensors", "seed")
-
-
-@pytest.fixture
-def folder(home: Path) -> Path:
-    return home / "loras"
-
-
-@pytest.fixture
-def pulled(hubs: HubEndpoints, line: Line, folder: Path) -> dict[str, Path]:
-    """One LoRA of each hub in the library, by hub."""
-    code, items = line("pull", CIVITAI, HUGGINGFACE, REPLICATE)
-    assert code == 0
-    return {item["ref"].split(":")[0]: Path(item["path"]) for item in items}
-
-
-def states(document: Any) -> dict[str, str]:
-    return {item["ref"].split(":")[0]: item["state"] for item in document["entries"]}
 
 
 def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
@@ -212,32 +195,6 @@ def test_without_a_lock_file_there_is_nothing_to_go_by(command: str, line: Line,
     assert str(home / "loras" / "loras.lock") in document["message"]
 
 
-def test_verify_finds_everything_right(pulled: dict[str, Path], line: Line) -> None:
-    code, document = line("verify")
-    assert (code, document["ok"], document["missing"], document["changed"], document["foreign"]) == (
-        0, True, [], [], [],
-    )  # fmt: skip
-
-
-def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    pulled["civitai"].unlink()
-    whole = pulled["replicate"].read_bytes()
-    pulled["replicate"].write_bytes(whole[:-1] + b"\xff")
-    (folder / "stranger.safetensors").write_bytes(b"?")
-    code, document = line("verify")
-    assert code == 7
-    assert document["missing"] == [pulled["civitai"].relative_to(folder).as_posix()]
-    assert document["changed"] == [pulled["replicate"].relative_to(folder).as_posix()]
-    assert document["foreign"] == ["stranger.safetensors"]
-
-
-def test_verify_prints_a_table(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    pulled["civitai"].unlink()
-    _, out = line.words("verify")
-    place = pulled["civitai"].relative_to(folder).as_posix()
-    assert out == f"STATE    FILE\nmissing  {place}\n2 files right, 1 wrong, 0 that no entry names.\n"
-
-
 def test_outdated_finds_all_current(pulled: dict[str, Path], line: Line) -> None:
     code, document = line("outdated")
     assert (code, set(states(document).values())) == (0, {"current"})
@@ -278,71 +235,6 @@ def test_outdated_of_a_failing_hub_costs_its_own_entries_only(
     assert (code, states(document)) == (6, {"civitai": "current", "huggingface": "failed", "replicate": "current"})
 
 
-def test_remove_forgets_the_lora_and_its_file(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    code, document = line("remove", "civitai:1001")
-    assert (code, document["ref"], document["removed"]) == (0, CIVITAI, True)
-    assert not pulled["civitai"].exists()
-    assert len(lockfile.loads((folder / "loras.lock").read_text())) == 2
-
-
-def test_remove_may_keep_the_file(pulled: dict[str, Path], line: Line) -> None:
-    assert line("remove", REPLICATE, "--keep-file")[0] == 0
-    assert pulled["replicate"].exists()
-    assert line("verify")[1]["foreign"] != []
-
-
-def test_removing_what_is_not_there_costs_nothing_else(pulled: dict[str, Path], line: Line) -> None:
-    code, items = line("remove", "civitai:404", CIVITAI)
-    assert (code, items[0]["error"], items[1]["ref"]) == (4, "NotFound", CIVITAI)
-    assert items[0]["message"] == (
-        "civitai:404 is not in the library, so there is nothing to remove. loras.lock lists what is."
-    )
-
-
-def test_what_was_removed_comes_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    before = (folder / "loras.lock").read_text()
-    _, removed = line("remove", CIVITAI, REPLICATE)
-    code, listed = line("undo", "--list")
-    assert (code, [change["id"] for change in listed["changes"]]) == (0, [removed[0]["change"]])
-    code, document = line("undo")
-    assert (code, [one["ref"] for one in document["done"]]) == (0, [CIVITAI, removed[1]["ref"]])
-    assert ((folder / "loras.lock").read_text(), pulled["civitai"].exists()) == (before, True)
-
-
-def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line) -> None:
-    size = pulled["civitai"].stat().st_size
-    line("remove", CIVITAI)
-    assert line("undo", "--empty") == (0, {"freed": size})
-    assert line("undo")[0] == 4
-    assert line("undo", "--empty", "--list")[0] == 2
-
-
-def test_undoing_is_told_in_words(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    line.words("remove", CIVITAI)
-    assert "1 LoRA removed" in line.words("undo", "--list")[1]
-    assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
-
-
-def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    before = (folder / "loras.lock").read_text()
-    code, document = line("move", CIVITAI, "--names", "{hub}/{title}", "--dry-run")
-    [move] = document["moves"]
-    assert (code, move["place"], move["state"]) == (0, "civitai/Red Style.safetensors", "moves")
-    assert pulled["civitai"].exists()
-    code, document = line("move", "--names", "{hub}/{title}")
-    assert (code, len(document["done"]), (folder / move["place"]).exists()) == (0, 3, True)
-    assert line("verify")[0] == 0
-    assert line("move", "--undo")[0] == 0
-    assert ((folder / "loras.lock").read_text(), pulled["civitai"].exists()) == (before, True)
-    assert line("move", "--undo")[0] == 4
-
-
-def test_a_move_of_what_is_not_there_moves_the_others(pulled: dict[str, Path], line: Line) -> None:
-    code, document = line("move", "civitai:404", CIVITAI, "--names", "{id}")
-    assert (code, len(document["done"]), pulled["civitai"].exists()) == (4, 1, False)
-    assert line("move", "--names", "../{id}")[0] == 2
-
-
 def test_rules_for_updates_are_made_listed_and_lifted(pulled: dict[str, Path], line: Line) -> None:
     assert line("outdated", "--ignore", "civitai:1001", "--ignore", "base:sdxl")[1]["rules"] == [
         {"rule": "base:sdxl", "kind": "base"}, {"rule": "civitai:1001", "kind": "lora"},
@@ -361,19 +253,6 @@ def test_a_copy_in_the_library_is_listed_and_left(pulled: dict[str, Path], line:
     assert (document["gain"], copy.exists()) == (copy.stat().st_size, True)
 
 
-def test_diff_tells_two_locks_apart(pulled: dict[str, Path], line: Line, folder: Path, tmp_path: Path) -> None:
-    old = Path(shutil.copy(folder / "loras.lock", tmp_path / "old.lock"))
-    line("remove", CIVITAI)
-    code, document = line("diff", str(old), str(folder))
-    assert (code, document["same"], document["added"], document["changed"]) == (0, False, [], [])
-    assert [entry["ref"] for entry in document["removed"]] == [CIVITAI]
-    assert line("diff", str(old), str(old))[1]["same"] is True
-
-
-def test_diff_of_a_file_that_is_not_there_ends_with_4(line: Line, tmp_path: Path) -> None:
-    assert line("diff", str(tmp_path / "a.lock"), str(tmp_path))[0] == 4
-
-
 def test_licenses_tell_what_the_whole_set_permits(pulled: dict[str, Path], line: Line) -> None:
     code, document = line("licenses")
     together = {question: verdict["answer"] for question, verdict in document["together"].items()}
@@ -388,29 +267,3 @@ def test_licenses_print_a_sentence_a_question(pulled: dict[str, Path], line: Lin
     code, out = line.words("licenses")
     assert (code, "May you, with all 3 together:\n" in out) == (0, True)
     assert "  run it as a paid service  no: " in out
-
-
-def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line: Line, tmp_path: Path) -> None:
-    code, document = line("collection", "My styles", "--add", "civitai:1001", "--add", REPLICATE)
-    assert (code, document["name"], len(document["loras"])) == (0, "My styles", 2)
-    assert line("collection", "My styles", "--take-out", REPLICATE)[1]["loras"][0]["ref"] == CIVITAI
-    lock = tmp_path / "styles.lock"
-    assert line("collection", "My styles", "--export", str(lock))[0] == 0
-    assert [entry.ref for entry in lockfile.loads(lock.read_text())] == [Ref.parse(CIVITAI)]
-    assert line("sync", "--lock", str(lock), "--library", str(tmp_path / "other"))[1]["ok"] is True
-    assert line("collection", "copy", "--read", str(lock))[0] == 0
-    assert [one["name"] for one in line("collection")[1]["collections"]] == ["copy", "My styles"]
-    assert line("collection", "copy", "--delete")[0] == 0
-    assert line("collection", "copy")[0] == 4
-
-
-def test_a_damaged_collection_is_told_of_and_the_others_are_listed(
-    pulled: dict[str, Path], line: Line, home: Path
-) -> None:
-    (home / "collections").mkdir()
-    (home / "collections" / "mine.lock").write_text("version = \n")
-    (home / "collections" / "whole.lock").write_text('version = 1\nname = "Whole"\n')
-    document = line("collection")[1]
-    assert [one["name"] for one in document["collections"]] == ["Whole"]
-    assert [one["file"] for one in document["failures"]] == ["mine.lock"]
-    assert line("collection", "mine")[0] == 2

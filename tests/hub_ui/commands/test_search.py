@@ -1,5 +1,10 @@
+"""hub-ui search, show and inspect on the local hubs, as a person calls them."""
+
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +15,26 @@ import connectors
 from connectors.errors import BadQuery, HubDown
 from connectors.query import Page, Query, Range
 from connectors.ref import Ref
+from connectors.registry import HUBS
+from hub_ui import cli
 from hub_ui.cli import main
+from hub_ui.commands.options import parse_source
 from hub_ui.commands.search import Search
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
+from tests.connectors import big_files
+from tests.connectors.weights import building
+from tests.connectors.weights.building import file_of, raw_header, tensors
+from tests.connectors.weights.test_tar import LORA
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
+
+FACTS = (
+    "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "
+    "tensors size trigger_words bytes_read requests warnings"
+)
 
 
 class AnyWords(Hub):
@@ -130,3 +149,149 @@ def test_a_word_that_is_in_no_lora_is_corrected(
     line("search", "wash")
     main(["search", "wosh", "--offline"])
     assert "Did you mean: wash" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    data = tmp_path_factory.mktemp("big")
+    big_files.write(data)
+    with running_hubs(data) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def hubs(running: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEndpoints]:
+    for name, hub in HUBS.items():
+        monkeypatch.setenv(hub.endpoint_variable, getattr(running, name))
+    yield running
+    running.faults.clear()
+
+
+@pytest.fixture
+def hub_ui(capsys: pytest.CaptureFixture[str]) -> Any:
+    def called(line: str) -> tuple[int, str, str]:
+        code = cli.main(shlex.split(line))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return called
+
+
+@pytest.mark.parametrize("hub", big_files.REFS)
+def test_a_ref_of_each_hub_gives_facts(hubs: HubEndpoints, hub_ui: Any, hub: str) -> None:
+    code, out, err = hub_ui(f"inspect {big_files.ref(hub, long=True)} --json")
+    facts = json.loads(out)
+    assert (code, err, " ".join(facts)) == (0, "", FACTS)
+    assert (facts["rank"], facts["alpha"], facts["size"]) == (64, 32.0, 151_057_128)
+    assert (facts["requests"], facts["bytes_read"] < 1_500_000) == (3, True)
+
+
+def test_a_ref_without_version_and_file_is_pinned_first(hubs: HubEndpoints, hub_ui: Any) -> None:
+    code, out, _ = hub_ui("inspect civitai:4128 --json")
+    assert (code, json.loads(out)["size"]) == (0, 150_757_128)
+
+
+def test_several_are_a_list_where_a_failure_stands_in_its_place(
+    hubs: HubEndpoints, hub_ui: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "page.safetensors").write_bytes(b"<html>" * 5)
+    (tmp_path / "lora.safetensors").write_bytes(LORA)
+    named = f"{tmp_path}/page.safetensors {hubs.huggingface}/ada/big/resolve/main/short.safetensors nix.safetensors"
+    code, out, err = hub_ui(f"inspect {named} {tmp_path}/lora.safetensors --json")
+    page, remote, missing, local = json.loads(out)
+    assert code == 7
+    assert (page["error"], missing["error"], missing.keys()) == ("NotWeights", "NotFound", {"error", "message"})
+    assert (remote["requests"], remote["rank"], local["requests"], local["size"]) == (2, 64, 0, len(LORA))
+    assert "nix.safetensors: There is no file" in err
+
+
+def test_one_that_fails_ends_with_its_code(hub_ui: Any, hubs: HubEndpoints) -> None:
+    hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
+    code, out, err = hub_ui(f"inspect {big_files.ref('civitai')} --json")
+    assert (code, json.loads(out)["error"], err.count("whole files only")) == (5, "BadAnswer", 1)
+
+
+def test_a_file_on_disk_needs_no_catalog(
+    hub_ui: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    (tmp_path / "lora.safetensors").write_bytes(LORA)
+    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "lora.safetensors" / "no home"))
+    assert hub_ui(f"inspect {tmp_path}/lora.safetensors --json")[0] == 0
+    assert not home.exists()
+
+
+def test_people_get_a_short_table(hubs: HubEndpoints, hub_ui: Any) -> None:
+    code, out, _ = hub_ui(f"inspect {big_files.ref('replicate')}")
+    lines = out.splitlines()
+    assert (code, lines[1:3]) == (0, ["is             a LoRA", "architecture   sdxl"])
+    assert "rank           64" in lines
+    assert "read           98.3 kB in 2 requests" in lines
+
+
+def test_people_are_told_what_is_no_lora(hub_ui: Any, tmp_path: Path) -> None:
+    (tmp_path / "other.safetensors").write_bytes(LORA)
+    lines = hub_ui(f"inspect {tmp_path}/other.safetensors")[1].splitlines()
+    assert lines[1] == "is       no LoRA: other"
+    assert lines[-1].startswith("! This is no LoRA")
+
+
+def test_what_was_read_before_says_so(hubs: HubEndpoints, hub_ui: Any) -> None:
+    hub_ui(f"inspect {big_files.ref('civitai')}")
+    hubs.faults.add(Fault(kind="status", status=500))
+    assert "known from before" in hub_ui(f"inspect {big_files.ref('civitai')}")[1]
+
+
+def test_show_reads_the_header_and_names_the_conflict(hubs: HubEndpoints, hub_ui: Any) -> None:
+    shown = json.loads(hub_ui("show civitai:4128 --json")[1])
+    assert (shown["architecture"], shown["rank"], shown["alpha"], shown["algorithm"]) == ("sdxl", 64, 32.0, "lora")
+    assert (shown["raw_base_model"], shown["conflicts"]) == ("Flux.1 D", ["architecture"])
+    assert shown["conflict_sentences"] == ["CivitAI says Flux.1 D, the file is SDXL."]
+    assert shown["claims"][0]["source"] == shown["versions"][0]["files"][0]["claims"][0]["source"] == "header"
+
+
+def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, hub_ui: Any) -> None:
+    hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
+    code, out, err = hub_ui("show civitai:4128 --json")
+    assert (code, json.loads(out)["rank"], err.count("\n")) == (0, None, 1)
+    assert err.startswith("The file's own header is not among the facts: CivitAI sends whole files only")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("civitai:1001@2001#3001", Ref),
+        ("https://huggingface.co/ada/ink/blob/main/ink.safetensors", Ref),
+        ("https://civitai.com/api/download/models/2001", Ref),
+        ("https://files.example/ink.safetensors", str),
+        ("HTTP://files.example/", str),
+        ("nix.safetensors", Path),
+        ("models/nix", Ref),
+        ("models/nix.safetensors", Path),
+        ("pyproject.toml", Path),
+    ],
+)
+def test_what_a_word_means(text: str, kind: type) -> None:
+    assert isinstance(parse_source(text), kind)
+
+
+@pytest.mark.parametrize("line", ["inspect nonsense", "inspect ftp://files.example/x", "inspect"])
+def test_what_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
+    assert hub_ui(line)[0] == 2
+
+
+def test_what_a_file_was_once_seen_to_say_leads_in_a_search_too(hubs: HubEndpoints, hub_ui: Any) -> None:
+    search = "search '' --hub civitai --nsfw explicit --json"
+    [before] = json.loads(hub_ui(search)[1])["results"]
+    hub_ui("inspect civitai:4128")
+    [after] = json.loads(hub_ui(search)[1])["results"]
+    assert (before["architecture"], before["rank"], before["conflicts"]) == ("flux1", None, [])
+    assert (after["architecture"], after["rank"], after["conflicts"]) == ("sdxl", 64, ["architecture"])
+
+
+def test_an_assumption_is_printed_as_one(tmp_path: Path, hub_ui: Any) -> None:
+    shapes = building.lora("transformer_blocks.0..18.ff_context.net.0.proj 3072>12288", rank=1, style="diffusers")
+    raw, file = raw_header(shapes, {}), tmp_path / "fox.safetensors"
+    end = max(tensor.data_offsets[1] for tensor in tensors(shapes).values())
+    file.write_bytes(file_of(raw, end))
+    code, out, _ = hub_ui(f"inspect {file}")
+    assert (code, out.splitlines()[-1]) == (0, "! Probably FLUX.1: the tensors also fit Chroma or HunyuanVideo.")

@@ -10,9 +10,8 @@ from PIL import Image
 from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.coverage import Coverage, Missed
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.result import Coverage, GeneratedImage, GenerationReport, GenerationResult, Missed
 
 INK = Ref.parse("civitai:1001@2001#3001")
 

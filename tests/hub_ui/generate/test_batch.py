@@ -11,8 +11,8 @@ from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.batch import plan_calls, rows_of_a_call
 from hub_ui.generate.comparison import Cell
+from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.host_copy import HostCopy
 from hub_ui.generate.request import GenerationCancelled, Step
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, job, save_kohya

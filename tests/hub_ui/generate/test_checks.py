@@ -14,8 +14,8 @@ from torch import nn
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.checks import OutputChecks
+from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.host_copy import HostCopy
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import one
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hub_ui.generate.host_copy import HostCopy
+from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.previews import LatentPreviews, copy_pixels
 from hub_ui.generate.settings import ResolvedRequest
 

@@ -13,7 +13,7 @@ from connectors.errors import AccessError, HubUiError, NotFound
 from connectors.query import Query
 from connectors.ref import HubName, Ref
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.keys import SharedKeys
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.services import Services

@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import AccessError, HubUiError, UsageError
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.downloads import VisitorDownloads
 from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.quotas import LimitReached

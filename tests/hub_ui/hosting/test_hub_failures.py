@@ -13,7 +13,7 @@ import pytest
 from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.keys import SharedKeys
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.library.lockfile import Entry

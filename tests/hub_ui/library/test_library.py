@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,6 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartState, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
-from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 
@@ -193,17 +191,9 @@ def test_a_ref_that_may_mean_two_entries_asks_back(library: Library) -> None:
         library.entry(Ref.parse("civitai:1001"))
 
 
-def test_removing_takes_file_entry_and_empty_folders(library: Library, ink: HttpDownload) -> None:
-    got = library.pull(ink, record())
-    assert library.remove(INK) == got
-    assert files(library) == []
-    assert not (library.folder / "sd1").exists()
-    assert library.entries() == ()
-
-
 def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Host) -> None:
     library.lock.write_text("version = 1\n[[lora]]\nref = \n")
-    for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.remove(INK)):
+    for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.adopt([entry()])):
         with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
             attempt()
     assert library.lock.read_text() == "version = 1\n[[lora]]\nref = \n"
@@ -240,29 +230,6 @@ def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Libra
     library.pull(ink, record())
     kept = lockfile.read(library.lock.read_text())
     assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
-
-
-def test_removing_makes_room_on_a_full_disk(
-    library: Library, ink: HttpDownload, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, write = library.path(library.pull(ink, record())), Library._write
-
-    def write_if_there_is_room(self: Library, entries: list[Entry]) -> None:
-        if path.exists():
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, entries)
-
-    monkeypatch.setattr(Library, "_write", write_if_there_is_room)
-    with pytest.raises(errors.HubUiError, match="full"):
-        library.remove(INK, keep_file=True)
-    library.remove(INK)
-    assert (library.entries(), files(library)) == ((), [])
-
-
-def test_removing_may_keep_the_file(library: Library, ink: HttpDownload) -> None:
-    got = library.pull(ink, record())
-    library.remove(INK, keep_file=True)
-    assert (library.entries(), library.path(got).read_bytes()) == ((), FILE)
 
 
 def test_adopting_nothing_writes_nothing(library: Library) -> None:

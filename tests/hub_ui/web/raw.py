@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import Around, running_hubs
 from hub_ui.services import Services
 from tests.hub_ui.library.shared_hubs import CONTRACT

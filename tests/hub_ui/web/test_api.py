@@ -20,7 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.web.api import without_paths

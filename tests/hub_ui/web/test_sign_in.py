@@ -17,7 +17,7 @@ import requests
 from bs4 import BeautifulSoup
 
 from hub_ui import app, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from tests.hub_ui.web.conftest import read

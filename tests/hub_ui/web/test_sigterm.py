@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.hub_ui.commands.test_serving import first_line, running, stream
+from tests.hub_ui.commands.test_serve import first_line, running, stream
 from tests.hub_ui.web.raw import Visitor
 
 REF = "huggingface:shapeworks/ink-outline-tiny"

@@ -126,8 +126,7 @@ def test_texts_of_hubs_and_files_stay_text(client: TestClient, built: Services) 
 
 
 def test_an_empty_library_says_what_will_be_here(client: TestClient, built: Services) -> None:
-    for one in built.library.entries():
-        built.library.remove(one.ref)
+    built.changes.remove(built.library.entries())
     page = look(client)
     assert "Nothing here yet." in page.text
     assert not page.select("#look, #bulk")

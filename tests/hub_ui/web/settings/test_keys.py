@@ -13,10 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.keys import Keys, KeyStore
 from hub_ui.services import Services
+from hub_ui.settings.keys import Keys, KeyStore
 from tests.hub_ui.library.shared_hubs import CONTRACT
 from tests.hub_ui.web.conftest import PART, open_client, read
 

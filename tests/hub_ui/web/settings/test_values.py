@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from hub_ui import saved_settings, services
-from hub_ui.commands.demo import demo_settings
+from hub_ui import services
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
+from hub_ui.settings import saved_settings
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
 from tests.hub_ui.hosting.private_data import ADA, write_private_data

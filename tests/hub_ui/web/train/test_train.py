@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from connectors.claims.resolve import record_of
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.jobs.jobs import Jobs, Stopped

@@ -11,13 +11,13 @@ from starlette.testclient import TestClient
 
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.commands.demo import demo_settings
+from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.hosting.address import COOKIE
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.library import lockfile
 from hub_ui.services import Services
+from hub_ui.web.visitors import COOKIE
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.web.conftest import PART, open_client, read
 

@@ -1,0 +1,233 @@
+"""hub-ui move, undo and collection: names of files, what can be taken back, and named sets of LoRAs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.record import Record
+from hub_ui import services
+from hub_ui.commands.options import (
+    LibraryOptions,
+    entry_json,
+    error_json,
+    flag,
+    option,
+    parse_ref,
+    try_each,
+    worst_exit_code,
+)
+from hub_ui.format import ago, plural, size
+from hub_ui.library import lockfile
+from hub_ui.library.changes import Outcome
+from hub_ui.library.collections import Collection
+from hub_ui.library.disk import replace_file
+from hub_ui.library.file_names import DEFAULT, FileNameTemplate
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
+from hub_ui.library.pairs import with_halves
+from hub_ui.library.trash import Change
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal
+
+_DONE = {"remove": "removed", "move": "moved", "annotate": "annotated"}
+_UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move(LibraryOptions):
+    refs: Annotated[list[str] | None, typer.Argument(metavar="REF", help="LoRAs. Default: all.")] = None
+    names: Annotated[str | None, option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")] = (
+        None
+    )
+    dry_run: Annotated[bool, flag("--dry-run", "Only show what would be moved.")] = False
+
+    undo: Annotated[bool, flag("--undo", "Move the files of the last move back.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        chosen = self.settings()
+        names = FileNameTemplate.parse(self.names or chosen.names or DEFAULT)
+        with services.build(chosen) as built:
+            library = built.library
+            if self.undo:
+                return self._undo(built, terminal)
+            refs = [parse_ref(text) for text in self.refs or ()]
+            wanted = try_each(refs, library.entry, terminal)
+            entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
+
+            def find_record(entry: Entry) -> Record | None:
+                return built.lookup.find_record(entry.ref)
+
+            plan = plan_moves(library, dict.fromkeys(entries), find_record, names)
+            errors = [one for one in wanted if isinstance(one, HubUiError)]
+            if self.dry_run:
+                moves = [_move_json(one) for one in plan]
+                terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
+                return worst_exit_code([*errors, *(one.error for one in plan)])
+            outcome = built.changes.move(moves_of(plan))
+            for one in plan:
+                if one.error is not None:
+                    terminal.note(f"{one.entry.ref}: {one.error.message}")
+            print_outcome(library, outcome, "Moved", terminal)
+            if not terminal.json:
+                terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
+            if outcome.change is not None:
+                terminal.note("hub-ui: move them back with hub-ui undo")
+        return worst_exit_code([*errors, *(one.error for one in plan), *(one.error for one in outcome.failed)])
+
+    def _undo(self, built: Services, terminal: Terminal) -> int:
+        if self.refs or self.names or self.dry_run:
+            raise UsageError("--undo moves back what the last move did. Leave the other options out.")
+        last = next((change for change in built.changes.recent() if change.kind == "move"), None)
+        if last is None:
+            raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
+        outcome = built.changes.undo(last.id)
+        print_outcome(built.library, outcome, "Moved back", terminal)
+        return worst_exit_code(failed.error for failed in outcome.failed)
+
+
+def _move_json(one: PlannedMove) -> dict[str, Any]:
+    return {
+        "ref": str(one.entry.ref),
+        "file": one.entry.file,
+        "place": one.place,
+        "state": one.state,
+        "notes": list(one.notes),
+        **error_json(one.error),
+    }
+
+
+def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
+    rows = [
+        (one.state, one.entry.file, one.place if one.state == "moves" else "", " ".join(one.notes))
+        for one in plan
+        if one.state == "moves"
+    ]
+    terminal.table(("STATE", "FROM", "TO", "ABOUT"), rows)
+    for one in plan:
+        if one.error is not None:
+            terminal.note(f"{one.entry.ref}: {one.error.message}")
+    stays = sum(one.state == "stays" for one in plan)
+    terminal.line(f"{plural(len(rows), 'file')} would move, {stays:,} have their names already. Nothing was moved.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undo(LibraryOptions):
+    id: Annotated[str, typer.Argument(metavar="ID", help="A change of --list. Default: the last one.")] = ""
+    list: Annotated[bool, flag("--list", "List the changes that can be undone.")] = False
+    empty: Annotated[bool, flag("--empty", "Delete all removed files for good.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        if (self.id != "") + self.list + self.empty > 1:
+            raise UsageError("Choose one: an ID, --list or --empty.")
+        with services.build(self.settings()) as built:
+            changes = built.changes
+            if self.list:
+                recent = changes.recent()
+                terminal.show({"changes": list(map(change_json, recent))}, lambda: _print_changes(recent, terminal))
+                return 0
+            if self.empty:
+                freed = changes.empty()
+                said = f"The trash is empty: {size(freed, precise=True)} freed."
+                terminal.show({"freed": freed}, lambda: terminal.line(said))
+                return 0
+            change = changes.find(self.id)
+            outcome = changes.undo(change.id)
+            print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
+        return worst_exit_code(failed.error for failed in outcome.failed)
+
+
+def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
+    rows = [(c.id, ago(c.at), f"{plural(len(c.refs), 'LoRA')} {_DONE[c.kind]}", size(c.size)) for c in changes]
+    terminal.table(("ID", "WHEN", "WHAT", "IN THE TRASH"), rows)
+    terminal.line(f"{plural(len(changes), 'change')} can be undone.")
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    refs = [str(ref) for ref in change.refs]
+    return {"id": change.id, "at": change.at, "kind": change.kind, "size": change.size, "refs": refs}
+
+
+def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Terminal) -> None:
+    document = {
+        "change": outcome.change.id if outcome.change else None,
+        "done": [entry_json(library, entry) for entry in outcome.done],
+        "failed": [{"ref": str(one.entry.ref), **error_json(one.error)} for one in outcome.failed],
+    }
+
+    def print_lines() -> None:
+        terminal.lines(f"{what}: {entry.title}  {entry.file}" for entry in outcome.done)
+        for failed in outcome.failed:
+            terminal.note(f"{failed.entry.ref}: {failed.error.message}")
+
+    terminal.show(document, print_lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionCommand(LibraryOptions):
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Default: list all collections.")] = ""
+    add: Annotated[list[str] | None, option("REF", "Add a LoRA of the library.")] = None
+    take_out: Annotated[list[str] | None, option("REF", "Take a LoRA out; it stays in the library.")] = None
+    export: Annotated[Path | None, option("FILE", "Write it as a lock file.")] = None
+    read: Annotated[Path | None, option("FILE", "Add what a lock file names.")] = None
+    delete: Annotated[bool, flag("--delete", "Delete the collection. Its LoRAs stay in the library.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        changes = (self.add, self.take_out, self.export, self.read, self.delete)
+        if any(changes) and not self.name:
+            raise UsageError("Name the collection first: hub-ui collection NAME --add REF")
+        if sum(map(bool, changes)) > 1:
+            raise UsageError("Choose one of --add, --take-out, --read, --export and --delete.")
+        with services.build(self.settings()) as built:
+            if not self.name:
+                _print_all(built.collections.all(), built.collections.damaged(), terminal)
+            else:
+                changed = self._change(built)
+                loras = [lockfile.values(entry) for entry in changed.entries]
+                terminal.show({"name": changed.name, "loras": loras}, lambda: self._print(changed, terminal))
+        return 0
+
+    def _change(self, built: Services) -> Collection:
+        entries = built.library.entries()
+        if self.add:
+            chosen = [built.library.entry(parse_ref(text)) for text in self.add]
+            return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
+        if self.take_out:
+            refs = [parse_ref(text) for text in self.take_out]
+            known = built.collections.get(self.name)
+            gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
+            return built.collections.take_out(self.name, gone)
+        if self.read:
+            if not self.read.is_file():
+                raise NotFound(f"There is no file {self.read}. Name a lock file.")
+            text = self.read.read_text(encoding="utf-8", errors="replace")
+            return built.collections.add(self.name, lockfile.loads(text, self.read.name))
+        if self.delete:
+            return built.collections.delete(self.name)
+        collection = built.collections.get(self.name)
+        if self.export:
+            replace_file(self.export, collection.lock_text(entries).encode())
+        return collection
+
+    def _print(self, collection: Collection, terminal: Terminal) -> None:
+        terminal.table(("TITLE", "REF"), [(entry.title, str(entry.ref)) for entry in collection.entries])
+        what = "Deleted: " if self.delete else f"Written to {self.export}: " if self.export else ""
+        terminal.line(f"{what}{plural(len(collection.entries), 'LoRA')} in “{collection.name}”.")
+
+
+def _print_all(collections: tuple[Collection, ...], damaged: tuple[tuple[str, str], ...], terminal: Terminal) -> None:
+    names = [{"name": one.name, "refs": [str(entry.ref) for entry in one.entries]} for one in collections]
+    failures = [{"file": file, "message": message} for file, message in damaged]
+    rows = [(one.name, plural(len(one.entries), "LoRA"), size(sum(e.size for e in one.entries))) for one in collections]
+
+    def print_table() -> None:
+        terminal.table(("NAME", "LORAS", "SIZE"), rows)
+        terminal.line(f"{plural(len(rows), 'collection')}.")
+        for _file, message in damaged:
+            terminal.note(message)
+
+    terminal.show({"collections": names, "failures": failures}, print_table)

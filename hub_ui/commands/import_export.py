@@ -1,0 +1,250 @@
+"""hub-ui import and export: LoRAs that are on the disk already, and metadata for other programs."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound, UsageError
+from connectors.ref import LOCAL, Ref
+from hub_ui import services, settings
+from hub_ui.commands.options import (
+    LibraryOptions,
+    argument,
+    count_states,
+    error_json,
+    flag,
+    option,
+    parse_ref,
+    worst_exit_code,
+)
+from hub_ui.format import plural
+from hub_ui.generate import base_models
+from hub_ui.library.disk import disk_errors_as_messages
+from hub_ui.library.export import sidecars
+from hub_ui.library.export.diffusers_script import Base, snippet
+from hub_ui.library.export.sidecars import Exporter, ExportResult, Subject, a1111, comfyui
+from hub_ui.library.identify import IdentifiedFile, entry_of, local_entry
+from hub_ui.library.library import Library, source_of
+from hub_ui.library.lockfile import Entry
+from hub_ui.services import Services
+from hub_ui.settings import Settings
+from hub_ui.terminal import Terminal
+
+SIDECARS = {"a1111": a1111, "comfyui": comfyui}
+_SCRIPT = "loras_diffusers.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(LibraryOptions):
+    folder: Annotated[Path, argument("DIR", "A folder of LoRA files; nothing is written into it.")]
+    offline: Annotated[bool, flag("--offline", "Ask no hub, look in what was seen before only.")] = False
+
+    def settings(self) -> Settings:
+        """With a lock file but no library, the folder itself is the library."""
+        library = self.library or (self.folder if self.lock else None)
+        return settings.from_environment(os.environ, library=library and library.absolute(), lock=self.lock)
+
+    def run(self, terminal: Terminal) -> int:
+        folder = self.folder.absolute()
+        if not folder.is_dir():
+            raise UsageError(f"There is no folder {self.folder}. Name the one that your LoRAs are in.")
+        chosen = self.settings()
+        errors: list[HubUiError] = []
+
+        def on_failure(error: HubUiError) -> None:
+            errors.append(error)
+            terminal.note(f"hub-ui: {error.message} The files left are looked up in what was seen before only.")
+
+        with services.build(chosen) as built:
+            by_hash = None if self.offline else built.lookup.find_by_hash
+            results = []
+            for found in built.lookup.identifier(by_hash=by_hash, failure=on_failure).run(folder):
+                results.append(found)
+                terminal.progress(f"Read: {len(results):,}  {found.path}")
+            added = add_entries(built, folder, results)
+        document = {
+            "folder": str(folder),
+            "lock": str(chosen.lock),
+            "entered": len(added),
+            "files": [_file_json(found, added.get(found.path)) for found in results],
+        }
+        terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
+        return worst_exit_code(errors)
+
+
+def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
+    """The new lock entries by file path. A folder outside the library is left unchanged."""
+    library = built.library
+    if not folder.is_relative_to(library.folder):
+        return {}
+    prefix = folder.relative_to(library.folder)
+    paths = {(prefix / found.path).as_posix(): found.path for found in results}
+    entries: list[Entry] = []
+    for file, found in zip(paths, results, strict=True):
+        if found.state == "recognised" and found.ref is not None:
+            entry = entry_of(found, file, source_of(built.lookup.connector(found.ref.hub).locate(found.ref)))
+        else:
+            entry = local_entry(found, file)
+        if entry is not None:
+            entries.append(entry)
+    if library.lock.parent != library.folder:
+        # A library puts its write lock into its folder, but this folder belongs to the user.
+        library = Library(built.settings.home, library.lock)
+    return {paths[entry.file]: entry for entry in library.adopt(entries)}
+
+
+def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
+    """`ref` is the hub's, also for an edited copy; `entry` is the ref in the library."""
+    digests = found.digests
+    ref = found.ref or (entry.ref if entry else None)
+    return {
+        "path": found.path,
+        "state": found.state,
+        "ref": str(ref) if ref else None,
+        "title": entry.title if entry else found.record.title if found.record else None,
+        "how": found.how,
+        "size": digests.size if digests else None,
+        "sha256": digests.sha256 if digests else None,
+        "autov2": digests.autov2 if digests else None,
+        "autov3": digests.autov3 if digests else None,
+        "entered": entry is not None,
+        "entry": str(entry.ref) if entry else None,
+        "facts": found.facts.to_json() if found.facts else None,
+        **error_json(found.error),
+    }
+
+
+def _print_identified(
+    chosen: Settings, folder: Path, results: Sequence[IdentifiedFile], added: Mapping[str, Entry], terminal: Terminal
+) -> None:
+    rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
+    terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
+    states = count_states(found.state for found in results) or "no weights"
+    terminal.line(f"{plural(len(results), 'file')}: {states}.")
+    if added:
+        terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
+    elif not folder.is_relative_to(chosen.library) and any(
+        found.state == "recognised" or local_entry(found, found.path) is not None for found in results
+    ):
+        terminal.note("hub-ui: nothing was written; name a lock file for the folder to have entries: --lock FILE")
+
+
+def _description(found: IdentifiedFile, entry: Entry | None) -> str:
+    if entry is not None and entry.ref.hub == LOCAL:
+        base = entry.base_model or entry.architecture or "an unknown base model"
+        return f"{entry.title}  {entry.ref.lora}  (for {base}, on no hub that is known)"
+    if found.ref is not None:
+        title = found.record.title if found.record else ""
+        return f"{title}  {found.ref}  ({found.how})".strip()
+    if found.facts is not None:
+        adapter = found.facts.adapter
+        what = "a LoRA" if adapter.is_lora else f"no LoRA: {adapter.what}"
+        return f"{what} for {adapter.base_model or adapter.architecture or 'an unknown base model'}"
+    return found.error.message if found.error else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export(LibraryOptions):
+    refs: Annotated[list[str] | None, argument("REF", "LoRAs of the library. Default: all of them.")] = None
+    tool: Annotated[Literal["a1111", "comfyui", "diffusers"], flag("--for", "The program that reads it.")]
+    out: Annotated[Path | None, option("DIR", "Default: beside the weight files.")] = None
+    force: Annotated[bool, flag("--force", "Overwrite files that hub-ui did not write.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        refs = [parse_ref(text) for text in self.refs or ()]
+        with services.build(self.settings()) as built:
+            library = built.library
+            entries = [library.entry(ref) for ref in refs] or list(library.entries())
+            exporter = Exporter(library.folder, self.out or library.folder, force=self.force)
+            with disk_errors_as_messages(self.out):
+                if self.tool == "diffusers":
+                    _write_script(built, entries, exporter if self.out else None, terminal)
+                else:
+                    _write_sidecars(built, entries, self.tool, exporter, terminal)
+        return 0
+
+
+def _write_sidecars(
+    built: Services, entries: Sequence[Entry], tool: str, exporter: Exporter, terminal: Terminal
+) -> None:
+    done: list[ExportResult] = []
+    missing = [entry for entry in entries if not built.library.path(entry).is_file()]
+    for entry in entries:
+        if entry not in missing:
+            terminal.progress(f"Writing for {entry.title}")
+            done += exporter.write(SIDECARS[tool](_subject(built, entry, terminal)))
+    for entry in missing:
+        terminal.note(f"{entry.ref}: its file is missing, so nothing was written for it. Fetch it: hub-ui sync")
+    refs = [str(entry.ref) for entry in missing]
+    rows = [(each.state, str(each.path)) for each in done]
+    document = {"tool": tool, "files": [_result_json(each) for each in done], "missing": refs}
+    terminal.show(document, lambda: terminal.table(("STATE", "FILE"), rows))
+    if (kept := sum(each.state == "kept" for each in done)) and not terminal.json:
+        terminal.note(f"hub-ui: {plural(kept, 'file')} of someone else's stayed; --force overwrites")
+
+
+def _write_script(built: Services, entries: Sequence[Entry], exporter: Exporter | None, terminal: Terminal) -> None:
+    @cache
+    def find_commit(repo: str) -> str | None:
+        """The current commit of a base model's repo. If None, the base is not pinned and a note says so."""
+        if Path(repo).is_dir():
+            return None
+        try:
+            version = built.lookup.connector("huggingface").get(Ref.parse(f"huggingface:{repo}")).version(None)
+        except HubUiError as error:
+            terminal.note(f"hub-ui: {repo} is not pinned, its commit can't be told: {error.message}")
+            return None
+        return version.ref.version if version else None
+
+    code = snippet(entries, built.library.path, lambda entry: _choose_base(entry, find_commit))
+    done = [exporter.write_file(_SCRIPT, code.encode("utf-8", "backslashreplace"))] if exporter else []
+    lines = [f"{each.state}  {each.path}" for each in done] or code.splitlines()
+    document = {"tool": "diffusers", "files": [_result_json(each) for each in done], "snippet": code}
+    terminal.show(document, lambda: terminal.lines(lines))
+
+
+def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
+    """From the catalog, else from the hub. A missing hub or example image is no error."""
+    subject = Subject(entry=entry, path=built.library.path(entry))
+    try:
+        try:
+            lora = built.catalog.lora(entry.ref)
+        except NotFound:
+            lora = built.lookup.get(entry.ref)
+        else:
+            lora = lora if sidecars.example_of(lora, entry) else built.lookup.get(entry.ref)
+        subject = replace(subject, lora=lora, example=sidecars.example_of(lora, entry))
+        if subject.example is not None:
+            subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.destinations))
+    except HubUiError as error:
+        terminal.note(f"{entry.ref}: without an image: {error.message}")
+    return subject if subject.image else replace(subject, example=None)
+
+
+def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base | None:
+    try:
+        chosen = base_models.choose_base(entry.architecture, entry.base_model, None)
+    except (NoBase, DoesNotFit):
+        return None
+    # A short diffusers script cannot run bases that need several repos or more than a prompt.
+    if chosen.video or chosen.is_modular or chosen.shared_components or chosen.checkpoint or chosen.needs_image:
+        return None
+    return Base(
+        source=chosen.source,
+        label=chosen.label,
+        revision=chosen.revision or find_commit(chosen.source),
+        scheduler=chosen.scheduler,
+        settings={
+            "num_inference_steps": chosen.steps,
+            "guidance_scale": chosen.guidance,
+            "width": chosen.width,
+            "height": chosen.height,
+        },
+    )
+
+
+def _result_json(done: ExportResult) -> dict[str, Any]:
+    return {"file": str(Path(done.path)), "state": done.state, "ref": str(done.entry.ref) if done.entry else None}

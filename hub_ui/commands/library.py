@@ -1,0 +1,293 @@
+"""hub-ui pull, sync, outdated, duplicates and licenses: what the library holds, and what it should hold."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from connectors.claims.resolve import flatten
+from connectors.errors import NotFound, UsageError
+from connectors.record import Claim, Lora
+from connectors.ref import Ref
+from hub_ui import documents, services, settings
+from hub_ui.commands.options import (
+    LibraryOptions,
+    argument,
+    count_states,
+    entry_json,
+    error_json,
+    flag,
+    option,
+    parse_ref,
+    progress_callback,
+    results_json,
+    try_each,
+    worst_exit_code,
+)
+from hub_ui.documents import other_half
+from hub_ui.format import plural, size
+from hub_ui.library import sync
+from hub_ui.library.duplicates import DuplicateFile, Duplicates, find_duplicates
+from hub_ui.library.library import Library
+from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
+from hub_ui.services import Services
+from hub_ui.terminal import Terminal
+
+_ALIKE = {"bytes": "same bytes", "weights": "same weights, other metadata", "versions": "versions of one LoRA"}
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pull(LibraryOptions):
+    refs: Annotated[list[str], argument("REF", "A web address, or HUB:ID.")]
+    names: Annotated[
+        str | None, option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}.")
+    ] = None
+
+    force: Annotated[bool, flag("--force", "Also a file in which the hub's scan found danger.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        refs = [parse_ref(text) for text in self.refs]
+        chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
+        with services.build(chosen) as built:
+
+            def pull(ref: Ref) -> Entry:
+                entry = built.downloads.pull(ref, force=self.force, on_progress=progress_callback(terminal))
+                if entry.ref.hub != ref.hub:
+                    terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
+                facts = built.lookup.inspect(entry.ref).adapter
+                if not facts.is_lora:
+                    warnings = " ".join(facts.warnings)
+                    terminal.note(f"{entry.ref}: {warnings} It is in the library, and can't be tried here.")
+                if other_half(built, entry) is not None:
+                    terminal.note(
+                        f"“{entry.title}” is two files, for much noise and for little: both are in the library."
+                    )
+                return entry
+
+            results = try_each(refs, pull, terminal)
+            entries = [entry for entry in results if isinstance(entry, Entry)]
+            both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
+            paths = [str(built.library.path(entry)) for entry in dict.fromkeys(both)]
+            terminal.show(results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths))
+        return worst_exit_code(results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync(LibraryOptions):
+    frozen: Annotated[
+        bool, flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here.")
+    ] = False
+
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+            job = sync.Sync(
+                library=built.library,
+                connector=built.lookup.connector,
+                refs_of=built.catalog.by_sha256,
+                frozen=self.frozen,
+                on_progress=progress_callback(terminal),
+                explain=built.lookup.explain,
+            )
+            results = []
+            for result in job.run():
+                results.append(result)
+                if result.error is not None:
+                    terminal.note(f"{result.entry.ref}: {result.error.message}")
+        document = {
+            "lock": str(built.library.lock),
+            "library": str(built.library.folder),
+            "frozen": self.frozen,
+            "ok": all(result.error is None for result in results),
+            "entries": [_sync_json(built.library, result) for result in results],
+        }
+        terminal.show(document, lambda: _print_sync(results, terminal))
+        return worst_exit_code(result.error for result in results)
+
+
+def _sync_json(library: Library, result: sync.SyncResult) -> dict[str, Any]:
+    return {
+        **entry_json(library, result.entry),
+        "sha256": result.entry.sha256,
+        "state": result.state,
+        "source": str(result.source) if result.source else None,
+        **error_json(result.error),
+    }
+
+
+def _print_sync(results: Sequence[sync.SyncResult], terminal: Terminal) -> None:
+    rows = [(result.state, result.entry.title, result.entry.file) for result in results]
+    terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
+    states = count_states(result.state for result in results) or "nothing to do"
+    terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {states}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outdated(LibraryOptions):
+    all: Annotated[bool, flag("--all", "Also show updates that a rule ignores.")] = False
+    ignore: Annotated[
+        list[str] | None, option("RULE", "Ignore a version (REF@VERSION), a LoRA (REF), or a base model (base:NAME).")
+    ] = None
+    lift: Annotated[list[str] | None, option("RULE", "Lift a rule.")] = None
+    rules: Annotated[bool, flag("--rules", "List the rules.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        if self.rules + bool(self.ignore) + bool(self.lift) > 1:
+            raise UsageError("Choose one: --ignore, --lift or --rules.")
+        with services.build(self.settings()) as built:
+            if self.rules or self.ignore or self.lift:
+                return self._change_rules(built, terminal)
+            rules = built.update_rules.all()
+
+            def get(ref: Ref) -> Lora:
+                terminal.progress(f"Asking about {ref}")
+                lora = built.lookup.connector(ref.hub).get(ref)
+                built.catalog.add([lora])
+                return lora
+
+            results = tuple(check_for_updates(built.library.entries(), get, rules))
+        entries = [{**entry_json(built.library, result.entry), **_status_json(result)} for result in results]
+        terminal.show({"entries": entries}, lambda: self._print(results, terminal))
+        return worst_exit_code(result.error for result in results)
+
+    def _print(self, results: tuple[UpdateStatus, ...], terminal: Terminal) -> None:
+        hidden = {"current"} if self.all else {"current", "ignored"}
+        rows = [(r.state, r.entry.title, _describe_update(r)) for r in results if r.state not in hidden]
+        terminal.table(("STATE", "TITLE", "ABOUT"), rows)
+        terminal.line(f"{plural(len(results), 'LoRA')}: {count_states(result.state for result in results)}.")
+        if not self.all and any(result.state == "ignored" for result in results):
+            terminal.note("hub-ui: see what is ignored with hub-ui outdated --all")
+        if any(result.state == "newer" for result in results):
+            terminal.note("hub-ui: get a newer one with hub-ui pull REF, and drop the old one with hub-ui remove REF")
+
+    def _change_rules(self, built: Services, terminal: Terminal) -> int:
+        for text in self.ignore or ():
+            built.update_rules.add(_with_hash(built, parse_rule(text)))
+        for text in self.lift or ():
+            built.update_rules.lift(parse_rule(text))
+        rules = built.update_rules.all()
+
+        def print_rules() -> None:
+            terminal.table(("IGNORED", "WHAT"), [(rule.kind, str(rule)) for rule in rules])
+            terminal.line(f"{plural(len(rules), 'rule')}.")
+
+        terminal.show({"rules": [{"rule": str(rule), "kind": rule.kind} for rule in rules]}, print_rules)
+        return 0
+
+
+def _with_hash(built: Services, rule: UpdateRule) -> UpdateRule:
+    """As the catalog knows it: see UpdateRule."""
+    if rule.kind != "version":
+        return rule
+    try:
+        return UpdateRule(kind="version", value=rule.value, sha256=built.catalog.file(Ref.parse(rule.value)).sha256)
+    except NotFound:
+        return rule
+
+
+def _status_json(result: UpdateStatus) -> dict[str, Any]:
+    return {
+        "state": result.state,
+        "newest": str(result.newest) if result.newest else None,
+        "newest_name": result.newest_name,
+        "newest_at": result.newest_at,
+        "note": result.note,
+        "rule": str(result.rule) if result.rule else None,
+        **error_json(result.error),
+    }
+
+
+def _describe_update(result: UpdateStatus) -> str:
+    if result.error is not None:
+        return result.error.message
+    newest = f"{result.newest_name or ''}  {result.newest}" if result.newest else ""
+    rule = f"ignored by {result.rule}" if result.rule else ""
+    return "  ".join(part for part in (newest.strip(), result.note, rule) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DuplicatesCommand(LibraryOptions):
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+
+            def on_progress(done: int, total: int) -> None:
+                terminal.progress(f"Comparing: {done:,} of {total:,}", done / total)
+
+            found = find_duplicates(built.library, built.downloads.other_half, on_progress)
+        # Of the files that are surely the same. A file may be in several groups.
+        gain = sum(one.gain for one in found if one.kind == "bytes")
+        groups = [{"kind": one.kind, "gain": one.gain, "files": list(map(_file_json, one.files))} for one in found]
+        terminal.show({"gain": gain, "groups": groups}, lambda: _print_duplicates(found, gain, terminal))
+        return 0
+
+
+def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal) -> None:
+    for one in found:
+        terminal.line(f"{_ALIKE[one.kind]}, {size(one.gain, precise=True)} to gain:")
+        terminal.lines(f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in one.files)
+    terminal.line(f"{plural(len(found), 'group')}, {size(gain, precise=True)} to gain. Nothing was removed.")
+
+
+def _file_json(file: DuplicateFile) -> dict[str, object]:
+    return {"file": file.file, "size": file.size, "ref": str(file.entry.ref) if file.entry else None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Licenses(LibraryOptions):
+    def run(self, terminal: Terminal) -> int:
+        with services.build(self.settings()) as built:
+
+            def claims(entry: Entry) -> Iterable[Claim]:
+                """From the catalog, which may not know the LoRAs of a lock file from elsewhere."""
+                try:
+                    lora = built.catalog.lora(entry.ref)
+                except NotFound:
+                    return ()
+                version = lora.version(entry.ref.version)
+                return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims
+
+            found = summarize_licenses(built.library.entries(), claims)
+        entries = [
+            {
+                "ref": str(one.entry.ref),
+                "title": one.entry.title,
+                "license": one.license,
+                "license_terms": one.terms,
+                "base_model": one.entry.base_model,
+                "base_license": one.base,
+                "base_license_terms": one.base_terms,
+                "permits": dict(one.answers),
+                "conditions": list(one.conditions),
+            }
+            for one in found.each
+        ]
+        together = {
+            question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
+            for question, verdict in found.together.items()
+        }
+        document = {"entries": entries, "together": together, "conditions": list(found.conditions)}
+        terminal.show(document, lambda: _print_licenses(found, terminal))
+        return 0
+
+
+def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
+    if not found.each:
+        terminal.line("The lock file holds no LoRA.")
+        return
+    rows = [(p.entry.title, p.base or "unknown", p.license or "unknown") for p in found.each]
+    terminal.table(("TITLE", "BASE MODEL'S LICENCE", "LICENCE"), rows)
+    terminal.line()
+    terminal.line(f"May you, with all {len(found.each):,} together:")
+    verdicts = []
+    for question, words in QUESTIONS.items():
+        verdict = found.together[question]
+        names = ", ".join(entry.title for entry in verdict.because[:_NAMES_SHOWN])
+        more = f" and {len(verdict.because) - _NAMES_SHOWN:,} more" if len(verdict.because) > _NAMES_SHOWN else ""
+        verdicts.append((f"  {words}", f"{verdict.answer}: {names}{more}" if names else verdict.answer))
+    terminal.facts(verdicts)
+    if found.conditions:
+        terminal.line(f"Conditions: {'; '.join(found.conditions)}.")
+    terminal.line("A summary to choose by, and no legal advice. Unknown is no permission.")

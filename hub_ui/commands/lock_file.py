@@ -1,0 +1,166 @@
+"""hub-ui verify, remove and diff: the lock file and the files it names. They ask no hub and open no catalog."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
+from connectors.ref import LOCAL, Ref
+from hub_ui.commands.options import (
+    JsonOption,
+    LibraryOptions,
+    argument,
+    check_lock,
+    entry_json,
+    flag,
+    open_changes,
+    parse_ref,
+    results_json,
+    try_each,
+    worst_exit_code,
+)
+from hub_ui.format import plural
+from hub_ui.library import sync
+from hub_ui.library.library import Library
+from hub_ui.library.lockfile import Difference, Entry, difference, values
+from hub_ui.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verify(LibraryOptions):
+    def run(self, terminal: Terminal) -> int:
+        library = self.open_library()
+        total = len(library.entries())
+
+        def on_progress(done: int, checked: sync.FileCheck) -> None:
+            terminal.progress(f"Checking: {done:,} of {total:,}  {checked.entry.title}", done / total)
+
+        results = sync.check_all(library, on_progress)
+        foreign = sync.foreign(library)
+        files = {state: [one.entry.file for one in results if one.state == state] for state in get_args(sync.FileState)}
+        document = {
+            "lock": str(library.lock),
+            "library": str(library.folder),
+            "ok": all(result.right for result in results),
+            "entries": [_check_json(library, result) for result in results],
+            "missing": files["missing"],
+            "changed": files["changed"] + files["unreadable"],
+            "foreign": list(foreign),
+        }
+        terminal.show(document, lambda: _print_checks(results, foreign, terminal))
+        return 0 if all(result.right for result in results) else IntegrityError.exit_code
+
+
+def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
+    return {
+        **entry_json(library, result.entry),
+        "state": result.state,
+        "size": result.entry.size,
+        "sha256": result.entry.sha256,
+        "found_size": result.size,
+        "found_sha256": result.sha256,
+    }
+
+
+def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:
+    wrong = [result for result in results if not result.right]
+    rows = [*((result.state, result.entry.file) for result in wrong), *(("foreign", name) for name in foreign)]
+    terminal.table(("STATE", "FILE"), rows)
+    right = plural(len(results) - len(wrong), "file")
+    terminal.line(f"{right} right, {len(wrong):,} wrong, {len(foreign):,} that no entry names.")
+    local = [result for result in wrong if result.entry.ref.hub == LOCAL]
+    if len(wrong) > len(local):
+        terminal.note("hub-ui: fetch what is wrong or missing anew with hub-ui sync")
+    if local:
+        terminal.note(
+            f"hub-ui: {plural(len(local), 'of them is', 'of them are')} on no hub that is known: put the right file "
+            "back in its place, or enter the one that is there with hub-ui import"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remove(LibraryOptions):
+    refs: Annotated[list[str], argument("REF", "A LoRA of the library.")]
+    keep_file: Annotated[bool, flag("--keep-file", "Remove it from the lock file only.")] = False
+    yes: Annotated[bool, flag("--yes", "Also remove files that no hub is known to have.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        library = self.open_library()
+
+        def find(ref: Ref) -> Entry:
+            if not library.holds(ref):
+                raise NotFound(
+                    f"{ref} is not in the library, so there is nothing to remove. {library.lock.name} lists what is.",
+                    hub=ref.hub,
+                )
+            entry = library.entry(ref)
+            if ref.hub == LOCAL and not (self.keep_file or self.yes):
+                raise UsageError(
+                    f"No hub is known to have “{entry.title}”, so its file would be gone for good once the trash is "
+                    "emptied. Add --keep-file to take it out of the lock file only, or --yes to remove it."
+                )
+            return entry
+
+        entries = try_each([parse_ref(text) for text in self.refs], find, terminal)
+        found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
+        outcome = open_changes(library, self.settings()).remove(found, keep_files=self.keep_file)
+        errors = {failed.entry: failed.error for failed in outcome.failed}
+        results = [e if isinstance(e, HubUiError) else errors.get(e, e) for e in entries]
+        done = {"removed": True, "change": outcome.change.id if outcome.change else None}
+        what = "Forgotten, its file kept" if self.keep_file else "Removed"
+        lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
+        document = results_json(results, lambda entry: {**entry_json(library, entry), **done})
+        terminal.show(document, lambda: terminal.lines(lines))
+        if outcome.note or outcome.change:
+            terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
+        return worst_exit_code(results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff(JsonOption):
+    old: Annotated[Path, argument("A", "A lock file, or a library folder.")]
+    new: Annotated[Path, argument("B", "Another.")]
+
+    def run(self, terminal: Terminal) -> int:
+        found = difference(_read_entries(self.old), _read_entries(self.new))
+        changed = [
+            {
+                "ref": str(change.new.ref),
+                "title": change.new.title,
+                "keys": {name: {"old": old, "new": new} for name, (old, new) in change.keys.items()},
+            }
+            for change in found.changed
+        ]
+        document = {
+            "same": found.same,
+            "added": [values(entry) for entry in found.added],
+            "removed": [values(entry) for entry in found.removed],
+            "changed": changed,
+        }
+        terminal.show(document, lambda: _print_difference(found, terminal))
+        return 0
+
+
+def _print_difference(found: Difference, terminal: Terminal) -> None:
+    terminal.lines(f"- {entry.title}  {entry.ref}" for entry in found.removed)
+    terminal.lines(f"+ {entry.title}  {entry.ref}" for entry in found.added)
+    for change in found.changed:
+        terminal.line(f"~ {change.new.title}  {change.new.ref}")
+        for name, (old, new) in change.keys.items():
+            terminal.line(f"    {name}: {_value_text(old)} → {_value_text(new)}")
+    if found.same:
+        terminal.line("Both say the same.")
+
+
+def _read_entries(path: Path) -> tuple[Entry, ...]:
+    """Reads a lock file, or the one in a library folder."""
+    lock = path / "loras.lock" if path.is_dir() else path
+    check_lock(lock)
+    return Library(lock.parent, lock).entries()
+
+
+def _value_text(value: Any) -> str:
+    if value is None or value == []:
+        return "nothing"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

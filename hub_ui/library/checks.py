@@ -1,0 +1,286 @@
+"""The long checks of the library: every file's bytes, every hub's newest versions, and files that are there twice.
+
+One runs at a time, whoever looks at it. What they found is said of the library and not of a page: each page shows it.
+"""
+
+import contextvars
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast, get_args
+
+from connectors.errors import HubUiError, UsageError
+from connectors.record import Lora
+from connectors.ref import Ref
+from hub_ui import format
+from hub_ui.catalog.catalog import Catalog
+from hub_ui.downloads import Downloads
+from hub_ui.i18n import N_, _, ngettext
+from hub_ui.library.duplicates import Duplicates, find_duplicates
+from hub_ui.library.file_names import SUFFIX
+from hub_ui.library.identify import entry_of, local_entry
+from hub_ui.library.library import Library, source_of
+from hub_ui.library.lockfile import Entry
+from hub_ui.library.outdated import UpdateRules, UpdateState, UpdateStatus, check_for_updates
+from hub_ui.library.sync import FileCheck, FileState, check, foreign
+from hub_ui.lookup import Lookup
+
+# Hashing lets go of the interpreter: a few threads keep a fast disk busy.
+_WORKERS = 4
+CheckKind = Literal["verify", "updates", "update", "duplicates", "folder"]
+# What is said at the begin of a check, and of each of its steps.
+_TEXTS: Mapping[CheckKind, tuple[str, str]] = {
+    "verify": (N_("Verifying…"), N_("Verified {done} of {total}: {title}")),
+    "updates": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "update": (N_("Asking the hubs…"), N_("Asked about {done} of {total}: {title}")),
+    "duplicates": (N_("Comparing files…"), N_("Compared {done} of {total} files")),
+    "folder": (N_("Reading the folder…"), N_("Read {done} of {total}: {title}")),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResults:
+    """What the checks found since the app was started. `failures` are titles with what was wrong there."""
+
+    checked: Mapping[Ref, FileCheck] = field(default_factory=dict)
+    statuses: Mapping[Ref, UpdateStatus] = field(default_factory=dict)
+    foreign: tuple[str, ...] = ()
+    groups: tuple[Duplicates, ...] | None = None
+    said: str = ""
+    at: float = 0.0
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def updates(self) -> frozenset[Ref]:
+        """Entries with a newer version."""
+        return frozenset(ref for ref, status in self.statuses.items() if status.state == "newer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckProgress:
+    """`kind` is of the check that runs, None while none does."""
+
+    kind: CheckKind | None = None
+    done: int = 0
+    total: int = 0
+    title: str = ""
+
+    @property
+    def line(self) -> str:
+        if self.kind is None:
+            return ""
+        begin, step = _TEXTS[self.kind]
+        done, total = format.number(self.done), format.number(self.total)
+        return _(step).format(done=done, total=total, title=format.visible(self.title)) if self.done else _(begin)
+
+    @property
+    def percent(self) -> float | None:
+        return 100 * self.done / self.total if self.done and self.total else None
+
+
+Step = Callable[[int, int, str], None]
+
+
+class LibraryChecks:
+    """Any thread may call any method."""
+
+    def __init__(
+        self, *, library: Library, catalog: Catalog, lookup: Lookup, downloads: Downloads, update_rules: UpdateRules
+    ) -> None:
+        self._library = library
+        self._catalog = catalog
+        self._lookup = lookup
+        self._downloads = downloads
+        self._update_rules = update_rules
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self.progress = CheckProgress()
+        self.results = CheckResults()
+        # Each returns what it changes of the results.
+        self._works: Mapping[CheckKind, Callable[[Sequence[Entry], Step], dict[str, Any]]] = {
+            "verify": self._verify,
+            "updates": self._ask,
+            "update": self._update,
+            "duplicates": self._compare,
+            "folder": self._enter_files,
+        }
+
+    def start(self, kind: CheckKind, entries: Sequence[Entry] = ()) -> None:
+        """Of these entries, else of the whole library. Raises UsageError while another check runs."""
+        with self._changed:
+            if self.progress.kind is not None:
+                raise UsageError(_("A check is already running. Wait for it, or stop it."))
+            self._stop = threading.Event()
+            self._set(CheckProgress(kind=kind))
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._run, kind, tuple(entries)), name="library check", daemon=True).start()
+
+    def stop(self) -> None:
+        """What was found until then counts."""
+        self._stop.set()
+
+    def change(self, **changes: Any) -> None:
+        """Other values of the results, by their names."""
+        with self._changed:
+            self.results = replace(self.results, **changes)
+
+    def follow(self, beat: float = 5.0) -> Iterator[CheckProgress | None]:
+        """Each change until the check ends; None after so many seconds without one."""
+        seen = None
+        while True:
+            with self._changed:
+                if self.progress is seen:
+                    self._changed.wait(beat)
+                now = self.progress
+            yield None if now is seen else now
+            if now.kind is None:
+                return
+            seen = now
+
+    def _set(self, progress: CheckProgress) -> None:
+        with self._changed:
+            self.progress = progress
+            self._changed.notify_all()
+
+    def _run(self, kind: CheckKind, chosen: Sequence[Entry]) -> None:
+        last = 0.0
+
+        def on_step(done: int, total: int, title: str) -> None:
+            nonlocal last
+            if time.monotonic() - last > 0.2:
+                last = time.monotonic()
+                self._set(CheckProgress(kind=kind, done=done, total=total, title=title))
+
+        try:
+            self.change(**{"failures": (), "at": time.time(), **self._works[kind](chosen, on_step)})
+        except HubUiError as error:
+            self.change(said=error.message, failures=(), at=time.time())
+        finally:
+            self._set(CheckProgress())
+
+    def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        entries = chosen or self._library.entries()
+        found: dict[Ref, FileCheck] = {}
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            results = pool.map(lambda entry: None if self._stop.is_set() else check(self._library, entry), entries)
+            for number, result in enumerate(filter(None, results), 1):
+                found[result.entry.ref] = result
+                on_step(number, len(entries), result.entry.title)
+        checked = {**self.results.checked, **found}
+        if not chosen:
+            strangers = foreign(self._library)
+            return {"checked": checked, "foreign": strangers, "said": verify_summary(found.values(), strangers)}
+        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
+        said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
+        return {"checked": checked, "said": said, "failures": wrong}
+
+    def _ask(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        """Asks the hubs for newer versions."""
+        entries = chosen or self._library.entries()
+        found: dict[Ref, UpdateStatus] = {}
+        for number, status in enumerate(check_for_updates(entries, self._get, self._update_rules.all()), 1):
+            found[status.entry.ref] = status
+            on_step(number, len(entries), status.entry.title)
+            if self._stop.is_set():
+                break
+        statuses = {**(self.results.statuses if chosen else {}), **found}
+        return {"statuses": statuses, "said": update_summary(found.values())}
+
+    def _update(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        """Asks about the chosen ones, and queues what is newer."""
+        statuses, queued, failures = self._ask(chosen, on_step)["statuses"], 0, []
+        for status in (statuses[entry.ref] for entry in chosen if entry.ref in statuses):
+            try:
+                if status.error is not None:
+                    raise status.error
+                if status.state == "newer" and status.newest is not None:
+                    self._downloads.enqueue(status.newest)
+                    queued += 1
+            except HubUiError as error:
+                failures.append((format.title(status.entry.title), error.message))
+        said = count_text(queued, "{n} newer version is being downloaded.", "{n} newer versions are being downloaded.")
+        return {"statuses": statuses, "said": said, "failures": tuple(failures)}
+
+    def _compare(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        half, stopped = self._downloads.other_half, self._stop.is_set
+        groups = find_duplicates(self._library, half, lambda done, all_: on_step(done, all_, ""), stopped)
+        return {
+            "groups": groups,
+            "said": "" if groups else _("No file is there twice, and no LoRA in several versions."),
+        }
+
+    def _enter_files(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
+        """Finds out what the files in the library's folder are that no entry names, and enters the LoRAs among them."""
+        library, lookup = self._library, self._lookup
+        files = [name for name in foreign(library) if name.endswith(SUFFIX)]
+        entries, failures = [], []
+        for number, name in enumerate(files, 1):
+            on_step(number, len(files), name)
+            try:
+                found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
+                if found.state == "recognised" and found.ref is not None:
+                    entry = entry_of(found, name, source_of(lookup.connector(found.ref.hub).locate(found.ref)))
+                else:
+                    entry = local_entry(found, name)
+                entries += [entry] if entry is not None else []
+            except HubUiError as error:
+                failures.append((name, error.message))
+            if self._stop.is_set():
+                break
+        count = len(library.adopt(entries))
+        said = count_text(count, "{n} file was added from the folder.", "{n} files were added from the folder.")
+        return {"foreign": foreign(library), "said": said, "failures": tuple(failures)}
+
+    def _get(self, ref: Ref) -> Lora:
+        lora = self._lookup.connector(ref.hub).get(ref)
+        self._catalog.add([lora])
+        return lora
+
+
+def check_kind(text: str) -> CheckKind:
+    """Raises UsageError for the name of none."""
+    if text not in get_args(CheckKind):
+        raise UsageError(_("That is no button of this page."))
+    return cast(CheckKind, text)
+
+
+def count_text(number: int, one: str, many: str) -> str:
+    return ngettext(one, many, number).format(n=format.number(number))
+
+
+def file_count(number: int) -> str:
+    return count_text(number, "{n} file", "{n} files")
+
+
+def verify_summary(checked: Iterable[FileCheck], foreign: Sequence[str]) -> str:
+    counts = Counter(result.state for result in checked)
+    names: dict[FileState, str] = {
+        "missing": _("{n} missing"),
+        "changed": _("{n} changed"),
+        "unreadable": _("{n} unreadable"),
+    }
+    wrong = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    right, problems = file_count(counts["right"]), ", ".join(wrong) or _("nothing missing or changed")
+    if not foreign:
+        return _("Verified: {files} right, {problems}.").format(files=right, problems=problems)
+    text = _("Verified: {files} right, {problems}; {others} that no entry names.")
+    return text.format(files=right, problems=problems, others=file_count(len(foreign)))
+
+
+def update_summary(standings: Iterable[UpdateStatus]) -> str:
+    counts = Counter(result.state for result in standings)
+    names: dict[UpdateState, str] = {
+        "newer": _("{n} with a newer version"),
+        "superseded": _("{n} whose newer version is here, too"),
+        "replaced": _("{n} replaced by its author"),
+        "ignored": _("{n} whose update is ignored"),
+        "gone": _("{n} gone from its hub"),
+        "unknown": _("{n} that no hub says enough of"),
+        "failed": _("{n} that could not be asked about"),
+    }
+    others = [text.format(n=format.number(counts[state])) for state, text in names.items() if counts[state]]
+    current = _("{n} up to date").format(n=format.number(counts["current"]))
+    return _("Asked the hubs: {results}.").format(results=", ".join([current, *others]))

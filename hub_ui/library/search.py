@@ -1,0 +1,264 @@
+"""Searching the library: the query language of the whole app, and words for what only a library has (`is:favorite`)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, Literal, cast
+
+from connectors import query_language
+from connectors.errors import BadQuery, suggestion
+from connectors.query import Query
+from connectors.ref import Ref
+from hub_ui import format
+from hub_ui.catalog import search
+from hub_ui.catalog.plan import FACETS, Condition, FacetName, plan
+from hub_ui.catalog.row import Row, fold_name
+from hub_ui.catalog.search import Counts, Facets
+from hub_ui.i18n import N_, _
+from hub_ui.library.index import LibraryIndex, LibraryRow
+from hub_ui.part_labels import part_label
+
+# A library is its owner's: all of it is searched, whatever its level.
+_ALL = Query(nsfw="explicit")
+_MARK = re.compile(r"(is|has):[\w-]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """`holds` is asked of a row and of the refs that have an update. `label` is what a chip says."""
+
+    label: str
+    holds: Callable[[LibraryRow, Collection[Ref]], bool]
+
+
+MARKS: Mapping[str, Mark] = {
+    "is:favorite": Mark(label=N_("favourites"), holds=lambda row, _: row.annotation.favorite),
+    "is:missing": Mark(label=N_("missing files"), holds=lambda row, _: row.is_missing),
+    "is:outdated": Mark(label=N_("with an update"), holds=lambda row, outdated: row.entry.ref in outdated),
+    "is:removed": Mark(label=N_("gone from their hub"), holds=lambda row, _: row.is_removed),
+    "has:note": Mark(label=N_("with a note"), holds=lambda row, _: bool(row.annotation.note)),
+    "has:tag": Mark(label=N_("with your tag"), holds=lambda row, _: bool(row.annotation.tags)),
+    "has:values": Mark(label=N_("with your own values"), holds=lambda row, _: row.annotation.has_own_values),
+}
+NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
+_MOST_KEPT = 4
+# What is counted for the filters: the condition that the counts ignore, and a row's values.
+_COUNTED: Mapping[str, tuple[Condition, Callable[[Row], Iterable[Any]]]] = {
+    name: (FACETS[name].ignores, FACETS[name].values)
+    for name in cast(tuple[FacetName, ...], ("hubs", "keys", "groups", "kinds", "tags"))
+}
+_ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
+
+Sort = Literal["name", "added", "used", "size", "base", "hub"]
+# What each sort puts first; equals are by name. `used` has when a LoRA last made an image, in seconds.
+SORTS: Mapping[Sort, Callable[[LibraryRow, Mapping[Ref, float]], Any]] = {
+    "name": lambda row, _: 0,
+    "added": lambda row, _: -row.added,
+    "used": lambda row, used: -used.get(row.entry.ref.lora, 0.0),
+    "size": lambda row, _: -row.entry.size,
+    "base": lambda row, _: (not row.base, row.base.casefold()),
+    "hub": lambda row, _: row.entry.ref.hub,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryQuery:
+    """`marks` are keys of MARKS that must hold, `without` those that must not."""
+
+    query: Query = _ALL
+    marks: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads as this query."""
+        level = "" if self.query.nsfw == _ALL.nsfw else f"nsfw:{self.query.nsfw}"
+        rest = query_language.format(replace(self.query, nsfw="soft"))
+        return " ".join(filter(None, (rest, *self.marks, *(f"-{mark}" for mark in self.without), level)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chip:
+    """One condition: what it is called, and the text of the query without it."""
+
+    label: str
+    rest: str
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """All rows in order. The counts ignore their own filter. `marks` counts each of MARKS, `tags` the owner's own."""
+
+    rows: tuple[LibraryRow, ...]
+    facets: Facets
+    marks: Mapping[str, int]
+    tags: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a search is asked: of which rows, and in which order. See LibrarySearch.find."""
+
+    rows: tuple[LibraryRow, ...]
+    asked: LibraryQuery
+    sort: Sort
+    outdated: frozenset[Ref]
+    used: Mapping[Ref, float]
+
+    def is_same(self, other: Question) -> bool:
+        """Rows are not compared one by one: the index returns the same object for as long as nothing changes."""
+        values = (self.asked, self.sort, self.outdated) == (other.asked, other.sort, other.outdated)
+        return self.rows is other.rows and values and self.used is other.used
+
+
+def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
+    """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
+    query = query_language.parse(text, _ALL, is_strict=is_strict)
+    marks, plain = _marks(query.text.split(), is_strict)
+    without, words = _marks([value for key, value in query.excluded if key == "text"], is_strict)
+    excluded = tuple((key, value) for key, value in query.excluded if key != "text" or value in words)
+    return LibraryQuery(query=replace(query, text=" ".join(plain), excluded=excluded), marks=marks, without=without)
+
+
+def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list[str]]:
+    """The words that are keys of MARKS, each once, and the others."""
+    found: dict[str, None] = {}
+    plain = []
+    for word in words:
+        if _MARK.fullmatch(word) is None:
+            plain.append(word)
+            continue
+        mark = _ALSO.get(word.casefold(), word.casefold())
+        if mark in MARKS:
+            found[mark] = None
+        elif is_strict:
+            near = suggestion(mark, MARKS)
+            raise BadQuery(
+                _("“{word}” is nothing that a LoRA here can be.{near} Choose one of: {marks}.").format(
+                    word=word[:40], near=near, marks=", ".join(MARKS)
+                )
+            )
+    return tuple(found), plain
+
+
+def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
+    found = [
+        Chip(label=part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
+        for part in query_language.parts(asked.query)
+        if (part.key, part.value) != ("nsfw", _ALL.nsfw)
+    ]
+    for name in asked.marks:
+        rest = replace(asked, marks=tuple(mark for mark in asked.marks if mark != name))
+        found.append(Chip(label=_(MARKS[name].label), rest=rest.text))
+    for name in asked.without:
+        rest = replace(asked, without=tuple(mark for mark in asked.without if mark != name))
+        label = _("not {label}").format(label=_(MARKS[name].label))
+        found.append(Chip(label=label, rest=rest.text, is_excluded=True))
+    return tuple(found)
+
+
+def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
+    """With the choice of a facet, or without it where it was chosen. `facet` is an attribute of Query, or "marks".
+
+    Raises BadQuery.
+    """
+    if facet == "marks":
+        if value not in MARKS:
+            raise BadQuery(_("That is no filter of this page."))
+        marks = tuple(one for one in asked.marks if one != value)
+        return replace(asked, marks=marks if value in asked.marks else (*asked.marks, value))
+    if facet not in ("hubs", "bases", "kinds", "tags"):
+        raise BadQuery(_("That is no filter of this page."))
+    key = {"hubs": "hub", "bases": "base", "kinds": "kind", "tags": "tag"}[facet]
+    [read] = getattr(query_language.parse(f"{key}:{query_language.quote(value)}"), facet) or (value,)
+    now = getattr(asked.query, facet)
+    is_on = fold_name(read) in map(fold_name, now)
+    then = tuple(one for one in now if fold_name(one) != fold_name(read)) if is_on else (*now, read)
+    changes: dict[str, Any] = {facet: then}
+    return replace(asked, query=replace(asked.query, **changes))
+
+
+class LibrarySearch:
+    """Searches the index. Any thread may call any method."""
+
+    def __init__(self, index: LibraryIndex) -> None:
+        self._index = index
+        # The last ones, newest first: turning a page or ticking a row asks the same again.
+        self._last: list[tuple[Question, Found]] = []
+
+    def find(
+        self,
+        asked: LibraryQuery,
+        *,
+        sort: Sort = "name",
+        outdated: frozenset[Ref] = frozenset(),
+        used: Mapping[Ref, float] = NEVER_USED,
+    ) -> Found:
+        """`outdated` are refs with an update, `used` when LoRAs last made an image."""
+        question = Question(rows=self._index.rows(), asked=asked, sort=sort, outdated=outdated, used=used)
+        last = list(self._last)
+        found = next((found for other, found in last if question.is_same(other)), None) or find(question)
+        self._last = [(question, found), *(pair for pair in last if pair[1] is not found)][:_MOST_KEPT]
+        return found
+
+
+def find(question: Question) -> Found:
+    asked, rows = question.asked, question.rows
+    installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
+    favorites = [row.entry.ref for row in rows if row.annotation.favorite] if asked.query.favorite is not None else ()
+    wanted = plan(asked.query, installed=installed, favorites=favorites)
+    phrases = search.phrases(wanted)
+    spelled = {fold_name(tag): tag for row in rows for tag in row.annotation.tags}
+    own = frozenset(spelled)
+    hits: list[LibraryRow] = []
+    marks = dict.fromkeys(MARKS, 0)
+    # Rows that fail one condition alone: those that its own filter counts beside the hits.
+    near: dict[Condition, list[Row]] = {condition: [] for condition, _values in _COUNTED.values()}
+    holds = [(name, mark.holds) for name, mark in MARKS.items()]
+    for row in rows:
+        if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
+            continue
+        holding = [name for name, is_so in holds if is_so(row, question.outdated)]
+        if any(name in asked.without for name in holding):
+            continue
+        lacking = [mark for mark in asked.marks if mark not in holding]
+        failed = search.failed_conditions(row.row, wanted)
+        if not failed and len(lacking) < 2:
+            for name in holding:
+                marks[name] += not lacking or lacking == [name]
+        if not lacking and not failed:
+            hits.append(row)
+        elif not lacking and len(failed) == 1 and (only := failed.pop()) in near:
+            near[only].append(row.row)
+    counted = {**_COUNTED, "tags": (_COUNTED["tags"][0], lambda row: own.intersection(row.tags))}
+    found = [row.row for row in hits]
+    counts = {
+        name: Counter(chain.from_iterable(map(values, (*found, *near[condition]))))
+        for name, (condition, values) in counted.items()
+    }
+    order = SORTS[question.sort]
+    return Found(
+        rows=tuple(sorted(hits, key=lambda row: (order(row, question.used), row.name, row.entry.ref))),
+        facets=_facets(counts, rows),
+        marks=marks,
+        tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},
+    )
+
+
+def _says(row: Row, phrases: Sequence[str]) -> bool:
+    text = f"{row.title}{row.words}{row.tag_words}{row.about}"
+    return all(phrase in text for phrase in phrases)
+
+
+def _facets(counts: Mapping[str, Counter[str]], rows: Sequence[LibraryRow]) -> Facets:
+    written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
+    counted: dict[Any, Mapping[Any, int]] = {**Counts().facets, **counts}
+    return search.facets(
+        Counts(facets=counted), lambda names: {name: format.visible(written.get(name, name)) for name in names}
+    )

@@ -1,0 +1,259 @@
+"""Settings from the environment: folders, endpoints, keys. They are read once and passed down."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.errors import UsageError
+from connectors.http.destinations import Destinations
+from connectors.registry import HUBS, HubName, Rate
+from hub_ui.hosting.keys import VARIABLE, SharedKeys
+from hub_ui.hosting.limits import Limits, read_limits
+from hub_ui.lifecycle import USUAL_SECONDS
+from hub_ui.settings import saved_settings
+from hub_ui.settings.keys import Keys, KeyStore, check_key
+from hub_ui.settings.policy import LOCAL, Policy, hosted_policy
+from hub_ui.settings.saved_settings import is_address, names_proxy
+
+# Spaces set them where `hf_oauth` is on, and Gradio signs people in with them.
+SIGN_IN_VARIABLES = (
+    "SPACE_ID", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"
+)  # fmt: skip
+_ON, _OFF = ("1", "yes", "on", "true"), ("0", "no", "off", "false")
+_CLUSTER = re.compile(r"[A-Za-z0-9._-]{1,253}:[0-9]{1,5}")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`home` has the catalog, the queue and by default the library. Tokens are not part of `repr`.
+
+    `hosted`: the page is open to strangers, within `limits`. There are no tokens then, whatever was given, but
+    `shared_keys` may hold some for what the owner lists, and `shared_lock` is a lock file whose LoRAs all are shown.
+    `sign_in`: whether visitors can sign in to Hugging Face. `space` is the name of the Space that this is, and
+    `trusts_proxy` whether a proxy in front tells the visitors' addresses (X-Forwarded-For).
+
+    `demo`: the hubs are local ones, so there is nowhere to load a base model from but this package.
+    `database` is the address of a PostgreSQL database that the catalog is in instead of a file. It is not part of
+    `repr` either: it may have a password.
+    `workers` is the address of a cluster that generates in place of this computer (HOST:PORT); `zero_gpu`: this is a
+    Space with ZeroGPU.
+    `names` is the template for file names in the library (see library/file_names.py), `connections` the number of
+    connections for a large file, and `allowed_hosts` are names of this computer beside its own (see web/middleware.py).
+    `read_headers`: whether the page reads the headers of the cards in view, about 100 kB each. `image_cache`: the
+    bytes of hubs' images and videos that are kept; None is as the policy says. `proxy` is for requests to
+    hubs where the environment names none, and may have a password too. `fixed` are what the Settings page can't change:
+    names of hubs whose address the environment decides, "proxy", "library" and "home". `delivery_hosts` are hosts of
+    files beside the hubs' usual ones: a mirror's. `rates` are of hubs for which the environment names another budget
+    than their own. `stop_seconds` is how long a stop waits for what runs. `metrics_token` opens a hosted page's metrics
+    to who is not at its computer.
+    """
+
+    home: Path
+    library: Path
+    lock: Path
+    endpoints: Mapping[HubName, str] = field(default_factory=lambda: {name: hub.endpoint for name, hub in HUBS.items()})
+    tokens: Mapping[HubName, str] = field(default_factory=dict, repr=False)
+    hosted: bool = False
+    limits: Limits = field(default_factory=Limits)
+    shared_keys: SharedKeys = field(default_factory=SharedKeys)
+    shared_lock: Path | None = None
+    space: str = ""
+    trusts_proxy: bool = False
+    sign_in: bool = False
+    demo: bool = False
+    read_headers: bool = True
+    image_cache: int | None = None
+    proxy: str = field(default="", repr=False)
+    fixed: frozenset[str] = frozenset()
+    names: str | None = None
+    connections: int = 4
+    allowed_hosts: frozenset[str] = frozenset()
+    delivery_hosts: frozenset[str] = frozenset()
+    database: str = field(default="", repr=False)
+    rates: Mapping[HubName, Rate] = field(default_factory=dict)
+    workers: str = ""
+    zero_gpu: bool = False
+    stop_seconds: float = USUAL_SECONDS
+    metrics_token: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.policy.allows("use keys"):
+            object.__setattr__(self, "tokens", {})
+
+    @property
+    def policy(self) -> Policy:
+        return hosted_policy(self.limits) if self.hosted else LOCAL
+
+    def rate(self, hub: HubName) -> Rate | None:
+        """How often visitors may have the hub asked. One person is no crowd, and the demo's hubs are nobody's."""
+        usual = HUBS[hub].rate if self.policy.has_rates and not self.demo else None
+        return self.rates.get(hub, usual)
+
+    @property
+    def media_budget(self) -> int:
+        return self.policy.limits.media_bytes if self.image_cache is None else self.image_cache
+
+    @property
+    def destinations(self) -> Destinations:
+        """The hosts of the hubs and their deliveries, which images and, on a hosted page, everything comes from."""
+        found = Destinations.of(self.endpoints)
+        return replace(found, own=found.own | self.delivery_hosts)
+
+    @property
+    def image_destinations(self) -> Mapping[HubName, Destinations]:
+        """By hub: one on this network has its own host, which the others' answers must not lead to."""
+        return {
+            hub: replace(self.destinations, own=Destinations.of({hub: url}).own | self.delivery_hosts)
+            for hub, url in self.endpoints.items()
+        }
+
+    @property
+    def catalog(self) -> Path:
+        return self.home / "catalog.sqlite"
+
+    @property
+    def queue(self) -> Path:
+        return self.home / "queue.sqlite"
+
+    @property
+    def annotations(self) -> Path:
+        return self.home / "annotations.sqlite"
+
+    @property
+    def update_rules(self) -> Path:
+        return self.home / "update_rules.sqlite"
+
+
+def from_environment(
+    environ: Mapping[str, str],
+    *,
+    library: Path | None = None,
+    lock: Path | None = None,
+    hosted: bool = False,
+    names: str | None = None,
+) -> Settings:
+    """The lock file is in the library folder unless `lock` names another. Raises UsageError for an invalid variable."""
+    home = find_home(environ)
+    saved = saved_settings.read(home)
+    # A shared page does not show what its owner has found, downloaded and generated.
+    home = home / "hosted" if hosted else home
+    folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
+    keys = Keys(_given_keys(environ), KeyStore(home / "keys.json"))
+    megabytes = _number(environ, "HUB_UI_IMAGE_CACHE", "[0-9]{1,7}", "whole number of megabytes")
+    seconds = _number(environ, "HUB_UI_STOP_SECONDS", "[0-9]{1,4}", "whole number up to 9999")
+    return Settings(
+        home=home,
+        library=folder,
+        lock=lock or folder / "loras.lock",
+        endpoints={
+            name: _endpoint(environ, hub.endpoint_variable, saved.endpoints.get(name, hub.endpoint), hub.endpoint)
+            for name, hub in HUBS.items()
+        },
+        tokens=keys,
+        proxy=saved.proxy,
+        fixed=_environment_names(environ, library),
+        hosted=hosted,
+        limits=read_limits(environ) if hosted else Limits(),
+        shared_keys=SharedKeys.parse(environ.get(VARIABLE, ""), keys),
+        shared_lock=Path(environ["HUB_UI_SHARED_LOCK"]) if hosted and environ.get("HUB_UI_SHARED_LOCK") else None,
+        space=environ.get("SPACE_ID", ""),
+        trusts_proxy=_switch(environ, "HUB_UI_TRUST_PROXY", is_on=bool(environ.get("SPACE_ID"))),
+        sign_in=hosted and all(environ.get(name) for name in SIGN_IN_VARIABLES) and environ.get("SYSTEM") == "spaces",
+        names=names or environ.get("HUB_UI_NAMES") or None,
+        allowed_hosts=frozenset(environ.get("HUB_UI_ALLOWED_HOSTS", "").lower().replace(",", " ").split()),
+        delivery_hosts=frozenset(environ.get("HUB_UI_DELIVERY_HOSTS", "").lower().replace(",", " ").split()),
+        connections=_number(environ, "HUB_UI_CONNECTIONS", "0?[1-9]|1[0-6]", "whole number from 1 to 16") or 4,
+        database=_database(environ.get("HUB_UI_DATABASE", "").strip()),
+        read_headers=_switch(environ, "HUB_UI_READ_HEADERS", is_on=True),
+        workers=check_workers(environ.get("HUB_UI_WORKERS", "")),
+        # As `spaces` reads it.
+        zero_gpu=environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
+        image_cache=None if megabytes is None else megabytes * 1_000_000,
+        stop_seconds=USUAL_SECONDS if seconds is None else seconds,
+        metrics_token=environ.get("HUB_UI_METRICS_TOKEN", "").strip(),
+        rates=_rates(environ),
+    )
+
+
+def _given_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
+    """A key read from a file may end with a line break, which check_key takes away."""
+    keys = {name: check_key(environ.get(hub.token_variable, ""), hub.token_variable) for name, hub in HUBS.items()}
+    return {name: key for name, key in keys.items() if key}
+
+
+def _rates(environ: Mapping[str, str]) -> dict[HubName, Rate]:
+    rule = ("[1-9][0-9]{0,5}", "number of requests a minute", "a whole number from 1")
+    numbers = {hub: _number(environ, f"HUB_UI_RATE_{hub.upper()}", *rule) for hub in HUBS}
+    return {hub: Rate(keyless=number, keyed=number) for hub, number in numbers.items() if number is not None}
+
+
+def _number(environ: Mapping[str, str], name: str, pattern: str, what: str, example: str = "one") -> int | None:
+    """None where the variable is unset."""
+    text = environ.get(name, "")
+    if text and not re.fullmatch(pattern, text):
+        raise UsageError(f"{name}={_printable(text)} is no {what}. Write {example}, or unset it.")
+    return int(text) if text else None
+
+
+def _switch(environ: Mapping[str, str], name: str, *, is_on: bool) -> bool:
+    """`is_on` where the variable is unset."""
+    value = environ.get(name)
+    if value and value.lower() not in (*_ON, *_OFF):
+        raise UsageError(f"{name}={_printable(value)}: write 1 or 0, or unset it.")
+    return value.lower() in _ON if value else is_on
+
+
+def check_workers(address: str) -> str:
+    """The address of a cluster; empty for none. Raises UsageError for anything else."""
+    address = address.strip()
+    if address and not _CLUSTER.fullmatch(address):
+        raise UsageError(f"{_printable(address)} is no address of workers. Write one such as 10.0.0.5:6379.")
+    return address
+
+
+def _environment_names(environ: Mapping[str, str], library: Path | None) -> frozenset[str]:
+    """What the Settings page can't change (see Settings.fixed)."""
+    decided = {
+        **{name: bool(environ.get(hub.endpoint_variable)) for name, hub in HUBS.items()},
+        "home": bool(environ.get("HUB_UI_HOME")),
+        "library": library is not None,
+        "proxy": names_proxy(environ),
+    }
+    return frozenset(name for name, is_decided in decided.items() if is_decided)
+
+
+def _database(address: str) -> str:
+    """The message does not show the address, which may have a password."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if address and (not usable or _UNPRINTABLE.search(address)):
+        raise UsageError(
+            "HUB_UI_DATABASE is no address of a PostgreSQL database. Write one such as "
+            "postgresql://name:password@host/database, or unset it for a file."
+        )
+    return address
+
+
+def _endpoint(environ: Mapping[str, str], name: str, usual: str, example: str) -> str:
+    url = environ.get(name) or usual
+    if not is_address(url):
+        raise UsageError(f"{name}={_printable(url)} is no web address. Write one such as {example}, or unset it.")
+    return url.rstrip("/")
+
+
+def find_home(environ: Mapping[str, str]) -> Path:
+    """HUB_UI_HOME, else what is saved in the usual home, else that."""
+    if environ.get("HUB_UI_HOME"):
+        return Path(environ["HUB_UI_HOME"])
+    usual = saved_settings.usual_home()
+    return Path(saved_settings.read(usual).home or usual)
+
+
+def _printable(value: str) -> str:
+    return _UNPRINTABLE.sub("?", value)[:80]
