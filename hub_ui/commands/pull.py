@@ -21,6 +21,7 @@ from hub_ui.commands.options import (
 from hub_ui.documents import entry_json, other_half
 from hub_ui.library.lockfile import Entry
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,6 @@ class Pull(LibraryOptions):
     force: Annotated[bool, flag("--force", "Also a file in which the hub's scan found danger.")] = False
 
     def run(self, terminal: Terminal) -> int:
-        refs = [parse_ref(text) for text in self.refs]
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
         with services.build(chosen) as built:
 
@@ -51,7 +51,7 @@ class Pull(LibraryOptions):
                     )
                 return entry
 
-            results = try_each(refs, pull, terminal)
+            results = try_each([parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal)
             if terminal.json:
                 print_json_results(results, partial(entry_json, built), terminal)
             else:

@@ -45,7 +45,7 @@ class Search(JsonOption):
     def run(self, terminal: Terminal) -> int:
         query = self.query
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.search(built, query, offline=self.offline)
+            found = documents.search(built, query, self.text, offline=self.offline)
         failures, records = found.failures, found.records
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from connectors.record import Lora, Record, distinct, is_marked
@@ -9,6 +10,7 @@ from hub_ui import documents, services, settings
 from hub_ui.commands.options import JsonOption, argument, parse_ref
 from hub_ui.format import danger, size
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +18,8 @@ class Show(JsonOption):
     ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
 
     def run(self, terminal: Terminal) -> int:
-        ref = parse_ref(self.ref)
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.show(built, ref)
+            found = documents.show(built, parse_ref(self.ref, partial(find_ref, built)))
         if found.note:
             terminal.note(found.note)
         if terminal.json:

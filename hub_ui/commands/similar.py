@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from connectors.errors import NotFound
@@ -11,6 +12,7 @@ from hub_ui.commands import options
 from hub_ui.commands.options import JsonOption, argument, option, parse_ref
 from hub_ui.commands.search import print_records
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,9 @@ class Similar(JsonOption):
     ] = "soft"
 
     def run(self, terminal: Terminal) -> int:
-        ref, level = parse_ref(self.ref), Query.of(nsfw=self.nsfw).nsfw
+        level = Query.of(nsfw=self.nsfw).nsfw
         with services.build(settings.from_environment(os.environ)) as built:
+            ref = parse_ref(self.ref, partial(find_ref, built))
             try:
                 lora = built.catalog.lora(ref)
             except NotFound:
