@@ -70,7 +70,7 @@ def find_ref(services: Services, text: str, *, asks: bool = True) -> Ref:
 
 def may_be_name(text: str) -> bool:
     """Whether a search for `text` may mean one LoRA: OWNER/NAME, an address, a ref, a hash, a tag, a file's name."""
-    return (is_bare(unwrap(text)) and not is_filter(text)) or ":" in text or _read_used(text) is not None
+    return "/" in text or ":" in text or _read_used(text) is not None
 
 
 def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | None:
@@ -84,6 +84,11 @@ def find_searched(services: Services, text: str, *, asks: bool = True) -> Ref | 
         return _find_bare(services, unwrap(text), asks=asks)
     try:
         return find_ref(services, text, asks=asks)
+    except NotFound:
+        # The words of a file's name may find more.
+        if _FILE.fullmatch(unwrap(text)):
+            return None
+        raise
     except BadRef:
         # This spelling means one LoRA by name, even if none has it.
         named = _PREFIX.fullmatch(text)

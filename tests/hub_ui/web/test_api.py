@@ -145,6 +145,12 @@ def test_a_hosted_page_has_none_that_writes(hosted: str) -> None:
     assert requests.post(f"{hosted}gradio_api/call/pull", json={"data": [HAT]}, timeout=30).status_code == 404
 
 
+def test_a_lora_is_named_by_the_hash_of_its_file_too(client: Client) -> None:
+    sha256 = client.predict("huggingface:hatbox/top-hat-tiny", api_name="/show")["file"]["sha256"]
+    assert client.predict(sha256, api_name="/show")["ref"].startswith(HAT)
+    assert len(client.predict(sha256[:10], api_name="/search")["results"]) == 1
+
+
 def test_a_pull_says_where_the_file_is(client: Client) -> None:
     entry = client.predict("huggingface:hatbox/top-hat-tiny", api_name="/pull")
     assert Path(entry["file_path"]).stat().st_size == entry["size"]

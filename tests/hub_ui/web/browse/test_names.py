@@ -50,7 +50,7 @@ def test_what_names_a_lora_is_told_from_words(built: Services, text: str, ref: s
     "text",
     [
         "ink wash", "ada/no-such", "style: anime", "sd1.5", "w/o hat", "http", "hub:civitai", "base:sdxl",
-        "tag:lora:civitai:257749", "creator:ada/ink", "ink knd:style",
+        "no such ink.safetensors", "w/o.", "(w/o)", "tag:lora:civitai:257749", "creator:ada/ink", "ink knd:style",
     ],
 )  # fmt: skip
 def test_anything_else_is_searched_for(built: Services, text: str) -> None:
