@@ -10,7 +10,6 @@ from connectors.query import Query
 from hub_ui import services, settings
 from hub_ui.commands import options
 from hub_ui.commands.options import JsonOption, argument, option, parse_ref
-from hub_ui.commands.search import print_records
 from hub_ui.terminal import Terminal
 from hub_ui.used_loras import find_ref
 
@@ -32,11 +31,25 @@ class Similar(JsonOption):
             except NotFound:
                 # Its hub tells of it, which enters it into the catalog.
                 lora = built.lookup.get(ref)
-            records = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
+            similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
         if terminal.json:
-            terminal.document({"results": [record.to_json() for record in records]})
+            found = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
+            terminal.document({"results": found})
         else:
-            print_records(records, terminal)
-        if not records:
+            terminal.table(
+                ("TITLE", "BY", "BASE MODEL", "SCORE", "WHY", "REF"),
+                [
+                    (
+                        each.record.title,
+                        each.record.creator or "",
+                        each.record.base_model or each.record.raw_base_model or "",
+                        f"{each.score:.2f}",
+                        each.reason,
+                        str(each.record.ref),
+                    )
+                    for each in similar
+                ],
+            )
+        if not similar:
             terminal.note("The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.")
         return 0
