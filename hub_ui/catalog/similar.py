@@ -22,9 +22,9 @@ from hub_ui.catalog.spellings import is_around
 Named = Literal["creator", "tag", "base"]
 Reason = Literal["same subject", "same words", "same creator, newer"]
 
-LEAST = 0.3
+LEAST = 0.22
 # Of a newer one by the same creator.
-_LEAST_OF_CREATOR = 0.1
+_LEAST_OF_CREATOR = 0.15
 # What one in 16 has says little, and what one in 32 has is no subject.
 _TELLING, _SUBJECT = 4, 5
 _MOST_TRAITS = 24

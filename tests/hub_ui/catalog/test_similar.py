@@ -36,7 +36,11 @@ def test_what_shares_more_comes_first_and_what_shares_little_not_at_all(tmp_path
         lora(5, title="Boat", base="Pony", tags=("trees", "paper")),
         *OTHERS,
     )
-    expected = [("Ink forest at night", 0.571, "same subject"), ("Boat", 0.429, "same words")]
+    expected = [
+        ("Ink forest at night", 0.571, "same subject"),
+        ("Boat", 0.429, "same words"),
+        ("Forest", 0.286, "same subject"),
+    ]
     with both(tmp_path, *loras) as catalogs:
         assert [reasons(each, 1) for each in catalogs] == [expected] * 2
 
