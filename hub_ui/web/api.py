@@ -233,7 +233,7 @@ class Endpoints:
         """Tells everything known about one LoRA: its versions, files, examples, and the source of every claim.
 
         Args:
-            ref: The LoRA as HUB:ID, or the address of its page.
+            ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
 
         Returns:
             A record with its versions.
@@ -265,7 +265,7 @@ class Endpoints:
         """Downloads a LoRA's file into the library of the server, and pins it in the lock file.
 
         Args:
-            ref: The LoRA as HUB:ID, or the address of its page.
+            ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
 
         Returns:
             The entry of the lock file; `file_path` is where the file is on the server.
@@ -291,7 +291,7 @@ class Endpoints:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
         Args:
-            refs: LoRAs as HUB:ID, or addresses of their pages. An empty list uses the base model alone.
+            refs: LoRAs as HUB:ID, addresses of their pages, or hashes of files. An empty list uses the base model alone.
             prompt: What the image shows. Trigger words are put in.
             weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
             negative: What the image should not show.

@@ -257,7 +257,12 @@ def test_plain_http_works_in_two_steps(own: str) -> None:
     ("path", "body", "status", "said"),
     [
         ("v2/search", '{"txt": "hat"}', 422, "/search has no argument “txt”. Did you mean “text”? It has: text, hubs,"),
-        ("v2/show", "{}", 422, "/show needs the argument “ref”, text: The LoRA as HUB:ID, or the address of its page."),
+        (
+            "v2/show",
+            "{}",
+            422,
+            "/show needs the argument “ref”, text: The LoRA as HUB:ID, the address of its page, or a hash of its file.",
+        ),
         ("v2/show", "{", 400, "The body of the request is no JSON"),
         ("v2/show", "[1]", 422, "/show takes a JSON object of its arguments: ref."),
         ("v2/search", '{"limit": 0}', 422, "“limit” can't be 0. It has to be a whole number from 1 to 200."),
