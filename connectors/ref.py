@@ -5,16 +5,17 @@
     replicate:OWNER/NAME@VERSION_HASH
     local:NAME@SHA256                       a file that no hub is known to have, named by its own bytes
 
-OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the hubs and CivitAI's AIRs
-are read too; what is printed is always the form above. The rows of registry.py say what the parts look like.
+OWNER/NAME alone is a repo on Hugging Face, as in every tool of that hub. Web addresses of the hubs, also of mirrors and
+in archives, CivitAI's AIRs and what the hubs' tools call a LoRA are read too, in quotes or brackets as well; what is
+printed is always the form above. The rows of registry.py say what the parts look like.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from connectors.errors import BadRef
 from connectors.registry import HUBS, NAME, PATH, find_origin, ref_format
@@ -32,7 +33,17 @@ _FILE_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".tar
 # urn:air:flux1:lora:civitai:257749@290640+123.safetensors; "urn:" and "air:" may be left out
 _AIR = re.compile(
     r"(?:urn:)?(?:air:)?[a-z0-9_.-]+:[a-z]+:(?P<hub>[a-z]+):(?P<id>[^@+]+?)"
-    r"(?:@(?P<version>[a-z0-9_-]+))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?",
+    r"(?:@(?P<version>[a-z0-9_./%-]+?))?(?:\+(?P<file>\d+))?(?:\.[a-z]+)?",
+    re.IGNORECASE,
+)
+# Nobody's address is longer.
+_LONGEST = 4_000
+_QUOTES = "\"'`“”„‘’«»「」『』\u200b\u2060\ufeff \t\n\r*"
+_OPENING, _CLOSING = f"{_QUOTES}(<[{{", f"{_QUOTES})>]}}.,;:!?。，、"
+_ADDRESS = re.compile(r"https?://(?:(?!\]\(|\[/)[^\s<>\"|])+", re.IGNORECASE)
+# https://web.archive.org/web/20240101000000/https://civitai.com/models/1, https://archive.ph/newest/https://...
+_ARCHIVE = re.compile(
+    r"https?://(?:web\.archive\.org/(?:web|save)|archive\.(?:ph|is|today|li|md|vn|fo))/(?:[^/:]+/)?(https?:/.+)",
     re.IGNORECASE,
 )
 
@@ -67,7 +78,9 @@ class Ref:
     @staticmethod
     def parse(text: str) -> Ref:
         """Raises BadRef with examples of what is understood."""
-        for ref in _parse(text.strip()):
+        is_read = len(text) <= _LONGEST and not _CONTROL.search(text.strip())
+        readings = dict.fromkeys((text.strip(), unwrap(text))) if is_read else ()
+        for ref in (ref for reading in readings for ref in _parse(reading)):
             form = ref_format(ref.hub)
             version = form.version or form.pinned
             if (
@@ -108,19 +121,29 @@ def is_path(path: str) -> bool:
     return PATH.fullmatch(path) is not None
 
 
+def unwrap(text: str) -> str:
+    """`text` without the quotes, brackets and punctuation around it."""
+    return text.lstrip(_OPENING).rstrip(_CLOSING)
+
+
 def _parse(text: str) -> Iterator[Ref]:
+    for hub in HUBS.values():
+        for match in filter(None, (pattern.fullmatch(text) for pattern in hub.ref.spellings)):
+            yield _found_ref(hub.name, match, {})
     if "://" in text:
-        yield from _parse_address(text)
+        for address in _ADDRESS.findall(text):
+            yield from _parse_address(unwrap(address))
         return
     prefix, colon, rest = text.partition(":")
     if colon and (origin := find_origin(prefix)):
         yield _parse_parts(origin, rest)
-    elif (air := _AIR.fullmatch(text)) and air["hub"].lower() in HUBS:
-        yield Ref(hub=air["hub"].lower(), id=air["id"], version=air["version"], file=air["file"])
+    elif (air := _AIR.fullmatch(text)) and (origin := find_origin(air["hub"])) in HUBS:
+        version = unquote(air["version"]) if air["version"] else None
+        yield Ref(hub=str(origin), id=air["id"], version=version, file=air["file"])
     elif is_bare(text):
         yield _parse_parts("huggingface", text)
-    elif "." in text.split("/")[0]:
-        yield from _parse_address("https://" + text)
+    elif "." in text.removeprefix("//").split("/")[0]:
+        yield from _parse_address("https://" + text.removeprefix("//"))
 
 
 def _parse_parts(origin: Origin, rest: str) -> Ref:
@@ -132,22 +155,45 @@ def _parse_parts(origin: Origin, rest: str) -> Ref:
 
 
 def _parse_address(text: str) -> Iterator[Ref]:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # a bracket that opens no IPv6 address
-        return
-    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', parts.path))}"
-    # CivitAI's addresses name version and file in their query.
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    archived = _ARCHIVE.fullmatch(text)
+    parts = _split(re.sub("^(https?:)/+", r"\1//", archived[1]) if archived else text)
+    place = f"{(parts.hostname or '').lower()}{unquote(_SLASH.sub('%252F', parts.path))}" if parts else ""
+    # CivitAI's addresses name version and file in their query. In a page's source "&" is "&amp;".
+    query = parse_qs(parts.query.replace("&amp;", "&")) if parts else {}
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
-            found = {name: text.replace("%2F", "/") for name, text in match.groupdict(default="").items()}
-            version = found.get("version") or found.get("version2") or query.get("modelVersionId")
-            file = found.get("file") or query.get("fileId")
-            yield Ref(hub=hub.name, id=found.get("id") or "", version=version, file=file)
+            yield _found_ref(hub.name, match, {name: values[0] for name, values in query.items()})
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        return urlsplit(address)
+    except ValueError:  # a bracket that opens no IPv6 address
+        return None
+
+
+def _found_ref(hub: HubName, match: re.Match[str], query: Mapping[str, str]) -> Ref:
+    found = {name: _SLASH.sub("/", text) for name, text in match.groupdict(default="").items()}
+    version = found.get("version") or found.get("version2") or query.get("modelVersionId")
+    return Ref(hub=hub, id=found.get("id") or "", version=version, file=found.get("file") or query.get("fileId"))
 
 
 def _bad_ref(text: str) -> BadRef:
     shown = _CONTROL.sub("?", text)[:120]
     *examples, last = (hub.example for hub in HUBS.values())
-    return BadRef(f"“{shown}” names no LoRA. Paste its web address, or write {', '.join(examples)} or {last}.")
+    hint = "Paste its web address"
+    if label := next(filter(None, map(_label_of_host, _ADDRESS.findall(text[:_LONGEST]))), None):
+        hint = (
+            f"An address of {label} for an image, a list or a signed download does not say of which it is: paste the "
+            "address of the LoRA's own page"
+        )
+    return BadRef(f"“{shown}” names no LoRA. {hint}, or write {', '.join(examples)} or {last}.")
+
+
+def _label_of_host(address: str) -> str | None:
+    parts = _split(address)
+    host = f".{parts.hostname or ''}" if parts else ""
+    return next(
+        (hub.label for hub in HUBS.values() if any(host.endswith(f".{name.removeprefix('*.')}") for name in hub.hosts)),
+        None,
+    )

@@ -10,7 +10,8 @@ HubName = str
 Origin = str
 LOCAL: Origin = "local"
 
-NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
+# No hub has a name that ends with a dot, which is a sentence's.
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(?<!\.)"
 # A path that stays inside its folder.
 PATH = re.compile(r"(?!/)(?!(?:.*/)?\.\.(?:/|\Z))[^\\\x00-\x1f\x7f]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -25,7 +26,8 @@ class RefFormat:
     `file` None a ref has no file part. `prefixes` are read in place of the hub's name.
 
     `addresses` are matched against the host and path of a pasted web address, in which %2F stays, since it is part of a
-    name. Their groups are `id`, `version` or `version2`, and `file`.
+    name. Their groups are `id`, `version` or `version2`, and `file`. `spellings` are other ways to write a ref, such as
+    those of the hub's own tools, with the same groups.
     """
 
     id: re.Pattern[str]
@@ -34,6 +36,7 @@ class RefFormat:
     file: re.Pattern[str] | None = PATH
     prefixes: tuple[str, ...] = ()
     addresses: tuple[re.Pattern[str], ...] = ()
+    spellings: tuple[re.Pattern[str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +100,8 @@ class Hub:
         return f"Add a key ({self.token_variable}, from {self.key_page.removeprefix('https://')})"
 
 
+# .red is its mature domain, .green an old alias; the archive has its addresses.
+_CIVITAI_HOSTS = r"(?:(?:www\.)?civitai\.(?:com|red|green)|(?:www\.)?civ(?:itai)?archive\.com)"
 _CIVITAI = Hub(
     name="civitai",
     label="CivitAI",
@@ -112,16 +117,15 @@ _CIVITAI = Hub(
         pinned=re.compile(r"[0-9]{1,12}"),
         file=re.compile(r"[0-9]+"),
         addresses=(
-            # https://civitai.com/models/257749/some-slug?modelVersionId=290640 (.red: mature domain, .green: old alias)
-            re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/models/(?P<id>\d+)(?:/.*)?"),
+            # https://civitai.com/models/257749/some-slug?modelVersionId=290640
+            re.compile(rf"{_CIVITAI_HOSTS}/models/(?P<id>\d+)(?:/.*)?"),
             # https://civitai.com/api/v1/models/257749
-            re.compile(r"(?:www\.)?civitai\.(?:com|red|green)/api/v1/models/(?P<id>\d+)/?"),
+            re.compile(rf"{_CIVITAI_HOSTS}/api/v1/models/(?P<id>\d+)/?"),
             # https://civitai.com/api/download/models/290640?fileId=1, https://civitai.com/model-versions/290640
-            re.compile(
-                r"(?:www\.)?civitai\.(?:com|red|green)/"
-                r"(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)"
-            ),
+            re.compile(rf"{_CIVITAI_HOSTS}/(?:api/download/models|(?:api/v1/)?model-versions)/(?P<version>\d+)/?"),
         ),
+        # "civitai: 257749 @ 290640", as its pages show an AIR
+        spellings=(re.compile(r"civitai *: *(?P<id>\d+)(?: *@ *(?P<version>\d+))?", re.IGNORECASE),),
     ),
     connector="connectors.civitai.client:CivitAI",
     account_path="/api/v1/me",
@@ -145,6 +149,8 @@ _CIVITAI = Hub(
     ),
 )
 
+# A branch with a slash is written feature%2Fx, and only refs/pr/3 and the like as they are.
+_REVISION = r"(?:refs/(?:pr|convert)/)?[^/]+"
 _HUGGINGFACE = Hub(
     name="huggingface",
     label="Hugging Face",
@@ -163,17 +169,28 @@ _HUGGINGFACE = Hub(
         prefixes=("hf",),
         addresses=(
             # https://huggingface.co/OWNER/NAME/blob/main/some/file.safetensors, .../tree/main/folder, .../discussions/3
-            # A branch with a slash is written feature%2Fx, and only refs/pr/3 and the like as they are.
             re.compile(
-                r"(?:www\.)?(?:huggingface\.co|hf\.co)/(?:api/models/)?"
+                r"(?:(?:www\.)?(?:huggingface\.co|hf\.co)|hf-mirror\.com|aifasthub\.com)/(?:api/models/)?"
                 # Pages of the site whose addresses look like OWNER/NAME.
                 r"(?!(?:api|blog|chat|collections|datasets|docs|kernels|learn|models|new|organizations|papers|posts"
                 r"|settings|spaces|tasks)/)"
-                rf"(?P<id>{NAME}/{NAME})"
-                r"(?:/(?:blob|resolve|raw)/(?P<version>(?:refs/(?:pr|convert)/)?[^/]+)(?:/(?P<file>.+))?"
-                r"|/(?:tree|commits?)/(?P<version2>(?:refs/(?:pr|convert)/)?[^/]+)(?:/.*)?"
+                rf"(?P<id>{NAME}/{NAME}(?<!\.git))(?:\.git)?"
+                rf"(?:/(?:blob|resolve|raw|edit|blame)/(?P<version>{_REVISION})(?:/(?P<file>.+))?"
+                rf"|/(?:tree|commits?|revision)/(?P<version2>{_REVISION})(?:/.*)?"
                 r"|/(?:discussions|community)(?:/.*)?)?/?"
             ),
+            # https://huggingface.co/api/resolve-cache/models/OWNER/NAME/COMMIT/some/file.safetensors
+            re.compile(
+                rf"huggingface\.co/api/resolve-cache/models/(?P<id>{NAME}/{NAME})/(?P<version>[0-9a-f]{{40}})/(?P<file>.+)"
+            ),
+        ),
+        spellings=(
+            # hf://OWNER/NAME@refs%2Fpr%2F3/some/file.safetensors, git@hf.co:OWNER/NAME.git
+            re.compile(
+                rf"hf://(?:models/)?(?P<id>{NAME}/{NAME})(?:@(?P<version>{_REVISION}))?(?:/(?P<file>.+))?",
+                re.IGNORECASE,
+            ),
+            re.compile(rf"(?:ssh://)?git@(?:hf\.co|huggingface\.co)[:/](?P<id>{NAME}/{NAME}(?<!\.git))(?:\.git)?"),
         ),
     ),
     connector="connectors.huggingface.client:HuggingFace",
@@ -205,12 +222,17 @@ _REPLICATE = Hub(
         addresses=(
             # https://replicate.com/OWNER/NAME/versions/HASH, https://replicate.com/OWNER/NAME:HASH
             re.compile(
-                r"(?:www\.)?replicate\.com/"
+                r"(?:(?:www\.)?replicate\.com|api\.replicate\.com/v1/models)/"
                 # Pages of the site whose addresses look like OWNER/NAME.
                 r"(?!(?:account|blog|changelog|collections|deployments|docs|explore|guides|p|pricing|trainings)/)"
-                rf"(?P<id>{NAME}/[A-Za-z0-9._-]+)"
+                rf"(?P<id>{NAME}/{NAME})"
                 r"(?::(?P<version>[0-9a-f]{64})|/versions/(?P<version2>[0-9a-f]{64})(?:/[a-z]*)?|/[a-z]*)?/?"
             ),
+        ),
+        # OWNER/NAME:HASH as its clients run it, r8.im/OWNER/NAME@sha256:HASH as its image
+        spellings=(
+            re.compile(rf"(?:replicate:)?(?P<id>{NAME}/{NAME}):(?P<version>[0-9a-f]{{64}})"),
+            re.compile(rf"r8\.im/(?P<id>{NAME}/{NAME})@sha256:(?P<version>[0-9a-f]{{64}})"),
         ),
     ),
     connector="connectors.replicate.client:Replicate",

@@ -24,6 +24,7 @@ from hub_ui.catalog.spellings import name_in
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
+from hub_ui.used_loras import find_searched
 
 # Files that cannot be downloaded.
 _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
@@ -67,15 +68,18 @@ class Found:
         return {"results": [record.to_json() for record in self.records], "failures": failures}
 
 
-def search(services: Services, query: Query, *, offline: bool = False, offset: int = 0) -> Found:
+def search(services: Services, query: Query, text: str = "", *, offline: bool = False, offset: int = 0) -> Found:
     """Adds what the hubs list for a query to the catalog, unless `offline`, and returns the catalog's answer from
-    `offset` on.
+    `offset` on. Where `text`, which the query is of, names one LoRA, it is that one alone.
 
     Where they list nothing, they are asked for `other_words` too. Facts from file headers read earlier take precedence;
     a search reads no headers. Raises BadQuery where nothing was found for a base model or a licence that nobody knows,
     and LimitReached.
     """
     services.quotas.spend("searches")
+    if named := find_searched(services, text.strip(), asks=not offline):
+        record = record_of(services.lookup.known(named) if offline else services.lookup.get(named), named)
+        return Found(records=(record,)[offset:], answered=True)
     answer = SearchResults()
     if not offline:
         services.metrics.count_search()

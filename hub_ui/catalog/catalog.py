@@ -26,7 +26,7 @@ from hub_ui.catalog.index import Found, Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Listing, SearchResult, facets
-from hub_ui.catalog.similar import Named, model
+from hub_ui.catalog.similar import Named, Similar, is_about, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
 from hub_ui.database import timestamp
@@ -292,15 +292,21 @@ class Catalog:
         records, seen = self.cards(ids, query)
         return tuple(records.values()), seen
 
-    def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Record, ...]:
-        """LoRAs that share most with this one (see similar.py), none of them for another architecture.
+    def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Similar, ...]:
+        """LoRAs that share much with this one (see similar.py), none of them for another architecture.
 
         Raises NotFound.
         """
         wanted, level = model(row_of(self.lora(ref))), NSFW_LEVELS.index(nsfw)
-        ids = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
-        records, _ = self._show(ids, Query(nsfw=nsfw))
-        return records
+        found = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
+        if not found:
+            return ()
+        cards, _ = self.cards([each.id for each in found], Query(nsfw=nsfw))
+        return tuple(
+            Similar(record=cards[each.id], score=each.score, reason=each.reason)
+            for each in found
+            if each.id in cards and (each.reason != "same subject" or is_about(wanted, cards[each.id].title))
+        )
 
     def complete_value(self, field: Named, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""

@@ -118,8 +118,8 @@ class Index:
 
         return self._search(store, find)
 
-    def similar(self, store: Store, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
-        """Ids of rows, most alike first. Raises as `find` does."""
+    def similar(self, store: Store, model: Model, *, limit: int, nsfw: int) -> tuple[index_search.Alike, ...]:
+        """Rows, most alike first. Raises as `find` does."""
         return self._search(store, lambda _, searcher: index_search.similar(searcher, model, limit=limit, nsfw=nsfw))
 
     def values(self, store: Store, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:

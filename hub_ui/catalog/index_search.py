@@ -8,7 +8,8 @@ is full: for a common word the first one fills it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, get_args
 
@@ -22,10 +23,12 @@ from hub_ui.catalog.index_schema import FIELDS, FOUND, key_field, schema
 from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, merit_of
 from hub_ui.catalog.rings import Ring, Rings, Unit
 from hub_ui.catalog.search import RingStart, most_first
-from hub_ui.catalog.similar import Model, Named, rarity
+from hub_ui.catalog.similar import Model, Named, Reason, Trait, reason, worth
 
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.
 _MOST_ALIKE = 500
+# The digits of a likeness: 24 bits are exact in a score. Kind and base, points, traits, subjects, newer by the creator.
+_POINT, _TRAIT, _SUBJECT, _NEWER = 1 << 2, 1 << 14, 1 << 18, 1 << 22
 _MOST_NAMES = 64
 # What a page's order is made of here, not by the index: of one ring, and of several.
 _MOST_SORTED = 2_000
@@ -34,6 +37,18 @@ _MOST_OF_RINGS = 4 * rings.MOST
 _MANY = 2 * rings.MOST
 # More than any evidence is worth.
 _RING_WORTH = 1 << 15
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alike:
+    """A row and its likeness (see similar.Similar). `order` is for those that share as much."""
+
+    id: int
+    score: float
+    order: int
+    reason: Reason
+
+
 KINDS: tuple[str, ...] = get_args(Kind)
 # More than any number of a row.
 _MOST = 2**40
@@ -185,22 +200,59 @@ def _by_score(
     return tuple(id for *_, id in ordered)
 
 
-def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[int, ...]:
-    """Row ids, most alike first: the scores are whole numbers, and equals stand by relevance."""
-    shared = []
-    for trait in model.traits:
-        worth = trait.weight * rarity(searcher.doc_freq(trait.field, trait.value), searcher.num_docs)
-        if worth:
-            shared.append(tantivy.Query.const_score_query(term(trait.field, trait.value), float(worth)))
-    if not shared:
+def similar(searcher: tantivy.Searcher, model: Model, *, limit: int, nsfw: int) -> tuple[Alike, ...]:
+    """Most alike first. A hit's score counts, in whole numbers, what it shares: see the constants."""
+    known = worth(model, partial(_number_having, searcher), searcher.num_docs)
+    if not known.traits:
         return ()
+    shared = [
+        _scored(_trait_query(trait), points * _POINT + _TRAIT + is_subject * _SUBJECT)
+        for trait, points, is_subject in known.traits
+    ]
+    first = [_scored(term("kind", model.kind), 2)] if model.kind else []
+    first += [_scored(term("base", name), 1) for name in model.bases[:1]]
+    if model.newest and model.creators:
+        newer = [any_of_values("creator", model.creators), _range("newest", Range(least=model.newest, most=None))]
+        first.append(_scored(all_of(newer), _NEWER))
     fits = [any_of_values("base", model.architectures)] if model.architectures else []
-    conditions = [tantivy.Query.const_score_query(each, 0.0) for each in (*fits, term("listed", nsfw))]
-    query = all_of(
-        [any_of(shared), *conditions],
-        none=[term("access", "removed"), term("kind", "runner"), *(term("ref", ref) for ref in model.refs)],
+    conditions = [_scored(each, 0) for each in (*fits, term("listed", nsfw))]
+    query = tantivy.Query.boolean_query(
+        [
+            *((Occur.Must, each) for each in (any_of(shared), *conditions)),
+            *((Occur.Should, each) for each in first),
+            *((Occur.MustNot, term(name, value)) for name, value in (("access", "removed"), ("kind", "runner"))),
+            *((Occur.MustNot, term("ref", ref)) for ref in model.refs),
+        ]
     )
-    return _by_score(searcher, searcher.search(query, _MOST_ALIKE, False).hits, lambda key: 0)[:limit]
+    hits = searcher.search(query, _MOST_ALIKE, False).hits
+    ids = searcher.fast_field_values("id", [address for _, address in hits])
+    found = (_alike(int(id or 0), int(score), known.own) for (score, _), id in zip(hits, ids, strict=True))
+    best = sorted((each for each in found if each is not None), key=lambda each: (-each.score, -each.order, each.id))
+    return tuple(best[:limit])
+
+
+def _alike(id: int, score: int, own: int) -> Alike | None:
+    share = round(min(1.0, score % _TRAIT // _POINT / own), 3)
+    traits, subjects = score % _SUBJECT // _TRAIT, score % _NEWER // _SUBJECT
+    why = reason(share, subjects=subjects, traits=traits, is_newer=score >= _NEWER)
+    return Alike(id=id, score=share, order=score % _POINT, reason=why) if why else None
+
+
+def _number_having(searcher: tantivy.Searcher, trait: Trait) -> int:
+    """Of words side by side, how many have the rarest of them."""
+    number = min(searcher.doc_freq(trait.field, word) for word in trait.value)
+    return max(number, searcher.doc_freq("tag", trait.value[0])) if len(trait.value) == 1 else number
+
+
+def _trait_query(trait: Trait) -> tantivy.Query:
+    if trait.field == "tag":
+        return term("tag", trait.value[0])
+    in_title = _phrase("title", trait.value)
+    return any_of([in_title, term("tag", trait.value[0])]) if len(trait.value) == 1 else in_title
+
+
+def _scored(query: tantivy.Query, points: int) -> tantivy.Query:
+    return tantivy.Query.const_score_query(query, float(points))
 
 
 def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:

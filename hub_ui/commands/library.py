@@ -35,6 +35,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 _ALIKE = {"bytes": "same bytes", "weights": "same weights, other metadata", "versions": "versions of one LoRA"}
 _NAMES_SHOWN = 3
@@ -50,7 +51,6 @@ class Pull(LibraryOptions):
     force: Annotated[bool, flag("--force", "Also a file in which the hub's scan found danger.")] = False
 
     def run(self, terminal: Terminal) -> int:
-        refs = [parse_ref(text) for text in self.refs]
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
         with services.build(chosen) as built:
 
@@ -68,7 +68,7 @@ class Pull(LibraryOptions):
                     )
                 return entry
 
-            results = try_each(refs, pull, terminal)
+            results = try_each([parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal)
             entries = [entry for entry in results if isinstance(entry, Entry)]
             both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
             paths = [str(built.library.path(entry)) for entry in dict.fromkeys(both)]

@@ -185,15 +185,15 @@ count = whole_number(1, 10_000)
 port = whole_number(0, 65_535)
 
 
-def parse_source(text: str) -> Path | Ref | str:
-    """An existing file, a ref or its URL, any other URL, or a file name, in this order. Raises BadRef otherwise."""
+def parse_source(text: str, find: Callable[[str], Ref] = Ref.parse) -> Path | Ref | str:
+    """An existing file, what `find` finds, any other URL, or a file name, in this order. Raises BadRef otherwise."""
     path = Path(text)
     if os.path.exists(text):
         _check_folder(text)
         return path
     try:
-        return Ref.parse(text)
-    except BadRef:
+        return find(text)
+    except (BadRef, NotFound):
         if text.lower().startswith(("http://", "https://")):
             return text
         if "://" not in text and (path.suffix or "/" in text or os.sep in text):
@@ -201,9 +201,9 @@ def parse_source(text: str) -> Path | Ref | str:
         raise
 
 
-def parse_lora(text: str) -> Path | Ref:
-    """An existing file, or a ref."""
-    source = parse_source(text)
+def parse_lora(text: str, find: Callable[[str], Ref]) -> Path | Ref:
+    """An existing file, or what `find` finds."""
+    source = parse_source(text, find)
     if isinstance(source, str):
         raise BadRef(f"{text} is no address of a LoRA's page. Download the file, and name it here.")
     if isinstance(source, Path) and not source.is_file():
@@ -213,10 +213,10 @@ def parse_lora(text: str) -> Path | Ref:
     return source
 
 
-def parse_ref(text: str) -> Ref:
+def parse_ref(text: str, find: Callable[[str], Ref] = Ref.parse) -> Ref:
     """Raises BadRef for an existing path too, even if a repo has the same name."""
     if not os.path.exists(text):
-        return Ref.parse(text)
+        return find(text)
     _check_folder(text)
     raise BadRef(
         f"{text} is on this computer, and a REF is wanted here. hub-ui inspect says what a file is, hub-ui try "

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from connectors.registry import HUBS
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import documents, services, settings
+from hub_ui.catalog import similar as similarity
 from hub_ui.commands import options
 from hub_ui.commands.options import (
     JsonOption,
@@ -30,6 +31,7 @@ from hub_ui.commands.options import (
 from hub_ui.format import danger, size
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class Search(JsonOption):
     def run(self, terminal: Terminal) -> int:
         query = self.query
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.search(built, query, offline=self.offline)
+            found = documents.search(built, query, self.text, offline=self.offline)
         failures, records = found.failures, found.records
         for failure in failures:
             terminal.note(f"{failure.hub}: {failure.message}")
@@ -120,9 +122,8 @@ class Show(JsonOption):
     ref: Annotated[str, argument("REF", "A web address, or HUB:ID.")]
 
     def run(self, terminal: Terminal) -> int:
-        ref = parse_ref(self.ref)
         with services.build(settings.from_environment(os.environ)) as built:
-            found = documents.show(built, ref)
+            found = documents.show(built, parse_ref(self.ref, partial(find_ref, built)))
         if found.note:
             terminal.note(found.note)
         terminal.show(found.to_json(), lambda: _print_details(found.lora, found.record, terminal))
@@ -236,15 +237,34 @@ class Similar(JsonOption):
     ] = "soft"
 
     def run(self, terminal: Terminal) -> int:
-        ref, level = parse_ref(self.ref), Query.of(nsfw=self.nsfw).nsfw
+        level = Query.of(nsfw=self.nsfw).nsfw
         with services.build(settings.from_environment(os.environ)) as built:
+            ref = parse_ref(self.ref, partial(find_ref, built))
             try:
                 lora = built.catalog.lora(ref)
             except NotFound:
                 # Its hub tells of it, which enters it into the catalog.
                 lora = built.lookup.get(ref)
-            records = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
-        terminal.show({"results": [r.to_json() for r in records]}, lambda: print_records(records, terminal))
-        if not records:
+            similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
+        results = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
+        terminal.show({"results": results}, lambda: _print_similar(similar, terminal))
+        if not similar:
             terminal.note("The catalog has nothing similar yet. hub-ui crawl reads the hubs' lists into it.")
         return 0
+
+
+def _print_similar(similar: Sequence[similarity.Similar], terminal: Terminal) -> None:
+    terminal.table(
+        ("TITLE", "BY", "BASE MODEL", "SCORE", "WHY", "REF"),
+        [
+            (
+                each.record.title,
+                each.record.creator or "",
+                each.record.base_model or each.record.raw_base_model or "",
+                f"{each.score:.2f}",
+                each.reason,
+                str(each.record.ref),
+            )
+            for each in similar
+        ],
+    )

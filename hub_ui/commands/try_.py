@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
+from hub_ui.used_loras import find_ref
 
 LARGEST_SEED = 2**32
 # Cards in GB, with the base in the precision that it gets there and its plan.
@@ -84,7 +86,7 @@ class Try(TryOptions):
         return 0
 
     def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
-        loras = [parse_lora(text) for text in self.refs or ()]
+        loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         request = built.generation.plan(
             loras,
             (),
@@ -100,7 +102,7 @@ class Try(TryOptions):
         print_plan(spec, resolve_request(request, spec), request.quality, self.memory, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
-        loras = [parse_lora(text) for text in self.refs or ()]
+        loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         prompts = self.prompt or []
         fields: dict[str, Any] = {
             "prompt": prompts[0],

@@ -36,6 +36,7 @@ from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, JobSubject, Stopped
 from hub_ui.services import Services
+from hub_ui.used_loras import find_ref
 from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
@@ -226,18 +227,18 @@ class Endpoints:
         query = documents.query_of(
             text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
         )
-        return without_paths(documents.search(self.services, query, offline=offline, offset=offset).to_json())
+        return without_paths(documents.search(self.services, query, text, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
         """Tells everything known about one LoRA: its versions, files, examples, and the source of every claim.
 
         Args:
-            ref: The LoRA as HUB:ID, or the address of its page.
+            ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
 
         Returns:
             A record with its versions.
         """
-        return without_paths(documents.show(self.services, Ref.parse(ref)).to_json())
+        return without_paths(documents.show(self.services, find_ref(self.services, ref)).to_json())
 
     def inspect(self, source: str) -> dict[str, Any]:
         """Tells what a weight file proves by its own header: architecture, rank, algorithm. Reads no more than that.
@@ -250,7 +251,7 @@ class Endpoints:
         """
         self.services.quotas.spend("opens")
         try:
-            return self.services.lookup.inspect(Ref.parse(source)).to_json()
+            return self.services.lookup.inspect(find_ref(self.services, source)).to_json()
         except BadRef:
             path = Path(source)
             is_address = source.lower().startswith(("http://", "https://"))
@@ -264,13 +265,13 @@ class Endpoints:
         """Downloads a LoRA's file into the library of the server, and pins it in the lock file.
 
         Args:
-            ref: The LoRA as HUB:ID, or the address of its page.
+            ref: The LoRA as HUB:ID, the address of its page, or a hash of its file.
 
         Returns:
             The entry of the lock file; `file_path` is where the file is on the server.
         """
         self.services.policy.check("pull")
-        entry = self.services.downloads.pull(Ref.parse(ref))
+        entry = self.services.downloads.pull(find_ref(self.services, ref))
         return without_paths(documents.entry_json(self.services, entry))
 
     def try_loras(
@@ -290,7 +291,7 @@ class Endpoints:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
         Args:
-            refs: LoRAs as HUB:ID, or addresses of their pages. An empty list uses the base model alone.
+            refs: LoRAs as HUB:ID, addresses of their pages, or hashes of files. Empty: the base model alone.
             prompt: What the image shows. Trigger words are put in.
             weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
             negative: What the image should not show.
@@ -306,7 +307,7 @@ class Endpoints:
             The image, as a PNG that contains how it was made
             The report: seed, size, base, weights and notes
         """
-        loras = [Ref.parse(ref) for ref in several(refs)]
+        loras = [find_ref(self.services, ref) for ref in several(refs)]
         request = partial(
             self.services.generation.request, loras, several(weights), prompt=prompt, negative=negative, base=base,
             seed=random.randrange(_LARGEST_SEED) if seed is None else seed, steps=steps, guidance=guidance,

@@ -8,14 +8,16 @@ import pytest
 
 import connectors
 from connectors.connector import Connector
-from connectors.errors import NetworkError
+from connectors.errors import BadRef, HubUiError, NetworkError, NotFound
 from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.images.infotext import UsedLora
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.used_loras import FoundLora, find_used_lora
+from hub_ui.used_loras import FoundLora, find_ref, find_searched, find_used_lora, may_be_name
+from tests.addresses import AUTOV3 as OTHER_AUTOV3
+from tests.addresses import BLAKE3, LOOKED_UP, NAMELESS, SHA256, WRITTEN
 from tests.hub_ui.catalog.builders import lora, version
 from tests.hub_ui.stand_ins import Hub
 
@@ -73,3 +75,80 @@ def test_what_is_not_found_says_why_a_hub_could_not_be_asked(built: Services) ->
 @pytest.mark.parametrize("name", ["", "<script>", "%", "'; drop table loras; --", "x" * 5_000, "\ud800"])
 def test_hostile_names_find_nothing(built: Services, name: str) -> None:
     assert find_used_lora(built, UsedLora(name=name)).ref is None
+
+
+class Knows(Hub):
+    """A hub that knows one file by its BLAKE3."""
+
+    def by_hash(self, value: str) -> tuple[Lora, Ref]:
+        self.asked.append(value)
+        if value != BLAKE3:
+            raise NotFound("CivitAI has no file with this hash.", hub="civitai")
+        return pasted(), Ref.parse("civitai:4128@41280#9001")
+
+
+def pasted() -> Lora:
+    ref = Ref.parse("civitai:4128@41280#9001")
+    file = WeightFile(ref=ref, name="ink_lines.safetensors", size=9, sha256=SHA256, autov3=OTHER_AUTOV3, primary=True)
+    return lora(4128, title="Ink", versions=(replace(version("civitai:4128@41280"), files=(file,)),))
+
+
+@pytest.fixture
+def hub() -> Knows:
+    return Knows(name="civitai", loras=[pasted()])
+
+
+@pytest.fixture
+def knowing(home: Path, hub: Knows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+        made.catalog.add([pasted()])
+        yield made
+
+
+@pytest.mark.parametrize(("text", "ref"), LOOKED_UP)
+def test_what_is_known_of_a_file_opens_its_lora(knowing: Services, text: str, ref: str) -> None:
+    assert may_be_name(text)
+    assert str(find_ref(knowing, text)) == str(find_searched(knowing, text)) == ref
+
+
+def test_67_of_69_ways_to_name_one_open_it_and_the_others_say_why(knowing: Services) -> None:
+    assert (len({*WRITTEN, *LOOKED_UP}), len(NAMELESS)) == (67, 2)
+    for text in NAMELESS:
+        with pytest.raises(BadRef, match="paste the address of the LoRA's own page"):
+            find_searched(knowing, text)
+
+
+def test_only_what_is_not_known_here_is_asked_of_hubs(knowing: Services, hub: Knows) -> None:
+    find_ref(knowing, SHA256)
+    assert hub.asked == []
+    find_ref(knowing, BLAKE3)
+    assert hub.asked == [BLAKE3]
+
+
+@pytest.mark.parametrize(
+    ("text", "asks", "reason"),
+    [
+        ("0123456789", True, "and the hubs that know hashes has a file with the hash 0123456789"),
+        (BLAKE3, False, "No LoRA in the library and the catalog has"),
+        ("<lora:nobodys:1>", True, "No file called nobodys was seen"),
+        ("nobodys.safetensors", False, "No file called nobodys.safetensors was seen"),
+    ],
+)
+def test_what_nobody_knows_says_who_was_asked(knowing: Services, text: str, asks: bool, reason: str) -> None:
+    with pytest.raises(NotFound, match=reason):
+        find_ref(knowing, text, asks=asks)
+
+
+def test_a_hub_that_is_down_is_why_a_hash_is_not_found(built: Services) -> None:
+    with pytest.raises(NetworkError, match="CivitAI does not answer"):
+        find_ref(built, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    "text", ["deadbeef", "a" * 10, "1234567", "c3" * 33, "<lora:a:1><lora:b:1>", "a/b/../x.safetensors", "x" * 9_999]
+)
+def test_nothing_is_looked_up_for_other_words(knowing: Services, hub: Knows, text: str) -> None:
+    with pytest.raises(HubUiError):
+        find_ref(knowing, text)
+    assert hub.asked == []

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from connectors.errors import BadQuery
 from connectors.ref import HubName
+from hub_ui import used_loras
 from hub_ui.i18n import _
 from hub_ui.web.browse import search, search_box
 from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader
@@ -88,7 +89,7 @@ class BrowseRoutes:
             return await to_thread.run_sync(other, request, view)
         if source_of(request) == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
-        if search_box.may_be_name(view.text.strip()):
+        if used_loras.may_be_name(view.text.strip()):
             found = await to_thread.run_sync(self.find, view, limiter=names_limit)
             if found is not None:
                 return RedirectResponse(page_address(found.to_address()), 303)
@@ -100,7 +101,7 @@ class BrowseRoutes:
 
     def find(self, view: View) -> View | None:
         """The LoRA that the words name, opened; None where they are words."""
-        ref = search_box.parse_name(self.pages.services, view.text.strip())
+        ref = used_loras.find_searched(self.pages.services, view.text.strip())
         return None if ref is None else replace(view, query=replace(view.query, text="", phrases=()), open=str(ref))
 
     def answer_page(self, request: Request, view: View, ask: bool = False, page: int = 1) -> Response:

@@ -1,21 +1,18 @@
-"""The search box: suggestions for what is being typed, and what Enter means: one LoRA by its name, or words."""
+"""The search box: suggestions for what is being typed."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import md5, sha256
 
-from connectors.errors import BadQuery, BadRef, HubUiError
+from connectors.errors import BadQuery
 from connectors.query import Query
 from connectors.query_fields import BY_KEY, FIELDS, Field
-from connectors.query_language import Completion, choices, completion, is_filter, value_text
-from connectors.ref import Ref, is_bare, is_id
-from connectors.registry import HUBS, find_origin
+from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
 from hub_ui.catalog.similar import Named
 from hub_ui.i18n import _
 from hub_ui.part_labels import field_label
-from hub_ui.services import Services
 from hub_ui.web.browse.facets import count_text
 from hub_ui.web.browse.facets import words as query_words
 
@@ -99,47 +96,6 @@ def _suggestion(at: Completion, text: str, field: Field, value: str, count: str)
     written = text.strip()
     note = format.join("" if label in (value, written) else label, count)
     return Suggestion(text=text, label=format.visible(written), note=note, start=at.start, end=at.end)
-
-
-_PREFIX = re.compile(r"(?P<prefix>[^\s:]+):\S+")
-
-
-def may_be_name(text: str) -> bool:
-    """Whether the text may name one LoRA: OWNER/NAME, an address, or a ref."""
-    return (is_bare(text) and not is_filter(text)) or ":" in text
-
-
-def parse_name(services: Services, text: str) -> Ref | None:
-    """The LoRA that `text` names. Raises BadRef for an address that names none."""
-    if is_filter(text):
-        # "tag:lora:civitai:1" would be an AIR otherwise.
-        return None
-    if is_bare(text):
-        return find_by_name(services, text)
-    try:
-        return Ref.parse(text)
-    except BadRef:
-        # This spelling means one LoRA by name, even if none has it.
-        named = _PREFIX.fullmatch(text)
-        is_name = "://" in text or text.lower().startswith(("urn:air:", "air:"))
-        if named and (is_name or find_origin(named["prefix"]) in HUBS):
-            raise
-        return None
-
-
-def find_by_name(services: Services, name: str) -> Ref | None:
-    """OWNER/NAME may also be two search words, so a hub has to know it."""
-    bare = Ref.parse(name)
-    for hub in HUBS:
-        if not is_id(hub, bare.id):
-            continue
-        ref = replace(bare, hub=hub)
-        try:
-            services.lookup.get(ref)
-        except HubUiError:
-            continue
-        return ref
-    return None
 
 
 LONGEST_NAME = 80

@@ -17,6 +17,7 @@ from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
+from hub_ui.catalog.similar import Reason
 from hub_ui.hosting.quotas import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
@@ -40,6 +41,11 @@ from hub_ui.web.view import View
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
+REASONS: Mapping[Reason, str] = {
+    "same subject": N_("same subject"),
+    "same words": N_("same words"),
+    "same creator, newer": N_("same creator, newer"),
+}
 MOST_HOMES = 20
 MOST_FILES = 40
 MOST_TAGS = 24
@@ -284,7 +290,7 @@ def file_link(services: Services, lora: Lora, record: Record) -> str:
 
 def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     """As far as they were seen: `homes` are on the same card, `also_on` are other ones under the same title by the same
-    creator, each with a line about it; `similar` are cards.
+    creator, each with a line about it; `similar` are cards, each with why.
     """
     catalog = services.catalog
     try:
@@ -296,7 +302,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     return {
         "homes": [(record, home_text(record)) for record in homes],
         "also_on": [(record, home_text(record)) for record in also_on],
-        "similar": [card(record, ceiling=ceiling) for record in similar],
+        "similar": [(card(near.record, ceiling=ceiling), _(REASONS[near.reason])) for near in similar],
     }
 
 

@@ -62,6 +62,22 @@ def test_a_wan_lora_in_two_files_is_pulled_and_used_as_one(ref: str, line: Line,
     assert [one.weight for one in given] == [0.7, 0.6]
 
 
+@pytest.mark.usefixtures("folder", "hubs")
+def test_a_hash_a_tag_and_an_address_are_enough_to_search_show_and_pull(line: Line) -> None:
+    shown = line("show", "Mine: https://civitai.com/models/1001?modelVersionId=2001")[1]
+    sha256, name = shown["file"]["sha256"], shown["file"]["name"].removesuffix(".safetensors")
+    assert [found["ref"] for found in line("search", sha256[:10], "--offline")[1]["results"]] == [CIVITAI]
+    assert line("show", f"<lora:{name}:1>")[1]["ref"] == CIVITAI
+    assert line("pull", f"sha256: {sha256.upper()}")[1]["ref"] == CIVITAI
+
+
+@pytest.mark.usefixtures("folder", "hubs")
+def test_a_hash_that_nobody_knows_and_an_address_elsewhere_say_so(line: Line) -> None:
+    code, told = line("search", "0" * 64)
+    assert (code, told["message"].partition("with the ")[2]) == (4, f"hash {'0' * 64}. Search for its title.")
+    assert line("search", "https://example.org/models/1")[1]["error"] == "BadRef"
+
+
 def test_sync_keeps_what_is_right(pulled: dict[str, Path], line: Line) -> None:
     code, document = line("sync")
     assert (code, document["ok"], set(states(document).values())) == (0, True, {"kept"})

@@ -145,6 +145,12 @@ def test_a_hosted_page_has_none_that_writes(hosted: str) -> None:
     assert requests.post(f"{hosted}gradio_api/call/pull", json={"data": [HAT]}, timeout=30).status_code == 404
 
 
+def test_a_lora_is_named_by_the_hash_of_its_file_too(client: Client) -> None:
+    sha256 = client.predict("huggingface:hatbox/top-hat-tiny", api_name="/show")["file"]["sha256"]
+    assert client.predict(sha256, api_name="/show")["ref"].startswith(HAT)
+    assert len(client.predict(sha256[:10], api_name="/search")["results"]) == 1
+
+
 def test_a_pull_says_where_the_file_is(client: Client) -> None:
     entry = client.predict("huggingface:hatbox/top-hat-tiny", api_name="/pull")
     assert Path(entry["file_path"]).stat().st_size == entry["size"]
@@ -251,7 +257,12 @@ def test_plain_http_works_in_two_steps(own: str) -> None:
     ("path", "body", "status", "said"),
     [
         ("v2/search", '{"txt": "hat"}', 422, "/search has no argument “txt”. Did you mean “text”? It has: text, hubs,"),
-        ("v2/show", "{}", 422, "/show needs the argument “ref”, text: The LoRA as HUB:ID, or the address of its page."),
+        (
+            "v2/show",
+            "{}",
+            422,
+            "/show needs the argument “ref”, text: The LoRA as HUB:ID, the address of its page, or a hash of its file.",
+        ),
         ("v2/show", "{", 400, "The body of the request is no JSON"),
         ("v2/show", "[1]", 422, "/show takes a JSON object of its arguments: ref."),
         ("v2/search", '{"limit": 0}', 422, "“limit” can't be 0. It has to be a whole number from 1 to 200."),

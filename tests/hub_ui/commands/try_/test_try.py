@@ -65,6 +65,11 @@ def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
 
 
+def test_a_lora_is_tried_by_the_tag_of_a_prompt(base: str, line: Line) -> None:
+    code, told = line("try", "<lora:ink:1>", "--prompt", "a cat", "--base", base, "--estimate")
+    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
+
+
 def test_a_checkpoint_is_no_lora_to_be_tried(tmp_path: Path, base: str, line: Line) -> None:
     path = tmp_path / "vae.safetensors"
     path.write_bytes(weights())

@@ -11,7 +11,7 @@ from connectors.errors import BadRef, HubDown
 from hub_ui import services
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.browse.search_box import may_be_name, parse_name
+from hub_ui.used_loras import find_searched, may_be_name
 from tests.hub_ui.stand_ins import Hub, lora
 
 COMMIT = "a" * 40
@@ -43,21 +43,21 @@ def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 )
 def test_what_names_a_lora_is_told_from_words(built: Services, text: str, ref: str) -> None:
     assert may_be_name(text)
-    assert str(parse_name(built, text)) == ref
+    assert str(find_searched(built, text)) == ref
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "ink wash", "ada/no-such", "style: anime", "sd1.5", "w/o hat", "http", "hub:civitai", "base:sdxl",
-        "tag:lora:civitai:257749", "creator:ada/ink", "ink knd:style",
+        "no such ink.safetensors", "w/o.", "(w/o)", "tag:lora:civitai:257749", "creator:ada/ink", "ink knd:style",
     ],
 )  # fmt: skip
 def test_anything_else_is_searched_for(built: Services, text: str) -> None:
-    assert parse_name(built, text) is None
+    assert find_searched(built, text) is None
 
 
 @pytest.mark.parametrize("text", ["https://example.org/x", "civitai:abc", "replicate:ada", "https://["])
 def test_an_address_that_names_no_lora_is_told_so(built: Services, text: str) -> None:
     with pytest.raises(BadRef, match="names no LoRA"):
-        parse_name(built, text)
+        find_searched(built, text)

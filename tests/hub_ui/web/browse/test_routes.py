@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from connectors.guard import without_guard
 from connectors.record import Example
 from hub_ui.services import Services
-from tests.hub_ui.catalog.builders import lora, version
+from tests.hub_ui.catalog.builders import file, lora, version
 from tests.hub_ui.stand_ins import Hub
 from tests.hub_ui.web.conftest import PART, parts, read
 
@@ -137,6 +137,14 @@ def test_an_address_that_names_no_lora_is_told_where_the_person_is(client: TestC
     answer = client.get("/?q=https://example.org/x", headers=LIST)
     assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
     assert "names no LoRA" in answer.text
+
+
+def test_a_hash_opens_its_lora_and_one_that_nobody_knows_is_told(client: TestClient, built: Services) -> None:
+    files = (file("civitai:2@20#200", sha256="c3" * 32),)
+    built.catalog.add([lora(2, versions=(version("civitai:2@20", files=files),))])
+    opened, unknown = (client.get(f"/?q={text}", headers=LIST) for text in ("C3" * 5, "0" * 64))
+    assert (opened.headers["location"], unknown.status_code) == ("./?open=civitai%3A2%4020%23200", 404)
+    assert f"has a file with the hash {'0' * 64}" in unknown.text
 
 
 def test_the_next_page_follows_the_last_card(client: TestClient, built: Services) -> None:

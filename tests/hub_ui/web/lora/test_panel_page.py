@@ -202,8 +202,9 @@ def test_a_home_whose_address_is_none_of_the_web_has_no_link_to_it(built: Servic
 def test_similar_ones_are_small_cards_that_open(built: Services) -> None:
     one = version("civitai:2@20", base="Pony", examples=(Example(url="https://a.example/1.png", nsfw="safe"),))
     near = cards.card(flatten(lora(2, title="<b>Wash", versions=(one,))), ceiling="soft")
-    [card] = section(with_related(built, similar=[near]), "Similar LoRAs").select("a")
-    assert (card.b.text, card.small.text, card["title"]) == ("<b>Wash", "Pony", "<b>Wash")
+    [card] = section(with_related(built, similar=[(near, "same subject")]), "Similar LoRAs").select("a")
+    assert (card.b.text, card["title"]) == ("<b>Wash", "<b>Wash")
+    assert [small.text for small in card.select("small")] == ["Pony", "same subject"]
     assert card.img["src"].startswith("hub-picture?url=https%3A%2F%2Fa.example%2F1.png")
     assert card["href"] == "./?open=civitai%3A2%4020"
 
