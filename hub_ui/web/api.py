@@ -291,7 +291,7 @@ class Endpoints:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
         Args:
-            refs: LoRAs as HUB:ID, addresses of their pages, or hashes of files. Empty: the base model alone.
+            refs: LoRAs as HUB:ID, addresses of pages, or hashes of files. An empty list uses the base model alone.
             prompt: What the image shows. Trigger words are put in.
             weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
             negative: What the image should not show.

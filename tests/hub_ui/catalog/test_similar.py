@@ -45,6 +45,12 @@ def test_what_shares_more_comes_first_and_what_shares_little_not_at_all(tmp_path
         assert [reasons(each, 1) for each in catalogs] == [expected] * 2
 
 
+def test_what_shares_a_small_part_is_not_similar(tmp_path: Path) -> None:
+    titles = {1: "Clock tower beside brick town hall", 2: "Clock", 3: "Clock tower"}
+    with both(tmp_path, *(lora(number, title=title) for number, title in titles.items()), *OTHERS) as catalogs:
+        assert [reasons(each, 1) for each in catalogs] == [[("Clock tower", 0.3, "same subject")]] * 2
+
+
 @pytest.mark.parametrize("title", ["Watercolour LoRA v2", "Pony style", "Anime girl", "水", "1.5 & 2.1"])
 def test_words_of_any_lora_make_nothing_similar(tmp_path: Path, title: str) -> None:
     loras = (lora(1, title=title, base="Pony", tags=("base_model:x", "anime")), *OTHERS)
