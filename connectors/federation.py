@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,7 +16,7 @@ from connectors.connector import Connector, LoraSource
 from connectors.errors import HubTimeout, HubUiError
 from connectors.query import Page, Query
 from connectors.record import Lora
-from connectors.ref import HubName, Ref
+from connectors.ref import HubName, Origin, Ref
 
 TIMEOUT_SECONDS = 20.0
 # For what is known of one LoRA, while a person waits for nothing else.
@@ -160,41 +159,50 @@ def _ask(
     answers: queue.SimpleQueue[Answer],
     queues: HubQueues,
 ) -> None:
-    page, failure = None, None
-    try:
+    def read() -> Page:
         with queues.place(connector.name, connector.label):
             page = connector.search(query, cursor)
             for _ in range(MAX_EMPTY_PAGES):
                 if page.loras or page.cursor is None:
                     break
                 page = connector.search(query, page.cursor)
+            return page
+
+    outcome = _outcome(connector.label, connector.name, read)
+    error, page = (outcome, None) if isinstance(outcome, HubUiError) else (None, outcome)
+    answers.put(Answer(hub=connector.name, seconds=time.monotonic() - start, page=page, error=error))
+
+
+def _outcome(label: str, hub: Origin, ask: Callable[[], _T]) -> _T | HubUiError:
+    """What the hub answers, or its error. A bug in one connector must not cost the other hubs' results."""
+    try:
+        return ask()
     except HubUiError as error:
-        failure = error
-    # A bug in one connector must not cost the other hubs' results.
+        return error
     except Exception as error:
-        failure = HubUiError(f"{connector.label} answered in a way we can't read ({error!r}).", hub=connector.name)
+        failure = HubUiError(f"{label} answered in a way we can't read ({error!r}).", hub=hub)
         failure.__cause__ = error
-    seconds = time.monotonic() - start
-    answers.put(Answer(hub=connector.name, seconds=seconds, page=None if failure else page, error=failure))
+        return failure
 
 
 def get(connector: LoraSource, ref: Ref, timeout: float) -> Lora:
     """The LoRA as its hub has it now. Raises the hub's error, or HubTimeout after `timeout` seconds: the request goes
     on in a daemon thread, and whoever asks for the same meanwhile waits for it too (guard.SharedAnswers).
     """
-    future: Future[Lora] = Future()
+    answers: queue.SimpleQueue[Lora | HubUiError] = queue.SimpleQueue()
 
     def ask() -> None:
-        try:
-            future.set_result(connector.get(ref))
-        # Raised again for who waits.
-        except BaseException as error:
-            future.set_exception(error)
+        answers.put(_outcome(connector.label, ref.hub, lambda: connector.get(ref)))
 
     threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True).start()
-    if not wait([future], timeout).done:
-        raise HubTimeout(f"{connector.label} has not answered for {timeout:.0f} s. Try again in a minute.", hub=ref.hub)
-    return future.result()
+    try:
+        answer = answers.get(timeout=timeout)
+    except queue.Empty:
+        message = f"{connector.label} has not answered for {timeout:.0f} s. Try again in a minute."
+        raise HubTimeout(message, hub=ref.hub) from None
+    if isinstance(answer, HubUiError):
+        raise answer
+    return answer
 
 
 def collect(connectors: Sequence[Connector], query: Query, *, timeout: float = TIMEOUT_SECONDS) -> SearchResults:

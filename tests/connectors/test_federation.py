@@ -209,9 +209,11 @@ def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event)
     assert caught.value.hub == "civitai"
 
 
-@pytest.mark.parametrize("error", [NotFound("gone"), ZeroDivisionError()])
-def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception) -> None:
-    with pytest.raises(type(error)):
+@pytest.mark.parametrize(
+    ("error", "raised"), [(NotFound("gone"), NotFound), (ZeroDivisionError(), HubUiError)], ids=["hub's", "ours"]
+)
+def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception, raised: type[HubUiError]) -> None:
+    with pytest.raises(raised):
         federation.get(Told(name="civitai", pages=(error,)), Ref.parse("civitai:1"), 60)
 
 
