@@ -134,14 +134,12 @@ class BrowseRoutes:
         """While a person types, no hub is asked. The boxes stay as they were clicked, whatever filter is typed."""
         view = replace(view, open="")
         boxes = [pair for pair in request.query_params.multi_items() if pair[0] != "q"]
-        form, services, typed = (
-            View.from_address(urlencode(boxes)),
-            self.pages.services,
-            request.query_params.get("q", ""),
-        )
+        form, typed = View.from_address(urlencode(boxes)), request.query_params.get("q", "")
+        services = self.pages.services
         now = search.cards_while_typing(services, view.query)
-        if not now.ids and (begun := search_box.without_beginning(typed, services.catalog.complete_value)) != typed:
-            view = View.from_address(urlencode([("q", begun), *boxes]))
+        meant = typed if now.ids else search_box.without_beginning(typed, services.catalog.complete_value)
+        if meant != typed:
+            view = View.from_address(urlencode([("q", meant), *boxes]))
             now = search.cards_while_typing(services, view.query)
         answer = self.pages.part("browse/answer", **self.parts.all(view, now, asks=False, form=form))
         shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
