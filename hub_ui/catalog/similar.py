@@ -101,13 +101,15 @@ def model(row: Row) -> Model:
 def worth(model: Model, having: Callable[[Trait], int], total: int) -> Worth:
     """`having` is how many LoRAs have a trait. A tag that nobody else has is not expected of another one."""
     counted = [(trait, number, rarity(number, total)) for trait in model.traits if (number := having(trait))]
+    # In few LoRAs nothing is rarer than what two have, and the index counts what they were before as well.
+    rarest = max(2, rarity(2, total) - 1)
     # Half as rare as a word can be: "old" is rare in a million titles, and no subject.
-    least = max(_SUBJECT, total.bit_length() // 2)
+    least = min(max(_SUBJECT, total.bit_length() // 2), rarest)
     return Worth(
         traits=tuple(
             (trait, _WEIGHTS[trait.field] * rare, trait.field == "title" and rare >= least)
             for trait, number, rare in counted
-            if number > 1 and rare >= _TELLING
+            if number > 1 and rare >= min(_TELLING, rarest)
         ),
         own=sum(
             _WEIGHTS[trait.field] * rare for trait, number, rare in counted if trait.field == "title" or number > 1

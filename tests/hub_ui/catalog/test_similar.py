@@ -1,4 +1,4 @@
-"""LoRAs like another one, and what a filter is completed with: the same from the index as from a scan."""
+"""LoRAs like another one, and what a filter is completed with."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def test_what_shares_a_small_part_is_not_similar(tmp_path: Path) -> None:
     titles = {1: "Clock tower beside brick town hall", 2: "Clock", 3: "Clock tower"}
     with both(tmp_path, *(lora(number, title=title) for number, title in titles.items()), *OTHERS) as catalogs:
         assert [reasons(each, 1) for each in catalogs] == [[("Clock tower", 0.3, "same subject")]] * 2
+
+
+def test_of_few_loras_two_with_the_same_rare_words_are_similar(tmp_path: Path) -> None:
+    with catalog(tmp_path, *OTHERS[:40], lora(1, title="SKS Robot", base="Pony", likes=1)) as opened:
+        opened.add([lora(1, title="SKS Robot", base="Pony", likes=2), lora(2, title="sks-robot", base="Pony")])
+        assert reasons(opened, 1) == [("sks-robot", 1.0, "same subject")]
 
 
 @pytest.mark.parametrize("title", ["Watercolour LoRA v2", "Pony style", "Anime girl", "水", "1.5 & 2.1"])
