@@ -28,7 +28,7 @@ def test_similar_loras_of_the_catalog_are_records(line: Line, tmp_path: Path) ->
     code, document = line("similar", "civitai:11")
     assert code == 0
     found = {(record["title"], record["score"], record["reason"]) for record in document["results"]}
-    assert found == {("Ink wash 12", 1.0, "same words"), ("Ink wash 13", 1.0, "same words")}
+    assert found == {("Ink wash 12", 1.0, "same subject"), ("Ink wash 13", 1.0, "same subject")}
 
 
 def test_no_more_than_the_limit(line: Line, tmp_path: Path) -> None:
