@@ -22,6 +22,8 @@ if sys.platform != "win32":
     import resource
 
 MOST_SECONDS = 120.0
+# uvicorn itself looks ten times a second whether it is to stop, which is most of what a page takes that nobody uses.
+TICK_SECONDS = 0.5
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
 # More would help nobody, and some programs that are started go through all of them.
@@ -136,6 +138,10 @@ class PatientServer(http_server.Server):
         # No page has a WebSocket, which would be another protocol.
         config.ws = "none"
         super().__init__(config, *args, **named)
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(TICK_SECONDS)
 
     def run_in_thread(self) -> None:
         """Raises ServerFailedToStartError where the port is not free."""

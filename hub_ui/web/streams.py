@@ -40,7 +40,7 @@ class Streams:
         return StreamingResponse(self._events(parts), media_type="text/event-stream", headers=headers)
 
     async def _events(self, parts: Iterator[str | Signal]) -> AsyncIterator[str]:
-        left = threading.Event()
+        left, part = threading.Event(), object()
 
         def step() -> object:
             part = next(parts, _END)
@@ -53,8 +53,10 @@ class Streams:
                 yield f"event: {part.name}\n\n" if isinstance(part, Signal) else event(str(part))
         finally:
             left.set()
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(close, parts)
+            # What has ended has nothing to close, and a thread for it would cost more than the answer.
+            if part is not _END:
+                with anyio.CancelScope(shield=True):
+                    await to_thread.run_sync(close, parts)
 
 
 def close(parts: Iterator[str | Signal]) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import BadQuery
 from connectors.ref import HubName
@@ -50,7 +50,7 @@ class BrowseRoutes:
             return await self.answer(request, names_limit, ask=ask, page=page)
 
         @router.get("/ask")
-        def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
+        async def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
             return self.streams.answer(self.ask(view_of(request), seen))
 
         @router.get("/more")
@@ -71,11 +71,6 @@ class BrowseRoutes:
             text = (before + after)[:LONGEST_TEXT]
             found = search_box.suggest(text, len(before), self.pages.services.catalog.complete_value)
             return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
-
-        @router.get("/searches/key")
-        def old_searches(salt: Annotated[str, Query(pattern="^[0-9a-f]{16}$")]) -> Response:
-            key, start = search_box.old_key(bytes.fromhex(salt))
-            return JSONResponse({"key": key, "iv": start})
 
         return router
 

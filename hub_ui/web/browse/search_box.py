@@ -1,9 +1,8 @@
 """The search box: suggestions for what is being typed."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import md5, sha256
 
 from connectors.errors import BadQuery
 from connectors.query import Query
@@ -99,20 +98,9 @@ def _suggestion(at: Completion, text: str, field: Field, value: str, count: str)
 
 
 LONGEST_NAME = 80
-# Pages before this one encrypted them with this, which kept nothing secret, only readable after a restart.
-_WORD = "hub-ui"
 
 
 def query_name(query: Query) -> str:
     """What the query's summary says: the name of a search that is given none."""
     labels = ", ".join(word.label for word in query_words(query))
     return format.visible(labels)[:LONGEST_NAME].strip() or _("All LoRAs")
-
-
-def old_key(salt: bytes) -> tuple[Sequence[int], Sequence[int]]:
-    """The key and the start of AES, as OpenSSL derives them from the word and `salt` (EVP_BytesToKey)."""
-    word, derived, block = sha256(_WORD.encode()).hexdigest().encode(), b"", b""
-    while len(derived) < 48:
-        block = md5(block + word + salt, usedforsecurity=False).digest()
-        derived += block
-    return list(derived[:32]), list(derived[32:48])

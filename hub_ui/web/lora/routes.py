@@ -44,7 +44,7 @@ class LoraRoutes:
         router, services = self.pages.router(), self.pages.services
 
         @router.get("/lora/read")
-        def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
+        async def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
             view, _ref = open_view(request)
             steps = self.panel.steps(view, seen)
             return self.streams.answer(self.panel.html({**values, "act": act}) for values in steps)

@@ -91,8 +91,8 @@ document.addEventListener("click", (event) => {
 export const searchOf = (query) => new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => PARTS.includes(name))).toString();
 export const without = (kept, name) => kept.filter(([other]) => other !== name);
 export const withSearch = (kept, name, address) => [...without(kept, name), [name, address]].slice(-MOST);
-async function show() {
-  const rows = (await read()).map(([name, address]) => {
+function show() {
+  const rows = read().map(([name, address]) => {
     const row = document.getElementById("saved-search").content.cloneNode(true), [link, remove] = row.querySelectorAll("a, button");
     Object.assign(link, { textContent: name, href: `./?${address}` });
     Object.assign(remove, { value: name, ariaLabel: `${remove.ariaLabel} ${name}` });
@@ -100,20 +100,11 @@ async function show() {
   });
   document.getElementById("saved").replaceChildren(...rows);
 }
-async function keep(change) {
-  localStorage.setItem(KEY, JSON.stringify(change(await read())));
-  await show();
+function keep(change) {
+  localStorage.setItem(KEY, JSON.stringify(change(read())));
+  show();
 }
-async function read() {
-  const text = localStorage.getItem(KEY) ?? "[]";
-  return JSON.parse(text.startsWith("[") ? text : await decrypted(text));
-}
-
-// As pages before this one kept them: encrypted, with a key that anybody knows.
-export async function decrypted(text, ask = fetch) {
-  const data = Uint8Array.from(atob(text.split(":")[1]), (sign) => sign.charCodeAt(0));
-  const salt = [...data.slice(8, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const { key, iv } = await (await ask(`searches/key?salt=${salt}`)).json();
-  const secret = await crypto.subtle.importKey("raw", new Uint8Array(key), "AES-CBC", false, ["decrypt"]);
-  return new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-CBC", iv: new Uint8Array(iv) }, secret, data.slice(16)));
+function read() {
+  const text = localStorage.getItem(KEY);
+  return text?.startsWith("[") ? JSON.parse(text) : [];
 }
