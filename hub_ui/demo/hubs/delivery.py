@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import content_answer
-from hub_ui.demo.hubs.content import Content, InMemory
+from hub_ui.demo.hubs.content import Content
 from hub_ui.demo.hubs.folder import DataFolderError, inside
 
 _DATE = "%Y%m%dT%H%M%SZ"
@@ -35,7 +35,6 @@ class Delivery:
     now: Callable[[], float] = time.time
     signed_contents: dict[str, Content] = field(default_factory=dict)
     public_contents: dict[str, Content] = field(default_factory=dict)
-    uploads: dict[str, Content] = field(default_factory=dict)
 
     def sign(self, path: str, content: Content | None, disposition: str, *, lifetime: int) -> str:
         """A URL valid for `lifetime` seconds. Without content it returns 404."""
@@ -56,18 +55,7 @@ class Delivery:
         return self.origin + quote(path)
 
     def routes(self) -> list[BaseRoute]:
-        return [
-            Route("/{path:path}", self.serve, methods=["GET"]),
-            Route("/{path:path}", self.receive, methods=["PUT"]),
-        ]
-
-    async def receive(self, request: Request) -> Response:
-        """A file that is uploaded to an address made by `sign`; `uploads` has it then."""
-        if not self._is_signed(request):
-            return _refusal(403, _BAD)
-        content = InMemory(data=await request.body())
-        self.uploads[request.scope["path"]] = content
-        return Response(headers={"ETag": f'"{content.sha256[:32]}"'})
+        return [Route("/{path:path}", self.serve)]
 
     def serve(self, request: Request) -> Response:
         path, query = str(request.scope["path"]), request.query_params
