@@ -17,7 +17,7 @@ from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
-from hub_ui.hosting.quotas import Quotas
+from hub_ui.hosting.limits import Quotas
 from hub_ui.images.history import History
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file

@@ -24,7 +24,7 @@ from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
-from hub_ui.hosting.quotas import Quotas
+from hub_ui.hosting.limits import Quotas
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library

@@ -22,15 +22,11 @@ from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
-from hub_ui.hosting.catalog import VisitorCatalog
-from hub_ui.hosting.connector import VisitorConnector
-from hub_ui.hosting.downloads import VisitorDownloads
-from hub_ui.hosting.keys import VisitorKeys, asker, owner
-from hub_ui.hosting.limits import PREFIX
+from hub_ui.hosting.connector import VisitorCatalog, VisitorConnector
+from hub_ui.hosting.downloads import SessionLibraries, VisitorDownloads, read_shared_lock
+from hub_ui.hosting.limits import DUPLICATE, OWN_COMPUTER, PREFIX, Quotas
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
-from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
-from hub_ui.hosting.visitor import Visitors
+from hub_ui.hosting.visitor import VisitorKeys, Visitors, asker, owner
 from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations, OwnValues

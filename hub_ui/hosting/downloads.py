@@ -1,4 +1,7 @@
-"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks."""
+"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks.
+
+What a visitor has tried or added is a list of their own, in memory, and gone with their visit.
+"""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -6,12 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
 from connectors.claims.resolve import record_of
 from connectors.connector import Download, HttpDownload
-from connectors.errors import HubUiError, NetworkError, RateLimited, UsageError
+from connectors.errors import HubUiError, NetworkError, NotFound, RateLimited, UsageError
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
 from connectors.record import Record
@@ -20,18 +24,98 @@ from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
 from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
+from hub_ui.hosting.limits import Quotas
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.quotas import Quotas
-from hub_ui.hosting.session_library import SessionEntry, SessionLibraries
+from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
+from hub_ui.library import lockfile
 from hub_ui.library.download.hasher import check_start
-from hub_ui.library.file_names import target
+from hub_ui.library.file_names import free_path, target
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
+
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEntry:
+    """`right` is whose right opened it: "anyone", "owner" or "visitor". `is_shared`: the operator's lock has it."""
+
+    entry: Entry
+    right: str = "anyone"
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionLibraries:
+    """Any thread may call any method; each is about the present visitor. `shared` is the operator's lock."""
+
+    shared: tuple[Entry, ...] = ()
+    _lists: WeakKeyDictionary[Visitor, dict[Ref, SessionEntry]] = field(default_factory=WeakKeyDictionary)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def entries(self) -> tuple[SessionEntry, ...]:
+        """The visitor's, the last one first, then those of the operator's lock."""
+        with self._lock:
+            own = tuple(reversed(self._own().values()))
+        refs = {item.entry.ref for item in own}
+        return own + tuple(SessionEntry(entry=entry, is_shared=True) for entry in self.shared if entry.ref not in refs)
+
+    def find(self, ref: Ref) -> SessionEntry | None:
+        """The visitor's own entry that `ref` means; None of several."""
+        with self._lock:
+            found = [item for item in self._own().values() if item.entry.answers_to(ref)]
+        return found[0] if len(found) == 1 else None
+
+    def holds(self, ref: Ref) -> bool:
+        return any(item.entry.answers_to(ref) for item in self.entries())
+
+    def add(self, entry: Entry, right: str) -> Entry:
+        """With a file name that no other entry has. The oldest one goes where there are too many."""
+        with self._lock:
+            own = self._own()
+            own.pop(entry.ref, None)
+            taken = [item.entry.file for item in own.values()] + [shared.file for shared in self.shared]
+            entry = replace(entry, file=free_path(entry.file, entry.ref, taken))
+            own[entry.ref] = SessionEntry(entry=entry, right=right)
+            while len(own) > MOST_ENTRIES:
+                del own[next(iter(own))]
+        return entry
+
+    def remove(self, ref: Ref) -> None:
+        with self._lock:
+            if self._own().pop(ref, None) is None:
+                raise NotFound(_("This LoRA is not in your library any more. Load the page again."), hub=ref.hub)
+
+    def lock_text(self) -> str:
+        """As a lock file, which `hub-ui sync` brings to another computer."""
+        return lockfile.dumps(item.entry for item in self.entries())
+
+    def _own(self) -> dict[Ref, SessionEntry]:
+        visitor = current_visitor()
+        return {} if visitor is None else self._lists.setdefault(visitor, {})
+
+
+def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
+    """Raises LockError, and UsageError for a file that visitors could get nowhere."""
+    if path is None:
+        return ()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"HUB_UI_SHARED_LOCK: {path} can't be read ({error}). Name a lock file, or unset it."
+        ) from error
+    entries = lockfile.loads(text, path.name)
+    without = next((entry.title for entry in entries if not entry.source), None)
+    if without is not None:
+        raise UsageError(f"HUB_UI_SHARED_LOCK: no hub has “{without}” of {path.name}. Take it out of that file.")
+    return entries
+
 
 MOST_OPEN = 10_000
 # See web/visit/routes.py.

@@ -13,8 +13,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.downloads import VisitorDownloads
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.limits import LimitReached, Limits
 from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints, running_hubs
