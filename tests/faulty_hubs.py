@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.folder import Origins
-from hub_ui.demo.hubs.replicate_runs import SECONDS
+from hub_ui.demo.hubs.replicate_store import SECONDS
 from tests.faults import Faults, Faulty
 from tests.huggingface_spaces import HubWithSpaces
 

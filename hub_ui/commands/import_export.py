@@ -22,13 +22,13 @@ from hub_ui.commands.options import (
 )
 from hub_ui.format import plural
 from hub_ui.generate import base_models
+from hub_ui.library import sidecars
+from hub_ui.library.diffusers_script import Base, snippet
 from hub_ui.library.disk import disk_errors_as_messages
-from hub_ui.library.export import sidecars
-from hub_ui.library.export.diffusers_script import Base, snippet
-from hub_ui.library.export.sidecars import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.library.identify import IdentifiedFile, entry_of, local_entry
 from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
+from hub_ui.library.sidecars import Exporter, ExportResult, Subject, a1111, comfyui
 from hub_ui.services import Services
 from hub_ui.settings import Settings
 from hub_ui.terminal import Terminal

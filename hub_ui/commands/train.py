@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from connectors.errors import UsageError
-from connectors.replicate.runs import Run
-from connectors.replicate.trainings import Order, terms_of
+from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
 from hub_ui.commands.options import JsonOption, argument, confirm_payment, flag, option, progress_callback

@@ -31,9 +31,15 @@ from hub_ui.library.disk import (
 )
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download import huggingface
-from hub_ui.library.download.hasher import check_promise
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place, part_of, read_state
+from hub_ui.library.download.partial_file import (
+    DownloadIdentity,
+    PartialFile,
+    Place,
+    check_promise,
+    part_of,
+    read_state,
+)
 from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock

@@ -13,9 +13,8 @@ from typing import Literal
 
 from connectors.connector import Download, HttpDownload, LoraSource
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, Withheld, WrongHash
-from connectors.http.adapter import file_http
+from connectors.http.adapter import Attempts, RetryPolicy, file_http
 from connectors.http.ranges import Range, RangedSource, Renew
-from connectors.http.retry import Attempts, RetryPolicy
 from connectors.ref import LOCAL, Origin, Ref
 from connectors.weights.tar import only_safetensors
 from hub_ui.library.disk import disk_message, hash_of, visible_files

@@ -20,8 +20,7 @@ from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_runs import SECONDS, Making, Runs
-from hub_ui.demo.hubs.replicate_store import load_replicate
+from hub_ui.demo.hubs.replicate_store import SECONDS, Making, Runs, load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0

@@ -9,7 +9,7 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.demo.hubs.content import generate_safetensors
 from hub_ui.library import lockfile
