@@ -82,7 +82,7 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry(target="import_export:Export", panel=_LIBRARY, help="Write metadata for other programs."),
     "import": Entry(target="import_export:Import", panel=_LIBRARY, help="Identify LoRAs that are on the disk already."),
     "try": Entry(target="try_:Try", panel=_GENERATE, help="Generate an image with LoRAs.", examples=_TRY_EXAMPLES),
-    "train": Entry(target="train:Train", panel=_GENERATE, help="Train a LoRA on Replicate, for money."),
+    "train": Entry(target="try_:Train", panel=_GENERATE, help="Train a LoRA on Replicate, for money."),
 }
 
 

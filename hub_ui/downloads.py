@@ -17,9 +17,9 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import best_home, pull_from_mirror
 from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
+from hub_ui.library.sync import best_home, pull_from_mirror
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics

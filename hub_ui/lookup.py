@@ -29,7 +29,7 @@ from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import Identifier, LocalFiles, facts_of
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import explain, open_mirrors
+from hub_ui.library.sync import explain, open_mirrors
 from hub_ui.metrics import Metrics
 from hub_ui.settings.policy import Policy
 

@@ -12,7 +12,7 @@ from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
 from connectors.federation import HubQueues
 from connectors.guard import ANSWER_SECONDS, HubGuard, with_guard
-from connectors.http.destinations import restrict_requests
+from connectors.http.adapter import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog

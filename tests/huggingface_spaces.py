@@ -17,8 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import bearer, json_answer, json_body
-from hub_ui.demo.hubs.content import Content, InMemory
-from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.folder import Content, InMemory, Json
 from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, not_found, refusal
 from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, hub_tags, read_card, stable_hex
 

@@ -15,7 +15,7 @@ from PIL import Image
 from connectors.claims import base_models
 from connectors.claims.kind import content_tags
 from connectors.errors import BadAnswer, HubUiError
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations
 from connectors.http.ranges import fetch_file
 from connectors.record import Example, Lora, Nsfw, within
 from hub_ui.format import clean

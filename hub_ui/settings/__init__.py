@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.errors import UsageError
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations
 from connectors.registry import HUBS, HubName, Rate
 from hub_ui.hosting.limits import Limits, read_limits
 from hub_ui.hosting.visitor import VARIABLE, SharedKeys

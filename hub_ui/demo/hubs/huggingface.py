@@ -14,15 +14,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import (
+    Delivery,
     RefusalError,
     bearer,
     content_answer,
     html_answer,
+    inline,
     json_answer,
     natural,
     page_of,
 )
-from hub_ui.demo.hubs.delivery import Delivery, inline
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,

@@ -14,9 +14,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from hub_ui.demo.hubs.content import InMemory, generate_safetensors, model_tar
-from hub_ui.demo.hubs.delivery import Delivery, draw_picture
-from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+from hub_ui.demo.hubs.answers import Delivery, draw_picture
+from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, InMemory, Json, generate_safetensors, model_tar
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 RUNNER = "black-forest-labs/flux-dev-lora"

@@ -12,10 +12,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
+from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, picture_routes
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import load_civitai
-from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
