@@ -29,7 +29,6 @@ _ID = re.compile(r"[a-z0-9]{1,64}", re.IGNORECASE)
 _BAR = re.compile(r"(?P<percent>\d{1,3})%\|[^|\n\r]{0,80}\|\s*(?P<done>\d{1,9})/(?P<total>\d{1,9})")
 _PERCENT = re.compile(r"(?<![\d.])(?P<percent>\d{1,3})%")
 _LOGS_READ = 20_000
-# Hosts of output files, besides the API's own. URLs of other hosts are not fetched.
 MOST_UPLOADED = 100 * 1024 * 1024
 _MOST_FETCHED = 64 * 1024 * 1024
 

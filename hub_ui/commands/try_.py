@@ -42,7 +42,7 @@ from hub_ui.generate.settings import resolve_request, substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 from hub_ui.training import Trainer, price, training_set
 from hub_ui.used_loras import find_ref
 
@@ -246,7 +246,7 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
     """`fetch` is null if nothing has to be downloaded."""
     return {
         "estimate": sentence,
-        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.request.adapters],
+        "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
         "notes": list(plan.notes),
         "place": plan.place,
         "pictures": len(plan.comparison.cells),

@@ -37,7 +37,7 @@ from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 from hub_ui.used_loras import find_used_lora
 
 
@@ -263,13 +263,8 @@ def plan_json(
         "memory": memory,
         "precision": spec.precision,
         "dtype": dtype,
-        "level": planned.level,
         "tiled": planned.is_tiled,
-        "fits": planned.fits,
-        "peak": planned.peak,
-        "ram": planned.ram,
-        "parts": dict(planned.parts),
-        "notes": list(planned.notes),
+        **attributes(planned, "level", "fits", "peak", "ram", "parts", "notes"),
         "larger": [
             {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
             for card, other, one in larger

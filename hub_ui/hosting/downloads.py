@@ -21,22 +21,16 @@ from connectors.http.ranges import Range, RangedSource
 from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
 from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
-from hub_ui.hosting.limits import Quotas
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.download.partial_file import check_start
 from hub_ui.library.file_names import free_path, target
-from hub_ui.library.library import Library, source_of
-from hub_ui.library.lockfile import Entry
-from hub_ui.lifecycle import Lifecycle
-from hub_ui.lookup import Lookup
-from hub_ui.metrics import Metrics
-from hub_ui.settings import Settings
+from hub_ui.library.library import source_of
+from hub_ui.library.lockfile import Entry, entry_about
 
 MOST_ENTRIES = 200
 
@@ -122,26 +116,15 @@ MOST_OPEN = 10_000
 FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class VisitorDownloads(Downloads):
     """The library is the visitor's own list. Its `queue` is not used: a file comes with what needs it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        lookup: Lookup,
-        catalog: Catalog,
-        library: Library,
-        metrics: Metrics,
-        lifecycle: Lifecycle,
-        *,
-        cache: LoraCache,
-        sessions: SessionLibraries,
-        quotas: Quotas,
-    ) -> None:
-        super().__init__(settings, lookup, catalog, library, metrics, lifecycle)
-        self.cache = cache
-        self.sessions = sessions
-        self.quotas = quotas
+    cache: LoraCache
+    sessions: SessionLibraries
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # By sha256: files that a hub gave to anyone while this process ran.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
@@ -182,7 +165,7 @@ class VisitorDownloads(Downloads):
 
     def check_access(self, ref: Ref) -> str:
         """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
-        hub = self._lookup.connector(ref.hub)
+        hub = self.lookup.connector(ref.hub)
         return hub.check_access(ref) if isinstance(hub, VisitorConnector) else "anyone"
 
     def locate(self, ref: Ref) -> tuple[Entry, HttpDownload, str]:
@@ -190,11 +173,11 @@ class VisitorDownloads(Downloads):
 
         Raises the hub's error, and its refusal.
         """
-        hub = self._lookup.connector(ref.hub)
-        lora = self._lookup.get(ref)
+        hub = self.lookup.connector(ref.hub)
+        lora = self.lookup.get(ref)
         pinned = lora.pin(ref)
         found = over_http(hub.download(pinned, lora))
-        record = record_of(self._lookup.with_known_headers(lora), pinned)
+        record = record_of(self.lookup.with_known_headers(lora), pinned)
         check_scan(record)
         sha256 = found.sha256 or (record.file.sha256 if record.file else None) or ""
         size = found.size or (record.file.size if record.file else None) or 0
@@ -209,7 +192,7 @@ class VisitorDownloads(Downloads):
 
     def link(self, ref: Ref, *, is_open: bool) -> str:
         """Where a browser gets a file: from its hub, pinned, or through this page, with the visitor's right."""
-        hub = self._lookup.connector(ref.hub)
+        hub = self.lookup.connector(ref.hub)
         if is_open and ref.is_pinned and isinstance(hub, VisitorConnector) and not HUBS[ref.hub].needs_key:
             return source_of(hub.address(ref))
         return f"{FILE_PATH}?{urlencode({'ref': str(ref)})}"
@@ -251,7 +234,7 @@ class VisitorDownloads(Downloads):
                 on_progress=on_progress,
                 is_cancelled=is_cancelled,
                 renew=lambda: over_http(locate()),
-                before=lambda size: self.quotas.spend("bytes", size),
+                before=lambda size: self.lookup.quotas.spend("bytes", size),
             )
         if right == "anyone":
             with self._lock:
@@ -260,7 +243,7 @@ class VisitorDownloads(Downloads):
 
     def _find_open(self, record: Record) -> Entry | None:
         """The file of a LoRA that its hub last called open, if this process has had it for anyone."""
-        hub, file = self._lookup.connector(record.hub), record.file
+        hub, file = self.lookup.connector(record.hub), record.file
         if file is None or file.sha256 is None or record.access != "open" or not isinstance(hub, VisitorConnector):
             return None
         with self._lock:
@@ -284,19 +267,8 @@ def over_http(found: Download) -> HttpDownload:
 
 
 def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
-    return Entry(
-        ref=found.ref,
-        title=record.title,
-        file=target(record, found.ref, found.name),
-        size=size,
-        sha256=sha256,
-        source=source_of(found),
-        base_model=record.base_model,
-        architecture=record.architecture,
-        trigger_words=record.trigger_words,
-        weight=record.weight,
-        license=record.license,
-    )
+    file, source = target(record, found.ref, found.name), source_of(found)
+    return entry_about(record, ref=found.ref, file=file, size=size, sha256=sha256, source=source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,7 +294,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         path = downloads.cache.find(fetched.sha256, shared=is_shared(right))
     if path is not None:
         size = path.stat().st_size
-        downloads.quotas.spend("bytes", size)
+        downloads.lookup.quotas.spend("bytes", size)
         return Delivery(name=name, size=size, path=path)
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
         source = RangedSource.of(found)
@@ -331,7 +303,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         told = answer.total if answer.total is not None else found.size
         size = downloads.cache.largest if told is None else told
         downloads.cache.check_size(size)
-        downloads.quotas.spend("bytes", size)
+        downloads.lookup.quotas.spend("bytes", size)
         chunks = source.chunks(answer, most=downloads.cache.largest)
         head = b""
         while len(head) < 9 and (more := next(chunks, b"")):

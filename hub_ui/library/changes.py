@@ -17,10 +17,10 @@ from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
+from hub_ui.library.export import find_unchanged, relist
 from hub_ui.library.file_names import SUFFIX, files_beside, fold, free_path, is_safe_path
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sidecars import find_unchanged, relist
 from hub_ui.library.trash import FOLDER, MOST_BYTES, Change, Rename, Trash
 
 _Write = Callable[[Iterable[Entry]], None]

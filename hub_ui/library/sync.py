@@ -172,14 +172,20 @@ def check(library: Library, entry: Entry) -> FileCheck:
     return FileCheck(entry=entry, state=state, sha256=found.sha256, size=found.size)
 
 
-def check_all(library: Library, on_progress: Callable[[int, FileCheck], None] | None = None) -> tuple[FileCheck, ...]:
-    """Every entry in the order of the lock file. `on_progress` gets how many are done and what the last one was."""
-    results = []
+def check_all(
+    library: Library,
+    on_progress: Callable[[int, FileCheck], None] = lambda done, result: None,
+    entries: Iterable[Entry] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[FileCheck, ...]:
+    """These entries or all, in order. `on_progress` gets how many are done and what the last one was."""
+    results: list[FileCheck] = []
+    wanted = library.entries() if entries is None else entries
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for done, result in enumerate(pool.map(lambda entry: check(library, entry), library.entries()), 1):
+        found = pool.map(lambda entry: None if is_cancelled() else check(library, entry), wanted)
+        for result in filter(None, found):
             results.append(result)
-            if on_progress is not None:
-                on_progress(done, result)
+            on_progress(len(results), result)
     return tuple(results)
 
 

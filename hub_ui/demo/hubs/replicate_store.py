@@ -18,7 +18,6 @@ from hub_ui.demo.hubs.answers import Delivery, draw_picture
 from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, InMemory, Json, generate_safetensors, model_tar
 
 TRAINER = "ostris/flux-dev-lora-trainer"
-RUNNER = "black-forest-labs/flux-dev-lora"
 _OFFICIAL = Path(__file__).with_name("replicate_official.json")
 # The LoRA URLs that a runner can download.
 _LOADED = (

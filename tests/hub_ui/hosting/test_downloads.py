@@ -143,7 +143,7 @@ def test_the_bytes_of_an_hour_end_with_a_sentence_and_what_is_here_costs_none(pa
     ada = Visitor(id="ada")
     with use_visitor(ada):
         page.downloads.pull(OPEN)
-        downloads(page).quotas.spend("bytes", 1_000_000 - page.downloads.entries()[0].size)
+        page.lookup.quotas.spend("bytes", 1_000_000 - page.downloads.entries()[0].size)
         page.downloads.pull(OPEN)
         with pytest.raises(LimitReached, match=r"1.0 MB downloaded an hour a person\. This one in"):
             page.downloads.pull(Ref.parse("huggingface:maker/red"))

@@ -13,8 +13,7 @@ from connectors.errors import BadAnswer, HubUiError, NotFound
 from connectors.http.adapter import Destinations
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
-from hub_ui.library.library import Library
-from hub_ui.library.sidecars import (
+from hub_ui.library.export import (
     Exporter,
     Sidecar,
     Subject,
@@ -26,6 +25,7 @@ from hub_ui.library.sidecars import (
     fetch,
     find_unchanged,
 )
+from hub_ui.library.library import Library
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.library.serving import Answer, Host, redirect
 from tests.hub_ui.stand_ins import lora
