@@ -1,7 +1,7 @@
-"""What stands between all callers of a run and a hub, so that they share its patience.
+"""A circuit breaker, a rate limit and a cache of answers for each hub, which all requests of a run go through.
 
-A hub that fails again and again is left alone for a while (Breaker), it is asked so often a minute at most (Budget),
-and callers who ask the same at the same time, without a key of their own, get one answer (SharedAnswers).
+A hub that fails again and again is left alone for a while (CircuitBreaker), it is asked so often a minute at most
+(TokenBucket), and those who ask the same at once, without a key of their own, get one answer (SharedAnswers).
 """
 
 import threading
@@ -83,8 +83,8 @@ class Request:
     is_sent: bool = False
 
 
-class Breaker:
-    """After some failures in a row, a hub is not asked for a while; then one request tries whether it answers.
+class CircuitBreaker:
+    """Opens after some failures in a row: the hub is not asked for a while. Half-open, it lets one request through.
 
     Each pause is twice as long as the one before. Refusals and what is not found are answers. Thread-safe.
     """
@@ -190,8 +190,8 @@ class Breaker:
         self._until = self._clock() + min(seconds, LONGEST_PAUSE)
 
 
-class Budget:
-    """So many requests a minute, and half a minute's at once. Thread-safe."""
+class TokenBucket:
+    """A rate limit: so many requests a minute, and half a minute's at once. Thread-safe."""
 
     def __init__(self, per_minute: int, *, clock: Clock = time.monotonic) -> None:
         self._per_second = per_minute / 60
@@ -216,7 +216,7 @@ class Budget:
 
 
 class SharedAnswers:
-    """Who asks for what somebody else asks for just now, or did some `seconds` ago, gets the same. Thread-safe."""
+    """A cache that keeps answers for some `seconds`, and asks once for all who ask the same at once. Thread-safe."""
 
     def __init__(self, seconds: float, *, most: int = _MOST_ANSWERS, clock: Clock = time.monotonic) -> None:
         self._kept: TTLCache[Hashable, Future[Any]] = TTLCache(most, seconds, timer=clock)
@@ -246,7 +246,7 @@ class SharedAnswers:
 
 
 class HubGuard:
-    """All callers' requests to one hub."""
+    """Circuit breaker, rate limits and cached answers of one hub."""
 
     def __init__(
         self,
@@ -261,13 +261,13 @@ class HubGuard:
         """`rate` None sets no limit. `seconds` is how long an answer counts for others who may have it."""
         self.hub = hub
         self.label = HUBS[hub].label
-        self.breaker = Breaker(hub, self.label, clock=clock)
+        self.breaker = CircuitBreaker(hub, self.label, clock=clock)
         self._rate = rate
         self._asker = asker
         self._report = report
         self._clock = clock
         self._answers = SharedAnswers(seconds, clock=clock)
-        self._budgets: LRUCache[int, Budget] = LRUCache(_MOST_KEYS)
+        self._budgets: LRUCache[int, TokenBucket] = LRUCache(_MOST_KEYS)
         self._lock = threading.Lock()
 
     def ask(self, ask: Callable[[], _T], *, requests: int = 1, question: Hashable = None) -> _T:
@@ -306,7 +306,7 @@ class HubGuard:
             budget = self._budgets.get(number)
             if budget is None:
                 per_minute = self._rate.keyed if key else self._rate.keyless
-                budget = self._budgets[number] = Budget(per_minute, clock=self._clock)
+                budget = self._budgets[number] = TokenBucket(per_minute, clock=self._clock)
         wait = budget.take(requests)
         if wait:
             raise RateLimited(

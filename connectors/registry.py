@@ -70,7 +70,7 @@ class Hub:
     `signs_in`: on a page that is not their own, people sign in to it instead of giving a key.
     `account_path` answers with the name of a key's account. `image_sizes` is None where images have one size only.
     `hosts` are where its API, images and files are, their delivery included; `*.x` is every name below x. A hosted page
-    asks nobody else (http/destinations.py).
+    asks nobody else (http/adapter.py).
     """
 
     name: HubName

@@ -61,7 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "hubs": Entry(target="hubs:Hubs", panel=_APP, help="Run only the local hubs of the demo."),
     "serve": Entry(target="serve:Serve", panel=_APP, help="Start the app on the real hubs."),
     "space": Entry(target="space:SpaceCommand", panel=_APP, help="Publish the app as a Space of Hugging Face."),
-    "worker": Entry(target="worker:Worker", panel=_APP, help="Generate for pages on other computers."),
+    "worker": Entry(target="hubs:Worker", panel=_APP, help="Generate for pages on other computers."),
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
     "show": Entry(target="search:Show", panel=_FIND, help="Show everything known about one LoRA."),
     "inspect": Entry(target="search:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
@@ -82,7 +82,7 @@ COMMANDS: dict[str, Entry] = {
     "export": Entry(target="import_export:Export", panel=_LIBRARY, help="Write metadata for other programs."),
     "import": Entry(target="import_export:Import", panel=_LIBRARY, help="Identify LoRAs that are on the disk already."),
     "try": Entry(target="try_:Try", panel=_GENERATE, help="Generate an image with LoRAs.", examples=_TRY_EXAMPLES),
-    "train": Entry(target="train:Train", panel=_GENERATE, help="Train a LoRA on Replicate, for money."),
+    "train": Entry(target="try_:Train", panel=_GENERATE, help="Train a LoRA on Replicate, for money."),
 }
 
 

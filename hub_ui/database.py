@@ -2,9 +2,10 @@
 
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,7 @@ def open_database(
 
 
 class LazyDatabase:
-    """A file that the first use opens, or creates (see `open_database`). Its user minds that threads take turns.
+    """A file that the first use opens, or creates (see `open_database`). Any thread may use it; they take turns.
 
     `is_durable`: what is written outlives a power cut, also what was written last.
     """
@@ -86,25 +87,33 @@ class LazyDatabase:
         self._is_durable = is_durable
         self._open = partial(open_database, path, label, migrations, tables, check)
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
 
     @property
     def exists(self) -> bool:
         return self._connection is not None or self._path.exists()
 
-    def connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._open()
-            if self._is_durable:
-                self._connection.execute("PRAGMA synchronous = FULL")
-        return self._connection
+    @contextmanager
+    def use(self) -> Iterator[sqlite3.Connection]:
+        """The open file, for one thread at a time. Raises HubUiError where it can't be used."""
+        with self._lock, errors_as_messages(self._path, self._label):
+            if self._connection is None:
+                self._connection = self._open()
+                if self._is_durable:
+                    self._connection.execute("PRAGMA synchronous = FULL")
+            yield self._connection
 
-    def errors_as_messages(self) -> AbstractContextManager[None]:
-        return errors_as_messages(self._path, self._label)
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """The same within a transaction."""
+        with self.use() as connection, transaction(connection):
+            yield connection
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 @contextmanager

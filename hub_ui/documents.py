@@ -24,6 +24,7 @@ from hub_ui.catalog.spellings import name_in
 from hub_ui.generate.result import GenerationResult
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
+from hub_ui.terminal import attributes
 from hub_ui.used_loras import find_searched
 
 # Files that cannot be downloaded.
@@ -61,10 +62,7 @@ class Found:
     corrected: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        failures = [
-            {"hub": each.hub, "error": each.name, "message": each.message, "retry_after": each.retry_after}
-            for each in self.failures
-        ]
+        failures = [{"error": each.name, **attributes(each, "hub", "message", "retry_after")} for each in self.failures]
         return {"results": [record.to_json() for record in self.records], "failures": failures}
 
 
@@ -188,11 +186,7 @@ def _version_json(version: Version) -> dict[str, Any]:
         for file in version.files
     ]
     return {
-        "ref": str(version.ref),
-        "name": version.name,
-        "updated_at": version.updated_at,
-        "access": version.access,
-        "access_note": version.access_note,
+        **attributes(version, "ref", "name", "updated_at", "access", "access_note"),
         "files": files,
         "images": [example_to_json(example) for example in version.examples],
         "claims": claims_to_json(version.claims),
@@ -213,16 +207,9 @@ def entry_json(services: Services, entry: Entry) -> dict[str, Any]:
 
 def _lock_entry_json(services: Services, entry: Entry) -> dict[str, Any]:
     return {
-        "ref": str(entry.ref),
-        "title": entry.title,
-        "path": str(services.library.path(entry)),
-        "size": entry.size,
-        "sha256": entry.sha256,
-        "base_model": entry.base_model,
-        "architecture": entry.architecture,
-        "trigger_words": list(entry.trigger_words),
-        "weight": entry.weight,
+        **attributes(entry, "ref", "title", "size", "sha256", "base_model", "architecture", "trigger_words", "weight"),
         "license": entry.license,
+        "path": str(services.library.path(entry)),
         "source": entry.source or None,
     }
 
@@ -233,9 +220,7 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
     loras = zip(result.request.adapters, last.weights, strict=True)
     coverage = [
         {
-            "title": one.title,
-            "applied": one.applied,
-            "total": one.total,
+            **attributes(one, "title", "applied", "total"),
             "missed": [{"reason": missed.reason, "tensors": len(missed.keys)} for missed in one.missed],
             "sentence": one.sentence(),
         }
@@ -244,18 +229,9 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
     return {
         "out": out,
         "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
-        "base": report.base,
-        "precision": report.precision,
+        **attributes(report, "base", "precision", "seed", "steps", "guidance", "sampler", "width", "height"),
+        **attributes(report, "device", "level", "place"),
         "prompt": last.prompt,
-        "seed": report.seed,
-        "steps": report.steps,
-        "guidance": report.guidance,
-        "sampler": report.sampler,
-        "width": report.width,
-        "height": report.height,
-        "device": report.device,
-        "level": report.level,
-        "place": report.place,
         "seconds": round(sum(picture.seconds for picture in result.images), 3),
         "applied": sum(one.applied for one in report.coverage),
         "total": sum(one.total for one in report.coverage),
@@ -268,17 +244,8 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
 
 def _sheet_json(result: GenerationResult, cells: Sequence[Path]) -> dict[str, Any]:
     comparison = result.comparison
-    return {
-        "kind": comparison.kind,
-        "rows": list(comparison.rows),
-        "columns": list(comparison.columns),
-        "cells": [
-            {
-                "label": cell.label,
-                "prompt": cell.prompt,
-                "weights": list(cell.weights),
-                "out": str(cells[i]) if cells else None,
-            }
-            for i, cell in enumerate(comparison.cells)
-        ],
-    }
+    images = [
+        {**attributes(cell, "label", "prompt", "weights"), "out": str(cells[i]) if cells else None}
+        for i, cell in enumerate(comparison.cells)
+    ]
+    return {**attributes(comparison, "kind", "rows", "columns"), "cells": images}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,16 +14,13 @@ from connectors.errors import AccessError, Dangerous, HubUiError, NetworkError, 
 from connectors.record import Lora, Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.library.download.progress import Progress, PullCancelled
-from hub_ui.library.library import Library
+from hub_ui.library.identify import OwnFiles
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import best_home, pull_from_mirror
-from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue, Task
+from hub_ui.library.sync import best_home, pull_from_mirror
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
-from hub_ui.metrics import Metrics
 from hub_ui.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -36,27 +34,19 @@ def check_scan(record: Record) -> None:
         raise Dangerous(message, hub=record.hub, url=record.url)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Downloads:
     """Any thread may call any method. `queue` has to be stopped in the end."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        lookup: Lookup,
-        catalog: Catalog,
-        library: Library,
-        metrics: Metrics,
-        lifecycle: Lifecycle,
-    ) -> None:
-        self._settings = settings
-        self._lookup = lookup
-        self._catalog = catalog
-        self._library = library
-        self._metrics = metrics
-        self._lifecycle = lifecycle
+    settings: Settings
+    lookup: Lookup
+    lifecycle: Lifecycle
+
+    def __post_init__(self) -> None:
+        self._library, self._catalog = self.lookup.library, self.lookup.catalog
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        self.queue = Queue(settings.queue, self._pull_task, forget=library.forget)
+        self.queue = Queue(self.settings.queue, self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
         """Whether the library lists it."""
@@ -139,8 +129,8 @@ class Downloads:
         try:
             entry = self._download(ref, force, on_progress, is_cancelled)
         except (NotFound, AccessError) as error:
-            raise self._lookup.explain(error, ref) from error
-        self._lookup.remember_header(entry, self.path(entry))
+            raise self.lookup.explain(error, ref) from error
+        self.lookup.remember_header(entry, self.path(entry))
         return entry
 
     def _find_file(self, ref: Ref) -> Entry | None:
@@ -151,15 +141,15 @@ class Downloads:
         self, ref: Ref, force: bool, on_progress: OnProgress | None, is_cancelled: IsCancelled | None
     ) -> Entry:
         """The hub is asked about the LoRA once: what it answers pins the ref, finds the bytes and fills the entry."""
-        connector = self._lookup.connector(ref.hub)
+        connector = self.lookup.connector(ref.hub)
         try:
             # The queue and the command line have time; a visitor's file is asked for while they wait.
-            lora = self._lookup.fetch(ref, is_patient=self._settings.policy.allows("pull"))
+            lora = self.lookup.fetch(ref, is_patient=self.settings.policy.allows("pull"))
         except (NetworkError, RateLimited) as error:
             # A pinned file may still come from a hub whose API is down. The newest version is not known then.
             if not ref.is_pinned:
                 raise
-            lora = self._lookup.recall(ref, error)
+            lora = self.lookup.recall(ref, error)
         pinned = lora.pin(ref)
         if not force:
             check_scan(record_of(lora, pinned))
@@ -173,13 +163,13 @@ class Downloads:
                 _LOG.info("A LoRA of %s comes from another home: %s", home.hub, error.name)
         if ref.hub == LOCAL and (installed := self._library.find_installed(pinned)) is not None:
             return installed
-        record = record_of(self._lookup.with_known_values(lora), pinned)
+        record = record_of(self.lookup.with_known_values(lora), pinned)
 
         def locate() -> Download:
             return connector.download(pinned, lora)
 
         entry = self._fetch(locate, record, on_progress, is_cancelled)
-        self._metrics.count_download(pinned.hub, entry.size)
+        self.lookup.metrics.count_download(pinned.hub, entry.size)
         _LOG.info("a file", extra={"hub": pinned.hub, "bytes": entry.size})
         return entry
 
@@ -196,14 +186,14 @@ class Downloads:
     def _best_home(self, pinned: Ref, lora: Lora) -> Ref:
         """Who asks for a LoRA by its id alone, as a card does, means its bytes, wherever they are."""
         _, file = lora.resolve(pinned)
-        others = self._lookup.same_bytes(pinned, file.sha256 if file else None)
+        others = self.lookup.same_bytes(pinned, file.sha256 if file else None)
         if not others:
             return pinned
-        return best_home(pinned, others, self._catalog.lora, self._settings.tokens, self._lookup.seconds)
+        return best_home(pinned, others, self._catalog.lora, self.settings.tokens, self.lookup.seconds)
 
     def enqueue(self, ref: Ref, title: str = "") -> Task:
         """Adds to the queue. A pinned ref goes in under the full name of its file, where that is known."""
-        self._lifecycle.check()
+        self.lifecycle.check()
         try:
             record = record_of(self._catalog.lora(ref), ref)
         except NotFound:
@@ -223,7 +213,7 @@ class Downloads:
                 self._library,
                 entry,
                 self._catalog.by_sha256(entry.sha256),
-                lambda mirror: self._lookup.connector(mirror.hub).download(mirror),
+                lambda mirror: self.lookup.connector(mirror.hub).download(mirror),
                 on_progress=on_progress,
                 is_cancelled=is_cancelled,
             ):

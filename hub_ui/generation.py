@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +17,32 @@ from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
-from hub_ui.hosting.quotas import Quotas
 from hub_ui.images.history import History
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
-from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.lookup import Lookup
-from hub_ui.metrics import Metrics
-from hub_ui.settings import Settings
+from hub_ui.settings.policy import Policy
 
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Generation:
     """`local` is the backend that the operator chose: this process, or other computers."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        lookup: Lookup,
-        downloads: Downloads,
-        library: Library,
-        *,
-        local: Backend,
-        replicate: Backend,
-        history: History,
-        metrics: Metrics,
-        quotas: Quotas,
-    ) -> None:
-        self._settings = settings
-        self._policy = settings.policy
-        self._lookup = lookup
-        self._downloads = downloads
-        self._library = library
-        self.local = local
-        self._replicate = replicate
-        self._history = history
-        self._metrics = metrics
-        self._quotas = quotas
+    downloads: Downloads
+    local: Backend
+    replicate: Backend
+    history: History
+
+    @property
+    def _lookup(self) -> Lookup:
+        return self.downloads.lookup
+
+    @property
+    def _policy(self) -> Policy:
+        return self.downloads.settings.policy
 
     def request(
         self,
@@ -105,9 +92,9 @@ class Generation:
         def load(ref: Ref | Path, weight: float | None) -> LoraInput:
             if isinstance(ref, Path):
                 return self._file_input(ref, weight)
-            entry = self._downloads.find_installed(ref)
+            entry = self.downloads.find_installed(ref)
             if entry is None:
-                entry = self._downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
+                entry = self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
             return self._entry_input(entry, weight)
 
         return self._inputs(refs, weights, clip_weights, blocks, load)
@@ -134,12 +121,12 @@ class Generation:
             strict=True,
         )
         inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
-        return add_other_halves(inputs, self._downloads.other_half, load)
+        return add_other_halves(inputs, self.downloads.other_half, load)
 
     def _plan_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
         if isinstance(ref, Path):
             return self._file_input(ref, weight)
-        entry = self._downloads.find_installed(ref)
+        entry = self.downloads.find_installed(ref)
         if entry is not None:
             return self._entry_input(entry, weight)
         record = self._lookup.find_record(ref) or self._lookup.record(ref)
@@ -157,7 +144,7 @@ class Generation:
 
     def _file_input(self, path: Path, weight: float | None) -> LoraInput:
         """A file anywhere on this disk: with the words of its entry or its hub where its bytes are known."""
-        entry = entry_of_file(self._lookup.identifier().one(path), self._library.entries())
+        entry = entry_of_file(self._lookup.identifier().one(path), self._lookup.library.entries())
         return replace(self._entry_input(entry, weight), path=path)
 
     def _entry_input(self, entry: Entry, weight: float | None) -> LoraInput:
@@ -165,7 +152,7 @@ class Generation:
             weight = 1.0 if entry.weight is None else entry.weight
         return LoraInput(
             ref=entry.ref,
-            path=self._downloads.path(entry),
+            path=self.downloads.path(entry),
             title=entry.title,
             weight=weight,
             trigger_words=entry.trigger_words,
@@ -181,7 +168,7 @@ class Generation:
 
     def recommended_weight(self, ref: Ref) -> float | None:
         """The lock file's, else its author's, as remembered; None where nobody says one."""
-        known = self._downloads.find_listed(ref) or self._lookup.find_record(ref)
+        known = self.downloads.find_listed(ref) or self._lookup.find_record(ref)
         return known.weight if known else None
 
     def generate(
@@ -196,13 +183,13 @@ class Generation:
         """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
         start = time.monotonic()
         check_policy(self._policy, place, request, images=len(comparison.cells))
-        backend = self._replicate if place == "replicate" else self.local
+        backend = self.replicate if place == "replicate" else self.local
         if not self._policy.allows("fetch bases"):
             request = replace(self._with_allowed_base(request), may_fetch=False, may_complete=False)
-        self._quotas.spend("images", len(comparison.cells))
+        self._lookup.quotas.spend("images", len(comparison.cells))
         try:
             paths = [adapter.path for adapter in request.adapters]
-            with self._metrics.generation(place), self._downloads.hold(paths):
+            with self._lookup.metrics.generation(place), self.downloads.hold(paths):
                 result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)
@@ -211,7 +198,7 @@ class Generation:
         _LOG.info("images", extra={"place": place, "images": len(comparison.cells), "seconds": seconds})
         if self._policy.allows("keep history"):
             try:
-                self._history.add(result)
+                self.history.add(result)
             # A full disk must not cost what took minutes to generate.
             except HubUiError as error:
                 report = replace(result.report, notes=(*result.report.notes, error.message))
@@ -228,17 +215,21 @@ class Generation:
 
     def close(self) -> None:
         self.local.close()
-        self._replicate.close()
+        self.replicate.close()
 
     def estimate(self, request: GenerationRequest, comparison: Comparison, *, place: str = "local") -> str:
         """How long a comparison takes, and for how much money, in a sentence."""
         check_policy(self._policy, place, request, images=len(comparison.cells))
-        backend = self._replicate if place == "replicate" else self.local
+        backend = self.replicate if place == "replicate" else self.local
         return backend.estimate(request, comparison).sentence
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""
-        if not refs or not self._policy.allows("run on Replicate") or not self._settings.tokens.get("replicate"):
+        if (
+            not refs
+            or not self._policy.allows("run on Replicate")
+            or not self.downloads.settings.tokens.get("replicate")
+        ):
             return False
         records = [self._lookup.find_record(ref) for ref in refs if ref.hub != "replicate"]
         return all(record is not None and record.architecture == "flux1" for record in records)

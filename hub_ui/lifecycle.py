@@ -1,4 +1,4 @@
-"""The end of a run: nothing new is begun, and what runs gets some time to be done."""
+"""Graceful shutdown: nothing new is begun, and what runs gets some time to be done."""
 
 import threading
 import time

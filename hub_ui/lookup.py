@@ -1,10 +1,10 @@
-"""What is known of LoRAs: asked of the hubs, remembered in the catalog, proved by the headers of their files."""
+"""Looks LoRAs up: at their hubs, in the catalog, and in the headers of their files."""
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,12 @@ from connectors.ref import LOCAL, HubName, Origin, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
-from hub_ui.hosting.quotas import Quotas
+from hub_ui.hosting.limits import Quotas
 from hub_ui.library.annotations import Annotations
-from hub_ui.library.identify import Identifier, LocalFiles, facts_of
-from hub_ui.library.library import Library
+from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles, entry_of, facts_of, local_entry
+from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.mirrors import explain, open_mirrors
+from hub_ui.library.sync import explain, open_mirrors
 from hub_ui.metrics import Metrics
 from hub_ui.settings.policy import Policy
 
@@ -40,34 +40,27 @@ _MOST_HISTORIES = 200
 _LOCKS = 64
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Lookup:
-    """Any thread may call any method."""
+    """Any thread may call any method.
 
-    def __init__(
-        self,
-        connectors: Sequence[Connector],
-        catalog: Catalog,
-        library: Library,
-        annotations: Annotations,
-        policy: Policy,
-        queues: HubQueues,
-        guards: Mapping[HubName, HubGuard],
-        metrics: Metrics,
-        quotas: Quotas,
-    ) -> None:
-        self.connectors = tuple(connectors)
-        self._catalog = catalog
-        self._library = library
-        self._annotations = annotations
-        self._policy = policy
-        self._queues = queues
-        self.guards = guards
-        self._metrics = metrics
-        self._quotas = quotas
-        # How long each hub took to answer the last search.
-        self.seconds: dict[HubName, float] = {}
-        # Since when each hub has not answered any search, of those that don't.
-        self.down_since: dict[HubName, datetime] = {}
+    `seconds` is how long each hub took to answer the last search, and `down_since` since when it has not answered any,
+    of those that don't.
+    """
+
+    connectors: tuple[Connector, ...]
+    catalog: Catalog
+    library: Library
+    annotations: Annotations
+    policy: Policy
+    guards: Mapping[HubName, HubGuard]
+    metrics: Metrics
+    quotas: Quotas
+    seconds: dict[HubName, float] = field(default_factory=dict)
+    down_since: dict[HubName, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._queues = HubQueues()
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str], tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
@@ -76,8 +69,8 @@ class Lookup:
 
     def connector(self, hub: Origin) -> LoraSource:
         if hub == LOCAL:
-            self._policy.check("use own files")
-            return LocalFiles(library=self._library)
+            self.policy.check("use own files")
+            return LocalFiles(library=self.library)
         return next(connector for connector in self.connectors if connector.name == hub)
 
     def search(
@@ -87,8 +80,8 @@ class Lookup:
 
         Raises LimitReached at once.
         """
-        self._quotas.spend("searches")
-        self._metrics.count_search()
+        self.quotas.spend("searches")
+        self.metrics.count_search()
         answers = federation.search(self.connectors, query, cursors=cursors, timeout=timeout, queues=self._queues)
         return (self._complete(self._remember(answer, query), query) for answer in answers)
 
@@ -98,8 +91,8 @@ class Lookup:
         """The same, with answers that come together in one group (`federation.search_in_groups`), and LoRAs as the hubs
         list them: more is in the catalog.
         """
-        self._quotas.spend("searches")
-        self._metrics.count_search()
+        self.quotas.spend("searches")
+        self.metrics.count_search()
         groups = federation.search_in_groups(self.connectors, query, pause=pause, cursors=cursors, queues=self._queues)
         return (tuple(self._remember(answer, query) for answer in group) for group in groups)
 
@@ -117,13 +110,13 @@ class Lookup:
             return answer
         self.seconds[answer.hub] = answer.seconds
         self._add(answer.hub, query.words, tuple(answer.page.loras))
-        self._catalog.withhold(answer.page.withheld)
+        self.catalog.withhold(answer.page.withheld)
         return answer
 
     def _complete(self, answer: Answer, query: Query) -> Answer:
         if answer.page is None:
             return answer
-        known = self._catalog.complete(answer.page.loras, query.nsfw)
+        known = self.catalog.complete(answer.page.loras, query.nsfw)
         return replace(answer, page=replace(answer.page, loras=known))
 
     def _add(self, hub: HubName, words: str, loras: tuple[Lora, ...]) -> None:
@@ -131,7 +124,7 @@ class Lookup:
         with self._added_lock:
             known = self._added.get((hub, words), ())
         if len(known) != len(loras) or any(a is not b for a, b in zip(known, loras, strict=True)):
-            self._catalog.add(loras, found_by=words)
+            self.catalog.add(loras, found_by=words)
             with self._added_lock:
                 self._added[hub, words] = loras
 
@@ -146,8 +139,8 @@ class Lookup:
 
     def get_or_recall(self, ref: Ref) -> tuple[Lora, HubUiError | None]:
         """The same, and why it is only as remembered."""
-        self._quotas.spend("opens")
-        self._metrics.count_open()
+        self.quotas.spend("opens")
+        self.metrics.count_open()
         failure: HubUiError | None = None
         try:
             lora = self.fetch(ref)
@@ -162,7 +155,7 @@ class Lookup:
 
     def known(self, ref: Ref) -> Lora:
         """The LoRA as remembered, without asking anyone. Raises NotFound, or Withheld."""
-        return self.with_known_values(self._catalog.lora(ref))
+        return self.with_known_values(self.catalog.lora(ref))
 
     def with_known_values(self, lora: Lora) -> Lora:
         """With what the headers of its files prove, and with what the person says of it."""
@@ -177,11 +170,11 @@ class Lookup:
         try:
             lora = source.get(ref) if is_patient or ref.hub == LOCAL else federation.get(source, ref, OPEN_SECONDS)
         except Withheld:
-            self._catalog.withhold([ref])
+            self.catalog.withhold([ref])
             raise
         # The catalog is of the hubs: who searches it looks for what can be had there.
         if ref.hub != LOCAL:
-            self._catalog.add([lora])
+            self.catalog.add([lora])
         return lora
 
     def fetch_history(self, ref: Ref) -> tuple[Version, ...]:
@@ -205,20 +198,20 @@ class Lookup:
 
     def same_bytes(self, pinned: Ref, sha256: str | None) -> tuple[Ref, ...]:
         """The same file at the other homes of its card (see catalog/homes.py)."""
-        homes = self._catalog.homes(pinned) if sha256 else ()
-        return tuple(ref for ref in self._catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
+        homes = self.catalog.homes(pinned) if sha256 else ()
+        return tuple(ref for ref in self.catalog.by_sha256(sha256 or "") if ref.lora in homes and ref.is_pinned)
 
     def find_record(self, ref: Ref) -> Record | None:
         """The same without asking anyone; None for a LoRA that was never seen."""
         try:
-            return record_of(self.with_own_values(self._catalog.lora(ref.lora)), ref)
+            return record_of(self.with_own_values(self.catalog.lora(ref.lora)), ref)
         except NotFound:
             return None
 
     def recall(self, ref: Ref, error: HubUiError) -> Lora:
         """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
         try:
-            known = self._catalog.lora(ref)
+            known = self.catalog.lora(ref)
         except NotFound:
             raise error from None
         if ref.version is not None and known.version(ref.version) is None:
@@ -229,7 +222,7 @@ class Lookup:
         """What a person saw yesterday does not become a bare error today: it stays, marked as removed."""
         missing = NotFound(f"{self.connector(ref.hub).label} has no LoRA {ref} (any more).", hub=ref.hub)
         # A visitor is told what they may see, which is not what there is.
-        self.recall(ref, missing if self._policy.allows("use keys") else error)
+        self.recall(ref, missing if self.policy.allows("use keys") else error)
         only_version = False
         if ref.version:
             # A hub that can't say whether only the version is gone does not make us drop the whole.
@@ -240,15 +233,15 @@ class Lookup:
                 only_version = False
             except (NetworkError, RateLimited):
                 pass
-        self._catalog.mark_removed(ref if only_version else ref.lora)
-        return self._catalog.lora(ref)
+        self.catalog.mark_removed(ref if only_version else ref.lora)
+        return self.catalog.lora(ref)
 
     def inspect(self, ref: Ref) -> Facts:
         """What the file itself proves: as known, else from its header, which is read once and then remembered."""
         pinned = pin(self.connector(ref.hub), ref)
         self.check_shown(pinned)
         try:
-            keys = facts_keys(pinned, self._catalog.file(pinned).sha256)
+            keys = facts_keys(pinned, self.catalog.file(pinned).sha256)
         except NotFound:
             keys = facts_keys(pinned, None)
         # Whoever asks for the same file meanwhile waits for the answer instead of reading it too.
@@ -256,20 +249,20 @@ class Lookup:
             known = self._find_facts(keys)
             if known is not None:
                 return known
-            entry = next((entry for entry in self._library.entries() if entry.ref == pinned), None)
-            if entry is not None and self._library.path(entry).exists():
-                facts = inspect_path(self._library.path(entry))
+            entry = next((entry for entry in self.library.entries() if entry.ref == pinned), None)
+            if entry is not None and self.library.path(entry).exists():
+                facts = inspect_path(self.library.path(entry))
             else:
-                with nullcontext() if self._policy.allows("use keys") else refusals_for_visitors(pinned.hub):
+                with nullcontext() if self.policy.allows("use keys") else refusals_for_visitors(pinned.hub):
                     facts = inspect_download(self.connector(pinned.hub).locate(pinned))
-            self._catalog.remember_facts(keys[0], facts.encode(), pinned)
+            self.catalog.remember_facts(keys[0], facts.encode(), pinned)
             self._add_header(pinned, facts)
         return facts
 
     def check_shown(self, ref: Ref) -> None:
         """Raises Withheld for a LoRA that nobody is shown, as far as was seen."""
         try:
-            self._catalog.lora(ref)
+            self.catalog.lora(ref)
         except Withheld:
             raise
         except NotFound:
@@ -289,7 +282,7 @@ class Lookup:
 
     def with_own_values(self, lora: Lora) -> Lora:
         """With what the person says of it in place of its hub and its file (see library/annotations.py)."""
-        own = self._annotations.get(lora.ref)
+        own = self.annotations.get(lora.ref)
         if not own.has_own_values:
             return lora
         return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
@@ -298,11 +291,11 @@ class Lookup:
         """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the
         person has none (any more). What nobody says stays as it is.
         """
-        own = self._annotations.get(entry.ref)
+        own = self.annotations.get(entry.ref)
         base = base_models.by_id(own.base_model) if own.base_model else None
         facts = self._find_facts(facts_keys(entry.ref, entry.sha256))
         try:
-            lora = self._catalog.lora(entry.ref)
+            lora = self.catalog.lora(entry.ref)
             said: Record | Entry = record_of(with_header(lora, entry.ref, facts.adapter) if facts else lora, entry.ref)
         except NotFound:
             said = entry
@@ -329,27 +322,27 @@ class Lookup:
         except HubUiError:
             return
         for key in keys:
-            self._catalog.remember_facts(key, facts.encode(), entry.ref)
+            self.catalog.remember_facts(key, facts.encode(), entry.ref)
         self._add_header(entry.ref, facts)
 
     def _find_facts(self, keys: Iterable[str]) -> Facts | None:
-        stored = (self._catalog.facts(key) for key in keys)
+        stored = (self.catalog.facts(key) for key in keys)
         return next(filter(None, (decode_facts(text) for text in stored if text is not None)), None)
 
     def _add_header(self, pinned: Ref, facts: Facts) -> None:
         """The catalog finds the LoRA by what its file says: its rank, the base model it is really for."""
         try:
-            known = self._catalog.lora(pinned)
+            known = self.catalog.lora(pinned)
         except NotFound:
             return
-        self._catalog.add([with_header(known, pinned, facts.adapter)])
+        self.catalog.add([with_header(known, pinned, facts.adapter)])
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
         if isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
             return error
         try:
-            known = self._catalog.lora(ref)
+            known = self.catalog.lora(ref)
         except NotFound:
             try:
                 known = self.fetch(ref.lora if ref.id else ref)
@@ -357,20 +350,26 @@ class Lookup:
                 return error
         version = known.version(ref.version)
         file = version.find_file(ref) if version else None
-        refs = self._catalog.by_sha256(file.sha256) if file and file.sha256 else ()
-        return explain(error, ref, known, open_mirrors(ref, refs, self._catalog.lora))
+        refs = self.catalog.by_sha256(file.sha256) if file and file.sha256 else ()
+        return explain(error, ref, known, open_mirrors(ref, refs, self.catalog.lora))
 
     def find_by_hash(self, value: str) -> tuple[Lora, Ref]:
         """The LoRA of a file by any hash of it, from the hub that knows hashes. Raises NotFound or its errors."""
         for hub in self.connectors:
             if isinstance(hub, FindsByHash):
                 lora, ref = hub.by_hash(value)
-                self._catalog.add([lora])
+                self.catalog.add([lora])
                 # The lookup by hash returns one version, without the permissions.
                 with suppress(HubUiError):
                     return self.get(ref), ref
                 return lora, ref
         raise NotFound("No hub here finds files by their hash.")
+
+    def entry_of(self, found: IdentifiedFile, file: str) -> Entry | None:
+        """What the lock file says of an identified file at this path below the library; None for what is no LoRA."""
+        if found.state == "recognised" and found.ref is not None:
+            return entry_of(found, file, source_of(self.connector(found.ref.hub).locate(found.ref)))
+        return local_entry(found, file)
 
     def identifier(
         self,
@@ -378,9 +377,9 @@ class Lookup:
         failure: Callable[[HubUiError], None] = lambda error: None,
     ) -> Identifier:
         """Identifies files on this disk by their bytes. Without `by_hash`, no hub is asked."""
-        catalog = self._catalog
+        catalog = self.catalog
         return Identifier(
-            entries=self._library.entries(),
+            entries=self.library.entries(),
             seen=catalog.by_sha256,
             lora=catalog.lora,
             inspect=lambda path, read: facts_of(path, read, catalog.facts, catalog.remember_facts),

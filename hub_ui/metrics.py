@@ -1,4 +1,4 @@
-"""What a run counts for Prometheus. Labels are hubs, places and kinds: never a ref, a prompt or a person."""
+"""The metrics of a run, for Prometheus. Labels are hubs, places and kinds: never a ref, a prompt or a person."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from connectors.errors import HubUiError
-from connectors.guard import Breaker, Outcome
+from connectors.guard import CircuitBreaker, Outcome
 from connectors.ref import HubName, Origin
 from hub_ui.generate.request import GenerationCancelled
 from hub_ui.library.download.progress import PullCancelled
@@ -86,5 +86,5 @@ class Metrics:
     def watch_cache(self, cache: str, size: Callable[[], float]) -> None:
         self._cache.labels(cache).set_function(size)
 
-    def watch_breaker(self, hub: HubName, breaker: Breaker) -> None:
+    def watch_breaker(self, hub: HubName, breaker: CircuitBreaker) -> None:
         self._breakers.labels(hub).set_function(lambda: _STATES[breaker.state])

@@ -10,9 +10,8 @@ from types import MappingProxyType
 import connectors
 from connectors.connector import Connector
 from connectors.errors import HubUiError, UsageError, suggestion
-from connectors.federation import HubQueues
 from connectors.guard import ANSWER_SECONDS, HubGuard, with_guard
-from connectors.http.destinations import restrict_requests
+from connectors.http.adapter import restrict_requests
 from connectors.http.session import Endpoint
 from connectors.ref import LOCAL, HubName
 from hub_ui.catalog.catalog import Catalog
@@ -22,15 +21,11 @@ from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
-from hub_ui.hosting.catalog import VisitorCatalog
-from hub_ui.hosting.connector import VisitorConnector
-from hub_ui.hosting.downloads import VisitorDownloads
-from hub_ui.hosting.keys import VisitorKeys, asker, owner
-from hub_ui.hosting.limits import PREFIX
+from hub_ui.hosting.connector import VisitorCatalog, VisitorConnector
+from hub_ui.hosting.downloads import SessionLibraries, VisitorDownloads, read_shared_lock
+from hub_ui.hosting.limits import DUPLICATE, OWN_COMPUTER, PREFIX, Quotas
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.quotas import DUPLICATE, OWN_COMPUTER, Quotas
-from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
-from hub_ui.hosting.visitor import Visitors
+from hub_ui.hosting.visitor import VisitorKeys, Visitors, asker, owner
 from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
 from hub_ui.library.annotations import Annotations, OwnValues
@@ -38,10 +33,10 @@ from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.file_names import FileNameTemplate
+from hub_ui.library.identify import OwnFiles
 from hub_ui.library.index import LibraryIndex
 from hub_ui.library.library import Library
 from hub_ui.library.outdated import UpdateRules
-from hub_ui.library.own_files import OwnFiles
 from hub_ui.library.queue import Queue
 from hub_ui.library.search import LibrarySearch
 from hub_ui.lifecycle import Lifecycle
@@ -150,24 +145,22 @@ def connect(
 ) -> Services:
     """`guards` are those that stand before `hubs`."""
     metrics, lifecycle = metrics or Metrics(), Lifecycle(settings.stop_seconds)
-    library = open_library(settings)
-    annotations = Annotations(settings.annotations)
+    lookup = build_lookup(settings, hubs, catalog, guards, metrics)
+    library, annotations = lookup.library, lookup.annotations
     library_index = LibraryIndex(library, catalog, annotations)
-    quotas = build_quotas(settings, metrics)
-    lookup = Lookup(hubs, catalog, library, annotations, settings.policy, HubQueues(), guards, metrics, quotas)
     own_values = OwnValues(annotations, library, lookup.own_entry)
     changes = Changes(library, annotations, edit=own_values.edit)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
-    downloads = build_downloads(settings, lookup, catalog, library, metrics, quotas, lifecycle)
+    downloads = build_downloads(settings, lookup, lifecycle)
     history = History(settings.home / "pictures")
     url, keys = settings.endpoints["replicate"], settings.tokens
     replicate = Endpoint(hub="replicate", label="Replicate", url=url, keys=keys)
-    generation = build_generation(settings, lookup, downloads, library, history, replicate, metrics, quotas)
+    generation = build_generation(downloads, history, replicate)
     return Services(
         settings=settings,
-        connectors=tuple(hubs),
+        connectors=lookup.connectors,
         catalog=catalog,
         library=library,
         changes=changes,
@@ -185,16 +178,31 @@ def connect(
         downloads=downloads,
         generation=generation,
         replicate=replicate,
-        quotas=quotas,
+        quotas=lookup.quotas,
         visitors=Visitors(can_sign_in=settings.sign_in, trusts_proxy=settings.trusts_proxy),
         metrics=metrics,
         lifecycle=lifecycle,
     )
 
 
-def build_quotas(settings: Settings, metrics: Metrics) -> Quotas:
+def build_lookup(
+    settings: Settings,
+    hubs: Sequence[Connector],
+    catalog: Catalog,
+    guards: Mapping[HubName, HubGuard],
+    metrics: Metrics,
+) -> Lookup:
     advice = DUPLICATE if settings.space else OWN_COMPUTER
-    return Quotas(settings.limits, advice=advice, report=metrics.count_refusal)
+    return Lookup(
+        connectors=tuple(hubs),
+        catalog=catalog,
+        library=open_library(settings),
+        annotations=Annotations(settings.annotations),
+        policy=settings.policy,
+        guards=guards,
+        metrics=metrics,
+        quotas=Quotas(settings.limits, advice=advice, report=metrics.count_refusal),
+    )
 
 
 def build_media(settings: Settings, downloads: Downloads, metrics: Metrics) -> MediaStore:
@@ -211,17 +219,9 @@ def open_library(settings: Settings) -> Library:
     return Library(settings.library, settings.lock, options=options, names=names)
 
 
-def build_downloads(
-    settings: Settings,
-    lookup: Lookup,
-    catalog: Catalog,
-    library: Library,
-    metrics: Metrics,
-    quotas: Quotas,
-    lifecycle: Lifecycle,
-) -> Downloads:
+def build_downloads(settings: Settings, lookup: Lookup, lifecycle: Lifecycle) -> Downloads:
     if settings.policy.allows("pull"):
-        return Downloads(settings, lookup, catalog, library, metrics, lifecycle)
+        return Downloads(settings=settings, lookup=lookup, lifecycle=lifecycle)
     limits = settings.limits
     cache = LoraCache(
         settings.home / "lora-cache",
@@ -231,37 +231,22 @@ def build_downloads(
         options=DownloadOptions(connections=settings.connections),
     )
     sessions = SessionLibraries(shared=read_shared_lock(settings.shared_lock))
-    return VisitorDownloads(
-        settings, lookup, catalog, library, metrics, lifecycle, cache=cache, sessions=sessions, quotas=quotas
-    )
+    return VisitorDownloads(settings=settings, lookup=lookup, lifecycle=lifecycle, cache=cache, sessions=sessions)
 
 
-def build_generation(
-    settings: Settings,
-    lookup: Lookup,
-    downloads: Downloads,
-    library: Library,
-    history: History,
-    replicate: Endpoint,
-    metrics: Metrics,
-    quotas: Quotas,
-) -> Generation:
+def build_generation(downloads: Downloads, history: History, replicate: Endpoint) -> Generation:
+    settings, lookup = downloads.settings, downloads.lookup
     for name in settings.limits.bases:
         if base_by_id(name) is None:
             near = suggestion(name, [base.id for base in BASES])
             raise UsageError(f"{PREFIX}BASES: {name} is none of the base models of docs/base-models.md.{near} Mend it.")
     return Generation(
-        settings,
-        lookup,
-        downloads,
-        library,
+        downloads=downloads,
         local=DeferredBackend(lambda: build_backend(settings)),
         replicate=ReplicateBackend(
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),
         history=history,
-        metrics=metrics,
-        quotas=quotas,
     )
 
 

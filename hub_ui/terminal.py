@@ -1,7 +1,7 @@
 """What the command line prints: text for people or one JSON document, never a hub's control characters or markup."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -14,6 +14,23 @@ from hub_ui.format import clean
 
 # Tables are as wide as their cells: the terminal breaks long lines, and a program reads whole ones.
 _UNLIMITED = 100_000
+
+
+def attributes(thing: object, *names: str) -> dict[str, Any]:
+    """These attributes of a thing as JSON has them. Without a thing, each is null."""
+    return {name: None if thing is None else plain(getattr(thing, name)) for name in names}
+
+
+def plain(value: Any) -> Any:
+    """What JSON has no form of, such as a ref, becomes text."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {str(name): plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return str(value)
 
 
 class Terminal:

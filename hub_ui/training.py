@@ -15,8 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import MOST_UPLOADED, Run, Runs
-from connectors.replicate.trainings import Order, list_running, lora_of, start_training, terms_of
+from connectors.replicate.runs import MOST_UPLOADED, Order, Run, Runs, list_running, lora_of, start_training, terms_of
 from hub_ui.generate.replicate import format_range, training_price
 from hub_ui.generate.request import Step
 from hub_ui.i18n import _

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp
 
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.folder import Origins
-from hub_ui.demo.hubs.replicate_runs import SECONDS
+from hub_ui.demo.hubs.replicate_store import SECONDS
 from tests.faults import Faults, Faulty
+from tests.huggingface_spaces import HubWithSpaces
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,9 @@ def running_hubs(
         faulty = Faulty(app=app, hub=name, faults=faults)
         return around(name, faulty) if around else faulty
 
-    with server.running_hubs(data, port=port, around=both, run_seconds=run_seconds) as origins:
+    with server.running_hubs(
+        data, port=port, around=both, run_seconds=run_seconds, huggingface=HubWithSpaces
+    ) as origins:
         try:
             yield HubEndpoints(**vars(origins), faults=faults)
         finally:

@@ -19,10 +19,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connectors.civitai.parse import LORA_TYPES
-from hub_ui.demo.hubs.answers import RefusalError, answer_refusal, bearer
+from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, bearer
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, ModelQuery
-from hub_ui.demo.hubs.delivery import Delivery
 from hub_ui.demo.hubs.folder import Access
 from hub_ui.demo.hubs.huggingface import list_item, page_answer
 from hub_ui.demo.hubs.huggingface_store import Commit, Repo, RepoFile

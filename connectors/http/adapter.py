@@ -1,27 +1,152 @@
-"""Connections with two bounds that requests lacks: an answer begins in time, and leads to a public address.
+"""Connections with two bounds that requests lacks: an answer begins in time, and comes from where requests may go.
 
 requests' timeout runs anew with every byte, so a server that sends a header byte every few seconds, or `100 Continue`
-for ever, holds a request as long as it likes. And whoever chooses an address may choose one of this network.
+for ever, holds a request as long as it likes.
+
+Requests go to the hosts of the hubs by name, at public addresses: answers, cards and redirects of hubs name addresses,
+and whoever writes them may name one of this network. A name may also lead elsewhere the next time it is looked up (DNS
+rebinding), so the address that was connected to is what counts.
+
+RetryPolicy and Attempts say how often a request is sent again before its failure is reported.
 """
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
 import requests
+from huggingface_hub import constants, get_session, set_client_factory
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3 import HTTPResponse as PooledResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
 from urllib3.util import Retry, parse_url
 
-from connectors.http.destinations import Destinations, NotAllowedError, destinations
+from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
+from connectors.registry import HUBS, HubName
+
+_HTTPS = ("https", 443)
+# NAT64 with its local form (RFC 6052, RFC 8215), and the old form of an IPv4 address written as IPv6.
+_CARRIES_IPV4 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
+
+
+class NotAllowedError(LocationValueError):
+    """The address is on no host of a hub."""
+
+
+class NotPublicError(NotAllowedError):
+    """The address leads to this machine or its network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destinations:
+    """`names` are reached by HTTPS at its usual port and at public addresses only; `*.x` is every name below x.
+
+    `own` are hosts that this computer's owner named, on every port and wherever they are: hubs of their own network.
+    """
+
+    names: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, endpoints: Mapping[HubName, str]) -> Self:
+        """The hosts of these hubs. A hub's endpoint that is not its usual one is the owner's choice."""
+        hubs = [HUBS[hub] for hub in endpoints if hub in HUBS]
+        usual = {hub.endpoint for hub in hubs}
+        own = {urlsplit(url).hostname or "" for url in endpoints.values() if url not in usual}
+        names = {name for hub in hubs for name in hub.hosts}
+        return cls(names=frozenset(names), own=frozenset(own - {""}))
+
+    def check_host(self, scheme: str, host: str, port: int | None) -> None:
+        """Raises NotAllowedError for a host that is not among them."""
+        if host in self.own:
+            return
+        named = host in self.names or any(host.endswith(name[1:]) for name in self.names if name.startswith("*."))
+        if not named or (scheme, port or 443) != _HTTPS:
+            raise NotAllowedError(f"{host[:200]} is no host of a hub")
+
+    def check_peer(self, host: str, address: str) -> None:
+        """`address` is what `host` was connected to. Raises NotPublicError for one of this network."""
+        if host not in self.own and not is_public(address):
+            raise NotPublicError(f"{host[:200]} is not a public address")
+
+
+# For the whole process, as a proxy is: no request of a library may be forgotten, and huggingface_hub has one client for
+# all of its own. The last one counts.
+_EVERYWHERE: list[Destinations] = []
+
+
+@contextmanager
+def restrict_requests(only: Destinations | None) -> Iterator[None]:
+    """Until the block ends, requests of the whole process go nowhere else. None restricts nothing."""
+    if only is None:
+        yield
+        return
+    _EVERYWHERE.append(only)
+    hooks, has_no_xet = get_session().event_hooks, constants.HF_HUB_DISABLE_XET
+
+    def client(*more: Any) -> httpx2.Client:
+        return httpx2.Client(
+            event_hooks={**hooks, "request": [*hooks["request"], *more]}, follow_redirects=True, timeout=None
+        )
+
+    set_client_factory(lambda: client(_check_request))
+    # hf_xet has a client of its own in Rust, which goes where the hub's answer says.
+    constants.HF_HUB_DISABLE_XET = True
+    try:
+        yield
+    finally:
+        _EVERYWHERE.remove(only)
+        set_client_factory(client)
+        constants.HF_HUB_DISABLE_XET = has_no_xet
+
+
+def destinations() -> Destinations | None:
+    """What holds for the whole process; None where everything may be reached."""
+    return _EVERYWHERE[-1] if _EVERYWHERE else None
+
+
+def _check_request(request: httpx2.Request) -> None:
+    """A hook of huggingface_hub's client, which follows redirects by itself: called before each hop."""
+    only, url = destinations(), request.url
+    if only is None:
+        return
+    only.check_host(url.scheme, url.host, url.port)
+    connecting = ""
+
+    def check_connection(event: str, details: Mapping[str, Any]) -> None:
+        nonlocal connecting
+        if event == "connection.connect_tcp.started":
+            connecting = str(details["host"])
+        # A proxy resolves names for us, and is the owner's own choice.
+        elif event == "connection.connect_tcp.complete" and connecting == url.host:
+            only.check_peer(connecting, str(details["return_value"].get_extra_info("server_addr")[0]))
+
+    request.extensions = {**request.extensions, "trace": check_connection}
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address leads out of this network, and an IPv4 address that it may carry does too.
+
+    Python calls all of NAT64's and 6to4's addresses global (RFC 6052, RFC 3056), and `::127.0.0.1` as well.
+    """
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv4Address):
+        return found.is_global and not found.is_multicast
+    carried = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+    if any(found in network for network in _CARRIES_IPV4):
+        carried = IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.is_global and not found.is_multicast and (carried is None or carried.is_global)
+
 
 # A plain name of our own: a browser-like one turns CivitAI's JSON errors into login pages.
 USER_AGENT = "hub-ui/0.1"
@@ -193,3 +318,84 @@ def read_capped(response: requests.Response, most: int) -> None:
     if late:
         raise requests.exceptions.ReadTimeout("the answer took too long")
     response._content = bytes(body)
+
+
+# Faults of a server that may be over in a moment. Not 429: its wait is for a person to see.
+TRANSIENT_STATUSES = (500, 502, 503, 504, 524)
+TRANSIENT_ERRORS = (HubDown, HubTimeout, RateLimited)
+_SECONDS_BETWEEN_CHECKS = 0.1
+
+
+class Response(Protocol):
+    """What requests and httpx have in common."""
+
+    status_code: int
+
+    def close(self) -> None: ...
+
+
+_Response = TypeVar("_Response", bound=Response)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryPolicy:
+    """`tries` in a row without progress. Waits double from `first` seconds; a hub may ask for at most `longest`.
+
+    A server that hangs up again and again after a few bytes gets `most` tries in all, unless each brings `worth` bytes.
+    """
+
+    tries: int = 5
+    first: float = 0.25
+    longest: float = 30.0
+    most: int = 50
+    worth: int = 256 * 1024
+    pause: Callable[[float], None] = time.sleep
+
+    def wait(self, failures: int, error: HubUiError) -> float | None:
+        """Seconds to wait after that many failures in a row; None to give up."""
+        requested = error.retry_after or 0.0
+        if failures >= self.tries or requested > self.longest:
+            return None
+        return max(self.first * (1 << (failures - 1)), requested)
+
+    def send(self, request: Callable[[], _Response], errors: tuple[type[Exception], ...] = ()) -> _Response:
+        """The first response without a transient status, else the last one. `errors` are tried again like statuses."""
+        for attempt in range(1, self.tries):
+            try:
+                response = request()
+            except errors:
+                pass
+            else:
+                if response.status_code not in TRANSIENT_STATUSES:
+                    return response
+                response.close()
+            self.pause(self.first * (1 << (attempt - 1)))
+        return request()
+
+
+class Attempts:
+    """The failures of one download. They count anew once it has come further than before."""
+
+    def __init__(self, policy: RetryPolicy, check: Callable[[], None]) -> None:
+        """`check` is called before and during each wait, and may end it by raising."""
+        self._policy = policy
+        self._check = check
+        self._furthest = 0
+        self._failures = 0
+        self._all_failures = 0
+
+    def wait(self, error: HubUiError, done: int) -> None:
+        """Waits before the next try, or raises the error. `done` bytes have come by now."""
+        self._check()
+        if done > self._furthest:
+            self._furthest, self._failures = done, 0
+        self._failures += 1
+        self._all_failures += 1
+        crawls = self._all_failures >= self._policy.most and done < self._all_failures * self._policy.worth
+        seconds = self._policy.wait(self._failures, error)
+        if seconds is None or crawls or not isinstance(error, TRANSIENT_ERRORS):
+            raise error
+        while seconds > 0:
+            self._check()
+            self._policy.pause(min(seconds, _SECONDS_BETWEEN_CHECKS))
+            seconds -= _SECONDS_BETWEEN_CHECKS

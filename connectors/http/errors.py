@@ -36,7 +36,7 @@ from connectors.errors import (
     RegionBlocked,
     UsageError,
 )
-from connectors.http.destinations import NotAllowedError, NotPublicError
+from connectors.http.adapter import NotAllowedError, NotPublicError
 from connectors.http.json_fields import Table, count, overfull, table
 from connectors.registry import HUBS, Origin
 

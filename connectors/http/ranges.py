@@ -17,10 +17,16 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
-from connectors.http.adapter import ANSWER_SECONDS, CONNECT_SECONDS, READ_SECONDS, file_http, read_capped
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Destinations,
+    RetryPolicy,
+    file_http,
+    read_capped,
+)
 from connectors.http.errors import BROKE_OFF, FAILURES, connection_error, download_error, hub_label
-from connectors.http.retry import RetryPolicy
 from connectors.ref import Origin
 
 Renew = Callable[[], Download]

@@ -9,10 +9,17 @@ import requests
 from urllib3.util import Retry
 
 from connectors.errors import AccessError, BadAnswer, KeyRequired
-from connectors.http.adapter import CONNECT_SECONDS, READ_SECONDS, BoundedAdapter, DirectHttp, read_capped, same_site
+from connectors.http.adapter import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    BoundedAdapter,
+    DirectHttp,
+    RetryPolicy,
+    read_capped,
+    same_site,
+)
 from connectors.http.errors import UNREADABLE, connection_error, error_body, status_error
 from connectors.http.json_fields import overfull, table, text
-from connectors.http.retry import RetryPolicy
 from connectors.registry import HUBS, HubName
 
 _MAX_REDIRECTS = 5

@@ -21,10 +21,9 @@ from connectors.claims.base_models import spellings
 from connectors.connector import Download, HubDownload, pin
 from connectors.errors import BadAnswer, Gated, NotFound
 from connectors.filter import filter_loras, is_past
-from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, same_site
+from connectors.http.adapter import ANSWER_SECONDS, READ_SECONDS, USER_AGENT, RetryPolicy, same_site
 from connectors.http.errors import map_huggingface_errors
 from connectors.http.json_fields import Table, address, overfull, sha256, tables, text, texts
-from connectors.http.retry import RetryPolicy
 from connectors.http.session import MAX_JSON_BYTES, Endpoint
 from connectors.huggingface import parse
 from connectors.query import Page, Query, Sort

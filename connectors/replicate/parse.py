@@ -216,7 +216,7 @@ def lora_of_training(training: Table) -> Lora | None:
         {
             "owner": made["owner"],
             "name": made["name"],
-            # As trainings.py makes them.
+            # As runs.py makes them.
             "visibility": "private",
             "latest_version": version,
             "training": training,

@@ -11,9 +11,8 @@ import msgspec
 
 from connectors.connector import Download, HttpDownload, HubDownload
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.http.adapter import file_http
+from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import HttpReader, RangedSource
-from connectors.http.retry import RetryPolicy
 from connectors.weights import lora_facts
 from connectors.weights.file_type import Layouts
 from connectors.weights.header import FIRST_READ, FileReader, RangeReader, read_raw

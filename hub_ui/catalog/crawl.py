@@ -17,7 +17,7 @@ import msgspec
 
 from connectors.connector import Connector
 from connectors.errors import AccessError, HubUiError, NotFound, Withheld
-from connectors.http.retry import TRANSIENT_ERRORS, Attempts, RetryPolicy
+from connectors.http.adapter import TRANSIENT_ERRORS, Attempts, RetryPolicy
 from connectors.query import Page, Query, Range
 from connectors.record import Lora
 from connectors.ref import HubName, Ref

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import HubUiError, PreviewError, RateLimited
-from hub_ui.cluster.files import Hashes, SharedFile
 from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
-from hub_ui.cluster.replica import Placement, WorkOrder
+from hub_ui.cluster.replica import Hashes, Placement, SharedFile, WorkOrder
 from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress

@@ -1,1 +1,1 @@
-"""One command a file: a class whose fields are the options, and whose `run(terminal)` returns the exit code."""
+"""The commands by topic: each is a class whose fields are options, and whose `run(terminal)` returns the exit code."""

@@ -21,7 +21,7 @@ from hub_ui.catalog.crawl import CrawlOptions, Progress, Source
 from hub_ui.commands.options import JsonOption, argument, flag, option, whole_number
 from hub_ui.format import duration, join, plural, size
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 
 ACTIONS = ("export", "import", "stats")
 _DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
@@ -183,19 +183,11 @@ def hub_row(hub: Progress) -> tuple[str, ...]:
 
 
 def hub_json(hub: Progress) -> dict[str, Any]:
-    error = hub.error
     return {
-        "hub": hub.hub,
-        "pages": hub.pages,
-        "new": hub.new,
-        "changed": hub.changed,
-        "unchanged": hub.unchanged,
-        "removed": hub.removed,
+        **attributes(hub, "hub", "pages", "new", "changed", "unchanged", "removed", "complete"),
         "seconds": round(hub.seconds, 3),
-        "complete": hub.complete,
-        "error": error and error.name,
-        "message": error and error.message,
-        "retry_after": error and error.retry_after,
+        "error": hub.error and hub.error.name,
+        **attributes(hub.error, "message", "retry_after"),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,16 +23,15 @@ from hub_ui.commands.options import (
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
 from hub_ui.library.changes import Outcome
-from hub_ui.library.collections import Collection
+from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.disk import replace_file
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
-from hub_ui.library.pairs import with_halves
 from hub_ui.library.trash import Change
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 
 _DONE = {"remove": "removed", "move": "moved", "annotate": "annotated"}
 _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
@@ -65,7 +64,14 @@ class Move(LibraryOptions):
             plan = plan_moves(library, dict.fromkeys(entries), find_record, names)
             errors = [one for one in wanted if isinstance(one, HubUiError)]
             if self.dry_run:
-                moves = [_move_json(one) for one in plan]
+                moves = [
+                    {
+                        **attributes(one.entry, "ref", "file"),
+                        **attributes(one, "place", "state", "notes"),
+                        **error_json(one.error),
+                    }
+                    for one in plan
+                ]
                 terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
                 return worst_exit_code([*errors, *(one.error for one in plan)])
             outcome = built.changes.move(moves_of(plan))
@@ -88,17 +94,6 @@ class Move(LibraryOptions):
         outcome = built.changes.undo(last.id)
         print_outcome(built.library, outcome, "Moved back", terminal)
         return worst_exit_code(failed.error for failed in outcome.failed)
-
-
-def _move_json(one: PlannedMove) -> dict[str, Any]:
-    return {
-        "ref": str(one.entry.ref),
-        "file": one.entry.file,
-        "place": one.place,
-        "state": one.state,
-        "notes": list(one.notes),
-        **error_json(one.error),
-    }
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -128,7 +123,8 @@ class Undo(LibraryOptions):
             changes = built.changes
             if self.list:
                 recent = changes.recent()
-                terminal.show({"changes": list(map(change_json, recent))}, lambda: _print_changes(recent, terminal))
+                found = [attributes(change, "id", "at", "kind", "size", "refs") for change in recent]
+                terminal.show({"changes": found}, lambda: _print_changes(recent, terminal))
                 return 0
             if self.empty:
                 freed = changes.empty()
@@ -145,11 +141,6 @@ def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
     rows = [(c.id, ago(c.at), f"{plural(len(c.refs), 'LoRA')} {_DONE[c.kind]}", size(c.size)) for c in changes]
     terminal.table(("ID", "WHEN", "WHAT", "IN THE TRASH"), rows)
     terminal.line(f"{plural(len(changes), 'change')} can be undone.")
-
-
-def change_json(change: Change) -> dict[str, Any]:
-    refs = [str(ref) for ref in change.refs]
-    return {"id": change.id, "at": change.at, "kind": change.kind, "size": change.size, "refs": refs}
 
 
 def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Terminal) -> None:

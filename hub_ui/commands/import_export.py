@@ -22,16 +22,15 @@ from hub_ui.commands.options import (
 )
 from hub_ui.format import plural
 from hub_ui.generate import base_models
+from hub_ui.library import export
 from hub_ui.library.disk import disk_errors_as_messages
-from hub_ui.library.export import sidecars
-from hub_ui.library.export.diffusers_script import Base, snippet
-from hub_ui.library.export.sidecars import Exporter, ExportResult, Subject, a1111, comfyui
-from hub_ui.library.identify import IdentifiedFile, entry_of, local_entry
-from hub_ui.library.library import Library, source_of
+from hub_ui.library.export import Base, Exporter, ExportResult, Subject, a1111, comfyui, snippet
+from hub_ui.library.identify import IdentifiedFile, local_entry
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from hub_ui.settings import Settings
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 
 SIDECARS = {"a1111": a1111, "comfyui": comfyui}
 _SCRIPT = "loras_diffusers.py"
@@ -82,14 +81,8 @@ def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]
         return {}
     prefix = folder.relative_to(library.folder)
     paths = {(prefix / found.path).as_posix(): found.path for found in results}
-    entries: list[Entry] = []
-    for file, found in zip(paths, results, strict=True):
-        if found.state == "recognised" and found.ref is not None:
-            entry = entry_of(found, file, source_of(built.lookup.connector(found.ref.hub).locate(found.ref)))
-        else:
-            entry = local_entry(found, file)
-        if entry is not None:
-            entries.append(entry)
+    found = (built.lookup.entry_of(result, file) for file, result in zip(paths, results, strict=True))
+    entries = [entry for entry in found if entry is not None]
     if library.lock.parent != library.folder:
         # A library puts its write lock into its folder, but this folder belongs to the user.
         library = Library(built.settings.home, library.lock)
@@ -98,18 +91,12 @@ def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]
 
 def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
     """`ref` is the hub's, also for an edited copy; `entry` is the ref in the library."""
-    digests = found.digests
     ref = found.ref or (entry.ref if entry else None)
     return {
-        "path": found.path,
-        "state": found.state,
+        **attributes(found, "path", "state", "how"),
+        **attributes(found.digests, "size", "sha256", "autov2", "autov3"),
+        **attributes(entry or found.record, "title"),
         "ref": str(ref) if ref else None,
-        "title": entry.title if entry else found.record.title if found.record else None,
-        "how": found.how,
-        "size": digests.size if digests else None,
-        "sha256": digests.sha256 if digests else None,
-        "autov2": digests.autov2 if digests else None,
-        "autov3": digests.autov3 if digests else None,
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
         "facts": found.facts.to_json() if found.facts else None,
@@ -215,10 +202,10 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
         except NotFound:
             lora = built.lookup.get(entry.ref)
         else:
-            lora = lora if sidecars.example_of(lora, entry) else built.lookup.get(entry.ref)
-        subject = replace(subject, lora=lora, example=sidecars.example_of(lora, entry))
+            lora = lora if export.example_of(lora, entry) else built.lookup.get(entry.ref)
+        subject = replace(subject, lora=lora, example=export.example_of(lora, entry))
         if subject.example is not None:
-            subject = replace(subject, image=sidecars.fetch(subject.example, built.settings.destinations))
+            subject = replace(subject, image=export.fetch(subject.example, built.settings.destinations))
     except HubUiError as error:
         terminal.note(f"{entry.ref}: without an image: {error.message}")
     return subject if subject.image else replace(subject, example=None)
@@ -247,4 +234,4 @@ def _choose_base(entry: Entry, find_commit: Callable[[str], str | None]) -> Base
 
 
 def _result_json(done: ExportResult) -> dict[str, Any]:
-    return {"file": str(Path(done.path)), "state": done.state, "ref": str(done.entry.ref) if done.entry else None}
+    return {"file": str(done.path), "state": done.state, **attributes(done.entry, "ref")}

@@ -28,13 +28,13 @@ from hub_ui.commands.options import (
 from hub_ui.documents import other_half
 from hub_ui.format import plural, size
 from hub_ui.library import sync
-from hub_ui.library.duplicates import DuplicateFile, Duplicates, find_duplicates
+from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.library import Library
-from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateRule, UpdateStatus, check_for_updates, parse_rule
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 from hub_ui.used_loras import find_ref
 
 _ALIKE = {"bytes": "same bytes", "weights": "same weights, other metadata", "versions": "versions of one LoRA"}
@@ -109,13 +109,8 @@ class Sync(LibraryOptions):
 
 
 def _sync_json(library: Library, result: sync.SyncResult) -> dict[str, Any]:
-    return {
-        **entry_json(library, result.entry),
-        "sha256": result.entry.sha256,
-        "state": result.state,
-        "source": str(result.source) if result.source else None,
-        **error_json(result.error),
-    }
+    entry = {**entry_json(library, result.entry), "sha256": result.entry.sha256}
+    return {**entry, **attributes(result, "state", "source"), **error_json(result.error)}
 
 
 def _print_sync(results: Sequence[sync.SyncResult], terminal: Terminal) -> None:
@@ -144,12 +139,14 @@ class Outdated(LibraryOptions):
 
             def get(ref: Ref) -> Lora:
                 terminal.progress(f"Asking about {ref}")
-                lora = built.lookup.connector(ref.hub).get(ref)
-                built.catalog.add([lora])
-                return lora
+                return built.lookup.fetch(ref, is_patient=True)
 
             results = tuple(check_for_updates(built.library.entries(), get, rules))
-        entries = [{**entry_json(built.library, result.entry), **_status_json(result)} for result in results]
+        names = ("state", "newest", "newest_name", "newest_at", "note", "rule")
+        entries = [
+            {**entry_json(built.library, result.entry), **attributes(result, *names), **error_json(result.error)}
+            for result in results
+        ]
         terminal.show({"entries": entries}, lambda: self._print(results, terminal))
         return worst_exit_code(result.error for result in results)
 
@@ -188,18 +185,6 @@ def _with_hash(built: Services, rule: UpdateRule) -> UpdateRule:
         return rule
 
 
-def _status_json(result: UpdateStatus) -> dict[str, Any]:
-    return {
-        "state": result.state,
-        "newest": str(result.newest) if result.newest else None,
-        "newest_name": result.newest_name,
-        "newest_at": result.newest_at,
-        "note": result.note,
-        "rule": str(result.rule) if result.rule else None,
-        **error_json(result.error),
-    }
-
-
 def _describe_update(result: UpdateStatus) -> str:
     if result.error is not None:
         return result.error.message
@@ -219,7 +204,13 @@ class DuplicatesCommand(LibraryOptions):
             found = find_duplicates(built.library, built.downloads.other_half, on_progress)
         # Of the files that are surely the same. A file may be in several groups.
         gain = sum(one.gain for one in found if one.kind == "bytes")
-        groups = [{"kind": one.kind, "gain": one.gain, "files": list(map(_file_json, one.files))} for one in found]
+        groups = [
+            {
+                **attributes(one, "kind", "gain"),
+                "files": [{**attributes(file, "file", "size"), **attributes(file.entry, "ref")} for file in one.files],
+            }
+            for one in found
+        ]
         terminal.show({"gain": gain, "groups": groups}, lambda: _print_duplicates(found, gain, terminal))
         return 0
 
@@ -229,10 +220,6 @@ def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal
         terminal.line(f"{_ALIKE[one.kind]}, {size(one.gain, precise=True)} to gain:")
         terminal.lines(f"  {file.file}  {file.entry.ref if file.entry else 'without an entry'}" for file in one.files)
     terminal.line(f"{plural(len(found), 'group')}, {size(gain, precise=True)} to gain. Nothing was removed.")
-
-
-def _file_json(file: DuplicateFile) -> dict[str, object]:
-    return {"file": file.file, "size": file.size, "ref": str(file.entry.ref) if file.entry else None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,15 +239,12 @@ class Licenses(LibraryOptions):
             found = summarize_licenses(built.library.entries(), claims)
         entries = [
             {
-                "ref": str(one.entry.ref),
-                "title": one.entry.title,
-                "license": one.license,
+                **attributes(one.entry, "ref", "title", "base_model"),
+                **attributes(one, "license", "conditions"),
                 "license_terms": one.terms,
-                "base_model": one.entry.base_model,
                 "base_license": one.base,
                 "base_license_terms": one.base_terms,
                 "permits": dict(one.answers),
-                "conditions": list(one.conditions),
             }
             for one in found.each
         ]

@@ -24,7 +24,7 @@ from hub_ui.format import plural
 from hub_ui.library import sync
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Difference, Entry, difference, values
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +53,8 @@ class Verify(LibraryOptions):
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
-    return {
-        **entry_json(library, result.entry),
-        "state": result.state,
-        "size": result.entry.size,
-        "sha256": result.entry.sha256,
-        "found_size": result.size,
-        "found_sha256": result.sha256,
-    }
+    entry = {**entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
+    return {**entry, "state": result.state, "found_size": result.size, "found_sha256": result.sha256}
 
 
 def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], terminal: Terminal) -> None:

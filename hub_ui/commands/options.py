@@ -30,7 +30,7 @@ from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -93,7 +93,7 @@ def check_lock(lock: Path) -> None:
 
 
 def entry_json(library: Library, entry: Entry) -> dict[str, Any]:
-    return {"ref": str(entry.ref), "title": entry.title, "file": entry.file, "path": str(library.path(entry))}
+    return {**attributes(entry, "ref", "title", "file"), "path": str(library.path(entry))}
 
 
 def error_json(error: HubUiError | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals,
 from hub_ui.commands.options import flag, option
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.hosting.catalog import load_once
+from hub_ui.hosting.connector import load_once
 from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
 from hub_ui.settings.keys import Keys, KeyStore

@@ -23,15 +23,20 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
 from hub_ui.space.files import (
     ZERO_GPU,
+    Pushed,
     SpaceContent,
+    SpaceSettings,
     files_of_lock,
+    find_space,
+    open_api,
+    open_repos,
     pin_requirements,
     preload_lines,
+    push_space,
     read_requirements,
     space_files,
     variables_of,
 )
-from hub_ui.space.push import Pushed, SpaceSettings, find_space, open_api, open_repos, push_space
 from hub_ui.terminal import Terminal
 
 ACTIONS = ("push",)

@@ -1,53 +1,52 @@
-"""hub-ui try: generates images or comparisons with LoRAs, or repeats the request stored in an image."""
+"""hub-ui try and train: generates images or comparisons with LoRAs, and trains LoRAs on Replicate, for money."""
 
 import os
 import random
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from connectors.errors import HubUiError, NeedsFetching
+from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.ref import Ref
+from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
-from hub_ui.commands.options import can_answer, confirm, confirm_payment, parse_lora, progress_callback, watch_ctrl_c
-from hub_ui.commands.try_again import TryPlan, plan_again
+from hub_ui.commands import options
+from hub_ui.commands.options import (
+    JsonOption,
+    argument,
+    can_answer,
+    confirm,
+    confirm_payment,
+    flag,
+    option,
+    parse_lora,
+    progress_callback,
+    watch_ctrl_c,
+)
 from hub_ui.commands.try_options import TryOptions
+from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
-from hub_ui.generate.base_models import PipelineSpec, download
+from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
-from hub_ui.generate.base_models.precision import Quality, precise_label
-from hub_ui.generate.device_kinds import kind_of
+from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.engine import choose_spec
-from hub_ui.generate.memory import available_memory, choose_device, total_memory
-from hub_ui.generate.memory_plan import (
-    CARDS,
-    GIBIBYTE,
-    LEVEL_NAMES,
-    LEVELS,
-    MemoryPlan,
-    plan_memory,
-    usable_memory,
-    usable_ram,
-)
-from hub_ui.generate.quality import plan_on_card
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
+from hub_ui.generate.settings import resolve_request, substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
-from hub_ui.terminal import Terminal
+from hub_ui.terminal import Terminal, attributes
+from hub_ui.training import Trainer, price, training_set
 from hub_ui.used_loras import find_ref
 
 LARGEST_SEED = 2**32
-# Cards in GB, with the base in the precision that it gets there and its plan.
-Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,7 +246,7 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
     """`fetch` is null if nothing has to be downloaded."""
     return {
         "estimate": sentence,
-        "loras": [{"ref": str(adapter.ref), "weight": adapter.weight} for adapter in plan.request.adapters],
+        "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
         "notes": list(plan.notes),
         "place": plan.place,
         "pictures": len(plan.comparison.cells),
@@ -263,87 +262,62 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
     }
 
 
-def print_plan(
-    spec: PipelineSpec,
-    settings: ResolvedRequest,
-    quality: Quality,
-    memory: int | None,
-    remarks: tuple[str, ...],
-    terminal: Terminal,
-) -> None:
-    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
-    `spec` is in the precision for that one. `remarks` are those on the base, and come before the notes on memory.
-    """
-    if memory is None:
-        device = choose_device(spec)
-        where, dtype, kind = f"this {device.label}", device.dtype, device.kind
-        room = available_memory() if kind == "cpu" else device.free_bytes or 0
-        planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
-    else:
-        where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
-        spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
-    planned = replace(planned, notes=(*remarks, *planned.notes))
-    larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
-    head = (
-        f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
-        f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
+@dataclass(frozen=True, kw_only=True)
+class Train(JsonOption):
+    pictures: Annotated[Path | None, argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")] = (
+        None
     )
-    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
-    taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
-    document = plan_json(spec, where, dtype, room, planned, larger)
-    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, terminal))
+    destination: Annotated[
+        str | None, option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
+    ] = None
+    trigger: Annotated[str | None, option("WORD", "A word that is no real one; it will call the LoRA.")] = None
+    rank: Annotated[int, option("N", "1 to 128.", options.count)] = 16
+    steps: Annotated[int, option("N", "3 to 6000.", options.count)] = 1000
+    yes: Annotated[bool, flag("--yes", "Spend the money without being asked.")] = False
+    follow: Annotated[str | None, option("ID", "Go on with a training that was started before.")] = None
+    cancel: Annotated[str | None, option("ID", "Stop a training.")] = None
 
+    def run(self, terminal: Terminal) -> int:
+        if (self.follow or self.cancel) and (self.pictures or self.destination or self.trigger):
+            raise UsageError(f"--{'follow' if self.follow else 'cancel'} takes the training's ID alone.")
+        if self.follow and self.cancel:
+            raise UsageError("Either --follow or --cancel a training.")
+        chosen = settings.from_environment(os.environ)
+        with services.build(chosen) as built, closing(Trainer(built)) as trainer:
+            if self.cancel:
+                run = trainer.cancel(self.cancel)
+                said = f"Training {run.id}: {run.status}"
+                terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
+                return 0
+            run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
+            run, ref = trainer.follow(run, on_progress=progress_callback(terminal))
+        terms = terms_of(run)
+        document = {
+            "id": run.id,
+            "status": run.status,
+            "ref": str(ref),
+            "trigger_word": terms.trigger_word,
+            "rank": terms.rank,
+            "steps": terms.steps,
+            "seconds": run.seconds,
+        }
+        terminal.show(document, lambda: terminal.line(str(ref)))
+        if not terminal.json:
+            terminal.note(f"Try it: hub-ui try {ref} --prompt … --out FILE.png")
+        return 0
 
-def _print_memory(head: str, taken: str, planned: MemoryPlan, larger: Larger, terminal: Terminal) -> None:
-    terminal.line(head)
-    terminal.line(taken)
-    for part, needed in planned.parts.items():
-        terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
-    for note in planned.notes:
-        terminal.note(note)
-    for card, other, one in larger:
-        terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
-
-
-def plan_json(
-    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: Larger
-) -> dict[str, Any]:
-    """Sizes are in bytes, but for the cards' in GB as they are sold."""
-    return {
-        "base": spec.label,
-        "device": where,
-        "memory": memory,
-        "precision": spec.precision,
-        "dtype": dtype,
-        "level": planned.level,
-        "tiled": planned.is_tiled,
-        "fits": planned.fits,
-        "peak": planned.peak,
-        "ram": planned.ram,
-        "parts": dict(planned.parts),
-        "notes": list(planned.notes),
-        "larger": [
-            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
-            for card, other, one in larger
-        ],
-    }
-
-
-def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:
-    """The smallest cards that run it in another precision, or faster."""
-    found: Larger = []
-    last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
-    for card in CARDS:
-        if usable_memory(card * GIBIBYTE) <= room:
-            continue
-        memory = card * GIBIBYTE
-        other, one = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
-        level = LEVELS.index(one.level)
-        if one.fits and (other.precision != last[0] or level < last[1]):
-            found.append((card, other, one))
-            last = other.precision, level
-    return found
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+    def _start(self, trainer: Trainer, terminal: Terminal) -> Run:
+        if not (self.pictures and self.destination and self.trigger):
+            raise UsageError("A folder or zip of pictures, --destination OWNER/NAME and --trigger WORD are needed.")
+        trainer.need_key()
+        order = Order(destination=self.destination, trigger_word=self.trigger, rank=self.rank, steps=self.steps)
+        order.check()
+        pictures = training_set(self.pictures)
+        for note in (*pictures.notes, price(order, pictures)):
+            terminal.note(note)
+        confirm_payment("Training", terminal, yes=self.yes)
+        terminal.progress(f"Uploading {size(len(pictures.zipped), precise=True)}…")
+        run = trainer.start(order, pictures)
+        terminal.note(f"Training {run.id} has begun. It goes on there whatever happens here:")
+        terminal.note(f"  hub-ui train --follow {run.id}    hub-ui train --cancel {run.id}")
+        return run

@@ -1,4 +1,7 @@
-"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks."""
+"""Downloads of a hosted page: into the cache that all visitors share, with the right of the one who asks.
+
+What a visitor has tried or added is a list of their own, in memory, and gone with their visit.
+"""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -6,58 +9,122 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
+from weakref import WeakKeyDictionary
 
 from cachetools import LRUCache
 
 from connectors.claims.resolve import record_of
 from connectors.connector import Download, HttpDownload
-from connectors.errors import HubUiError, NetworkError, RateLimited, UsageError
+from connectors.errors import HubUiError, NetworkError, NotFound, RateLimited, UsageError
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
 from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
 from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
-from hub_ui.hosting.quotas import Quotas
-from hub_ui.hosting.session_library import SessionEntry, SessionLibraries
+from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
-from hub_ui.library.download.hasher import check_start
-from hub_ui.library.file_names import target
-from hub_ui.library.library import Library, source_of
-from hub_ui.library.lockfile import Entry
-from hub_ui.lifecycle import Lifecycle
-from hub_ui.lookup import Lookup
-from hub_ui.metrics import Metrics
-from hub_ui.settings import Settings
+from hub_ui.library import lockfile
+from hub_ui.library.download.partial_file import check_start
+from hub_ui.library.file_names import free_path, target
+from hub_ui.library.library import source_of
+from hub_ui.library.lockfile import Entry, entry_about
+
+MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionEntry:
+    """`right` is whose right opened it: "anyone", "owner" or "visitor". `is_shared`: the operator's lock has it."""
+
+    entry: Entry
+    right: str = "anyone"
+    is_shared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionLibraries:
+    """Any thread may call any method; each is about the present visitor. `shared` is the operator's lock."""
+
+    shared: tuple[Entry, ...] = ()
+    _lists: WeakKeyDictionary[Visitor, dict[Ref, SessionEntry]] = field(default_factory=WeakKeyDictionary)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def entries(self) -> tuple[SessionEntry, ...]:
+        """The visitor's, the last one first, then those of the operator's lock."""
+        with self._lock:
+            own = tuple(reversed(self._own().values()))
+        refs = {item.entry.ref for item in own}
+        return own + tuple(SessionEntry(entry=entry, is_shared=True) for entry in self.shared if entry.ref not in refs)
+
+    def find(self, ref: Ref) -> SessionEntry | None:
+        """The visitor's own entry that `ref` means; None of several."""
+        with self._lock:
+            found = [item for item in self._own().values() if item.entry.answers_to(ref)]
+        return found[0] if len(found) == 1 else None
+
+    def holds(self, ref: Ref) -> bool:
+        return any(item.entry.answers_to(ref) for item in self.entries())
+
+    def add(self, entry: Entry, right: str) -> Entry:
+        """With a file name that no other entry has. The oldest one goes where there are too many."""
+        with self._lock:
+            own = self._own()
+            own.pop(entry.ref, None)
+            taken = [item.entry.file for item in own.values()] + [shared.file for shared in self.shared]
+            entry = replace(entry, file=free_path(entry.file, entry.ref, taken))
+            own[entry.ref] = SessionEntry(entry=entry, right=right)
+            while len(own) > MOST_ENTRIES:
+                del own[next(iter(own))]
+        return entry
+
+    def remove(self, ref: Ref) -> None:
+        with self._lock:
+            if self._own().pop(ref, None) is None:
+                raise NotFound(_("This LoRA is not in your library any more. Load the page again."), hub=ref.hub)
+
+    def lock_text(self) -> str:
+        """As a lock file, which `hub-ui sync` brings to another computer."""
+        return lockfile.dumps(item.entry for item in self.entries())
+
+    def _own(self) -> dict[Ref, SessionEntry]:
+        visitor = current_visitor()
+        return {} if visitor is None else self._lists.setdefault(visitor, {})
+
+
+def read_shared_lock(path: Path | None) -> tuple[Entry, ...]:
+    """Raises LockError, and UsageError for a file that visitors could get nowhere."""
+    if path is None:
+        return ()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"HUB_UI_SHARED_LOCK: {path} can't be read ({error}). Name a lock file, or unset it."
+        ) from error
+    entries = lockfile.loads(text, path.name)
+    without = next((entry.title for entry in entries if not entry.source), None)
+    if without is not None:
+        raise UsageError(f"HUB_UI_SHARED_LOCK: no hub has “{without}” of {path.name}. Take it out of that file.")
+    return entries
+
 
 MOST_OPEN = 10_000
 # See web/visit/routes.py.
 FILE_PATH, LOCK_PATH = "visit/file", "visit/loras.lock"
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class VisitorDownloads(Downloads):
     """The library is the visitor's own list. Its `queue` is not used: a file comes with what needs it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        lookup: Lookup,
-        catalog: Catalog,
-        library: Library,
-        metrics: Metrics,
-        lifecycle: Lifecycle,
-        *,
-        cache: LoraCache,
-        sessions: SessionLibraries,
-        quotas: Quotas,
-    ) -> None:
-        super().__init__(settings, lookup, catalog, library, metrics, lifecycle)
-        self.cache = cache
-        self.sessions = sessions
-        self.quotas = quotas
+    cache: LoraCache
+    sessions: SessionLibraries
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         # By sha256: files that a hub gave to anyone while this process ran.
         self._open: LRUCache[str, None] = LRUCache(MOST_OPEN)
         self._lock = threading.Lock()
@@ -98,7 +165,7 @@ class VisitorDownloads(Downloads):
 
     def check_access(self, ref: Ref) -> str:
         """Whose right opens a pinned file: "anyone", "owner" or "visitor". Raises the hub's refusal."""
-        hub = self._lookup.connector(ref.hub)
+        hub = self.lookup.connector(ref.hub)
         return hub.check_access(ref) if isinstance(hub, VisitorConnector) else "anyone"
 
     def locate(self, ref: Ref) -> tuple[Entry, HttpDownload, str]:
@@ -106,11 +173,11 @@ class VisitorDownloads(Downloads):
 
         Raises the hub's error, and its refusal.
         """
-        hub = self._lookup.connector(ref.hub)
-        lora = self._lookup.get(ref)
+        hub = self.lookup.connector(ref.hub)
+        lora = self.lookup.get(ref)
         pinned = lora.pin(ref)
         found = over_http(hub.download(pinned, lora))
-        record = record_of(self._lookup.with_known_headers(lora), pinned)
+        record = record_of(self.lookup.with_known_headers(lora), pinned)
         check_scan(record)
         sha256 = found.sha256 or (record.file.sha256 if record.file else None) or ""
         size = found.size or (record.file.size if record.file else None) or 0
@@ -125,7 +192,7 @@ class VisitorDownloads(Downloads):
 
     def link(self, ref: Ref, *, is_open: bool) -> str:
         """Where a browser gets a file: from its hub, pinned, or through this page, with the visitor's right."""
-        hub = self._lookup.connector(ref.hub)
+        hub = self.lookup.connector(ref.hub)
         if is_open and ref.is_pinned and isinstance(hub, VisitorConnector) and not HUBS[ref.hub].needs_key:
             return source_of(hub.address(ref))
         return f"{FILE_PATH}?{urlencode({'ref': str(ref)})}"
@@ -167,7 +234,7 @@ class VisitorDownloads(Downloads):
                 on_progress=on_progress,
                 is_cancelled=is_cancelled,
                 renew=lambda: over_http(locate()),
-                before=lambda size: self.quotas.spend("bytes", size),
+                before=lambda size: self.lookup.quotas.spend("bytes", size),
             )
         if right == "anyone":
             with self._lock:
@@ -176,7 +243,7 @@ class VisitorDownloads(Downloads):
 
     def _find_open(self, record: Record) -> Entry | None:
         """The file of a LoRA that its hub last called open, if this process has had it for anyone."""
-        hub, file = self._lookup.connector(record.hub), record.file
+        hub, file = self.lookup.connector(record.hub), record.file
         if file is None or file.sha256 is None or record.access != "open" or not isinstance(hub, VisitorConnector):
             return None
         with self._lock:
@@ -200,19 +267,8 @@ def over_http(found: Download) -> HttpDownload:
 
 
 def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:
-    return Entry(
-        ref=found.ref,
-        title=record.title,
-        file=target(record, found.ref, found.name),
-        size=size,
-        sha256=sha256,
-        source=source_of(found),
-        base_model=record.base_model,
-        architecture=record.architecture,
-        trigger_words=record.trigger_words,
-        weight=record.weight,
-        license=record.license,
-    )
+    file, source = target(record, found.ref, found.name), source_of(found)
+    return entry_about(record, ref=found.ref, file=file, size=size, sha256=sha256, source=source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +294,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         path = downloads.cache.find(fetched.sha256, shared=is_shared(right))
     if path is not None:
         size = path.stat().st_size
-        downloads.quotas.spend("bytes", size)
+        downloads.lookup.quotas.spend("bytes", size)
         return Delivery(name=name, size=size, path=path)
     with refusals_for_visitors(ref.hub), ExitStack() as undo:
         source = RangedSource.of(found)
@@ -247,7 +303,7 @@ def deliver(downloads: VisitorDownloads, ref: Ref) -> Delivery:
         told = answer.total if answer.total is not None else found.size
         size = downloads.cache.largest if told is None else told
         downloads.cache.check_size(size)
-        downloads.quotas.spend("bytes", size)
+        downloads.lookup.quotas.spend("bytes", size)
         chunks = source.chunks(answer, most=downloads.cache.largest)
         head = b""
         while len(head) < 9 and (more := next(chunks, b"")):

@@ -6,7 +6,6 @@ Several processes may have it open. A change is a transaction, and on the disk b
 import json
 import math
 import sqlite3
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,17 +79,15 @@ class Annotations:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.RLock()
         # What is typed here can't be found out again.
         self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"annotations": _COLUMNS}, check=_rows, is_durable=True)
         # With the number that SQLite changes for this connection when another one has written.
         self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))
 
     def close(self) -> None:
-        with self._lock:
-            self._database.close()
-            # The next connection counts anew.
-            self._known = (None, self._known[1])
+        self._database.close()
+        # The next connection counts anew.
+        self._known = (None, self._known[1])
 
     def get(self, ref: Ref) -> Annotation:
         """An empty one if nothing was said of this LoRA. Version and file of `ref` don't matter."""
@@ -98,11 +95,10 @@ class Annotations:
 
     def all(self) -> Mapping[Ref, Annotation]:
         """By LoRA. The same object as before for as long as nothing has changed."""
-        with self._lock:
-            if not self._database.exists:
-                return self._known[1]
-            with self._database.errors_as_messages():
-                return self._read(self._database.connect())
+        if not self._database.exists:
+            return self._known[1]
+        with self._database.use() as connection:
+            return self._read(connection)
 
     def favorites(self) -> tuple[Ref, ...]:
         return tuple(ref for ref, annotation in self.all().items() if annotation.favorite)
@@ -114,8 +110,7 @@ class Annotations:
 
     def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
         """Changes all of them or none. Returns them as they were."""
-        with self._lock, self._database.errors_as_messages():
-            connection = self._database.connect()
+        with self._database.use() as connection:
             with transaction(connection):
                 known = dict(self._read(connection))
                 before = [known.get(lora) or Annotation(ref=lora) for lora in dict.fromkeys(ref.lora for ref in refs)]

@@ -17,7 +17,7 @@ from connectors.ref import Ref
 from hub_ui.i18n import N_
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.disk import FULL, disk_errors_as_messages, drop_empty, sync_folders
-from hub_ui.library.export.sidecars import find_unchanged, relist
+from hub_ui.library.export import find_unchanged, relist
 from hub_ui.library.file_names import SUFFIX, files_beside, fold, free_path, is_safe_path
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry

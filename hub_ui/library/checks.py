@@ -8,28 +8,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, cast, get_args
 
 from connectors.errors import HubUiError, UsageError
-from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import format
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.downloads import Downloads
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.file_names import SUFFIX
-from hub_ui.library.identify import entry_of, local_entry
-from hub_ui.library.library import Library, source_of
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateRules, UpdateState, UpdateStatus, check_for_updates
-from hub_ui.library.sync import FileCheck, FileState, check, foreign
-from hub_ui.lookup import Lookup
+from hub_ui.library.sync import FileCheck, FileState, check_all, foreign
 
-# Hashing lets go of the interpreter: a few threads keep a fast disk busy.
-_WORKERS = 4
 CheckKind = Literal["verify", "updates", "update", "duplicates", "folder"]
 # What is said at the begin of a check, and of each of its steps.
 _TEXTS: Mapping[CheckKind, tuple[str, str]] = {
@@ -87,12 +80,9 @@ Step = Callable[[int, int, str], None]
 class LibraryChecks:
     """Any thread may call any method."""
 
-    def __init__(
-        self, *, library: Library, catalog: Catalog, lookup: Lookup, downloads: Downloads, update_rules: UpdateRules
-    ) -> None:
-        self._library = library
-        self._catalog = catalog
-        self._lookup = lookup
+    def __init__(self, downloads: Downloads, update_rules: UpdateRules) -> None:
+        self._library = downloads.lookup.library
+        self._lookup = downloads.lookup
         self._downloads = downloads
         self._update_rules = update_rules
         self._changed = threading.Condition()
@@ -163,17 +153,17 @@ class LibraryChecks:
 
     def _verify(self, chosen: Sequence[Entry], on_step: Step) -> dict[str, Any]:
         entries = chosen or self._library.entries()
-        found: dict[Ref, FileCheck] = {}
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            results = pool.map(lambda entry: None if self._stop.is_set() else check(self._library, entry), entries)
-            for number, result in enumerate(filter(None, results), 1):
-                found[result.entry.ref] = result
-                on_step(number, len(entries), result.entry.title)
-        checked = {**self.results.checked, **found}
+        found = check_all(
+            self._library,
+            lambda number, result: on_step(number, len(entries), result.entry.title),
+            entries,
+            self._stop.is_set,
+        )
+        checked = {**self.results.checked, **{result.entry.ref: result for result in found}}
         if not chosen:
             strangers = foreign(self._library)
-            return {"checked": checked, "foreign": strangers, "said": verify_summary(found.values(), strangers)}
-        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found.values() if not one.right)
+            return {"checked": checked, "foreign": strangers, "said": verify_summary(found, strangers)}
+        wrong = tuple((format.title(one.entry.title), _(one.state)) for one in found if not one.right)
         said = count_text(len(found) - len(wrong), "{n} file is right.", "{n} files are right.")
         return {"checked": checked, "said": said, "failures": wrong}
 
@@ -181,7 +171,8 @@ class LibraryChecks:
         """Asks the hubs for newer versions."""
         entries = chosen or self._library.entries()
         found: dict[Ref, UpdateStatus] = {}
-        for number, status in enumerate(check_for_updates(entries, self._get, self._update_rules.all()), 1):
+        ask = partial(self._lookup.fetch, is_patient=True)
+        for number, status in enumerate(check_for_updates(entries, ask, self._update_rules.all()), 1):
             found[status.entry.ref] = status
             on_step(number, len(entries), status.entry.title)
             if self._stop.is_set():
@@ -221,10 +212,7 @@ class LibraryChecks:
             on_step(number, len(files), name)
             try:
                 found = lookup.identifier(by_hash=lookup.find_by_hash).one(library.folder / name)
-                if found.state == "recognised" and found.ref is not None:
-                    entry = entry_of(found, name, source_of(lookup.connector(found.ref.hub).locate(found.ref)))
-                else:
-                    entry = local_entry(found, name)
+                entry = lookup.entry_of(found, name)
                 entries += [entry] if entry is not None else []
             except HubUiError as error:
                 failures.append((name, error.message))
@@ -233,11 +221,6 @@ class LibraryChecks:
         count = len(library.adopt(entries))
         said = count_text(count, "{n} file was added from the folder.", "{n} files were added from the folder.")
         return {"foreign": foreign(library), "said": said, "failures": tuple(failures)}
-
-    def _get(self, ref: Ref) -> Lora:
-        lora = self._lookup.connector(ref.hub).get(ref)
-        self._catalog.add([lora])
-        return lora
 
 
 def check_kind(text: str) -> CheckKind:

@@ -1,18 +1,90 @@
-"""Named sets of LoRAs. A collection is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it."""
+"""LoRAs that belong together: those in two files, named sets, and what all of a set permit.
 
-from collections.abc import Callable, Iterable, Iterator
+A LoRA for much noise and for little (Wan 2.2) is a pair: shown, tried, moved, removed and exported as one. A collection
+is a lock file of its own, so it can be shared, and `hub-ui sync` rebuilds it. A summary of
+licences says what LoRAs and their base models permit at most; the unknown is not permitted. No legal advice.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock
 
+from connectors.claims import base_models
+from connectors.claims.license import Permissions, Use, permissions_of
+from connectors.claims.resolve import best, noise_of
 from connectors.errors import NotFound, UsageError
+from connectors.record import Claim
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.disk import disk_errors_as_messages, replace_file
 from hub_ui.library.file_names import fold, safe_name
 from hub_ui.library.lockfile import Entry, Lock
+
+_ARCHITECTURE = "wan"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """What one row of the library stands for. Of a pair, `first` is the half for much noise, where that is known.
+
+    `missing` is the ref of a half that is not in the library.
+    """
+
+    first: Entry
+    second: Entry | None = None
+    missing: Ref | None = None
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return (self.first,) if self.second is None else (self.first, self.second)
+
+    @property
+    def size(self) -> int:
+        return sum(entry.size for entry in self.entries)
+
+
+def may_be_half(entry: Entry) -> bool:
+    return entry.architecture == _ARCHITECTURE
+
+
+def pair_up(entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]) -> tuple[Pair, ...]:
+    """One for each entry or pair of them, in the order of the first. `other_half` reads what the catalog knows."""
+    library = tuple(entries)
+    by_ref = {entry.ref: entry for entry in library}
+    done: set[Ref] = set()
+    pairs = []
+    for entry in library:
+        if entry.ref in done:
+            continue
+        half = other_half(entry.ref) if may_be_half(entry) else None
+        other = by_ref.get(half) if half is not None else None
+        first, second = (other, entry) if other is not None and _is_low(entry) else (entry, other)
+        pairs.append(Pair(first=first, second=second, missing=half if other is None else None))
+        done |= {entry.ref} if half is None else {entry.ref, half}
+    return tuple(pairs)
+
+
+def with_halves(
+    chosen: Iterable[Entry], entries: Iterable[Entry], other_half: Callable[[Ref], Ref | None]
+) -> tuple[Entry, ...]:
+    """The chosen entries and the other halves of theirs that are in the library, each once."""
+    by_ref = {entry.ref: entry for entry in entries}
+    found: dict[Entry, None] = {}
+    for entry in chosen:
+        half = other_half(entry.ref) if may_be_half(entry) else None
+        found[entry] = None
+        if half in by_ref:
+            found[by_ref[half]] = None
+    return tuple(found)
+
+
+def _is_low(entry: Entry) -> bool:
+    return any(noise_of(name) == "low" for name in (entry.ref.file or "", entry.file, entry.title))
+
 
 LONGEST_NAME = 60
 _ENDING = ".lock"
@@ -131,3 +203,88 @@ def _with_own_files(entries: Iterable[Entry]) -> Iterable[Entry]:
     """A lock file names each file once; entries of a time before a move may not."""
     for result in lockfile.merge((), entries):
         yield result.entry
+
+
+Answer = Literal["yes", "no", "unknown"]
+
+QUESTIONS: Mapping[Use, str] = {
+    "sell_images": "sell the images",
+    "run_as_service": "run it as a paid service",
+    "sell": "sell the LoRA itself",
+    "merge": "merge it with others",
+    "no_credit": "leave out the credit",
+}
+_STRICTEST: tuple[Answer, ...] = ("no", "unknown", "yes")
+_ANSWERS: Mapping[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EntryLicense:
+    """`license` in the hub's words, `terms` in ours. `base` is the base model's own licence, which binds too."""
+
+    entry: Entry
+    license: str | None
+    terms: str | None
+    base: str | None
+    base_terms: str | None
+    answers: Mapping[Use, Answer]
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """`because` are the entries that give this answer, where it isn't "yes"."""
+
+    answer: Answer
+    because: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LicenseSummary:
+    each: tuple[EntryLicense, ...]
+    together: Mapping[Use, Verdict]
+    conditions: tuple[str, ...]
+
+
+def summarize_licenses(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
+    """`claims` returns the claims of an entry beyond its lock file; there may be none."""
+    each = tuple(_entry_license(entry, tuple(claims(entry))) for entry in entries)
+    together: dict[Use, Verdict] = {}
+    for use in QUESTIONS:
+        answer = _strictest(one.answers[use] for one in each)
+        because = tuple(one.entry for one in each if one.answers[use] == answer != "yes")
+        together[use] = Verdict(answer=answer, because=because)
+    conditions = {condition for one in each for condition in one.conditions}
+    return LicenseSummary(each=each, together=together, conditions=tuple(sorted(conditions)))
+
+
+def _entry_license(entry: Entry, claims: tuple[Claim, ...]) -> EntryLicense:
+    known = base_models.by_id(entry.base_model) if entry.base_model else None
+    license = entry.license or best(claims, "license")
+    terms = best(claims, "license_terms")
+    # The lock file holds what CivitAI's boxes permit; elsewhere authors name a licence, or write what they like.
+    if terms is None and license is not None:
+        terms = license if entry.ref.hub == "civitai" else _text(permissions_of(license))
+    base = known.license if known else None
+    base_permissions = permissions_of(base) if base else None
+    licenses = [Permissions.parse(terms) if terms else None]
+    # Without a known base model only the LoRA's own licence counts.
+    if entry.base_model:
+        licenses.append(base_permissions)
+    return EntryLicense(
+        entry=entry,
+        license=license,
+        terms=terms,
+        base=base,
+        base_terms=_text(base_permissions),
+        answers={use: _strictest(_ANSWERS[one.allows(use) if one else None] for one in licenses) for use in QUESTIONS},
+        conditions=tuple(sorted({text for one in (*licenses, base_permissions) if one for text in one.conditions})),
+    )
+
+
+def _text(permissions: Permissions | None) -> str | None:
+    return str(permissions) if permissions else None
+
+
+def _strictest(answers: Iterable[Answer]) -> Answer:
+    return min(answers, key=_STRICTEST.index, default="unknown")

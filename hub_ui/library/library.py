@@ -31,12 +31,18 @@ from hub_ui.library.disk import (
 )
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download import huggingface
-from hub_ui.library.download.hasher import check_promise
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place, part_of, read_state
+from hub_ui.library.download.partial_file import (
+    DownloadIdentity,
+    PartialFile,
+    Place,
+    check_promise,
+    part_of,
+    read_state,
+)
 from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
-from hub_ui.library.lockfile import Entry, Lock
+from hub_ui.library.lockfile import Entry, Lock, entry_about
 
 # Lock files of writers, and the state of parts; safe to delete while nothing runs.
 _STATE = ".hub-ui"
@@ -312,19 +318,8 @@ class Library:
         return place
 
     def _enter(self, download: Download, about: Record | Entry, path: Path, fetched: Fetched) -> Entry:
-        entry = Entry(
-            ref=download.ref,
-            title=about.title,
-            file=path.relative_to(self.folder).as_posix(),
-            size=fetched.size,
-            sha256=fetched.sha256,
-            source=source_of(download),
-            base_model=about.base_model,
-            architecture=about.architecture,
-            trigger_words=about.trigger_words,
-            weight=about.weight,
-            license=about.license,
-        )
+        file, source = path.relative_to(self.folder).as_posix(), source_of(download)
+        entry = entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
         self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
         return entry
 

@@ -35,6 +35,7 @@ from typing import Any, Literal
 import tomlkit
 
 from connectors.errors import BadRef, UsageError
+from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui.i18n import _
 from hub_ui.library.file_names import free_path, is_safe_path
@@ -66,6 +67,23 @@ class Entry:
         """Whether `ref` names this entry, be it in full or with its version or file left out."""
         same_lora = (ref.hub, ref.id) == (self.ref.hub, self.ref.id) or (not ref.id and ref.hub == self.ref.hub)
         return same_lora and ref.version in (None, self.ref.version) and (ref.file is None or ref.file == self.ref.file)
+
+
+def entry_about(about: Record | Entry, *, ref: Ref, file: str, size: int, sha256: str, source: str) -> Entry:
+    """The entry of a file, with what is said of its LoRA."""
+    return Entry(
+        ref=ref,
+        title=about.title,
+        file=file,
+        size=size,
+        sha256=sha256,
+        source=source,
+        base_model=about.base_model,
+        architecture=about.architecture,
+        trigger_words=about.trigger_words,
+        weight=about.weight,
+        license=about.license,
+    )
 
 
 VERSION = 1

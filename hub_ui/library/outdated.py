@@ -5,7 +5,6 @@ are in one SQLite file.
 """
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from connectors.claims.resolve import flatten
 from connectors.errors import AccessError, HubDown, HubTimeout, HubUiError, NotFound, RateLimited, UsageError
 from connectors.record import Lora, Version, WeightFile
 from connectors.ref import LOCAL, Origin, Ref
-from hub_ui.database import LazyDatabase, timestamp, transaction
+from hub_ui.database import LazyDatabase, timestamp
 from hub_ui.library.lockfile import Entry
 
 RuleKind = Literal["version", "lora", "base"]
@@ -92,40 +91,30 @@ class UpdateRules:
     """Any thread may call any method. The file need not be there: the first rule makes it."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
         self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"ignored": ("kind", "value", "sha256", "at")})
 
     def close(self) -> None:
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
     def all(self) -> tuple[UpdateRule, ...]:
-        with self._lock, self._database.errors_as_messages():
-            if not self._database.exists:
-                return ()
-            rows = (
-                self._database.connect()
-                .execute("SELECT kind, value, sha256 FROM ignored ORDER BY kind, value")
-                .fetchall()
-            )
+        if not self._database.exists:
+            return ()
+        with self._database.use() as connection:
+            rows = connection.execute("SELECT kind, value, sha256 FROM ignored ORDER BY kind, value").fetchall()
         return tuple(UpdateRule(kind=k, value=v, sha256=sha) for k, v, sha in rows if k in get_args(RuleKind))
 
     def add(self, rule: UpdateRule) -> None:
-        with self._lock, self._database.errors_as_messages():
-            connection = self._database.connect()
-            with transaction(connection):
-                row = (rule.kind, rule.value, rule.sha256, timestamp())
-                connection.execute("INSERT OR REPLACE INTO ignored VALUES (?, ?, ?, ?)", row)
+        with self._database.change() as connection:
+            row = (rule.kind, rule.value, rule.sha256, timestamp())
+            connection.execute("INSERT OR REPLACE INTO ignored VALUES (?, ?, ?, ?)", row)
 
     def lift(self, rule: UpdateRule) -> None:
         """Raises NotFound where there is no such rule."""
         known = [one for one in self.all() if (one.kind, one.value) == (rule.kind, rule.value)]
         if not known:
             raise NotFound(f"Updates of {rule} are not ignored. hub-ui outdated --rules lists what is.")
-        with self._lock, self._database.errors_as_messages():
-            connection = self._database.connect()
-            with transaction(connection):
-                connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (rule.kind, rule.value))
+        with self._database.change() as connection:
+            connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (rule.kind, rule.value))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

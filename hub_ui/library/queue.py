@@ -120,7 +120,7 @@ class Queue:
         self._jitter = jitter
         self._most_failed = most_failed
         self._changed = threading.Condition(threading.RLock())
-        self._opened: QueueStore | None = None
+        self._store = QueueStore(path)
         self._active: dict[int, _ActiveDownload] = {}
         self._holds: dict[Origin, float] = {}
         self._thread: threading.Thread | None = None
@@ -155,9 +155,8 @@ class Queue:
             self._thread.join()
         with self._changed:
             self._thread, self._stopping, self._holding = None, False, False
-            if self._opened is not None and not self._active:
-                self._opened.close()
-                self._opened = None
+            if not self._active:
+                self._store.close()
 
     def add(self, ref: Ref, title: str = "") -> Task:
         """A ref has one task: adding it again restarts one that is paused, failed or done."""
@@ -216,13 +215,6 @@ class Queue:
                 if task.rests or left <= 0:
                     return task
                 self._clock.wait(self._changed, left)
-
-    @property
-    def _store(self) -> QueueStore:
-        with self._changed:
-            if self._opened is None:
-                self._opened = QueueStore(self.path)
-            return self._opened
 
     def _move(self, id_: int, to: Any, *, only_from: Sequence[Any], **changes: Any) -> None:
         with self._changed:

@@ -5,7 +5,6 @@ concurrent changes can't undo each other.
 """
 
 import sqlite3
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from connectors.errors import HubUiError, NetworkError, RateLimited
 from connectors.ref import Origin, Ref
-from hub_ui.database import errors_as_messages, open_database, placeholders, transaction
+from hub_ui.database import LazyDatabase, placeholders
 
 _LABEL = "list of downloads"
 # "cancelled": its partial file has not been deleted yet.
@@ -60,26 +59,25 @@ MIGRATIONS = [_m001_initial]
 
 
 class QueueStore:
-    """One open file. Any thread may call any method."""
+    """Any thread may call any method. Nothing is opened before the first call.
+
+    Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one created."""
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection = open_database(path, _LABEL, MIGRATIONS, {"tasks": _COLUMNS})
+        self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"tasks": _COLUMNS})
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        self._database.close()
 
     def add(self, ref: str, title: str) -> Row:
         """A ref has one row: adding it again restarts it unless it waits or runs."""
         sql = f"""INSERT INTO tasks (ref, title, state) VALUES (?, ?, 'waiting')
                   ON CONFLICT (ref) DO UPDATE SET state = 'waiting', {_assignments(_FRESH)}
                   WHERE state NOT IN ('waiting', 'running')"""
-        with self._lock, errors_as_messages(self._path, _LABEL), transaction(self._connection):
-            self._connection.execute(sql, (ref, title, *_FRESH.values()))
-            [values] = self._connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
+        with self._database.change() as connection:
+            connection.execute(sql, (ref, title, *_FRESH.values()))
+            [values] = connection.execute(f"{_SELECT} WHERE ref = ?", (ref,))
         return _row(values)
 
     def rows(self, states: Sequence[RowState] = ANY) -> tuple[Row, ...]:
@@ -118,8 +116,8 @@ class QueueStore:
 
     def _execute(self, sql: str, *values: Any) -> tuple[list[Sequence[Any]], int]:
         """Runs one statement, a transaction of its own. Returns the rows it found and how many it changed."""
-        with self._lock, errors_as_messages(self._path, _LABEL):
-            cursor = self._connection.execute(sql, values)
+        with self._database.use() as connection:
+            cursor = connection.execute(sql, values)
             return cursor.fetchall(), cursor.rowcount
 
 

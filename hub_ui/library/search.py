@@ -19,9 +19,9 @@ from hub_ui.catalog import search
 from hub_ui.catalog.plan import FACETS, Condition, FacetName, plan
 from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import Counts, Facets
+from hub_ui.format import part_label
 from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
-from hub_ui.part_labels import part_label
 
 # A library is its owner's: all of it is searched, whatever its level.
 _ALL = Query(nsfw="explicit")

@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.errors import UsageError
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations
 from connectors.registry import HUBS, HubName, Rate
-from hub_ui.hosting.keys import VARIABLE, SharedKeys
 from hub_ui.hosting.limits import Limits, read_limits
+from hub_ui.hosting.visitor import VARIABLE, SharedKeys
 from hub_ui.lifecycle import USUAL_SECONDS
 from hub_ui.settings import saved_settings
 from hub_ui.settings.keys import Keys, KeyStore, check_key

@@ -25,8 +25,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from connectors.errors import BadAnswer, HubUiError, NotFound
-from connectors.http.adapter import file_http
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations, file_http
 from connectors.http.ranges import RangedSource
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _

@@ -109,10 +109,4 @@ def image_routes(services: Services, render: Renderer, images: GeneratedImages, 
 
 
 def build_checks(services: Services) -> LibraryChecks:
-    return LibraryChecks(
-        library=services.library,
-        catalog=services.catalog,
-        lookup=services.lookup,
-        downloads=services.downloads,
-        update_rules=services.update_rules,
-    )
+    return LibraryChecks(services.downloads, services.update_rules)

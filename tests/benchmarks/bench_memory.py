@@ -18,7 +18,7 @@ from typing import Any
 
 from connectors.ref import Ref
 from hub_ui import services, settings
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.demo.hubs.server import running_hubs
 from tests.benchmarks.figures import Figure, report
 

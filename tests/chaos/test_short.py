@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.queue_store import QueueStore
 from tests.chaos import wanted as hubs

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from connectors.ref import Origin, Ref
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from tests.faults import Fault
 
 _KIB = 1024

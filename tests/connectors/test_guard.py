@@ -10,7 +10,7 @@ import pytest
 
 from connectors.connector import Download, FindsByHash, HasHistory
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
-from connectors.guard import Asker, Breaker, Budget, HubGuard, Outcome, with_guard
+from connectors.guard import Asker, CircuitBreaker, HubGuard, Outcome, TokenBucket, with_guard
 from connectors.query import Page, Query
 from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref
@@ -73,23 +73,23 @@ def time() -> Time:
 
 
 @pytest.fixture
-def breaker(time: Time) -> Breaker:
-    return Breaker("civitai", "CivitAI", failures=3, clock=time)
+def breaker(time: Time) -> CircuitBreaker:
+    return CircuitBreaker("civitai", "CivitAI", failures=3, clock=time)
 
 
-def fail(breaker: Breaker, error: HubUiError, times: int = 1) -> None:
+def fail(breaker: CircuitBreaker, error: HubUiError, times: int = 1) -> None:
     for _ in range(times):
         with suppress(type(error)), breaker.request() as request:
             request.is_sent = True
             raise error
 
 
-def succeed(breaker: Breaker) -> None:
+def succeed(breaker: CircuitBreaker) -> None:
     with breaker.request() as request:
         request.is_sent = True
 
 
-def test_a_hub_that_fails_three_times_in_a_row_is_left_alone(breaker: Breaker) -> None:
+def test_a_hub_that_fails_three_times_in_a_row_is_left_alone(breaker: CircuitBreaker) -> None:
     fail(breaker, HubDown("down"), 2)
     assert breaker.state == "closed"
     fail(breaker, HubTimeout("slow"))
@@ -102,14 +102,14 @@ def test_a_hub_that_fails_three_times_in_a_row_is_left_alone(breaker: Breaker) -
 
 
 @pytest.mark.parametrize("error", [NotFound("no"), Gated("ask"), BadAnswer("what?")])
-def test_a_refusal_is_an_answer(breaker: Breaker, error: HubUiError) -> None:
+def test_a_refusal_is_an_answer(breaker: CircuitBreaker, error: HubUiError) -> None:
     fail(breaker, HubDown("down"), 2)
     fail(breaker, error)
     fail(breaker, HubDown("down"), 2)
     assert breaker.state == "closed"
 
 
-def test_one_request_tries_whether_the_hub_answers_again(breaker: Breaker, time: Time) -> None:
+def test_one_request_tries_whether_the_hub_answers_again(breaker: CircuitBreaker, time: Time) -> None:
     fail(breaker, HubDown("down"), 3)
     time.now += 15
     with breaker.request() as probe:
@@ -119,7 +119,7 @@ def test_one_request_tries_whether_the_hub_answers_again(breaker: Breaker, time:
     assert breaker.state == "closed"
 
 
-def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: Breaker, time: Time) -> None:
+def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: CircuitBreaker, time: Time) -> None:
     fail(breaker, HubDown("down"), 3)
     pauses = []
     for _ in range(6):
@@ -136,7 +136,7 @@ def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: Breaker, time: 
         breaker.check()
 
 
-def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: Breaker, time: Time) -> None:
+def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: CircuitBreaker, time: Time) -> None:
     fail(breaker, HubDown("down"), 3)
     breaker.ask_again()
     fail(breaker, HubDown("down"))
@@ -149,7 +149,7 @@ def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: Breaker
     breaker.check()
 
 
-def test_requests_that_hang_count_before_they_end(breaker: Breaker, time: Time) -> None:
+def test_requests_that_hang_count_before_they_end(breaker: CircuitBreaker, time: Time) -> None:
     with breaker.request(), breaker.request(), breaker.request():
         breaker.check()
         time.now += 21
@@ -159,7 +159,7 @@ def test_requests_that_hang_count_before_they_end(breaker: Breaker, time: Time) 
 
 @pytest.mark.parametrize(("asked", "waits"), [(12.0, 12.0), (None, 30.0), (86_400.0, 300.0)])
 def test_a_hub_that_asks_to_slow_down_is_left_alone_as_long_as_makes_sense(
-    breaker: Breaker, asked: float | None, waits: float
+    breaker: CircuitBreaker, asked: float | None, waits: float
 ) -> None:
     fail(breaker, RateLimited("slow down", retry_after=asked))
     with pytest.raises(RateLimited) as caught:
@@ -167,7 +167,7 @@ def test_a_hub_that_asks_to_slow_down_is_left_alone_as_long_as_makes_sense(
     assert caught.value.retry_after == waits
 
 
-def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_others(breaker: Breaker) -> None:
+def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_others(breaker: CircuitBreaker) -> None:
     with suppress(RateLimited), breaker.request(is_shared=False) as request:
         request.is_sent = True
         raise RateLimited("slow down", retry_after=60)
@@ -175,7 +175,7 @@ def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_othe
 
 
 def test_a_budget_fills_up_as_time_goes_by(time: Time) -> None:
-    budget = Budget(60, clock=time)
+    budget = TokenBucket(60, clock=time)
     assert [budget.take(10) for _ in range(4)] == [0, 0, 0, 10]
     time.now += 10
     assert (budget.take(10), budget.take(2)) == (0, 2)

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import services
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.settings import from_environment
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui import cli, services, settings
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import weights

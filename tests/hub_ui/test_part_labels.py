@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from connectors import query_language
+from hub_ui.format import part_label
 from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
-from hub_ui.part_labels import part_label
 
 QUERIES = [
     "kind:style", "creator:ada", "tag:style", "license:sell", "license:mit", "access:login", "trigger:any",

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from connectors.ref import HubName
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, copied, edited

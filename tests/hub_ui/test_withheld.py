@@ -16,7 +16,7 @@ from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
 from hub_ui import app, documents, services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.settings import from_environment
 from hub_ui.web.layout.render import Renderer

@@ -16,8 +16,7 @@ from PIL import Image
 
 from connectors.claims.card import split_card
 from hub_ui.demo.build.blurhash import blurhash
-from hub_ui.demo.hubs.content import civitai_hashes
-from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, HubFile, Json, Origins
+from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, HubFile, Json, Origins, civitai_hashes
 from hub_ui.demo.hubs.huggingface_store import CARD, hub_tags
 
 TRAINED_PICTURES = PACKAGE / "data" / "weights" / "pictures"

@@ -9,8 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hub_ui.demo.hubs.content import Content, OnDisk, header_bytes
-from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.folder import Content, Json, OnDisk, header_bytes
 
 Row: TypeAlias = tuple[str, Any]
 _NUMBER = re.compile(r"(?<=[._])\d+(?=[._])")

@@ -12,7 +12,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body, natural
+from hub_ui.demo.hubs.answers import (
+    Delivery,
+    RefusalError,
+    attachment,
+    bearer,
+    html_answer,
+    json_answer,
+    json_body,
+    natural,
+)
 from hub_ui.demo.hubs.civitai_store import (
     CivitaiStore,
     Model,
@@ -30,7 +39,6 @@ from hub_ui.demo.hubs.civitai_store import (
     version_alone,
     zod_refusal,
 )
-from hub_ui.demo.hubs.delivery import Delivery, attachment
 from hub_ui.demo.hubs.folder import HubFile, Json
 
 _INT4 = 2**31 - 1

@@ -1,15 +1,252 @@
-"""The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files."""
+"""The data folder of the local hubs, with recordings and samples. DATA_FOLDER.md describes its files.
 
+Their content is bytes of a known size, readable from any offset, and their hashes.
+"""
+
+import hashlib
+import io
 import json
+import math
+import random
 import re
-from collections.abc import Iterator, Mapping
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hub_ui.demo.hubs.content import Content, InMemory, OnDisk, expand_tensors, generate_safetensors, zip_archive
+from blake3 import blake3
+
+from connectors.errors import BadHeader, NotWeights
+from connectors.weights.header import DTYPE_BITS, header_length
+
+CHUNK = 256 * 1024
+
+
+class Content:
+    """Subclasses say how large they are, and read any part."""
+
+    @property
+    def size(self) -> int:
+        raise NotImplementedError
+
+    def read(self, start: int, stop: int) -> bytes:
+        raise NotImplementedError
+
+    @cached_property
+    def sha256(self) -> str:
+        sha = hashlib.sha256()
+        for chunk in chunks(self):
+            sha.update(chunk)
+        return sha.hexdigest()
+
+
+def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    end = content.size if stop is None else stop
+    for at in range(start, end, CHUNK):
+        yield content.read(at, min(at + CHUNK, end))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemory(Content):
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self.data[start:stop]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDisk(Content):
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def read(self, start: int, stop: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined(Content):
+    """Concatenated contents, such as the headers, members and padding of a tar."""
+
+    parts: tuple[Content, ...]
+
+    @cached_property
+    def _bounds(self) -> tuple[int, ...]:
+        bounds = [0]
+        for part in self.parts:
+            bounds.append(bounds[-1] + part.size)
+        return tuple(bounds)
+
+    @property
+    def size(self) -> int:
+        return self._bounds[-1]
+
+    def read(self, start: int, stop: int) -> bytes:
+        return b"".join(
+            part.read(max(start, begin) - begin, min(stop, end) - begin)
+            for part, (begin, end) in zip(self.parts, pairwise(self._bounds), strict=True)
+            if begin < stop and start < end
+        )
+
+
+# Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
+_AUTO_V1_AT, _AUTO_V1_BYTES = 0x100000, 0x10000
+
+
+def civitai_hashes(content: Content) -> dict[str, str]:
+    """Upper-case hashes by CivitAI's names. Only safetensors files have AutoV3, the hash of their tensors alone."""
+    data, start = content.read(0, content.size), len(header_bytes(content))
+    v1 = data[_AUTO_V1_AT : _AUTO_V1_AT + _AUTO_V1_BYTES] if content.size >= 2 * _AUTO_V1_AT else b""
+    found = {
+        "AutoV1": hashlib.sha256(v1).hexdigest()[:8] if v1 else "",
+        "AutoV2": content.sha256[:10],
+        "SHA256": content.sha256,
+        "CRC32": f"{zlib.crc32(data):08x}",
+        "BLAKE3": blake3(data).hexdigest(),
+        "AutoV3": hashlib.sha256(data[start:]).hexdigest()[:12] if start else "",
+    }
+    return {name: value.upper() for name, value in found.items() if value}
+
+
+def header_bytes(content: Content) -> bytes:
+    """The safetensors header and the 8 bytes of its length, or no bytes for other formats."""
+    try:
+        return content.read(0, 8 + header_length(content.read(0, 9)))
+    except (BadHeader, NotWeights):
+        return b""
+
+
+# Bits of a random element to keep and to set, so that every float is finite and as small as a weight.
+_FLOAT_BITS = {
+    "F8_E4M3": (0x8F, 0x20), "F8_E5M2": (0x87, 0x20), "F16": (0x8FFF, 0x1000), "BF16": (0x81FF, 0x3C00),
+    "F32": (0x81FFFFFF, 0x3C000000), "F64": (0x801FFFFFFFFFFFFF, 0x3F80000000000000),
+}  # fmt: skip
+_SCALAR_FORMATS = {
+    "F16": "<e", "F32": "<f", "F64": "<d", "I8": "<b", "U8": "<B", "I16": "<h", "U16": "<H", "I32": "<i", "U32": "<I",
+    "I64": "<q", "U64": "<Q", "BOOL": "<?",
+}  # fmt: skip
+# A multiple of every element size. Tensors repeat the pattern, which is as fast as copying memory.
+_PATTERN_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise(Content):
+    """A repeating pattern of small finite numbers."""
+
+    pattern: bytes
+    length: int
+
+    @property
+    def size(self) -> int:
+        return self.length
+
+    def read(self, start: int, stop: int) -> bytes:
+        stop = min(stop, self.length)
+        first = start - start % len(self.pattern)
+        repeats = -(-(stop - first) // len(self.pattern))
+        return (self.pattern * max(repeats, 0))[start - first : stop - first]
+
+
+def zip_archive(paths: Sequence[Path]) -> Content:
+    """The files by their own names, stored: the same bytes on every run."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in paths:
+            archive.writestr(zipfile.ZipInfo(path.name, (2024, 1, 1, 0, 0, 0)), path.read_bytes())
+    return InMemory(data=buffer.getvalue())
+
+
+def expand_tensors(blocks: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The `tensors` of a spec from `[{"repeat": [first, stop], "tensors": {"blocks.{}.up": [dtype, shape]}}]`."""
+    return {
+        name.replace("{}", str(number)): entry
+        for block in blocks
+        for number in range(*block.get("repeat", (0, 1)))
+        for name, entry in block["tensors"].items()
+    }
+
+
+def generate_safetensors(spec: Mapping[str, Any]) -> Content:
+    """A file from `{"tensors": {name: [dtype, shape]}, "metadata": {}, "seed": int, "scalars": {name: number}}`.
+
+    A scalar's name may be `*` and the end of many names, such as `*.alpha`. All other tensors are noise.
+    """
+    tensors: Mapping[str, Sequence[Any]] = spec["tensors"]
+    scalars: Mapping[str, float] = spec.get("scalars", {})
+    endings = {name[1:]: value for name, value in scalars.items() if name.startswith("*")}
+    seed = int(spec.get("seed", 0))
+    patterns = {dtype: _pattern(dtype, seed) for dtype in sorted({str(dtype) for dtype, _ in tensors.values()})}
+    header: dict[str, Any] = {"__metadata__": dict(spec["metadata"])} if spec.get("metadata") else {}
+    body: list[Content] = []
+    at = 0
+    for name, (dtype, shape) in tensors.items():
+        by_ending = next((value for ending, value in endings.items() if name.endswith(ending)), None)
+        body.append(_tensor(dtype, shape, scalars.get(name, by_ending), patterns[dtype]))
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + body[-1].size]}
+        at += body[-1].size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return Joined(parts=(InMemory(data=struct.pack("<Q", len(text)) + text), *body))
+
+
+def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
+    if value is None:
+        return Noise(pattern=pattern, length=DTYPE_BITS[dtype] // 8 * math.prod(shape))
+    if dtype == "BF16":
+        element = struct.pack("<f", value)[2:]
+    else:
+        element = struct.pack(_SCALAR_FORMATS[dtype], value if dtype in {"F16", "F32", "F64"} else int(value))
+    return InMemory(data=element * math.prod(shape))
+
+
+def _pattern(dtype: str, seed: int) -> bytes:
+    noise = random.Random(f"{seed}:{dtype}").randbytes(_PATTERN_BYTES)
+    if dtype == "BOOL":
+        return bytes(byte & 1 for byte in noise)
+    if dtype not in _FLOAT_BITS:
+        return noise
+    width = DTYPE_BITS[dtype] // 8
+    # One large integer, because a Python loop over the elements takes a second.
+    keep, always = (
+        int.from_bytes(bits.to_bytes(width, "little") * (_PATTERN_BYTES // width), "little")
+        for bits in _FLOAT_BITS[dtype]
+    )
+    return ((int.from_bytes(noise, "little") & keep) | always).to_bytes(_PATTERN_BYTES, "little")
+
+
+LORA_MEMBER = "output/flux_train_replicate/lora.safetensors"
+_OTHER_MEMBERS = {
+    "output/flux_train_replicate/config.yaml": b"job: extension\nconfig:\n  name: flux_train_replicate\n",
+    "output/flux_train_replicate/captions/0.txt": b"a photo in the style of TOK\n",
+}
+
+
+def model_tar(lora: Content) -> Content:
+    members = {**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
+    parts: list[Content] = []
+    for name, content in members.items():
+        info = tarfile.TarInfo(name)
+        info.size = content.size
+        padding = InMemory(data=b"\0" * (-content.size % tarfile.BLOCKSIZE))
+        parts += [InMemory(data=info.tobuf(format=tarfile.USTAR_FORMAT)), content, padding]
+    end = sum(part.size for part in parts) + 2 * tarfile.BLOCKSIZE
+    parts.append(InMemory(data=b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
+    return Joined(parts=tuple(parts))
 
 
 @dataclass(frozen=True, kw_only=True)

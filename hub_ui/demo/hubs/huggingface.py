@@ -2,7 +2,7 @@
 
 import mimetypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -14,15 +14,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import (
+    Delivery,
     RefusalError,
     bearer,
     content_answer,
     html_answer,
+    inline,
     json_answer,
     natural,
     page_of,
 )
-from hub_ui.demo.hubs.delivery import Delivery, inline
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
@@ -104,22 +105,18 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
 
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceHub:
-    """Models are those of `store`, which nobody changes; `spaces` are what people have pushed."""
-
     store: HuggingFaceStore
     delivery: Delivery
     origin: str
-    spaces: dict[str, Repo] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/api/models", self.list_models),
             Route("/api/whoami-v2", self.who_am_i),
-            *self._repo_routes("/api/spaces/{owner}/{name}", "/spaces/{owner}/{name}"),
-            *self._repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
+            *self.repo_routes("/api/models/{owner}/{name}", "/{owner}/{name}"),
         ]
 
-    def _repo_routes(self, api: str, web: str) -> list[BaseRoute]:
+    def repo_routes(self, api: str, web: str) -> list[BaseRoute]:
         return [
             Route(api, self.repo_info),
             Route(api + "/auth-check", self.auth_check),
@@ -137,7 +134,7 @@ class HuggingFaceHub:
         query = request.query_params
         if query.get("sort", SORTS[0]) not in SORTS:
             raise refusal(400, f"Invalid sort parameter: {query['sort']}")
-        repos = (repo for repo in self.store.repos.values() if matches(repo, query) and self._may_see(request, repo))
+        repos = (repo for repo in self.store.repos.values() if matches(repo, query) and self.may_see(request, repo))
         found = sorted(repos, key=sort_key(query))
         return page_answer(request, found, lambda repo: list_item(repo, query))
 
@@ -229,11 +226,13 @@ class HuggingFaceHub:
 
     def _repo(self, request: Request) -> Repo:
         self.check_token(request)
-        repos = self.spaces if request.url.path.startswith(("/api/spaces/", "/spaces/")) else self.store.repos
-        repo = repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
-        if repo is None or repo.is_ghost or not self._may_see(request, repo):
+        repo = self.find(request)
+        if repo is None or repo.is_ghost or not self.may_see(request, repo):
             raise not_found(request)
         return repo
+
+    def find(self, request: Request) -> Repo | None:
+        return self.store.repos.get(f"{request.path_params['owner']}/{request.path_params['name']}")
 
     def _commit(self, repo: Repo, revision: str) -> Commit:
         commit = repo.commit(revision)
@@ -246,10 +245,8 @@ class HuggingFaceHub:
         if token and not self.store.access.is_signed_in("huggingface", token):
             raise refusal(401, "Invalid credentials in Authorization header")
 
-    def _may_see(self, request: Request, repo: Repo) -> bool:
-        token = bearer(request)
-        is_own = token is not None and repo.author == ACCOUNT
-        return not repo.private or is_own or self.store.access.is_granted(token, repo.id)
+    def may_see(self, request: Request, repo: Repo) -> bool:
+        return not repo.private or self.store.access.is_granted(bearer(request), repo.id)
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":

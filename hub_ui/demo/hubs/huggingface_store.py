@@ -12,8 +12,7 @@ from huggingface_hub.utils.sha import git_hash
 from starlette.datastructures import QueryParams
 
 from connectors.claims.card import split_card
-from hub_ui.demo.hubs.content import CHUNK, Content, InMemory
-from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json
+from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, HubFile, InMemory, Json
 
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 

@@ -12,12 +12,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import RefusalError, bearer, html_answer, json_answer, json_body, natural, page_of
-from hub_ui.demo.hubs.content import model_tar
-from hub_ui.demo.hubs.delivery import Delivery
-from hub_ui.demo.hubs.folder import HubFile, Json
-from hub_ui.demo.hubs.replicate_runs import Making, Runs, timestamp
-from hub_ui.demo.hubs.replicate_store import ReplicateStore, full_name, problems, read_inputs
+from hub_ui.demo.hubs.answers import (
+    Delivery,
+    RefusalError,
+    bearer,
+    html_answer,
+    json_answer,
+    json_body,
+    natural,
+    page_of,
+)
+from hub_ui.demo.hubs.folder import HubFile, Json, model_tar
+from hub_ui.demo.hubs.replicate_store import Making, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
 
 _PAGE = 25
 _MOST_BYTES = 100 * 1024 * 1024

@@ -12,17 +12,14 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from hub_ui.demo.hubs.answers import RefusalError, answer_refusal
+from hub_ui.demo.hubs.answers import Delivery, RefusalError, answer_refusal, picture_routes
 from hub_ui.demo.hubs.civitai import CivitaiHub
 from hub_ui.demo.hubs.civitai_store import load_civitai
-from hub_ui.demo.hubs.delivery import Delivery, picture_routes
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
-from hub_ui.demo.hubs.huggingface_spaces import SpaceEndpoints
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_runs import SECONDS, Making, Runs
-from hub_ui.demo.hubs.replicate_store import load_replicate
+from hub_ui.demo.hubs.replicate_store import SECONDS, Making, Runs, load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0
@@ -37,25 +34,33 @@ def running_hubs(
     port: int = 0,
     around: Around | None = None,
     run_seconds: float = SECONDS,
+    huggingface: type[HuggingFaceHub] = HuggingFaceHub,
 ) -> Iterator[Origins]:
     """Hugging Face uses `port` (0: free ports); CivitAI, Replicate and the delivery use the next three.
 
     `around` wraps each origin. Predictions and trainings on Replicate take `run_seconds`.
+    `huggingface` may be a hub that does more.
     """
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
         urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
         origins = Origins(**urls)
-        apps = hub_apps(data, origins, run_seconds=run_seconds)
+        apps = hub_apps(data, origins, run_seconds=run_seconds, huggingface=huggingface)
         stack.enter_context(_run_servers({n: around(n, app) if around else app for n, app in apps.items()}, sockets))
         yield origins
 
 
-def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> Mapping[str, ASGIApp]:
+def hub_apps(
+    data: Path,
+    origins: Origins,
+    *,
+    run_seconds: float = SECONDS,
+    huggingface: type[HuggingFaceHub] = HuggingFaceHub,
+) -> Mapping[str, ASGIApp]:
     """The four applications."""
     folder = DataFolder(path=data, origins=origins)
     delivery = Delivery(origin=origins.delivery, secret=secrets.token_bytes(32))
-    huggingface = HuggingFaceHub(store=load_huggingface(folder), delivery=delivery, origin=origins.huggingface)
+    models = huggingface(store=load_huggingface(folder), delivery=delivery, origin=origins.huggingface)
     civitai = CivitaiHub(store=load_civitai(folder), delivery=delivery, origin=origins.civitai)
     origin, store = origins.replicate, load_replicate(folder)
     replicate = ReplicateHub(
@@ -67,8 +72,7 @@ def hub_apps(data: Path, origins: Origins, *, run_seconds: float = SECONDS) -> M
         making=Making(store=store, delivery=delivery),
     )
     replicate.publish()
-    spaces = SpaceEndpoints(hub=huggingface)
-    routes = ([*spaces.routes(), *huggingface.routes()], civitai.routes(), replicate.routes(), delivery.routes())
+    routes = (models.routes(), civitai.routes(), replicate.routes(), delivery.routes())
     return {
         name: Starlette(routes=[*picture_routes(data), *own], exception_handlers={RefusalError: answer_refusal})
         for name, own in zip(NAMES, routes, strict=True)

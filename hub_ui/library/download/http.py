@@ -14,14 +14,12 @@ import requests
 
 from connectors.connector import HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubUiError, NotWeights, WrongHash
-from connectors.http.adapter import file_http
+from connectors.http.adapter import Attempts, RetryPolicy, file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangeAnswer, RangedSource, Renew
-from connectors.http.retry import Attempts, RetryPolicy
 from connectors.weights.tar import TarMember, only_safetensors
 from hub_ui.i18n import _
 from hub_ui.library.disk import Fetched, check_space, write_all
-from hub_ui.library.download.hasher import Hasher, check_file, check_promise, check_start
-from hub_ui.library.download.partial_file import PartialFile
+from hub_ui.library.download.partial_file import Hasher, PartialFile, check_file, check_promise, check_start
 from hub_ui.library.download.progress import CancelWatcher, Meter
 
 # CivitAI rounds its sizes to kilobytes for some files: with a hash to decide, a size only has to be near.

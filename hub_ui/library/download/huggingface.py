@@ -13,10 +13,10 @@ from huggingface_hub.utils.tqdm import tqdm
 
 from connectors.connector import HubDownload
 from connectors.errors import HubUiError, IntegrityError, WrongHash
+from connectors.http.adapter import Attempts, RetryPolicy
 from connectors.http.errors import map_huggingface_errors
-from connectors.http.retry import Attempts, RetryPolicy
 from hub_ui.library.disk import Fetched, check_space, hash_of, link_or_copy
-from hub_ui.library.download.hasher import check_file, check_promise
+from hub_ui.library.download.partial_file import check_file, check_promise
 from hub_ui.library.download.progress import Meter
 
 _MOST_TRIES = 2

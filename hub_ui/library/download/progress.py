@@ -1,4 +1,4 @@
-"""The progress of a pull, and its end once it is cancelled."""
+"""Progress and cancellation of a pull."""
 
 import threading
 import time

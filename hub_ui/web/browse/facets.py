@@ -16,9 +16,9 @@ from connectors.registry import HUBS
 from hub_ui import format
 from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
+from hub_ui.format import part_label
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.i18n import N_, N_plural, _, ngettext
-from hub_ui.part_labels import part_label
 from hub_ui.web.view import PARAMETERS
 
 NSFW_WORDS: Mapping[Nsfw, str] = {

@@ -16,7 +16,7 @@ from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
 from hub_ui.documents import other_words, unknown_values
-from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse.hub_status import HubStatus, answer_status, idle_status, pending_status, with_hits

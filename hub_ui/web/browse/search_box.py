@@ -10,8 +10,8 @@ from connectors.query_fields import BY_KEY, FIELDS, Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
 from hub_ui.catalog.similar import Named
+from hub_ui.format import field_label
 from hub_ui.i18n import _
-from hub_ui.part_labels import field_label
 from hub_ui.web.browse.facets import count_text
 from hub_ui.web.browse.facets import words as query_words
 

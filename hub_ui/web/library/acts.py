@@ -13,12 +13,11 @@ from hub_ui.library import lockfile
 from hub_ui.library.annotations import VALUES, Annotation
 from hub_ui.library.changes import Outcome
 from hub_ui.library.checks import LibraryChecks, check_kind, count_text
-from hub_ui.library.collections import Collection
+from hub_ui.library.collections import Collection, with_halves
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
-from hub_ui.library.pairs import with_halves
 from hub_ui.services import Services
 from hub_ui.web.library import rows
 from hub_ui.web.view import MOST_LORAS, View

@@ -13,8 +13,8 @@ from hub_ui.i18n import _
 from hub_ui.library import search
 from hub_ui.library.annotations import LONGEST_NOTE
 from hub_ui.library.checks import LibraryChecks
+from hub_ui.library.collections import may_be_half
 from hub_ui.library.index import LibraryRow
-from hub_ui.library.pairs import may_be_half
 from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards

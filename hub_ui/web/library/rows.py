@@ -13,10 +13,10 @@ from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library import search
 from hub_ui.library.checks import CheckResults, file_count
+from hub_ui.library.collections import may_be_half, pair_up
 from hub_ui.library.index import LibraryRow
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus
-from hub_ui.library.pairs import may_be_half, pair_up
 from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import Counts, Group

@@ -18,7 +18,7 @@ from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.catalog.similar import Reason
-from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services

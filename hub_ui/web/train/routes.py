@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError
-from connectors.replicate.runs import MOST_UPLOADED
-from connectors.replicate.trainings import Order
+from connectors.replicate.runs import MOST_UPLOADED, Order
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.settings.policy import REFUSALS

@@ -15,8 +15,7 @@ from starlette.requests import Request
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
-from connectors.replicate.runs import Run
-from connectors.replicate.trainings import Order, terms_of
+from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui.generate.request import Step
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connectors.http.destinations import Destinations, restrict_requests
+from connectors.http.adapter import Destinations, restrict_requests
 from connectors.registry import HUBS
 from tests.connectors.canary import Canary, running_canary
 from tests.connectors.serving import Hub, hub

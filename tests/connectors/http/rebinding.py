@@ -12,8 +12,7 @@ from contextlib import suppress
 
 from huggingface_hub import get_session
 
-from connectors.http.adapter import file_http
-from connectors.http.destinations import Destinations, restrict_requests
+from connectors.http.adapter import Destinations, file_http, restrict_requests
 from connectors.http.ranges import Range, RangedSource
 from connectors.registry import HUBS
 from tests.connectors.canary import running_canary

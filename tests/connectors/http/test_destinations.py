@@ -12,8 +12,14 @@ import pytest
 from huggingface_hub import get_session
 
 from connectors.connector import HttpDownload
-from connectors.http.adapter import file_http
-from connectors.http.destinations import Destinations, NotAllowedError, NotPublicError, is_public, restrict_requests
+from connectors.http.adapter import (
+    Destinations,
+    NotAllowedError,
+    NotPublicError,
+    file_http,
+    is_public,
+    restrict_requests,
+)
 from connectors.http.errors import connection_error
 from connectors.http.ranges import Range, RangedSource
 from connectors.huggingface.client import HuggingFace

@@ -9,9 +9,8 @@ import requests
 
 from connectors import errors
 from connectors.http import ranges
-from connectors.http.adapter import file_http
+from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
-from connectors.http.retry import RetryPolicy
 from connectors.weights.header import FileReader
 from connectors.weights.inspect import SparingReader
 from tests.connectors.serving import Answer, Asked, Hub

@@ -45,7 +45,7 @@ def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator
         return (_socket.getaddrinfo if name in HUBS_NAMES else guarded)(host, *more, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    monkeypatch.setattr("connectors.http.destinations._HTTPS", ("https", canary.port))
+    monkeypatch.setattr("connectors.http.adapter._HTTPS", ("https", canary.port))
     canary.clear()
     with name_server() as server, resolver_of_this_thread(server):
         yield server

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, NotFound, Paid, RateLimited, UsageError
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.replicate.runs import Run, Runs, fraction, read
 from tests.connectors.serving import Answer, Asked, Hub, said
 

@@ -18,8 +18,17 @@ from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate import parse
 from connectors.replicate.client import Replicate
-from connectors.replicate.runs import PollInterval, Run, Runs
-from connectors.replicate.trainings import TRAINER_VERSION, Order, list_running, lora_of, start_training, terms_of
+from connectors.replicate.runs import (
+    TRAINER_VERSION,
+    Order,
+    PollInterval,
+    Run,
+    Runs,
+    list_running,
+    lora_of,
+    start_training,
+    terms_of,
+)
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 

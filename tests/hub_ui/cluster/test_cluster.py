@@ -14,8 +14,8 @@ import pytest
 
 from connectors.errors import HubUiError, NoBase, RateLimited
 from hub_ui.cluster.backend import ClusterBackend
-from hub_ui.cluster.files import SharedFile, read_from_node
 from hub_ui.cluster.node import node_id
+from hub_ui.cluster.replica import SharedFile, read_from_node
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationCancelled, Step
 from tests.benchmarks import bench_cluster

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import WrongHash
-from hub_ui.cluster.files import FileStore, SharedFile, read_chunks
+from hub_ui.cluster.replica import FileStore, SharedFile, read_chunks
 
 
 def shared(path: Path, data: bytes) -> SharedFile:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from connectors.ref import Ref
-from hub_ui.cluster.files import SharedFile
-from hub_ui.cluster.replica import WorkOrder
+from hub_ui.cluster.replica import SharedFile, WorkOrder
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest, LoraInput
 

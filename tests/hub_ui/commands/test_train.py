@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from connectors.claims.resolve import flatten
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
-from connectors.replicate.runs import Run, Runs
-from connectors.replicate.trainings import Order, start_training
+from connectors.replicate.runs import Order, Run, Runs, start_training
 from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.generate.request import Step
@@ -148,7 +147,7 @@ def _interrupted(*_: object, **__: object) -> None:
 def test_a_training_that_fails_says_why(
     hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_ui.demo.hubs.replicate_runs.Making.training_failure", lambda *_: "CUDA out of memory")
+    monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.Making.training_failure", lambda *_: "CUDA out of memory")
     code, said = line("train", pictures, *FOG, "--yes")
     assert code == 1
     assert "failed: CUDA out of memory. https://replicate.com/p/" in said["message"]

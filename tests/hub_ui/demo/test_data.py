@@ -13,8 +13,7 @@ import yaml
 
 from connectors.claims.card import split_card
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
-from hub_ui.demo.hubs.content import InMemory, expand_tensors
-from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, Json, Origins
+from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, InMemory, Json, Origins, expand_tensors
 from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
 from tests.corpus import RESPONSES, absence

@@ -22,7 +22,7 @@ from connectors.errors import (
     RateLimited,
     UsageError,
 )
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import PollInterval
@@ -405,7 +405,7 @@ def test_a_base_of_this_machine_means_nothing_there(place: ReplicateBackend) -> 
 
 
 def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.demo.hubs.replicate_runs.draw_picture", lambda *_, **__: RED.read_bytes())
+    monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: RED.read_bytes())
     job = _job()
     notes = place.generate(job, comparison.before_after(job)).report.notes
     assert "With and without the LoRA the images are the same: it has no effect there." in notes
@@ -418,7 +418,7 @@ def test_a_lora_without_effect_is_told(place: ReplicateBackend, monkeypatch: pyt
 def test_what_is_no_picture_is_told(
     place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch, answer: bytes, error: type[Exception], words: str
 ) -> None:
-    monkeypatch.setattr("hub_ui.demo.hubs.replicate_runs.draw_picture", lambda *_, **__: answer)
+    monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.draw_picture", lambda *_, **__: answer)
     job = _job()
     with pytest.raises(error, match=words):
         place.generate(job, comparison.single(job))
@@ -426,7 +426,7 @@ def test_what_is_no_picture_is_told(
 
 def test_a_picture_on_another_s_host_is_not_fetched(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "hub_ui.demo.hubs.replicate_runs.Making.picture", lambda *_, **__: ["https://evil.invalid/1.png"]
+        "hub_ui.demo.hubs.replicate_store.Making.picture", lambda *_, **__: ["https://evil.invalid/1.png"]
     )
     job = _job()
     with pytest.raises(BadAnswer, match="a host that isn't a hub's"):

@@ -10,7 +10,7 @@ from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.codec import encode
 from hub_ui.catalog.store import Store
-from hub_ui.hosting.catalog import VisitorCatalog, load_once
+from hub_ui.hosting.connector import VisitorCatalog, load_once
 from tests.hub_ui.catalog.builders import catalog, lora
 
 

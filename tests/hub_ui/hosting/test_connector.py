@@ -14,8 +14,7 @@ from connectors.query import Query
 from connectors.ref import HubName, Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.hosting.keys import SharedKeys
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data

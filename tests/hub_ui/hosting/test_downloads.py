@@ -13,8 +13,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.downloads import VisitorDownloads
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.limits import LimitReached, Limits
 from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
 from hub_ui.services import Services
 from tests.faulty_hubs import HubEndpoints, running_hubs
@@ -144,7 +143,7 @@ def test_the_bytes_of_an_hour_end_with_a_sentence_and_what_is_here_costs_none(pa
     ada = Visitor(id="ada")
     with use_visitor(ada):
         page.downloads.pull(OPEN)
-        downloads(page).quotas.spend("bytes", 1_000_000 - page.downloads.entries()[0].size)
+        page.lookup.quotas.spend("bytes", 1_000_000 - page.downloads.entries()[0].size)
         page.downloads.pull(OPEN)
         with pytest.raises(LimitReached, match=r"1.0 MB downloaded an hour a person\. This one in"):
             page.downloads.pull(Ref.parse("huggingface:maker/red"))

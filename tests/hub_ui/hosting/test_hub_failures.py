@@ -14,8 +14,7 @@ from connectors.errors import AccessError, HubDown, HubUiError, NotFound, RateLi
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
-from hub_ui.hosting.keys import SharedKeys
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
 from tests.faults import Fault

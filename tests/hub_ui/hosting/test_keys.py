@@ -1,4 +1,4 @@
-"""hub_ui/hosting/keys.py."""
+"""Whose key counts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.hosting.keys import SharedKeys, VisitorKeys, use_right
-from hub_ui.hosting.visitor import Visitor, use_visitor
+from hub_ui.hosting.visitor import SharedKeys, Visitor, VisitorKeys, use_right, use_visitor
 
 OWNER = {"civitai": "owner", "replicate": "owner"}
 

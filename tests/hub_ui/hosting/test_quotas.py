@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import UsageError
-from hub_ui.hosting import quotas
-from hub_ui.hosting.limits import Limits
-from hub_ui.hosting.quotas import DUPLICATE, LimitReached, Quotas, Use
+from hub_ui.hosting import limits
+from hub_ui.hosting.limits import DUPLICATE, LimitReached, Limits, Quotas, Use
 from hub_ui.hosting.visitor import Visitor, use_visitor
 
 LIMITS = Limits(
@@ -125,7 +124,7 @@ def test_many_threads_get_no_more_than_the_limit() -> None:
 
 
 def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "MOST_KEYS", 100)
+    monkeypatch.setattr(limits, "MOST_KEYS", 100)
     clock = Clock()
     counted = made(clock)
     for number in range(500):
@@ -140,7 +139,7 @@ def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_refused_requests_without_a_cookie_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "MOST_KEYS", 10)
+    monkeypatch.setattr(limits, "MOST_KEYS", 10)
     counted = made(Clock())
     ada = Visitor(id="ada", address="9.9.9.9")
     with use_visitor(ada):
@@ -153,7 +152,7 @@ def test_refused_requests_without_a_cookie_make_nobody_forgotten(monkeypatch: py
 
 
 def test_refused_requests_with_cookies_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quotas, "MOST_KEYS", 10)
+    monkeypatch.setattr(limits, "MOST_KEYS", 10)
     counted = made(Clock())
     ada = Visitor(id="ada", address="9.9.9.9")
     with use_visitor(ada):

@@ -9,8 +9,8 @@ import pytest
 
 from connectors.errors import NotFound, UsageError
 from connectors.ref import Ref
-from hub_ui.hosting import session_library
-from hub_ui.hosting.session_library import SessionLibraries, read_shared_lock
+from hub_ui.hosting import downloads
+from hub_ui.hosting.downloads import SessionLibraries, read_shared_lock
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
@@ -65,7 +65,7 @@ def test_the_lock_reads_back_with_a_name_for_each_file() -> None:
 
 
 def test_the_oldest_goes_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_library, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(downloads, "MOST_ENTRIES", 2)
     libraries = SessionLibraries()
     with use_visitor(Visitor(id="eve")):
         for number in (1, 2, 1, 3):

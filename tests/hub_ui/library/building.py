@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.connector import HttpDownload
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions

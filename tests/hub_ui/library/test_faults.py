@@ -14,7 +14,7 @@ import pytest
 
 from connectors import errors
 from connectors.connector import pin
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.ref import HubName, Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library

@@ -5,7 +5,7 @@ import pytest
 from connectors.claims.license import civitai_claims
 from connectors.record import Claim
 from connectors.ref import Ref
-from hub_ui.library.license_summary import QUESTIONS, LicenseSummary, summarize_licenses
+from hub_ui.library.collections import QUESTIONS, LicenseSummary, summarize_licenses
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.errors import Gated, HubDown, HubUiError, NotFound, RegionBlocked
 from connectors.ref import Ref
-from hub_ui.library.mirrors import best_home, explain
+from hub_ui.library.sync import best_home, explain
 from tests.hub_ui.stand_ins import lora, version
 
 REF = Ref.parse("civitai:1001@2001")

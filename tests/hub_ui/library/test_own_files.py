@@ -6,8 +6,8 @@ import pytest
 
 from connectors.errors import NotFound
 from connectors.ref import Ref, local_ref
+from hub_ui.library.identify import KEPT_SECONDS, OwnFiles
 from hub_ui.library.library import Library
-from hub_ui.library.own_files import KEPT_SECONDS, OwnFiles
 from hub_ui.library.sync import foreign
 from tests.hub_ui.library.building import entry, sha256, weights
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from connectors.ref import Ref
-from hub_ui.library.pairs import pair_up, with_halves
+from hub_ui.library.collections import pair_up, with_halves
 from tests.hub_ui.library.building import entry
 
 HIGH, LOW = Ref.parse("civitai:1@10#100"), Ref.parse("civitai:1@10#101")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.demo.hubs.content import generate_safetensors
+from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.queue import Queue
 from tests.faults import Fault

@@ -78,13 +78,15 @@ def test_a_damaged_file_is_put_aside_and_an_empty_one_takes_its_place(path: Path
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
-    QueueStore(path).close()
+    store = QueueStore(path)
+    store.rows()
+    store.close()
     connection = sqlite3.connect(path)
     with connection:
         connection.execute("INSERT INTO migrations VALUES ('_m999_future', '2030-01-01')")
     connection.close()
     with pytest.raises(HubUiError, match="written by a newer hub-ui"):
-        QueueStore(path)
+        QueueStore(path).rows()
     assert list(path.parent.glob("*damaged*")) == []
 
 

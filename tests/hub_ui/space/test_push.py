@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import HfApi
 
 from connectors.errors import HubDown
-from hub_ui.space.push import SpaceSettings, find_space, open_api, push_space
+from hub_ui.space.files import SpaceSettings, find_space, open_api, push_space
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connectors.errors import HubUiError
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images

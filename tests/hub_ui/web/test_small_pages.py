@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from connectors.errors import HubDown
-from connectors.guard import Breaker
+from connectors.guard import CircuitBreaker
 from hub_ui.services import Services
 from hub_ui.web.glossary.glossary import TERMS
 from hub_ui.web.layout.pages import STATIC
@@ -57,7 +57,7 @@ def test_the_address_that_a_page_had_leads_to_its_own_and_what_was_looked_for_go
 
 
 @pytest.fixture
-def breaker(built: Services) -> Breaker:
+def breaker(built: Services) -> CircuitBreaker:
     """CivitAI's, after as many failures as it takes."""
     breaker = built.lookup.guards["civitai"].breaker
     while breaker.state == "closed":
@@ -69,7 +69,7 @@ def breaker(built: Services) -> Breaker:
 
 @pytest.mark.parametrize("name", ["settings", "?view=library"])
 def test_every_page_says_which_hub_does_not_answer_and_when_it_is_asked_again(
-    client: TestClient, breaker: Breaker, name: str
+    client: TestClient, breaker: CircuitBreaker, name: str
 ) -> None:
     page = read(client.get(f"/{name}").text)
     assert page.select("#hubs .problem")[0].text == "CivitAI: no answer"
@@ -77,7 +77,7 @@ def test_every_page_says_which_hub_does_not_answer_and_when_it_is_asked_again(
     assert re.search(r"no answer, asked again in \d+ s", page.select("#hubs-list .down")[0].text)
 
 
-def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient, breaker: Breaker) -> None:
+def test_a_hub_is_asked_again_at_once_and_the_page_comes_back(client: TestClient, breaker: CircuitBreaker) -> None:
     answer = client.post("/hubs/again", data={"hub": "civitai", "back": "q=ink&open=civitai:1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?q=ink&open=civitai%3A1")
     assert breaker.state == "half-open"

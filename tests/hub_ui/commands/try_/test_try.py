@@ -296,7 +296,7 @@ def test_nothing_is_spent_on_replicate_without_a_persons_word(
 @pytest.fixture(autouse=True)
 def _memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A computer with 64 GB."""
-    monkeypatch.setattr("hub_ui.commands.try_.total_memory", lambda: 64 * GIBIBYTE)
+    monkeypatch.setattr("hub_ui.commands.try_plan.total_memory", lambda: 64 * GIBIBYTE)
 
 
 def plan(capsys: pytest.CaptureFixture[str], *words: str) -> Any:

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.demo.build.tensor_tables import fold_tensors, table_text, tensors_of
-from hub_ui.demo.hubs.content import expand_tensors, generate_safetensors
-from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors, generate_safetensors
 
 TABLES = sorted((SAMPLES / "tensors").glob("*.json"))
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.demo.hubs.answers import json_answer, page_of, parse_range
-from hub_ui.demo.hubs.delivery import attachment, inline
+from hub_ui.demo.hubs.answers import attachment, inline, json_answer, page_of, parse_range
 
 
 @pytest.mark.parametrize(

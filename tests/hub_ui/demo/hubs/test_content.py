@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from hub_ui.demo.hubs.content import (
+from hub_ui.demo.hubs.folder import (
     Content,
     InMemory,
     Joined,

@@ -13,8 +13,8 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.delivery import Delivery, draw_picture, picture_routes
+from hub_ui.demo.hubs.answers import Delivery, draw_picture, picture_routes
+from hub_ui.demo.hubs.folder import InMemory
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from hub_ui.demo.hubs.content import InMemory
+from hub_ui.demo.hubs.folder import InMemory
 from hub_ui.demo.hubs.huggingface import tree_entries
 from hub_ui.demo.hubs.huggingface_store import Commit, RepoFile
 from tests.faulty_hubs import HubEndpoints

@@ -13,10 +13,9 @@ import pytest
 import requests
 from PIL import Image
 
-from connectors.replicate.trainings import TRAINER_VERSION
+from connectors.replicate.runs import TRAINER_VERSION
 from hub_ui.demo.hubs.folder import Json
-from hub_ui.demo.hubs.replicate_runs import Runs, bars
-from hub_ui.demo.hubs.replicate_store import TRAINER
+from hub_ui.demo.hubs.replicate_store import TRAINER, Runs, bars
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 RECORDED: Json = {"id": "old", "status": "processing", "created_at": "2024-01-01T00:00:00Z"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.replicate.trainings import TRAINER, TRAINER_VERSION
+from connectors.replicate.runs import TRAINER, TRAINER_VERSION
 from hub_ui.demo.hubs import replicate_store
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_store import (

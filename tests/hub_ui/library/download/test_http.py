@@ -13,7 +13,7 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.http import ranges
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile

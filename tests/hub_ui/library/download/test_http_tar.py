@@ -10,7 +10,7 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.errors import NotWeights
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.weights.tar import only_safetensors
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.progress import Meter, Progress

@@ -15,7 +15,7 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from connectors import errors
 from connectors.connector import HubDownload
-from connectors.http.retry import RetryPolicy
+from connectors.http.adapter import RetryPolicy
 from connectors.ref import Ref
 from hub_ui.library.disk import hash_of
 from hub_ui.library.download.huggingface import fetch

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import HubDown
-from connectors.http.retry import Attempts, RetryPolicy
+from connectors.http.adapter import Attempts, RetryPolicy
 
 DOWN = HubDown("The connection broke off in the middle.")
 

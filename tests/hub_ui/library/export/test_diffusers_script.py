@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.ref import Ref
-from hub_ui.library.export.diffusers_script import Base, snippet
+from hub_ui.library.export import Base, snippet
 from hub_ui.library.lockfile import Entry
 from tests.hub_ui.library.building import entry
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from connectors.errors import BadAnswer, HubUiError, NotFound
-from connectors.http.destinations import Destinations
+from connectors.http.adapter import Destinations
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
-from hub_ui.library.export.sidecars import (
+from hub_ui.library.export import (
     Exporter,
     Sidecar,
     Subject,

@@ -17,7 +17,7 @@ from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.catalog.search import BaseCount, Facets
-from hub_ui.hosting.quotas import LimitReached
+from hub_ui.hosting.limits import LimitReached
 from hub_ui.library import lockfile
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services

@@ -10,7 +10,6 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
 from connectors.ref import Ref, local_ref
-from hub_ui.library import checks as library_checks
 from hub_ui.library import sync
 from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
 from hub_ui.library.library import Library
@@ -160,7 +159,7 @@ def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Servi
 
 def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     checks, check_one, go_on = build_checks(built), sync.check, threading.Event()
-    monkeypatch.setattr(library_checks, "check", lambda *given: go_on.wait(30) and check_one(*given))
+    monkeypatch.setattr(sync, "check", lambda *given: go_on.wait(30) and check_one(*given))
     checks.start("verify")
     with pytest.raises(UsageError, match="already running"):
         checks.start("updates")
@@ -176,8 +175,8 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
         checks.stop()
         return check_one(library, entry)
 
-    monkeypatch.setattr(library_checks, "_WORKERS", 1)
-    monkeypatch.setattr(library_checks, "check", check_last)
+    monkeypatch.setattr(sync, "_WORKERS", 1)
+    monkeypatch.setattr(sync, "check", check_last)
     checks.start("verify")
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
     assert list(checks.results.checked) == [INK]

@@ -101,7 +101,7 @@ def test_what_names_no_file_of_a_hub_is_refused_in_a_sentence(page: Page, ref: s
 def test_the_bytes_of_an_hour_end_with_a_sentence(page: Page) -> None:
     visit = page.visit()
     with use_visitor(page.services.visitors.get(visit.cookies[COOKIE])):
-        page.services.visitor_downloads.quotas.spend("bytes", 2_000_000)  # type: ignore[union-attr]
+        page.services.lookup.quotas.spend("bytes", 2_000_000)
     answer = page.file(visit, OPEN)
     assert (answer.status_code, "2.0 MB downloaded an hour a person. This one in" in answer.text) == (429, True)
 
@@ -129,7 +129,7 @@ def test_a_person_asks_the_hubs_so_often_and_then_meets_a_sentence(page: Page) -
 
 
 def test_who_drops_the_cookie_has_what_is_left_at_the_address(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page.services.lookup._quotas, "_limits", replace(LIMITS, people_per_address=1))
+    monkeypatch.setattr(page.services.lookup.quotas, "_limits", replace(LIMITS, people_per_address=1))
     said = [asked(page, {"x-forwarded-for": f"1.1.1.{number}, 8.8.8.8"}) for number in range(4)]
     assert "3 searches a minute for all people at one network address. The next one in " in said[3]
     assert "searches a minute" not in asked(page, {"x-forwarded-for": "9.9.9.9"})

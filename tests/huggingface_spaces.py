@@ -1,4 +1,9 @@
-"""Spaces of the local Hugging Face Hub: what makes them, pushes to them, and sets how they run. None of them runs."""
+"""Spaces of the local Hugging Face Hub: what makes them, pushes to them, and sets how they run. None of them runs.
+
+`running_hubs(data, huggingface=HubWithSpaces)`.
+"""
+
+from __future__ import annotations
 
 import base64
 import json
@@ -12,22 +17,24 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import bearer, json_answer, json_body
-from hub_ui.demo.hubs.content import InMemory
-from hub_ui.demo.hubs.folder import Json
+from hub_ui.demo.hubs.folder import Content, InMemory, Json
 from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, not_found, refusal
 from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, hub_tags, read_card, stable_hex
 
 # What the Hub puts into a new repo, beside a card.
 _ATTRIBUTES = b"*.bin filter=lfs diff=lfs merge=lfs -text\n*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
-_UPLOAD_SECONDS = 3600
 Settings = defaultdict[str, dict[str, Json]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpaceEndpoints:
-    """The Spaces are those of `hub`. `variables` and `secrets` are by Space; secrets can be set, and never read."""
+class HubWithSpaces(HuggingFaceHub):
+    """`spaces` are what people have pushed, `uploads` their large files by SHA-256.
 
-    hub: HuggingFaceHub
+    `variables` and `secrets` are by Space; secrets can be set, and never read.
+    """
+
+    spaces: dict[str, Repo] = field(default_factory=dict)
+    uploads: dict[str, Content] = field(default_factory=dict)
     variables: Settings = field(default_factory=lambda: defaultdict(dict))
     secrets: Settings = field(default_factory=lambda: defaultdict(dict))
 
@@ -36,6 +43,7 @@ class SpaceEndpoints:
         return [
             Route("/api/repos/create", self.create, methods=["POST"]),
             Route("/api/validate-yaml", self.validate_card, methods=["POST"]),
+            Route("/uploads/{oid}", self.receive, methods=["PUT"]),
             self._on_space(space + "/preupload/main", preupload, "POST"),
             self._on_space(space + "/commit/main", self.commit, "POST"),
             self._on_space("/spaces/{owner}/{name}.git/info/lfs/objects/batch", self.batch, "POST"),
@@ -44,14 +52,31 @@ class SpaceEndpoints:
             self._on_space(space + "/runtime", lambda space, _: runtime(space), "GET"),
             self._on_space(space + "/hardware", self.request_hardware, "POST"),
             self._on_space(space + "/settings", self.change_settings, "PUT"),
+            *self.repo_routes(space, "/spaces/{owner}/{name}"),
+            *super().routes(),
         ]
+
+    def find(self, request: Request) -> Repo | None:
+        if request.url.path.startswith(("/api/spaces/", "/spaces/")):
+            return self.spaces.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        return super().find(request)
+
+    def may_see(self, request: Request, repo: Repo) -> bool:
+        return super().may_see(request, repo) or (bearer(request) is not None and repo.author == ACCOUNT)
+
+    async def receive(self, request: Request) -> Response:
+        oid = request.path_params["oid"]
+        if request.query_params.get("Signature") != self._signature(oid):
+            return Response("SignatureDoesNotMatch", 403)
+        content = self.uploads[oid] = InMemory(data=await request.body())
+        return Response(headers={"ETag": f'"{content.sha256[:32]}"'})
 
     def _on_space(self, path: str, handle: Callable[[Repo, Json], Json], *methods: str) -> Route:
         """A route to a Space of the account, which answers what `handle` makes of the body."""
 
         async def endpoint(request: Request) -> Response:
-            self.hub.check_token(request)
-            space = self.hub.spaces.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+            self.check_token(request)
+            space = self.find(request)
             if space is None or not bearer(request):
                 raise not_found(request)
             try:
@@ -66,8 +91,8 @@ class SpaceEndpoints:
         name = self._own_name(request, body)
         if body.get("type") != "space":
             raise refusal(400, "These local hubs make Spaces only")
-        url = f"{self.hub.origin}/spaces/{name}"
-        if name in self.hub.spaces:
+        url = f"{self.origin}/spaces/{name}"
+        if name in self.spaces:
             return json_answer({"error": "You already created this space repo", "url": url}, 409)
         card = f"---\ntitle: {body.get('name')}\nsdk: {body.get('sdk')}\n---\n"
         info = {
@@ -89,7 +114,7 @@ class SpaceEndpoints:
         return json_answer({"errors": [], "warnings": []})
 
     def _own_name(self, request: Request, body: Json) -> str:
-        self.hub.check_token(request)
+        self.check_token(request)
         if not bearer(request):
             raise refusal(401, "Invalid username or password.")
         if (body.get("organization") or ACCOUNT) != ACCOUNT:
@@ -111,7 +136,7 @@ class SpaceEndpoints:
             else:
                 files[value["path"]] = text_file(value["path"], base64.b64decode(value["content"]))
         sha = self._add_commit(space, title, files)
-        url = f"{self.hub.origin}/spaces/{space.id}/commit/{sha}"
+        url = f"{self.origin}/spaces/{space.id}/commit/{sha}"
         return {"success": True, "commitOid": sha, "commitUrl": url, "hookOutput": ""}
 
     def _add_commit(self, space: Repo, title: str, files: Mapping[str, RepoFile]) -> str:
@@ -130,21 +155,26 @@ class SpaceEndpoints:
         return sha
 
     def _change(self, space: Repo, **info: object) -> None:
-        self.hub.spaces[space.id] = replace(space, info={**space.info, **info})
+        self.spaces[space.id] = replace(space, info={**space.info, **info})
 
     def batch(self, _space: Repo, body: Json) -> Json:
         """Where to upload large files to. An object without actions is there already."""
         answers: list[Json] = []
+        # Another host than the hub's, as its storage is.
+        storage = self.origin.replace("127.0.0.1", "localhost")
         for each in body["objects"]:
             answer: Json = {"oid": each["oid"], "size": each["size"]}
-            if _place(each["oid"]) not in self.hub.delivery.uploads:
-                href = self.hub.delivery.sign(_place(each["oid"]), None, "attachment", lifetime=_UPLOAD_SECONDS)
+            if each["oid"] not in self.uploads:
+                href = f"{storage}/uploads/{each['oid']}?Signature={self._signature(each['oid'])}"
                 answer |= {"authenticated": True, "actions": {"upload": {"href": href, "header": {}}}}
             answers.append(answer)
         return {"transfer": "basic", "objects": answers}
 
+    def _signature(self, oid: str) -> str:
+        return stable_hex(self.delivery.secret, oid.encode())
+
     def _lfs_file(self, value: Json) -> RepoFile:
-        content = self.hub.delivery.uploads.get(_place(value["oid"]))
+        content = self.uploads.get(value["oid"])
         if content is None or content.sha256 != value["oid"]:
             raise refusal(400, f"LFS pointer pointed to a file that does not exist. Paths: {value['path']}")
         return RepoFile(path=value["path"], content=content, recorded={"lfs": {"sha256": content.sha256}})
@@ -211,7 +241,3 @@ async def _body(request: Request) -> Json:
         return {}
     body: Json = await json_body(request, dict, json_answer({"error": "Invalid JSON"}, 400))
     return body
-
-
-def _place(oid: str) -> str:
-    return f"/uploads/{oid}"

@@ -1,4 +1,4 @@
-"""hub-ui try --again: reads the request stored in an image by hub-ui, A1111 or similar programs."""
+"""What hub-ui try is about to do: the request stored in an image (--again), and how a base runs in memory (--plan)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,31 @@ from connectors.weights import inspect
 from hub_ui.commands.options import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.precision import Quality, precise_label
 from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.blocks import parse_block_weights
+from hub_ui.generate.memory import available_memory, choose_device, total_memory
+from hub_ui.generate.memory_plan import (
+    CARDS,
+    GIBIBYTE,
+    LEVEL_NAMES,
+    LEVELS,
+    MemoryPlan,
+    plan_memory,
+    usable_memory,
+    usable_ram,
+)
+from hub_ui.generate.quality import plan_on_card
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import ControlProvenance, Provenance, StartProvenance, sha256_of
 from hub_ui.services import Services
+from hub_ui.terminal import Terminal, attributes
 from hub_ui.used_loras import find_used_lora
 
 
@@ -188,3 +205,88 @@ def _with_block_weights(
         for place in places:
             adapters[place] = replace(adapters[place], block_weights=weights)
     return replace(request, adapters=tuple(adapters)), notes
+
+
+# Cards in GB, with the base in the precision that it gets there and its plan.
+Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
+
+
+def print_plan(
+    spec: PipelineSpec,
+    settings: ResolvedRequest,
+    quality: Quality,
+    memory: int | None,
+    remarks: tuple[str, ...],
+    terminal: Terminal,
+) -> None:
+    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
+    `spec` is in the precision for that one. `remarks` are those on the base, and come before the notes on memory.
+    """
+    if memory is None:
+        device = choose_device(spec)
+        where, dtype, kind = f"this {device.label}", device.dtype, device.kind
+        room = available_memory() if kind == "cpu" else device.free_bytes or 0
+        planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
+    else:
+        where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
+        spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+    planned = replace(planned, notes=(*remarks, *planned.notes))
+    larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
+    head = (
+        f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "
+        f"{LEVEL_NAMES[planned.level] if planned.fits else 'does not fit'}."
+    )
+    own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
+    taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
+    document = plan_json(spec, where, dtype, room, planned, larger)
+    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, terminal))
+
+
+def _print_memory(head: str, taken: str, planned: MemoryPlan, larger: Larger, terminal: Terminal) -> None:
+    terminal.line(head)
+    terminal.line(taken)
+    for part, needed in planned.parts.items():
+        terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
+    for note in planned.notes:
+        terminal.note(note)
+    for card, other, one in larger:
+        terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
+
+
+def plan_json(
+    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: Larger
+) -> dict[str, Any]:
+    """Sizes are in bytes, but for the cards' in GB as they are sold."""
+    return {
+        "base": spec.label,
+        "device": where,
+        "memory": memory,
+        "precision": spec.precision,
+        "dtype": dtype,
+        "tiled": planned.is_tiled,
+        **attributes(planned, "level", "fits", "peak", "ram", "parts", "notes"),
+        "larger": [
+            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
+            for card, other, one in larger
+        ],
+    }
+
+
+def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:
+    """The smallest cards that run it in another precision, or faster."""
+    found: Larger = []
+    last = spec.precision, LEVELS.index(planned.level) if planned.fits else len(LEVELS)
+    for card in CARDS:
+        if usable_memory(card * GIBIBYTE) <= room:
+            continue
+        memory = card * GIBIBYTE
+        other, one = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+        level = LEVELS.index(one.level)
+        if one.fits and (other.precision != last[0] or level < last[1]):
+            found.append((card, other, one))
+            last = other.precision, level
+    return found
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
