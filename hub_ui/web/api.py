@@ -224,9 +224,8 @@ class Endpoints:
         Returns:
             {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere.
         """
-        query = documents.query_of(
-            text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
-        )
+        filters = {"hub": several(hubs), "base": several(bases), "kind": several(kinds), "sort": [sort], "nsfw": [nsfw]}
+        query = documents.query_of(text, filters, limit=limit)
         return without_paths(documents.search(self.services, query, text, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
 
 from connectors.errors import BadRef, UsageError
-from connectors.query import Query
+from connectors.query import FIELDS, Query
 from connectors.query_language import format, parse, parts, quote, value_text
 from connectors.ref import LOCAL, Ref
 from hub_ui.generate.base_models.precision import Quality
@@ -198,9 +198,16 @@ PAGE_SIZE = 30
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200
 LONGEST_NAME = 200
-# The parameters of an address that are a filter of their own, and that filter. The words are "q", and every other
-# filter is one "filter" in the query language.
-PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
+# The filters that have a parameter of their own in addresses. The words are "q", and every other filter is one "filter"
+# in the query language.
+PARAMETERS = {field.key: field for field in FIELDS if field.has_parameter}
+
+
+def filter_pair(key: str, value: str, *, is_excluded: bool = False) -> tuple[str, str]:
+    """A value of a filter in an address."""
+    if key in PARAMETERS and not is_excluded:
+        return key, value
+    return "filter", f"{'-' if is_excluded else ''}{key}:{value_text(value)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,13 +280,22 @@ class View:
         )
 
     @cached_property
+    def conditions(self) -> list[tuple[str, str]]:
+        """Each filter in use as an address has it: lists with a parameter of their own, the others, single values."""
+        found = [part for part in parts(self.query) if part.key != "text"]
+        pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
+        forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
+        return sorted(pairs, key=lambda pair: forms[pair[0]])
+
+    @property
     def filters(self) -> tuple[str, ...]:
         """What has no parameter of its own, each in the query language."""
-        return tuple(
-            f"{'-' if part.is_excluded else ''}{part.key}:{value_text(part.value)}"
-            for part in parts(self.query)
-            if part.key != "text" and (part.is_excluded or part.key not in PARAMETERS)
-        )
+        return tuple(text for name, text in self.conditions if name == "filter")
+
+    @property
+    def chosen(self) -> int:
+        """How many filters there are, without the order and the level of mature images."""
+        return sum(name == "filter" or PARAMETERS[name].form == "list" for name, _value in self.conditions)
 
     @property
     def stack_texts(self) -> tuple[str, ...]:
@@ -288,14 +304,10 @@ class View:
 
     def to_address(self) -> str:
         """The shortest query string, without the question mark."""
-        q = self.query
         # Not "page", which Gradio takes for the name of one of its own pages, and fails.
         pairs: list[tuple[str, str]] = [("view", self.page)] if self.page != "browse" else []
         pairs += [("q", self.text)] if self.text else []
-        pairs += [(name, value) for name in ("hub", "base", "kind") for value in getattr(q, PARAMETERS[name])]
-        pairs += [("filter", text) for text in self.filters]
-        pairs += [("sort", q.sort)] if q.sort != "relevance" else []
-        pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
+        pairs += self.conditions
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", text) for text in self.stack_texts]
         # Elsewhere it would be in the links that people share.
@@ -341,7 +353,8 @@ class View:
 
         Raises BadQuery for what is wrong, which is left out where `is_strict` is False: it may still be typed.
         """
-        chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
+        names = (*(field.attribute for field in PARAMETERS.values()), "limit")
+        chosen = {name: getattr(self.query, name) for name in names}
         return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:

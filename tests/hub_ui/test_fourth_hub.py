@@ -111,7 +111,7 @@ def test_the_command_line_searches_it(server: serving.Hub, capsys: pytest.Captur
 
 def test_without_its_row_it_is_no_hub() -> None:
     with pytest.raises(BadQuery, match="is no hub"):
-        Query.of(hubs=("examplehub",))
+        Query(hubs=("examplehub",))
 
 
 def test_the_help_of_a_search_names_every_hub(capsys: pytest.CaptureFixture[str]) -> None:

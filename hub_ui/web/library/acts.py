@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from connectors.errors import UsageError
-from connectors.query_fields import BY_KEY
+from connectors.query import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.i18n import _

@@ -211,10 +211,10 @@ def groups(asked: LibraryQuery, found: Found) -> list[Group]:
     )
     all_groups = (
         Group(facet="marks", name=_("Show"), choices=counts.choices(asked.marks, found.marks, marks)),
-        Group(facet="bases", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
-        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, found.facets.kinds, kinds)),
-        Group(facet="tags", name=_("Your tags"), choices=tuple(tags)),
-        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, found.facets.hubs, hubs)),
+        Group(facet="base", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
+        Group(facet="kind", name=_("Kind"), choices=counts.choices(query.kinds, found.facets.of("kind"), kinds)),
+        Group(facet="tag", name=_("Your tags"), choices=tuple(tags)),
+        Group(facet="hub", name=_("Hub"), choices=counts.choices(query.hubs, found.facets.of("hubs"), hubs)),
     )
     return [
         replace(group, choices=tuple(c for c in group.choices if not c.is_empty or c.value == "is:favorite"))
