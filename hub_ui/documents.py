@@ -14,7 +14,7 @@ from connectors.claims.license import LICENSE_NAMES, Use
 from connectors.claims.resolve import record_of, record_with_header, with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.federation import SearchResults
-from connectors.query import Query
+from connectors.query import BY_KEY, Query
 from connectors.query_language import parse, quote
 from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
 from connectors.ref import Ref
@@ -33,8 +33,10 @@ _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 def query_of(text: str, filters: Mapping[str, Sequence[str]], *, limit: int) -> Query:
     """What a text and filters by their keys ask for together; single values are those of `filters`. Raises BadQuery."""
-    beside = " ".join(f"{key}:{quote(value)}" for key, values in filters.items() for value in values)
-    return parse(beside, parse(text, Query(limit=max(1, min(limit, MOST_RESULTS)))))
+    given = [(BY_KEY[key], f"{key}:{quote(value)}") for key, values in filters.items() for value in values]
+    lists = " ".join(each for field, each in given if field.form == "list")
+    others = " ".join(each for field, each in given if field.form != "list")
+    return parse(others, parse(text, parse(lists, Query(limit=max(1, min(limit, MOST_RESULTS))))))
 
 
 @dataclass(frozen=True, kw_only=True)

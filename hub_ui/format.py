@@ -1,13 +1,26 @@
 """Numbers, sizes, times and hub text as people read them, in the terminal and on the page."""
 
+import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from connectors.claims.resolve import best
+from connectors.query import BY_KEY
+from connectors.query_fields import Field
+from connectors.query_language import Part
 from connectors.record import Record
 from connectors.registry import HUBS, origin_label
 from hub_ui.i18n import N_, N_plural, _, language, ngettext
 
+UNITS: Mapping[str, tuple[str, str]] = {
+    "year": N_plural("{n} year", "{n} years"),
+    "day": N_plural("{n} day", "{n} days"),
+    "hour": N_plural("{n} hour", "{n} hours"),
+    "second": N_plural("{n} second", "{n} seconds"),
+}
+_TIME = re.compile(rf"([\d,]+) ({'|'.join(UNITS)})s?")
 # Categories that move the cursor, reorder or hide text: control, format (bidi overrides, zero width), surrogate,
 # private use, line and paragraph separators.
 _UNSAFE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -147,3 +160,21 @@ def join(*parts: str) -> str:
 def sentences(*parts: str) -> str:
     """Those that are not empty, as one text."""
     return language().space.join(part for part in parts if part)
+
+
+def part_label(part: Part) -> str:
+    """What a query's condition is called in the reader's language: `connectors` calls it by an English label."""
+    if part.key not in BY_KEY:
+        return _("not {label}").format(label=part.label.removeprefix("not ")) if part.is_excluded else part.label
+    label = field_label(BY_KEY[part.key], BY_KEY[part.key].read(part.value))
+    return _("not {label}").format(label=label) if part.is_excluded else label
+
+
+def field_label(field: Field, value: Any) -> str:
+    label = field.label(value, _)
+    return _TIME.sub(_time, label) if field.form == "range" else label
+
+
+def _time(found: re.Match[str]) -> str:
+    number = int(found[1].replace(",", ""))
+    return ngettext(*UNITS[found[2]], number).format(n=language().number(number))

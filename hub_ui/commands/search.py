@@ -43,8 +43,9 @@ class SearchCommand(JsonOption):
     @property
     def query(self) -> Query:
         """What the text and the options ask for together; of single values, the option's. Raises BadQuery."""
-        given = {field.key: getattr(self, field.key) or () for field in FIELDS}
-        return documents.query_of(self.text, given, limit=self.limit)
+        given = {field.key: getattr(self, field.key) for field in FIELDS}
+        several = {key: [value] if isinstance(value, str) else value for key, value in given.items() if value}
+        return documents.query_of(self.text, several, limit=self.limit)
 
     def run(self, terminal: Terminal) -> int:
         query = self.query
@@ -66,9 +67,10 @@ class SearchCommand(JsonOption):
 
 
 def _filter_option(field: Field) -> tuple[str, Any, Any]:
-    example = field.example.partition(",")[0].strip('"')
-    help = f"{field.meaning} Such as {example}.".replace("`", "")
-    return field.key, Annotated[list[str] | None, option(field.key.upper(), help, panel="Filters")], None
+    values = ", ".join([field.example] if field.is_open or field.usual else field.choices())
+    help = f"{field.meaning} {'Such as' if field.is_open or field.usual else 'One of'} {values}.".replace("`", "")
+    kind = list[str] | None if field.form == "list" else str | None
+    return field.key, Annotated[kind, option(field.key.upper(), help, panel="Filters")], None
 
 
 Search = make_dataclass("Search", map(_filter_option, FIELDS), bases=(SearchCommand,), frozen=True, kw_only=True)

@@ -21,7 +21,6 @@ from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import Counts, Facets
 from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
-from hub_ui.part_labels import part_label
 
 # A library is its owner's: all of it is searched, whatever its level.
 _ALL = Query(nsfw="explicit")
@@ -146,7 +145,7 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
 
 def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
     found = [
-        Chip(label=part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
+        Chip(label=format.part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
         for part in query_language.parts(asked.query)
         if (part.key, part.value) != ("nsfw", _ALL.nsfw)
     ]

@@ -32,7 +32,6 @@ LAYERS = {
     "hub_ui.settings.keys": 2,
     "hub_ui.settings": 3,
     "hub_ui.format": 1,
-    "hub_ui.part_labels": 1,
     "hub_ui.terminal": 2,
     "hub_ui.catalog": 3,
     "hub_ui.library.index": 5,

@@ -14,7 +14,6 @@ from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.i18n import N_, N_plural, _, ngettext
-from hub_ui.part_labels import field_label, part_label
 from hub_ui.web.view import filter_pair
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
@@ -176,7 +175,7 @@ def group_of(field: Field, facet: Facet, query: Query, facets: Facets | None) ->
 def label_of(field: Field, facet: Facet, value: str) -> str:
     if value in facet.labels:
         return _(facet.labels[value])
-    label = field_label(field, field.read(value))
+    label = format.field_label(field, field.read(value))
     return label[:1].upper() + label[1:]
 
 
@@ -190,7 +189,7 @@ def bars(field: Field, facet: Facet, chosen: Range | None, counted: Mapping[int,
     return tuple(
         Bar(
             label="+" if step.most is None else str(step.most // facet.unit),
-            title=f"{field_label(field, step)}: {count_text(count)}",
+            title=f"{format.field_label(field, step)}: {count_text(count)}",
             height=round(100 * count / max(1, *counts)),
             on=chosen is not None and overlap(chosen, step),
             value=field.write(range_after_click(chosen, step)),
@@ -254,7 +253,7 @@ def words(query: Query, *, one: bool = False) -> list[Word]:
     parts.sort(key=lambda part: ORDER.index(part.key) if part.key in ORDER and not part.is_excluded else len(ORDER))
     found: list[Word] = []
     for part in parts:
-        before, label, lead = found[-1].part if found else None, part_label(part), ""
+        before, label, lead = found[-1].part if found else None, format.part_label(part), ""
         if part.key in LEADS and not part.is_excluded:
             lead = ngettext(*LEADS[part.key], 1 if one else 2)
             if before is not None and before.key == part.key and not before.is_excluded:

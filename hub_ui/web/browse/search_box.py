@@ -11,7 +11,6 @@ from connectors.query_fields import Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
 from hub_ui.i18n import _
-from hub_ui.part_labels import field_label
 from hub_ui.web.browse.facets import count_text
 from hub_ui.web.browse.facets import words as query_words
 
@@ -83,7 +82,7 @@ def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion
 
 def _suggestion(at: Completion, text: str, field: Field, value: str, count: str) -> Suggestion:
     try:
-        label = format.visible(field_label(field, field.read(value)))
+        label = format.visible(format.field_label(field, field.read(value)))
     except BadQuery:
         label = ""
     written = text.strip()

@@ -8,6 +8,7 @@ from connectors.errors import UsageError
 from connectors.query import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.generate.try_fields import MOST_LORAS
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import VALUES, Annotation
@@ -21,7 +22,7 @@ from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.library.pairs import with_halves
 from hub_ui.services import Services
 from hub_ui.web.library import rows
-from hub_ui.web.view import MOST_LORAS, View
+from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True)
