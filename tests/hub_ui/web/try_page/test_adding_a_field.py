@@ -36,6 +36,7 @@ import json, sys
 from dataclasses import replace
 from pathlib import Path
 from hub_ui import services
+from hub_ui.cli import load_command
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.images import example_settings, infotext, png_metadata
 from hub_ui.settings import from_environment
@@ -56,6 +57,7 @@ print(json.dumps({
     "address": read_address("frames=9").to_address(),
     "request": TrySettings(frames=9).arguments()["frames"],
     "infotext": ["Frames: 9" in text, example_settings.of_text(infotext.read(text)).try_settings().frames],
+    "option": next(param.help for param in load_command("try").params if param.name == "frames"),
     "endpoint": [words(argument.hint), argument.about, argument.default],
 }))
 """
@@ -92,5 +94,6 @@ def test_images_are_made_with_it_and_say_so(answers: Any) -> None:
     assert answers["infotext"] == [True, 9]
 
 
-def test_it_is_an_argument_of_the_endpoint(answers: Any) -> None:
+def test_it_is_an_argument_of_the_endpoint_and_an_option_of_the_command_line(answers: Any) -> None:
     assert answers["endpoint"] == ["a whole number or null", "How many images a clip has.", None]
+    assert answers["option"] == "How many images a clip has."
