@@ -140,19 +140,17 @@ def groups(
     and what is chosen in the others, which come with the first answer: nothing is pushed away then. `loaded` is the
     base that images are made with just now.
     """
-    shown = [(facet, group_of(field, facet, query, facets)) for field in FIELDS if (facet := field.facet)]
-    own = [replace(each, facet=g.facet) for _facet, g in shown if g.facet in LIBRARY for each in g.choices]
+    names_last = sorted(FIELDS, key=lambda field: field.facet.most if field.facet else 0)
+    found = {field.key: group_of(field, query, facets) for field in names_last if field.facet}
+    own = [replace(each, facet=key) for key in LIBRARY for each in found.pop(key).choices]
     mine = Group(facet="mine", name=_("Mine"), choices=tuple(own) if sees_library else (), is_open=True)
-    shown = [(facet, group) for facet, group in shown if group.facet not in LIBRARY]
-    shown.sort(key=lambda pair: (not pair[0].is_open, pair[0].most))
-    opened = sum(facet.is_open for facet, _group in shown)
     quick = tuple(quick_choices(query, loaded, sees_library=sees_library)) if facets is not None else ()
-    found = [group for _facet, group in shown]
-    return [*found[:opened], mine, *found[opened:], Group(facet="quick", name=_("Quick filters"), choices=quick)]
+    folded = [*found.values(), Group(facet="quick", name=_("Quick filters"), choices=quick)]
+    return [*(each for each in folded if each.is_open), mine, *(each for each in folded if not each.is_open)]
 
 
-def group_of(field: Field, facet: Facet, query: Query, facets: Facets | None) -> Group:
-    chosen, known = getattr(query, field.attribute), facets or Facets()
+def group_of(field: Field, query: Query, facets: Facets | None) -> Group:
+    facet, chosen, known = field.facet or Facet(name=field.key), getattr(query, field.attribute), facets or Facets()
     counts, column = Counts(facets=facets), field.columns[-1].name if field.columns else field.key
     counted = known.of(column)
     group = Group(facet=field.key, name=_(facet.name), is_open=facet.is_open, term=facet.term)
