@@ -1,30 +1,79 @@
-"""Query: a search over all hubs. Page: one hub's answer to it."""
+"""Query: a search over all hubs, each filter of which is one row. Page: one hub's answer to it.
 
-from __future__ import annotations
+All that there is of a filter is made from its row (query_fields.py). `python -m connectors.query` prints the table of
+docs/query-language.md.
+"""
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Literal, get_args, get_type_hints
 
-from connectors.errors import BadQuery, suggestion
-from connectors.record import Access, Kind, Lora, Nsfw
+from connectors.claims import base_models
+from connectors.claims.license import Use
+from connectors.claims.resolve import best, shown_access
+from connectors.errors import BadQuery
+from connectors.query_fields import Column, Facet, Field, Said, choose, names, numbers, single
+from connectors.query_ranges import AGES, RANKS, SIZES, Range
+from connectors.record import NSFW_LEVELS, Access, Kind, Lora, Nsfw
 from connectors.ref import Ref
-from connectors.registry import HUBS, HubName
+from connectors.registry import HUBS, HubName, find_origin
 
+__all__ = ["BY_KEY", "FIELDS", "LONGEST_TEXT", "Page", "Query", "Range", "Sort", "base_label"]
 LONGEST_TEXT = 200
 Sort = Literal["relevance", "downloads", "likes", "newest"]
+_YES_NO = {"yes": True, "no": False}
+_USES = {
+    "sell": "may be sold",
+    "sell_images": "images may be sold",
+    "run_as_service": "paid services may run it",
+    "merge": "may be merged",
+    "no_credit": "no credit needed",
+}
+_USE_WORDS = {"images": "sell_images", "service": "run_as_service", "merges": "merge"}
+# What people ask for who mean one of three uses.
+_COMMERCIAL = ("commercial", "commercial_use", "commercially", "noncommercial", "non_commercial")
+_SORTS = {
+    "relevance": "most relevant first",
+    "downloads": "most downloaded first",
+    "likes": "most liked first",
+    "newest": "newest first",
+}
+# What Hugging Face says of files and pages by tags ("region:us" too) is nothing to choose by.
+_TECHNICAL_TAGS = frozenset(["lora", "safetensors", "diffusers", "diffusers-training", "text-to-image", "peft"])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Range:
-    """Whole numbers from `least` to `most`, both ends included; None leaves an end open."""
+def _read_hub(text: str) -> str:
+    spelled = {hub.label.casefold(): hub.name for hub in HUBS.values()}
+    name = spelled.get(text.casefold()) or find_origin(text)
+    return name if name in HUBS else choose(text, tuple(HUBS), "hub")
 
-    least: int | None = None
-    most: int | None = None
 
-    def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int):
-            return False
-        return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
+def _read_base(text: str) -> str:
+    """The id of a known base model or architecture, so that a typed filter is the same as a chosen one."""
+    if text.casefold() in base_models.ARCHITECTURES:
+        return text.casefold()
+    found = base_models.by_id(text.casefold()) or base_models.identify(text)
+    return found.id if found else text
+
+
+def base_label(base: str) -> str:
+    known = base_models.by_id(base)
+    return known.label if known else base_models.architecture_label(base)
+
+
+def _read_license(text: str) -> str:
+    """A use that a licence allows; any other text is the name of a licence."""
+    word = text.casefold().replace("-", "_").replace(" ", "_")
+    if word in _COMMERCIAL:
+        meant = ("sell_images", "run_as_service", "sell")
+        uses = ", ".join(f"license:{use} ({_USES[use]})" for use in meant)
+        raise BadQuery(f"“{text}” can mean three uses. Choose one of: {uses}; with a minus in front, what excludes it.")
+    use = _USE_WORDS.get(word, word)
+    return use if use in get_args(Use) else text
+
+
+def _read_trigger(text: str) -> str:
+    return text.casefold() if text.casefold() in ("any", "none") else text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +81,8 @@ class Query:
     """An empty `text` lists everything, an empty tuple filters nothing, and values of one filter are alternatives.
 
     `text` has plain words, `phrases` words that stand side by side: those must be found, and of the plain ones as many
-    as anything has. `excluded` has pairs of a key of the query language ("text", "tag", "creator", "hub", "base",
-    "kind", "license", "access") and a value that must not be there.
+    as anything has. `excluded` has pairs of "text" or a filter's key in the query language, and a value that must not
+    be there.
 
     `bases` are base model ids, architecture ids, or names as a hub writes them. Without `kinds`, runners, which are no
     LoRAs, are left out. `licenses` are uses that a licence must allow (claims/license.py) or names of licences.
@@ -48,22 +97,218 @@ class Query:
     text: str = ""
     phrases: tuple[str, ...] = ()
     excluded: tuple[tuple[str, str], ...] = ()
-    hubs: tuple[HubName, ...] = ()
-    bases: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = ()
-    creators: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    licenses: tuple[str, ...] = ()
-    access: tuple[Access, ...] = ()
-    triggers: tuple[str, ...] = ()
-    rank: Range | None = None
-    size: Range | None = None
-    age: Range | None = None
-    installed: bool | None = None
-    favorite: bool | None = None
-    sort: Sort = "relevance"
     limit: int = 24
-    nsfw: Nsfw = "soft"
+
+    # The filters, in the order that documentation has them in.
+    hubs: Annotated[
+        tuple[HubName, ...],
+        names(
+            "hub",
+            "The hub that lists it; `hf` is short for `huggingface`.",
+            "civitai",
+            Column(name="hubs", read=lambda said: (said.lora.hub,)),
+            name=lambda hub: HUBS[hub].label,
+            read=_read_hub,
+            choices=lambda: tuple(HUBS),
+            has_parameter=True,
+            facet=Facet(name="Hub"),
+        ),
+    ] = ()
+    bases: Annotated[
+        tuple[str, ...],
+        names(
+            "base",
+            "The base model or architecture: an id, a label, or a name as a hub writes it.",
+            "flux1",
+            Column(name="keys"),
+            name=base_label,
+            read=_read_base,
+            choices=base_models.choices,
+            is_open=True,
+            has_parameter=True,
+            also=("base_model",),
+            facet=Facet(name="Base model", is_open=True, term="base-model"),
+        ),
+    ] = ()
+    kinds: Annotated[
+        tuple[Kind, ...],
+        names(
+            "kind",
+            "What it is made for. A `runner`, a hosted model that takes LoRAs, is found by asking for it alone.",
+            "style,concept",
+            Column(name="kind", read=lambda said: said.text("kind"), merge="first"),
+            labels={kind: kind for kind in get_args(Kind)},
+            read=lambda text: choose(text, get_args(Kind), "kind"),
+            choices=lambda: get_args(Kind),
+            has_parameter=True,
+            also=("type",),
+            facet=Facet(name="Kind", left_out=lambda kind: kind == "runner", is_open=True, term="kind"),
+        ),
+    ] = ()
+    creators: Annotated[
+        tuple[str, ...],
+        names(
+            "creator",
+            "The person who published it, by the name on the hub.",
+            '"Ada L"',
+            Column(name="creators", read=lambda said: (said.lora.creator or "",)),
+            other="by {name}",
+            is_open=True,
+            also=("author",),
+            facet=Facet(name="Creator", most=8),
+        ),
+    ] = ()
+    tags: Annotated[
+        tuple[str, ...],
+        names(
+            "tag",
+            "A tag that its author gave it.",
+            "anime",
+            Column(name="tags", read=lambda said: said.lora.tags),
+            other="tag {name}",
+            is_open=True,
+            facet=Facet(name="Tag", most=8, left_out=lambda tag: ":" in tag or tag in _TECHNICAL_TAGS),
+        ),
+    ] = ()
+    licenses: Annotated[
+        tuple[str, ...],
+        names(
+            "license",
+            "A use that its licence must allow (`images` and `service` are short forms), or the licence's name.",
+            "sell",
+            Column(name="license", read=lambda said: said.text("license"), merge="lead"),
+            Column(name="permits", read=Said.uses, are_choices=True, merge="lead"),
+            labels=_USES,
+            other="licence {name}",
+            read=_read_license,
+            choices=lambda: get_args(Use),
+            is_open=True,
+            also=("licence",),
+            facet=Facet(
+                name="Licence permits",
+                labels={
+                    "sell_images": "selling images",
+                    "run_as_service": "paid services",
+                    "sell": "selling it",
+                    "merge": "merging it",
+                    "no_credit": "no credit",
+                },
+            ),
+        ),
+    ] = ()
+    access: Annotated[
+        tuple[Access, ...],
+        names(
+            "access",
+            "What it takes to download it.",
+            "open",
+            Column(name="access", read=lambda said: (shown_access(said.lora, said.version),), merge="lead"),
+            labels={each: each for each in get_args(Access)}
+            | {"login": "needs a key", "paid": "early access", "generation-only": "hub only"},
+            read=lambda text: choose(text, get_args(Access), "access"),
+            choices=lambda: get_args(Access),
+            facet=Facet(name="Access"),
+        ),
+    ] = ()
+    triggers: Annotated[
+        tuple[str, ...],
+        names(
+            "trigger",
+            "`any` or `none`, or one of its trigger words.",
+            "any",
+            Column(name="triggers", read=Said.trigger_words),
+            labels={"any": "any trigger word", "none": "no trigger word"},
+            other="trigger word {name}",
+            read=_read_trigger,
+            choices=lambda: ("any", "none"),
+            is_open=True,
+            can_exclude=False,
+        ),
+    ] = ()
+    rank: Annotated[
+        Range | None,
+        numbers(
+            "rank",
+            "The rank of its matrices.",
+            ">=16",
+            Column(name="rank", read=lambda said: best(said.likely, "rank")),
+            RANKS,
+            usual=(">=8", ">=16", ">=32", ">=64", "<=8", "<=16"),
+            facet=Facet(name="Rank", steps=(4, 8, 16, 32, 64, 128), is_open=True, term="rank"),
+        ),
+    ] = None
+    size: Annotated[
+        Range | None,
+        numbers(
+            "size",
+            "The size of its file in `kb`, `mb` or `gb`. A lone size is the largest.",
+            "<200mb",
+            Column(name="size", read=lambda said: said.file.size if said.file else None),
+            SIZES,
+            usual=("<20mb", "<50mb", "<100mb", "<200mb", "<500mb"),
+            facet=Facet(
+                name="File size",
+                steps=tuple(million * 10**6 for million in (10, 25, 50, 100, 200, 400)),
+                unit=10**6,
+            ),
+        ),
+    ] = None
+    age: Annotated[
+        Range | None,
+        numbers(
+            "updated",
+            "How long ago it was updated, in `h`, `d`, `w`, `m` or `y`. A lone time is the longest.",
+            "<30d",
+            Column(name="newest"),
+            AGES,
+            usual=("<7d", "<30d", "<90d", "<1y"),
+        ),
+    ] = None
+    installed: Annotated[
+        bool | None,
+        single(
+            "installed",
+            "Whether a file of it is in the library.",
+            "no",
+            _YES_NO,
+            {"yes": "installed", "no": "not installed"},
+            facet=Facet(name="Library", labels={"yes": "In the library"}),
+        ),
+    ] = None
+    favorite: Annotated[
+        bool | None,
+        single(
+            "favorite",
+            "Whether you have made it a favourite.",
+            "yes",
+            _YES_NO,
+            {"yes": "favourites", "no": "no favourite"},
+            facet=Facet(name="Favourites", labels={"yes": "Your favourites"}),
+        ),
+    ] = None
+    sort: Annotated[
+        Sort,
+        single(
+            "sort",
+            "The order of the results.",
+            "likes",
+            {sort: sort for sort in get_args(Sort)},
+            _SORTS,
+            has_parameter=True,
+        ),
+    ] = "relevance"
+    nsfw: Annotated[
+        Nsfw,
+        single(
+            "nsfw",
+            "The highest level of mature images to show. `safe` is what is rated so; `soft` also what nobody has "
+            "rated.",
+            "mature",
+            {level: level for level in NSFW_LEVELS},
+            {level: f"up to {level}" for level in NSFW_LEVELS},
+            has_parameter=True,
+        ),
+    ] = "soft"
 
     @property
     def words(self) -> str:
@@ -83,35 +328,6 @@ class Query:
     def tag(self) -> str | None:
         return self.tags[0] if len(self.tags) == 1 else None
 
-    @staticmethod
-    def of(
-        text: str = "",
-        *,
-        hubs: tuple[str, ...] = (),
-        bases: tuple[str, ...] = (),
-        kinds: tuple[str, ...] = (),
-        sort: str | None = None,
-        limit: int = 24,
-        nsfw: str | None = None,
-    ) -> Query:
-        """Checks text from a command line or an address bar. Raises BadQuery with the allowed values."""
-        return Query(
-            text=" ".join(text.split())[:LONGEST_TEXT],
-            hubs=tuple(_one_of(hub, tuple(HUBS), "hub") for hub in hubs),
-            bases=tuple(base for base in bases if base),
-            kinds=tuple(_one_of(kind, get_args(Kind), "kind") for kind in kinds),
-            sort=_one_of(sort or "relevance", get_args(Sort), "sort"),
-            limit=max(1, min(limit, 10_000)),
-            nsfw=_one_of(nsfw or "soft", get_args(Nsfw), "nsfw level"),
-        )
-
-
-def _one_of(value: str, allowed: tuple[str, ...], what: str) -> Any:
-    if value not in allowed:
-        near = suggestion(value, allowed)
-        raise BadQuery(f"“{value[:40]}” is no {what}.{near} Choose one of: {', '.join(allowed)}.")
-    return value
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
@@ -126,3 +342,30 @@ class Page:
     cursor: str | None = None
     total: int | None = None
     withheld: tuple[Ref, ...] = ()
+
+
+def _fields() -> Iterator[Field]:
+    hints = get_type_hints(Query, include_extras=True)
+    for each in fields(Query):
+        for row in getattr(hints[each.name], "__metadata__", ()):
+            yield replace(row, attribute=each.name, default=each.default)
+
+
+FIELDS: tuple[Field, ...] = tuple(_fields())
+BY_KEY = {name: field for field in FIELDS for name in (field.key, *field.also)}
+
+
+def table() -> str:
+    """That of docs/query-language.md."""
+    lines = []
+    for each in FIELDS:
+        values = ", ".join(f"`{choice}`" for choice in each.choices())
+        if each.is_open:
+            # Too many to list, or names of any kind.
+            values = f"{values}, or another" if 0 < len(each.choices()) < 10 else ""
+        lines.append(f"| `{each.key}` | {each.meaning} | {values} | `{each.key}:{each.example}` |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())

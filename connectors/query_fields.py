@@ -1,38 +1,86 @@
-"""The filters of the query language as one table: what each key's values look like, how they are read and written."""
+"""What a row of Query says of a filter, and the three forms of rows: names, numbers, and single values.
 
-from __future__ import annotations
+From it come the query language (query_language.py) with its documentation, the address, the options of `hub-ui search`,
+the columns of the catalog and its index, and what stands beside the list.
+"""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from connectors.claims import base_models
-from connectors.claims.license import Use
+from connectors.claims.license import Use, permissions_from
+from connectors.claims.resolve import best
 from connectors.errors import BadQuery, suggestion
-from connectors.query import Range, Sort
-from connectors.query_ranges import AGES, RANKS, SIZES, Units, range_label, range_text, read_range
-from connectors.record import NSFW_LEVELS, Access, Kind
-from connectors.registry import HUBS, find_origin
+from connectors.query_ranges import FORMS, Range, Units, range_form, range_text, read_range
+from connectors.record import Claim, Lora, Version, WeightFile
 
-INSTALLED = {"yes": True, "no": False}
-_USES = {
-    "sell": "may be sold",
-    "sell_images": "images may be sold",
-    "run_as_service": "paid services may run it",
-    "merge": "may be merged",
-    "no_credit": "no credit needed",
-}
-_USE_WORDS = {"images": "sell_images", "service": "run_as_service", "merges": "merge"}
-# What people ask for who mean one of three uses.
-_COMMERCIAL = ("commercial", "commercial_use", "commercially", "noncommercial", "non_commercial")
-_ACCESS = {"login": "needs a key", "paid": "early access", "generation-only": "hub only"}
-_SORTS = {
-    "relevance": "most relevant first",
-    "downloads": "most downloaded first",
-    "likes": "most liked first",
-    "newest": "newest first",
-}
-_TRIGGERS = {"any": "any trigger word", "none": "no trigger word"}
+_NO_WORDS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a LoRA says, with its default version and main file. `likely` are the claims that the file allows."""
+
+    lora: Lora
+    version: Version | None
+    file: WeightFile | None
+    claims: tuple[Claim, ...]
+    likely: tuple[Claim, ...]
+
+    def text(self, name: str) -> tuple[str, ...]:
+        """The believed value of a claim, if it is text."""
+        value = best(self.likely, name)
+        return (value,) if isinstance(value, str) else ()
+
+    def trigger_words(self) -> Iterable[str]:
+        """Of all files."""
+        sources: list[Lora | Version | WeightFile] = [self.lora, *self.lora.versions]
+        sources += [file for version in self.lora.versions for file in version.files]
+        for source in sources:
+            for claim in source.claims:
+                if claim.field == "trigger_words" and isinstance(claim.value, tuple):
+                    yield from map(str, claim.value)
+
+    def uses(self) -> Iterable[str]:
+        """What its licence allows."""
+        terms = best(self.claims, "license_terms")
+        license = "".join(self.text("license")) or None
+        allowed = permissions_from(self.lora.hub, license, terms if isinstance(terms, str) else None)
+        return (use for use in get_args(Use) if allowed and allowed.allows(use))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """What the catalog keeps to find a LoRA by: names that `read` finds, or one number. None is what it makes itself.
+
+    `are_choices`: they are choices of the filter, beside which it has names. A card of several LoRAs has `all` of their
+    names, the `first` there are, or those of the one that leads it.
+    """
+
+    name: str
+    read: Callable[[Said], Any] | None = None
+    are_choices: bool = False
+    merge: Literal["all", "first", "lead"] = "all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facet:
+    """A filter beside the list, with how many LoRAs each choice would show (of its last column).
+
+    `labels` are those of choices where they are called otherwise than in the query, `left_out` what is offered only
+    where it is chosen. Of names without end, the `most` frequent ones are offered. `steps` make a histogram: the
+    largest number of each, shown in units of `unit`. `is_open`: it is not folded. `term` is that of the glossary.
+    """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    left_out: Callable[[str], bool] = lambda value: False
+    most: int = 0
+    steps: tuple[int, ...] = ()
+    unit: int = 1
+    is_open: bool = False
+    term: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,235 +88,89 @@ class Field:
     """One filter. `attribute` is its name in Query, and `example` stands in documentation and lists of suggestions.
 
     A `list` has several values, which are alternatives; a `range` is one Range; of a `single` value the last one
-    counts. Values other than `choices` are allowed where `is_open`. `read` raises BadQuery; `write` is its
-    other direction; `label` is what a chip says.
+    counts. Values other than `choices` are allowed where `is_open`; `usual` are suggested of values without end. `read`
+    raises BadQuery; `write` is its other direction. `say` is what a chip says: one of `texts`, or "{name}" alone, and
+    what stands in it. With `has_parameter` it has one of its own in addresses.
     """
 
     key: str
-    attribute: str
     form: Literal["list", "range", "single"]
     meaning: str
     example: str
-    read: Callable[[str], Any]
-    write: Callable[[Any], str]
-    label: Callable[[Any], str]
+    say: Callable[[Any], tuple[str, Mapping[str, str]]]
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], str] = str
+    texts: tuple[str, ...] = ()
     choices: Callable[[], tuple[str, ...]] = tuple
+    usual: tuple[str, ...] = ()
     is_open: bool = False
     can_exclude: bool = False
+    has_parameter: bool = False
     also: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    facet: Facet | None = None
+    attribute: str = ""
+    default: Any = None
+
+    def label(self, value: Any, translate: Callable[[str], str] = str) -> str:
+        form, named = self.say(value)
+        return translate(form).format(**named) if named else translate(form)
 
 
-def _list(
+def names(
     key: str,
-    attribute: str,
     meaning: str,
     example: str,
-    *,
-    read: Callable[[str], str] = str,
-    label: Callable[[str], str] = str,
-    choices: Callable[[], tuple[str, ...]] = tuple,
-    is_open: bool = False,
-    can_exclude: bool = True,
-    also: tuple[str, ...] = (),
+    *columns: Column,
+    labels: Mapping[str, str] = _NO_WORDS,
+    other: str = "{name}",
+    name: Callable[[str], str] = str,
+    **rest: Any,
 ) -> Field:
+    """A filter by names. `labels` are those of its choices; `other` is that of any other name, which `name` makes."""
+
+    def say(value: str) -> tuple[str, Mapping[str, str]]:
+        return (labels[value], {}) if value in labels else (other, {"name": name(value)})
+
+    texts = (*labels.values(), *([other] if other != "{name}" else []))
     return Field(
-        key=key,
-        attribute=attribute,
-        form="list",
-        meaning=meaning,
-        example=example,
-        read=read,
-        write=str,
-        label=label,
-        choices=choices,
-        is_open=is_open,
-        can_exclude=can_exclude,
-        also=also,
-    )
+        key=key, form="list", meaning=meaning, example=example, columns=columns, say=say, texts=texts,
+        **{"can_exclude": True, **rest},
+    )  # fmt: skip
 
 
-def _range(key: str, attribute: str, units: Units, lead: str, meaning: str, example: str) -> Field:
-    def label(value: Range) -> str:
-        return f"{lead} {range_label(value, units)}"
+def numbers(key: str, meaning: str, example: str, column: Column, units: Units, **rest: Any) -> Field:
+    """A filter by a range of numbers."""
+
+    def words(form: str) -> str:
+        return f"{key} {form}{units.end}"
+
+    def say(value: Range) -> tuple[str, Mapping[str, str]]:
+        form, named = range_form(value, units)
+        return words(form), named
 
     return Field(
-        key=key,
-        attribute=attribute,
-        form="range",
-        meaning=meaning,
-        example=example,
-        read=lambda text: read_range(text, units, key),
-        write=lambda value: range_text(value, units),
-        label=label,
-    )
+        key=key, form="range", meaning=meaning, example=example, columns=(column,), say=say,
+        texts=tuple(map(words, FORMS.values())), read=lambda text: read_range(text, units, key),
+        write=lambda value: range_text(value, units), **rest,
+    )  # fmt: skip
 
 
-def _single(key: str, choices: dict[str, Any], labels: dict[str, str], meaning: str, example: str) -> Field:
+def single(
+    key: str, meaning: str, example: str, choices: Mapping[str, Any], labels: Mapping[str, str], **rest: Any
+) -> Field:
+    """A filter with one value, of a few."""
     words = {value: word for word, value in choices.items()}
     return Field(
-        key=key,
-        attribute=key,
-        form="single",
-        meaning=meaning,
-        example=example,
-        read=lambda text: choices[_choose(text, tuple(choices), key)],
-        write=lambda value: words[value],
-        label=lambda value: labels.get(words[value], words[value]),
-        choices=lambda: tuple(choices),
-    )
+        key=key, form="single", meaning=meaning, example=example, write=lambda value: words[value],
+        read=lambda text: choices[choose(text, tuple(choices), key)], choices=lambda: tuple(choices),
+        say=lambda value: (labels[words[value]], {}), texts=tuple(labels.values()), **rest,
+    )  # fmt: skip
 
 
-def _choose(text: str, choices: tuple[str, ...], key: str) -> str:
+def choose(text: str, choices: tuple[str, ...], key: str) -> str:
     word = text.casefold()
     if word not in choices:
         near = suggestion(word, choices)
         raise BadQuery(f"“{text[:40]}” is no value for {key}.{near} Choose one of: {', '.join(choices)}.")
     return word
-
-
-def _read_hub(text: str) -> str:
-    spelled = {hub.label.casefold(): hub.name for hub in HUBS.values()}
-    name = spelled.get(text.casefold()) or find_origin(text)
-    return name if name in HUBS else _choose(text, tuple(HUBS), "hub")
-
-
-def _read_base(text: str) -> str:
-    """The id of a known base model or architecture, so that a typed filter is the same as a chosen one."""
-    if text.casefold() in base_models.ARCHITECTURES:
-        return text.casefold()
-    found = base_models.by_id(text.casefold()) or base_models.identify(text)
-    return found.id if found else text
-
-
-def base_label(base: str) -> str:
-    known = base_models.by_id(base)
-    return known.label if known else base_models.architecture_label(base)
-
-
-def _read_license(text: str) -> str:
-    """A use that a licence allows; any other text is the name of a licence."""
-    word = text.casefold().replace("-", "_").replace(" ", "_")
-    if word in _COMMERCIAL:
-        meant = ("sell_images", "run_as_service", "sell")
-        uses = ", ".join(f"license:{use} ({_USES[use]})" for use in meant)
-        raise BadQuery(f"“{text}” can mean three uses. Choose one of: {uses}; with a minus in front, what excludes it.")
-    use = _USE_WORDS.get(word, word)
-    return use if use in get_args(Use) else text
-
-
-def _read_trigger(text: str) -> str:
-    return text.casefold() if text.casefold() in _TRIGGERS else text
-
-
-FIELDS: tuple[Field, ...] = (
-    _list(
-        "hub",
-        "hubs",
-        "The hub that lists it; `hf` is short for `huggingface`.",
-        "civitai",
-        read=_read_hub,
-        label=lambda hub: HUBS[hub].label,
-        choices=lambda: tuple(HUBS),
-    ),
-    _list(
-        "base",
-        "bases",
-        "The base model or architecture: an id, a label, or a name as a hub writes it.",
-        "flux1",
-        read=_read_base,
-        label=base_label,
-        choices=base_models.choices,
-        is_open=True,
-        also=("base_model",),
-    ),
-    _list(
-        "kind",
-        "kinds",
-        "What it is made for. A `runner`, a hosted model that takes LoRAs, is found by asking for it alone.",
-        "style,concept",
-        read=lambda text: _choose(text, get_args(Kind), "kind"),
-        choices=lambda: get_args(Kind),
-        also=("type",),
-    ),
-    _list(
-        "creator",
-        "creators",
-        "The person who published it, by the name on the hub.",
-        '"Ada L"',
-        label=lambda name: f"by {name}",
-        is_open=True,
-        also=("author",),
-    ),
-    _list("tag", "tags", "A tag that its author gave it.", "anime", label=lambda tag: f"tag {tag}", is_open=True),
-    _list(
-        "license",
-        "licenses",
-        "A use that its licence must allow (`images` and `service` are short forms), or the licence's name.",
-        "sell",
-        read=_read_license,
-        label=lambda value: _USES.get(value, f"licence {value}"),
-        choices=lambda: get_args(Use),
-        is_open=True,
-        also=("licence",),
-    ),
-    _list(
-        "access",
-        "access",
-        "What it takes to download it.",
-        "open",
-        read=lambda text: _choose(text, get_args(Access), "access"),
-        label=lambda value: _ACCESS.get(value, value),
-        choices=lambda: get_args(Access),
-    ),
-    _list(
-        "trigger",
-        "triggers",
-        "`any` or `none`, or one of its trigger words.",
-        "any",
-        read=_read_trigger,
-        label=lambda value: _TRIGGERS.get(value, f"trigger word {value}"),
-        choices=lambda: tuple(_TRIGGERS),
-        is_open=True,
-        can_exclude=False,
-    ),
-    _range("rank", "rank", RANKS, "rank", "The rank of its matrices.", ">=16"),
-    _range(
-        "size",
-        "size",
-        SIZES,
-        "size",
-        "The size of its file in `kb`, `mb` or `gb`. A lone size is the largest.",
-        "<200mb",
-    ),
-    _range(
-        "updated",
-        "age",
-        AGES,
-        "updated",
-        "How long ago it was updated, in `h`, `d`, `w`, `m` or `y`. A lone time is the longest.",
-        "<30d",
-    ),
-    _single(
-        "installed",
-        INSTALLED,
-        {"yes": "installed", "no": "not installed"},
-        "Whether a file of it is in the library.",
-        "no",
-    ),
-    _single(
-        "favorite",
-        INSTALLED,
-        {"yes": "favourites", "no": "no favourite"},
-        "Whether you have made it a favourite.",
-        "yes",
-    ),
-    _single("sort", {sort: sort for sort in get_args(Sort)}, _SORTS, "The order of the results.", "likes"),
-    _single(
-        "nsfw",
-        {level: level for level in NSFW_LEVELS},
-        {level: f"up to {level}" for level in NSFW_LEVELS},
-        "The highest level of mature images to show. `safe` is what is rated so; `soft` also what nobody has rated.",
-        "mature",
-    ),
-)
-BY_KEY = {name: field for field in FIELDS for name in (field.key, *field.also)}

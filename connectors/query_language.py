@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from connectors.errors import BadQuery, suggestion
-from connectors.query import LONGEST_TEXT, Query, Range
-from connectors.query_fields import BY_KEY, FIELDS, Field
+from connectors.query import BY_KEY, FIELDS, LONGEST_TEXT, Query, Range
+from connectors.query_fields import Field
 from connectors.query_ranges import both
 
 MOST_VALUES = 64
@@ -108,10 +108,9 @@ def format(query: Query) -> str:
         *map(quote, query.phrases),
         *(f"-{_excluded_text(key, value)}" for key, value in query.excluded),
     ]
-    usual = Query()
     for field in FIELDS:
         value = getattr(query, field.attribute)
-        if value != getattr(usual, field.attribute):
+        if value != field.default:
             values = value if field.form == "list" else (value,)
             pieces.append(f"{field.key}:{','.join(value_text(field.write(each)) for each in values)}")
     return _HIDDEN.sub("", " ".join(pieces))
@@ -129,12 +128,12 @@ def parts(query: Query) -> tuple[Part, ...]:
         label = BY_KEY[key].label(value) if key in BY_KEY else f"“{value}”" if " " in value else value
         rest = replace(query, excluded=_without(query.excluded, (key, value)))
         found.append(Part(key=key, value=value, label=f"not {label}", rest=rest, is_excluded=True))
-    usual = Query()
     for field in FIELDS:
-        given, unset = getattr(query, field.attribute), getattr(usual, field.attribute)
-        if given != unset:
+        given = getattr(query, field.attribute)
+        if given != field.default:
             for value in given if field.form == "list" else (given,):
-                changes: dict[str, Any] = {field.attribute: _without(given, value) if field.form == "list" else unset}
+                left = _without(given, value) if field.form == "list" else field.default
+                changes: dict[str, Any] = {field.attribute: left}
                 rest = replace(query, **changes)
                 found.append(Part(key=field.key, value=field.write(value), label=field.label(value), rest=rest))
     return tuple(found)

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connectors.errors import BadQuery
-from connectors.query import Range
 
 _NUMBER = r"(\d{1,18}(?:\.\d{1,6})?)\s?([a-z]*)"
 _COMPARISON = re.compile(rf"(>=|<=|>|<|≥|≤|=|)\s?{_NUMBER}", re.IGNORECASE | re.ASCII)
 _SPAN = re.compile(rf"(?:{_NUMBER})?\s?\.\.\s?(?:{_NUMBER})?", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Whole numbers from `least` to `most`, both ends included; None leaves an end open."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int):
+            return False
+        return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +56,12 @@ AGES = Units(
     example="<30d or >1y",
     end=" ago",
 )
+
+# What a range is called, by its sign.
+FORMS = {
+    ">=": "at least {n}", ">": "more than {n}", "<=": "at most {n}", "<": "less than {n}", "..": "{low} to {high}",
+    "=": "{n}",
+}  # fmt: skip
 
 
 def read_range(text: str, units: Units, key: str) -> Range:
@@ -95,13 +113,13 @@ def range_text(value: Range, units: Units) -> str:
     return f"{sign}{_short_text(amount, units)}"
 
 
-def range_label(value: Range, units: Units) -> str:
+def range_form(value: Range, units: Units) -> tuple[str, dict[str, str]]:
+    """One of FORMS, and what stands in it."""
     if value.least is not None and value.most is not None:
         least, most = _long_text(value.least, units), _long_text(value.most, units)
-        return f"{least if least == most else f'{least} to {most}'}{units.end}"
+        return ("{n}", {"n": least}) if least == most else ("{low} to {high}", {"low": least, "high": most})
     sign, amount = _open_end(value, units)
-    words = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
-    return f"{words[sign]} {_long_text(amount, units)}{units.end}"
+    return FORMS[sign], {"n": _long_text(amount, units)}
 
 
 def _open_end(value: Range, units: Units) -> tuple[str, int]:

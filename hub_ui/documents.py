@@ -3,7 +3,7 @@
 The names in the documents are contracts with other programs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,8 +14,8 @@ from connectors.claims.license import LICENSE_NAMES, Use
 from connectors.claims.resolve import record_of, record_with_header, with_header
 from connectors.errors import BadQuery, HubUiError, KeyRequired, suggestion
 from connectors.federation import SearchResults
-from connectors.query import Query
-from connectors.query_language import parse
+from connectors.query import BY_KEY, Query
+from connectors.query_language import parse, quote
 from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
@@ -27,24 +27,17 @@ from hub_ui.services import Services
 from hub_ui.terminal import attributes
 from hub_ui.used_loras import find_searched
 
+MOST_RESULTS = 10_000
 # Files that cannot be downloaded.
 _NO_FILE: tuple[Access, ...] = ("generation-only", "archived", "removed")
 
 
-def query_of(
-    text: str,
-    *,
-    hubs: Sequence[str] = (),
-    bases: Sequence[str] = (),
-    kinds: Sequence[str] = (),
-    sort: str | None = None,
-    nsfw: str | None = None,
-    limit: int,
-) -> Query:
-    """What a text and filters ask for together; of an order or a level, the one beside the text. Raises BadQuery."""
-    given = Query.of(hubs=tuple(hubs), bases=tuple(bases), kinds=tuple(kinds), sort=sort, limit=limit, nsfw=nsfw)
-    query = parse(text, given)
-    return replace(query, sort=given.sort if sort else query.sort, nsfw=given.nsfw if nsfw else query.nsfw)
+def query_of(text: str, filters: Mapping[str, Sequence[str]], *, limit: int) -> Query:
+    """What a text and filters by their keys ask for together; single values are those of `filters`. Raises BadQuery."""
+    given = [(BY_KEY[key], f"{key}:{quote(value)}") for key, values in filters.items() for value in values]
+    lists = " ".join(each for field, each in given if field.form == "list")
+    others = " ".join(each for field, each in given if field.form != "list")
+    return parse(others, parse(text, parse(lists, Query(limit=max(1, min(limit, MOST_RESULTS))))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +127,7 @@ def unknown_values(catalog: Catalog, query: Query) -> list[str]:
         return []
     facets = catalog.search(Query(limit=1, nsfw="explicit")).facets
     names = [name for top in facets.bases for base in (top, *top.children) for name in (base.id, base.label)]
+    seen = facets.of("license")
     uses = f" Or choose a use that it must allow: {', '.join(get_args(Use))}."
     return [
         *(
@@ -143,8 +137,8 @@ def unknown_values(catalog: Catalog, query: Query) -> list[str]:
         ),
         *(
             f"“{name}” is no licence known here, and no LoRA seen so far has it."
-            f"{suggestion(name, (*LICENSE_NAMES, *facets.licenses))}{uses}"
-            for name in _unseen(licenses, facets.licenses)
+            f"{suggestion(name, (*LICENSE_NAMES, *facets.of('license')))}{uses}"
+            for name in _unseen(licenses, seen)
         ),
     ]
 

@@ -26,7 +26,7 @@ from hub_ui.catalog.index import Found, Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Listing, SearchResult, facets
-from hub_ui.catalog.similar import Named, Similar, is_about, model
+from hub_ui.catalog.similar import Similar, is_about, model
 from hub_ui.catalog.store import Home, Store, StoreStats
 from hub_ui.catalog.writing import Key, key, twin
 from hub_ui.database import timestamp
@@ -308,7 +308,7 @@ class Catalog:
             if each.id in cards and (each.reason != "same subject" or is_about(wanted, cards[each.id].title))
         )
 
-    def complete_value(self, field: Named, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
+    def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
         start = fold_name(prefix)
         return self._ask(lambda index: index.values(self._store, field, start, limit=limit))

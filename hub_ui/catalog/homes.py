@@ -16,16 +16,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from connectors.errors import BadRef
+from connectors.query import FIELDS
 from connectors.record import Lora
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.catalog.changes import join_found, split_found
 from hub_ui.catalog.row import Row
 
-_T = TypeVar("_T")
 _HUB_ORDER = {name: place for place, name in enumerate(HUBS)}
 _PAGE = re.compile(r"\b(?:www\.)?civitai\.\w{2,6}/models/\d{1,12}", re.IGNORECASE)
 # A card is found by the words of so many of its homes; copies say the same, and there may be hundreds.
@@ -144,26 +144,27 @@ def card_row(rows: Sequence[Row]) -> Row:
     It is found by what any of the first says, sorted by the greatest numbers, and as mature as the strictest says.
     """
     lead, read = rows[0], rows[:_MOST_READ]
+    columns = {column.name: column for field in FIELDS for column in field.columns}
 
     def every(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value for values in lists for value in values))
 
-    def first(values: Iterable[_T | None]) -> _T | None:
-        return next((value for value in values if value is not None), None)
+    def together(name: str) -> tuple[str, ...]:
+        if columns[name].merge == "lead":
+            return lead.names[name]
+        lists = (row.names[name] for row in rows)
+        return every(lists) if columns[name].merge == "all" else next(filter(None, lists), ())
 
     return replace(
         lead,
         refs=every(row.refs for row in rows),
-        hubs=every(row.hubs for row in rows),
-        kind=first(row.kind for row in rows),
         nsfw=max(row.nsfw for row in rows),
-        rank=first(row.rank for row in rows),
-        size=first(row.size for row in rows),
-        keys=every(row.keys for row in rows),
         groups=every(row.groups for row in rows),
-        creators=every(row.creators for row in rows),
-        tags=every(row.tags for row in rows),
-        triggers=every(row.triggers for row in rows),
+        names={name: together(name) for name in lead.names},
+        numbers={
+            name: next((row.numbers[name] for row in rows if row.numbers[name] is not None), None)
+            for name in lead.numbers
+        },
         title=_together(row.title for row in read),
         words=_together(row.words for row in read),
         tag_words=_together(row.tag_words for row in read),

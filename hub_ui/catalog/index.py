@@ -31,7 +31,7 @@ from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
 from hub_ui.catalog.row import Row
 from hub_ui.catalog.search import Counts, RingStart
-from hub_ui.catalog.similar import Model, Named
+from hub_ui.catalog.similar import Model
 from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Found(Generic[_T]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Current:
-    format: int
+    format: str
     catalog: str
     folder: str
     change: int
@@ -122,7 +122,7 @@ class Index:
         """Rows, most alike first. Raises as `find` does."""
         return self._search(store, lambda _, searcher: index_search.similar(searcher, model, limit=limit, nsfw=nsfw))
 
-    def values(self, store: Store, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+    def values(self, store: Store, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
         """Names that begin with `prefix`, most frequent first. Raises as `find` does."""
         return self._search(store, lambda _, searcher: index_search.values(searcher, field, prefix, limit=limit))
 

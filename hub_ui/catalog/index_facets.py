@@ -15,9 +15,9 @@ from typing import Any
 import tantivy
 from cachetools import LRUCache, cached
 
-from hub_ui.catalog.index_schema import GROUPS, NAMES, SIZE_STEP
+from hub_ui.catalog.index_schema import GROUPS, NAMES, PROFILE, STEPS, TEXTS
 from hub_ui.catalog.index_search import all_of, any_of_values, any_ref, number_of, query_of, term
-from hub_ui.catalog.plan import FACETS, Condition, FacetName, Plan, number_of_name
+from hub_ui.catalog.plan import FACETS, FILTERS, MOST_COUNTED, Condition, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
 from hub_ui.catalog.search import Counts, most_first
 
@@ -32,33 +32,22 @@ _FAR = 8
 _MOST_NAMES = 20_000
 
 _Buckets = Sequence[Mapping[str, Any]]
-_Found = dict[FacetName, dict[Any, int]]
-_Values = tuple[tuple[FacetName, Iterable[Any]], ...]
-
-
-def _bases(text: str) -> _Values:
-    keys, _, groups = text.partition(GROUPS)
-    return ("keys", _split(keys)), ("groups", _split(groups))
-
-
-def _split(text: str) -> list[str]:
-    return [value for value in text.split(SEPARATOR) if value]
-
-
-# What one text or number of a column has for each facet.
-_COLUMNS: Mapping[str, Callable[[Any], _Values]] = {
-    "all_hubs": lambda text: (("hubs", _split(text)),),
-    "all_bases": _bases,
-    "all_licenses": lambda text: (("licenses", [text] if text else []),),
-    "all_permits": lambda text: (("permits", _split(text)),),
-    "all_access": lambda text: (("access", [text]),),
-    SIZE_STEP: lambda number: (("sizes", [int(number) - 1] if number else []),),
+_Found = dict[str, dict[Any, int]]
+# The facet of each column.
+_FACET_OF: Mapping[str, str] = {
+    **TEXTS,
+    **STEPS,
+    **{column: FILTERS[key].columns[-1].name for column, key in NAMES.items()},
 }
-_FACET_OF: Mapping[str, FacetName] = {
-    **{name: read("")[0][0] for name, read in _COLUMNS.items()},
-    "creator_number": "creators",
-    "tag_number": "tags",
-}
+
+
+def _values(column: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """What one text or number of a column has, each with the facet that it counts for."""
+    if column in STEPS:
+        return [(STEPS[column], int(value) - 1)] if value else []
+    facet, (names, _, groups) = TEXTS[column], str(value).partition(GROUPS)
+    found = [(facet, name) for name in names.split(SEPARATOR) if name]
+    return found + [("groups", group) for group in groups.split(SEPARATOR) if group]
 
 
 def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callable[[], Counts]:
@@ -66,7 +55,7 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
     used = plan.conditions()
     columns: dict[tuple[Condition | None, bool], list[str]] = {}
     for column, facet in _FACET_OF.items():
-        ignored = FACETS[facet].ignores
+        ignored = FACETS[facet]
         # Of a large answer tags take as long as all the rest, so they have a thread of their own.
         is_alone = facet == "tags" and used <= {"nsfw"}
         columns.setdefault((ignored if ignored in used else None, is_alone), []).append(column)
@@ -96,16 +85,16 @@ def _profile(searcher: tantivy.Searcher, plan: Plan) -> tuple[int, _Found]:
     """The total, and the facets of level, rank and kind."""
     kinds, ranks = dict(plan.filters).get("kind"), dict(plan.ranges).get("rank")
     total = 0
-    facets: _Found = {"levels": {}, "ranks": {}, "kinds": {}}
+    facets: _Found = {name: {} for name in PROFILE}
     buckets = _terms(searcher, query_of(plan.but("kind").but("rank").but("nsfw")), ["profile"])["profile"]["buckets"]
     for bucket in buckets:
         level, rank, kind = bucket["key"].split(SEPARATOR, 2)
-        values: dict[FacetName, Any] = {"levels": int(level), "ranks": int(rank) if rank else None, "kinds": kind}
-        failed: set[FacetName] = {"levels"} if values["levels"] > plan.nsfw else set()
+        values: dict[str, Any] = {"levels": int(level), "rank": int(rank) if rank else None, "kind": kind}
+        failed = {"levels"} if values["levels"] > plan.nsfw else set()
         if kinds is not None and kind not in kinds:
-            failed.add("kinds")
-        if ranks is not None and values["ranks"] not in ranks:
-            failed.add("ranks")
+            failed.add("kind")
+        if ranks is not None and values["rank"] not in ranks:
+            failed.add("rank")
         total += 0 if failed else bucket["doc_count"]
         for facet, value in values.items():
             if failed <= {facet} and value not in (None, ""):
@@ -119,13 +108,12 @@ def _pass(searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[st
     for column, found in _terms(searcher, query, columns).items():
         if column in NAMES:
             facet = _FACET_OF[column]
-            facets[facet] = _most(searcher, query, column, FACETS[facet].most or 0, found)
+            facets[facet] = _most(searcher, query, column, MOST_COUNTED, found)
             continue
         for bucket in found["buckets"]:
-            for facet, values in _COLUMNS[column](bucket["key"]):
+            for facet, value in _values(column, bucket["key"]):
                 counts = facets.setdefault(facet, {})
-                for value in values:
-                    counts[value] = counts.get(value, 0) + bucket["doc_count"]
+                counts[value] = counts.get(value, 0) + bucket["doc_count"]
     return facets
 
 

@@ -20,10 +20,10 @@ from connectors.query import Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
 from hub_ui.catalog.index_schema import FIELDS, FOUND, key_field, schema
-from hub_ui.catalog.plan import PLACES, Measure, Place, Plan, merit_of
+from hub_ui.catalog.plan import PLACES, Place, Plan, merit_of
 from hub_ui.catalog.rings import Ring, Rings, Unit
 from hub_ui.catalog.search import RingStart, most_first
-from hub_ui.catalog.similar import Model, Named, Reason, Trait, reason, worth
+from hub_ui.catalog.similar import Model, Reason, Trait, reason, worth
 
 # Similar ones that are put in order, and names that are counted before the most frequent are offered.
 _MOST_ALIKE = 500
@@ -255,7 +255,7 @@ def _scored(query: tantivy.Query, points: int) -> tantivy.Query:
     return tantivy.Query.const_score_query(query, float(points))
 
 
-def values(searcher: tantivy.Searcher, field: Named, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
+def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -> tuple[tuple[str, int], ...]:
     """Names that begin with `prefix`, and how many LoRAs have each, most frequent first.
 
     Names that are rarer than many others are left out.
@@ -352,7 +352,7 @@ def _phrase(field: str, words: Sequence[str], *, open_end: bool = False) -> tant
     return tantivy.Query.phrase_query(schema(), field, list(words))
 
 
-def _range(name: Measure, range: Range) -> tantivy.Query:
+def _range(name: str, range: Range) -> tantivy.Query:
     """Columns hold one more than the number, and 0 for none."""
     least = max(range.least or 0, 0) + 1
     most = _MOST if range.most is None else min(range.most, _MOST) + 1

@@ -2,80 +2,59 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Literal
 
-from connectors.query import Query, Range, Sort
+from connectors.query import FIELDS, Query, Range, Sort
+from connectors.query_fields import Field
 from connectors.record import NSFW_LEVELS
 from connectors.ref import Ref
 from hub_ui.catalog.relevance import MERIT_BITS
 from hub_ui.catalog.rings import Rings
-from hub_ui.catalog.row import USES, Row, Terms, filter_keys, fold_name, row_ref, storable, terms, words
+from hub_ui.catalog.row import Row, Terms, asked_term, filter_keys, row_ref, terms, words
 
-# A filter by names; its key in the query language.
-Filter = Literal["hub", "base", "kind", "creator", "tag", "license", "access", "trigger"]
-# A filter by a number. "newest" is the query's age.
-Measure = Literal["rank", "size", "newest"]
-# All that a LoRA may fail by and still be counted for the choices of that one filter.
-Condition = Filter | Measure | Literal["nsfw", "installed", "favorite"]
-FacetName = Literal[
-    "hubs", "keys", "groups", "kinds", "ranks", "licenses", "permits", "sizes", "access", "levels", "creators", "tags"
-]
-
-# No folded name begins with "=".
-ANY_TRIGGER = "=any"
-NO_TRIGGER = "=none"
-VALUES: Mapping[Filter, Callable[[Row], tuple[str, ...]]] = {
-    "hub": lambda row: row.hubs,
-    "base": lambda row: row.keys,
-    "kind": lambda row: (row.kind or "",),
-    "creator": lambda row: row.creators,
-    "tag": lambda row: row.tags,
-    "license": lambda row: (fold_name(row.license or ""), *(f"={use}" for use in row.permits)),
-    "access": lambda row: (row.access,),
-    "trigger": lambda row: (*row.triggers, ANY_TRIGGER if row.triggers else NO_TRIGGER),
+# All that a LoRA may fail by and still be counted for the choices of that one filter: the keys of filters, and of
+# ranges the names of their columns.
+Condition = str
+# The fields of the index: of filters by names, by their keys, and of numbers, by their columns. "newest" is the query's
+# age.
+FILTERS: Mapping[str, Field] = {field.key: field for field in FIELDS if field.form == "list"}
+MEASURES: Mapping[str, Field] = {field.columns[0].name: field for field in FIELDS if field.form == "range"}
+# What is counted, and the condition that its counts ignore.
+FACETS: Mapping[str, Condition] = {
+    **{column.name: key for key, field in FILTERS.items() if field.facet for column in field.columns},
+    "groups": "base",
+    **{name: name for name, field in MEASURES.items() if field.facet},
+    "levels": "nsfw",
 }
-MEASURES: Mapping[Measure, Callable[[Row], int | None]] = {
-    "rank": lambda row: row.rank,
-    "size": lambda row: row.size,
-    "newest": lambda row: row.newest - 1 if row.newest else None,
-}
-# Upper ends of the steps that sizes are counted by; the last one takes all the rest.
-SIZE_STEPS: tuple[int, ...] = (*(million * 1_000_000 for million in (10, 25, 50, 100, 200, 400, 800, 2_000)), 2**36)
+# Of names without end, so many are counted.
+MOST_COUNTED = 20
+# Numbers beyond the last step of a histogram are counted together.
+_BEYOND = 2**36
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FacetColumn:
-    """What a facet counts of a row, and the condition that it ignores. `most` keeps the most frequent names only."""
-
-    ignores: Condition
-    values: Callable[[Row], Iterable[str | int]]
-    most: int | None = None
+def measure(name: str, row: Row) -> int | None:
+    """The number of a row that a range is about."""
+    return row.numbers[name] if name in row.numbers else row.newest - 1 if row.newest else None
 
 
-FACETS: Mapping[FacetName, FacetColumn] = {
-    "hubs": FacetColumn(ignores="hub", values=lambda row: row.hubs),
-    "keys": FacetColumn(ignores="base", values=lambda row: row.keys),
-    "groups": FacetColumn(ignores="base", values=lambda row: row.groups),
-    "kinds": FacetColumn(ignores="kind", values=lambda row: (row.kind,) if row.kind else ()),
-    "ranks": FacetColumn(ignores="rank", values=lambda row: () if row.rank is None else (row.rank,)),
-    "licenses": FacetColumn(ignores="license", values=lambda row: (row.license,) if row.license else ()),
-    "permits": FacetColumn(ignores="license", values=lambda row: row.permits),
-    "sizes": FacetColumn(ignores="size", values=lambda row: () if row.size is None else (size_step(row.size),)),
-    "access": FacetColumn(ignores="access", values=lambda row: (row.access,)),
-    "levels": FacetColumn(ignores="nsfw", values=lambda row: (row.nsfw,)),
-    "creators": FacetColumn(ignores="creator", values=lambda row: row.creators, most=20),
-    "tags": FacetColumn(ignores="tag", values=lambda row: row.tags, most=20),
-}
+def counted(name: str, row: Row) -> Iterable[str | int]:
+    """What a facet counts of a row."""
+    if name == "levels":
+        return (row.nsfw,)
+    if name in MEASURES:
+        number = measure(name, row)
+        return () if number is None else (number,)
+    return row.groups if name == "groups" else row.names[name]
 
 
-def size_step(size: int) -> int:
-    return SIZE_STEPS[min(bisect_left(SIZE_STEPS, size), len(SIZE_STEPS) - 1)]
+def step(name: str, number: int) -> int:
+    """The largest number of the step of a histogram that this one is in."""
+    facet = MEASURES[name].facet
+    return next((end for end in facet.steps if number <= end), _BEYOND) if facet else number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +119,7 @@ def _hash(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """`without` has phrases that must not be there. `filters` has the allowed values of each filter in use,
+    """`without` has phrases that must not be there. `filters` has the allowed terms of each filter in use,
     `excluded` those that must not be there, `ranges` both ends of a measure. `installed` and `favorites` are
     refs as rows have them. `rings` are what the index makes of the terms.
     """
@@ -148,9 +127,9 @@ class Plan:
     terms: Terms | None = None
     rings: Rings | None = None
     without: tuple[tuple[str, ...], ...] = ()
-    filters: tuple[tuple[Filter, frozenset[str]], ...] = ()
-    excluded: tuple[tuple[Filter, frozenset[str]], ...] = ()
-    ranges: tuple[tuple[Measure, Range], ...] = ()
+    filters: tuple[tuple[str, frozenset[str]], ...] = ()
+    excluded: tuple[tuple[str, frozenset[str]], ...] = ()
+    ranges: tuple[tuple[str, Range], ...] = ()
     installed: frozenset[str] = frozenset()
     is_installed: bool | None = None
     favorites: frozenset[str] = frozenset()
@@ -201,26 +180,15 @@ def plan(
     now: datetime | None = None,
 ) -> Plan:
     """`now` is what the query's age is counted from."""
-    values: Mapping[Filter, tuple[str, ...]] = {
-        "hub": query.hubs,
-        "base": query.bases,
-        "kind": query.kinds,
-        "creator": query.creators,
-        "tag": query.tags,
-        "license": query.licenses,
-        "access": query.access,
-        "trigger": query.triggers,
-    }
-    ranges: Mapping[Measure, Range | None] = {
-        "rank": query.rank,
-        "size": query.size,
-        "newest": _since(query.age, now or datetime.now(UTC)) if query.age else None,
-    }
+    values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
+    ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
+    if query.age:
+        ranges["newest"] = _since(query.age, now or datetime.now(UTC))
     # No LoRA, and found by asking for it alone.
-    excluded: dict[Filter, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
+    excluded: dict[str, list[str]] = {} if "runner" in query.kinds else {"kind": ["runner"]}
     for key, value in query.excluded:
         if key in values:
-            excluded.setdefault(key, []).append(value)  # type: ignore[arg-type]
+            excluded.setdefault(key, []).append(value)
     return Plan(
         terms=terms(query.text, query.phrases),
         without=tuple(found for key, value in query.excluded if key == "text" and (found := tuple(words(value)))),
@@ -238,30 +206,11 @@ def plan(
     )
 
 
-def _license(value: str) -> str:
-    return f"={value}" if value in USES else fold_name(value)
-
-
-def _trigger(value: str) -> str:
-    return {"any": ANY_TRIGGER, "none": NO_TRIGGER}.get(value) or fold_name(value)
-
-
-_READ: Mapping[Filter, Callable[[str], str]] = {
-    "hub": storable,
-    "kind": storable,
-    "access": storable,
-    "creator": fold_name,
-    "tag": fold_name,
-    "license": _license,
-    "trigger": _trigger,
-}
-
-
-def _allowed(name: Filter, values: Iterable[str]) -> frozenset[str]:
-    """The row's values that answer a filter. A name that folds to nothing finds nothing."""
-    if name == "base":
+def _allowed(key: str, values: Iterable[str]) -> frozenset[str]:
+    """The terms that answer a filter. A name that folds to nothing finds nothing."""
+    if key == "base":
         return frozenset(filter_keys(tuple(values)))
-    return frozenset(filter(None, map(_READ[name], values)))
+    return frozenset(filter(None, (asked_term(FILTERS[key], value) for value in values)))
 
 
 def _since(age: Range, now: datetime) -> Range:

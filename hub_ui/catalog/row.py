@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import get_args
 
 from connectors.claims import base_models
-from connectors.claims.license import Use, permissions_from
-from connectors.claims.resolve import best, flatten, possible, shown_access
+from connectors.claims.resolve import best, flatten, possible
+from connectors.query import FIELDS
+from connectors.query_fields import Field, Said
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, Version, WeightFile, within
 from hub_ui.catalog.relevance import merit
 
@@ -140,38 +140,34 @@ CEILINGS: Mapping[Nsfw | None, int] = {
     level: next(number for number, ceiling in enumerate(NSFW_LEVELS) if within(level, ceiling))
     for level in (None, *NSFW_LEVELS)
 }
-USES: tuple[Use, ...] = get_args(Use)
+# The columns of the filters: of those by names, and of those by a number that only they have.
+NAMES: tuple[str, ...] = tuple(column.name for field in FIELDS if field.form == "list" for column in field.columns)
+NUMBERS: tuple[str, ...] = tuple(
+    column.name for field in FIELDS if field.form == "range" for column in field.columns if column.read
+)
+# Marks choices and other values that are no names: no folded name begins with it.
+MARK = "="
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """Numbers to sort by are one more than the hub's, 0 where it gives none.
 
-    `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. Names are
-    folded (see `fold_name`). `keys` are the names a base filter finds it by: architecture, base model and the hub's
-    own name; with "=" in front the base model alone. `groups` are architecture UNDER base model, for the tree of base
-    models. `permits` are the uses that its licence allows. `nsfw` is the lowest ceiling at which it may be listed, or
-    UNLISTED.
-    `size` is that of its main file in bytes.
+    `refs` are its places on hubs ("civitai:1"), the one that it is shown by first; most LoRAs have one. `names` and
+    `numbers` are the columns of the filters (see query.Query), its names folded (see `fold_name`). The column "keys"
+    has the names that a base filter finds it by: architecture, base model and the hub's own name; with "=" in front the
+    base model alone. `groups` are architecture UNDER base model, for the tree of base models. `nsfw` is the lowest
+    ceiling at which it may be listed, or UNLISTED.
 
     Its words, most important first: `title` (`whole` is the title as one text), `words` (trigger words, creator, ids,
     versions, files, base models), `tag_words`, `about` (the description), `found` (what a hub found it by).
     """
 
     refs: tuple[str, ...]
-    hubs: tuple[str, ...]
-    kind: str | None
-    access: str
     nsfw: int
-    rank: int | None
-    size: int | None
-    license: str | None
-    permits: tuple[str, ...]
-    keys: tuple[str, ...]
     groups: tuple[str, ...]
-    creators: tuple[str, ...]
-    tags: tuple[str, ...]
-    triggers: tuple[str, ...]
+    names: Mapping[str, tuple[str, ...]]
+    numbers: Mapping[str, int | None]
     whole: str
     title: str
     words: str
@@ -230,31 +226,22 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     file = version.file if version else None
     # What a Record says too, without what only a person needs.
     claims = (*(file.claims if file else ()), *(version.claims if version else ()), *lora.claims)
-    likely = possible(claims)
-    license = _text(best(likely, "license"))
-    permissions = permissions_from(lora.hub, license, _text(best(claims, "license_terms")))
+    said = Said(lora=lora, version=version, file=file, claims=claims, likely=possible(claims))
     bases = [_texts_of(base) for base in dict.fromkeys(base for base, _, _ in bases_of(lora))]
     title = lora.title[:_MAX_TEXT]
     newest = _seconds((version.updated_at if version else None) or lora.updated_at)
-    triggers = _trigger_words(lora)
+    labels = (label for _, _, labels, _ in bases for label in labels)
+    read = {column.name: column.read(said) for field in FIELDS for column in field.columns if column.read}
     row = Row(
         refs=(row_ref(lora.hub, lora.ref.id),),
-        hubs=(lora.hub,),
-        kind=_text(best(likely, "kind")),
-        access=shown_access(lora, version),
         nsfw=UNLISTED if lora.is_withheld or best(lora.claims, "is_lora") is False else CEILINGS[lora.nsfw],
-        rank=_whole_number(best(likely, "rank")),
-        size=_whole_number(file.size if file else None),
-        license=license,
-        permits=tuple(use for use in USES if permissions and permissions.allows(use)),
-        keys=_unique(key for keys, *_ in bases for key in keys),
         groups=_unique(group for _, group, *_ in bases),
-        creators=_unique([fold_name(lora.creator or "")]),
-        tags=_unique(map(fold_name, lora.tags[:_MOST_NAMES])),
-        triggers=_unique(map(fold_name, triggers)),
+        names={name: _unique(map(fold_name, _short(read.get(name, ())))) for name in NAMES}
+        | {"keys": _unique(key for keys, *_ in bases for key in keys)},
+        numbers={name: _whole_number(read[name]) for name in NUMBERS},
         whole=" ".join(words(title)),
         title=searchable_names(title),
-        words=searchable_names(*_names(lora, triggers, (label for _, _, labels, _ in bases for label in labels))),
+        words=searchable_names(*_names(lora, _short(said.trigger_words()), labels)),
         tag_words=searchable_names(*_short(lora.tags)),
         about=searchable(without_markup(lora.description[:_MAX_TEXT])),
         downloads=_sort_number(lora.downloads),
@@ -311,17 +298,21 @@ def _base(claims: tuple[Claim, ...]) -> Base:
     )
 
 
-def _trigger_words(lora: Lora) -> list[str]:
-    files = [file for version in lora.versions for file in version.files]
-    sources: list[Lora | Version | WeightFile] = [lora, *lora.versions, *files]
+def asked_term(field: Field, value: str) -> str:
+    """What finds the rows that have this value of a filter; empty for a name that folds to nothing."""
+    return f"{MARK}{value}" if field.is_open and value in field.choices() else fold_name(value)
+
+
+def row_terms(field: Field, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """What a row is found by in a filter by names."""
     found = [
-        str(word)
-        for source in sources
-        for claim in source.claims
-        if claim.field == "trigger_words" and isinstance(claim.value, tuple)
-        for word in claim.value
+        f"{MARK}{value}" if column.are_choices else value if value.startswith(MARK) else fold_name(value)
+        for column in field.columns
+        for value in names[column.name]
     ]
-    return _short(found)
+    if "any" in field.choices():
+        found.append(f"{MARK}any" if found else f"{MARK}none")
+    return tuple(found)
 
 
 def _names(lora: Lora, triggers: Iterable[str], labels: Iterable[str]) -> list[str]:

@@ -7,20 +7,22 @@ from typing import Any, get_origin
 
 from connectors.http.json_fields import is_of_nothing
 from connectors.record import Lora
-from hub_ui.catalog.row import SEPARATOR, Row, storable
+from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, storable
 
-ROW = tuple(field.name for field in fields(Row))
-_GET = attrgetter(*ROW)
+# Of a row what every catalog has had from the start, and the columns of the filters.
+_FIXED = tuple(field.name for field in fields(Row) if field.name not in ("names", "numbers"))
+_GET = attrgetter(*_FIXED)
 _TUPLES = tuple(field.name for field in fields(Row) if get_origin(field.type) is tuple)
+ROW = (*_FIXED, *NAMES, *NUMBERS)
+FILTER_COLUMNS = {**dict.fromkeys(NAMES, "TEXT"), **dict.fromkeys(NUMBERS, "INTEGER")}
 
 # `lead` is the LoRA whose card this one is on, itself for most (see homes.py); a lead's row is that of its card.
 # `twin` is a number that LoRAs with the same creator and title share. What is long stands last: it slows down a scan.
-LORAS = """CREATE TABLE {name} (
+LORAS = f"""CREATE TABLE {{name}} (
     id INTEGER PRIMARY KEY, hub TEXT NOT NULL, hub_id TEXT NOT NULL, change INTEGER NOT NULL,
     first_seen TEXT NOT NULL, seen TEXT NOT NULL, lead INTEGER NOT NULL, twin INTEGER,
-    refs TEXT NOT NULL, hubs TEXT NOT NULL, kind TEXT, access TEXT NOT NULL, nsfw INTEGER NOT NULL,
-    rank INTEGER, size INTEGER, license TEXT, permits TEXT NOT NULL, keys TEXT NOT NULL, groups TEXT NOT NULL,
-    creators TEXT NOT NULL, tags TEXT NOT NULL, triggers TEXT NOT NULL,
+    refs TEXT NOT NULL, nsfw INTEGER NOT NULL, groups TEXT NOT NULL,
+    {", ".join(map(" ".join, FILTER_COLUMNS.items()))},
     whole TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL, tag_words TEXT NOT NULL,
     about TEXT NOT NULL, found TEXT NOT NULL,
     downloads INTEGER NOT NULL, likes INTEGER NOT NULL, newest INTEGER NOT NULL, merit INTEGER NOT NULL,
@@ -48,9 +50,9 @@ META = "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
 SPELLINGS = "CREATE TABLE spellings (folded TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID"
 FACTS = "CREATE TABLE facts (sha256 TEXT PRIMARY KEY, facts TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID"
 
-# What a file that is a catalog has.
+# What a file that is a catalog has. The columns of filters that are new come when it is opened.
 COLUMNS = {
-    "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *ROW),
+    "loras": ("id", "hub", "hub_id", "change", "first_seen", "seen", "lead", "twin", "document", *_FIXED),
     "files": ("lora", "place", "hub", "version", "file", "name", "size", "sha256", "autov3"),
     "links": ("lora", "hub", "hub_id"),
     "spellings": ("folded", "name"),
@@ -60,14 +62,16 @@ COLUMNS = {
 
 def row_values(row: Row) -> list[Any]:
     """Its columns, in the order of ROW."""
-    return [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in _GET(row)]
+    fixed = [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in _GET(row)]
+    return [*fixed, *(SEPARATOR.join(row.names[name]) for name in NAMES), *(row.numbers[name] for name in NUMBERS)]
 
 
 def row_from(values: Sequence[Any]) -> Row:
     columns = dict(zip(ROW, values, strict=True))
-    for name in _TUPLES:
+    for name in (*_TUPLES, *NAMES):
         columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
-    return Row(**columns)
+    names, numbers = ({name: columns.pop(name) for name in some} for some in (NAMES, NUMBERS))
+    return Row(names=names, numbers=numbers, **columns)
 
 
 def file_values(lora: Lora) -> list[tuple[Any, ...]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from connectors.claims import base_models
 from connectors.record import NSFW_LEVELS, Record
-from hub_ui.catalog.plan import FACETS, MEASURES, PLACES, VALUES, Condition, FacetName, Plan
-from hub_ui.catalog.row import UNDER, Row, phrase
+from hub_ui.catalog.plan import FACETS, FILTERS, PLACES, Condition, Plan, measure
+from hub_ui.catalog.row import UNDER, Row, phrase, row_terms
 from hub_ui.i18n import _
 
 
@@ -30,24 +30,16 @@ class BaseCount:
 class Facets:
     """How many LoRAs each choice would show. A facet ignores its own filter; a LoRA may count under several values.
 
-    `sizes` counts by the upper end of a step in bytes (plan.SIZE_STEPS), `permits` by what a licence allows, `levels`
-    by the lowest level of mature images at which a LoRA is listed. `creators` and `tags` have the 20 most frequent
-    ones only, folded.
+    `counts` are by the columns of the filters (query.Query) and "installed" and "favorite", those that count nothing
+    left out. Sizes are counted by the upper end of a step in bytes, "levels" by the lowest level of mature images at
+    which a LoRA is listed, and of names without end the 20 most frequent ones, folded.
     """
 
-    hubs: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, Mapping[Any, int]] = field(default_factory=dict)
     bases: tuple[BaseCount, ...] = ()
-    kinds: Mapping[str, int] = field(default_factory=dict)
-    ranks: Mapping[int, int] = field(default_factory=dict)
-    licenses: Mapping[str, int] = field(default_factory=dict)
-    sizes: Mapping[int, int] = field(default_factory=dict)
-    permits: Mapping[str, int] = field(default_factory=dict)
-    access: Mapping[str, int] = field(default_factory=dict)
-    levels: Mapping[str, int] = field(default_factory=dict)
-    creators: Mapping[str, int] = field(default_factory=dict)
-    tags: Mapping[str, int] = field(default_factory=dict)
-    installed: int = 0
-    favorites: int = 0
+
+    def of(self, name: str) -> Mapping[Any, int]:
+        return self.counts.get(name, {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +101,7 @@ class Counts:
     """
 
     total: int = 0
-    facets: Mapping[FacetName, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
+    facets: Mapping[str, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
     installed: int = 0
     favorites: int = 0
 
@@ -133,14 +125,16 @@ def is_excluded(row: Row, plan: Plan) -> bool:
         return False
     texts = [getattr(row, name) for name in PLACES[-1].fields]
     return any(phrase(each) in text for each in plan.without for text in texts) or any(
-        not unwanted.isdisjoint(VALUES[name](row)) for name, unwanted in plan.excluded
+        not unwanted.isdisjoint(row_terms(FILTERS[name], row.names)) for name, unwanted in plan.excluded
     )
 
 
 def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     """What keeps it from being found, its words aside."""
-    failed: set[Condition] = {name for name, allowed in plan.filters if allowed.isdisjoint(VALUES[name](row))}
-    failed |= {name for name, range in plan.ranges if MEASURES[name](row) not in range}
+    failed: set[Condition] = {
+        name for name, allowed in plan.filters if allowed.isdisjoint(row_terms(FILTERS[name], row.names))
+    }
+    failed |= {name for name, range in plan.ranges if measure(name, row) not in range}
     if row.nsfw > plan.nsfw:
         failed.add("nsfw")
     if plan.is_installed is not None and plan.is_installed is plan.installed.isdisjoint(row.refs):
@@ -152,22 +146,12 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
 
 def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str]]) -> Facets:
     """`spellings` returns how hubs write folded names that are in no table."""
-    found = counts.facets
-    return Facets(
-        hubs=found["hubs"],
-        bases=_bases(found["keys"], found["groups"], spellings),
-        kinds=found["kinds"],
-        ranks=dict(sorted(found["ranks"].items())),
-        licenses=found["licenses"],
-        sizes=dict(sorted(found["sizes"].items())),
-        permits=found["permits"],
-        access=found["access"],
-        levels={NSFW_LEVELS[level]: number for level, number in sorted(found["levels"].items())},
-        creators=found["creators"],
-        tags=found["tags"],
-        installed=counts.installed,
-        favorites=counts.favorites,
-    )
+    found = dict(counts.facets)
+    bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
+    found["levels"] = {NSFW_LEVELS[level]: number for level, number in found["levels"].items()}
+    found |= {"installed": {"yes": counts.installed}, "favorite": {"yes": counts.favorites}}
+    kept = {name: {value: n for value, n in values.items() if n} for name, values in found.items()}
+    return Facets(counts={name: values for name, values in kept.items() if values}, bases=bases)
 
 
 def _bases(

@@ -19,7 +19,6 @@ from connectors.record import Record
 from hub_ui.catalog.row import UNDER, Row, searchable_names, words
 from hub_ui.catalog.spellings import is_around
 
-Named = Literal["creator", "tag", "base"]
 Reason = Literal["same subject", "same words", "same creator, newer"]
 
 LEAST = 0.22
@@ -82,7 +81,7 @@ class Similar:
 
 def model(row: Row) -> Model:
     subjects = dict.fromkeys(_subjects(row.title.split()))
-    tags = (tag for tag in row.tags[:_MOST_TAGS] if ":" not in tag)
+    tags = (tag for tag in row.names["tags"][:_MOST_TAGS] if ":" not in tag)
     other = (tag for tag in tags if (tag,) not in subjects and _is_telling(tuple(words(tag))))
     return Model(
         refs=row.refs,
@@ -91,9 +90,9 @@ def model(row: Row) -> Model:
             *(Trait(field="title", value=value) for value in subjects),
             *(Trait(field="tag", value=(tag,)) for tag in other),
         )[:_MOST_TRAITS],
-        kind=row.kind,
-        bases=tuple(key for key in row.keys if key.startswith("=")),
-        creators=row.creators,
+        kind=next(iter(row.names["kind"]), None),
+        bases=tuple(key for key in row.names["keys"] if key.startswith("=")),
+        creators=row.names["creators"],
         newest=row.newest,
     )
 

@@ -27,7 +27,18 @@ from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
 from hub_ui.catalog.schema import ROW, row_from, row_values
-from hub_ui.catalog.writing import STATE, Key, Writing, each, key, latest_change, put_links, stored, twin
+from hub_ui.catalog.writing import (
+    STATE,
+    Key,
+    Writing,
+    each,
+    key,
+    latest_change,
+    new_columns,
+    put_links,
+    stored,
+    twin,
+)
 from hub_ui.database import Migration, placeholders, timestamp
 
 _PAGE = 1_000
@@ -131,7 +142,7 @@ def _m004_levels(connection: Connection) -> None:
                 level = row.nsfw if within(lora.nsfw, "soft") or not is_unmarked else UNLISTED
                 values = (level, number, lead, level)
                 connection.execute("UPDATE loras SET nsfw = ? WHERE id IN (?, ?) AND nsfw < ?", values)
-                if row.kind == "runner":
+                if row.names["kind"] == ("runner",):
                     connection.execute("UPDATE loras SET kind = 'runner' WHERE id = ?", (number,))
 
 
@@ -180,6 +191,11 @@ class Store:
         self._closed = False
         self._writer = self._open()
         self.catalog_id = _catalog_id(self._writer)
+        with self._dialect.messages():
+            is_behind = bool(new_columns(self._writer))
+        if is_behind:
+            with self.writing() as writing:
+                writing.add_columns()
 
     def _open(self) -> Connection:
         migrations = {"sqlite": MIGRATIONS, "postgres": POSTGRES_MIGRATIONS}

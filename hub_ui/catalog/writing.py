@@ -18,7 +18,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
 from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, page_of, partners
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
-from hub_ui.catalog.schema import ROW, file_values, row_values
+from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, file_values, row_values
 from hub_ui.database import placeholders, timestamp
 
 # Hub and id.
@@ -32,7 +32,6 @@ _INSERT = f"""INSERT INTO loras (id, hub, hub_id, lead, first_seen, {", ".join(_
               VALUES {placeholders(("id", "hub", "hub_id", "lead", "first_seen", *_WRITTEN))}"""
 _UPDATE = f"UPDATE loras SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
 _INSERT_FILE = f"INSERT INTO files VALUES {placeholders(range(9))}"
-_UPDATE_ROW = f"UPDATE loras SET change = ?, {', '.join(f'{name} = ?' for name in ROW)} WHERE id = ?"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,7 +131,23 @@ class Writing:
         ordered = {lead: sorted(cards[lead], key=lambda each: homes[each].order) for lead in sorted(changed)}
         self._write_cards(ordered, rows)
 
-    def _write_cards(self, cards: Mapping[int, Sequence[int]], known: Mapping[int, Row]) -> None:
+    def add_columns(self) -> None:
+        """Those of filters that are new, with what the documents say. A filter that is gone leaves its columns."""
+        names = new_columns(self._connection)
+        for name in names:
+            self._connection.execute(f"ALTER TABLE loras ADD COLUMN {name} {FILTER_COLUMNS[name]}")
+        sql, last = f"SELECT id FROM loras WHERE lead = id AND id > ? ORDER BY id LIMIT {_MOST_VALUES}", -1
+        while leads := [number for (number,) in self._connection.execute(sql, (last,)).fetchall()]:
+            last = leads[-1]
+            homes = self._homes({*leads, *self._on_cards(leads)})
+            cards: dict[int, list[int]] = {}
+            for number in sorted(homes, key=lambda each: homes[each].order):
+                cards.setdefault(homes[number].lead, []).append(number)
+            self._write_cards(cards, {}, names)
+
+    def _write_cards(
+        self, cards: Mapping[int, Sequence[int]], known: Mapping[int, Row], columns: Sequence[str] = ROW
+    ) -> None:
         """`cards` have their members in order, the lead first; of the others than `known` the documents are read."""
         members = {member for members in cards.values() for member in members}
         rows = {number: known[number] for number in members.intersection(known)}
@@ -144,8 +159,13 @@ class Writing:
                 rows[number] = replace(row_of(decode(document)), found=found)
         homes = {lead: [rows[one] for one in members if one in rows] for lead, members in cards.items()}
         change = self._next_number()
-        values = [(change, *row_values(card_row(some)), lead) for lead, some in homes.items() if some]
-        self._connection.executemany(_UPDATE_ROW, values)
+        sql = f"UPDATE loras SET change = ?, {', '.join(f'{name} = ?' for name in columns)} WHERE id = ?"
+        values = []
+        for lead, some in homes.items():
+            if some:
+                row = dict(zip(ROW, row_values(card_row(some)), strict=True))
+                values.append((change, *(row[name] for name in columns), lead))
+        self._connection.executemany(sql, values)
 
     def _on_cards(self, ids: Iterable[int]) -> set[int]:
         """All that are on a card with several homes, if one of `ids` is."""
@@ -323,6 +343,12 @@ def each(connection: Connection, sql: str, values: Iterable[object], *first: obj
     for start in range(0, len(listed), _MOST_VALUES):
         some = listed[start : start + _MOST_VALUES]
         yield from connection.execute(f"{sql} {placeholders(some)}", (*first, *some))
+
+
+def new_columns(connection: Connection) -> list[str]:
+    """The columns of filters that the table does not have."""
+    there = {name for name, *_ in connection.execute("SELECT * FROM loras LIMIT 0").description}
+    return [name for name in FILTER_COLUMNS if name not in there]
 
 
 def latest_change(connection: Connection) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
-from connectors.query import Query
+from connectors.query import BY_KEY
 from connectors.registry import HUBS, origin_label
 from hub_ui import services, settings
 from hub_ui.catalog import snapshot
@@ -108,12 +108,12 @@ class Crawl(JsonOption):
     )
 
     def run(self, terminal: Terminal) -> int:
-        wanted = Query.of(hubs=tuple(self.hub or ()), bases=tuple(self.base or ()))
+        hubs = tuple(map(BY_KEY["hub"].read, self.hub or ()))
         is_whole = self.since == "all"
         since = None if self.since is None or is_whole else read_time(self.since, datetime.now(UTC))
-        options = CrawlOptions(bases=wanted.bases, since=since, whole=is_whole, limit=self.limit)
+        options = CrawlOptions(bases=tuple(self.base or ()), since=since, whole=is_whole, limit=self.limit)
         with services.build(settings.from_environment(os.environ, hosted=self.hosted)) as built:
-            crawl = CatalogCrawl(sources(built, wanted.hubs), built.catalog, options)
+            crawl = CatalogCrawl(sources(built, hubs), built.catalog, options)
             start = time.monotonic()
 
             def show_progress() -> None:
@@ -126,7 +126,7 @@ class Crawl(JsonOption):
                 terminal.note("Stopped. The same command goes on from here.")
                 raise
         self._print(crawl.progress, terminal, stopped=False)
-        return exit_code(crawl.progress, chosen=bool(wanted.hubs))
+        return exit_code(crawl.progress, chosen=bool(hubs))
 
     def _print(self, hubs: Sequence[Progress], terminal: Terminal, *, stopped: bool) -> None:
         for hub in hubs:

@@ -3,16 +3,16 @@
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from connectors.errors import HubUiError, KeyRequired, NotFound
-from connectors.query import Query
+from connectors.query import BY_KEY, FIELDS, Query
+from connectors.query_fields import Field
 from connectors.record import Lora, Record, distinct, is_marked
 from connectors.ref import Ref
-from connectors.registry import HUBS
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
 from hub_ui import documents, services, settings
@@ -35,31 +35,17 @@ from hub_ui.used_loras import find_ref
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search(JsonOption):
+class SearchCommand(JsonOption):
     text: Annotated[str, argument("TEXT", 'Words and filters such as "ink rank:>=16 -anime"; "" lists everything.')]
-    hub: Annotated[list[str] | None, option("H", f"A hub: {', '.join(HUBS)}.")] = None
-    base: Annotated[list[str] | None, option("B", "A base model or an architecture.")] = None
-    kind: Annotated[list[str] | None, option("K", "character, style, concept, control, tool; runner.")] = None
-    sort: Annotated[str | None, option("S", "relevance (the default), downloads, likes or newest.")] = None
     limit: Annotated[int, option("N", "The number of results in all.", options.count)] = 200
-    nsfw: Annotated[
-        str | None,
-        option("LEVEL", "At most safe (rated so), soft (the default: also what nobody rated), mature or explicit."),
-    ] = None
     offline: Annotated[bool, flag("--offline", "Search what was seen before, ask no hub.")] = False
 
     @property
     def query(self) -> Query:
-        """What the text and the options ask for together; of an order or a level, the option's. Raises BadQuery."""
-        return documents.query_of(
-            self.text,
-            hubs=self.hub or (),
-            bases=self.base or (),
-            kinds=self.kind or (),
-            sort=self.sort,
-            nsfw=self.nsfw,
-            limit=self.limit,
-        )
+        """What the text and the options ask for together; of single values, the option's. Raises BadQuery."""
+        given = {field.key: getattr(self, field.key) for field in FIELDS}
+        several = {key: [value] if isinstance(value, str) else value for key, value in given.items() if value}
+        return documents.query_of(self.text, several, limit=self.limit)
 
     def run(self, terminal: Terminal) -> int:
         query = self.query
@@ -78,6 +64,16 @@ class Search(JsonOption):
             where = " on the hubs that answered" if failures else ""
             terminal.note(f"Nothing found{where}. Fewer words or fewer filters find more.")
         return exit_code(failures, hubs=hubs, found=found.answered)
+
+
+def _filter_option(field: Field) -> tuple[str, Any, Any]:
+    values = ", ".join([field.example] if field.is_open or field.usual else field.choices())
+    help = f"{field.meaning} {'Such as' if field.is_open or field.usual else 'One of'} {values}.".replace("`", "")
+    kind = list[str] | None if field.form == "list" else str | None
+    return field.key, Annotated[kind, option(field.key.upper(), help, panel="Filters")], None
+
+
+Search = make_dataclass("Search", map(_filter_option, FIELDS), bases=(SearchCommand,), frozen=True, kw_only=True)
 
 
 def exit_code(failures: Sequence[HubUiError], *, hubs: int, found: bool) -> int:
@@ -237,7 +233,7 @@ class Similar(JsonOption):
     ] = "soft"
 
     def run(self, terminal: Terminal) -> int:
-        level = Query.of(nsfw=self.nsfw).nsfw
+        level = BY_KEY["nsfw"].read(self.nsfw)
         with services.build(settings.from_environment(os.environ)) as built:
             ref = parse_ref(self.ref, partial(find_ref, built))
             try:

@@ -5,7 +5,7 @@ import random
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ from hub_ui.commands.options import (
     progress_callback,
     watch_ctrl_c,
 )
-from hub_ui.commands.try_options import TryOptions
+from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
@@ -50,7 +50,7 @@ LARGEST_SEED = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Try(TryOptions):
+class TryCommand(TryOptions):
     def run(self, terminal: Terminal) -> int:
         self.check()
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock)
@@ -104,14 +104,12 @@ class Try(TryOptions):
         loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         prompts = self.prompt or []
         fields: dict[str, Any] = {
+            **self.rows(),
             "prompt": prompts[0],
             "clip_weights": self.clip_weight or (),
             "blocks": self.blocks or (),
-            "negative": self.negative or "",
             "base": self.base,
             "seed": random.randrange(LARGEST_SEED) if self.seed is None else self.seed,
-            "steps": self.steps,
-            "guidance": self.guidance,
             "width": self.size.width if self.size else None,
             "height": self.size.height if self.size else None,
             "sampler": self.sampler,
@@ -137,6 +135,9 @@ class Try(TryOptions):
             self.sheet or "one", request, prompts, self.weights_of or comparison.DEFAULT_SWEEP
         )
         return TryPlan(request=request, comparison=sheet, place=self.on)
+
+
+Try = make_dataclass("Try", map(row_option, ROWS), bases=(TryCommand,), frozen=True, kw_only=True)
 
 
 def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:

@@ -5,7 +5,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+import typer
 
 from connectors.errors import UsageError
 from hub_ui.commands import options
@@ -13,6 +15,7 @@ from hub_ui.commands.options import LibraryOptions, Size, Weights, argument, fla
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
+from hub_ui.generate.try_fields import TRY_FIELDS, TryField
 
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 _IMAGE = "The image"
@@ -25,6 +28,18 @@ _SHEETS = (
     "From one seed, as one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and "
     "both; prompts x weights."
 )
+# The fields of the Compare page that are options of their own making: the others have other limits here, or say more.
+ROWS = tuple(row for row in TRY_FIELDS if row.about and row.attribute not in ("base", "seed"))
+
+
+def row_option(row: TryField) -> tuple[str, Any, Any]:
+    def parse(text: Any) -> Any:
+        try:
+            return row.value([str(text)])
+        except UsageError as error:
+            raise typer.BadParameter(error.message) from error
+
+    return row.attribute, Annotated[row.hint | None, option(row.name.upper(), row.about, parse, _IMAGE)], None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +71,9 @@ class TryOptions(LibraryOptions):
     no_emphasis: Annotated[
         bool, flag("--no-emphasis", "Read (word:1.2), ( ) and [ ] as text, and no more than 75 tokens of CLIP.", _IMAGE)
     ] = False
-    negative: Annotated[str | None, option("T", "What the image must not show.", panel=_IMAGE)] = None
     seed: Annotated[int | None, option("N", "The same number makes the same image. Default: any.", _SEED, _IMAGE)] = (
         None
     )
-    steps: Annotated[int | None, option("N", "Default: the base's own.", options.count, _IMAGE)] = None
-    guidance: Annotated[
-        float | None, option("G", "How closely the prompt is followed (CFG scale).", options.number, _IMAGE)
-    ] = None
     size: Annotated[Size | None, option("WxH", "In pixels, such as 1024x768.", options.image_size, _IMAGE)] = None
     sampler: Annotated[str | None, option("NAME", 'As A1111 or ComfyUI call it: "DPM++ 2M Karras".', panel=_IMAGE)] = (
         None
@@ -124,6 +134,10 @@ class TryOptions(LibraryOptions):
         int | None, option("N", "With --plan: a GPU with so much memory, such as 12GB.", options.memory_size, _PLACE)
     ] = None
 
+    def rows(self) -> dict[str, Any]:
+        """What is given of ROWS, as arguments of a GenerationRequest."""
+        return {row.attribute: value for row in ROWS if (value := getattr(self, row.attribute)) is not None}
+
     def check(self) -> None:
         """Raises UsageError, before any long download."""
         if self.memory is not None and not self.plan:
@@ -162,7 +176,7 @@ class TryOptions(LibraryOptions):
     def _check_again(self, file: Path) -> None:
         # 0 is a value; only None, or False for a flag, means absent.
         of_the_file = (
-            self.refs, self.prompt, self.weight, self.seed, self.steps, self.negative, self.guidance, self.size,
+            self.refs, self.prompt, self.weight, self.seed, self.rows() or None, self.size,
             self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
             self.clip_weight, self.blocks, self.no_emphasis or None,
             self.strength,

@@ -30,7 +30,7 @@ from hub_ui.generate.memory_plan import (
     usable_ram,
 )
 from hub_ui.generate.quality import plan_on_card
-from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.images import example_settings, png_metadata
@@ -155,15 +155,12 @@ def _plan_infotext(
             "one: --base sdxl-1.0, for example."
         )
     clip_weights = [lora.clip_weight for lora, ref in loras if ref is not None]
-    fields: dict[str, Any] = {
+    fields: dict[str, Any] = taken.arguments() | {
         "clip_weights": clip_weights,
-        "prompt": taken.prompt, "negative": taken.negative, "seed": taken.seed or 0, "steps": taken.steps,
-        "guidance": taken.guidance, "width": taken.width, "height": taken.height, "sampler": taken.sampler,
         "quality": options.quality or "balanced",
         "precision": None if options.quality else found.fields.get("Precision"),
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
         "control_kind": options.control_kind, "image": options.image,
-        "strength": DEFAULT_STRENGTH if taken.strength is None else taken.strength,
     }  # fmt: skip
     if options.on != "local" or (options.estimate and None in map(built.downloads.find_installed, refs)):
         request = built.generation.plan(refs, weights, **fields)

@@ -7,28 +7,24 @@ from typing import Any
 
 from connectors.record import Example, Version
 from hub_ui.generate import samplers
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
 from hub_ui.images import infotext
 from hub_ui.images.infotext import Infotext, UsedLora
 
-_LONGEST_SIDE, _MOST_STEPS, _MOST_FRAMES = 4096, 500, 257
+_LONGEST_SIDE, _MOST_STEPS = 4096, 500
 _MOST_UNKNOWN = 5
 OTHER_NOISE = "Another program made it, and its seeds stand for other noise: expect one like it, not the same."
 
 # The names of each setting in A1111, CivitAI, Replicate's inputs and ComfyUI.
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "negative": ("Negative prompt", "negativePrompt", "negative_prompt"),
-    "seed": ("Seed", "seed"),
-    "steps": ("Steps", "steps", "num_inference_steps"),
-    "guidance": ("CFG scale", "cfgScale", "guidance_scale", "guidance", "Distilled CFG Scale"),
-    "sampler": ("Sampler", "sampler"),
     "schedule": ("Schedule type",),
     "scheduler": ("scheduler",),
-    "size": ("Size",),
     "width": ("width", "Width"),
     "height": ("height", "Height"),
     "aspect": ("aspect_ratio", "aspectRatio"),
     "frames": ("num_frames",),
     "scale": ("lora_scale", "lora_strength"),
+    **{row.attribute: row.infotext for row in TRY_FIELDS if row.infotext},
 }
 # The sizes that Replicate's FLUX models use for a ratio.
 _ASPECTS: Mapping[str, tuple[int, int]] = {
@@ -40,27 +36,20 @@ _SIZE = re.compile(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExampleSettings:
-    """None stands for the base's own default.
-
-    `prompt` contains no tags of LoRAs; `loras` are those of its tags and lists. `scale` is the weight of the LoRA on
+class ExampleSettings(TrySettings):
+    """`prompt` contains no tags of LoRAs; `loras` are those of its tags and lists. `scale` is the weight of the LoRA on
     whose page the image is. `strength` is that of image to image, whose image no infotext names. `unmapped` are the
     settings that have no counterpart: "clip skip 2".
     """
 
-    prompt: str = ""
-    negative: str = ""
-    seed: int | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    sampler: str | None = None
-    width: int | None = None
-    height: int | None = None
-    frames: int | None = None
     loras: tuple[UsedLora, ...] = ()
     scale: float | None = None
-    strength: float | None = None
     unmapped: tuple[str, ...] = ()
+
+    def try_settings(self) -> TrySettings:
+        """For the Compare page."""
+        values = {row.attribute: getattr(self, row.attribute) for row in TRY_FIELDS}
+        return TrySettings(**values | {name: prompt_text(values[name]) for name in ("prompt", "negative")})
 
     @property
     def start(self) -> str:
@@ -114,20 +103,26 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         for name, names in NAMES.items()
     }
     unmapped: list[str] = []
-    width, height = _size(said)
+    read: dict[str, Any] = {
+        row.attribute: row.default if row.check(said[row.attribute] or "") else row.value([said[row.attribute] or ""])
+        for row in TRY_FIELDS
+        if row.infotext
+    }
+    read |= {
+        "prompt": infotext.without_tags(prompt),
+        "negative": infotext.without_tags(said["negative"] or ""),
+        # Whatever fits into a file; the page has fewer seeds.
+        "seed": _whole(said["seed"], 0, 2**63 - 1),
+        "steps": _whole(said["steps"], 1, _MOST_STEPS),
+        "guidance": _number(said["guidance"], 0, 100),
+        "sampler": _sampler(said, unmapped),
+        "size": _size(said),
+        "strength": _strength(fields),
+    }
     found = ExampleSettings(
-        prompt=infotext.without_tags(prompt),
-        negative=infotext.without_tags(said["negative"] or ""),
-        seed=_whole(said["seed"], 0, 2**63 - 1),
-        steps=_whole(said["steps"], 1, _MOST_STEPS),
-        guidance=_number(said["guidance"], 0, 100),
-        sampler=_sampler(said, unmapped),
-        width=width,
-        height=height,
-        frames=_whole(said["frames"], 1, _MOST_FRAMES),
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
         scale=_number(said["scale"], -10, 10),
-        strength=_strength(fields),
+        **read,
     )
     start = [found.start] if found.strength else []
     return replace(found, unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields), *start])))
@@ -139,28 +134,28 @@ def _strength(fields: Mapping[str, str]) -> float | None:
     return None if is_hires else _number(fields.get("Denoising strength"), 0.001, 1)
 
 
-def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str | None:
+def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
     """ "scheduler" is the schedule in ComfyUI, and the sampler on Replicate."""
     name = said["sampler"] or said["scheduler"]
     if name is None or name.lower() in ("undefined", "none"):
-        return None
+        return ""
     choice = samplers.read(name, said["schedule"] or (said["scheduler"] if said["sampler"] else None))
     if choice is None:
         unmapped.append(f"the sampler “{name[:60]}”")
-        return None
+        return ""
     if choice.unread:
         unmapped.append(f"the schedule type “{choice.unread[:60]}”")
     return choice.name
 
 
-def _size(said: Mapping[str, str | None]) -> tuple[int | None, int | None]:
+def _size(said: Mapping[str, str | None]) -> tuple[int, int] | None:
     """Replicate's FLUX models use width and height only if the ratio is "custom"."""
     if said["aspect"] in _ASPECTS:
         return _ASPECTS[said["aspect"] or ""]
     match = _SIZE.fullmatch(said["size"] or "")
     sides = match.groups() if match else (said["width"], said["height"])
     width, height = (_whole(side, 1, _LONGEST_SIDE) for side in sides)
-    return (width, height) if width and height else (None, None)
+    return (width, height) if width and height else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,7 +214,7 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
     # A seed of -1 means any.
     if said["seed"] and not said["seed"].startswith("-1") and _whole(said["seed"], 0, 2**63 - 1) is None:
         yield f"seed {said['seed'][:30]}"
-    if said["size"] and None in _size(said):
+    if said["size"] and _size(said) is None:
         yield f"size {said['size'][:20]}"
     for rule in _RULES:
         # "Model" is a whole name: "Model hash" is another setting.

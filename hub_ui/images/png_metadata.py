@@ -21,6 +21,7 @@ from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.i18n import _
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
@@ -103,6 +104,10 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
         "Version": f"hub-ui {library_versions().get('hub-ui', '')}".strip(),
     }
+    for row in TRY_FIELDS:
+        value = getattr(result.request, row.attribute, row.default)
+        if row.infotext and row.infotext[0] not in (*fields, "Negative prompt") and value != row.default:
+            fields[row.infotext[0]] = row.write(value)
     return a1111.write(
         Infotext(
             prompt=prompt.strip(),

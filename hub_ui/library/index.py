@@ -16,7 +16,19 @@ from connectors.errors import NotFound
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.row import CEILINGS, UNLISTED, Base, Row, fold_name, row_ref, searchable, searchable_names, words
+from hub_ui.catalog.row import (
+    CEILINGS,
+    NAMES,
+    NUMBERS,
+    UNLISTED,
+    Base,
+    Row,
+    fold_name,
+    row_ref,
+    searchable,
+    searchable_names,
+    words,
+)
 from hub_ui.library.annotations import Annotation, Annotations
 from hub_ui.library.file_names import SUFFIX
 from hub_ui.library.library import Library
@@ -182,27 +194,21 @@ def base_label(entry: Entry) -> str:
 def search_row(entry: Entry, annotation: Annotation, known: Row | None) -> Row:
     """What its entry and its owner say, and beside that what the catalog knows of the LoRA."""
     base = Base(base_model=entry.base_model, architecture=entry.architecture, raw=None)
-    names = (entry.ref.id, entry.file, *entry.trigger_words, *base.labels())
-    tags = (*map(fold_name, annotation.tags), *(known.tags if known else ()))
+    texts = (entry.ref.id, entry.file, *entry.trigger_words, *base.labels())
     about = (searchable(annotation.note), known.about if known else "")
+    names = dict(known.names) if known else {**dict.fromkeys(NAMES, ()), "access": ("open",)}
+    names["tags"] = tuple(dict.fromkeys(filter(None, (*map(fold_name, annotation.tags), *names["tags"]))))
+    names["triggers"] = tuple(dict.fromkeys(map(fold_name, entry.trigger_words)))
+    names |= {"hubs": (entry.ref.hub,), "keys": tuple(dict.fromkeys(base.filter_keys()))}
     return Row(
         refs=(row_ref(entry.ref.hub, entry.ref.id),),
-        hubs=(entry.ref.hub,),
-        kind=known.kind if known else None,
-        access=known.access if known else "open",
         nsfw=min(known.nsfw, UNLISTED - 1) if known else CEILINGS[None],
-        rank=known.rank if known else None,
-        size=entry.size,
-        license=known.license if known else None,
-        permits=known.permits if known else (),
-        keys=tuple(dict.fromkeys(base.filter_keys())),
         groups=(group,) if (group := base.group()) else (),
-        creators=known.creators if known else (),
-        tags=tuple(dict.fromkeys(filter(None, tags))),
-        triggers=tuple(dict.fromkeys(map(fold_name, entry.trigger_words))),
+        names=names,
+        numbers={**(known.numbers if known else dict.fromkeys(NUMBERS)), "size": entry.size},
         whole=" ".join(words(entry.title)),
         title=searchable_names(entry.title),
-        words=searchable_names(*names) + (known.words if known else ""),
+        words=searchable_names(*texts) + (known.words if known else ""),
         tag_words=searchable_names(*annotation.tags) + (known.tag_words if known else ""),
         about=" ".join(about),
         downloads=known.downloads if known else 0,

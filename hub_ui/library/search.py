@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from connectors import query_language
 from connectors.errors import BadQuery, suggestion
@@ -16,10 +16,9 @@ from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.catalog import search
-from hub_ui.catalog.plan import FACETS, Condition, FacetName, plan
+from hub_ui.catalog.plan import FACETS, FILTERS, Condition, counted, plan
 from hub_ui.catalog.row import Row, fold_name
 from hub_ui.catalog.search import Counts, Facets
-from hub_ui.format import part_label
 from hub_ui.i18n import N_, _
 from hub_ui.library.index import LibraryIndex, LibraryRow
 
@@ -47,11 +46,8 @@ MARKS: Mapping[str, Mark] = {
 }
 NEVER_USED: Mapping[Ref, float] = MappingProxyType({})
 _MOST_KEPT = 4
-# What is counted for the filters: the condition that the counts ignore, and a row's values.
-_COUNTED: Mapping[str, tuple[Condition, Callable[[Row], Iterable[Any]]]] = {
-    name: (FACETS[name].ignores, FACETS[name].values)
-    for name in cast(tuple[FacetName, ...], ("hubs", "keys", "groups", "kinds", "tags"))
-}
+# What is counted for the filters.
+_COUNTED = ("hubs", "keys", "groups", "kind", "tags")
 _ALSO = {"is:favourite": "is:favorite", "has:notes": "has:note", "has:tags": "has:tag", "is:gone": "is:removed"}
 
 Sort = Literal["name", "added", "used", "size", "base", "hub"]
@@ -149,7 +145,7 @@ def _marks(words: Sequence[str], is_strict: bool) -> tuple[tuple[str, ...], list
 
 def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
     found = [
-        Chip(label=part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
+        Chip(label=format.part_label(part), rest=replace(asked, query=part.rest).text, is_excluded=part.is_excluded)
         for part in query_language.parts(asked.query)
         if (part.key, part.value) != ("nsfw", _ALL.nsfw)
     ]
@@ -164,7 +160,7 @@ def chips(asked: LibraryQuery) -> tuple[Chip, ...]:
 
 
 def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
-    """With the choice of a facet, or without it where it was chosen. `facet` is an attribute of Query, or "marks".
+    """With the choice of a facet, or without it where it was chosen. `facet` is the key of a filter, or "marks".
 
     Raises BadQuery.
     """
@@ -173,14 +169,13 @@ def toggle(asked: LibraryQuery, facet: str, value: str) -> LibraryQuery:
             raise BadQuery(_("That is no filter of this page."))
         marks = tuple(one for one in asked.marks if one != value)
         return replace(asked, marks=marks if value in asked.marks else (*asked.marks, value))
-    if facet not in ("hubs", "bases", "kinds", "tags"):
+    if facet not in FILTERS:
         raise BadQuery(_("That is no filter of this page."))
-    key = {"hubs": "hub", "bases": "base", "kinds": "kind", "tags": "tag"}[facet]
-    [read] = getattr(query_language.parse(f"{key}:{query_language.quote(value)}"), facet) or (value,)
-    now = getattr(asked.query, facet)
+    read, attribute = FILTERS[facet].read(value), FILTERS[facet].attribute
+    now = getattr(asked.query, attribute)
     is_on = fold_name(read) in map(fold_name, now)
     then = tuple(one for one in now if fold_name(one) != fold_name(read)) if is_on else (*now, read)
-    changes: dict[str, Any] = {facet: then}
+    changes: dict[str, Any] = {attribute: then}
     return replace(asked, query=replace(asked.query, **changes))
 
 
@@ -219,7 +214,7 @@ def find(question: Question) -> Found:
     hits: list[LibraryRow] = []
     marks = dict.fromkeys(MARKS, 0)
     # Rows that fail one condition alone: those that its own filter counts beside the hits.
-    near: dict[Condition, list[Row]] = {condition: [] for condition, _values in _COUNTED.values()}
+    near: dict[Condition, list[Row]] = {condition: [] for condition in map(FACETS.__getitem__, _COUNTED)}
     holds = [(name, mark.holds) for name, mark in MARKS.items()]
     for row in rows:
         if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
@@ -236,12 +231,12 @@ def find(question: Question) -> Found:
             hits.append(row)
         elif not lacking and len(failed) == 1 and (only := failed.pop()) in near:
             near[only].append(row.row)
-    counted = {**_COUNTED, "tags": (_COUNTED["tags"][0], lambda row: own.intersection(row.tags))}
     found = [row.row for row in hits]
     counts = {
-        name: Counter(chain.from_iterable(map(values, (*found, *near[condition]))))
-        for name, (condition, values) in counted.items()
+        name: Counter(chain.from_iterable(counted(name, row) for row in (*found, *near[FACETS[name]])))
+        for name in _COUNTED
     }
+    counts["tags"] = Counter({tag: count for tag, count in counts["tags"].items() if tag in own})
     order = SORTS[question.sort]
     return Found(
         rows=tuple(sorted(hits, key=lambda row: (order(row, question.used), row.name, row.entry.ref))),
@@ -256,7 +251,7 @@ def _says(row: Row, phrases: Sequence[str]) -> bool:
     return all(phrase in text for phrase in phrases)
 
 
-def _facets(counts: Mapping[str, Counter[str]], rows: Sequence[LibraryRow]) -> Facets:
+def _facets(counts: Mapping[str, Counter[Any]], rows: Sequence[LibraryRow]) -> Facets:
     written = {fold_name(name): name for row in rows if (name := row.entry.base_model)}
     counted: dict[Any, Mapping[Any, int]] = {**Counts().facets, **counts}
     return search.facets(

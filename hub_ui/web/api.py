@@ -32,6 +32,7 @@ from hub_ui import documents
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, JobSubject, Stopped
@@ -53,6 +54,10 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
 MOST_AT_ONCE = 8
+# Programs give the arguments of `try` by their places, too: new ones come last.
+BY_POSITION = (
+    "refs", "prompt", "weights", "negative", "base", "seed", "steps", "guidance", "width", "height", "fetch",
+)  # fmt: skip
 
 
 @contextmanager
@@ -170,7 +175,8 @@ class Endpoints:
     def by_name(self) -> dict[str, Callable[..., Any]]:
         """A hosted page has none that writes."""
         named: dict[str, Callable[..., Any]] = {
-            "search": self.search, "show": self.show, "inspect": self.inspect, "pull": self.pull, "try": self.try_loras,
+            "search": self.search, "show": self.show, "inspect": self.inspect, "pull": self.pull,
+            "try": with_fields(self.try_loras),
         }  # fmt: skip
         if not self.services.policy.allows("pull"):
             del named["pull"]
@@ -224,9 +230,8 @@ class Endpoints:
         Returns:
             {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere.
         """
-        query = documents.query_of(
-            text, hubs=several(hubs), bases=several(bases), kinds=several(kinds), sort=sort, nsfw=nsfw, limit=limit
-        )
+        filters = {"hub": several(hubs), "base": several(bases), "kind": several(kinds), "sort": [sort], "nsfw": [nsfw]}
+        query = documents.query_of(text, filters, limit=limit)
         return without_paths(documents.search(self.services, query, text, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
@@ -279,14 +284,10 @@ class Endpoints:
         refs: str | list[str],
         prompt: str,
         weights: float | list[float] | None = None,
-        negative: str = "",
-        base: str | None = None,
-        seed: int | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
         width: int | None = None,
         height: int | None = None,
         fetch: bool = False,
+        **fields: Any,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
@@ -294,11 +295,6 @@ class Endpoints:
             refs: LoRAs as HUB:ID, addresses of pages, or hashes of files. An empty list uses the base model alone.
             prompt: What the image shows. Trigger words are put in.
             weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
-            negative: What the image should not show.
-            base: The base model to generate with, as sdxl-1.0 or flux.1-dev. Default: the one that fits the LoRAs.
-            seed: The same seed gives the same image. Default: a random one.
-            steps: How many steps. Default: the base's own.
-            guidance: How closely the prompt is followed. Default: the base's own.
             width: In pixels. Default: the base's own.
             height: In pixels. Default: the base's own.
             fetch: Whether a base model of several gigabytes may be downloaded.
@@ -308,12 +304,11 @@ class Endpoints:
             The report: seed, size, base, weights and notes
         """
         loras = [find_ref(self.services, ref) for ref in several(refs)]
-        request = partial(
-            self.services.generation.request, loras, several(weights), prompt=prompt, negative=negative, base=base,
-            seed=random.randrange(_LARGEST_SEED) if seed is None else seed, steps=steps, guidance=guidance,
-            width=width, height=height, may_fetch=fetch,
-        )  # fmt: skip
-        return self._try(loras, base or "", request)
+        given = {name: value for name, value in fields.items() if value is not None}
+        chosen = {"seed": random.randrange(_LARGEST_SEED)} | given
+        settings = TrySettings(**chosen).arguments() | {"prompt": prompt, "width": width, "height": height}
+        request = partial(self.services.generation.request, loras, several(weights), may_fetch=fetch, **settings)
+        return self._try(loras, given.get("base", ""), request)
 
     def _try(
         self, loras: Sequence[Ref], base: str, request: Callable[..., GenerationRequest]
@@ -352,6 +347,29 @@ class Endpoints:
             if isinstance(step, Stopped):
                 raise UsageError(step.text)
         raise UsageError(_(GONE))
+
+
+def with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """With an argument for each field of the Compare page that has words for programs."""
+    rows = {row.attribute: row for row in TRY_FIELDS if row.about}
+    own, kind = inspect.signature(function), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    added = [
+        inspect.Parameter(name, kind, default=None if NoneType in get_args(row.hint) else row.default)
+        for name, row in rows.items()
+    ]
+    known = [each for each in own.parameters.values() if each.kind == kind]
+    order = {name: place for place, name in enumerate(BY_POSITION)}
+    parameters = sorted([*known, *added], key=lambda each: order.get(each.name, len(order)))
+
+    def call(*values: Any) -> Any:
+        return function(**dict(zip((each.name for each in parameters), values, strict=False)))
+
+    hints = get_type_hints(function, include_extras=True) | {name: row.hint for name, row in rows.items()}
+    about = "".join(f"            {name}: {row.about}\n" for name, row in rows.items())
+    call.__doc__ = (function.__doc__ or "").replace("\n        Returns:", f"{about}\n        Returns:")
+    call.__annotations__ = {each.name: hints[each.name] for each in parameters} | {"return": hints["return"]}
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return call
 
 
 def several(value: Any) -> Sequence[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,183 +11,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
 
-from connectors.errors import BadRef, UsageError
-from connectors.query import Query
+from connectors.errors import BadRef
+from connectors.query import FIELDS, Query
 from connectors.query_language import format, parse, parts, quote, value_text
 from connectors.ref import LOCAL, Ref
-from hub_ui.generate.base_models.precision import Quality
-from hub_ui.generate.comparison import ComparisonKind
-from hub_ui.i18n import N_, _
+from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.library.search import Sort as LibrarySort
 
 Value = TypeVar("Value")
-Place = Literal["local", "replicate"]
-LONGEST_PROMPT = 2000
 LONGEST_QUERY = 1000
-MOST_PROMPTS = 6
-MOST_WEIGHTS = 8
-MOST_LORAS = 8
-LARGEST_SEED = 2**53
-_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
-_WEIGHT = re.compile(r"[+-]?(?:\d+(?:\.\d{0,4})?|\.\d{1,4})")
-_GUIDANCE = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
-_BLOCKS = re.compile(r"(?:lbw=)?[\w.,+-]{1,800}")
-_CLIP_WEIGHTS = N_("A clip weight is a number from -1 to 2: one for all LoRAs, or one for each, such as 0.5, 1.")
-_NAME = re.compile(r"[\w ./:@\\+()~-]{1,300}")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrySettings:
-    """None and "" mean the base's default. `prompts` are a grid's further rows, `weights` those of LoRA `varied`.
-
-    `clip_weights` and `blocks` (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
-    """
-
-    prompt: str = ""
-    negative: str = ""
-    seed: int | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    size: tuple[int, int] | None = None
-    base: str = ""
-    sampler: str = ""
-    use_trigger_words: bool = True
-    sheet: ComparisonKind = "pair"
-    prompts: tuple[str, ...] = ()
-    place: Place = "local"
-    weights: tuple[float, ...] = ()
-    varied: int = 0
-    quality: Quality = "balanced"
-    clip_weights: tuple[float, ...] = ()
-    blocks: tuple[str, ...] = ()
-    strength: float | None = None
-
-    def to_pairs(self) -> list[tuple[str, str]]:
-        """Names and values for an address, without the defaults."""
-        size = "" if self.size is None else size_text(self.size)
-        named: list[tuple[str, Any]] = [
-            ("prompt", self.prompt), ("negative", self.negative), ("seed", self.seed), ("steps", self.steps),
-            ("cfg", None if self.guidance is None else f"{self.guidance:g}"), ("size", size), ("on", self.base),
-            ("sampler", self.sampler), ("words", "" if self.use_trigger_words else "off"),
-            ("sheet", "" if self.sheet == "pair" else self.sheet), *(("row", row) for row in self.prompts),
-            ("place", "" if self.place == "local" else self.place), ("weights", weights_text(self.weights)),
-            ("varied", self.varied or None), ("quality", "" if self.quality == "balanced" else self.quality),
-            ("clip", weights_text(self.clip_weights)), ("blocks", blocks_text(self.blocks)),
-            ("strength", None if self.strength is None else f"{self.strength:g}"),
-        ]  # fmt: skip
-        return [(name, str(value)) for name, value in named if value not in (None, "")]
-
-    @staticmethod
-    def from_pairs(given: Mapping[str, Sequence[str]]) -> TrySettings:
-        """Reads what `to_pairs` writes. Invalid values are left out."""
-        one = {name: values[0] for name, values in given.items() if values}
-        guidance, strength = one.get("cfg", ""), one.get("strength", "")
-        return TrySettings(
-            prompt=prompt_text(one.get("prompt")),
-            negative=prompt_text(one.get("negative")),
-            seed=_natural(one.get("seed"), LARGEST_SEED),
-            steps=_natural(one.get("steps"), 500) or None,
-            guidance=float(guidance) if _GUIDANCE.fullmatch(guidance) else None,
-            size=_valid(size_of, one.get("size")),
-            base=_name(one.get("on")),
-            sampler=_name(one.get("sampler")),
-            use_trigger_words=one.get("words") != "off",
-            sheet=sheet_kind(one.get("sheet", "pair")),
-            prompts=rows_of("\n".join(given.get("row", ()))),
-            place=_choice(Place, one.get("place"), "local"),
-            weights=_valid(weights_of, one.get("weights")) or (),
-            varied=_natural(one.get("varied"), MOST_LORAS - 1) or 0,
-            quality=_choice(Quality, one.get("quality"), "balanced"),
-            clip_weights=_valid(clip_weights_of, one.get("clip")) or (),
-            blocks=_valid(blocks_of, one.get("blocks")) or (),
-            strength=float(strength) if _GUIDANCE.fullmatch(strength) and 0 < float(strength) <= 1 else None,
-        )
-
-
-def prompt_text(value: object) -> str:
-    """On one line, as tokenizers read it anyway."""
-    return " ".join(str(value or "").split())[:LONGEST_PROMPT]
-
-
-def rows_of(text: str | None) -> tuple[str, ...]:
-    """One prompt a line."""
-    lines = (prompt_text(line) for line in (text or "").splitlines())
-    return tuple(line for line in lines if line)[:MOST_PROMPTS]
-
-
-def size_text(size: tuple[int, int]) -> str:
-    return f"{size[0]} × {size[1]}"
-
-
-def size_of(text: str | None) -> tuple[int, int] | None:
-    """Width and height; None for an empty text. Raises UsageError for what is no size."""
-    if not (text or "").strip():
-        return None
-    found = _SIZE.fullmatch(text or "")
-    if found is None or not int(found[1]):
-        raise UsageError(_("A size is written as width × height in pixels, for example 1024 x 768."))
-    return int(found[1]), int(found[2] or found[1])
-
-
-def weights_text(weights: Sequence[float]) -> str:
-    return ", ".join(f"{weight:g}" for weight in weights)
-
-
-def weights_of(text: str | None) -> tuple[float, ...]:
-    """Empty for an empty text. Raises UsageError for what are no weights."""
-    otherwise = _("Write up to {most} weights from -1 to 2, for example 0, 0.4, 0.8.").format(most=MOST_WEIGHTS)
-    found = clip_weights_of(text, otherwise)
-    return tuple(dict.fromkeys(found))
-
-
-def clip_weights_of(text: str | None, otherwise: str = "") -> tuple[float, ...]:
-    """As `weights_of`, but equal ones stay: each is a LoRA's."""
-    written = [part for part in re.split(r"[\s,;]+", (text or "").strip())[: MOST_WEIGHTS + 1] if part]
-    if len(written) <= MOST_WEIGHTS and all(_WEIGHT.fullmatch(part) for part in written):
-        found = tuple(round(float(part), 2) for part in written)
-        if all(-1 <= weight <= 2 for weight in found):
-            return found
-    raise UsageError(otherwise or _(_CLIP_WEIGHTS))
-
-
-def blocks_text(blocks: Sequence[str]) -> str:
-    return "; ".join(blocks)
-
-
-def blocks_of(text: str | None) -> tuple[str, ...]:
-    """Those of each LoRA, between semicolons. Whether they fit a base shows only where it is known."""
-    parts = tuple("".join(part.split()) for part in (text or "").strip(" ;").split(";"))
-    if not any(parts):
-        return ()
-    if len(parts) > MOST_LORAS or not all(_BLOCKS.fullmatch(part) for part in parts):
-        raise UsageError(_("Block weights are a name such as OUTALL, or numbers with commas between: 1,0,0.5."))
-    return parts
-
-
-def sheet_kind(text: str) -> ComparisonKind:
-    return text if text in get_args(ComparisonKind) and text != "one" else "pair"  # type: ignore[return-value]
-
-
-def _choice(choices: Any, text: str | None, otherwise: Value) -> Value:
-    """What is none of the Literal's choices is `otherwise`."""
-    return cast(Value, text) if text in get_args(choices) else otherwise
-
-
-def _valid(parse: Callable[[str | None], Value], text: str | None) -> Value | None:
-    try:
-        return parse(text)
-    except UsageError:
-        return None
-
-
-def _natural(text: str | None, limit: int) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 17 and int(text) <= limit else None
-
-
-def _name(text: str | None) -> str:
-    return text.strip() if text and _NAME.fullmatch(text) else ""
-
-
+_PAGE = re.compile("[1-9][0-9]{0,5}")
 PageName = Literal["browse", "try", "library", "train", "settings", "glossary", "about", "downloads", "image"]
 # These have an address of their own: nobody shares what they show.
 OWN_ADDRESSES: tuple[PageName, ...] = ("train", "settings", "glossary", "about", "downloads", "image")
@@ -198,9 +31,21 @@ PAGE_SIZE = 30
 LONGEST_ADDRESS = 60_000
 MOST_FIELDS = 200
 LONGEST_NAME = 200
-# The parameters of an address that are a filter of their own, and that filter. The words are "q", and every other
-# filter is one "filter" in the query language.
-PARAMETERS: Mapping[str, str] = {"hub": "hubs", "base": "bases", "kind": "kinds", "sort": "sort", "nsfw": "nsfw"}
+# The filters that have a parameter of their own in addresses. The words are "q", and every other filter is one "filter"
+# in the query language.
+PARAMETERS = {field.key: field for field in FIELDS if field.has_parameter}
+
+
+def filter_pair(key: str, value: str, *, is_excluded: bool = False) -> tuple[str, str]:
+    """A value of a filter in an address."""
+    if key in PARAMETERS and not is_excluded:
+        return key, value
+    return "filter", f"{'-' if is_excluded else ''}{key}:{value_text(value)}"
+
+
+def _choice(choices: Any, text: str | None, otherwise: Value) -> Value:
+    """What is none of the Literal's choices is `otherwise`."""
+    return cast(Value, text) if text in get_args(choices) else otherwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +79,7 @@ class LibraryView:
         return LibraryView(
             text=one.get("lq", "")[:LONGEST_QUERY],
             sort=_choice(LibrarySort, one.get("lsort"), "name"),
-            number=(_natural(one.get("lpage"), 10**6) or 1) - 1,
+            number=int(page) - 1 if _PAGE.fullmatch(page := one.get("lpage", "")) else 0,
             collection=one.get("lset", "")[:LONGEST_NAME],
             tool=_choice(LibraryTool, one.get("ltool"), ""),
         )
@@ -273,13 +118,22 @@ class View:
         )
 
     @cached_property
+    def conditions(self) -> list[tuple[str, str]]:
+        """Each filter in use as an address has it: lists with a parameter of their own, the others, single values."""
+        found = [part for part in parts(self.query) if part.key != "text"]
+        pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
+        forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
+        return sorted(pairs, key=lambda pair: forms[pair[0]])
+
+    @property
     def filters(self) -> tuple[str, ...]:
         """What has no parameter of its own, each in the query language."""
-        return tuple(
-            f"{'-' if part.is_excluded else ''}{part.key}:{value_text(part.value)}"
-            for part in parts(self.query)
-            if part.key != "text" and (part.is_excluded or part.key not in PARAMETERS)
-        )
+        return tuple(text for name, text in self.conditions if name == "filter")
+
+    @property
+    def chosen(self) -> int:
+        """How many filters there are, without the order and the level of mature images."""
+        return sum(name == "filter" or PARAMETERS[name].form == "list" for name, _value in self.conditions)
 
     @property
     def stack_texts(self) -> tuple[str, ...]:
@@ -288,14 +142,10 @@ class View:
 
     def to_address(self) -> str:
         """The shortest query string, without the question mark."""
-        q = self.query
         # Not "page", which Gradio takes for the name of one of its own pages, and fails.
         pairs: list[tuple[str, str]] = [("view", self.page)] if self.page != "browse" else []
         pairs += [("q", self.text)] if self.text else []
-        pairs += [(name, value) for name in ("hub", "base", "kind") for value in getattr(q, PARAMETERS[name])]
-        pairs += [("filter", text) for text in self.filters]
-        pairs += [("sort", q.sort)] if q.sort != "relevance" else []
-        pairs += [("nsfw", q.nsfw)] if q.nsfw != Query().nsfw else []
+        pairs += self.conditions
         pairs += [("open", self.open)] if self.open else []
         pairs += [("lora", text) for text in self.stack_texts]
         # Elsewhere it would be in the links that people share.
@@ -341,7 +191,8 @@ class View:
 
         Raises BadQuery for what is wrong, which is left out where `is_strict` is False: it may still be typed.
         """
-        chosen = {name: getattr(self.query, name) for name in (*PARAMETERS.values(), "limit")}
+        names = (*(field.attribute for field in PARAMETERS.values()), "limit")
+        chosen = {name: getattr(self.query, name) for name in names}
         return replace(self, page="browse", open="", query=parse(text, Query(**chosen), is_strict=is_strict))
 
     def try_lora(self, ref: str, weight: float = 1.0) -> View:

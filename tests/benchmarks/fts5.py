@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.query import Query
-from hub_ui.catalog.plan import size_step
+from hub_ui.catalog.plan import step
 from hub_ui.catalog.row import Row
 
 _FACETS = ("hub", "base", "kind", "rank", "size_step", "license", "access", "nsfw", "creator")
@@ -40,11 +40,14 @@ class Fts5:
         self._connection.execute("BEGIN")
         for number, row in rows:
             base = row.groups[0] if row.groups else None
-            step = None if row.size is None else size_step(row.size)
-            creator = row.creators[0] if row.creators else None
-            values = (row.hubs[0], base, row.kind, row.rank, step, row.license, row.access, row.nsfw, creator)
+            size = row.numbers["size"]
+            end = None if size is None else step("size", size)
+            first = {name: next(iter(names), None) for name, names in row.names.items()}
+            lists = (first["license"], first["access"], row.nsfw, first["creators"])
+            values = (first["hubs"], base, first["kind"], row.numbers["rank"], end, *lists)
             self._connection.execute(f"INSERT INTO loras VALUES (?{', ?' * len(values)})", (number, *values))
-            self._connection.executemany("INSERT INTO tags VALUES (?, ?)", [(number, tag) for tag in set(row.tags)])
+            tags = [(number, tag) for tag in set(row.names["tags"])]
+            self._connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
             self._connection.execute(
                 "INSERT INTO texts (rowid, title, words, tags, about) VALUES (?, ?, ?, ?, ?)",
                 (number, row.title, row.words, row.tag_words, row.about),

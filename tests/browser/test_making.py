@@ -32,7 +32,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def refs(stage: Demo) -> tuple[str, ...]:
     """Two LoRAs for the demo's own base, in the library."""
-    answers = stage.services.lookup.search(Query.of(bases=("tiny-shapes",), hubs=("civitai",)))
+    answers = stage.services.lookup.search(Query(bases=("tiny-shapes",), hubs=("civitai",)))
     loras = [lora for answer in answers if answer.page for lora in answer.page.loras]
     return tuple(str(stage.services.downloads.pull(lora.ref).ref) for lora in loras[:2])
 

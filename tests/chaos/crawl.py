@@ -124,8 +124,8 @@ class KilledCrawl:
     def _check_end(self) -> None:
         with Catalog.open(self.home / "catalog.sqlite") as catalog:
             found = catalog.search(Query(limit=1, nsfw="explicit"))
-        if found.facets.hubs != dict(sorted(self.hubs.loras.items(), key=lambda pair: (-pair[1], pair[0]))):
-            raise Broken(f"in the catalog: {found.facets.hubs}, on the hubs: {self.hubs.loras}")
+        if found.facets.of("hubs") != dict(sorted(self.hubs.loras.items(), key=lambda pair: (-pair[1], pair[0]))):
+            raise Broken(f"in the catalog: {found.facets.of('hubs')}, on the hubs: {self.hubs.loras}")
         if len(self._seen) != self.pages:
             raise Broken(f"{len(self._seen)} pages fetched, there are {self.pages}")
         self.told.loras = found.total

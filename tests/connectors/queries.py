@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from connectors.query import Query, Range
-from connectors.query_fields import FIELDS, Field
+from connectors.query import FIELDS, Query, Range
+from connectors.query_fields import Field
 from connectors.query_language import parse, quote
 
 WORDS = st.text(

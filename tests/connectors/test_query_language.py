@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from connectors.claims import base_models
 from connectors.errors import BadQuery
-from connectors.query import Query, Range
-from connectors.query_fields import FIELDS
+from connectors.query import FIELDS, Query, Range
 from connectors.query_language import choices, completion, format, parse, parts, quote
 from tests.connectors.queries import QUERIES
 

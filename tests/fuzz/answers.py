@@ -24,7 +24,7 @@ from urllib3 import HTTPResponse
 import connectors
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector, pin
-from connectors.query import Query
+from connectors.query import LONGEST_TEXT, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref, is_id
 from connectors.registry import HUBS
@@ -71,7 +71,7 @@ class Kind:
 
 
 def _searched(hub: HubName, text: str = "") -> Callable[[Mapping[HubName, Connector], Any], Sequence[Lora]]:
-    query = Query.of(text, nsfw="explicit", limit=100)
+    query = Query(text=" ".join(text.split())[:LONGEST_TEXT], nsfw="explicit", limit=100)
     return lambda hubs, answer: hubs[hub].search(query).loras
 
 

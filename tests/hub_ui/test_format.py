@@ -5,8 +5,11 @@ from datetime import datetime
 
 import pytest
 
+from connectors import query_language
 from hub_ui import format
-from hub_ui.format import clean, plural, size
+from hub_ui.format import clean, part_label, plural, size
+from hub_ui.i18n import use_language
+from hub_ui.locales import get_language
 
 
 def test_escape_sequences_lose_their_escape() -> None:
@@ -82,3 +85,35 @@ def test_a_time_in_seconds_is_told_as_its_age() -> None:
 
 def test_direction_overrides_and_control_characters_are_not_shown() -> None:
     assert format.visible("safe\u202egnp.exe\x00\x1b[31m") == "safegnp.exe[31m"
+
+
+QUERIES = [
+    "kind:style", "creator:ada", "tag:style", "license:sell", "license:mit", "access:login", "trigger:any",
+    "trigger:ohwx", "rank:>=16", "rank:8..32", "rank:16", "size:<200mb", "updated:<30d", "updated:>1y",
+    "installed:no", "-kind:style", "-anime", "updated:1d..30d", "size:>10mb", "nsfw:mature",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", QUERIES)
+def test_english_is_what_the_query_language_says(text: str) -> None:
+    (part,) = query_language.parts(query_language.parse(text))
+    assert part_label(part) == part.label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("kind:style", "画风"),
+        ("tag:style", "标签 style"),
+        ("creator:{n}", "作者 {n}"),
+        ("style", "style"),
+        ("rank:>=16", "秩不低于 16"),
+        ("updated:<30d", "30 天内更新"),
+        ("-kind:style", "排除 画风"),
+        ("license:sell", "允许出售"),
+    ],
+)
+def test_chinese_keeps_the_words_of_hubs(text: str, label: str) -> None:
+    (part,) = query_language.parts(query_language.parse(text))
+    with use_language(get_language("zh-CN")):
+        assert part_label(part) == label

@@ -230,9 +230,9 @@ def test_inspect_reads_a_header_once_and_remembers(built: Services, hub: Hub, se
 
 def test_a_file_is_found_by_the_rank_its_header_proves(built: Services, hub: Hub, server: Server) -> None:
     built.lookup.get(REF)
-    assert 4 not in built.catalog.search(Query.of()).facets.ranks
+    assert 4 not in built.catalog.search(Query()).facets.of("rank")
     built.lookup.inspect(FIRST)
-    assert built.catalog.search(Query.of()).facets.ranks[4] == 1
+    assert built.catalog.search(Query()).facets.of("rank")[4] == 1
 
 
 def test_people_who_ask_at_once_share_one_reading(built: Services, hub: Hub, server: Server) -> None:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connectors.query_fields import FIELDS
+from connectors.query import FIELDS
 from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
 from hub_ui.web.glossary.glossary import TERMS
-
-# Values of these fields are words of hubs.
-_OF_HUBS = ("hub", "base")
 
 
 def labels() -> Iterator[str]:
@@ -24,7 +21,7 @@ def labels() -> Iterator[str]:
     yield from UNDER_WAY
     yield from WORDS.values()
     for field in FIELDS:
-        yield field.meaning
-        if field.key not in _OF_HUBS:
-            yield from (field.label(field.read(value)) for value in field.choices())
+        yield from (field.meaning, *field.texts)
+        if field.facet:
+            yield from (field.facet.name, *field.facet.labels.values())
     yield from (text for term in TERMS.values() for text in (term.title, term.text, term.more) if text)

@@ -2,24 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from connectors import query_language
-from connectors.query import Query, Range
-from connectors.query_fields import FIELDS
-from connectors.query_language import Part, value_text
-from connectors.query_ranges import RANKS, SIZES, Units, range_text
-from connectors.record import NSFW_LEVELS, Access, Kind, Nsfw
-from connectors.registry import HUBS
+from connectors.query import FIELDS, Query, Range
+from connectors.query_fields import Facet, Field
+from connectors.query_language import Part
+from connectors.record import NSFW_LEVELS, Nsfw
 from hub_ui import format
-from hub_ui.catalog import plan
 from hub_ui.catalog.search import BaseCount, Facets
-from hub_ui.format import part_label
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.i18n import N_, N_plural, _, ngettext
-from hub_ui.web.view import PARAMETERS
+from hub_ui.web.view import filter_pair
 
 NSFW_WORDS: Mapping[Nsfw, str] = {
     "safe": N_("rated safe only"),
@@ -27,25 +22,11 @@ NSFW_WORDS: Mapping[Nsfw, str] = {
     "mature": N_("mature, blurred"),
     "explicit": N_("everything, blurred"),
 }
-USES: Mapping[str, str] = {
-    "sell_images": N_("selling images"),
-    "run_as_service": N_("paid services"),
-    "sell": N_("selling it"),
-    "merge": N_("merging it"),
-    "no_credit": N_("no credit"),
-}
-# The highest rank and size of each step, sizes by those that they are counted in. One more step has the rest.
-RANK_STEPS = (4, 8, 16, 32, 64, 128)
-SIZE_STEPS = plan.SIZE_STEPS[:6]
-# What Hugging Face says of files and pages by tags ("region:us" too) is nothing to choose by.
-TECHNICAL_TAGS = frozenset(["lora", "safetensors", "diffusers", "diffusers-training", "text-to-image", "peft"])
 EARLY_ACCESS = ("access", "paid")
-# How many choices a group shows, beside those that are on.
+# They are one group.
+LIBRARY = ("installed", "favorite")
+# How many base models are offered, beside those that are on.
 MOST_BASES = 24
-MOST_FREQUENT = 8
-# The parameter of each filter that has one of its own, and the keys in the query language.
-_NAMES = {attribute: name for name, attribute in PARAMETERS.items()}
-_KEYS = {field.attribute: field.key for field in FIELDS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +48,7 @@ class Choice:
 
     def field(self, facet: str) -> tuple[str, str]:
         """The name and the value of its checkbox: what it adds to the address."""
-        facet = self.facet or facet
-        if facet in _NAMES and not self.is_excluded:
-            return _NAMES[facet], self.value
-        return "filter", f"{'-' if self.is_excluded else ''}{filter_text(facet, self.value)}"
+        return filter_pair(self.facet or facet, self.value, is_excluded=self.is_excluded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +64,14 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Either `choices` or `bars`."""
+    """Either `choices` or `bars`; `facet` is the key of a filter. It is folded unless it `is_open`."""
 
     facet: str
     name: str
     choices: tuple[Choice, ...] = ()
     bars: tuple[Bar, ...] = ()
-
-
-def filter_text(facet: str, value: str) -> str:
-    """A filter in the query language. `facet` is the attribute of the query."""
-    return f"{_KEYS[facet]}:{value_text(value)}"
+    is_open: bool = False
+    term: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +89,13 @@ class Counts:
     ) -> tuple[Choice, ...]:
         """One for each of `labels`, in their order."""
         return tuple(
-            self.choice(value, _(label), counts.get(value, 0), on=value in chosen) for value, label in labels.items()
+            self.choice(value, label, counts.get(value, 0), on=value in chosen) for value, label in labels.items()
         )
 
-    def frequent(self, chosen: Sequence[str], counts: Mapping[str, int]) -> tuple[Choice, ...]:
+    def frequent(self, chosen: Sequence[str], counts: Mapping[str, int], most: int) -> tuple[Choice, ...]:
         """The first values, and those that are on. They are counted without regard to case."""
-        most = itertools.islice(counts, MOST_FREQUENT)
         spelled = {value.casefold(): value for value in chosen}
-        values = dict.fromkeys([*(spelled.get(value, value) for value in most), *chosen])
+        values = dict.fromkeys([*(spelled.get(value, value) for value in itertools.islice(counts, most)), *chosen])
         return tuple(
             self.choice(value, format.visible(value), counts.get(value.casefold(), 0), on=value in chosen)
             for value in values
@@ -142,7 +116,7 @@ def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bo
     if loaded is not None and loaded.architecture:
         label = _("Fits {base}, which is loaded").format(base=format.visible(loaded.label))
         value = loaded.architecture
-        yield Choice(facet="bases", value=value, label=label, count="", on=value in query.bases)
+        yield Choice(facet="base", value=value, label=label, count="", on=value in query.bases)
     if sees_library:
         label = _("Hide what is in the library")
         yield Choice(facet="installed", value="no", label=label, count="", on=query.installed is False)
@@ -160,88 +134,63 @@ def base_choices(counts: Counts, query: Query, bases: Iterable[BaseCount]) -> tu
 def groups(
     query: Query, facets: Facets | None, *, sees_library: bool = True, loaded: PipelineSpec | None = None
 ) -> list[Group]:
-    """Without `facets`, the choices that are always there, above the groups whose height is not known yet: what stands
-    below those comes with them, but for what is chosen, so that it is not pushed away. `loaded` is the base that images
-    are made with just now.
+    """One for each filter that has a facet, those that are not folded first, and of these the names without end last.
+
+    Choices that would show nothing are left out. Without `facets`, there are those of the groups that are not folded,
+    and what is chosen in the others, which come with the first answer: nothing is pushed away then. `loaded` is the
+    base that images are made with just now.
     """
-    counts, known = Counts(facets=facets), facets or Facets()
-    hubs = {hub.name: hub.label for hub in HUBS.values()}
-    kinds = {kind: _(kind).capitalize() for kind in get_args(Kind) if kind != "runner" or kind in query.kinds}
-    # Open ones are most of them; of the others, only those that there are.
-    access = {
-        value: _(format.ACCESS_FLAGS.get(value, value)).capitalize()
-        for value in get_args(Access)
-        if value == "open" or known.access.get(value) or value in query.access
-    }
-    tags = {tag: count for tag, count in known.tags.items() if ":" not in tag and tag not in TECHNICAL_TAGS}
-    favorite = counts.choice("yes", _("Your favourites"), known.favorites, on=query.favorite is True)
-    installed = counts.choice("yes", _("In the library"), known.installed, on=query.installed is True)
-    quick = tuple(quick_choices(query, loaded, sees_library=sees_library))
-    first = (
-        Group(facet="quick", name=_("Quick filters"), choices=quick),
-        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, known.hubs, hubs)),
-        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, known.kinds, kinds)),
-        Group(facet="bases", name=_("Base model"), choices=base_choices(counts, query, known.bases)),
-        Group(facet="rank", name=_("Rank"), bars=rank_bars(query.rank, known.ranks)),
-        Group(facet="size", name=_("File size"), bars=size_bars(query.size, known.sizes)),
-    )
-    below = (
-        Group(facet="licenses", name=_("Licence permits"), choices=counts.choices(query.licenses, known.permits, USES)),
-        Group(facet="access", name=_("Access"), choices=counts.choices(query.access, known.access, access)),
-        Group(facet="installed", name=_("Library"), choices=(installed,) if sees_library else ()),
-        Group(facet="favorite", name=_("Favourites"), choices=(favorite,) if sees_library else ()),
-        Group(facet="creators", name=_("Creator"), choices=counts.frequent(query.creators, known.creators)),
-        Group(facet="tags", name=_("Tag"), choices=counts.frequent(query.tags, tags)),
-    )
-    chosen = (replace(group, choices=tuple(each for each in group.choices if each.on)) for group in below)
-    return [*first, *(below if facets is not None else chosen)]
+    names_last = sorted(FIELDS, key=lambda field: field.facet.most if field.facet else 0)
+    found = {field.key: group_of(field, query, facets) for field in names_last if field.facet}
+    own = [replace(each, facet=key) for key in LIBRARY for each in found.pop(key).choices]
+    mine = Group(facet="mine", name=_("Mine"), choices=tuple(own) if sees_library else (), is_open=True)
+    quick = tuple(quick_choices(query, loaded, sees_library=sees_library)) if facets is not None else ()
+    folded = [*found.values(), Group(facet="quick", name=_("Quick filters"), choices=quick)]
+    return [*(each for each in folded if each.is_open), mine, *(each for each in folded if not each.is_open)]
 
 
-def rank_bars(chosen: Range | None, ranks: Mapping[int, int]) -> tuple[Bar, ...]:
-    def title(step: Range) -> str:
-        if step.most is None:
-            return _("rank above {n}").format(n=RANK_STEPS[-1])
-        return _("rank {low} to {high}").format(low=step.least or 1, high=step.most)
+def group_of(field: Field, query: Query, facets: Facets | None) -> Group:
+    facet, chosen, known = field.facet or Facet(name=field.key), getattr(query, field.attribute), facets or Facets()
+    counts, column = Counts(facets=facets), field.columns[-1].name if field.columns else field.key
+    counted = known.of(column)
+    group = Group(facet=field.key, name=_(facet.name), is_open=facet.is_open, term=facet.term)
+    if facet.steps:
+        return replace(group, bars=bars(field, facet, chosen, counted))
+    if field.key == "base":
+        choices = base_choices(counts, query, known.bases)
+    elif facet.most:
+        offered = {value: number for value, number in counted.items() if not facet.left_out(value)}
+        choices = counts.frequent(chosen, offered, facet.most)
+    else:
+        on = chosen if field.form == "list" else () if chosen is None else (field.write(chosen),)
+        values = [each for each in facet.labels or field.choices() if each in on or not facet.left_out(each)]
+        choices = counts.choices(on, counted, {value: label_of(field, facet, value) for value in values})
+    # What was not there at first comes with the counts.
+    waits = facets is None and not facet.is_open
+    return replace(group, choices=tuple(each for each in choices if each.on or not (waits or each.is_empty)))
 
-    return bars(chosen, ranks, RANK_STEPS, RANKS, label=str, title=title)
+
+def label_of(field: Field, facet: Facet, value: str) -> str:
+    if value in facet.labels:
+        return _(facet.labels[value])
+    label = format.field_label(field, field.read(value))
+    return label[:1].upper() + label[1:]
 
 
-def size_bars(chosen: Range | None, sizes: Mapping[int, int]) -> tuple[Bar, ...]:
-    def label(size: int) -> str:
-        return format.size(size).removesuffix(" MB")
-
-    def title(step: Range) -> str:
-        if step.most is None:
-            return _("over {size}").format(size=format.size(SIZE_STEPS[-1]))
-        return _("up to {size}").format(size=format.size(step.most))
-
-    return bars(chosen, sizes, SIZE_STEPS, SIZES, label=label, title=title)
-
-
-def bars(
-    chosen: Range | None,
-    counted: Mapping[int, int],
-    ends: Sequence[int],
-    units: Units,
-    *,
-    label: Callable[[int], str],
-    title: Callable[[Range], str],
-) -> tuple[Bar, ...]:
-    """One for each step up to one of `ends`, and one for the rest. None where all LoRAs are in the same step, unless a
-    range is chosen.
-    """
-    between = (Range(least=before + 1, most=most) for before, most in itertools.pairwise(ends))
-    steps = (Range(most=ends[0]), *between, Range(least=ends[-1] + 1))
+def bars(field: Field, facet: Facet, chosen: Range | None, counted: Mapping[int, int]) -> tuple[Bar, ...]:
+    """One for each step, and one for the rest. None where all LoRAs are in the same step, unless a range is chosen."""
+    between = (Range(least=before + 1, most=most) for before, most in itertools.pairwise(facet.steps))
+    steps = (Range(most=facet.steps[0]), *between, Range(least=facet.steps[-1] + 1))
     counts = [sum(count for value, count in counted.items() if value in step) for step in steps]
     if chosen is None and sum(map(bool, counts)) < 2:
         return ()
     return tuple(
         Bar(
-            label="+" if step.most is None else label(step.most),
-            title=f"{title(step)}: {count_text(count)}",
+            label="+" if step.most is None else str(step.most // facet.unit),
+            title=f"{format.field_label(field, step)}: {count_text(count)}",
             height=round(100 * count / max(1, *counts)),
             on=chosen is not None and overlap(chosen, step),
-            value=range_text(range_after_click(chosen, step), units),
+            value=field.write(range_after_click(chosen, step)),
         )
         for step, count in zip(steps, counts, strict=True)
     )
@@ -302,7 +251,7 @@ def words(query: Query, *, one: bool = False) -> list[Word]:
     parts.sort(key=lambda part: ORDER.index(part.key) if part.key in ORDER and not part.is_excluded else len(ORDER))
     found: list[Word] = []
     for part in parts:
-        before, label, lead = found[-1].part if found else None, part_label(part), ""
+        before, label, lead = found[-1].part if found else None, format.part_label(part), ""
         if part.key in LEADS and not part.is_excluded:
             lead = ngettext(*LEADS[part.key], 1 if one else 2)
             if before is not None and before.key == part.key and not before.is_excluded:

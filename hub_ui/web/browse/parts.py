@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from cachetools import TTLCache
 
-from connectors.query import Query
+from connectors.query import BY_KEY, Query
 from connectors.record import Nsfw, Record, within
 from connectors.ref import HubName
 from connectors.registry import HUBS
@@ -20,14 +20,14 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import language
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import Card, card, library_card
-from hub_ui.web.browse.facets import Bar, Group, filter_text, groups, level_words, words
+from hub_ui.web.browse.facets import Bar, Group, groups, level_words, words
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.browse.search_box import query_name
 from hub_ui.web.layout.pages import page_address, prefix
 from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import View
+from hub_ui.web.view import View, filter_pair
 
 LONGEST_CURSOR = 4000
 MOST_KEPT, KEPT_SECONDS = 5_000, 600.0
@@ -55,8 +55,8 @@ class BrowseParts:
             "view": view,
             "search_name": query_name(view.query),
             "query": now.query,
-            "chosen": len(view.filters) + sum(len(getattr(view.query, name)) for name in ("hubs", "bases", "kinds")),
-            "levels": level_words(facets.levels if facets else None),
+            "chosen": view.chosen,
+            "levels": level_words(facets.of("levels") if facets else None),
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
             "words": [
@@ -77,17 +77,14 @@ class BrowseParts:
         return page_address(replace(view, query=query, open="").to_address()) if now.corrected else ""
 
     def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
-        """`boxes` are each group's choices that would show something, with the fields of the form that they are."""
+        """`boxes` are each group's choices with the fields of the form that they are."""
         sees_library, loaded = self.services.policy.allows("see library"), self.services.generation.local.loaded_base
         shown = groups(form.query, facets, sees_library=sees_library, loaded=loaded)
-        boxes = {
-            group.facet: [(*each.field(group.facet), each) for each in group.choices if not each.is_empty]
-            for group in shown
-        }
+        boxes = {group.facet: [(*each.field(group.facet), each) for each in group.choices] for group in shown}
         known = {(name, value) for group in boxes.values() for name, value, _choice in group}
         pairs = [("filter", text) for text in form.filters] + [("lora", text) for text in form.stack_texts]
         return {
-            "by": {group.facet: group for group in shown},
+            "groups": shown,
             "boxes": boxes,
             "bars": {group.facet: list(bars(view, group)) for group in shown},
             "hidden": [pair for pair in pairs if pair not in known],
@@ -168,9 +165,9 @@ def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
     """Each with the address of its range; of the one that is chosen alone, of none."""
     if not group.bars:
         return
-    nothing: dict[str, Any] = {group.facet: None}
+    nothing: dict[str, Any] = {BY_KEY[group.facet].attribute: None}
     address = replace(view, open="", query=replace(view.query, **nothing)).to_address()
     for bar in group.bars:
-        text = filter_text(group.facet, bar.value)
-        pairs = [address] if text in view.filters else [address, urlencode({"filter": text})]
+        name, text = filter_pair(group.facet, bar.value)
+        pairs = [address] if text in view.filters else [address, urlencode({name: text})]
         yield page_address("&".join(filter(None, pairs))), bar

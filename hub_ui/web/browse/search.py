@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import chain
 
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
-from connectors.query import Query
+from connectors.query import FIELDS, Query
 from connectors.ref import HubName
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets, Listing, most_first
@@ -268,19 +268,16 @@ def with_list(now: Results, found: Listing) -> Results:
         corrected=found.corrected,
         total=found.total,
         facets=keep_places(now.facets, found.facets),
-        statuses=tuple(with_hits(status, found.facets.hubs.get(status.hub, 0)) for status in now.statuses),
+        statuses=tuple(with_hits(status, found.facets.of("hubs").get(status.hub, 0)) for status in now.statuses),
         is_held=False,
     )
 
 
 def keep_places(shown: Facets, found: Facets) -> Facets:
     """`found` in the order of `shown`, new choices last: no other choice comes under a person's pointer."""
-    return replace(
-        found,
-        bases=keep_bases(shown.bases, found.bases),
-        creators=keep_names(shown.creators, found.creators),
-        tags=keep_names(shown.tags, found.tags),
-    )
+    names = [field.columns[-1].name for field in FIELDS if field.facet and field.facet.most]
+    kept = {name: keep_names(shown.of(name), found.of(name)) for name in names if found.of(name)}
+    return replace(found, bases=keep_bases(shown.bases, found.bases), counts={**found.counts, **kept})
 
 
 def keep_bases(shown: Sequence[BaseCount], found: Sequence[BaseCount]) -> tuple[BaseCount, ...]:

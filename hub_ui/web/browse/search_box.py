@@ -1,29 +1,21 @@
 """The search box: suggestions for what is being typed."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from connectors.errors import BadQuery
-from connectors.query import Query
-from connectors.query_fields import BY_KEY, FIELDS, Field
+from connectors.query import BY_KEY, FIELDS, Query
+from connectors.query_fields import Field
 from connectors.query_language import Completion, choices, completion, value_text
 from hub_ui import format
-from hub_ui.catalog.similar import Named
-from hub_ui.format import field_label
 from hub_ui.i18n import _
 from hub_ui.web.browse.facets import count_text
 from hub_ui.web.browse.facets import words as query_words
 
 MOST = 8
-# Ranges have no end of values.
-RANGES: Mapping[str, tuple[str, ...]] = {
-    "rank": (">=8", ">=16", ">=32", ">=64", "<=8", "<=16"),
-    "size": ("<20mb", "<50mb", "<100mb", "<200mb", "<500mb"),
-    "updated": ("<7d", "<30d", "<90d", "<1y"),
-}
 # Values of these are suggested by what the catalog has.
-CATALOG_FIELDS: tuple[Named, ...] = ("creator", "tag", "base")
+CATALOG_FIELDS = tuple(field.key for field in FIELDS if field.facet and (field.facet.most or field.key == "base"))
 SHORTEST_WORD = 3
 
 
@@ -39,7 +31,7 @@ class Suggestion:
 
 
 # A field and the beginning of a value -> such values with how many LoRAs have them.
-Values = Callable[[Named, str], tuple[tuple[str, int], ...]]
+Values = Callable[[str, str], tuple[tuple[str, int], ...]]
 
 
 def suggest(text: str, cursor: int, values: Values) -> list[Suggestion]:
@@ -82,14 +74,14 @@ def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion
     for value, count in counted:
         yield _suggestion(at, f"{value_text(value)} ", field, value, count_text(count))
     if not counted:
-        for value in RANGES.get(field.key, ()) or choices(field.key):
+        for value in field.usual or choices(field.key):
             if value.casefold().startswith(at.prefix.casefold()):
                 yield _suggestion(at, f"{value_text(value)} ", field, value, "")
 
 
 def _suggestion(at: Completion, text: str, field: Field, value: str, count: str) -> Suggestion:
     try:
-        label = format.visible(field_label(field.key, field.label(field.read(value))))
+        label = format.visible(format.field_label(field, field.read(value)))
     except BadQuery:
         label = ""
     written = text.strip()

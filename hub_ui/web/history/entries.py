@@ -13,10 +13,11 @@ from PIL import Image
 from hub_ui import format
 from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
 from hub_ui.i18n import N_, _
 from hub_ui.images.history import HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.view import StackedLora, TrySettings, View, prompt_text
+from hub_ui.web.view import StackedLora, View
 
 LABELS: dict[ComparisonKind, str] = {
     "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
@@ -84,12 +85,12 @@ def settings_of(image: Provenance) -> TrySettings:
         several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
         varied = next((i for i, values in enumerate(several) if len(set(values)) > 1), 0)
         weights = tuple(dict.fromkeys(several[varied])) if several else ()
-    return TrySettings(
+    same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
+    return replace(
+        TrySettings(**same),
         prompt=prompt_text(image.typed if sheet else image.prompt),
         negative=prompt_text(image.negative),
-        seed=image.seed,
         steps=image.steps or None,
-        guidance=image.guidance,
         size=(image.width, image.height),
         base=(image.base or "") if is_local else "",
         sampler=image.sampler or "",

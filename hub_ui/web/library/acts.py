@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from connectors.errors import UsageError
-from connectors.query_fields import BY_KEY
+from connectors.query import BY_KEY
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.generate.try_fields import MOST_LORAS
 from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import VALUES, Annotation
@@ -20,7 +21,7 @@ from hub_ui.library.move_plan import PlannedMove, moves_of, plan_moves
 from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
 from hub_ui.web.library import rows
-from hub_ui.web.view import MOST_LORAS, View
+from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True)

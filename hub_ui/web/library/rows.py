@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from connectors.claims.resolve import record_of
 from connectors.errors import BadQuery, NotFound
-from connectors.record import Kind, Record
+from connectors.query import BY_KEY
+from connectors.record import Record
 from connectors.ref import LOCAL, Ref
-from connectors.registry import HUBS, origin_label
+from connectors.registry import origin_label
 from hub_ui import format
 from hub_ui.i18n import N_, _, ngettext
 from hub_ui.library import search
@@ -19,7 +19,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus
 from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
-from hub_ui.web.browse.facets import Counts, Group
+from hub_ui.web.browse.facets import Counts, Group, group_of
 from hub_ui.web.view import LibraryView
 
 SORT_NAMES = {
@@ -202,19 +202,16 @@ def groups(asked: LibraryQuery, found: Found) -> list[Group]:
     """A choice that would find nothing is left out, unless it is on. That of favourites is always there."""
     counts, query = Counts(facets=found.facets), asked.query
     marks = {name: _(mark.label).capitalize() for name, mark in MARKS.items()}
-    kinds = {kind: kind.capitalize() for kind in get_args(Kind) if kind != "runner"}
-    # The query language knows no word for files of one's own.
-    hubs = {name: hub.label for name, hub in HUBS.items()}
     tags = (
         counts.choice(tag, format.visible(tag), found.tags.get(tag, 0), on=tag in query.tags)
         for tag in dict.fromkeys((*found.tags, *query.tags))
     )
     all_groups = (
         Group(facet="marks", name=_("Show"), choices=counts.choices(asked.marks, found.marks, marks)),
-        Group(facet="bases", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
-        Group(facet="kinds", name=_("Kind"), choices=counts.choices(query.kinds, found.facets.kinds, kinds)),
-        Group(facet="tags", name=_("Your tags"), choices=tuple(tags)),
-        Group(facet="hubs", name=_("Hub"), choices=counts.choices(query.hubs, found.facets.hubs, hubs)),
+        Group(facet="base", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
+        group_of(BY_KEY["kind"], query, found.facets),
+        Group(facet="tag", name=_("Your tags"), choices=tuple(tags)),
+        group_of(BY_KEY["hub"], query, found.facets),
     )
     return [
         replace(group, choices=tuple(c for c in group.choices if not c.is_empty or c.value == "is:favorite"))

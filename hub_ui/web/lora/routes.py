@@ -13,6 +13,7 @@ from connectors.errors import NotFound, UsageError
 from connectors.record import Lora, Record, Version, within
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.generate.try_fields import LONGEST_PROMPT, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
@@ -23,7 +24,7 @@ from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_ADDRESS, LONGEST_PROMPT, StackedLora, TrySettings, View, clamp_weight, prompt_text
+from hub_ui.web.view import LONGEST_ADDRESS, StackedLora, View, clamp_weight
 
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
@@ -142,16 +143,11 @@ def example_weight(found: ExampleSettings, version: Version | None) -> float:
 
 def try_settings(found: ExampleSettings, version: Version | None) -> TrySettings:
     used = found.used(version)
-    return TrySettings(
-        prompt=prompt_text(found.prompt),
-        negative=prompt_text(found.negative),
-        seed=found.seed,
-        steps=found.steps,
-        guidance=found.guidance,
-        sampler=found.sampler or "",
-        size=(found.width, found.height) if found.width and found.height else None,
+    # Whether blocks fit shows where the base is known.
+    return replace(
+        found.try_settings(),
+        strength=None,
         clip_weights=(clamp_weight(used.clip_weight),) if used and used.clip_weight is not None else (),
-        # Whether they fit shows where the base is known.
         blocks=(used.blocks[:LONGEST_PROMPT],) if used and used.blocks else (),
     )
 

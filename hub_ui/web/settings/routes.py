@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
-from connectors.query import Query
+from connectors.query import BY_KEY, Query
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
@@ -101,7 +101,7 @@ class SettingsRoutes:
         self, request: Request, theme: Word = "", language: Word = "", nsfw: Word = "", back: Address = ""
     ) -> Response:
         view = own_view("settings", back)
-        level = Query.of(nsfw=nsfw or view.query.nsfw).nsfw
+        level = BY_KEY["nsfw"].read(nsfw or view.query.nsfw)
         # The address that leads here may have named another level.
         place = replace(view, query=replace(view.query, nsfw=Query().nsfw)).place("settings")
         answer: Response = RedirectResponse(f"../{place}", 303)
@@ -141,7 +141,7 @@ class SettingsRoutes:
             "images": services.media,
             "theme": cookies.get(THEME_COOKIE, ""),
             "language": read_choice(request.headers),
-            "level": Query.of(nsfw=cookies.get(LEVEL_COOKIE, view.query.nsfw)).nsfw,
+            "level": BY_KEY["nsfw"].read(cookies.get(LEVEL_COOKIE, view.query.nsfw)),
             "levels": [(value, _(label)) for value, label in NSFW_WORDS.items()],
         }
 

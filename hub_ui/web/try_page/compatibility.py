@@ -9,12 +9,12 @@ from connectors.record import Record
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.settings import choose_allowed_base
+from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.header_reader import with_header_facts
 from hub_ui.web.lora import detail
-from hub_ui.web.view import TrySettings
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"
 # By architecture, in the words that its base knows.

@@ -11,6 +11,7 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.generate import base_models
+from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.images import example_settings, png_metadata
 from hub_ui.images.infotext import Infotext, UsedLora
@@ -20,16 +21,7 @@ from hub_ui.used_loras import FoundLora, find_used_lora
 from hub_ui.web.history.entries import SETTINGS, settings_of
 from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.web.try_page.form import find_record
-from hub_ui.web.view import (
-    LARGEST_SEED,
-    LONGEST_PROMPT,
-    MOST_LORAS,
-    StackedLora,
-    TrySettings,
-    View,
-    clamp_weight,
-    prompt_text,
-)
+from hub_ui.web.view import StackedLora, View, clamp_weight
 
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
@@ -138,17 +130,11 @@ def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
     kept = [lora for lora in loras if lora.ref]
     records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
     checkpoint = found.fields.get("Model", "")
-    settings = TrySettings(
-        prompt=prompt_text(taken.prompt),
-        negative=prompt_text(taken.negative),
+    settings = replace(
+        taken.try_settings(),
         seed=_seed(taken.seed, notes),
-        steps=taken.steps,
-        guidance=taken.guidance,
-        size=(taken.width, taken.height) if taken.width and taken.height else None,
         base=_nearest_base(services, checkpoint, records),
-        sampler=taken.sampler or "",
         use_trigger_words=False,
-        strength=taken.strength,
         **_parts(kept),
     )
     if len(taken.prompt) > LONGEST_PROMPT:

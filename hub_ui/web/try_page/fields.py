@@ -10,13 +10,13 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from connectors.errors import UsageError
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.web.try_page.form import PageState, read_address, tile_number, weights_in
-from hub_ui.web.view import sheet_kind
 
 LARGEST_DICE = 2**32
 # What another base suggests anew.
-OF_THE_BASE = ("steps", "size", "cfg")
+OF_THE_BASE = tuple(row.name for row in TRY_FIELDS if row.of_base)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def apply_act(state: PageState, act: str, fields: TryFields) -> PageState:
             return state.with_settings(use_trigger_words=what != "off")
         case "sheet":
             # Its images are of another comparison.
-            return replace(state.with_settings(sheet=sheet_kind(what), weights=()), shown=None, job="")
+            sheet = TrySettings.from_pairs({"sheet": [what]}).sheet
+            return replace(state.with_settings(sheet=sheet, weights=()), shown=None, job="")
         case "range":
             return state.with_settings(weights=weights_in(*map(fields.one, ("low", "high", "count"))))
         case "dice":

@@ -1,10 +1,9 @@
 """The form of the Compare page: what is read from it, what a set of LoRAs fills in, and what is wrong in it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -16,25 +15,15 @@ from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.comparison import DEFAULT_SWEEP, ComparisonKind, weight_range
 from hub_ui.generate.request import DEFAULT_STRENGTH
+from hub_ui.generate.try_fields import MOST_WEIGHTS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
-from hub_ui.web.view import (
-    LARGEST_SEED,
-    MOST_FIELDS,
-    MOST_WEIGHTS,
-    TrySettings,
-    View,
-    blocks_of,
-    clip_weights_of,
-    size_of,
-    weights_of,
-)
+from hub_ui.web.view import MOST_FIELDS, View
 
-DEFAULT_SEED = 417
-DEFAULT_STEPS = 20
-LARGEST_SIDE = 4096
+# The fields whose text can be wrong, by their names.
+CHECKED = {row.name: row for row in TRY_FIELDS if row.is_checked}
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
 UNSEEN = N_("Its hub could not be asked just now. It is looked up again when you press the button.")
 CONTROL_KINDS = {
@@ -66,7 +55,7 @@ class PageState:
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong, by the field's name."""
-        found = {name: problem(name, text) for name, text in self.wrong.items()}
+        found = {name: CHECKED[name].check(text) for name, text in self.wrong.items()}
         if len(self.view.stack) == 1 and self.settings.sheet == "both":
             found["lora"] = _("Two LoRAs are compared here: add another one.")
         return found
@@ -108,7 +97,7 @@ def read_address(query: str, level: str | None = None) -> PageState:
     names = {name: one.get(name, "")[:60] for name in ("image", "control", "original", "job")}
     return PageState(
         view=view,
-        wrong={name: one[name][:4000] for name in RULES if problem(name, one.get(name, ""))},
+        wrong={name: one[name][:4000] for name, row in CHECKED.items() if row.check(one.get(name, ""))},
         image=names["image"],
         control=names["control"],
         control_kind=one["made"] if one.get("made") in CONTROL_KINDS else "canny",
@@ -120,48 +109,6 @@ def read_address(query: str, level: str | None = None) -> PageState:
 
 def tile_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None
-
-
-def problem(name: str, text: str) -> str:
-    """Why this text can't stand in that field; empty where it can."""
-    if not text.strip():
-        return ""
-    try:
-        RULES[name](text)
-    except UsageError as error:
-        return error.message
-    return ""
-
-
-def check_number(message: str, least: float, most: float, text: str, *, is_whole: bool = False) -> None:
-    try:
-        number = float(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most or (is_whole and number != int(number)):
-        raise UsageError(_(message).format(most=most))
-
-
-def check_size(text: str) -> None:
-    size = size_of(text)
-    if size is not None and max(size) > LARGEST_SIDE:
-        raise UsageError(_("Each side can have up to {most} pixels.").format(most=LARGEST_SIDE))
-
-
-SEED = N_("A seed is a whole number from 0 to {most}. Press ⟳ for one.")
-STEPS = N_("Choose between 1 and {most} steps.")
-GUIDANCE = N_("Guidance is a number from 0 to 100, such as 7.")
-STRENGTH = N_("Strength is a number above 0 and up to 1, such as 0.6.")
-RULES: Mapping[str, Callable[[str], Any]] = {
-    "seed": partial(check_number, SEED, 0, LARGEST_SEED, is_whole=True),
-    "steps": partial(check_number, STEPS, 1, 500, is_whole=True),
-    "size": check_size,
-    "cfg": partial(check_number, GUIDANCE, 0, 100),
-    "strength": partial(check_number, STRENGTH, 0.01, 1),
-    "weights": weights_of,
-    "clip": clip_weights_of,
-    "blocks": blocks_of,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +158,7 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
     view = state.view
     records = [find_record(services, ref, asks=asks) for ref in view.refs]
     base = suggest_base(services, view.settings, records)
-    settings = with_defaults(view.settings, base)
+    settings = view.settings.with_defaults(base)
     if not settings.prompt and None not in records:
         settings = replace(settings, prompt=suggest_prompt(records))
     usual = usual_weights(services, view)
@@ -227,19 +174,6 @@ def fill(services: Services, state: PageState, *, asks: bool = False) -> Filled:
         runs_there=bool(view.stack) and services.generation.runs_on_replicate(view.refs),
         unseen=None in records,
     )
-
-
-def with_defaults(settings: TrySettings, base: base_models.PipelineSpec | None) -> TrySettings:
-    settings = replace(
-        settings,
-        seed=DEFAULT_SEED if settings.seed is None else settings.seed,
-        steps=settings.steps or (base.steps if base else DEFAULT_STEPS),
-        strength=DEFAULT_STRENGTH if settings.strength is None else settings.strength,
-    )
-    if base is None:
-        return settings
-    guidance = base.guidance if settings.guidance is None else settings.guidance
-    return replace(settings, size=settings.size or (base.width, base.height), guidance=guidance)
 
 
 def usual_weights(services: Services, view: View) -> tuple[float, ...]:

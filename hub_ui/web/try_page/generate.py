@@ -11,7 +11,7 @@ from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest, Step
+from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import Progress, PullCancelled
@@ -114,26 +114,11 @@ class TryOrder:
     @property
     def fields(self) -> dict[str, Any]:
         """Those of a GenerationRequest, all but its LoRAs."""
-        settings = self.view.settings
-        width, height = settings.size or (None, None)
         return {
-            "prompt": settings.prompt,
-            "negative": settings.negative,
-            "seed": settings.seed or 0,
-            "steps": settings.steps,
-            "guidance": settings.guidance,
-            "width": width,
-            "height": height,
-            "base": settings.base or None,
-            "sampler": settings.sampler or None,
-            "use_trigger_words": settings.use_trigger_words,
+            **self.view.settings.arguments(),
             "control": self.control,
             "control_kind": self.control_kind,
-            "quality": settings.quality,
             "image": self.image,
-            "strength": DEFAULT_STRENGTH if settings.strength is None else settings.strength,
-            "clip_weights": settings.clip_weights,
-            "blocks": settings.blocks,
             "may_fetch": self.may_fetch,
         }
 

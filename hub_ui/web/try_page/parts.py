@@ -1,6 +1,7 @@
 """The values of the Compare page's templates: the form, and the stage with what is made or was made."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,20 +10,21 @@ from urllib.parse import parse_qsl
 
 from connectors.errors import HubUiError, NeedsFetching, UsageError
 from hub_ui import format
-from hub_ui.generate import samplers
 from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.request import Step
+from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Stopped
 from hub_ui.services import Services
 from hub_ui.web.try_page import image_files
-from hub_ui.web.try_page.form import CONTROL_KINDS, RULES, Filled, PageState, fill
+from hub_ui.web.try_page.form import CONTROL_KINDS, Filled, PageState, fill
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
 from hub_ui.web.try_page.result import Result
-from hub_ui.web.view import MOST_LORAS, View
+from hub_ui.web.view import View
 
 logger = logging.getLogger(__name__)
-EXPERT = {"negative", "cfg", "sampler", "clip", "blocks"}
+# The groups of the form, each with its fields.
+SECTIONS = {place: [row for row in TRY_FIELDS if row.place == place] for place in ("numbers", "images", "expert")}
 # Images are shown at most so many times their size, and so many pixels wide.
 LARGEST_SCALE, LARGEST_SIDE = 3, 2048
 
@@ -50,16 +52,16 @@ class TryParts:
             "settings": state.settings,
             "filled": filled,
             "texts": filled.texts,
-            "problems": {**dict.fromkeys(("lora", *RULES), ""), **state.problems},
+            "problems": defaultdict(str, state.problems),
+            "sections": SECTIONS,
             "most": MOST_LORAS,
-            "samplers": samplers.names(),
             "control_kinds": CONTROL_KINDS,
             # What the Browse page shows stays.
             "search": parse_qsl(View(query=state.view.query).to_address()),
             "estimate": estimate,
             "estimate_problem": is_problem,
             "asks_price": not waits and bool(state.view.stack),
-            "is_expert": bool(EXPERT & set(state.problems)) or state.settings.quality != "balanced",
+            "is_expert": any(row.name in state.problems or is_other_choice(row, state) for row in SECTIONS["expert"]),
         }
 
     @property
@@ -117,6 +119,11 @@ class TryParts:
             "look": "" if preview is None else image_files.data_url(preview),
             "box": frame(*(filled.settings.size or (512, 512))),
         }
+
+
+def is_other_choice(row: TryField, state: PageState) -> bool:
+    """Whether something else than usual is chosen of a few."""
+    return bool(row.choices) and getattr(state.settings, row.attribute) != row.default
 
 
 def failure(state: PageState, error: BaseException) -> dict[str, Any]:

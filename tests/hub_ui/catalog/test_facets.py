@@ -33,10 +33,10 @@ def facets(path: Path, *loras: Lora, **fields: object) -> Facets:
 
 def test_each_choice_is_counted(tmp_path: Path) -> None:
     found = facets(tmp_path, *LORAS)
-    assert found.hubs == {"civitai": 4, "huggingface": 1}
-    assert found.kinds == {"style": 2, "character": 1}
-    assert found.ranks == {8: 2, 32: 1}
-    assert found.licenses == {"MIT": 1}
+    assert found.of("hubs") == {"civitai": 4, "huggingface": 1}
+    assert found.of("kind") == {"style": 2, "character": 1}
+    assert found.of("rank") == {8: 2, 32: 1}
+    assert found.of("license") == {"mit": 1}
 
 
 def test_base_models_stand_under_their_architecture(tmp_path: Path) -> None:
@@ -66,15 +66,15 @@ def test_an_unlisted_base_is_counted_once_under_its_first_spelling(tmp_path: Pat
 
 def test_a_facet_ignores_its_own_filter_and_no_other(tmp_path: Path) -> None:
     found = facets(tmp_path, *LORAS, kinds=("style",), hubs=("civitai",))
-    assert found.kinds == {"style": 2, "character": 1}
-    assert found.hubs == {"civitai": 2}
-    assert found.ranks == {8: 1, 32: 1}
+    assert found.of("kind") == {"style": 2, "character": 1}
+    assert found.of("hubs") == {"civitai": 2}
+    assert found.of("rank") == {8: 1, 32: 1}
 
 
 def test_a_chosen_base_leaves_the_others_visible(tmp_path: Path) -> None:
     found = facets(tmp_path, *LORAS, bases=("pony",))
     assert {base.id: base.count for base in found.bases} == {"sdxl": 2, "flux1": 1, "made up base": 1}
-    assert found.kinds == {"style": 1}
+    assert found.of("kind") == {"style": 1}
 
 
 def test_a_lora_for_two_bases_counts_once_under_each_and_once_above(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
         for base in found.bases:
             for choice in (base, *base.children):
                 assert _total(indexed, bases=(choice.id,)) == choice.count, choice
-        assert {hub: _total(indexed, hubs=(hub,)) for hub in found.hubs} == found.hubs
-        assert {kind: _total(indexed, kinds=(kind,)) for kind in found.kinds} == found.kinds
+        assert {hub: _total(indexed, hubs=(hub,)) for hub in found.of("hubs")} == found.of("hubs")
+        assert {kind: _total(indexed, kinds=(kind,)) for kind in found.of("kind")} == found.of("kind")
 
 
 def test_nothing_found_counts_nothing(tmp_path: Path) -> None:

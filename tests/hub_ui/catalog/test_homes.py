@@ -251,7 +251,7 @@ def test_a_card_is_as_mature_as_its_strictest_home(tmp_path: Path) -> None:
 
 def test_a_card_has_the_greatest_numbers() -> None:
     row = card_row([row_of(lora(1, downloads=5, likes=9)), row_of(lora(2, downloads=7, tags=("pen",)))])
-    assert (row.refs, row.downloads, row.likes, row.tags) == (("civitai:1", "civitai:2"), 8, 10, ("pen",))
+    assert (row.refs, row.downloads, row.likes, row.names["tags"]) == (("civitai:1", "civitai:2"), 8, 10, ("pen",))
 
 
 def test_what_loses_its_file_leaves_the_card(tmp_path: Path) -> None:

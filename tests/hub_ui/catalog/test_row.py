@@ -113,9 +113,15 @@ def test_a_row_has_all_that_a_query_filters_by() -> None:
         versions=(version(files=(file(size=2_000, primary=True), file("civitai:1@10#101", size=1))),),
     )
     row = row_of(one)
-    assert (row.refs, row.hubs, row.access) == (("civitai:1",), ("civitai",), "gated")
-    assert (row.creators, row.tags, row.triggers) == (("ada l",), ("ink", "line art"), ("sks ink", "ohwx"))
-    assert (row.rank, row.size, row.downloads, row.newest) == (16, 2_000, 8, 61)
+    assert row.refs == ("civitai:1",)
+    assert {name: values for name, values in row.names.items() if values} == {
+        "hubs": ("civitai",),
+        "access": ("gated",),
+        "creators": ("ada l",),
+        "tags": ("ink", "line art"),
+        "triggers": ("sks ink", "ohwx"),
+    }
+    assert (*row.numbers.values(), row.downloads, row.newest) == (16, 2_000, 8, 61)
 
 
 def test_words_of_a_lora_stand_where_they_weigh() -> None:
@@ -137,4 +143,4 @@ def test_words_of_a_lora_stand_where_they_weigh() -> None:
 )
 def test_a_licence_permits_what_it_says(ref: str, claims: dict[str, str], expected: tuple[str, ...]) -> None:
     one = lora(ref=Ref.parse(ref), claims=tuple(claim(name, value) for name, value in claims.items()))
-    assert row_of(one).permits == expected
+    assert row_of(one).names["permits"] == expected

@@ -172,7 +172,7 @@ def test_a_value_is_completed_most_frequent_first(
         lora(3, creator="Al  B", tags=("ink",)),
     )
     with both(tmp_path, *loras) as catalogs:
-        assert [each.complete_value(field, prefix) for each in catalogs] == [expected] * 2  # type: ignore[arg-type]
+        assert [each.complete_value(field, prefix) for each in catalogs] == [expected] * 2
 
 
 def test_a_tag_that_nothing_has_any_more_is_not_offered(tmp_path: Path) -> None:

@@ -33,7 +33,11 @@ def test_a_withheld_lora_is_in_no_list_and_not_opened(tmp_path: Path) -> None:
     with both(tmp_path, rare(1, MINOR, nsfw="mature"), rare(2, nsfw="mature"), *OTHERS) as catalogs:
         for each in catalogs:
             answer = each.search(Query(text="rare", nsfw="explicit"))
-            assert ([r.ref.id for r in answer.records], answer.total, answer.facets.levels) == (["2"], 1, {"mature": 1})
+            assert ([r.ref.id for r in answer.records], answer.total, answer.facets.of("levels")) == (
+                ["2"],
+                1,
+                {"mature": 1},
+            )
             assert each.similar(Ref.parse("civitai:2"), nsfw="explicit") == ()
             with pytest.raises(Withheld):
                 each.lora(REF)
@@ -117,7 +121,7 @@ def test_runners_are_not_counted_nor_similar_nor_offered(tmp_path: Path) -> None
     with both(tmp_path, runner, rare(2, tags=("ink",)), *OTHERS) as catalogs:
         for each in catalogs:
             facets = each.search(Query(text="rare")).facets
-            assert (facets.kinds, facets.access, facets.creators) == ({}, {"open": 1}, {})
+            assert (facets.of("kind"), facets.of("access"), facets.of("creators")) == ({}, {"open": 1}, {})
             assert each.similar(Ref.parse("civitai:2")) == ()
             assert (each.complete_value("creator", "a"), each.complete_value("tag", "ink")) == ((), (("ink", 1),))
 

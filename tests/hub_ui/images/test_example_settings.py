@@ -37,7 +37,7 @@ def test_a_picture_of_civitai_gives_its_settings() -> None:
     assert found == ExampleSettings(
         prompt="a cat, (sharp:1.2)", negative="blurry", seed=2735602534, steps=28, guidance=7.5,
         sampler="DPM++ 2M Karras",
-        width=512, height=768, loras=(UsedLora(name="ink", weight=0.8, hash="1861fe1b6fd4"),),
+        size=(512, 768), loras=(UsedLora(name="ink", weight=0.8, hash="1861fe1b6fd4"),),
         unmapped=(
             "ADetailer, which generates faces again", "Hires upscale 2",
             "clip skip 2", "the checkpoint “dreamy_v3”",
@@ -55,14 +55,14 @@ def test_a_prediction_of_replicate_gives_its_settings() -> None:
         "TOK cat", num_inference_steps=28, guidance_scale=3.5, lora_scale=0.9, aspect_ratio="16:9", seed=7, width=100
     )
     assert found == ExampleSettings(
-        prompt="TOK cat", steps=28, guidance=3.5, scale=0.9, width=1344, height=768, seed=7
+        prompt="TOK cat", steps=28, guidance=3.5, scale=0.9, size=(1344, 768), seed=7
     )  # fmt: skip
     assert found.weight(version()) == 0.9
 
 
 def test_sdxl_on_replicate_names_its_sampler_a_scheduler() -> None:
     found = of("a cat", scheduler="K_EULER_ANCESTRAL", width=768, height=512)
-    assert (found.sampler, found.width, found.height) == ("Euler a", 768, 512)
+    assert (found.sampler, found.size) == ("Euler a", (768, 512))
 
 
 def test_comfyui_names_the_spacing_a_scheduler() -> None:
@@ -133,13 +133,13 @@ def test_what_has_no_counterpart_is_named(params: dict[str, Any], said: str) -> 
 )  # fmt: skip
 def test_what_says_nothing_sets_nothing(params: dict[str, Any]) -> None:
     found = of("a cat", **params)
-    assert (found.seed, found.steps, found.guidance, found.sampler, found.loras) == (None, None, None, None, ())
+    assert (found.seed, found.steps, found.guidance, found.sampler, found.loras) == (None, None, None, "", ())
 
 
 def test_a_text_of_a1111_gives_the_same() -> None:
     text = "a cat <lora:ink:0.8>\nNegative prompt: dull\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 8x16"
     assert of_text(infotext.read(text)) == ExampleSettings(
-        prompt="a cat", negative="dull", seed=5, steps=20, guidance=7.0, sampler="Euler a", width=8, height=16,
+        prompt="a cat", negative="dull", seed=5, steps=20, guidance=7.0, sampler="Euler a", size=(8, 16),
         loras=(UsedLora(name="ink", weight=0.8),),
     )  # fmt: skip
 
@@ -155,6 +155,6 @@ def recorded() -> Iterator[tuple[Version, Example]]:
 def test_recorded_pictures_give_nearly_all_they_say() -> None:
     read = [(found, settings(example)) for found, example in recorded()]
     assert len(read) > 300
-    assert sum(None not in (s.seed, s.steps, s.guidance, s.width) for _, s in read) >= 0.95 * len(read)
+    assert sum(None not in (s.seed, s.steps, s.guidance, s.size) for _, s in read) >= 0.95 * len(read)
     assert {name for _, s in read for name in s.unmapped if "sampler" in name} == {"the sampler “DPM adaptive”"}
     assert sum(s.weight(found) is not None for found, s in read) >= 0.85 * len(read)

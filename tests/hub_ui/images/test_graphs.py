@@ -43,7 +43,7 @@ def with_node(number: str, class_type: str, **inputs: Any) -> dict[str, Any]:
 def test_a_graph_of_comfyui_says_what_an_infotext_would() -> None:
     found = read(prompt=GRAPH)
     assert (found.prompt, found.negative, found.seed, found.steps, found.guidance) == ("a cat", "blurred", 5, 12, 6.5)
-    assert (found.width, found.height, found.sampler) == (512, 768, "DPM++ 2M Karras")
+    assert (found.size, found.sampler) == ((512, 768), "DPM++ 2M Karras")
     assert found.unmapped == ("the checkpoint “dreamshaper_8.safetensors”",)
 
 
@@ -112,7 +112,7 @@ def test_swarmui_names_the_tensors_of_its_loras() -> None:
     }  # fmt: skip
     found = read(parameters=said)
     assert found.loras == (UsedLora(name="ink", weight=0.6, hash="ab" * 6),)
-    assert (found.prompt, found.negative, found.width, found.height) == ("a cat", "dull", 64, 96)
+    assert (found.prompt, found.negative, found.size) == ("a cat", "dull", (64, 96))
 
 
 def test_invokeai_is_read() -> None:

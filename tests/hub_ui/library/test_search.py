@@ -83,8 +83,8 @@ def test_orders(built: Services) -> None:
 
 def test_counts_ignore_their_own_filter_only(built: Services) -> None:
     found = built.library_search.find(parse("kind:style base:sdxl"))
-    assert len(found.rows) == found.facets.kinds["style"] == 9
-    assert sum(found.facets.kinds.values()) == 36
+    assert len(found.rows) == found.facets.of("kind")["style"] == 9
+    assert sum(found.facets.of("kind").values()) == 36
     assert {base.id: base.count for base in found.facets.bases}["sdxl"] == 9
 
 
@@ -94,7 +94,7 @@ def test_a_counted_choice_finds_as_many_as_it_says(built: Services) -> None:
     for mark, count in found.marks.items():
         assert len(search.find(toggle(parse("castle"), "marks", mark)).rows) == count
     for base in found.facets.bases:
-        assert len(search.find(toggle(parse("castle"), "bases", base.id)).rows) == base.count
+        assert len(search.find(toggle(parse("castle"), "base", base.id)).rows) == base.count
 
 
 def test_own_tags_are_counted_as_they_are_written(built: Services) -> None:
@@ -119,9 +119,9 @@ def test_each_condition_is_a_chip_that_takes_it_away() -> None:
 
 
 def test_a_choice_is_added_and_taken_away_again() -> None:
-    asked = toggle(parse("ink"), "tags", "Client A")
+    asked = toggle(parse("ink"), "tag", "Client A")
     assert asked.text == 'ink tag:"Client A"'
-    assert toggle(asked, "tags", "client a").text == "ink"
+    assert toggle(asked, "tag", "client a").text == "ink"
 
 
 @pytest.mark.parametrize(

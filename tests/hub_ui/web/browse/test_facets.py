@@ -15,18 +15,20 @@ from hub_ui.web.browse.facets import Bar, Group
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
 OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)
 KNOWN = Facets(
-    hubs={"civitai": 1200, "huggingface": 3},
+    counts={
+        "hubs": {"civitai": 1200, "huggingface": 3},
+        "kind": {"style": 5},
+        "rank": {4: 2, 8: 3, 16: 8, 320: 1},
+        "permits": {"sell": 4},
+        "access": {"open": 8, "gated": 1},
+        "levels": {"safe": 2, "soft": 5, "mature": 3},
+        "creators": {f"creator {number}": 20 - number for number in range(12)},
+        "installed": {"yes": 2},
+    },
     bases=(
         BaseCount(id="flux1", label="FLUX.1", count=9, children=(DEV, OTHER)),
-        BaseCount(id="sdxl", label="SDXL", count=0),
+        BaseCount(id="sdxl", label="SDXL", count=1),
     ),
-    kinds={"style": 5},
-    ranks={4: 2, 8: 3, 16: 8, 320: 1},
-    permits={"sell": 4},
-    access={"open": 8, "gated": 1},
-    levels={"safe": 2, "soft": 5, "mature": 3},
-    creators={f"creator {number}": 20 - number for number in range(12)},
-    installed=2,
 )
 
 
@@ -40,63 +42,63 @@ def counts(name: str, query: Query | None = None, known: Facets | None = KNOWN) 
     return {choice.value: choice.count for choice in found.choices}
 
 
-def bars(name: str, query: Query | None = None) -> list[Bar]:
-    found = group(name, query)
+def bars(name: str, query: Query | None = None, known: Facets | None = KNOWN) -> list[Bar]:
+    found = group(name, query, known)
     assert found is not None
     return [*found.bars]
 
 
 def test_each_choice_tells_what_it_would_show() -> None:
-    assert counts("hubs") == {"civitai": "1,200", "huggingface": "3", "replicate": "0"}
-    assert counts("kinds")["style"] == "5"
-    assert counts("licenses")["sell"] == "4"
-    assert counts("installed") == {"yes": "2"}
+    assert counts("hub") == {"civitai": "1,200", "huggingface": "3"}
+    assert counts("kind")["style"] == "5"
+    assert counts("license")["sell"] == "4"
+    assert counts("mine") == {"yes": "2"}
 
 
 def test_what_is_chosen_is_there_before_the_list_is_known() -> None:
     shown = facets.groups(Query(installed=True, access=("paid",)), None)
-    assert [each.value for group in shown for each in group.choices if each.on] == ["paid", "yes"]
+    assert [each.value for group in shown for each in group.choices if each.on] == ["yes", "paid"]
 
 
 def test_before_the_list_is_known_there_are_choices_but_no_counts() -> None:
-    assert counts("hubs", known=None) == {"civitai": "", "huggingface": "", "replicate": ""}
-    assert group("rank", known=None) == Group(facet="rank", name="Rank")
+    assert counts("kind", known=None) == dict.fromkeys(("character", "style", "concept", "control", "tool"), "")
+    assert bars("rank", known=None) == []
 
 
 def test_what_base_models_would_push_away_comes_with_them() -> None:
     names = [each.facet for each in facets.groups(Query(), None) if each.choices or each.bars]
-    assert names == ["quick", "hubs", "kinds"]
+    assert names == ["kind"]
 
 
 @pytest.mark.parametrize("chosen", ["flux1", "flux.1-krea"])
 def test_base_models_stand_under_their_architecture_once_one_is_chosen(chosen: str) -> None:
-    assert counts("bases") == {"flux1": "9", "sdxl": "0"}
-    shown = counts("bases", Query(bases=(chosen,)))
-    assert shown == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2", "sdxl": "0"}
+    assert counts("base") == {"flux1": "9", "sdxl": "1"}
+    shown = counts("base", Query(bases=(chosen,)))
+    assert shown == {"flux1": "9", "flux.1-dev": "7", "flux.1-krea": "2", "sdxl": "1"}
 
 
 def test_of_names_without_end_the_most_frequent_are_choices_and_those_that_are_on() -> None:
-    shown = counts("creators", Query(creators=("creator 11", "nobody")))
+    shown = counts("creator", Query(creators=("creator 11", "nobody")))
     assert [*shown] == [*(f"creator {number}" for number in range(8)), "creator 11", "nobody"]
     assert shown["nobody"] == "0"
 
 
 def test_tags_that_say_nothing_of_the_lora_are_no_choice() -> None:
-    assert counts("tags", known=Facets(tags={"lora": 9, "region:us": 9, "anime": 2})) == {"anime": "2"}
+    assert counts("tag", known=Facets(counts={"tags": {"lora": 9, "region:us": 9, "anime": 2}})) == {"anime": "2"}
 
 
 def test_a_creator_is_on_however_the_name_is_written() -> None:
-    assert counts("creators", Query(creators=("Creator 0",)))["Creator 0"] == "20"
+    assert counts("creator", Query(creators=("Creator 0",)))["Creator 0"] == "20"
 
 
 def test_sizes_are_a_histogram_in_megabytes() -> None:
-    known = Facets(sizes={10_000_000: 4, 200_000_000: 8, 2**36: 2})
+    known = Facets(counts={"size": {10_000_000: 4, 200_000_000: 8, 2**36: 2}})
     found = group("size", known=known)
     assert found is not None
     assert [(bar.label, bar.height) for bar in found.bars] == [
         ("10", 50), ("25", 0), ("50", 0), ("100", 0), ("200", 100), ("400", 0), ("+", 25),
     ]  # fmt: skip
-    assert (found.bars[0].value, found.bars[0].title) == ("<=10mb", "up to 10 MB: 4 LoRAs")
+    assert (found.bars[0].value, found.bars[0].title) == ("<=10mb", "size at most 10 MB: 4 LoRAs")
 
 
 def test_ways_of_access_that_nothing_has_are_no_choice() -> None:
@@ -104,7 +106,7 @@ def test_ways_of_access_that_nothing_has_are_no_choice() -> None:
 
 
 def test_a_visitor_of_a_shared_page_does_not_hear_what_is_installed() -> None:
-    assert group("installed", sees_library=False) == Group(facet="installed", name="Library")
+    assert group("mine", sees_library=False) == Group(facet="mine", name="Mine", is_open=True)
 
 
 def test_ranks_are_a_histogram_whose_bars_set_a_range() -> None:
@@ -141,11 +143,11 @@ def test_the_bars_of_a_chosen_range_are_on() -> None:
 
 
 def test_what_all_have_in_common_is_no_histogram() -> None:
-    assert group("rank", known=Facets(ranks={16: 40})) == Group(facet="rank", name="Rank")
+    assert bars("rank", known=Facets(counts={"rank": {16: 40}})) == []
 
 
 def test_a_level_of_mature_images_lists_those_below_it_too() -> None:
-    assert facets.level_words(KNOWN.levels) == {
+    assert facets.level_words(KNOWN.of("levels")) == {
         "safe": "rated safe only (2)",
         "soft": "safe + unrated (7)",
         "mature": "mature, blurred (10)",
@@ -178,5 +180,5 @@ def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:
 
 @pytest.mark.parametrize(("kinds", "offered"), [((), False), (("style",), False), (("runner",), True)])
 def test_runners_are_offered_only_while_they_are_asked_for(kinds: tuple[Kind, ...], offered: bool) -> None:
-    [group] = [group for group in facets.groups(Query(kinds=kinds), Facets()) if group.facet == "kinds"]
+    [group] = [group for group in facets.groups(Query(kinds=kinds), None) if group.facet == "kind"]
     assert ("runner" in [choice.value for choice in group.choices]) is offered

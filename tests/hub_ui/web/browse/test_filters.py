@@ -30,7 +30,7 @@ def test_the_number_on_the_phones_button_counts_what_is_chosen(client: TestClien
 def test_names_of_hubs_are_text(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1, base="Flux.1 D", tags=("<b>\u202ex",))])
     page = read(client.get("/").text)
-    [box] = [box for box in page.select("#group-tags input") if "<b>" in box["value"]]
+    [box] = [box for box in page.select("#group-tag input") if "<b>" in box["value"]]
     name = box.find_next_sibling("span")
     assert (name.text, name["dir"]) == ("<b>x", "auto")
 
@@ -43,7 +43,7 @@ def test_words_that_not_everybody_knows_are_explained(client: TestClient, built:
 
 def test_what_would_show_nothing_is_no_choice_until_it_is_chosen(client: TestClient, built: Services) -> None:
     built.catalog.add([lora(1)])
-    boxes = {box["value"] for box in read(client.get("/?hub=replicate").text).select("#group-hubs input")}
+    boxes = {box["value"] for box in read(client.get("/?hub=replicate").text).select("#group-hub input")}
     assert boxes == {"replicate", "civitai"}
 
 

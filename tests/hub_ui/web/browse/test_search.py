@@ -190,14 +190,14 @@ def test_what_is_installed_is_a_filter_of_the_list(built: Services) -> None:
     built.settings.lock.parent.mkdir(parents=True, exist_ok=True)
     built.settings.lock.write_text(lockfile.dumps([entry(ref=Ref.parse("civitai:2@20#200"))]), encoding="utf-8")
     assert titles(built, search.cards_while_typing(built, Query(installed=True))) == ["Ink 2"]
-    assert search.cards_while_typing(built, Query()).facets.installed == 1
+    assert search.cards_while_typing(built, Query()).facets.of("installed") == {"yes": 1}
 
 
 def test_favourites_are_a_filter_of_the_list(built: Services) -> None:
     list(search.search(built, Query()))
     built.annotations.change(Ref.parse("civitai:2"), favorite=True)
     assert titles(built, search.cards_while_typing(built, Query(favorite=True))) == ["Ink 2"]
-    assert search.cards_while_typing(built, Query()).facets.favorites == 1
+    assert search.cards_while_typing(built, Query()).facets.of("favorite") == {"yes": 1}
 
 
 def test_nothing_at_all_is_said_in_words(built: Services) -> None:
@@ -218,14 +218,14 @@ def base(id_: str, count: int, *children: BaseCount) -> BaseCount:
 
 
 def test_a_choice_that_is_shown_keeps_its_place_and_new_ones_come_last() -> None:
-    shown = Facets(bases=(base("sdxl", 2, base("pony", 1)), base("sd1", 1)), tags={"ink": 2, "art": 1})
+    shown = Facets(bases=(base("sdxl", 2, base("pony", 1)), base("sd1", 1)), counts={"tags": {"ink": 2, "art": 1}})
     found = Facets(
         bases=(base("sd1", 9), base("flux1", 5), base("sdxl", 4, base("illustrious", 3))),
-        tags={"art": 7, "icon": 5, "ink": 3},
+        counts={"tags": {"art": 7, "icon": 5, "ink": 3}},
     )
     kept = search.keep_places(shown, found)
     assert kept.bases == (base("sdxl", 4, base("pony", 0), base("illustrious", 3)), base("sd1", 9), base("flux1", 5))
-    assert [*kept.tags.items()] == [("ink", 3), ("art", 7), ("icon", 5)]
+    assert [*kept.of("tags").items()] == [("ink", 3), ("art", 7), ("icon", 5)]
 
 
 def test_new_finds_flow_in_below_the_last_card_and_wait_above_it() -> None:

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.catalog.similar import Named
 from hub_ui.web.browse.search_box import suggest, without_beginning
 
-CATALOG: dict[Named, tuple[tuple[str, int], ...]] = {
+CATALOG: dict[str, tuple[tuple[str, int], ...]] = {
     "creator": (("Ada L", 9), ("adam", 2)),
     "tag": (("anime", 77),),
     "base": (("sdxl", 40), ("flux1", 9)),
 }
 
 
-def values(key: Named, prefix: str) -> tuple[tuple[str, int], ...]:
+def values(key: str, prefix: str) -> tuple[tuple[str, int], ...]:
     return tuple(pair for pair in CATALOG[key] if pair[0].casefold().startswith(prefix.casefold()))
 
 

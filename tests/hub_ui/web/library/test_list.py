@@ -60,7 +60,7 @@ def test_an_entry_is_found_by_its_name_its_trigger_word_and_its_file(client: Tes
 
 def test_entries_are_narrowed_by_base_and_put_in_an_order(client: TestClient, built: Services) -> None:
     thousands(built, 20)
-    pony = look(client).select_one("#group-bases a:-soup-contains('Pony')")
+    pony = look(client).select_one("#group-base a:-soup-contains('Pony')")
     assert pony is not None
     page = look(client, f"&{str(pony['href']).partition('view=library&')[2]}&lsort=size")
     assert (len(rows(page)), rows(page)[:2]) == (10, ["Style 0118", "Style 0116"])

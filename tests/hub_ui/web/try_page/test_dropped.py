@@ -12,12 +12,13 @@ from PIL.PngImagePlugin import PngInfo
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import comparison
+from hub_ui.generate.try_fields import TrySettings
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
 from hub_ui.web.history.entries import view_of
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.dropped import DroppedImage
-from hub_ui.web.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate import making
 from tests.hub_ui.web.conftest import with_settings
 

@@ -13,13 +13,14 @@ from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, before_after
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step
 from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.try_fields import TrySettings
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.library.download.progress import PullCancelled
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import generate
 from hub_ui.web.try_page.generate import Generator, PendingDownloads, TryOrder, download_subject, is_about
-from hub_ui.web.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.library.queueing import A, Pulls
 from tests.hub_ui.web.conftest import with_settings
 

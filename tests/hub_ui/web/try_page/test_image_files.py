@@ -8,12 +8,13 @@ from PIL import Image
 
 from connectors.ref import Ref
 from hub_ui.generate import comparison
+from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import use_language
 from hub_ui.images import infotext
 from hub_ui.locales import get_language
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import image_files
-from hub_ui.web.view import StackedLora, TrySettings, View
+from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
 
 
