@@ -56,8 +56,8 @@ SUITES: dict[str, Suite] = {
     ),
     "tools": Suite(
         about="that `make bench`, `make gpu` and `make mutants` work, in short",
-        tests=("tests/benchmarks", "tests/gpu", "tests/mutants"),
-        covers=(_BASES, "hub_ui/generate", "tests/benchmarks", "tests/gpu", "tests/mutants"),
+        tests=("tests/tools/benchmarks", "tests/tools/gpu", "tests/tools/mutants"),
+        covers=(_BASES, "hub_ui/generate", "tests/tools/benchmarks", "tests/tools/gpu", "tests/tools/mutants"),
         minutes=2,
         in_ci="-m tools",
     ),
@@ -70,8 +70,8 @@ SUITES: dict[str, Suite] = {
     ),
     "fuzz": Suite(
         about="damaged headers and hub answers, and whatever Hypothesis thinks of",
-        tests=("tests/fuzz",),
-        covers=(_BASES, *_READERS, "tests/fuzz"),
+        tests=("tests/tools/fuzz",),
+        covers=(_BASES, *_READERS, "tests/tools/fuzz"),
         minutes=6,
         in_ci="--seed 1 --headers 10000 --answers 2000",
     ),
@@ -84,8 +84,8 @@ SUITES: dict[str, Suite] = {
     ),
     "chaos": Suite(
         about="every fault of every hub, and processes that are killed at random moments",
-        tests=("tests/chaos",),
-        covers=("connectors/http", "hub_ui/catalog/crawl.py", "hub_ui/library", "tests/chaos"),
+        tests=("tests/tools/chaos",),
+        covers=("connectors/http", "hub_ui/catalog/crawl.py", "hub_ui/library", "tests/tools/chaos"),
         minutes=20,
         in_ci="--seed 1 --rounds 20",
     ),

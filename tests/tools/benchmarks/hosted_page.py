@@ -1,0 +1,127 @@
+"""A hosted page in a process of its own, and its many visitors, who all are in one event loop of this process.
+
+A visitor is a connection: what a browser library would cost for each is more than what the page takes for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psutil
+
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
+
+# One hub hangs, and another answers 500.
+FAULTS = (
+    Fault(kind="latency", hub="huggingface", seconds=60.0),
+    Fault(kind="status", hub="civitai", status=500),
+)
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """`first` and `seconds`: until its first and its last bytes came. `said`: what is wrong with it."""
+
+    status: int
+    text: str
+    location: str
+    first: float
+    seconds: float
+
+    def said(self, sign: str, status: int = 200) -> str:
+        """What is wrong with it, if it is not of that status or lacks the sign."""
+        return "" if self.status == status and sign in self.text else f"{self.status} {self.text[:300]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostedPage:
+    url: str
+    process: psutil.Process
+
+    @property
+    def work(self) -> float:
+        """Seconds of a processor so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+    @property
+    def megabytes(self) -> float:
+        return float(self.process.memory_info().rss / 1e6)
+
+
+@dataclass(kw_only=True)
+class Person:
+    """With a cookie of their own, once they have opened the page."""
+
+    page: HostedPage
+    cookie: str = ""
+
+    async def arrive(self) -> None:
+        await self.get("glossary")
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        return await self.ask("GET", path, headers or {})
+
+    async def part(self, path: str, target: str) -> Answer:
+        """As htmx asks for it."""
+        return await self.ask("GET", path, {**PART, "HX-Target": target})
+
+    async def post(self, path: str, form: str) -> Answer:
+        return await self.ask("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, form)
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str], body: str = "") -> Answer:
+        address = urlsplit(self.page.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port, limit=2**24)
+        more = {"Cookie": self.cookie} if self.cookie else {}
+        sent = {"Host": address.netloc, "Connection": "close", "Accept-Encoding": "gzip", **headers, **more}
+        if body:
+            sent["Content-Length"] = str(len(body))
+        head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        start = time.perf_counter()
+        writer.write(f"{method} /{path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+        async with asyncio.timeout(SECONDS):
+            lead = await reader.readuntil(b"\r\n\r\n")
+            begin = await reader.read(1)
+            first = time.perf_counter() - start
+            rest = await reader.read()
+        took = time.perf_counter() - start
+        writer.close()
+        lines = lead.decode().splitlines()
+        fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        self.cookie = self.cookie or fields.get("set-cookie", "").partition(";")[0]
+        data = begin + rest
+        text = (gzip.decompress(data) if fields.get("content-encoding") == "gzip" else data).decode(errors="replace")
+        return Answer(
+            status=int(lines[0].split()[1]), text=text, location=fields.get("location", ""), first=first, seconds=took
+        )  # fmt: skip
+
+
+def percentile(seconds: Sequence[float], percent: int) -> float:
+    taken = sorted(seconds)
+    return taken[min(len(taken) - 1, len(taken) * percent // 100)]
+
+
+@contextmanager
+def hosted_page(hubs: HubEndpoints) -> Iterator[HostedPage]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        origins = (hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery)
+        command = [sys.executable, "-m", "tests.tools.benchmarks.hosted_server", home, *origins]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                url = process.stdout.readline().strip()
+                yield HostedPage(url=url, process=psutil.Process(process.pid))
+            finally:
+                process.terminate()
