@@ -153,46 +153,6 @@ def test_a_cut_stream_begins_again(hub: Host, tmp_path: Path, packed: HttpDownlo
     assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
 
 
-@pytest.mark.parametrize("ranges", [True, False])
-@pytest.mark.parametrize(
-    ("members", "fields", "why"),
-    [
-        ({"a.safetensors": TAR_FILE, "b.safetensors": TAR_FILE}, {}, "several"),
-        ({"a.safetensors": b""}, {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "link"),
-        ({"a.safetensors": b""}, {"type": tarfile.CHRTYPE}, "link"),
-        ({"../a.safetensors": TAR_FILE}, {}, "outside"),
-        ({"a.txt": b"x"}, {}, "no safetensors"),
-        ({"a.safetensors": b"<html>" * 4000}, {}, "web page"),
-    ],
-)
-def test_what_must_not_be_taken_is_not(
-    hub: Host,
-    tmp_path: Path,
-    packed: HttpDownload,
-    ranges: bool,
-    members: dict[str, bytes],
-    fields: dict[str, object],
-    why: str,
-) -> None:
-    body = tar(members, **fields)
-    hub.answers["/tar"] = Ranged(body=body) if ranges else Answer(body=body)
-    with pytest.raises(errors.NotWeights, match=why):
-        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
-    assert list(tmp_path.rglob("*.safetensors")) == []
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-def test_a_bomb_is_not_unpacked(hub: Host, tmp_path: Path, packed: HttpDownload, ranges: bool) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        member = tarfile.TarInfo("a.safetensors")
-        member.size = 10_000_000
-        archive.addfile(member, io.BytesIO(bytes(10_000_000)))
-    hub.answers["/tar"] = Ranged(body=out.getvalue()) if ranges else Answer(body=out.getvalue())
-    with pytest.raises(errors.NotWeights, match="not a readable tar"):
-        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
-
-
 def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Ranged(body=TAR, cut=10, cuts=1)
     assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
