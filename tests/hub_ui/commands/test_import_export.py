@@ -18,12 +18,10 @@ from PIL import Image
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.generate import base_models
 from hub_ui.library import lockfile
-from hub_ui.library.identify import digests
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import weights
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
-from tests.hub_ui.library.test_identify import noted
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
 
 
 @pytest.fixture
@@ -71,23 +69,6 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert list(lock.parent.iterdir()) == [lock]
 
 
-def test_that_lock_file_verifies_and_rebuilds_the_folder(mine: Path, line: Line, tmp_path: Path) -> None:
-    lock = str(tmp_path / "made" / "loras.lock")
-    line("import", str(mine), "--lock", lock)
-    assert line("verify", "--lock", lock, "--library", str(mine))[0] == 0
-    assert line("sync", "--lock", lock, "--library", str(tmp_path / "new"))[0] == 0
-    made = tmp_path / "new" / "styles" / "red old name.safetensors"
-    assert made.read_bytes() == (mine / "styles" / "red old name.safetensors").read_bytes()
-
-
-def test_a_second_import_holds_what_the_first_entered(mine: Path, line: Line, tmp_path: Path) -> None:
-    lock = str(tmp_path / "loras.lock")
-    line("import", str(mine), "--lock", lock)
-    code, document = line("import", str(mine), "--lock", lock)
-    assert (code, document["entered"]) == (0, 0)
-    assert told(document)["styles/red old name.safetensors"] == ("held", CIVITAI)
-
-
 def test_files_dropped_into_the_library_get_entries(hubs: HubEndpoints, line: Line, home: Path) -> None:
     path = Path(line("pull", CIVITAI)[1]["path"])
     (home / "loras" / "loras.lock").unlink()
@@ -95,36 +76,6 @@ def test_files_dropped_into_the_library_get_entries(hubs: HubEndpoints, line: Li
     assert (code, document["entered"]) == (0, 1)
     [entry] = lockfile.loads((home / "loras" / "loras.lock").read_text())
     assert home / "loras" / entry.file == path
-
-
-def test_a_file_of_hugging_face_is_told_by_what_was_seen_of_it(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
-    item = line("pull", HUGGINGFACE)[1]
-    Path(shutil.copy(item["path"], tmp_path / "else.safetensors"))
-    (tmp_path / "mine").mkdir()
-    shutil.move(tmp_path / "else.safetensors", tmp_path / "mine")
-    lock = str(tmp_path / "loras.lock")
-    code, document = line("import", str(tmp_path / "mine"), "--offline", "--lock", lock)
-    assert (code, told(document)) == (0, {"else.safetensors": ("recognised", item["ref"])})
-    assert document["files"][0]["how"] == "catalog"
-
-
-def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = copied(tmp_path / "data")
-    (tmp_path / "mine").mkdir()
-    copy = tmp_path / "mine" / "copy.safetensors"
-    with answering(data, monkeypatch):
-        path = Path(line("pull", CIVITAI)[1]["path"])
-    hashes = ("modelVersions", 0, "files", 0, "hashes")
-    edited(data / "civitai_model_1001.json", *hashes, "AutoV3", value=digests(path).autov3)
-    copy.write_bytes(noted(path.read_bytes(), note="mine"))
-    with answering(data, monkeypatch):
-        code, document = line("import", str(tmp_path / "mine"), "--lock", str(tmp_path / "loras.lock"))
-    assert (code, document["entered"], told(document)) == (0, 1, {"copy.safetensors": ("edited", CIVITAI)})
-    [entry] = lockfile.loads((tmp_path / "loras.lock").read_text())
-    assert document["files"][0]["entry"] == str(entry.ref) == f"local:copy@{entry.sha256}"
-    assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
 
 
 def test_a_hub_that_is_down_is_told_and_the_rest_goes_on(mine: Path, hubs: HubEndpoints, line: Line) -> None:
@@ -148,13 +99,6 @@ def test_a_folder_that_is_not_there_is_a_usage_error(line: Line, tmp_path: Path)
     assert json.dumps(document).count("none") == 1
 
 
-def test_of_two_files_with_the_same_bytes_the_one_that_was_entered_is_told(mine: Path, line: Line) -> None:
-    shutil.copy(mine / "styles" / "red old name.safetensors", mine / "another.safetensors")
-    code, document = line("import", str(mine), "--lock", str(mine / "loras.lock"))
-    entered = [item["path"] for item in document["files"] if item["entered"]]
-    assert (code, document["entered"], entered) == (0, 1, ["another.safetensors"])
-
-
 @pytest.fixture
 def red(hubs: HubEndpoints, line: Line) -> Path:
     """The weight file of CivitAI's red style."""
@@ -170,23 +114,6 @@ def test_a1111_finds_its_notes_and_a_picture(red: Path, line: Line) -> None:
         assert picture.size == (64, 64)
 
 
-def test_the_lora_manager_finds_its_metadata(red: Path, line: Line) -> None:
-    assert line("export", "--for", "comfyui", CIVITAI)[0] == 0
-    metadata = json.loads(red.with_suffix(".metadata.json").read_text())
-    assert (metadata["civitai"]["id"], metadata["base_model"]) == (2001, "SDXL 1.0")
-    assert Path(metadata["preview_url"]).read_bytes()[:4] == b"\x89PNG"
-
-
-def test_metadata_that_the_lora_manager_wrote_anew_is_no_stranger_s(red: Path, line: Line) -> None:
-    line("export", "--for", "comfyui")
-    path = red.with_suffix(".metadata.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "favorite": True, "notes": ""}))
-    code, document = line("export", "--for", "comfyui")
-    assert (code, [done["state"] for done in document["files"]]) == (0, ["merged", "same"])
-    metadata = json.loads(path.read_text())
-    assert (metadata["favorite"], metadata["notes"].splitlines()[0]) == (True, CIVITAI)
-
-
 def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     out = tmp_path / "file" / "notes"
@@ -195,40 +122,16 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
-def test_a_second_export_changes_nothing(red: Path, line: Line) -> None:
-    line("export", "--for", "a1111")
-    assert {done["state"] for done in line("export", "--for", "a1111")[1]["files"]} == {"same"}
-
-
-def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
-    red.with_suffix(".json").write_text("mine")
-    assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
-    assert red.with_suffix(".json").read_text() == "mine"
-    assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
-
-
 def test_another_folder_may_be_named(red: Path, line: Line, home: Path, tmp_path: Path) -> None:
     line("export", "--for", "a1111", "--out", str(tmp_path / "out"))
     assert (tmp_path / "out" / red.relative_to(home / "loras")).with_suffix(".json").exists()
     assert not red.with_suffix(".json").exists()
 
 
-def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
-    hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
-    code, document = line("export", "--for", "a1111")
-    assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
-
-
 def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:
     red.unlink()
     code, document = line("export", "--for", "a1111")
     assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
-
-
-def test_what_is_exported_is_not_foreign(red: Path, line: Line) -> None:
-    line("export", "--for", "a1111")
-    line("export", "--for", "comfyui")
-    assert line("verify")[1]["foreign"] == []
 
 
 def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, home: Path) -> None:
@@ -258,23 +161,6 @@ def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_pat
     assert (code, written) == (0, document["snippet"])
     assert f"'maker/history', revision='{'2' * 40}', weight_name='lora.safetensors'" in written
     assert line.words("export", "--for", "diffusers")[1] == written
-
-
-def test_a_lora_that_runs_on_no_base_is_only_named(line: Line, home: Path) -> None:
-    line("pull", HUGGINGFACE)
-    lock = home / "loras" / "loras.lock"
-    lock.write_text(lock.read_text().replace('base_model = "flux.1-dev"', 'base_model = "flex.1"'))
-    code, document = line("export", "--for", "diffusers")
-    assert code == 0
-    assert "# No base model is known for" in document["snippet"]
-    assert "from_pretrained" not in document["snippet"]
-
-
-def test_the_base_is_pinned_at_the_commit_that_previews_use(line: Line) -> None:
-    line("pull", HUGGINGFACE)
-    snippet = line("export", "--for", "diffusers")[1]["snippet"]
-    revision = "3de623fc3c33e44ffbe2bad470d0f45bccf2eb21"
-    assert f"from_pretrained('black-forest-labs/FLUX.1-dev', revision='{revision}'" in snippet
 
 
 def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
