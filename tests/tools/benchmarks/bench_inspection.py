@@ -12,46 +12,44 @@ from pathlib import Path
 
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
+from hub_ui.demo.hubs.content import expand_tensors
+from hub_ui.demo.hubs.folder import SAMPLES
 from tests.tools.accuracy import sparse
 from tests.tools.benchmarks.figures import Figure, interleaved, report
-from tests.tools.fuzz import formats
-from tests.tools.fuzz.formats import SDXL_PLACES, Sample, made, ss, unet
 
 FILES = 2_000
 TARGET = 1.5
 
 
-def mix() -> list[Sample]:
-    """What lies in people's folders: whole networks, in the namings that most files have."""
-    sdxl, flux = unet(SDXL_PLACES, 2048), formats.flux(19, 38)
-    kohya, lycoris, pt = partial(made, prefix="lora_unet_"), ss(network_module="lycoris.kohya"), {"format": "pt"}
-    return [
-        Sample(shapes=formats.sdxl(), metadata=_trained("sdxl_base_v1-0")),
-        Sample(shapes=kohya(sdxl), metadata=_trained("sdxl_base_v1-0")),
-        Sample(shapes=formats.sd1(), metadata=_trained("sd_v1")),
-        Sample(shapes=kohya(flux, dtype="BF16"), metadata=_trained("flux1")),
-        Sample(shapes=made(formats.flux_diffusers(19, 38), formats.peft, "transformer."), metadata=pt),
-        Sample(shapes=made(flux, formats.lokr, "lycoris_"), metadata=lycoris),
-        Sample(shapes=made(formats.blocks(40, "blocks", formats.WAN), formats.peft, "diffusion_model."), metadata=pt),
-        Sample(shapes=kohya(sdxl, formats.loha), metadata=lycoris),
-    ]
+# Tables of the demo's samples: whole networks, in the namings that most files have.
+TABLES = (
+    "sdxl-kohya-lora-rank-8-F16-te1-te2-attn", "sdxl-kohya-dora-rank-4-F16-attn", "sdxl-kohya-lokr-rank-8-F16",
+    "sd1-kohya-lora-rank-8-F16-te", "sd1-kohya-loha-rank-4-F16", "flux1-kohya-lora-rank-8-BF16",
+    "flux1-diffusers-diffusers-lora-rank-8-BF16-.attn.", "wan-14b-kohya-lora-rank-4-BF16-attn",
+)  # fmt: skip
 
 
-def _trained(base: str) -> dict[str, str]:
+def shapes_of(table: str) -> sparse.Shapes:
+    blocks = json.loads((SAMPLES / "tensors" / f"{table}.json").read_bytes())
+    return {name: (dtype, tuple(shape)) for name, (dtype, shape) in expand_tensors(blocks).items()}
+
+
+def trained() -> dict[str, str]:
     """kohya's metadata, with the tags of some fifty pictures."""
     tags = {f"some tag {number}": 50 - number // 5 for number in range(250)}
-    return ss(base_model_version=base, tag_frequency=json.dumps({"10_inkdrop style": {"inkdrop": 50, **tags}}))
+    return {"ss_tag_frequency": json.dumps({"10_inkdrop style": {"inkdrop": 50, **tags}}), "ss_network_dim": "8"}
 
 
 def write(folder: Path, count: int) -> list[Path]:
     """As many files, each with its own name in the metadata, so that no two are the same."""
-    samples, paths = mix(), [folder / f"{number:04}.safetensors" for number in range(count)]
+    samples, metadata = [shapes_of(table) for table in TABLES], trained()
+    paths = [folder / f"{number:04}.safetensors" for number in range(count)]
     for number, path in enumerate(paths):
-        sample = samples[number % len(samples)]
+        shapes = samples[number % len(samples)]
         # One alpha is read; all of them would take a page of the disk each, gigabytes in sum.
-        alphas = sorted(name for name in sample.shapes if name.endswith(".alpha"))
+        alphas = sorted(name for name in shapes if name.endswith(".alpha"))
         numbers = dict.fromkeys(alphas[:1], 4.0)
-        sparse.write(path, sample.shapes, {**sample.metadata, "ss_output_name": path.stem}, numbers)
+        sparse.write(path, shapes, {**metadata, "ss_output_name": path.stem}, numbers)
     return paths
 
 

@@ -1,25 +1,24 @@
 """`python -m tests.tools.fuzz`: damaged headers and answers by the thousand, and whether each ends as it should.
 
 Every case ends in a record or in one of our errors, within a moment and within 200 MB for the whole process. What does
-not is written to fuzz-failures/, as small as it gets, and `--replay FILE` reads it again. Then come all tests that
+not is written to fuzz-failures/, and `--replay FILE` reads it again. Then come all tests that
 draw what they try.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import pickle
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
 from tests.tools.fuzz import answers, headers
-from tests.tools.fuzz.cases import MOST_MEMORY, Fault, Tally, What, kind
+from tests.tools.fuzz.cases import MOST_MEMORY, Fault, Tally, What, kind, run
 
 ROOT = Path(__file__).resolve().parents[3]
 FAILURES = ROOT / "fuzz-failures"
@@ -59,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
 def fuzz(what: What, seed: int, count: int) -> Tally:
     """In stretches, each in a fresh process, as many at a time as there are processors."""
     start, whole, told = time.monotonic(), Tally(), 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        stretches = [pool.submit(_stretch, what, seed, numbers) for numbers in _stretches(count)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        stretches = [pool.submit(run, what, seed, numbers) for numbers in _stretches(count)]
         for done in as_completed(stretches):
             whole.add(done.result())
             if count > _STRETCH and whole.outcomes.total() - told >= count / 10:
@@ -75,16 +74,6 @@ def fuzz(what: What, seed: int, count: int) -> Tally:
 def _stretches(count: int) -> Iterator[range]:
     for start in range(0, count, _STRETCH):
         yield range(start, min(start + _STRETCH, count))
-
-
-def _stretch(what: What, seed: int, numbers: range) -> Tally:
-    command = [sys.executable, "-m", "tests.tools.fuzz.worker", what, str(seed), str(numbers.start), str(numbers.stop)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace")
-        raise RuntimeError(f"{what} {numbers.start} to {numbers.stop} of seed {seed} broke the process:\n{said}")
-    tally: Tally = pickle.loads(done.stdout)
-    return tally
 
 
 def _summary(what: What, seed: int, tally: Tally, seconds: float) -> str:

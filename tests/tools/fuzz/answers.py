@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -33,7 +33,6 @@ from tests.corpus import RESPONSES
 from tests.tools.fuzz.mutations import TEXTS, corrupted, damaged, written
 
 _WEB = "https://hub.invalid"
-_QUERY = Query(nsfw="explicit", limit=100)
 _NUMBER, _OWNED = "4128", "pearlgrey/fog-harbour"
 _CARD = """---
 base_model: black-forest-labs/FLUX.1-dev
@@ -202,12 +201,6 @@ class Answer:
     @property
     def name(self) -> str:
         return f"{self.kind}.json"
-
-    def document(self) -> Any:
-        return json.loads(self.data)
-
-    def rewritten(self, document: Any) -> Answer:
-        return replace(self, data=json.dumps(document).encode())
 
 
 def seeds() -> dict[str, list[Any]]:

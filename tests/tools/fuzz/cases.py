@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol
 from connectors.errors import HubUiError
 from connectors.http.json_fields import text
 from tests.tools.fuzz import answers, headers
-from tests.tools.fuzz.mutations import places, without
 
 if sys.platform != "win32":
     import resource
@@ -26,8 +25,6 @@ What = Literal["bombs", "headers", "answer bombs", "answers"]
 MOST_MEMORY = 200 * 2**20
 # Processor time, since others may use the machine too. The longest header takes a fifth of it.
 MOST_SECONDS = 5.0
-# How often a failing case is tried again with less in it.
-_TRIALS = 3_000
 
 
 class Case(Protocol):
@@ -37,16 +34,10 @@ class Case(Protocol):
     @property
     def data(self) -> bytes: ...
 
-    def document(self) -> Any:
-        """The JSON in it. Raises ValueError or RecursionError where it is none."""
-
-    def rewritten(self, document: Any) -> Case:
-        """The same with another JSON in it."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """`where` tells two faults apart; `data` is what was read, made small."""
+    """`where` tells two faults apart; `data` is what was read."""
 
     number: int
     error: str
@@ -124,11 +115,10 @@ def _count(tally: Tally, read: Read, number: int, case: Case) -> None:
         outcome = TimeoutError(f"{took:.1f} seconds")
     tally.outcomes[outcome if isinstance(outcome, str) else "FAULT"] += 1
     if isinstance(outcome, Exception) and not tally.knows(where := place_of(outcome)):
-        small = smaller(read, case, where)
         details = "".join(traceback.format_exception(outcome))
         tally.faults.append(
             Fault(
-                number=number, error=repr(outcome)[:300], where=where, name=case.name, data=small.data, details=details
+                number=number, error=repr(outcome)[:300], where=where, name=case.name, data=case.data, details=details
             )
         )
 
@@ -155,34 +145,6 @@ def place_of(error: Exception) -> str:
     own = [frame for frame in frames if "connectors" in Path(frame.filename).parts] or frames[-1:]
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "nowhere"
     return f"{type(error).__name__} at {place}"
-
-
-def smaller(read: Read, case: Case, where: str) -> Case:
-    """The case without what the fault does not need, as far as leaving out values of its JSON can show that."""
-    try:
-        document = case.document()
-    except (ValueError, RecursionError):
-        return case
-    if not _fails(read, case.rewritten(document), where):
-        return case
-    trials = _TRIALS
-    while trials:
-        for path in list(places(document)):
-            trials -= 1
-            less = without(document, path)
-            if _fails(read, case.rewritten(less), where):
-                document = less
-                break
-            if not trials:
-                break
-        else:
-            break
-    return case.rewritten(document)
-
-
-def _fails(read: Read, case: Case, where: str) -> bool:
-    outcome = outcome_of(read, case)
-    return isinstance(outcome, Exception) and place_of(outcome) == where
 
 
 def peak_memory() -> int:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from connectors.weights import header, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
+from tests.connectors.weights.building import Shapes, lora
+from tests.connectors.weights.test_algorithm import CASES
+from tests.connectors.weights.test_architectures import DECIDED
+from tests.connectors.weights.test_file_type import LANGUAGE, NAMED, SHAPED
 from tests.corpus import HEADERS
 from tests.tools.accuracy import sparse
-from tests.tools.fuzz import formats
 from tests.tools.fuzz.mutations import corrupted, damaged, respelled, written
 
-# So many tensors of a recorded header show how it is made; a hundred thousand whole ones would take hours.
+# So many tensors of a header show how it is made; a hundred thousand whole ones would take hours.
 _KEPT = 40
 SUFFIXES = (
     ".alpha", ".lora_down.weight", ".lora_up.weight", ".lora_mid.weight", ".lora_A.weight", ".lora_B.weight", ".lora_A",
@@ -31,6 +35,25 @@ PREFIXES = (
     "lora_prior_unet_", "transformer.", "unet.", "text_encoder.", "text_encoder_2.", "diffusion_model.",
     "base_model.model.", "unet.base_model.model.", "model.diffusion_model.", "text_encoders.", "bundle_emb.",
     "lllite_unet_", "controlnet_", "ip_adapter.", "unet:0", "first_stage_model.", "net.", "",
+)  # fmt: skip
+_DTYPES = ("F16", "BF16", "F32", "F8_E4M3", "F16")
+# As kohya, PEFT, ai-toolkit, OneTrainer and others write it.
+_METADATA: tuple[Mapping[str, str], ...] = (
+    {},
+    {
+        "ss_network_module": "networks.lora", "ss_network_dim": "8", "ss_network_alpha": "4.0", "ss_v2": "False",
+        "ss_output_name": "inkdrop", "ss_sd_model_name": "model.safetensors", "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_network_args": '{"conv_dim": "4", "algo": "lora"}',
+        "ss_dataset_dirs": '{"10_inkdrop style": {"n_repeats": 10, "img_count": 20}}',
+        "ss_tag_frequency": '{"10_inkdrop style": {"inkdrop": 20, "1girl": 12, "ink": 7}}',
+    },
+    {
+        "format": "pt",
+        "lora_adapter_metadata": '{"unet.r": 8, "unet.lora_alpha": 8, "unet.rank_pattern": {"to_q": 16}, '
+        '"unet.alpha_pattern": {"^x": 4}, "unet.peft_type": "LORA"}',
+    },
+    {"software": '{"name":"ai-toolkit"}', "modelspec.architecture": "flux-1-dev/lora"},
+    {"ot_branch": "master", "modelspec.trigger_phrase": "inkdrop", "unet:0:rank": "4"},
 )  # fmt: skip
 _LENGTHS = (0, 1, 2, 7, 8, 100, MAX_HEADER_BYTES, MAX_HEADER_BYTES + 1, 2**31, 2**32 - 1, 2**53, 2**63, 2**64 - 1)
 _FILLS = (b"\x00", b"\xff", b"\x7f", b"\x80\x3f", b"\x00\x7c", b"<script>")
@@ -50,14 +73,6 @@ class Damaged:
     @property
     def name(self) -> str:
         return "header.safetensors"
-
-    def document(self) -> Any:
-        return json.loads(self.data[8:])
-
-    def rewritten(self, document: Any) -> Damaged:
-        laid = laid_out(document)
-        text = json.dumps(laid).encode()
-        return Damaged(data=len(text).to_bytes(8, "little") + text, size=8 + len(text) + end_of(laid), fill=self.fill)
 
     def read(self, start: int, stop: int) -> bytes:
         stop = min(stop, len(self.data) if self.size is None else self.size)
@@ -82,18 +97,40 @@ def kept(data: bytes) -> Damaged:
     return Damaged(data=data, size=size)
 
 
+def file_of(document: Any, fill: bytes) -> Damaged:
+    """A whole file with this header."""
+    laid = laid_out(document)
+    text = json.dumps(laid).encode()
+    return Damaged(data=len(text).to_bytes(8, "little") + text, size=8 + len(text) + end_of(laid), fill=fill)
+
+
 def seeds() -> list[dict[str, Any]]:
-    """Headers that are well: hand-written ones of every format, and the recorded ones where they are at hand."""
-    made = [sparse.document(sample.shapes, sample.metadata) for sample in formats.samples()]
-    return [*made, *(_thinned(path) for path in sorted(HEADERS.glob("*.json")))]
+    """Headers that are well: those that tests of connectors/weights know, and recorded ones if they are here."""
+    said = zip(_known(), cycle(_METADATA), cycle(_DTYPES))
+    made = [
+        _thinned({name: (dtype, shape) for name, shape in shapes.items()}, metadata) for shapes, metadata, dtype in said
+    ]
+    return [*made, *map(_recorded, sorted(HEADERS.glob("*.json")))]
 
 
-def _thinned(path: Path) -> dict[str, Any]:
+def _known() -> Iterator[Shapes]:
+    """Every algorithm, every network in the names of several trainers, and files that are no LoRA for images."""
+    yield from (shapes for shapes, _, _ in CASES)
+    yield from (lora(layers, style=style) for rows in DECIDED.values() for style, layers in rows)
+    yield from (lora(layers, style="peft") for layers in LANGUAGE)
+    yield from (dict.fromkeys(names.split(), (8, 8)) for _, names in NAMED)
+    yield from (shapes for _, shapes in SHAPED)
+
+
+def _recorded(path: Path) -> dict[str, Any]:
     case = json.loads(path.read_text(encoding="utf-8"))
-    names = sorted(case["tensors"])
-    kept = names[:: len(names) // _KEPT + 1]
-    shapes = {name: (case["tensors"][name]["dtype"], tuple(case["tensors"][name]["shape"])) for name in kept}
-    return sparse.document(shapes, case["metadata"])
+    shapes = {name: (entry["dtype"], tuple(entry["shape"])) for name, entry in case["tensors"].items()}
+    return _thinned(shapes, case["metadata"])
+
+
+def _thinned(shapes: sparse.Shapes, metadata: Mapping[str, str]) -> dict[str, Any]:
+    names = sorted(shapes)[:: len(shapes) // _KEPT + 1]
+    return sparse.document({name: shapes[name] for name in names}, metadata)
 
 
 def damaged_file(draw: Random, healthy: Sequence[dict[str, Any]]) -> Damaged:

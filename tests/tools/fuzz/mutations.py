@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
-Parent = dict[Any, Any] | list[Any]
 # What can't be had from json.dumps stands in the document under a name, and is put in when it is written.
 RAW = {
     f"@raw-{number}@": text
@@ -103,24 +102,6 @@ def _keys(value: Any) -> list[Any]:
 
 def _copy(value: Any) -> Any:
     return dict(value) if isinstance(value, dict) else list(value)
-
-
-def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value below the document itself, outer ones first."""
-    for key in _keys(document):
-        yield (*path, key)
-    for key in _keys(document):
-        yield from places(document[key], (*path, key))
-
-
-def without(document: Any, path: tuple[Any, ...]) -> Any:
-    """A copy that lacks one value."""
-    changed = _copy(document)
-    if len(path) == 1:
-        del changed[path[0]]
-    else:
-        changed[path[0]] = without(document[path[0]], path[1:])
-    return changed
 
 
 def _drop(draw: Random, parent: Any, key: Any, other: Any) -> None:
