@@ -13,14 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
-from xml.etree import ElementTree
 
 from tests.faults import Faults
 from tests.faulty_hubs import running_hubs
@@ -57,32 +55,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def matrix() -> bool:
-    """The faults one by one, as `make test` has them, told as a table."""
-    with tempfile.TemporaryDirectory() as name:
-        report = Path(name) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", MATRIX]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if not report.exists():
-            print(done.stdout + done.stderr)
-            return False
-        cases = list(ElementTree.parse(report).iter("testcase"))
-    print(f"{len(cases)} faults in {sum(float(case.get('time', 0)) for case in cases):.0f} s", flush=True)
-    for line in _matrix_lines(cases):
-        print(f"  {line}")
-    if done.returncode:
-        print(done.stdout)
-    return done.returncode == 0
-
-
-def _matrix_lines(cases: Iterable[ElementTree.Element]) -> Iterator[str]:
-    tried, well = Counter[str](), Counter[str]()
-    for case in cases:
-        name = case.get("name", "").partition("[")[0].removeprefix("test_").replace("_", " ")
-        tried[name] += 1
-        well[name] += len(case) == 0
-    for name, count in tried.items():
-        print_as = f"{well[name]:3} of {count:3}  {name}"
-        yield print_as if well[name] == count else f"{print_as}   FAILED"
+    """The faults one by one."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", MATRIX]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def rounds(seed: int, numbers: Sequence[int]) -> bool:

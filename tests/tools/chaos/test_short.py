@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +14,7 @@ from hub_ui.library import lockfile
 from hub_ui.library.queue_store import QueueStore
 from tests.hub_ui.library.building import entry
 from tests.tools.chaos import wanted as hubs
-from tests.tools.chaos.__main__ import Stage, _matrix_lines, stage, summary
+from tests.tools.chaos.__main__ import Stage, stage, summary
 from tests.tools.chaos.home import Broken, Home
 from tests.tools.chaos.lives import Told
 from tests.tools.chaos.wanted import Wanted
@@ -64,7 +63,7 @@ def home(tmp_path: Path) -> Home:
     return Home(path=path, wanted=[wanted])
 
 
-def test_what_is_right_passes(home: Home) -> None:
+def test_a_right_home_passes(home: Home) -> None:
     home.check_end()
     assert home.kept().bytes_of == {REF: home.wanted[0].size}
 
@@ -78,14 +77,14 @@ def test_what_is_right_passes(home: Home) -> None:
         ("loras.lock", b"version = 1\n", "done without an entry"),
     ],
 )
-def test_what_must_not_be_is_seen(home: Home, name: str, data: bytes, message: str) -> None:
+def test_a_wrong_file_is_seen(home: Home, name: str, data: bytes, message: str) -> None:
     (home.library / name).write_bytes(data)
     with pytest.raises(Broken, match=message):
         home.kept()
 
 
 @pytest.mark.parametrize("name", ["ink.0123.part", ".hub-ui/0123.json", "loras.lock.new", "ink.0123.twin"])
-def test_what_is_left_over_in_the_end_is_seen(home: Home, name: str) -> None:
+def test_a_leftover_in_the_end_is_seen(home: Home, name: str) -> None:
     (home.library / name).parent.mkdir(exist_ok=True)
     (home.library / name).write_bytes(b"")
     with pytest.raises(Broken, match="left over"):
@@ -109,14 +108,6 @@ def test_a_queue_moved_aside_as_damaged_is_seen(home: Home) -> None:
     home.queue.rename(home.path / "queue.sqlite.damaged-1")
     with pytest.raises(Broken, match="moved aside as damaged"):
         home.kept()
-
-
-def test_the_matrix_is_told_a_line_a_fault() -> None:
-    suite = ElementTree.fromstring(
-        '<s><testcase name="test_a_cut[1]"/><testcase name="test_a_cut[2]"><failure/></testcase>'
-        '<testcase name="test_b"/></s>'
-    )
-    assert list(_matrix_lines(suite)) == ["  1 of   2  a cut   FAILED", "  1 of   1  b"]
 
 
 def test_the_summary_tells_what_kills_cost() -> None:
