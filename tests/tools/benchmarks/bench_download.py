@@ -1,4 +1,4 @@
-"""Pulling one large file against curl | sha256sum and against aria2c, and what four at once take of memory.
+"""Pulling one large file against curl | sha256sum and against aria2c.
 
 Everything lies in memory where the system has /dev/shm, so that the disk, which curl | sha256sum does not touch, is no
 part of the comparison.
@@ -14,10 +14,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
@@ -28,8 +26,6 @@ from tests.tools.benchmarks.figures import Figure, interleaved, report
 MIB = 1024 * 1024
 CONNECTIONS = 4
 RATE = 20_000_000
-FILES_AT_ONCE = 4
-MEMORY_MB = 100.0
 
 
 def figures(*, size: int = 1024 * MIB, limited_size: int = 384 * MIB, runs: int = 5) -> list[Figure]:
@@ -39,7 +35,7 @@ def figures(*, size: int = 1024 * MIB, limited_size: int = 384 * MIB, runs: int 
         large, small = weights(folder / "large", size), weights(folder / "small", limited_size)
         found = [unlimited(folder, large, runs)] if shutil.which("curl") else _without("curl")
         found += [limited(folder, small, runs)] if shutil.which("aria2c") else _without("aria2c")
-        return [*found, held(large)]
+        return found
 
 
 def unlimited(folder: Path, file: Path, runs: int) -> Figure:
@@ -56,26 +52,12 @@ def limited(folder: Path, file: Path, runs: int) -> Figure:
     return Figure(name=name, ours=ours, other=other, against="aria2c", target=1 / 0.95)
 
 
-def held(file: Path) -> Figure:
-    """In a process of its own: the most memory it ever had, less what it had before."""
-    with served(file) as url:
-        told = subprocess.run(
-            [sys.executable, "-m", "tests.tools.benchmarks.bench_download", url],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    mb = float(json.loads(told.stdout)["mb"])
-    name = f"memory of {FILES_AT_ONCE} pulls at once, above idle"
-    return Figure(name=name, ours=mb, other=MEMORY_MB, against="what is allowed", target=1.0, unit="MB")
-
-
-def pulled(url: str, folder: Path, number: int = 0) -> float:
+def pulled(url: str, folder: Path) -> float:
     """Seconds for a file in the library, its entry written."""
-    place = folder / f"library{number}"
+    place = folder / "library"
     library = Library(place, place / "loras.lock", options=DownloadOptions(connections=CONNECTIONS))
     begin = time.perf_counter()
-    library.pull(download(url, ref=Ref.parse(f"civitai:1@2#{number + 1}")), record())
+    library.pull(download(url, ref=Ref.parse("civitai:1@2#1")), record())
     took = time.perf_counter() - begin
     shutil.rmtree(place)
     return took
@@ -124,26 +106,5 @@ def _without(program: str) -> list[Figure]:
     return []
 
 
-def _tell_memory(url: str) -> None:
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
-        idle = _resident_mb()
-        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-            pulls = [pool.submit(pulled, url, Path(name), number) for number in range(FILES_AT_ONCE)]
-            seen = []
-            while not all(pull.done() for pull in pulls):
-                seen.append(_resident_mb())
-                time.sleep(0.02)
-        _ = [pull.result() for pull in pulls]
-    print(json.dumps({"mb": max(seen) - idle, "usual": median(seen) - idle}))
-
-
-def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
-
-
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        _tell_memory(sys.argv[1])
-    else:
-        sys.exit(report(figures()))
+    sys.exit(report(figures()))

@@ -1,39 +1,47 @@
-"""From an empty process to the first page served, and to the list of commands, each against an empty app."""
+"""An app beside an empty one: from an empty process to the first page and to the list of commands, and idle.
+
+Idle is what an app that nobody looks at costs: processor time over a minute, as a share of one core.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 ROOT = Path(__file__).resolve().parents[3]
-TARGET = 1.3
-HELP_TARGET = 1.2
+# Nothing answers at this address: the app has hubs that it never needs to ask.
+NOWHERE = dict.fromkeys(("HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"), "http://127.0.0.1:9")
 OURS = """
-import os, sys, urllib.request
+import os, sys, threading, urllib.request
 from hub_ui import services, settings
 from hub_ui.app import serving
-with services.build(settings.from_environment(os.environ)) as built, serving(built) as url:
+with services.build(settings.from_environment(os.environ, hosted="hosted" in sys.argv)) as built, serving(built) as url:
     assert urllib.request.urlopen(url).status == 200
     print("served", *({"torch", "diffusers"} & set(sys.modules)), flush=True)
-    os._exit(0)
+    threading.Event().wait()
 """
 EMPTY = """
-import os, urllib.request
+import threading, urllib.request
 import gradio as gr
 with gr.Blocks(analytics_enabled=False) as app:
     pass
 _, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
 assert urllib.request.urlopen(url).status == 200
 print("served", flush=True)
-os._exit(0)
+threading.Event().wait()
 """
-
 HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
 EMPTY_HELP = """
 import typer
@@ -47,6 +55,8 @@ def nothing():
     pass
 app(["--help"])
 """
+SETTLE_SECONDS = 40.0
+MOST_OF_A_CORE = 0.1
 
 
 def seconds_to_help(script: str) -> float:
@@ -58,31 +68,57 @@ def seconds_to_help(script: str) -> float:
     return took
 
 
+@contextmanager
+def served(script: str, *words: str) -> Iterator[psutil.Process]:
+    """A process that has served its first page. Raises if torch or diffusers came along."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        # Where nobody else on this computer expects an app to ask.
+        own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": str(port)}
+        command, environ = [sys.executable, "-c", script, *words], {**os.environ, **NOWHERE, **own}
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                said = process.stdout.readline().split()
+                if said != ["served"]:
+                    raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
+                yield psutil.Process(process.pid)
+            finally:
+                process.kill()
+
+
 def seconds_to_serve(script: str) -> float:
-    """From starting Python to its line that the page was served. Raises if torch or diffusers came along."""
-    with tempfile.TemporaryDirectory() as home:
-        environ = {**os.environ, "HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False"}
-        start = time.perf_counter()
-        with subprocess.Popen(
-            [sys.executable, "-c", script], cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            said = process.stdout.readline().split()
-            took = time.perf_counter() - start
-        if said != ["served"]:
-            raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
-        return took
+    start = time.perf_counter()
+    with served(script):
+        return time.perf_counter() - start
 
 
-def figures(*, runs: int = 5) -> list[Figure]:
+def percent_of_a_core(script: str, *words: str, seconds: float, settle: float = SETTLE_SECONDS) -> float:
+    """What the process and its children use in `seconds`, from `settle` seconds after the page is served."""
+    with served(script, *words) as process:
+        time.sleep(settle)
+        before = _processor_seconds(process)
+        time.sleep(seconds)
+        return 100 * (_processor_seconds(process) - before) / seconds
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    used = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(times.user + times.system for times in used)
+
+
+def figures(*, runs: int = 5, seconds: float = 60) -> Iterator[Figure]:
     seconds_to_serve(EMPTY)  # what is on disk is in memory from here on
     seconds_to_serve(OURS)
-    ours, empty = interleaved(lambda: seconds_to_serve(OURS), lambda: seconds_to_serve(EMPTY), runs=runs)
-    page = Figure(name="start to first page", ours=ours, other=empty, against="an empty Gradio page", target=TARGET)
+    page, empty_page = interleaved(partial(seconds_to_serve, OURS), partial(seconds_to_serve, EMPTY), runs=runs)
+    yield Figure(name="start to first page", ours=page, other=empty_page, against="an empty Gradio page", target=1.3)
     seconds_to_help(EMPTY_HELP)
-    ours, empty = interleaved(lambda: seconds_to_help(HELP), lambda: seconds_to_help(EMPTY_HELP), runs=runs)
-    listed = Figure(name="start to --help", ours=ours, other=empty, against="an empty typer app", target=HELP_TARGET)
-    return [page, listed]
+    listed, empty_list = interleaved(partial(seconds_to_help, HELP), partial(seconds_to_help, EMPTY_HELP), runs=runs)
+    yield Figure(name="start to --help", ours=listed, other=empty_list, against="an empty typer app", target=1.2)
+    for name, words in (("idle app", ()), ("idle hosted page", ("hosted",))):
+        used = percent_of_a_core(OURS, *words, seconds=seconds)
+        yield Figure(name=name, ours=used, other=MOST_OF_A_CORE, against="the limit", target=1, unit="% of a core")
 
 
 if __name__ == "__main__":

@@ -32,12 +32,11 @@ SECONDS = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`first` and `seconds`: until its first and its last bytes came. `said`: what is wrong with it."""
+    """`seconds`: until its last bytes came."""
 
     status: int
     text: str
     location: str
-    first: float
     seconds: float
 
     def said(self, sign: str, status: int = 200) -> str:
@@ -49,12 +48,6 @@ class Answer:
 class HostedPage:
     url: str
     process: psutil.Process
-
-    @property
-    def work(self) -> float:
-        """Seconds of a processor so far."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
 
     @property
     def megabytes(self) -> float:
@@ -93,19 +86,14 @@ class Person:
         writer.write(f"{method} /{path} HTTP/1.1\r\n{head}\r\n{body}".encode())
         async with asyncio.timeout(SECONDS):
             lead = await reader.readuntil(b"\r\n\r\n")
-            begin = await reader.read(1)
-            first = time.perf_counter() - start
-            rest = await reader.read()
+            data = await reader.read()
         took = time.perf_counter() - start
         writer.close()
         lines = lead.decode().splitlines()
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         self.cookie = self.cookie or fields.get("set-cookie", "").partition(";")[0]
-        data = begin + rest
         text = (gzip.decompress(data) if fields.get("content-encoding") == "gzip" else data).decode(errors="replace")
-        return Answer(
-            status=int(lines[0].split()[1]), text=text, location=fields.get("location", ""), first=first, seconds=took
-        )  # fmt: skip
+        return Answer(status=int(lines[0].split()[1]), text=text, location=fields.get("location", ""), seconds=took)
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:

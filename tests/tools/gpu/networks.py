@@ -15,8 +15,8 @@ from diffusers import (
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 
-from tests.tools.benchmarks.large_unet import save_lora
 from tests.tools.gpu.card import Card
 
 _NOISE = 1 << 24
@@ -130,6 +130,21 @@ def call(pipe: Any, card: Card, *, size: int, steps: int, images: int = 1, decod
         )[0]  # fmt: skip
 
 
-def lora(path: Path, pipe: Any, *, rank: int, seed: int = 1) -> Path:
-    """For a UNet in kohya's form: all its attention."""
-    return save_lora(path, pipe.unet, rank=rank, seed=seed)
+def lora(path: Path, pipe: Any, *, rank: int, convolutions: bool = False, seed: int = 1) -> Path:
+    """For a UNet, in kohya's form and half precision: its attention, with `convolutions` every layer of its blocks."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, weight in pipe.unet.named_parameters():
+        layer, key = name.removesuffix(".weight"), f"lora_unet_{name.removesuffix('.weight').replace('.', '_')}"
+        attention = ".attn" in name and weight.dim() == 2
+        if name.endswith(".weight") and (attention or (convolutions and weight.dim() > 1 and "block" in layer)):
+            window = weight.shape[2:]
+            tensors[f"{key}.lora_down.weight"] = _small(generator, rank, *weight.shape[1:])
+            tensors[f"{key}.lora_up.weight"] = _small(generator, weight.shape[0], rank, *(1 for _ in window))
+            tensors[f"{key}.alpha"] = torch.tensor(float(rank))
+    save_file(tensors, path)
+    return path
+
+
+def _small(generator: torch.Generator, *shape: int) -> torch.Tensor:
+    return (torch.randn(shape, generator=generator) * 0.02).half()
