@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,11 @@ FAULTS = (
     Fault(kind="latency", hub="huggingface", seconds=60.0),
     Fault(kind="status", hub="civitai", status=500),
 )
+# The visitors of a bench share an address, and each wants an image within a minute.
+LIMITS = {
+    "HUB_UI_LIMIT_PEOPLE_PER_ADDRESS": "1000", "HUB_UI_LIMIT_CONNECTIONS_PER_ADDRESS": "2000",
+    "HUB_UI_LIMIT_QUEUE": "200", "HUB_UI_LIMIT_SEARCHES_PER_MINUTE": "10000",
+}  # fmt: skip
 PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
 SECONDS = 120.0
 
@@ -103,13 +110,15 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
 
 @contextmanager
 def hosted_page(hubs: HubEndpoints) -> Iterator[HostedPage]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "hub_ui", "serve", "--hosted", "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        origins = (hubs.huggingface, hubs.civitai, hubs.replicate, hubs.delivery)
-        command = [sys.executable, "-m", "tests.tools.benchmarks.hosted_server", home, *origins]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        environ = {**os.environ, **hubs.as_env(), **LIMITS, "HUB_UI_HOME": home}
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
-                url = process.stdout.readline().strip()
-                yield HostedPage(url=url, process=psutil.Process(process.pid))
+                process.stdout.readline()
+                yield HostedPage(url=f"http://127.0.0.1:{port}/", process=psutil.Process(process.pid))
             finally:
                 process.terminate()
