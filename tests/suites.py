@@ -43,14 +43,17 @@ SUITES: dict[str, Suite] = {
     "cluster": Suite(
         about="processes that are started, killed and stopped: Ray, `hub-ui serve`, SIGTERM",
         tests=("tests/hub_ui/cluster", "tests/hub_ui/commands/test_serve.py", "tests/hub_ui/web/test_sigterm.py"),
-        covers=("hub_ui/cluster", "hub_ui/commands/worker.py", "hub_ui/lifecycle.py", "hub_ui/web/server.py"),
+        covers=(
+            "hub_ui/cluster", "hub_ui/commands/serve.py", "hub_ui/commands/worker.py", "hub_ui/lifecycle.py",
+            "hub_ui/web/server.py",
+        ),
         minutes=3,
         in_ci="-m cluster",
     ),
     "exact": Suite(
         about="each file format on each architecture, and memory that runs out at each stage of each level",
         tests=("tests/hub_ui/generate",),
-        covers=(_BASES, "hub_ui/generate", "tests/hub_ui/generate"),
+        covers=(_BASES, "hub_ui/generate", "hub_ui/library/export", "tests/hub_ui/generate"),
         minutes=6,
         in_ci="-m exact",
     ),

@@ -176,6 +176,7 @@ def test_a_base_without_a_pin_is_pinned_at_the_commit_it_is_at(
     assert f"from_pretrained('black-forest-labs/FLUX.1-dev', revision='{'2' * 40}'" in snippet
 
 
+@pytest.mark.exact
 def test_the_python_file_draws(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copytree(SAMPLES, tmp_path / "data", dirs_exist_ok=True)
     with answering(tmp_path / "data", monkeypatch):

@@ -76,6 +76,7 @@ def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
     assert [path.name for path in (home / "demo").glob("run-*")] == []
 
 
+@pytest.mark.cluster
 def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
     with running("serve", "--hosted", "--host", "127.0.0.1") as process:
         found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", first_line(process))

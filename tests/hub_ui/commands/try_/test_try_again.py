@@ -17,12 +17,6 @@ from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
 
 
-def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    generate(tmp_path / "one.png", base, capsys)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-
-
 def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
     first = generate(tmp_path / "one.png", base, capsys, *more)
