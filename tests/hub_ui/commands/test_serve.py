@@ -118,7 +118,7 @@ def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], capsys: p
         (["hubs", "--data", "nowhere"], "hub-ui: --data nowhere: no such folder\n"),
     ],
 )
-def test_what_nobody_can_listen_on_or_serve_is_a_usage_error(
+def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words) == 2

@@ -37,7 +37,7 @@ def lora(**fields: object) -> Loaded:
     return Loaded(**given)  # type: ignore[arg-type]
 
 
-def test_what_is_not_whole_does_not_count_towards_the_share() -> None:
+def test_a_thinned_lora_does_not_count_towards_the_share() -> None:
     assert share_in_full([lora(), lora(whole=False, after="in part")]) == 1.0
     assert share_in_full([lora(), lora(after="in part")]) == 0.5
 

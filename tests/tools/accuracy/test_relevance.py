@@ -40,7 +40,7 @@ def test_it_is_better_on_each_half_of_the_list(measured: tuple[Measured, ...]) -
         assert ours > max(others)
 
 
-def test_what_is_shown_first_has_been_judged(measured: tuple[Measured, ...]) -> None:
+def test_the_first_results_have_been_judged(measured: tuple[Measured, ...]) -> None:
     unjudged = {each.query: sorted(each.unjudged) for each in measured if each.unjudged}
     assert sum(map(len, unjudged.values())) <= 20, unjudged
 

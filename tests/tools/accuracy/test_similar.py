@@ -48,5 +48,5 @@ def test_nearly_all_that_is_listed_as_similar_is(listed: set[tuple[str, str]]) -
     assert len(right) / (len(right) + len(wrong)) >= LEAST_RIGHT, wrong
 
 
-def test_what_is_listed_has_been_judged(listed: set[tuple[str, str]]) -> None:
+def test_the_listed_pairs_have_been_judged(listed: set[tuple[str, str]]) -> None:
     assert len(listed - read("similar") - read("unrelated")) <= 3

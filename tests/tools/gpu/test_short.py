@@ -150,7 +150,7 @@ def test_networks_of_real_size_have_the_parameters_of_the_plan(
     assert sum(value.numel() for value in network.parameters()) == model_sizes(spec)[part].parameters
 
 
-def test_what_there_was_no_time_for_is_said() -> None:
+def test_a_spent_budget_says_which_work_was_left_out() -> None:
     spent = Budget(seconds=0)
     lines = [
         *correctness.lines(cpu(), spent, correctness.BASES[:1]),

@@ -126,7 +126,7 @@ def test_tests_that_fail_by_themselves_say_nothing(tree: Path) -> None:
     assert (outcome.is_caught, outcome.note) == (None, "its tests fail without it")
 
 
-def test_what_has_changed_is_found_also_before_it_is_committed(tree: Path) -> None:
+def test_a_change_is_found_also_before_it_is_committed(tree: Path) -> None:
     (tree / "connectors/sums.py").write_text("x = 1\n")
     assert changed_since(tree, "HEAD") == ["connectors/sums.py"]
     assert sources(tree, ["connectors"]) == ["connectors/__init__.py", "connectors/sums.py"]
