@@ -4,7 +4,7 @@ import pytest
 
 from tests.corpus import absence
 from tests.tools.accuracy.corpus import cases
-from tests.tools.accuracy.loading import Loaded, Networks, count, load_case, share_in_full, shortfalls, table
+from tests.tools.accuracy.loading import Loaded, Networks, count, load_case, share_in_full, shortfalls
 from tests.tools.accuracy.real_models import MODELS, architecture_of, sizes_of
 
 recorded = pytest.mark.skipif(absence() is not None, reason=str(absence()))
@@ -25,11 +25,6 @@ def test_no_recorded_lora_changes_nothing_in_silence(loads: list[Loaded]) -> Non
 def test_whole_loras_take_full_effect(loads: list[Loaded]) -> None:
     assert shortfalls(loads) == []
     assert share_in_full(loads) >= 0.85
-
-
-@recorded
-def test_the_table_has_a_line_for_all(loads: list[Loaded]) -> None:
-    assert any(line.startswith("all ") for line in table(loads))
 
 
 def lora(**fields: object) -> Loaded:

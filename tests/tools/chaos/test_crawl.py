@@ -9,7 +9,7 @@ import pytest
 
 from tests.generated_hubs import GeneratedHubs, civitai_model, huggingface_repo, replicate_model
 from tests.recording import Request
-from tests.tools.chaos.crawl import CrawlTold, KilledCrawl, crawl_summary
+from tests.tools.chaos.crawl import KilledCrawl
 from tests.tools.chaos.home import Broken
 
 
@@ -54,10 +54,3 @@ def test_one_page_fetched_again_after_a_kill_is_right(tmp_path: Path) -> None:
 def test_a_lora_is_made_the_same_from_its_number_every_time() -> None:
     for make in (civitai_model, huggingface_repo, replicate_model):
         assert make(7) == make(7) != make(8)
-
-
-def test_the_summary_tells_the_rate() -> None:
-    killed = CrawlTold(kills=20, fetched=812, again=31, seconds=80.0, loras=48_000)
-    lines = crawl_summary(7, killed, CrawlTold(loras=48_000, seconds=40.0))
-    assert lines[0] == "A crawl of 48,000 LoRAs killed 20 times (seed 7): complete, in 80 s"
-    assert lines[-1] == "  undisturbed 40 s, 1,200 LoRAs/s"

@@ -14,9 +14,8 @@ from hub_ui.library import lockfile
 from hub_ui.library.queue_store import QueueStore
 from tests.hub_ui.library.building import entry
 from tests.tools.chaos import wanted as hubs
-from tests.tools.chaos.__main__ import Stage, stage, summary
+from tests.tools.chaos.__main__ import Stage, stage
 from tests.tools.chaos.home import Broken, Home
-from tests.tools.chaos.lives import Told
 from tests.tools.chaos.wanted import Wanted
 
 SPEC = {"tensors": {"w": ["U8", [5000]]}, "seed": 1}
@@ -108,11 +107,3 @@ def test_a_queue_moved_aside_as_damaged_is_seen(home: Home) -> None:
     home.queue.rename(home.path / "queue.sqlite.damaged-1")
     with pytest.raises(Broken, match="moved aside as damaged"):
         home.kept()
-
-
-def test_the_summary_tells_what_kills_cost() -> None:
-    told = [Told(kills=[("any time", 3), ("any time", 7)], sent=3_000_000)]
-    lines = summary(7, told, Told(sent=2_000_000, seconds=2.0), 9.0).splitlines()
-    assert lines[0] == "1 rounds of seed 7 in 9 s: every file complete and right, none fetched again"
-    assert lines[2] == "  2 kills: any time, with 3 to 7 files complete, mostly 5"
-    assert lines[-1] == "  0.50 MB lost by a kill or a fault, 50% more than undisturbed"
