@@ -18,10 +18,12 @@ from PIL import Image
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.generate import base_models
 from hub_ui.library import lockfile
+from hub_ui.library.identify import digests
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import weights
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied
+from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, Line, answering, copied, edited
+from tests.hub_ui.library.test_identify import noted
 
 
 @pytest.fixture
@@ -78,6 +80,36 @@ def test_files_dropped_into_the_library_get_entries(hubs: HubEndpoints, line: Li
     assert home / "loras" / entry.file == path
 
 
+def test_a_file_of_hugging_face_is_told_by_what_was_seen_of_it(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
+    item = line("pull", HUGGINGFACE)[1]
+    Path(shutil.copy(item["path"], tmp_path / "else.safetensors"))
+    (tmp_path / "mine").mkdir()
+    shutil.move(tmp_path / "else.safetensors", tmp_path / "mine")
+    lock = str(tmp_path / "loras.lock")
+    code, document = line("import", str(tmp_path / "mine"), "--offline", "--lock", lock)
+    assert (code, told(document)) == (0, {"else.safetensors": ("recognised", item["ref"])})
+    assert document["files"][0]["how"] == "catalog"
+
+
+def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = copied(tmp_path / "data")
+    (tmp_path / "mine").mkdir()
+    copy = tmp_path / "mine" / "copy.safetensors"
+    with answering(data, monkeypatch):
+        path = Path(line("pull", CIVITAI)[1]["path"])
+    hashes = ("modelVersions", 0, "files", 0, "hashes")
+    edited(data / "civitai_model_1001.json", *hashes, "AutoV3", value=digests(path).autov3)
+    copy.write_bytes(noted(path.read_bytes(), note="mine"))
+    with answering(data, monkeypatch):
+        code, document = line("import", str(tmp_path / "mine"), "--lock", str(tmp_path / "loras.lock"))
+    assert (code, document["entered"], told(document)) == (0, 1, {"copy.safetensors": ("edited", CIVITAI)})
+    [entry] = lockfile.loads((tmp_path / "loras.lock").read_text())
+    assert document["files"][0]["entry"] == str(entry.ref) == f"local:copy@{entry.sha256}"
+    assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
+
+
 def test_a_hub_that_is_down_is_told_and_the_rest_goes_on(mine: Path, hubs: HubEndpoints, line: Line) -> None:
     hubs.faults.add(Fault(kind="status", status=429, retry_after=60, match="by-hash"))
     code, document = line("import", str(mine))
@@ -120,6 +152,19 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     code, document = line("export", "--for", "comfyui", "--out", str(out))
     assert (code, document["message"].startswith(f"The folder {out} can't be written")) == (1, True)
     assert document["message"].endswith("choose another folder with --out.")
+
+
+def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
+    red.with_suffix(".json").write_text("mine")
+    assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
+    assert red.with_suffix(".json").read_text() == "mine"
+    assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
+
+
+def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
+    hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
+    code, document = line("export", "--for", "a1111")
+    assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
 
 
 def test_another_folder_may_be_named(red: Path, line: Line, home: Path, tmp_path: Path) -> None:
