@@ -11,7 +11,8 @@ from hub_ui.library.disk import Fetched
 from hub_ui.library.download.http import fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter
-from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
+from tests.connectors.weights.test_tar import tar
+from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, redirect, refused
 
 FILE = weights()

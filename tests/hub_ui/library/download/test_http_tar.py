@@ -14,7 +14,8 @@ from connectors.http.retry import RetryPolicy
 from connectors.weights.tar import only_safetensors
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.progress import Meter, Progress
-from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
+from tests.connectors.weights.test_tar import tar
+from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
