@@ -141,7 +141,7 @@ def test_the_normal_form_has_words_first_and_filters_in_the_order_of_the_table()
     assert format(parse(text)) == normal
 
 
-def test_what_is_wrong_can_be_left_out() -> None:
+def test_a_wrong_condition_can_be_left_out() -> None:
     text = "ink kind:style,vibe knd:x -rank:8 rank:>8 rank:<4 size:big tag:a"
     assert parse(text, is_strict=False) == Query(text="ink", kinds=("style",), rank=Range(least=9), tags=("a",))
 
@@ -223,7 +223,7 @@ def test_a_part_is_removed_without_the_others() -> None:
         ("re:zer", ("", "re:zer", 0, 6)),
     ],
 )
-def test_what_is_being_typed_can_be_completed(text: str, expected: tuple[str, str, int, int] | None) -> None:
+def test_a_word_being_typed_can_be_completed(text: str, expected: tuple[str, str, int, int] | None) -> None:
     assert completion(text + " later", len(text)) == expected
 
 
