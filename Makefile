@@ -36,26 +36,26 @@ lint: $(VENV)/has-test
 	$(BIN)/python -m tests.architecture
 
 bench: $(VENV)/has-test
-	$(BIN)/python -m tests.benchmarks $(ARGS)
+	$(BIN)/python -m tests.tools.benchmarks $(ARGS)
 
 gpu: $(VENV)/has-test
-	$(BIN)/python -m tests.gpu $(ARGS)
+	$(BIN)/python -m tests.tools.gpu $(ARGS)
 
 fuzz: $(VENV)/has-test
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	$(BIN)/python -m tests.tools.fuzz $(ARGS)
 
 .PHONY: mutants
 mutants: $(VENV)/has-test
-	$(BIN)/python -m tests.mutants $(ARGS)
+	$(BIN)/python -m tests.tools.mutants $(ARGS)
 
 chaos: $(VENV)/has-test
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.tools.chaos $(ARGS)
 
 leaks: $(VENV)/has-test
 	$(BIN)/python -m tests.people.two_visitors $(ARGS)
 
 accuracy: $(VENV)/has-test
-	$(BIN)/python -m tests.accuracy $(ARGS)
+	$(BIN)/python -m tests.tools.accuracy $(ARGS)
 
 shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.chromium
@@ -64,7 +64,7 @@ shots: $(VENV)/has-test
 	$(BIN)/python -m tests.browser.controls
 
 words: $(VENV)/has-test
-	$(BIN)/python -m tests.words
+	$(BIN)/python -m tests.tools.words
 
 clean:
 	rm -rf $(VENV) tests/browser/node_modules shots fuzz-failures chaos-failures dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

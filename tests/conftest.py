@@ -44,7 +44,16 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 # Folders of tests, slowest first.
-SLOW = ("browser", "people", "hub_ui/cluster", "docs", "hub_ui/generate", "hub_ui/commands", "hub_ui/web", "chaos")
+SLOW = (
+    "browser",
+    "people",
+    "hub_ui/cluster",
+    "docs",
+    "hub_ui/generate",
+    "hub_ui/commands",
+    "hub_ui/web",
+    "tools/chaos",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

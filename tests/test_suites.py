@@ -41,7 +41,7 @@ def test_which_tests_a_run_has(path: str, markers: set[str], asked: tuple[str, .
 
 
 def test_a_run_without_a_suite_leaves_out_what_has_a_marker() -> None:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/fuzz"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/tools/fuzz"]
     gate, suite = (
         subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=True).stdout
         for more in ([], ["--suite", "fuzz"])

@@ -21,7 +21,7 @@ before anything of a narrower one.
    from 2022 to 2039, so it needs no clock: a year is worth as much as 2 % of a hub's LoRAs.
 6. What is still equal is in an order that means nothing, but is always the same.
 
-`make accuracy` measures it on lists of queries with judged results (tests/accuracy/relevance.py). The weights of
+`make accuracy` measures it on lists of queries with judged results (tests/tools/accuracy/relevance.py). The weights of
 evidence, places and levels can be changed at any time. Merits are stored, so a change of the tables, the steps or the
 parts of a score needs a migration (store.py) that computes rows anew.
 """

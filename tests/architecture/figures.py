@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.architecture.sources import Function, Source
+from tests.architecture.sources import Function, Source, count_test_lines
 
 # Repeated runs of this many lines count, without imports and blank lines.
 REPEATED_LINES = 12
@@ -105,6 +105,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=58_308),
         Figure(name="lines of demo/build", value=sum(len(source.lines) for source in build), most=2_500),
         Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_698),
+        Figure(name="lines of tests", value=count_test_lines(), most=78_300),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
         Figure(
             name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles

@@ -61,6 +61,12 @@ class Import:
         return f"{self.source} imports {self.target}"
 
 
+def count_test_lines() -> int:
+    """Of all Python in tests/, tools included."""
+    files = (path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+
+
 def read_sources(root: Path = ROOT) -> list[Source]:
     paths = sorted(path for package in ("connectors", "hub_ui") for path in (root / package).rglob("*.py"))
     return [Source(module=module_name(path, root), path=path, text=path.read_text(encoding="utf-8")) for path in paths]

@@ -11,9 +11,9 @@ from random import Random
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.benchmarks.made_up_loras import made_up_loras
 from tests.browser.demo import Demo, whole_demo
 from tests.browser.races import ROOMS, late_demo, played
+from tests.tools.benchmarks.made_up_loras import made_up_loras
 
 pytestmark = pytest.mark.browser
 MANY = 2_000

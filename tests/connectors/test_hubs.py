@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 import requests
@@ -12,7 +11,7 @@ import connectors
 from connectors import federation
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector, HttpDownload, pin
-from connectors.errors import HubDown, HubTimeout, HubUiError, KeyRequired, NotFound, RateLimited
+from connectors.errors import NotFound
 from connectors.query import Query
 from connectors.ref import HubName
 from tests.faults import Fault
@@ -99,47 +98,3 @@ def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
     assert dict(download.headers) == {}
     answer = requests.get(download.url, timeout=30)
     assert len(answer.content) == download.size
-
-
-def test_replicate_without_a_key_is_one_failure_beside_two_hubs(hubs: HubEndpoints) -> None:
-    endpoints: dict[HubName, str] = {"civitai": hubs.civitai, "replicate": hubs.replicate}
-    found = federation.collect(connectors.build(endpoints, {}), Query())
-    assert [type(error) for error in found.failures] == [KeyRequired]
-    assert {lora.hub for lora in found.loras} == {"civitai"}
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Fault(kind="status", status=503), HubDown),
-        (Fault(kind="status", status=429, retry_after=9), RateLimited),
-        (Fault(kind="cut", after_bytes=10), HubDown),
-        (Fault(kind="html"), HubUiError),
-    ],
-    ids=["503", "429", "cut", "html"],
-)
-@pytest.mark.parametrize("name", ["civitai", "huggingface", "replicate"])
-def test_a_hubs_bad_day_costs_its_own_results_only(
-    hubs: HubEndpoints, name: str, fault: Fault, error: type[HubUiError]
-) -> None:
-    hubs.faults.add(replace(fault, hub=name))
-    found = federation.collect(_built(hubs), Query())
-    assert [failure.hub for failure in found.failures] == [name]
-    assert isinstance(found.failures[0], error)
-    assert {lora.hub for lora in found.loras} == {"civitai", "huggingface", "replicate"} - {name}
-
-
-def test_a_hub_that_hangs_delays_no_other(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3600))
-    answers = federation.search(_built(hubs), Query(), timeout=60)
-    assert {next(answers).hub, next(answers).hub} == {"huggingface", "replicate"}
-    hubs.faults.clear()
-    last = next(answers)
-    assert (last.hub, last.error) == ("civitai", None)
-
-
-def test_a_hub_that_hangs_ends_in_a_timeout(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="latency", hub="civitai", seconds=3600))
-    [civitai] = [hub for hub in _built(hubs) if hub.name == "civitai"]
-    [answer] = federation.search([civitai], Query(), timeout=0.1)
-    assert isinstance(answer.error, HubTimeout)

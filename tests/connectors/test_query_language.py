@@ -43,49 +43,32 @@ def test_a_text_is_read_as_words_and_conditions(text: str, query: Query) -> None
     assert parse(text) == query
 
 
-@pytest.mark.parametrize(
-    ("text", "range_"),
-    [
-        ("rank:16", Range(least=16, most=16)),
-        ("rank:>=16", Range(least=16)),
-        ("rank:>16", Range(least=17)),
-        ("rank:<=16", Range(most=16)),
-        ("rank:<16", Range(most=15)),
-        ("rank:8..32", Range(least=8, most=32)),
-        ("rank:8..", Range(least=8)),
-        ("rank:≥8 rank:≤32", Range(least=8, most=32)),
-    ],
+# A lone size or age is the largest; sizes are decimal, ages in seconds.
+RANGES: tuple[tuple[str, Query], ...] = (
+    ("rank:16", Query(rank=Range(least=16, most=16))),
+    ("rank:>=16", Query(rank=Range(least=16))),
+    ("rank:>16", Query(rank=Range(least=17))),
+    ("rank:<=16", Query(rank=Range(most=16))),
+    ("rank:<16", Query(rank=Range(most=15))),
+    ("rank:8..32", Query(rank=Range(least=8, most=32))),
+    ("rank:8..", Query(rank=Range(least=8))),
+    ("rank:≥8 rank:≤32", Query(rank=Range(least=8, most=32))),
+    ("size:<200mb", Query(size=Range(most=200 * MB - 1))),
+    ("size:200MB", Query(size=Range(most=200 * MB))),
+    ("size:1.5gb..2gb", Query(size=Range(least=1500 * MB, most=2000 * MB))),
+    ("size:10..20mb", Query(size=Range(least=10 * MB, most=20 * MB))),
+    ('size:">= 500 kb"', Query(size=Range(least=500_000))),
+    ("size:=144b", Query(size=Range(least=144, most=144))),
+    ("updated:<30d", Query(age=Range(most=30 * DAY - 1))),
+    ("updated:2w", Query(age=Range(most=14 * DAY))),
+    ("updated:>1y", Query(age=Range(least=365 * DAY + 1))),
+    ("updated:12h..1m", Query(age=Range(least=DAY // 2, most=30 * DAY))),
 )
-def test_a_rank_has_an_end_or_two(text: str, range_: Range) -> None:
-    assert parse(text).rank == range_
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("size:<200mb", Range(most=200 * MB - 1)),
-        ("size:200MB", Range(most=200 * MB)),
-        ("size:1.5gb..2gb", Range(least=1500 * MB, most=2000 * MB)),
-        ("size:10..20mb", Range(least=10 * MB, most=20 * MB)),
-        ('size:">= 500 kb"', Range(least=500_000)),
-        ("size:=144b", Range(least=144, most=144)),
-    ],
-)
-def test_sizes_are_decimal_and_a_lone_one_is_the_largest(text: str, size: Range) -> None:
-    assert parse(text).size == size
-
-
-@pytest.mark.parametrize(
-    ("text", "age"),
-    [
-        ("updated:<30d", Range(most=30 * DAY - 1)),
-        ("updated:2w", Range(most=14 * DAY)),
-        ("updated:>1y", Range(least=365 * DAY + 1)),
-        ("updated:12h..1m", Range(least=DAY // 2, most=30 * DAY)),
-    ],
-)
-def test_ages_are_seconds(text: str, age: Range) -> None:
-    assert parse(text).age == age
+@pytest.mark.parametrize(("text", "query"), RANGES)
+def test_a_rank_a_size_or_an_age_has_an_end_or_two(text: str, query: Query) -> None:
+    assert parse(text) == query
 
 
 @pytest.mark.parametrize(
@@ -157,7 +140,7 @@ def test_the_normal_form_has_words_first_and_filters_in_the_order_of_the_table()
     assert format(parse(text)) == normal
 
 
-def test_what_is_wrong_can_be_left_out() -> None:
+def test_a_wrong_condition_can_be_left_out() -> None:
     text = "ink kind:style,vibe knd:x -rank:8 rank:>8 rank:<4 size:big tag:a"
     assert parse(text, is_strict=False) == Query(text="ink", kinds=("style",), rank=Range(least=9), tags=("a",))
 
@@ -239,7 +222,7 @@ def test_a_part_is_removed_without_the_others() -> None:
         ("re:zer", ("", "re:zer", 0, 6)),
     ],
 )
-def test_what_is_being_typed_can_be_completed(text: str, expected: tuple[str, str, int, int] | None) -> None:
+def test_a_word_being_typed_can_be_completed(text: str, expected: tuple[str, str, int, int] | None) -> None:
     assert completion(text + " later", len(text)) == expected
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import ModelInfo
 
 import connectors
 from connectors import federation
@@ -18,14 +17,13 @@ from connectors.civitai import parse
 from connectors.claims.resolve import best, flatten
 from connectors.connector import Connector, pin
 from connectors.errors import AccessError, NotFound
-from connectors.huggingface import parse as huggingface_parse
 from connectors.query import Query
 from connectors.record import CLAIMED_FIELDS, NSFW_LEVELS, Lora
 from connectors.ref import Ref
 from connectors.replicate import parse as replicate_parse
 from hub_ui.demo.hubs.server import running_hubs
-from tests.connectors.building import COMMIT, NOW
 from tests.connectors.test_record import KEYS
+from tests.connectors.test_recordings_read import recorded
 from tests.corpus import RESPONSES, or_skip
 
 # Marked, for their inputs or words have to do with LoRAs: what writes text, and a checkpoint that has one built in.
@@ -49,9 +47,8 @@ def _json(recordings: Path, name: str) -> Any:
     return json.loads((recordings / name).read_text(encoding="utf-8"))
 
 
-def _is_complete(lora: Lora | None) -> None:
+def _is_complete(lora: Lora) -> None:
     """All keys of the contract, plain JSON, and a ref that can be read back, for every file of every version."""
-    assert lora is not None
     for version in (None, *lora.versions):
         for file in (None, *(version.files if version else ())):
             data = flatten(lora, version, file).to_json()
@@ -64,46 +61,10 @@ def _is_complete(lora: Lora | None) -> None:
             assert all(claim["where"] for claim in data["claims"])
 
 
-@pytest.mark.parametrize("name", _recorded("civitai_model_*.json"))
-def test_a_recorded_civitai_model_becomes_a_record(recordings: Path, name: str) -> None:
-    model = _json(recordings, name)
-    lora = parse.lora(model, "https://civitai.com", NOW)
-    if model["type"] not in parse.LORA_TYPES:
-        assert lora is None
-        return
-    _is_complete(lora)
-
-
-@pytest.mark.parametrize("name", _recorded("civitai_version_*.json", "civitai_info_sidecar_*.json"))
-def test_a_recorded_civitai_version_becomes_a_record(recordings: Path, name: str) -> None:
-    _is_complete(parse.lora_of_version(_json(recordings, name), "https://civitai.com", NOW))
-
-
-@pytest.mark.parametrize("name", _recorded("replicate_model_*.json"))
-def test_a_recorded_replicate_model_becomes_a_record(recordings: Path, name: str) -> None:
-    _is_complete(replicate_parse.lora(_json(recordings, name)))
-
-
-@pytest.mark.parametrize("name", _recorded("replicate_models_*.json", "replicate_collection_*.json"))
-def test_every_model_of_a_recorded_replicate_page_becomes_a_record(recordings: Path, name: str) -> None:
-    page = _json(recordings, name)
-    for model in page.get("results") or page["models"]:
-        _is_complete(replicate_parse.lora(model))
-
-
-@pytest.mark.parametrize("name", _recorded("hf_readme_*.md"))
-def test_a_recorded_model_card_becomes_a_record(recordings: Path, name: str) -> None:
-    repo = name.removeprefix("hf_readme_").removesuffix(".md").replace("__", "/", 1)
-    info = ModelInfo(id=repo, sha=COMMIT)  # type: ignore[no-untyped-call]
-    _is_complete(
-        huggingface_parse.lora(info, "https://huggingface.co", (recordings / name).read_text(encoding="utf-8"))
-    )
-
-
-@pytest.mark.parametrize("name", _recorded("hf_model_*.json"))
-def test_a_recorded_repo_becomes_a_record(recordings: Path, name: str) -> None:
-    info = ModelInfo(**_json(recordings, name))  # type: ignore[no-untyped-call]
-    _is_complete(huggingface_parse.lora(info, "https://huggingface.co"))
+@pytest.mark.usefixtures("recordings")
+def test_every_recorded_lora_becomes_a_complete_record() -> None:
+    for _, lora in recorded():
+        _is_complete(lora)
 
 
 def _is_listed(model: dict[str, Any]) -> bool:

@@ -59,7 +59,7 @@ READERS: dict[str, Callable[[str], Lora | None]] = {
 }
 
 
-def _recorded() -> Iterator[tuple[str, Lora]]:
+def recorded() -> Iterator[tuple[str, Lora]]:
     """Every LoRA of every recording; a CivitAI checkpoint gives none, nor a training that isn't done."""
     for pattern, read in READERS.items():
         for path in sorted(RESPONSES.glob(pattern)):
@@ -88,7 +88,7 @@ def _read(lora: Lora) -> Row:
 
 @pytest.fixture(scope="module")
 def found(recordings: Path) -> dict[str, Row]:
-    return {name: _read(lora) for name, lora in _recorded()}
+    return {name: _read(lora) for name, lora in recorded()}
 
 
 def test_every_recording_has_a_line(found: dict[str, Row]) -> None:

@@ -1,10 +1,8 @@
 """The official replicate package on the local hub, by its base_url argument and by REPLICATE_BASE_URL."""
 
-import io
 import os
 import subprocess
 import sys
-import tarfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -61,10 +59,6 @@ def test_a_prediction_runs_and_gives_a_picture(client: Client) -> None:
     assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
 
 
-def test_a_prediction_starts(lasting: Client) -> None:
-    assert lasting.predictions.create(version=VERSION, input={"prompt": "a house"}).status == "starting"
-
-
 def test_a_prediction_that_was_started_succeeds(client: Client) -> None:
     prediction = client.predictions.create(version=VERSION, input={"prompt": "a house"})
     prediction.wait()
@@ -77,24 +71,6 @@ def test_a_prediction_is_canceled(lasting: Client) -> None:
     prediction.cancel()
     assert prediction.status == "canceled"
     assert lasting.predictions.get(prediction.id).status == "canceled"
-
-
-def test_an_unknown_version_is_refused(client: Client) -> None:
-    with pytest.raises(ReplicateError, match="version does not exist"):
-        client.predictions.create(version="c" * 64, input={})
-
-
-def test_a_training_ends_with_a_version_and_a_tar(own: HubEndpoints) -> None:
-    client = Client(api_token="r8_local", base_url=own.replicate)
-    training = client.trainings.create(
-        version=f"maker/trainer:{TRAINER}", input={"trigger_word": "redstyle"}, destination="maker/tuned"
-    )
-    time.sleep(0.3)
-    output: Any = client.trainings.get(training.id).output
-    assert output["version"].startswith("maker/tuned:")
-    tar = requests.get(output["weights"], timeout=30).content
-    with tarfile.open(fileobj=io.BytesIO(tar)) as opened:
-        assert "output/flux_train_replicate/lora.safetensors" in opened.getnames()
 
 
 def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) -> None:
@@ -125,11 +101,6 @@ def test_a_training_is_canceled(lasting: Client) -> None:
     assert [version.id for version in lasting.models.get("maker/tuned").versions.list()] == [VERSION]
 
 
-def test_an_official_model_runs_by_its_name(client: Client) -> None:
-    output: Any = client.run("black-forest-labs/flux-dev-lora", input={"prompt": "a house", "lora_scale": 0.5})
-    assert requests.get(output[0], timeout=30).content.startswith(b"RIFF")
-
-
 def test_a_prediction_tells_how_far_it_is(client: Client) -> None:
     prediction = client.predictions.create(version=VERSION, input={"prompt": "a house", "num_inference_steps": 20})
     prediction.wait()
@@ -145,28 +116,6 @@ def test_collections_are_listed_and_hold_their_models(client: Client) -> None:
     ]
 
 
-def test_an_input_that_breaks_the_schema_is_refused(client: Client) -> None:
-    with pytest.raises(ReplicateError, match="Must be less than or equal to 50"):
-        client.models.predictions.create(
-            model="black-forest-labs/flux-dev-lora", input={"prompt": "a house", "num_inference_steps": 900}
-        )
-
-
-def test_a_training_to_nowhere_is_refused(client: Client) -> None:
-    with pytest.raises(ReplicateError, match="The specified training destination does not exist"):
-        client.trainings.create(version=f"maker/trainer:{TRAINER}", input={}, destination="maker/nothing")
-
-
-def test_a_recorded_training_is_listed_and_read(client: Client) -> None:
-    assert client.trainings.get("train123").status == "succeeded"
-    assert "train123" in {training.id for training in client.trainings.list()}
-
-
-def test_account_and_hardware_are_there(client: Client) -> None:
-    assert client.accounts.current().username == "local"
-    assert client.hardware.list()[0].sku == "cpu"
-
-
 def test_a_missing_model_and_a_missing_token_are_refused(client: Client, hubs: HubEndpoints) -> None:
     with pytest.raises(ReplicateError, match="could not be found"):
         client.models.get("maker/nothing")
@@ -175,9 +124,8 @@ def test_a_missing_model_and_a_missing_token_are_refused(client: Client, hubs: H
     assert anonymous.json()["detail"] == "You did not pass a valid authentication token"
 
 
-@pytest.mark.parametrize("slash", ["", "/"])
-def test_the_environment_variable_alone_points_the_client_here(hubs: HubEndpoints, slash: str) -> None:
+def test_the_environment_variable_alone_points_the_client_here(hubs: HubEndpoints) -> None:
     code = "import replicate; print(replicate.models.get('maker/tuned').description)"
-    environment = {**os.environ, "REPLICATE_BASE_URL": hubs.replicate + slash, "REPLICATE_API_TOKEN": "r8_local"}
+    environment = {**os.environ, "REPLICATE_BASE_URL": f"{hubs.replicate}/", "REPLICATE_API_TOKEN": "r8_local"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout == "A red fine-tune\n"

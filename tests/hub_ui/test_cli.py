@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +102,6 @@ def test_the_limit_counts_all_hubs_together(hubs: dict[str, Hub], said: Said) ->
     assert len(said.json()["results"]) == 2
 
 
-def test_a_sorted_search_is_one_order_over_all_hubs(hubs: dict[str, Hub], said: Said) -> None:
-    for hub, downloads in (("civitai", 5), ("huggingface", None), ("replicate", 70)):
-        hubs[hub].loras = [replace(hubs[hub].loras[0], downloads=downloads)]
-    assert hub_ui("search Ink --sort downloads --json") == 0
-    assert [record["downloads"] for record in said.json()["results"]] == [70, 5, None]
-
-
 def test_a_hub_that_is_down_is_no_reason_to_look_for_fewer_words(hubs: dict[str, Hub], said: Said) -> None:
     hubs["civitai"].error = DOWN
     assert hub_ui("search Ink --hub civitai") == 5
@@ -185,15 +177,6 @@ def test_a_licence_to_leave_out_that_nobody_has_is_told(hubs: dict[str, Hub], sa
 def test_one_misspelled_base_of_several_is_told(hubs: dict[str, Hub], said: Said) -> None:
     assert hub_ui("search Ink --base sdxl --base pny --json") == 0
     assert "“pny” is no base model known here" in said.both()[1]
-
-
-def test_what_was_found_is_there_offline(hubs: dict[str, Hub], said: Said) -> None:
-    hub_ui("search Ink --json")
-    found = said.json()["results"]
-    for hub in hubs.values():
-        hub.error = DOWN
-    assert hub_ui("search Ink --offline --json") == 0
-    assert sorted(r["ref"] for r in said.json()["results"]) == sorted(r["ref"] for r in found)
 
 
 def test_search_prints_a_table_for_people(hubs: dict[str, Hub], said: Said) -> None:

@@ -12,24 +12,19 @@ from hub_ui.i18n import use_language
 from hub_ui.locales import get_language
 
 
-def test_escape_sequences_lose_their_escape() -> None:
-    assert clean("\x1b[31mred\x1b[0m \x1b]0;title\x07") == "[31mred[0m ]0;title"
-
-
-def test_what_reorders_or_hides_text_is_dropped() -> None:
-    assert clean("safe\u202egpj.exe \u2066x\u2069 zero\u200bwidth\ufeff") == "safegpj.exe x zerowidth"
-
-
-def test_eight_bit_controls_and_lone_surrogates_are_dropped() -> None:
-    assert clean("a\x9b31mb\ud800c\x7f") == "a31mbc"
-
-
-def test_line_ends_become_spaces() -> None:
-    assert clean("one\ntwo\r\tthree\u2028four") == "one two  three four"
-
-
-def test_other_scripts_and_emoji_stay() -> None:
-    assert clean("水墨 Ольга 🎨 naïve") == "水墨 Ольга 🎨 naïve"
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07", "[31mred[0m ]0;title"),
+        ("safe\u202egpj.exe \u2066x\u2069 zero\u200bwidth\ufeff", "safegpj.exe x zerowidth"),
+        ("a\x9b31mb\ud800c\x7f", "a31mbc"),
+        ("one\ntwo\r\tthree\u2028four", "one two  three four"),
+        ("水墨 Ольга 🎨 naïve", "水墨 Ольга 🎨 naïve"),
+    ],
+    ids=["escape sequences", "hidden text", "controls and half characters", "line ends", "other scripts"],
+)
+def test_a_text_for_a_terminal_loses_whatever_could_move_or_hide_it(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
 
 
 def test_sizes_read_as_people_write_them() -> None:

@@ -55,7 +55,7 @@ def test_search_remembers_what_it_hands_over(built: Services) -> None:
         assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
 
 
-def test_what_a_hub_finds_the_catalog_finds_by_the_same_text(built: Services) -> None:
+def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) -> None:
     # Part of "Ink lines", but not a word of it.
     part = Query(text="nk lin")
     assert built.catalog.search(part).total == 0
@@ -100,7 +100,7 @@ def test_a_missing_key_is_told_even_where_something_is_remembered(built: Service
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_what_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
+def test_a_lora_that_its_hub_no_longer_has_stays_marked_as_removed(built: Services, hub: Hub) -> None:
     built.lookup.get(REF)
     hub.loras.clear()
     assert built.lookup.get(REF).access == "removed"
@@ -181,7 +181,7 @@ def held(built: Services, weight: float | None = None) -> Entry:
     return entry
 
 
-def test_what_the_library_holds_is_tried_without_asking_its_hub(built: Services, hub: Hub) -> None:
+def test_a_lora_of_the_library_is_tried_without_asking_its_hub(built: Services, hub: Hub) -> None:
     entry = held(built)
     [adapter] = built.generation.inputs([REF], [0.5])
     assert (adapter.ref, adapter.path, adapter.weight) == (FIRST, built.library.path(entry), 0.5)
@@ -296,7 +296,7 @@ def test_a_pull_remembers_what_the_file_says(built: Services, hub: Hub, server: 
     assert len(server.asked) == asked
 
 
-def test_what_is_pinned_and_here_asks_nobody(built: Services, hub: Hub, server: Server) -> None:
+def test_a_pull_of_a_pinned_file_that_is_here_asks_nobody(built: Services, hub: Hub, server: Server) -> None:
     first = built.downloads.pull(REF)
     hub.asked.clear()
     assert built.downloads.pull(FIRST) == first
@@ -317,7 +317,7 @@ def test_a_pull_can_have_an_expired_address_renewed_by_its_hub(
 
 
 @pytest.mark.usefixtures("new_answers")
-def test_what_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
+def test_a_lora_that_is_gone_is_told_with_where_else_its_bytes_are(built: Services, hub: Hub) -> None:
     hub.loras = [with_hash()]
     built.lookup.get(FIRST)
     twin = lora("huggingface")
@@ -337,14 +337,6 @@ def test_a_gate_of_what_was_never_seen_is_told_with_its_page(
     monkeypatch.setattr(Hub, "download", gated)
     with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
         built.downloads.pull(FIRST)
-
-
-@pytest.mark.usefixtures("new_answers")
-def test_a_gate_is_told_with_its_page(built: Services, hub: Hub) -> None:
-    built.lookup.get(REF)
-    hub.error = Gated("Its author lets people in one by one.", hub="civitai")
-    with pytest.raises(Gated, match=r"Its page: https://hub\.invalid/1001"):
-        built.downloads.pull(REF)
 
 
 def test_visitors_of_a_shared_page_get_none_of_its_owners_own_files(home: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_key_is_found_in_whatever_it_is_packed(data: bytes) -> None:
     assert whats(data, reader="Ada") == ["a key of Ada"]
 
 
-def test_what_is_a_persons_own_is_a_finding_for_everybody_else() -> None:
+def test_a_persons_own_words_are_a_finding_for_everybody_else() -> None:
     assert whats(b"a Quillfern boat", reader="Ada") == []
     assert whats(b"a Quillfern boat", reader="Ben") == ["words of Ada"]
     assert whats(b"at /srv/page/home", reader="Ada") == ["a folder of the server"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.bench_cluster import LORAS, running_cluster
 from tests.hub_ui.cluster.sockets import answers_without_token, free_port, runs, sockets_of_processes
+from tests.tools.benchmarks.bench_cluster import LORAS, running_cluster
 
 pytestmark = [
     pytest.mark.cluster,

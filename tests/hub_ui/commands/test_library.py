@@ -78,11 +78,6 @@ def test_a_hash_that_nobody_knows_and_an_address_elsewhere_say_so(line: Line) ->
     assert line("search", "https://example.org/models/1")[1]["error"] == "BadRef"
 
 
-def test_sync_keeps_what_is_right(pulled: dict[str, Path], line: Line) -> None:
-    code, document = line("sync")
-    assert (code, document["ok"], set(states(document).values())) == (0, True, {"kept"})
-
-
 def test_sync_fetches_what_is_missing_and_replaces_what_is_changed(pulled: dict[str, Path], line: Line) -> None:
     before = {hub: path.read_bytes() for hub, path in pulled.items()}
     pulled["civitai"].unlink()
@@ -120,28 +115,6 @@ def test_one_that_fails_does_not_keep_the_others_from_coming(
     assert document["entries"][0]["error"] == "NotFound"
 
 
-def test_wrong_bytes_are_never_left_under_the_final_name(
-    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
-) -> None:
-    pulled["civitai"].write_bytes(b"mine, in truth")
-    hubs.faults.add(Fault(kind="wrong_bytes", hub="delivery"))
-    code, document = line("sync")
-    assert (code, states(document)["civitai"]) == (7, "failed")
-    assert not pulled["civitai"].exists()
-    assert pulled["civitai"].with_name(pulled["civitai"].name + ".changed").read_bytes() == b"mine, in truth"
-
-
-def test_a_hub_that_is_down_is_told_and_the_lock_stays(
-    pulled: dict[str, Path], hubs: HubEndpoints, line: Line, folder: Path
-) -> None:
-    text = (folder / "loras.lock").read_bytes()
-    pulled["civitai"].unlink()
-    hubs.faults.add(Fault(kind="status", status=503, hub="civitai"))
-    code, document = line("sync")
-    assert (code, document["entries"][0]["error"]) == (5, "HubDown")
-    assert (folder / "loras.lock").read_bytes() == text
-
-
 @pytest.mark.parametrize("hub", ["civitai", "huggingface", "replicate"])
 def test_one_byte_changed_on_a_hub_fails_a_frozen_sync_elsewhere(
     hub: str, line: Line, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,21 +133,6 @@ def test_one_byte_changed_on_a_hub_fails_a_frozen_sync_elsewhere(
     assert len(list((tmp_path / "o").rglob("*.safetensors"))) == 2
 
 
-@pytest.mark.parametrize("hub", ["civitai", "huggingface"])
-def test_a_frozen_sync_asks_again_for_files_that_are_here(
-    hub: str, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = copied(tmp_path / "data")
-    with answering(data, monkeypatch):
-        line("pull", CIVITAI, HUGGINGFACE)
-    change(data, hub)
-    with answering(data, monkeypatch):
-        assert line("sync")[0] == 0
-        code, document = line("sync", "--frozen")
-    assert (code, states(document)[hub]) == (7, "failed")
-    assert line("verify")[0] == 0
-
-
 def change(data: Path, hub: str) -> None:
     """Other bytes under the same name."""
     match hub:
@@ -187,60 +145,11 @@ def change(data: Path, hub: str) -> None:
             edited(data / "files.json", "replicate", f"maker/tuned:{TUNED}", *SHAPE, value=99)
 
 
-def test_what_a_hub_took_down_comes_from_another_with_the_same_bytes(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = copied(tmp_path / "data")
-    edited(data / "files.json", "civitai", "3001", *SHAPE, value=41)
-    with answering(data, monkeypatch):
-        assert line("pull", CIVITAI)[0] == 0
-        [entry] = line("verify")[1]["entries"]
-        Path(entry["path"]).unlink()
-        line("show", HUGGINGFACE)
-        (data / "civitai_model_1001.json").unlink()
-    with answering(data, monkeypatch):
-        code, document = line("sync")
-    assert (code, document["entries"][0]["state"]) == (0, "fetched")
-    assert document["entries"][0]["source"] == f"{HUGGINGFACE}@{'2' * 40}#lora.safetensors"
-
-
 @pytest.mark.parametrize("command", ["sync", "verify", "outdated", "licenses", "remove civitai:1001"])
 def test_without_a_lock_file_there_is_nothing_to_go_by(command: str, line: Line, home: Path) -> None:
     code, document = line(*command.split())
     assert (code, document["error"]) == (4, "NotFound")
     assert str(home / "loras" / "loras.lock") in document["message"]
-
-
-def test_outdated_finds_all_current(pulled: dict[str, Path], line: Line) -> None:
-    code, document = line("outdated")
-    assert (code, set(states(document).values())) == (0, {"current"})
-
-
-def test_outdated_names_a_newer_commit_with_other_bytes(hubs: HubEndpoints, line: Line) -> None:
-    line("pull", f"{HUGGINGFACE}@v1.0")
-    code, document = line("outdated")
-    assert (code, document["entries"][0]["state"]) == (0, "newer")
-    assert document["entries"][0]["newest"] == f"{HUGGINGFACE}@{'2' * 40}#lora.safetensors"
-
-
-def test_outdated_names_a_newer_version_for_the_same_base_and_a_replaced_file(
-    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = copied(tmp_path / "data")
-    model = data / "civitai_model_1001.json"
-    with answering(data, monkeypatch):
-        line("pull", CIVITAI)
-    edited(model, "modelVersions", 1, "publishedAt", value="2026-08-09T10:00:00.000Z")
-    with answering(data, monkeypatch):
-        [newer] = line("outdated")[1]["entries"]
-    edited(model, "modelVersions", 1, "baseModel", value="Pony")
-    with answering(data, monkeypatch):
-        [other_base] = line("outdated")[1]["entries"]
-    change(data, "civitai")
-    with answering(data, monkeypatch):
-        [replaced] = line("outdated")[1]["entries"]
-    assert (newer["state"], newer["newest"], other_base["state"]) == ("newer", "civitai:1001@2002#3003", "current")
-    assert (replaced["state"], replaced["newest"]) == ("replaced", CIVITAI)
 
 
 def test_outdated_of_a_failing_hub_costs_its_own_entries_only(

@@ -103,17 +103,10 @@ def test_with_every_hub_down_what_was_seen_before_is_printed(three: tuple[Hub, .
     assert (code, len(answer["results"]), len(answer["failures"])) == (5, 6, 3)
 
 
-def test_what_a_hub_finds_by_words_that_no_text_has_is_found(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lora_that_a_hub_finds_by_words_of_no_text_is_found(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, AnyWords(name="civitai", loras=[lora()]))
     assert hubs_of(line, "aquarelle") == ["civitai"]
     assert hubs_of(line, "gouache kind:style") == []
-
-
-def test_conditions_that_no_hub_knows_are_the_catalogs(three: tuple[Hub, ...], line: Line) -> None:
-    three[0].loras[1] = replace(three[0].loras[1], creator="bob", tags=("anime",))
-    assert hubs_of(line, "wash -creator:bob -hub:replicate") == ["huggingface"]
-    assert hubs_of(line, "Ink tag:anime trigger:any") == ["civitai"]
-    assert hubs_of(line, "Ink size:<1mb -hub:civitai") == ["huggingface", "replicate"]
 
 
 def test_only_what_is_in_the_library_is_installed(three: tuple[Hub, ...], line: Line, home: Path) -> None:
@@ -235,7 +228,7 @@ def test_people_are_told_what_is_no_lora(hub_ui: Any, tmp_path: Path) -> None:
     assert lines[-1].startswith("! This is no LoRA")
 
 
-def test_what_was_read_before_says_so(hubs: HubEndpoints, hub_ui: Any) -> None:
+def test_a_file_that_was_read_before_says_so(hubs: HubEndpoints, hub_ui: Any) -> None:
     hub_ui(f"inspect {big_files.ref('civitai')}")
     hubs.faults.add(Fault(kind="status", status=500))
     assert "known from before" in hub_ui(f"inspect {big_files.ref('civitai')}")[1]
@@ -270,16 +263,16 @@ def test_show_goes_on_without_a_header_and_says_why(hubs: HubEndpoints, hub_ui: 
         ("pyproject.toml", Path),
     ],
 )
-def test_what_a_word_means(text: str, kind: type) -> None:
+def test_a_word_means_a_ref_an_address_or_a_path(text: str, kind: type) -> None:
     assert isinstance(parse_source(text), kind)
 
 
 @pytest.mark.parametrize("line", ["inspect nonsense", "inspect ftp://files.example/x", "inspect"])
-def test_what_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
+def test_a_word_that_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
     assert hub_ui(line)[0] == 2
 
 
-def test_what_a_file_was_once_seen_to_say_leads_in_a_search_too(hubs: HubEndpoints, hub_ui: Any) -> None:
+def test_a_header_that_was_once_read_leads_in_a_search_too(hubs: HubEndpoints, hub_ui: Any) -> None:
     search = "search '' --hub civitai --nsfw explicit --json"
     [before] = json.loads(hub_ui(search)[1])["results"]
     hub_ui("inspect civitai:4128")

@@ -76,6 +76,7 @@ def test_demo_serves_the_page_on_the_samples_until_stopped(home: Path) -> None:
     assert [path.name for path in (home / "demo").glob("run-*")] == []
 
 
+@pytest.mark.cluster
 def test_serve_takes_a_port_and_stops_on_sigterm() -> None:
     with running("serve", "--hosted", "--host", "127.0.0.1") as process:
         found = re.fullmatch(r"hub-ui: (http://127\.0\.0\.1:\d+/)  .*\n", first_line(process))
@@ -117,7 +118,7 @@ def test_a_port_in_use_is_told_in_a_sentence_of_ours(words: list[str], capsys: p
         (["hubs", "--data", "nowhere"], "hub-ui: --data nowhere: no such folder\n"),
     ],
 )
-def test_what_nobody_can_listen_on_or_serve_is_a_usage_error(
+def test_an_address_or_a_folder_that_nobody_can_serve_is_a_usage_error(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(words) == 2

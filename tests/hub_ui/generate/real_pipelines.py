@@ -17,8 +17,8 @@ from transformers import BatchEncoding
 from hub_ui.generate.base_models import PipelineSpec, base_by_id
 from hub_ui.generate.pipeline_arguments import call_arguments
 from hub_ui.generate.settings import ResolvedRequest
-from tests.accuracy import real_models
-from tests.gpu import networks
+from tests.tools.accuracy import real_models
+from tests.tools.gpu import networks
 
 logging.set_verbosity_error()
 Values = Mapping[str, Any]

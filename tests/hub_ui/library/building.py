@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +51,6 @@ def entry(**fields: Any) -> Entry:
         "source": "https://civitai.com/api/download/models/2001",
     }  # fmt: skip
     return Entry(**{**values, **fields})
-
-
-def tar(members: Mapping[str, bytes], **fields: Any) -> bytes:
-    """A plain tar; `fields` are set on every member (type, linkname...)."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            for field, value in fields.items():
-                setattr(info, field, value)
-            archive.addfile(info, io.BytesIO(data))
-    return target.getvalue()
 
 
 def a_part(folder: Path, **fields: Any) -> PartialFile:

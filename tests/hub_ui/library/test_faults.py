@@ -33,6 +33,9 @@ from tests.hub_ui.library.hubs import (
     weights_in,
 )
 
+# `make chaos` runs it; what each fault does to one request is tested beside the download.
+pytestmark = pytest.mark.chaos
+
 OFFSETS = [0, 1, 7, 8, 9, 10, 64, 255, 256, 257, 500, 511, 512, 513, 800, 1024, 1365, 1500, 1602, 1603]
 STARTS = ("fresh", "resume")
 

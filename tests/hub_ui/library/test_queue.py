@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.errors import Gated, HubDown, HubUiError, NotFound, RateLimited, WrongHash
+from connectors.errors import HubDown, HubUiError, NotFound, RateLimited
 from connectors.ref import Ref
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.queue import Failure, Queue, Report, Task
@@ -45,7 +45,7 @@ def failed_so_often(running: Queue, task: Task, attempts: int) -> Task:
     return now
 
 
-def test_what_is_added_is_fetched(running: Queue, pulls: Pulls) -> None:
+def test_an_added_ref_is_fetched(running: Queue, pulls: Pulls) -> None:
     done = running.wait(running.add(A, "Ink lines").id)
     assert (done.state, done.title, done.done, done.total) == ("done", "Ink lines", 100, 100)
     assert pulls.asked == [A]
@@ -207,17 +207,6 @@ def test_a_hub_that_is_down_is_tried_again_after_a_while(running: Queue, pulls: 
     assert (done.state, done.error, done.attempts) == ("done", None, 0)
 
 
-def test_waits_double_and_end_after_five_tries(running: Queue, pulls: Pulls, clock: Moved) -> None:
-    pulls.outcomes[A].extend([DOWN] * 5)
-    task, waits = running.add(A), list[float]()
-    for attempt in range(1, 5):
-        now = failed_so_often(running, task, attempt)
-        waits.append((now.not_before or 0.0) - clock.now())
-        clock.advance(waits[-1] + 0.5)
-    assert running.wait(task.id).state == "failed"
-    assert waits == [2.0, 4.0, 8.0, 16.0]
-
-
 def test_a_failed_try_that_came_further_does_not_count(running: Queue, pulls: Pulls, clock: Moved) -> None:
     task = running.add(A)
     running.wait(task.id)
@@ -249,22 +238,6 @@ def test_a_rate_limit_is_waited_for_and_holds_the_hubs_other_downloads(
     clock.advance(62)
     assert running.wait(other.id).state == "done"
     assert running.wait(limited.id).state == "done"
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        Gated("The author grants access. Ask on its page."),
-        NotFound("It is gone."),
-        WrongHash("Wrong bytes."),
-        HubUiError("The disk is full."),
-    ],
-)
-def test_what_only_a_person_can_mend_is_not_retried(running: Queue, pulls: Pulls, error: HubUiError) -> None:
-    pulls.outcomes[A].append(error)
-    failed = running.wait(running.add(A).id)
-    assert failed.state == "failed"
-    assert failed.error == Failure(name=error.name, message=error.message)
 
 
 def test_only_the_last_of_those_that_failed_are_kept(home: Path, pulls: Pulls) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.i18n import LANGUAGES
-from tests.words.catalogues import FOLDER, TEMPLATE, find_faults, read_sources, write
+from tests.tools.words.catalogues import FOLDER, TEMPLATE, find_faults, read_sources, write
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 

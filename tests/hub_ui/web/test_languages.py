@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from hub_ui.i18n import LANGUAGES
 from hub_ui.services import Services
 from tests.hub_ui.web.conftest import open_client, read, with_settings
-from tests.words.catalogues import placeholders, read_catalogue, strings
+from tests.tools.words.catalogues import placeholders, read_catalogue, strings
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 # The words of hubs and files, and those of programs.

@@ -17,45 +17,6 @@ from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
 
 
-def test_again_makes_the_same_image(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    generate(tmp_path / "one.png", base, capsys)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-
-
-def test_again_with_a_lora_of_the_text_encoder(
-    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    plain = generate(tmp_path / "plain.png", base, capsys, "--seed", "7")
-    save_kohya(library / "tiny-shapes" / "ink.safetensors", text=True)
-    made = generate(tmp_path / "one.png", base, capsys, "--seed", "7")
-    assert made["applied"] == made["total"] > plain["total"]
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-    assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
-
-
-def test_again_with_a_clip_weight_and_block_weights(
-    tmp_path: Path, base: str, library: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_kohya(library / "tiny-shapes" / "ink.safetensors", text=True)
-    generate(tmp_path / "plain.png", base, capsys, "--seed", "7", "--weight", "0.7")
-    more = ["--weight", "0.7", "--clip-weight", "0.3", "--blocks", ",".join(["0.9"] * 26)]
-    generate(tmp_path / "one.png", base, capsys, "--seed", "7", *more)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-    assert not is_same(tmp_path / "one.png", tmp_path / "plain.png")
-
-
-@pytest.mark.parametrize("more", [[], ["--no-emphasis"]])
-def test_again_reads_brackets_as_before(
-    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], more: list[str]
-) -> None:
-    generate(tmp_path / "one.png", base, capsys, "--seed", "7", "--negative", "(dull:1.4) " + "ab " * 20, *more)
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
-
-
 def test_again_keeps_everything_that_was_asked(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--sampler", "euler", "--guidance", "3", "--negative", "dull", "--no-trigger-words", "--weight", "0.5"]
     first = generate(tmp_path / "one.png", base, capsys, *more)
@@ -109,12 +70,6 @@ def test_a_base_with_other_bytes_is_told_when_it_is_made_again(
     notes = json.loads(capsys.readouterr().out)["notes"]
     assert notes == [f"{copy} has other bytes today than when this image was made: expect other pixels."]
     assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
-
-
-def test_a_sheet_is_made_again_whole(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    generate(tmp_path / "one.png", base, capsys, "--sheet", "pair")
-    assert cli.main(["try", "--again", str(tmp_path / "one.png"), "--out", str(tmp_path / "two.png")]) == 0
-    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
 
 
 def test_the_picture_that_steered_has_to_lie_beside_the_file(

@@ -39,12 +39,6 @@ def test_an_expanded_item_has_what_was_asked_for_and_the_id(hubs: HubEndpoints) 
     assert item["baseModels"]["relation"] == "adapter"
 
 
-def test_filters_are_anded_on_tags_and_search_reads_the_id_only(hubs: HubEndpoints) -> None:
-    both = ask(hubs, "/api/models", filter=["lora", "license:apache-2.0"]).json()
-    assert [item["id"] for item in both] == ["maker/red"]
-    assert ask(hubs, "/api/models", search="redstyle").json() == []
-
-
 def test_pages_are_linked_until_the_last(hubs: HubEndpoints) -> None:
     answer = ask(hubs, "/api/models", limit=2, filter="region:us")
     names = [item["id"] for item in answer.json()]
@@ -119,13 +113,6 @@ def test_paths_are_looked_up_in_a_form(hubs: HubEndpoints) -> None:
     url = f"{hubs.huggingface}/api/models/maker/red/paths-info/main"
     found = requests.post(url, data={"paths": ["config", "lora.safetensors"], "expand": "true"}, timeout=30).json()
     assert [entry["type"] for entry in found] == ["directory", "file"]
-
-
-def test_a_tree_is_one_level_or_all_of_them(hubs: HubEndpoints) -> None:
-    tree = "/api/models/maker/red/tree/main"
-    assert [entry["path"] for entry in ask(hubs, tree).json()] == ["config", "README.md", "lora.safetensors"]
-    assert "config/notes.txt" in [entry["path"] for entry in ask(hubs, tree, recursive="true").json()]
-    assert [entry["path"] for entry in ask(hubs, f"{tree}/config").json()] == ["config/notes.txt"]
 
 
 def test_a_tree_is_paged(hubs: HubEndpoints) -> None:

@@ -85,14 +85,6 @@ def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, version: 
     assert requests.get(f"{hubs.replicate}/maker/tuned/versions/{version}/_weights", timeout=30).status_code == 404
 
 
-def test_a_waited_for_prediction_is_done_at_once(hubs: HubEndpoints) -> None:
-    url = f"{hubs.replicate}/v1/predictions"
-    body = {"version": f"maker/tuned:{VERSION}", "input": {"prompt": "a house"}}
-    answer = requests.post(url, json=body, headers={**TOKEN, "Prefer": "wait"}, timeout=30)
-    assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
-    assert answer.json()["output"][0].startswith(hubs.delivery)
-
-
 def test_an_unknown_version_and_an_unknown_run_are_refused(hubs: HubEndpoints) -> None:
     assert call(hubs, "POST", "predictions", json={"version": "f" * 64, "input": {}}).status_code == 422
     assert call(hubs, "GET", "predictions/nothing").status_code == 404

@@ -14,7 +14,7 @@ import pytest
 from hub_ui.generate.lora.key_maps import Entry, stable_diffusion
 from hub_ui.generate.lora.module_names import TABLES, expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
-from tests.accuracy.real_models import architecture_of, built
+from tests.tools.accuracy.real_models import architecture_of, built
 
 if TYPE_CHECKING:
     from torch import Tensor

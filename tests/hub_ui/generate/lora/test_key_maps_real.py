@@ -10,7 +10,7 @@ import pytest
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import TABLES, UNETS, Names, flat, names_of
 from hub_ui.generate.lora.modules import Shape, matrix
-from tests.accuracy.real_models import MODELS, architecture_of, built
+from tests.tools.accuracy.real_models import MODELS, architecture_of, built
 
 Real = Callable[[str], Names]
 RANK = 4

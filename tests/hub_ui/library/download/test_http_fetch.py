@@ -11,11 +11,11 @@ from hub_ui.library.disk import Fetched
 from hub_ui.library.download.http import fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter
-from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
+from tests.connectors.weights.test_tar import tar
+from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, redirect, refused
 
 FILE = weights()
-KEY = {"Authorization": "Bearer secret"}
 
 
 @pytest.fixture
@@ -39,19 +39,6 @@ def test_a_hash_in_upper_case_is_the_same_hash(hub: Host, part: PartialFile) -> 
     fetched(download(hub.url + "/file", sha256=sha256(FILE).upper()), part)
 
 
-def test_the_key_goes_to_its_own_host(hub: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=FILE)
-    fetched(download(hub.url + "/file", headers=KEY), part)
-    assert hub.seen[0].headers["Authorization"] == "Bearer secret"
-
-
-def test_no_private_header_follows_to_another_port(hub: Host, delivery: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = redirect(delivery.url + "/signed")
-    delivery.answers["/signed"] = Answer(body=FILE)
-    fetched(download(hub.url + "/file", headers={**KEY, "X-Key": "secret"}), part)
-    assert "secret" not in str(delivery.seen[0].headers)
-
-
 def test_no_login_from_netrc_is_added(
     hub: Host, delivery: Host, part: PartialFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,27 +48,6 @@ def test_no_login_from_netrc_is_added(
     delivery.answers["/signed"] = Answer(body=FILE)
     fetched(download(hub.url + "/file"), part)
     assert "Authorization" not in {**hub.seen[0].headers, **delivery.seen[0].headers}
-
-
-def test_our_own_user_agent_is_sent(hub: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=FILE)
-    fetched(download(hub.url + "/file"), part)
-    assert hub.seen[0].headers["User-Agent"] == "hub-ui/0.1"
-
-
-def test_an_expired_signature_is_asked_for_anew(hub: Host, delivery: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = redirect(delivery.url + "/signed")
-    delivery.answers["/signed"] = lambda count: Answer(status=403) if count == 1 else Answer(body=FILE)
-    fetched(download(hub.url + "/file"), part)
-    assert [seen.path for seen in hub.seen] == ["/file", "/file"]
-
-
-def test_a_delivery_that_refuses_twice_is_no_question_of_keys(hub: Host, delivery: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = redirect(delivery.url + "/signed")
-    delivery.answers["/signed"] = Answer(status=403)
-    with pytest.raises(errors.HubDown, match="delivery"):
-        fetched(download(hub.url + "/file"), part)
-    assert len(hub.seen) == len(delivery.seen) == 4
 
 
 @pytest.mark.parametrize(
@@ -191,24 +157,6 @@ def test_a_cut_connection_is_told(hub: Host, part: PartialFile) -> None:
 def test_a_cut_without_a_length_shows_in_the_header(hub: Host, part: PartialFile) -> None:
     hub.answers["/file"] = Answer(body=FILE, cut=len(FILE) - 4, length=False)
     with pytest.raises(errors.NotWeights, match="describes"):
-        fetched(download(hub.url + "/file"), part)
-
-
-@pytest.mark.parametrize("place", ["http://[", f"http://{'a' * 300}.invalid/"])
-def test_a_redirect_to_no_address_is_told(hub: Host, part: PartialFile, place: str) -> None:
-    hub.answers["/file"] = redirect(place)
-    with pytest.raises(errors.HubDown):
-        fetched(download(hub.url + "/file"), part)
-
-
-def test_nobody_there_is_a_hub_that_is_down(part: PartialFile) -> None:
-    with pytest.raises(errors.HubDown, match="can't be reached"):
-        fetched(download("http://127.0.0.1:9/file"), part)
-
-
-def test_a_circle_of_redirects_ends(hub: Host, part: PartialFile) -> None:
-    hub.answers["/file"] = redirect(hub.url + "/file")
-    with pytest.raises(errors.BadAnswer, match="circles"):
         fetched(download(hub.url + "/file"), part)
 
 

@@ -14,7 +14,8 @@ from connectors.http.adapter import RetryPolicy
 from connectors.weights.tar import only_safetensors
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.progress import Meter, Progress
-from tests.hub_ui.library.building import QUICK, a_part, download, sha256, tar, weights
+from tests.connectors.weights.test_tar import tar
+from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
@@ -151,46 +152,6 @@ def test_where_the_server_has_no_ranges_it_is_taken_out_while_the_tar_streams(
 def test_a_cut_stream_begins_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = lambda count: Answer(body=TAR, cut=800_000 if count < 4 else None)
     assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-@pytest.mark.parametrize(
-    ("members", "fields", "why"),
-    [
-        ({"a.safetensors": TAR_FILE, "b.safetensors": TAR_FILE}, {}, "several"),
-        ({"a.safetensors": b""}, {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}, "link"),
-        ({"a.safetensors": b""}, {"type": tarfile.CHRTYPE}, "link"),
-        ({"../a.safetensors": TAR_FILE}, {}, "outside"),
-        ({"a.txt": b"x"}, {}, "no safetensors"),
-        ({"a.safetensors": b"<html>" * 4000}, {}, "web page"),
-    ],
-)
-def test_what_must_not_be_taken_is_not(
-    hub: Host,
-    tmp_path: Path,
-    packed: HttpDownload,
-    ranges: bool,
-    members: dict[str, bytes],
-    fields: dict[str, object],
-    why: str,
-) -> None:
-    body = tar(members, **fields)
-    hub.answers["/tar"] = Ranged(body=body) if ranges else Answer(body=body)
-    with pytest.raises(errors.NotWeights, match=why):
-        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
-    assert list(tmp_path.rglob("*.safetensors")) == []
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-def test_a_bomb_is_not_unpacked(hub: Host, tmp_path: Path, packed: HttpDownload, ranges: bool) -> None:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
-        member = tarfile.TarInfo("a.safetensors")
-        member.size = 10_000_000
-        archive.addfile(member, io.BytesIO(bytes(10_000_000)))
-    hub.answers["/tar"] = Ranged(body=out.getvalue()) if ranges else Answer(body=out.getvalue())
-    with pytest.raises(errors.NotWeights, match="not a readable tar"):
-        fetch(packed, a_part(tmp_path), Meter(), options=QUICK)
 
 
 def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:

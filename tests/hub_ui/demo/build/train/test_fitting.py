@@ -22,30 +22,10 @@ def train(weights: dict[str, nn.Parameter], path: Path, stop_at: int | None = No
     return fit(weights, loss, PLAN, path, stop_at=stop_at)["w"]
 
 
-@pytest.mark.parametrize("stop_at", [1, 3, 5])
-def test_an_interrupted_run_ends_in_the_same_bits(tmp_path: Path, stop_at: int) -> None:
-    whole, parts = start(), start()
-    average = train(whole, tmp_path / "whole.pt")
-    train(parts, tmp_path / "parts.pt", stop_at)
-    parts = start()
-    assert torch.equal(train(parts, tmp_path / "parts.pt"), average)
-    assert torch.equal(parts["w"], whole["w"])
-
-
 def test_training_comes_closer_to_the_target(tmp_path: Path) -> None:
     weights = start()
     train(weights, tmp_path / "run.pt")
     assert float(weights["w"].detach().mean()) > 0.3
-
-
-def test_a_finished_run_is_only_read_back(tmp_path: Path) -> None:
-    average = train(start(), tmp_path / "run.pt").clone()
-    assert torch.equal(train(start(), tmp_path / "run.pt"), average)
-
-
-def test_no_unfinished_checkpoint_is_left_behind(tmp_path: Path) -> None:
-    train(start(), tmp_path / "run.pt")
-    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
 def test_slow_weights_move_at_their_share_of_the_rate(tmp_path: Path) -> None:
@@ -53,9 +33,3 @@ def test_slow_weights_move_at_their_share_of_the_rate(tmp_path: Path) -> None:
     plan = Plan(steps=1, rate=0.1, warm_up=0, slow="slow.", slow_share=0.1)
     fit(weights, lambda step: (weights["fast.w"] + weights["slow.w"]).sum(), plan, tmp_path / "run.pt")
     assert float((weights["slow.w"] / weights["fast.w"]).detach()) == pytest.approx(0.1, rel=1e-3)
-
-
-def test_the_draws_of_a_step_depend_on_nothing_else() -> None:
-    first, second = draws_at(7, 4), draws_at(7, 4)
-    assert first.python.random() == second.python.random()
-    assert torch.equal(torch.rand(2, generator=first.torch), torch.rand(2, generator=second.torch))

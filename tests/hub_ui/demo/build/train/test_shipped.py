@@ -59,13 +59,6 @@ def test_an_unknown_word_alone_changes_nothing_much(base: Pipeline, plain: list[
     assert max(gap(a, b) for a, b in zip(worded, plain, strict=True)) < 5
 
 
-@pytest.mark.parametrize("worn", RECIPES, indirect=True, ids=lambda recipe: recipe.name)
-def test_a_lora_at_weight_zero_is_the_base(base: Pipeline, worn: AdapterManager, plain: list[Image.Image]) -> None:
-    worn.set_weights([0.0])
-    pictures = sample(base, WITHOUT, 3)
-    assert max(gap(a, b) for a, b in zip(pictures, plain, strict=True)) < 1
-
-
 TRIGGERED = [recipe for recipe in RECIPES if recipe.triggers]
 QUIET = 12.0
 LOUD = 12.0

@@ -1,0 +1,101 @@
+"""`python -m tests.tools.accuracy`: what is read from each recorded header, against what it is; then what loading does.
+
+Then how good the order of search results is, on judged queries (see relevance.py); with `search`, that alone.
+
+The exit code is 1 if either is too little. With FOLDERs of trainers' sources: which base models they name that are not
+known here (see taxonomy.py).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.corpus import HEADERS, RESPONSES
+from tests.tools.accuracy import loading, relevance, taxonomy, typos
+from tests.tools.accuracy.corpus import cases, judge
+from tests.tools.accuracy.relevance_corpus import loras
+from tests.tools.accuracy.scoring import Score, count, share, shortfalls
+
+_FIELDS = ("rank", "format", "algorithm")
+_ROW = "{:<20}{:>7}{:>8}{:>6}{:>7}{:>12}{:>12}{:>12}"
+
+
+def main() -> int:
+    if sys.argv[1:] == ["search"]:
+        missed = _order()
+        print(*missed, sep="\n", end="\n" if missed else "")
+        return 1 if missed else 0
+    if sys.argv[1:]:
+        return taxonomy.main()
+    if not cases():
+        print(f"There are no recorded headers at {HEADERS}, so nothing can be said.")
+        return 1
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        scores = [judge(path, Path(folder)) for path in cases()]
+    positives, negatives = [s for s in scores if s.positive], [s for s in scores if not s.positive]
+    print(*_table(positives), "", *_refusals(negatives), "", *_misses(scores), sep="\n")
+    networks = loading.Networks()
+    loads = [each for path in cases() if (each := loading.load_case(path, networks))]
+    print("", *loading.table(loads), sep="\n")
+    missed = [*shortfalls(scores), *loading.shortfalls(loads), *_order()]
+    print(*missed, sep="\n", end="\n" if missed else "")
+    return 1 if missed else 0
+
+
+def _order() -> list[str]:
+    """Prints how good the order of results is; returns what is too little."""
+    found = loras()
+    if not found:
+        print(
+            "",
+            f"There are no recorded answers at {RESPONSES}, so nothing is said about the order of results.",
+            sep="\n",
+        )
+        return []
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        measured = relevance.measure(found, Path(folder))
+        number, lost = typos.lost(found, Path(folder))
+    print("", *relevance.table(measured), f"Of {number} names with one typo, {len(lost)} find nothing.", sep="\n")
+    return [*relevance.shortfalls(measured), *(f"Nothing is found for “{text}”." for text in lost)]
+
+
+def _table(scores: Sequence[Score]) -> list[str]:
+    """A line for each architecture, and one for all."""
+    names = sorted({each.architecture for each in scores})
+    rows = [_row(name, [each for each in scores if each.architecture == name]) for name in names]
+    titles = _ROW.format("architecture", "cases", "right", "null", "wrong", *_FIELDS)
+    return [titles, *rows, _row("all", scores)]
+
+
+def _row(name: str, scores: Sequence[Score]) -> str:
+    verdicts = (count(scores, "architecture", verdict) for verdict in ("right", "null", "wrong"))
+    return _ROW.format(name, len(scores), *verdicts, *(_of(scores, field) for field in _FIELDS))
+
+
+def _of(scores: Sequence[Score], field: str) -> str:
+    judged = sum(each.verdicts.get(field, "not judged") != "not judged" for each in scores)
+    return f"{count(scores, field, 'right')} of {judged}" if judged else "-"
+
+
+def _refusals(scores: Sequence[Score]) -> list[str]:
+    kinds = sorted({each.architecture for each in scores})
+    rows = [
+        f"{kind:<20}{len(same):>7}{count(same, 'what', 'right'):>8}"
+        for kind in kinds
+        for same in [[each for each in scores if each.architecture == kind]]
+    ]
+    return [f"{'no LoRA, but':<20}{'cases':>7}{'right':>8}", *rows]
+
+
+def _misses(scores: Sequence[Score]) -> list[str]:
+    missed = [str(miss) for each in scores for miss in each.misses]
+    positives = [each for each in scores if each.positive]
+    figures = ", ".join(f"{field} {share(positives, field):.1%}" for field in ("architecture", *_FIELDS))
+    return [f"Right: {figures}.", f"{len(missed)} misses" + (":" if missed else "."), *missed]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Every recorded header is read as what it is, within the figures that this project promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from connectors.weights.inspect import inspect_path
+from connectors.weights.lora_facts import LoraFacts
+from tests.corpus import absence
+from tests.tools.accuracy import sparse
+from tests.tools.accuracy.corpus import cases, judge
+from tests.tools.accuracy.scoring import Score, score, share, shortfalls
+
+TRUTH = {
+    "is_lora": True,
+    "kind": "lora",
+    "arch": "flux1",
+    "acceptable_bases": ["flux1"],
+    "rank": 16,
+    "format": "diffusers-peft",
+    "algorithm": "lora",
+}
+FOUND: dict[str, Any] = {"architecture": "flux1", "rank": 16, "format": "diffusers", "algorithm": "lora"}
+
+
+def scored(truth: dict[str, Any], **found: Any) -> Score:
+    return score("a", {**TRUTH, **truth}, LoraFacts(what="lora", **{**FOUND, **found}))
+
+
+def missed(truth: dict[str, Any], **found: Any) -> list[str]:
+    return [str(miss) for miss in scored(truth, **found).misses]
+
+
+def test_the_recorded_headers_are_read_as_what_they_are(tmp_path: Path) -> None:
+    if absent := absence():
+        pytest.skip(absent)
+    scores = [judge(path, tmp_path) for path in cases()]
+    assert shortfalls(scores) == [], [str(miss) for each in scores for miss in each.misses]
+
+
+def test_the_same_words_are_right() -> None:
+    assert missed({}) == []
+
+
+@pytest.mark.parametrize(
+    ("truth", "found"),
+    [
+        ({"format": "kohya+diffusers-peft"}, {"format": "diffusers+kohya"}),
+        ({"format": "comfy"}, {"format": "ai-toolkit"}),
+        ({"format": "diffusers-bare-kohya-suffix"}, {"format": None}),
+        ({"rank": None}, {"rank": 8}),
+        ({"algorithm": None}, {"algorithm": "lokr"}),
+        ({"acceptable_bases": ["flux1", "chroma"]}, {"architecture": "chroma"}),
+        ({"acceptable_bases": ["flux1", "chroma"]}, {"architecture": None}),
+    ],
+)
+def test_anything_that_the_corpus_leaves_open_is_right(truth: dict[str, Any], found: dict[str, Any]) -> None:
+    assert missed(truth, **found) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"architecture": None}, "a: architecture should be flux1, was read as None"),
+        ({"architecture": "sd1"}, "a: architecture should be flux1, was read as sd1"),
+        ({"rank": 4}, "a: rank should be 16, was read as 4"),
+        ({"format": "peft"}, "a: format should be diffusers, was read as peft"),
+    ],
+)
+def test_a_miss_tells_both_sides(found: dict[str, Any], said: str) -> None:
+    assert missed({}, **found) == [said]
+
+
+def test_silence_is_no_error_but_a_wrong_architecture_is_never_let_by() -> None:
+    many = [scored({})] * 199
+    assert shortfalls([*many, scored({}, architecture=None)]) == []
+    assert shortfalls([*many, scored({}, architecture="sd1")]) == ["architecture: 1 confidently wrong, none wanted"]
+    assert shortfalls([*many[:49], scored({}, architecture=None)]) == [
+        "architecture: 98.0% of positives right, 99% wanted"
+    ]
+
+
+def test_a_negative_must_be_refused_as_what_it_is() -> None:
+    truth = {"is_lora": False, "kind": "textual_inversion", "arch": "sd1"}
+    right = score("a", truth, LoraFacts(what="embedding"))
+    wrong = score("b", truth, LoraFacts(what="other"))
+    assert (share([right], "what"), share([right, wrong], "what")) == (1.0, 0.5)
+    assert shortfalls([right, wrong]) == ["negatives: 50.0% refused as what they are, all wanted"]
+
+
+def test_a_sparse_file_is_as_long_as_a_real_one_and_holds_its_alphas(tmp_path: Path) -> None:
+    file = tmp_path / "ink.safetensors"
+    shapes: sparse.Shapes = {
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.alpha": ("BF16", ()),
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight": ("F16", (8, 768)),
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_up.weight": ("F32", (320, 8)),
+    }
+    sparse.write(file, shapes, {"ss_v2": "False"}, {next(iter(shapes)): 4.0})
+    length = int.from_bytes(file.read_bytes()[:8], "little")
+    assert file.stat().st_size == 8 + length + 2 + 8 * 768 * 2 + 320 * 8 * 4
+    assert inspect_path(file).adapter.alpha == 4.0
+
+
+def test_a_header_is_the_one_that_safetensors_writes() -> None:
+    kinds = {"I64": np.int64, "F64": np.float64, "F32": np.float32, "I32": np.int32, "F16": np.float16, "I16": np.int16}
+    shapes: sparse.Shapes = {f"{name}{dtype}": (dtype, (3,)) for name in "ba" for dtype in reversed(kinds)}
+    real = save({name: np.zeros(shape, kinds[dtype]) for name, (dtype, shape) in shapes.items()}, {"ss_v2": "é"})
+    head = sparse.head(sparse.document(shapes, {"ss_v2": "é"}))
+    assert real.startswith(head)
+    assert len(real) - len(head) == 6 * (8 + 8 + 4 + 4 + 2 + 2)

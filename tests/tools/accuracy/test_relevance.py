@@ -1,0 +1,66 @@
+"""Our order of results is better than plain text score and than popularity, on judged queries."""
+
+from __future__ import annotations
+
+from math import log2
+
+import pytest
+
+from tests.corpus import absence
+from tests.tools.accuracy.relevance import (
+    PARTS,
+    SYSTEMS,
+    Measured,
+    mean,
+    measure,
+    ndcg,
+    part_of,
+    read_judgements,
+    shortfalls,
+    table,
+)
+from tests.tools.accuracy.relevance_corpus import loras
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measured, ...]:
+    if absent := absence():
+        pytest.skip(absent)
+    return measure(loras(), tmp_path_factory.mktemp("relevance"))
+
+
+def test_our_order_is_better_than_text_score_and_than_popularity(measured: tuple[Measured, ...]) -> None:
+    assert shortfalls(measured) == [], "\n".join(table(measured))
+
+
+def test_it_is_better_on_each_half_of_the_list(measured: tuple[Measured, ...]) -> None:
+    by_hand = part_of(measured, "by hand")
+    for half in (by_hand[::2], by_hand[1::2]):
+        ours, *others = (mean(half, system) for system in SYSTEMS)
+        assert ours > max(others)
+
+
+def test_the_first_results_have_been_judged(measured: tuple[Measured, ...]) -> None:
+    unjudged = {each.query: sorted(each.unjudged) for each in measured if each.unjudged}
+    assert sum(map(len, unjudged.values())) <= 20, unjudged
+
+
+def test_the_list_names_loras_that_are_there() -> None:
+    if absent := absence():
+        pytest.skip(absent)
+    there = {str(lora.ref) for lora in loras()}
+    assert {ref for judgement in read_judgements() for ref in judgement.grades} - there == set()
+
+
+def test_each_list_has_at_least_sixty_queries_that_something_answers() -> None:
+    for part in PARTS:
+        judgements = [each for each in read_judgements() if each.part == part]
+        assert len({judgement.query for judgement in judgements}) == len(judgements) >= 60
+        assert all(max(judgement.grades.values()) >= 2 for judgement in judgements)
+
+
+def test_ndcg_is_one_for_the_best_order_and_less_for_any_other() -> None:
+    assert ndcg([3, 1], [1, 3]) == 1
+    assert ndcg([0, 3], [3]) == pytest.approx(1 / log2(3))
+    assert ndcg([], [2]) == 0
+    assert ndcg([0] * 10 + [3], [3]) == 0

@@ -1,0 +1,132 @@
+"""LoRAs on the processor: what tests/tools/gpu/speed.py measures of a GPU, and what switching takes of memory.
+
+The UNet has Stable Diffusion 1.5's size and random weights, and draws 256 x 256 pixels: at full size a step takes half
+a minute. Memory is measured on the tiny base of the demo.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils import logging as of_diffusers
+
+from hub_ui.generate.lora.load import LoraCache
+from hub_ui.generate.lora.manager import AdapterManager
+from tests.hub_ui.generate.building import adapter
+from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.gpu import networks, speed
+from tests.tools.gpu.card import cpu
+from tests.tools.gpu.results import Budget
+
+TINY = Path(__file__).resolve().parents[3] / "hub_ui" / "demo" / "data" / "weights" / "base"
+SIZE = 256
+LORAS, SWITCHES, KEPT = 20, 200, 5
+_STATUS = Path("/proc/self/status")
+
+
+def timed(folder: Path) -> bool:
+    """Prints each line when it is known; whether all are good."""
+    torch.set_num_threads(1)
+    pipe = _large()
+    paths = [networks.lora(folder / f"{rank}.safetensors", pipe, rank=rank) for rank in (16, 64)]
+    measured = speed.Measured(
+        card=cpu(), name=f"large UNet, {SIZE} pixels", pipe=pipe, paths=(paths[0], paths[1]),
+        draw=lambda pipe, images, steps: draw(pipe, SIZE, steps, images=images), steps=6, runs=1,
+    )  # fmt: skip
+    verdicts = set[str]()
+    for line in speed.lines(measured, Budget(seconds=3600)):
+        print(line, flush=True)
+        verdicts.add(line.verdict)
+    return "bad" not in verdicts
+
+
+def draw(pipe: Any, size: int, steps: int, *, images: int = 1) -> None:
+    width = pipe.unet.config.cross_attention_dim
+    with torch.inference_mode():
+        pipe(
+            prompt_embeds=torch.ones(images, 24, width),
+            negative_prompt_embeds=torch.zeros(images, 24, width),
+            generator=[torch.Generator().manual_seed(7) for _ in range(images)],
+            height=size, width=size, num_inference_steps=steps, output_type="latent",
+        )  # fmt: skip
+
+
+def memory(folder: Path, *, loras: int = LORAS, switches: int = SWITCHES) -> list[Figure]:
+    """The most a process ever had, after every LoRA was on once and after all switches."""
+    if not _STATUS.exists():
+        print(f"There is no {_STATUS} here, so nobody says how much memory a process had.", flush=True)
+        return []
+    command = ["-m", "tests.tools.benchmarks.bench_adapters", str(folder), str(loras), str(switches)]
+    done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    name = f"peak memory after {switches} switches among {loras} LoRAs, {KEPT} of them kept"
+    return [Figure(name=name, ours=told["end"], other=told["start"], against=f"after {loras}", target=1.03, unit="MB")]
+
+
+def _switch_often(folder: Path, loras: int, switches: int) -> None:
+    pipe = _tiny()
+    # Of very different sizes, as real ones are.
+    ranks = [16 * (1 + i % 5) for i in range(loras)]
+    paths = [
+        networks.lora(folder / f"m{i}.safetensors", pipe, rank=rank, seed=i, convolutions=True)
+        for i, rank in enumerate(ranks)
+    ]
+    budget = KEPT * max(path.stat().st_size for path in paths)
+    manager = AdapterManager(pipe, "sd1", LoraCache(budget))
+    start = 0.0
+    for turn in range(switches):
+        manager.set_adapters([adapter(paths[turn * 7 % loras], weight=0.8)])
+        with manager.merge() if turn % 2 else nullcontext():
+            draw(pipe, 64, 1)
+        if turn == loras - 1:
+            start = _peak_mb()
+    print(json.dumps({"start": start, "end": _peak_mb()}))
+
+
+def _peak_mb() -> float:
+    lines = _STATUS.read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def _large() -> Any:
+    """Without a text encoder and a VAE: it takes embeddings and gives latents."""
+    kind: Any = StableDiffusionPipeline
+    scheduler: Any = DDIMScheduler
+    config = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
+    unet = networks.materialised(UNet2DConditionModel, config, "cpu", torch.float32)
+    steps = scheduler(steps_offset=1, clip_sample=False)
+    pipe = kind(None, None, None, unet, steps, None, None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _tiny() -> Any:
+    kind: Any = StableDiffusionPipeline
+    of_diffusers.set_verbosity_error()
+    of_diffusers.disable_progress_bar()
+    pipe = kind.from_pretrained(TINY, safety_checker=None, local_files_only=True).to(torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def main(arguments: list[str]) -> int:
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if arguments:
+        _switch_often(Path(arguments[0]), int(arguments[1]), int(arguments[2]))
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        is_small = report(memory(Path(name))) == 0
+        return 0 if timed(Path(name)) and is_small else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

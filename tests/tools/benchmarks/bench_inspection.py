@@ -1,0 +1,89 @@
+"""Inspecting LoRA files on disk, against only reading and parsing the JSON of their headers."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from connectors.weights.file_type import Layouts
+from connectors.weights.inspect import inspect_path
+from hub_ui.demo.hubs.content import expand_tensors
+from hub_ui.demo.hubs.folder import SAMPLES
+from tests.tools.accuracy import sparse
+from tests.tools.benchmarks.figures import Figure, interleaved, report
+
+FILES = 2_000
+TARGET = 1.5
+
+
+# Tables of the demo's samples: whole networks, in the namings that most files have.
+TABLES = (
+    "sdxl-kohya-lora-rank-8-F16-te1-te2-attn", "sdxl-kohya-dora-rank-4-F16-attn", "sdxl-kohya-lokr-rank-8-F16",
+    "sd1-kohya-lora-rank-8-F16-te", "sd1-kohya-loha-rank-4-F16", "flux1-kohya-lora-rank-8-BF16",
+    "flux1-diffusers-diffusers-lora-rank-8-BF16-.attn.", "wan-14b-kohya-lora-rank-4-BF16-attn",
+)  # fmt: skip
+
+
+def shapes_of(table: str) -> sparse.Shapes:
+    blocks = json.loads((SAMPLES / "tensors" / f"{table}.json").read_bytes())
+    return {name: (dtype, tuple(shape)) for name, (dtype, shape) in expand_tensors(blocks).items()}
+
+
+def trained() -> dict[str, str]:
+    """kohya's metadata, with the tags of some fifty pictures."""
+    tags = {f"some tag {number}": 50 - number // 5 for number in range(250)}
+    return {"ss_tag_frequency": json.dumps({"10_inkdrop style": {"inkdrop": 50, **tags}}), "ss_network_dim": "8"}
+
+
+def write(folder: Path, count: int) -> list[Path]:
+    """As many files, each with its own name in the metadata, so that no two are the same."""
+    samples, metadata = [shapes_of(table) for table in TABLES], trained()
+    paths = [folder / f"{number:04}.safetensors" for number in range(count)]
+    for number, path in enumerate(paths):
+        shapes = samples[number % len(samples)]
+        # One alpha is read; all of them would take a page of the disk each, gigabytes in sum.
+        alphas = sorted(name for name in shapes if name.endswith(".alpha"))
+        numbers = dict.fromkeys(alphas[:1], 4.0)
+        sparse.write(path, shapes, {**metadata, "ss_output_name": path.stem}, numbers)
+    return paths
+
+
+def inspected(paths: Sequence[Path], layouts: Callable[[], Layouts]) -> float:
+    start = time.perf_counter()
+    seen = [inspect_path(path, layouts()).adapter.architecture for path in paths]
+    took = time.perf_counter() - start
+    if not all(seen):
+        raise AssertionError("not every file was seen as the LoRA that it is")
+    return took
+
+
+def parsed(paths: Sequence[Path]) -> float:
+    start = time.perf_counter()
+    for path in paths:
+        with path.open("rb") as file:
+            json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return time.perf_counter() - start
+
+
+def figures(*, files: int = FILES, runs: int = 3) -> list[Figure]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        paths = write(Path(folder), files)
+        parsed(paths)  # what is on disk is in memory from here on
+        inspected(paths, Layouts)
+        alone, other = interleaved(partial(inspected, paths, Layouts), partial(parsed, paths), runs=runs)
+        one = Layouts()
+        shared, again = interleaved(partial(inspected, paths, lambda: one), partial(parsed, paths), runs=runs)
+    name, against = f"inspect {files:,} files", "parsing their headers"
+    return [
+        Figure(name=f"{name}, each on its own", ours=alone, other=other, against=against, target=TARGET),
+        Figure(name=f"{name} of a folder", ours=shared, other=again, against=against, target=TARGET),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(report(figures()))

@@ -1,0 +1,281 @@
+"""The page in a browser beside an empty Gradio page with a text box and its echo, in turns, on the same computer.
+
+What a visit takes (time, script, requests, bytes), what an act takes until it is painted, and what the server works.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from subprocess import PIPE, Popen
+
+import psutil
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+from tests.browser.chromium import chromium
+from tests.tools.benchmarks.figures import Figure, report
+
+ROOT = Path(__file__).resolve().parents[3]
+RUNS = 7
+# Kilobytes, compressed, without images; requests without images; milliseconds of a processor for an act.
+MOST_KB, MOST_REQUESTS, MOST_WORK = 150, 12, 10
+# The demo's hubs, in a process of their own.
+HUBS = """
+import json, sys
+from hub_ui.commands.hubs import hub_data
+from hub_ui.demo.hubs.server import running_hubs
+with running_hubs(hub_data(None)) as hubs:
+    print(json.dumps(hubs.as_env()), flush=True)
+    sys.stdin.read()
+"""
+OURS = """
+import json, sys
+from hub_ui import services
+from hub_ui.app import serving
+from hub_ui.settings import from_environment
+environment = {"HUB_UI_HOME": sys.argv[1], **json.loads(sys.argv[2])}
+with services.build(from_environment(environment)) as built, serving(built) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+EMPTY = """
+import sys
+import gradio as gr
+with gr.Blocks(analytics_enabled=False) as app:
+    typed, echo = gr.Textbox(label="typed"), gr.Textbox(label="echo")
+    typed.submit(lambda text: text, typed, echo)
+_, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
+print(url, flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One side: its address, its process, and when it is ready (`sign`)."""
+
+    url: str
+    process: psutil.Process
+    sign: str
+
+    def work(self) -> float:
+        """Seconds of a processor so far; in hundredths where the clock of a process can't be read."""
+        with suppress(AttributeError, OSError):
+            # MAKE_PROCESS_CPUCLOCK of the Linux kernel.
+            return time.clock_gettime((~self.process.pid << 3) | 2)
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
+@contextmanager
+def running(script: str, *words: str, sign: str = "") -> Iterator[Server]:
+    """Its first line of output is the `url`."""
+    command = [sys.executable, "-c", script, *words]
+    with Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield Server(url=process.stdout.readline().strip(), process=psutil.Process(process.pid), sign=sign)
+        finally:
+            process.kill()
+
+
+# The page's own clock: when the frame with the sign is drawn.
+READY = """
+new MutationObserver((_, observer) => {{
+  if (!document.querySelector({sign!r})) return;
+  observer.disconnect();
+  requestAnimationFrame(() => (document.documentElement.dataset.ready = performance.now()));
+}}).observe(document, {{childList: true, subtree: true}});
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """`ready` and `script` in seconds; `kb` as they came over the wire."""
+
+    ready: float
+    script: float
+    requests: int
+    kb: float
+
+
+def visit(browser: Browser, server: Server) -> Visit:
+    """A first visit, with nothing in the browser's cache."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    client = context.new_cdp_session(page)
+    client.send("Network.enable")
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})
+    sizes: dict[str, float] = {}
+    images: set[str] = set()
+
+    def responded(event: dict[str, object]) -> None:
+        if event["type"] == "Image":
+            images.add(str(event["requestId"]))
+
+    client.on("Network.responseReceived", responded)
+    client.on("Network.loadingFinished", lambda e: sizes.update({str(e["requestId"]): float(e["encodedDataLength"])}))
+    page.add_init_script(READY.format(sign=server.sign))
+    page.goto(server.url, wait_until="commit")
+    page.wait_for_selector("html[data-ready]", state="attached")
+    ready = float(page.evaluate("document.documentElement.dataset.ready")) / 1000
+    page.wait_for_timeout(1500)
+    script = _script_seconds(client)
+    own = {id_: size for id_, size in sizes.items() if id_ not in images}
+    context.close()
+    return Visit(ready=ready, script=script, requests=len(own), kb=sum(own.values()) / 1000)
+
+
+def _script_seconds(client: CDPSession) -> float:
+    metrics = client.send("Performance.getMetrics")["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "ScriptDuration"))
+
+
+# Resolves with milliseconds from the act to the frame after its sign.
+TIMED = """([act, sign]) => new Promise((done) => {
+  const isThere = Function(`return ${sign}`);
+  const start = performance.now();
+  Function(act)();
+  const look = () => isThere()
+    ? requestAnimationFrame(() => done(performance.now() - start)) : setTimeout(look, 1);
+  look();
+})"""
+LINE = "document.querySelector('#line')?.textContent"
+TYPE = (
+    "const q = document.querySelector('#q'); q.focus(); q.value = {text!r}; "
+    "q.dispatchEvent(new Event('input', {{bubbles: true}}))"
+)
+CLICK = "document.querySelector({selector!r}).click()"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Act:
+    """Scripts of a person's act, and of how its answer is told; `back` undoes it."""
+
+    name: str
+    act: str
+    sign: str
+    back: str
+    after: str
+
+
+ACTS = (
+    Act(
+        name="a filter to the painted list",
+        act=CLICK.format(selector="#base-tiny-shapes"), sign=f"{LINE}.includes('Tiny Shapes ×')",
+        back=CLICK.format(selector="#base-tiny-shapes"), after=f"!{LINE}.includes('Tiny Shapes ×')",
+    ),
+    Act(
+        name="a card to the panel's title",
+        act=CLICK.format(selector="#cards .hit"), sign="!!document.querySelector('#panel .head h2')",
+        back=CLICK.format(selector="#panel [data-close]"), after="!document.querySelector('#panel h2')",
+    ),
+    Act(
+        name="what was typed to its cards",
+        act=TYPE.format(text="robot"), sign="location.search.includes('robot')",
+        back=TYPE.format(text=""), after="!location.search.includes('robot')",
+    ),
+    Act(
+        name="page to page",
+        act=CLICK.format(selector=".places a[href*=library]"), sign="!!document.querySelector('main.library')",
+        back=CLICK.format(selector=".places a"), after="!!document.querySelector('#cards .hit')",
+    ),
+)  # fmt: skip
+
+
+def timed(page: Page, act: str, sign: str) -> float:
+    return float(page.evaluate(TIMED, [act, sign])) / 1000
+
+
+def echo(page: Page, number: int) -> float:
+    """Of the empty page: from Enter to the echo."""
+    text = f"echo {number}"
+    page.get_by_label("typed").fill(text)
+    act = (
+        "document.querySelector('[aria-label=typed], textarea, input').dispatchEvent("
+        "new KeyboardEvent('keypress', {key: 'Enter', bubbles: true}))"
+    )
+    return timed(page, act, f"[...document.querySelectorAll('textarea, input')].at(-1).value === {text!r}")
+
+
+def acts(browser: Browser, ours: Server, empty: Server, runs: int) -> Iterator[Figure]:
+    page, plain = browser.new_page(viewport={"width": 1440, "height": 900}), browser.new_page()
+    page.goto(ours.url)
+    plain.goto(empty.url)
+    page.wait_for_selector(ours.sign)
+    plain.wait_for_selector(empty.sign)
+    page.wait_for_timeout(3000)
+    work: list[float] = []
+    for act in ACTS:
+        taken, echoes = [], []
+        for number in range(runs):
+            before = ours.work()
+            taken.append(timed(page, act.act, act.sign))
+            page.wait_for_timeout(300)
+            work.append(1000 * (ours.work() - before))
+            timed(page, act.back, act.after)
+            page.wait_for_timeout(300)
+            echoes.append(echo(plain, number))
+        yield Figure(name=act.name, ours=median(taken), other=median(echoes), against="an echo", target=0.8)
+    against = "the most that it may take"
+    yield Figure(
+        name="the server's work for an act", ours=median(work), other=MOST_WORK, against=against, target=1, unit="ms"
+    )
+    yield Figure(
+        name="requests when the panel closes, and one", ours=1 + requests_to_close(page), other=1, against="none",
+        target=1, unit="requests",
+    )  # fmt: skip
+
+
+def requests_to_close(page: Page) -> int:
+    asked: list[str] = []
+    timed(page, ACTS[1].act, ACTS[1].sign)
+    page.wait_for_timeout(1000)
+    page.on("request", lambda request: asked.append(request.url))
+    timed(page, ACTS[1].back, ACTS[1].after)
+    page.wait_for_timeout(500)
+    return len(asked)
+
+
+def figures(*, runs: int = RUNS) -> Iterator[Figure]:
+    path = chromium()
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        running(HUBS) as hubs,
+        running(OURS, folder, hubs.url, sign="#cards .hit") as ours,
+        running(EMPTY, sign="textarea") as empty,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        for server in (ours, empty):
+            visit(browser, server)
+        pairs = [(visit(browser, ours), visit(browser, empty)) for _ in range(runs)]
+        yield from visits(pairs)
+        yield from acts(browser, ours, replace(empty), runs)
+        browser.close()
+
+
+def visits(pairs: list[tuple[Visit, Visit]]) -> Iterator[Figure]:
+    def middle(of: Callable[[Visit], float], side: int) -> float:
+        return median(of(pair[side]) for pair in pairs)
+
+    against, limit = "an empty Gradio page", "the most that it may be"
+    ready, script = [middle(lambda v: v.ready, n) for n in (0, 1)], [middle(lambda v: v.script, n) for n in (0, 1)]
+    yield Figure(name="a visit to its first card", ours=ready[0], other=ready[1], against=against, target=0.4)
+    yield Figure(name="script of a visit", ours=script[0], other=script[1], against=against, target=0.2)
+    requests = middle(lambda v: v.requests, 0)
+    yield Figure(
+        name="requests of a visit", ours=requests, other=MOST_REQUESTS, against=limit, target=1, unit="requests"
+    )
+    kb = middle(lambda v: v.kb, 0)
+    yield Figure(name="size of a visit", ours=kb, other=MOST_KB, against=limit, target=1, unit="kB")
+
+
+if __name__ == "__main__":
+    sys.exit(report(figures()))

@@ -1,0 +1,125 @@
+"""An app beside an empty one: from an empty process to the first page and to the list of commands, and idle.
+
+Idle is what an app that nobody looks at costs: processor time over a minute, as a share of one core.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from tests.tools.benchmarks.figures import Figure, interleaved, report
+
+ROOT = Path(__file__).resolve().parents[3]
+# Nothing answers at this address: the app has hubs that it never needs to ask.
+NOWHERE = dict.fromkeys(("HF_ENDPOINT", "CIVITAI_ENDPOINT", "REPLICATE_ENDPOINT"), "http://127.0.0.1:9")
+OURS = """
+import os, sys, threading, urllib.request
+from hub_ui import services, settings
+from hub_ui.app import serving
+with services.build(settings.from_environment(os.environ, hosted="hosted" in sys.argv)) as built, serving(built) as url:
+    assert urllib.request.urlopen(url).status == 200
+    print("served", *({"torch", "diffusers"} & set(sys.modules)), flush=True)
+    threading.Event().wait()
+"""
+EMPTY = """
+import threading, urllib.request
+import gradio as gr
+with gr.Blocks(analytics_enabled=False) as app:
+    pass
+_, url, _ = app.launch(prevent_thread_lock=True, quiet=True)
+assert urllib.request.urlopen(url).status == 200
+print("served", flush=True)
+threading.Event().wait()
+"""
+HELP = "import sys; from hub_ui.cli import main; sys.exit(main(['--help']))"
+EMPTY_HELP = """
+import typer
+import connectors.errors, connectors.registry, hub_ui.terminal
+app = typer.Typer()
+@app.callback()
+def options():
+    pass
+@app.command()
+def nothing():
+    pass
+app(["--help"])
+"""
+SETTLE_SECONDS = 40.0
+MOST_OF_A_CORE = 0.1
+
+
+def seconds_to_help(script: str) -> float:
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    took = time.perf_counter() - start
+    if "--help" not in done.stdout:
+        raise AssertionError(f"this is no help: {done.stdout}")
+    return took
+
+
+@contextmanager
+def served(script: str, *words: str) -> Iterator[psutil.Process]:
+    """A process that has served its first page. Raises if torch or diffusers came along."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        # Where nobody else on this computer expects an app to ask.
+        own = {"HUB_UI_HOME": home, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": str(port)}
+        command, environ = [sys.executable, "-c", script, *words], {**os.environ, **NOWHERE, **own}
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                said = process.stdout.readline().split()
+                if said != ["served"]:
+                    raise AssertionError(f"the page was not served as it should be: {said or 'no answer'}")
+                yield psutil.Process(process.pid)
+            finally:
+                process.kill()
+
+
+def seconds_to_serve(script: str) -> float:
+    start = time.perf_counter()
+    with served(script):
+        return time.perf_counter() - start
+
+
+def percent_of_a_core(script: str, *words: str, seconds: float, settle: float = SETTLE_SECONDS) -> float:
+    """What the process and its children use in `seconds`, from `settle` seconds after the page is served."""
+    with served(script, *words) as process:
+        time.sleep(settle)
+        before = _processor_seconds(process)
+        time.sleep(seconds)
+        return 100 * (_processor_seconds(process) - before) / seconds
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    used = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(times.user + times.system for times in used)
+
+
+def figures(*, runs: int = 5, seconds: float = 60) -> Iterator[Figure]:
+    seconds_to_serve(EMPTY)  # what is on disk is in memory from here on
+    seconds_to_serve(OURS)
+    page, empty_page = interleaved(partial(seconds_to_serve, OURS), partial(seconds_to_serve, EMPTY), runs=runs)
+    yield Figure(name="start to first page", ours=page, other=empty_page, against="an empty Gradio page", target=1.3)
+    seconds_to_help(EMPTY_HELP)
+    listed, empty_list = interleaved(partial(seconds_to_help, HELP), partial(seconds_to_help, EMPTY_HELP), runs=runs)
+    yield Figure(name="start to --help", ours=listed, other=empty_list, against="an empty typer app", target=1.2)
+    for name, words in (("idle app", ()), ("idle hosted page", ("hosted",))):
+        used = percent_of_a_core(OURS, *words, seconds=seconds)
+        yield Figure(name=name, ours=used, other=MOST_OF_A_CORE, against="the limit", target=1, unit="% of a core")
+
+
+if __name__ == "__main__":
+    sys.exit(report(figures()))

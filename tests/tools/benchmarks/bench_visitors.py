@@ -1,0 +1,153 @@
+"""A hundred and five hundred visitors of a hosted page: they search, choose a filter, open a LoRA, make an image.
+
+The page runs in a process of its own; the hubs and the visitors in this one. A visitor rests between two actions, as a
+person who reads does. Of a list and of a panel, what the catalog has is timed apart from what the hubs add to it. All
+of it is done again while one hub hangs and another fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from html import unescape
+from itertools import count
+from urllib.parse import quote
+
+from hub_ui.demo.hubs.folder import SAMPLES
+from tests.faulty_hubs import running_hubs
+from tests.tools.benchmarks.figures import Figure, report
+from tests.tools.benchmarks.hosted_page import FAULTS, Answer, HostedPage, Person, hosted_page, percentile
+
+WORDS = ("", "red", "style", "anime", "portrait", "pixel", "ink", "watercolor", "flux", "character", "light", "film")
+FILTERS = ("base=sdxl", "base=flux1", "base=pony", "kind=style", "kind=character")
+OPENS = ("civitai:900102", "civitai:900103", "civitai:900104", "huggingface:hatbox/top-hat-tiny")
+TRIES = ("huggingface:hatbox/top-hat-tiny", "huggingface:shapeworks/ink-outline-tiny", "civitai:900102")
+# Between two actions, on average, and for how long there are any.
+REST, SECONDS = 8.0, 60.0
+# Seconds for the slowest of twenty, by the number of visitors.
+AIMS = {100: 0.12, 500: 0.5}
+# Of a panel, also while its hub hangs.
+OPEN_SECONDS = 10.0
+# Of the page's memory from the end of the first round to the last.
+MOST_GROWTH = 1.1
+ASK = re.compile(r'hx-get="(ask\?[^"]*)"')
+
+
+@dataclass(kw_only=True)
+class Measures:
+    """Seconds by action, and errors."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[str] = field(default_factory=list)
+
+    def keep(self, name: str, answer: Answer, sign: str) -> Answer:
+        self.seconds[name].append(answer.seconds)
+        if said := answer.said(sign):
+            self.errors.append(f"{name}: {said}")
+        return answer
+
+
+async def visit(person: Person, measures: Measures, chance: random.Random, rest: float, end: float) -> None:
+    """One person until `end`, who makes one image in that time."""
+    now = asyncio.get_running_loop().time
+    left = end - now()
+    await asyncio.sleep(chance.uniform(0, min(rest, left)))
+    await person.arrive()
+    image_at = now() + chance.uniform(0, 0.7) * left
+    first = chance.randrange(len(OPENS))
+    for number in count():
+        if now() >= image_at:
+            image_at = math.inf
+            await generate(person, chance.choice(TRIES), measures, chance)
+        elif number % 3 == 0:
+            await search(person, f"q={chance.choice(WORDS)}", "search", measures)
+        elif number % 3 == 1:
+            await search(person, chance.choice(FILTERS), "filter", measures)
+        else:
+            await open_lora(person, OPENS[(first + number // 3) % len(OPENS)], measures)
+        pause = chance.uniform(0.5, 1.5) * rest
+        if now() + pause >= end:
+            return
+        await asyncio.sleep(pause)
+
+
+async def search(person: Person, address: str, name: str, measures: Measures) -> None:
+    """As the page does: the list, then what the hubs add to it."""
+    found = measures.keep(name, await person.part(f"?{address}", "main#main"), 'id="cards"')
+    if ask := ASK.search(found.text):
+        measures.keep(f"{name}, all hubs", await person.part(unescape(ask[1]), ""), "data: ")
+
+
+async def open_lora(person: Person, ref: str, measures: Measures) -> None:
+    measures.keep("open", await person.part(f"?open={quote(ref)}", "aside#panel"), "<h2")
+    measures.keep("open, all", await person.get(f"lora/read?open={quote(ref)}"), "<h2")
+
+
+async def generate(person: Person, ref: str, measures: Measures, chance: random.Random) -> None:
+    """An image that nobody else has made."""
+    begun = await person.post("try", f"lora={quote(ref)}&prompt=a+red+circle&steps=4&seed={chance.randrange(2**31)}")
+    job = begun.location.partition("job=")[2].partition("&")[0]
+    told = await person.get(f"jobs/{job}?view=try") if job else begun
+    measures.keep("try", told, 'class="proof"')
+
+
+async def prepare(page: HostedPage) -> Measures:
+    """A page that has been in use: the catalog knows the hubs, the LoRAs are on the disk, the base is loaded."""
+    first, warm = Person(page=page), Measures()
+    await first.arrive()
+    for word in WORDS:
+        await search(first, f"q={word}", "search", warm)
+    for ref in OPENS:
+        await open_lora(first, ref, warm)
+    for ref in TRIES:
+        await generate(first, ref, warm, random.Random(ref))
+    return warm
+
+
+async def load(page: HostedPage, number: int, rest: float, seconds: float) -> Measures:
+    measures, end = Measures(), asyncio.get_running_loop().time() + seconds
+    people = (visit(Person(page=page), measures, random.Random(each), rest, end) for each in range(number))
+    await asyncio.gather(*people)
+    return measures
+
+
+def figures(*, numbers: Sequence[int] = (100, 500), rest: float = REST, seconds: float = SECONDS) -> Generator[Figure]:
+    """Raises where somebody got an error."""
+    early = 0.0
+    with running_hubs(SAMPLES) as hubs, hosted_page(hubs) as page:
+        errors = asyncio.run(prepare(page)).errors
+        for state, faults in (("", ()), (", one hub hanging and one answering 500", FAULTS)):
+            hubs.faults.add(*faults)
+            for number in numbers:
+                measures = asyncio.run(load(page, number, rest, seconds))
+                if errors := [*errors, *measures.errors]:
+                    raise AssertionError(f"{len(errors)} errors, the first: {errors[0]}")
+                for action, taken in sorted(measures.seconds.items()):
+                    quick, slow = percentile(taken, 50), percentile(taken, 95)
+                    print(f"{number} visitors{state}, {action}: {len(taken)}, p50 {quick:.2f} s, p95 {slow:.2f} s")
+                for what in ("search", "filter"):
+                    slow = percentile(measures.seconds[what] or [0.0], 95)
+                    yield Figure(
+                        name=f"p95 of {number} visitors{state}: {what}", ours=slow, other=AIMS.get(number, 0.5),
+                        against="the aim", target=1,
+                    )  # fmt: skip
+                yield Figure(
+                    name=f"slowest panel of {number} visitors{state}",
+                    ours=max(measures.seconds["open, all"] or [0.0]),
+                    other=OPEN_SECONDS, against="the limit", target=1,
+                )  # fmt: skip
+                early = early or page.megabytes
+        late = page.megabytes
+    yield Figure(
+        name="memory in the end", ours=late, other=early, against="after the first round", target=MOST_GROWTH, unit="MB"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(report(figures()))

@@ -1,0 +1,56 @@
+"""The killed crawl of `make chaos` in short, and that it would see what must not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.generated_hubs import GeneratedHubs, civitai_model, huggingface_repo, replicate_model
+from tests.recording import Request
+from tests.tools.chaos.crawl import KilledCrawl
+from tests.tools.chaos.home import Broken
+
+
+def killed_crawl(home: Path) -> KilledCrawl:
+    hubs = GeneratedHubs(civitai=1_200, huggingface=800, replicate=500)
+    return KilledCrawl(hubs=hubs, home=home, random=Random(3))
+
+
+def test_a_crawl_that_is_killed_again_and_again_ends_complete_with_no_page_fetched_more_than_it_must(
+    tmp_path: Path,
+) -> None:
+    told = killed_crawl(tmp_path).play(kills=3)
+    assert told.kills > 0
+    assert told.loras == 2_400
+    assert told.fetched - told.again == 41
+
+
+def request(page: int) -> Request:
+    return Request(origin="civitai", method="GET", path="/api/v1/models", query=f"cursor={page}", headers=[])
+
+
+@pytest.mark.parametrize(
+    ("lives", "message"),
+    [([[1, 2, 2]], "fetched twice by one process"), ([[1, 2, 3], [2, 3, 4]], "2 pages of civitai fetched again")],
+)
+def test_a_page_that_is_fetched_too_often_is_seen(tmp_path: Path, lives: list[list[int]], message: str) -> None:
+    crawl = killed_crawl(tmp_path)
+    *earlier, last = [[request(page) for page in pages] for pages in lives]
+    for requests in earlier:
+        crawl.check_requests(requests)
+    with pytest.raises(Broken, match=message):
+        crawl.check_requests(last)
+
+
+def test_one_page_fetched_again_after_a_kill_is_right(tmp_path: Path) -> None:
+    crawl = killed_crawl(tmp_path)
+    for pages in ([1, 2, 3], [3, 4]):
+        crawl.check_requests([request(page) for page in pages])
+    assert (crawl.told.fetched, crawl.told.again) == (5, 1)
+
+
+def test_a_lora_is_made_the_same_from_its_number_every_time() -> None:
+    for make in (civitai_model, huggingface_repo, replicate_model):
+        assert make(7) == make(7) != make(8)

@@ -1,0 +1,109 @@
+"""The kills of `make chaos` in short, and that it would see what must not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from connectors.ref import Ref
+from hub_ui.demo.hubs.folder import generate_safetensors
+from hub_ui.library import lockfile
+from hub_ui.library.queue_store import QueueStore
+from tests.hub_ui.library.building import entry
+from tests.tools.chaos import wanted as hubs
+from tests.tools.chaos.__main__ import Stage, stage
+from tests.tools.chaos.home import Broken, Home
+from tests.tools.chaos.wanted import Wanted
+
+SPEC = {"tensors": {"w": ["U8", [5000]]}, "seed": 1}
+REF = Ref.parse("civitai:101@201#301")
+
+
+@pytest.fixture(scope="module")
+def short() -> Iterator[Stage]:
+    with stage(1, slow_seconds=(0.1, 0.8)) as found:
+        yield found
+
+
+# Of four rounds in a row: one with faults of the hubs besides, and one with a second process that waits.
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_queue_that_is_killed_at_any_moment_ends_with_every_file_right_and_none_fetched_twice(
+    short: Stage, number: int
+) -> None:
+    told = short.play(number)
+    assert told.kills != []
+    assert told.sent < 3 * short.usual.sent
+
+
+def test_twenty_files_of_three_hubs_are_wanted_and_two_of_them_are_the_same_bytes(tmp_path: Path) -> None:
+    found = hubs.write_hubs(tmp_path / "hubs", Random(1))
+    assert len(found) == len({each.place for each in found}) == 20
+    assert len({each.sha256 for each in found}) == 19
+    assert {each.hub for each in found} == {"civitai", "huggingface", "replicate"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """One file wanted, and there."""
+    content = generate_safetensors(SPEC)
+    path = tmp_path / "home"
+    (path / "loras").mkdir(parents=True)
+    (path / "loras" / "ink.safetensors").write_bytes(content.read(0, content.size))
+    known = entry(ref=REF, file="ink.safetensors", size=content.size, sha256=content.sha256)
+    (path / "loras" / "loras.lock").write_text(lockfile.dumps([known]))
+    wanted = Wanted(ref=REF, hub="civitai", place="/301/", size=content.size, sha256=content.sha256, rate=None)
+    store = QueueStore(path / "queue.sqlite")
+    row = store.add(str(REF), "Ink")
+    store.move(row.id, "done", only_from=["waiting"], done=content.size, total=content.size)
+    store.close()
+    return Home(path=path, wanted=[wanted])
+
+
+def test_a_right_home_passes(home: Home) -> None:
+    home.check_end()
+    assert home.kept().bytes_of == {REF: home.wanted[0].size}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("ink.safetensors", b"half", "is not what the lock file says"),
+        ("other.safetensors", b"half", "wrong bytes under a final name"),
+        ("loras.lock", b"version = 1\n[[lora]]\nref = ", "the lock file can't be read"),
+        ("loras.lock", b"version = 1\n", "done without an entry"),
+    ],
+)
+def test_a_wrong_file_is_seen(home: Home, name: str, data: bytes, message: str) -> None:
+    (home.library / name).write_bytes(data)
+    with pytest.raises(Broken, match=message):
+        home.kept()
+
+
+@pytest.mark.parametrize("name", ["ink.0123.part", ".hub-ui/0123.json", "loras.lock.new", "ink.0123.twin"])
+def test_a_leftover_in_the_end_is_seen(home: Home, name: str) -> None:
+    (home.library / name).parent.mkdir(exist_ok=True)
+    (home.library / name).write_bytes(b"")
+    with pytest.raises(Broken, match="left over"):
+        home.check_end()
+
+
+def test_half_a_file_in_the_cache_in_the_end_is_seen(home: Home) -> None:
+    (home.cache / "blobs").mkdir(parents=True)
+    (home.cache / "blobs" / "0123.incomplete").write_bytes(b"half")
+    with pytest.raises(Broken, match="left over in huggingface_hub's cache"):
+        home.check_end()
+
+
+def test_a_fault_of_our_own_in_the_log_is_seen(home: Home) -> None:
+    home.log.write_text("ERROR:root:A thread ended by itself.\nTraceback (most recent call last):\n")
+    with pytest.raises(Broken, match="in the log"):
+        home.kept()
+
+
+def test_a_queue_moved_aside_as_damaged_is_seen(home: Home) -> None:
+    home.queue.rename(home.path / "queue.sqlite.damaged-1")
+    with pytest.raises(Broken, match="moved aside as damaged"):
+        home.kept()

@@ -1,0 +1,163 @@
+"""`make mutants` on a tree of its own, in short."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.tools.mutants.__main__ import ROOT, changed_since, run, sources
+from tests.tools.mutants.find_tests import find_tests
+from tests.tools.mutants.mutations import Mutant, choose, edits
+
+MODULE = b'''"""A module."""
+import os
+
+LIMIT: int = 5
+
+
+def over(count: int, most: int = LIMIT, name: str = "x") -> bool:
+    """Whether it is."""
+    if count > most and name:
+        raise ValueError("too many")
+    return count is not None
+'''
+TEST = """
+import pytest
+from connectors.sums import add, forget
+
+def test_sums():
+    assert add(2, 3) == 5
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    for name, text in {
+        "connectors/__init__.py": "",
+        "connectors/sums.py": "def add(a, b):\n    return a + b\n\n\ndef forget(kept):\n    kept.clear()\n",
+        "tests/connectors/test_sums.py": TEST,
+        "pyproject.toml": '[tool.pytest.ini_options]\nmarkers = ["browser"]\n',
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    return root
+
+
+def test_each_kind_of_change_is_made_where_it_can_be_and_nowhere_else() -> None:
+    found = {
+        (edit.kind, MODULE[edit.start : edit.stop].decode(), edit.text.decode()) for edit in edits(MODULE, Random(1))
+    }
+    texts = {(kind, old) for kind, old, _ in found}
+    assert texts == {
+        ("constant", "5"),
+        ("constant", '"x"'),
+        ("condition", "count > most and name"),
+        ("comparison", ">"),
+        ("and / or", "and"),
+        ("statement", 'raise ValueError("too many")'),
+        ("constant", '"too many"'),
+        ("result", "count is not None"),
+        ("comparison", "is not"),
+    }
+    assert ("condition", "count > most and name", "not (count > most and name)") in found
+
+
+def test_arguments_change_places_and_empty_values_take_those_of_results() -> None:
+    source = b"def f(a):\n    g(a, 'bc', *a)\n    h(a, 'bc')\n    return [a]\n"
+    found = {(edit.kind, edit.text.decode()) for edit in edits(source, Random(3))}
+    assert ("arguments", "'bc', a") in found
+    assert {text for kind, text in found if kind == "result"} <= {"None", "[]"}
+
+
+def test_mutants_of_a_seed_are_the_same_and_each_is_another_module() -> None:
+    path = "connectors/http/ranges.py"
+    mutants = choose(ROOT, [path], 30, 7)
+    assert mutants == choose(ROOT, [path], 30, 7)
+    assert mutants != choose(ROOT, [path], 30, 8)
+    assert len({mutant.source for mutant in mutants}) == 30
+    assert len(Counter(mutant.kind for mutant in mutants)) >= 6
+    assert all(mutant.old != mutant.new for mutant in mutants)
+
+
+@pytest.mark.tools
+def test_a_mutant_is_caught_where_a_test_fails_or_does_not_end_and_the_tree_stays_as_it_was(tree: Path) -> None:
+    source = (tree / "connectors/sums.py").read_text()
+
+    def mutant(old: str, new: str) -> Mutant:
+        return Mutant(
+            path="connectors/sums.py", kind="result", line=2, old=old, new=new, source=source.replace(old, new)
+        )
+
+    changes = [
+        mutant("a + b", "a - b"),
+        mutant("kept.clear()", "pass"),
+        mutant("return a", "while a:\n        pass\n    return a"),
+    ]
+    outcomes = list(run(tree, changes, more_seconds=0))
+    assert [outcome.is_caught for outcome in outcomes] == [True, False, True]
+    assert outcomes[2].note == "too slow"
+    assert str(outcomes[1]) == "SURVIVED connectors/sums.py:2, result\n  - kept.clear()\n  + pass"
+    assert (tree / "connectors/sums.py").read_text() == source
+
+
+@pytest.mark.tools
+def test_a_mutant_that_the_types_refuse_is_caught_without_a_test(tree: Path) -> None:
+    source = "def first(of: str) -> str:\n    return of[0]\n"
+    (tree / "connectors/letters.py").write_text(source)
+    mutants = [
+        Mutant(path="connectors/letters.py", kind="result", line=2, old=old, new=new, source=source.replace(old, new))
+        for old, new in [("of[0]", "None"), ("of[0]", "of[1]")]
+    ]
+    outcomes = [(outcome.is_caught, outcome.note) for outcome in run(tree, mutants)]
+    assert outcomes == [(True, "by its types"), (False, "")]
+
+
+@pytest.mark.tools
+def test_tests_that_fail_by_themselves_say_nothing(tree: Path) -> None:
+    (tree / "tests/connectors/test_sums.py").write_text(TEST.replace("== 5", "== 6"))
+    [outcome] = run(tree, choose(tree, ["connectors/sums.py"], 1, 1))
+    assert (outcome.is_caught, outcome.note) == (None, "its tests fail without it")
+
+
+def test_a_change_is_found_also_before_it_is_committed(tree: Path) -> None:
+    (tree / "connectors/sums.py").write_text("x = 1\n")
+    assert changed_since(tree, "HEAD") == ["connectors/sums.py"]
+    assert sources(tree, ["connectors"]) == ["connectors/__init__.py", "connectors/sums.py"]
+
+
+def test_the_tests_of_a_module_are_its_mirror_and_then_those_that_import_it() -> None:
+    assert find_tests(ROOT, "connectors/http/ranges.py", 2) == (
+        "tests/connectors/http/test_ranges.py",
+        "tests/connectors/http/test_rebinding.py",
+    )
+    assert find_tests(ROOT, "hub_ui/generate/engine.py", 99)[:2] == (
+        "tests/hub_ui/generate/test_engine.py",
+        "tests/hub_ui/generate/test_engine_bases.py",
+    )
+    assert find_tests(ROOT, "hub_ui/commands/try_.py", 1) == ("tests/hub_ui/commands/try_/test_try_again.py",)
+
+
+def test_without_a_mirror_they_are_those_of_its_folder_and_then_those_of_what_imports_it(tree: Path) -> None:
+    for name, text in {
+        "connectors/terms.py": "TERM = 1\n",
+        "connectors/totals.py": "from connectors.terms import TERM\n",
+        "tests/hub_ui/test_each_term.py": "import connectors.terms\n",
+        "tests/hub_ui/test_lists.py": "from connectors import totals\n",
+        "tests/hub_ui/test_others.py": "import connectors.sums\n",
+    }.items():
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(text)
+    own = ("tests/hub_ui/test_each_term.py", "tests/connectors/test_sums.py", "tests/hub_ui/test_lists.py")
+    assert find_tests(tree, "connectors/terms.py", 9) == own
+    assert find_tests(tree, "connectors/sums.py", 9) == ("tests/connectors/test_sums.py", "tests/hub_ui/test_others.py")
+
+
+def test_among_those_that_are_as_near_the_one_with_a_like_name_comes_first() -> None:
+    assert find_tests(ROOT, "connectors/query_ranges.py", 1) == ("tests/connectors/test_query_language.py",)
