@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import NETWORKS, bytes_to_unpack, layer_bytes, precision_of, weight_bytes
+from hub_ui.generate.base_models.precision import (
+    FULL,
+    NETWORKS,
+    Precision,
+    bytes_to_unpack,
+    layer_bytes,
+    precision_of,
+    weight_bytes,
+)
 from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
@@ -252,7 +260,7 @@ def plan_memory(
     only where no level can decode them whole: a level rounds at most, and pieces change the image.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind, loras)
-    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
+    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind, precision_of(spec))):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
@@ -296,9 +304,12 @@ def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> 
         yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
-def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
-    """The levels of a device, by torch's name for it: without memory of its own there is nothing to offload from."""
-    return LEVELS if kind_of(kind).has_own_memory else LEVELS[:1]
+def levels_of(kind: str, precision: Precision = FULL) -> tuple[OffloadLevel, ...]:
+    """The levels of a base in that precision on a device, by torch's name for it: without memory of its own there is
+    nothing to offload from.
+    """
+    possible = LEVELS if precision.goes_by_layers else LEVELS[:2]
+    return possible if kind_of(kind).has_own_memory else LEVELS[:1]
 
 
 def usable_memory(card: int) -> int:

@@ -59,6 +59,14 @@ def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     assert round(plan_memory(packed, memory=None, ram=None, kind="mps").parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
 
 
+@pytest.mark.parametrize("precision", ["nf4", "int8"])
+def test_a_network_of_bitsandbytes_is_never_taken_apart(precision: str) -> None:
+    spec = in_precision(of("flux.1-dev"), precision)
+    assert spec is not None
+    plan = plan_memory(spec, memory=6 * GIGABYTE, ram=None)
+    assert (plan.level, plan.fits) == ("model_offload", False)
+
+
 def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:
     plan = plan_memory(of("wan-2.2-t2v-a14b"), memory=card(24), ram=21 * GIGABYTE)
     assert not plan.fits
