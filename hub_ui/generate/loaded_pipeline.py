@@ -29,7 +29,6 @@ from hub_ui.generate.memory import (
     is_out_of_memory,
     release_memory,
 )
-from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
@@ -101,7 +100,7 @@ class LoadedPipeline:
             return
         self.manager.disable()
         try:
-            self.placement = first_fit(self.pipe, self.device, Placement(level=planned, planned=planned))
+            self.placement = first_fit(self.pipe, self.device, replace(self.placement, level=planned, is_tiled=False))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -230,7 +229,7 @@ class LoadedPipeline:
 
     def _place_lower(self, stage: Stage) -> bool:
         """Moves the pipeline to the next lower placement that it can be moved to; returns False after the last."""
-        lower = self.placement.lower(stage, self.device.levels or levels_of(self.device.kind))
+        lower = self.placement.lower(stage)
         if lower is None:
             return False
         # Also where it stays half moved: from there, the next request moves it.

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import NETWORKS, bytes_to_unpack, layer_bytes, precision_of, weight_bytes
+from hub_ui.generate.base_models.precision import (
+    FULL,
+    NETWORKS,
+    Precision,
+    bytes_to_unpack,
+    layer_bytes,
+    precision_of,
+    weight_bytes,
+)
 from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
@@ -29,6 +37,8 @@ GIBIBYTE = 2**30
 # Bytes of weights that LoRAs are merged into for speed, at most: their originals are kept in the computer's memory.
 # SDXL's UNet takes 5 GB in half precision; FLUX's network, which takes 24, is fast enough with hooks.
 MERGED_AT_MOST = 8_000_000_000
+# The numbers of a weight that LoRAs are merged into at once: 64 MB in float32.
+MERGED_AT_ONCE = 2**24
 BYTES: Mapping[str, float] = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 
 _GIGABYTE = 1_000_000_000
@@ -43,6 +53,8 @@ _OTHER_PROGRAMS = 2 * _GIGABYTE
 _CONVERTING = 380_000_000
 # Pinned memory is given in powers of two for each tensor: what SDXL's weights take, of their own bytes.
 _PINNED = 1.31
+# What merging takes, of the numbers at once in float32: a DoRA 5, a plain LoRA half of that.
+_MERGING = 5
 # CUDA's context and the kernels' working space.
 _CONTEXT = 800_000_000
 # A LoRA of rank 16 for all layers of SDXL, or of rank 40 for those of FLUX.1, as a share of the network's weights.
@@ -53,8 +65,8 @@ _USUAL_LORA = 0.017
 class Footprint:
     """Bytes. `parts` are the weights, `largest_layers` the largest single layer of each, as it is stored, and
     `unpacking` what it takes more while it computes, before the largest tensors of images are there. LoRAs take
-    `loras`. The rest comes on top of weights while prompts are encoded, while the network denoises, and while the image
-    is decoded, whole or `tiled`. Layers that were `prefetched` and not run stay.
+    `loras`. The rest comes on top of weights while LoRAs are merged, while prompts are encoded, while the network
+    denoises, and while the image is decoded, whole or `tiled`. Layers that were `prefetched` and not run stay.
 
     Of the computer's memory, `loading` is taken where layers go on to the device or to files as they are loaded, and
     `converting` beside the weights elsewhere; `originals` are what LoRAs are merged into. `files` are on the disk, for
@@ -65,6 +77,7 @@ class Footprint:
     largest_layers: Mapping[str, int]
     unpacking: Mapping[str, int]
     loras: int
+    merging: int
     encoding: int
     denoising: int
     decoding: int
@@ -127,11 +140,14 @@ def footprint(
     decoding = (used.decoding.pixel + used.decoding.frame_pixel * latent) * pixels * width_factor
     tiled = min(used.decoding.tiled * width_factor, decoding)
     upcast = parts.get("vae", 0) * in_float32
+    largest_layer = max((model.largest for name, model in sizes.items() if name in NETWORKS), default=0)
+    merged = min(largest_layer, MERGED_AT_ONCE) if precision_of(spec).method == "full" else 0
     return Footprint(
         parts=parts,
         largest_layers=largest,
         unpacking=unpacking,
         loras=round(loras * scale),
+        merging=_MERGING * 4 * merged,
         encoding=round(used.encoding * scale),
         denoising=round((used.fixed + used.pixel * pixels * latent) * scale),
         decoding=round(decoding + upcast),
@@ -201,10 +217,10 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
         if not is_autoencoder(name)
     }
     if level == "whole":
-        return needs.loras + needs.weights + max([*stages.values(), decoding])
+        return needs.loras + needs.weights + max([*stages.values(), decoding, needs.merging])
     if level == "model_offload":
         with_parts = [needs.parts[name] + size for name, size in stages.items()]
-        return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding])
+        return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding, needs.merging])
     # Autoencoders are small, and stay on the device.
     is_prefetched = level == "group_offload"
     copies = _LAYERS_AT_ONCE if is_prefetched else 1
@@ -218,7 +234,7 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
         if name in stages
     ]
     stay = sum(autoencoders) + (needs.prefetched if is_prefetched else 0)
-    return needs.loras + stay + max([*layers, decoding])
+    return needs.loras + stay + max([*layers, decoding, needs.merging])
 
 
 def is_autoencoder(part: str) -> bool:
@@ -252,7 +268,7 @@ def plan_memory(
     only where no level can decode them whole: a level rounds at most, and pieces change the image.
     """
     needs = footprint(spec, dtype or spec.dtype, settings, kind, loras)
-    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind)):
+    for is_tiled, level in itertools.product((False, True), levels or levels_of(kind, precision_of(spec))):
         peak = peak_memory(needs, level, is_tiled=is_tiled)
         # Apple's GPUs and CPUs have no memory of their own.
         taken = host_memory(needs, level) if kind_of(kind).has_own_memory else peak
@@ -296,9 +312,12 @@ def _short_of_own(taken: int, ram: int | None, files: int, disk: int | None) -> 
         yield f"Its weights take {needed} of the disk for temporary files, and {free} are free there."
 
 
-def levels_of(kind: str) -> tuple[OffloadLevel, ...]:
-    """The levels of a device, by torch's name for it: without memory of its own there is nothing to offload from."""
-    return LEVELS if kind_of(kind).has_own_memory else LEVELS[:1]
+def levels_of(kind: str, precision: Precision = FULL) -> tuple[OffloadLevel, ...]:
+    """The levels of a base in that precision on a device, by torch's name for it: without memory of its own there is
+    nothing to offload from.
+    """
+    possible = LEVELS if precision.goes_by_layers else LEVELS[:2]
+    return possible if kind_of(kind).has_own_memory else LEVELS[:1]
 
 
 def usable_memory(card: int) -> int:

@@ -30,7 +30,7 @@ from hub_ui.generate.memory import (
     pinned_bytes,
     release_memory,
 )
-from hub_ui.generate.memory_plan import OffloadLevel, is_autoencoder, levels_of
+from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, is_autoencoder
 
 # What was going on when memory ran out.
 Stage = Literal["loading", "generating", "decoding"]
@@ -46,17 +46,20 @@ _GROUP_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_gr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """How a pipeline is kept in memory. `planned` is the level where memory suffices as expected."""
+    """How a pipeline is kept in memory. `planned` is the level where memory suffices as expected, of the `levels` that
+    the pipeline has on its device.
+    """
 
     level: OffloadLevel = "whole"
     is_tiled: bool = False
     planned: OffloadLevel = "whole"
+    levels: tuple[OffloadLevel, ...] = LEVELS
 
-    def lower(self, stage: Stage, levels: tuple[OffloadLevel, ...]) -> Placement | None:
+    def lower(self, stage: Stage) -> Placement | None:
         """What to try after memory ran out in that stage; None after the last."""
         if stage == "decoding" and not self.is_tiled:
             return replace(self, is_tiled=True)
-        after = levels[levels.index(self.level) + 1 :]
+        after = self.levels[self.levels.index(self.level) + 1 :]
         return replace(self, level=after[0]) if after else None
 
 
@@ -67,7 +70,7 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
         try:
             place(pipe, device, placement)
         except (RuntimeError, MemoryError) as error:
-            lower = placement.lower("loading", device.levels or levels_of(device.kind))
+            lower = placement.lower("loading")
             if not is_out_of_memory(error) or lower is None:
                 raise
         else:

@@ -85,17 +85,24 @@ def plan_for(kind: str) -> PlanFor:
 def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
     """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
 
-    "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest, so that
-    more memory never means fewer bits. "fast" is the base's own where it fits whole, else the smallest.
+    "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
+    layer by layer, and nothing smaller, so that more memory never means fewer bits. "fast" is the base's own where it
+    fits whole, else the smallest that fits.
     """
     if quality == "full" or spec.assumed:
         return spec
     planned = [(one, plan(one, memory)) for one in precisions_of(spec, kind)]
-    smallest = min(planned, key=lambda pair: precision_of(pair[0]).bits)[0]
     if quality == "fast":
+        smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
+    smallest = min((one for one, _ in planned if precision_of(one).goes_by_layers), key=_bits)
+    large = [(one, its) for one, its in planned if _bits(one) >= _bits(smallest)]
     # The best comes first.
-    return next((one for one, its in planned if its.fits and its.level in ("whole", "model_offload")), smallest)
+    return next((one for one, its in large if its.fits and its.level in ("whole", "model_offload")), smallest)
+
+
+def _bits(spec: PipelineSpec) -> float:
+    return precision_of(spec).bits
 
 
 def plan_on_card(

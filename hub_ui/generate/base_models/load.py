@@ -14,6 +14,7 @@ from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
+from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
 from hub_ui.i18n import _
 
@@ -117,7 +118,8 @@ def load_pipeline(
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
-            placement = first_fit(pipe, device, Placement(level=level, planned=level))
+            levels = device.levels or levels_of(device.kind, precision_of(choice))
+            placement = first_fit(pipe, device, Placement(level=level, planned=level, levels=levels))
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error

@@ -40,6 +40,11 @@ class Precision:
     package: str | None = None
     in_float16: bool = False
 
+    @property
+    def goes_by_layers(self) -> bool:
+        """Whether its layers can be kept elsewhere one by one: bitsandbytes' have scales that stay behind."""
+        return self.method != "bitsandbytes"
+
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
 

@@ -161,7 +161,8 @@ def knows(layer: str, names: Names) -> bool:
 
 
 def _find(layer: str, names: Names) -> _Found:
-    name = layer.replace(".processor.", ".").replace("._orig_mod.", ".")
+    # Early files of SimpleTuner end each name in an underscore.
+    name = layer.replace(".processor.", ".").replace("._orig_mod.", ".").rstrip("_")
     if match := _ENCODER.match(name):
         number = match["kohya"] or (match["diffusers"] or "").removeprefix("_") or 0
         encoder = _ENCODER_NUMBERS.get(match["named"], 0) if match["named"] else int(number)

@@ -20,7 +20,7 @@ from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Params, Patch, WeightPatch, rank_of
 from hub_ui.generate.lora.structured import cost_of, form_of
 from hub_ui.generate.memory import pinned_bytes
-from hub_ui.generate.memory_plan import MERGED_AT_MOST
+from hub_ui.generate.memory_plan import MERGED_AT_MOST, MERGED_AT_ONCE
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 
 WeightedPatch = tuple[Patch, float]
-# The numbers of a weight that are computed at once: 64 MB in float32.
-_TILE = 2**24
 # Bytes of originals in pinned memory, at most: no other program can use it.
 _PINNED = 8_000_000_000
 # The tokens of a layer in one step, at least: 512 pixels are 128 to 8192 in a UNet, 1024 and more in a transformer.
@@ -131,11 +129,11 @@ def _copy_to_host(own: Tensor, *, pin: bool) -> Tensor:
 def _tiles(shape: tuple[int, ...], patches: Sequence[Patch]) -> Iterator[slice]:
     """Rows of a weight that are computed at once; all of them where a patch can't be taken apart."""
     together = [patch.rows_together for patch in patches]
-    if math.prod(shape) <= _TILE or None in together:
+    if math.prod(shape) <= MERGED_AT_ONCE or None in together:
         yield slice(None)
         return
     step = math.lcm(*(rows for rows in together if rows is not None))
-    rows = max(1, _TILE // math.prod(shape[1:]) // step) * step
+    rows = max(1, MERGED_AT_ONCE // math.prod(shape[1:]) // step) * step
     yield from (slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows))
 
 

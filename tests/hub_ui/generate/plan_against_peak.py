@@ -6,9 +6,8 @@ LoRA at each of them, which takes an hour.
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -84,13 +83,10 @@ class Peak:
         return self.simulated / self.planned
 
 
-def measure(cases: Sequence[Case]) -> Iterator[Peak]:
-    """Those of one base in one precision share their pipeline."""
-    pipe, kept = None, None
+def measure(cases: Iterable[Case]) -> Iterator[Peak]:
+    """Each has a pipeline of its own: some networks keep tensors of the device that they ran on."""
     for case in cases:
-        if (case.base, case.precision) != kept:
-            pipe, kept = _quantised(build(case.base), case.spec), (case.base, case.precision)
-        yield _measure(pipe, case)
+        yield _measure(_quantised(build(case.base), case.spec), case)
 
 
 def _measure(pipe: Any, case: Case) -> Peak:
@@ -105,8 +101,6 @@ def _measure(pipe: Any, case: Case) -> Peak:
             if case.rank or case.level == "group_offload":
                 # The LoRA, and layers that were prefetched, are there while the next prompt is read.
                 draw(pipe, spec)
-        place(pipe, Device(label="CPU", kind="cpu", dtype=str(spec.dtype)), Placement())
-        gc.collect()
         peak = cuda.cards[0].peak
     return Peak(case=case, planned=planned_peak(case), simulated=peak)
 

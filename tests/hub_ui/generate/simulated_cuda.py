@@ -258,8 +258,10 @@ def _to(cuda: SimulatedCuda, tensor: Tensor, *args: Any, **kwargs: Any) -> Tenso
     there = here if device is None else cuda.named(device)
     wanted = {name: value for name, value in (("dtype", dtype), ("memory_format", layout)) if value is not None}
     if there == here or "meta" in (here.type, there.type):
-        move: Any = tensor.to
-        same: Tensor = move(there if there.type == "meta" else tensor.device, copy=bool(kwargs.get("copy")), **wanted)
+        # Not the method, which classes of packed weights have of their own.
+        move: Any = Tensor.to
+        device = there if there.type == "meta" else tensor.device
+        same: Tensor = move(tensor, device, copy=bool(kwargs.get("copy")), **wanted)
         return same
     with cuda.target(there):
         moved: Tensor = torch.ops.aten._to_copy.default(tensor, **wanted)
@@ -284,6 +286,8 @@ _INSTEAD: Mapping[Any, Callable[..., Any]] = {
     Tensor.is_cuda.__get__: lambda cuda, tensor: cuda.device_of(tensor).type == "cuda",  # type: ignore[attr-defined]
     Tensor.is_cpu.__get__: lambda cuda, tensor: cuda.device_of(tensor) == CPU,  # type: ignore[attr-defined]
     Tensor.get_device: lambda cuda, tensor: -1 if (at := cuda.device_of(tensor)).index is None else at.index,
+    # A module's `to(device=...)` asks it what is meant.
+    torch._C._nn._parse_to: lambda cuda, *args, **given: torch._C._nn._parse_to(*args, **given),
     Tensor.to: _to,
     Tensor.cpu: lambda cuda, tensor, **layout: _to(cuda, tensor, CPU, **layout),
     Tensor.cuda: lambda cuda, tensor, device="cuda", **layout: _to(cuda, tensor, cuda.named(device), **layout),

@@ -6,7 +6,7 @@ import pytest
 
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.generate.base_models.precision import in_precision
-from hub_ui.generate.memory_plan import OffloadLevel, footprint, host_memory, plan_memory, usable_memory
+from hub_ui.generate.memory_plan import OffloadLevel, footprint, host_memory, peak_memory, plan_memory, usable_memory
 from hub_ui.generate.settings import ResolvedRequest
 
 GIGABYTE = 1_000_000_000
@@ -49,6 +49,16 @@ def test_the_parts_have_their_true_sizes() -> None:
     assert round(plan.peak / GIGABYTE, 1) == 35.8
 
 
+def test_beside_a_small_image_it_is_merging_that_takes_most() -> None:
+    small = ResolvedRequest(negative="", seed=1, steps=20, guidance=7.0, width=256, height=256)
+    needs = footprint(of("sd-1.5"), "float16", small, loras=0)
+    assert peak_memory(needs, "whole") - needs.weights == needs.merging == 5 * 4 * 2**24 > needs.decoding
+    # LoRAs are not merged into packed weights.
+    packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
+    assert packed is not None
+    assert footprint(packed, "bfloat16").merging == 0
+
+
 def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
     assert packed is not None
@@ -57,6 +67,14 @@ def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     # But for its table of words and the last layers of its blocks, in 8-bit floats; Apple's GPUs have none.
     assert round(plan.parts["text_encoder_2"] / GIGABYTE, 1) == 5.9
     assert round(plan_memory(packed, memory=None, ram=None, kind="mps").parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
+
+
+@pytest.mark.parametrize("precision", ["nf4", "int8"])
+def test_a_network_of_bitsandbytes_is_never_taken_apart(precision: str) -> None:
+    spec = in_precision(of("flux.1-dev"), precision)
+    assert spec is not None
+    plan = plan_memory(spec, memory=6 * GIGABYTE, ram=None)
+    assert (plan.level, plan.fits) == ("model_offload", False)
 
 
 def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:

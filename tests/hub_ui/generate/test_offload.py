@@ -106,7 +106,7 @@ def test_a_modular_pipeline_generates_the_same_at_each_level(tmp_path: Path) -> 
     ],
 )
 def test_what_is_tried_depends_on_what_ran_out(before: Placement, stage: Any, after: Placement | None) -> None:
-    assert before.lower(stage, LEVELS) == after
+    assert before.lower(stage) == after
 
 
 def test_pieces_are_smaller_than_an_image_of_a_large_autoencoder(pipe: Any) -> None:

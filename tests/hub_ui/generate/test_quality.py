@@ -63,14 +63,32 @@ def test_a_quality_means_a_precision_by_memory(asked: Quality, gigabytes: int, c
     assert choose_precision(flux(), asked, "cuda", gigabytes * GB, plan).precision == chosen
 
 
+def with_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_ui.generate.base_models.precision.find_spec", lambda package: object())
+
+
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
-def test_a_larger_card_never_makes_a_worse_image(base: PipelineSpec) -> None:
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_larger_card_never_makes_a_worse_image(
+    monkeypatch: pytest.MonkeyPatch, base: PipelineSpec, installed: bool
+) -> None:
+    if installed:
+        with_bitsandbytes(monkeypatch)
     for ram in (None, 64 * GB, 16 * GB):
         planned = [plan_on_card(base, "balanced", card * GB, ram=ram) for card in (8, 12, 16, 24, 32, 48, 80)]
         bits = [precision_of(spec).bits for spec, _ in planned]
         tiled = [plan.is_tiled for _, plan in planned]
         assert bits == sorted(bits)
         assert tiled == sorted(tiled, reverse=True)
+
+
+def test_what_can_t_go_layer_by_layer_is_not_the_smallest_for_a_small_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_bitsandbytes(monkeypatch)
+    qualities: tuple[Quality, ...] = ("fast", "balanced")
+    for asked in qualities:
+        spec, its = plan_on_card(flux(), asked, 8 * GB)
+        assert (spec.precision, its.level, its.fits) == ("gguf-q4_k_s", "group_offload", True)
+    assert plan_on_card(flux(), "fast", 12 * GB)[0].precision == "nf4"
 
 
 def test_apple_s_gpus_have_no_8_bit_floats() -> None:

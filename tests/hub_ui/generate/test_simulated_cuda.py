@@ -56,7 +56,7 @@ def test_a_module_takes_its_bytes_along(cuda: SimulatedCuda) -> None:
     layer = torch.nn.Linear(3, 5)
     layer.to("cuda:0")
     assert (str(layer.weight.device), cuda.cards[0].used) == ("cuda:0", 4 * (15 + 5))
-    layer.to("cuda:1", torch.float16)
+    layer.to(device="cuda:1", dtype=torch.float16)
     assert [card.used for card in cuda.cards] == [0, 2 * (15 + 5)]
     layer.to("cpu")
     assert [card.used for card in cuda.cards] == [0, 0]

@@ -34,6 +34,7 @@ TWO_ENCODERS: Model = {
         "lycoris_mid_block_attentions_0_proj_in",
         "oft_unet_mid_block_attentions_0_proj_in",
         "lora_unet_middle_block_1_proj_in",
+        "lora_unet_mid_block_attentions_0_proj_in_",
         "unet._orig_mod.mid_block.attentions.0.proj_in",
     ],
 )

@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from connectors.weights.key_formats import Part
+from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.lora.algorithms import Factors, Rows
 from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
+from hub_ui.generate.memory_plan import MERGED_AT_ONCE, footprint
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 
@@ -125,9 +127,22 @@ def test_a_large_weight_is_merged_some_rows_at_a_time(
     module, kept = nn.Linear(8, 9 if rows else 12), Originals()
     own = module.weight.data
     expected = own + patch.delta(own, 0.7)  # type: ignore[operator]
-    monkeypatch.setattr("hub_ui.generate.lora.merge._TILE", 5 * 8)
+    monkeypatch.setattr("hub_ui.generate.lora.merge.MERGED_AT_ONCE", 5 * 8)
     kept.merge(params(module), [(patch, 0.7)])
     torch.testing.assert_close(module.weight.data, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_merging_a_dora_into_a_large_weight_takes_of_a_gpu_what_is_planned() -> None:
+    parts: dict[Part, torch.Tensor] = {
+        "down": torch.zeros(16, 640, 3, 3), "up": torch.zeros(640, 16, 1, 1), "magnitude": torch.ones(640, 1, 1, 1),
+    }  # fmt: skip
+    patch = WeightPatch(algorithm="lora", factors=Factors(parts=parts, keys={}))
+    with simulated_cuda(Card()) as cuda, torch.no_grad():
+        module = nn.Conv2d(640, 640, 3, bias=False, dtype=torch.float16).to("cuda:0")
+        before = cuda.cards[0].used
+        Originals("cuda:0").merge(params(module), [(patch, 1.0)])
+    planned = footprint(choose_base("sdxl", None, None), "float16").merging / MERGED_AT_ONCE * module.weight.numel()
+    assert cuda.cards[0].peak - before == pytest.approx(planned, rel=0.05)
 
 
 def test_weight_0_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
