@@ -32,7 +32,7 @@ def tensors_of(content: Content) -> Json:
 
 
 def fold_tensors(tensors: Json) -> Iterator[Json]:
-    """Numbered blocks that repeat written once, for content.expand_tensors to read."""
+    """Numbered blocks that repeat written once, for folder.expand_tensors to read."""
     rows, at = list(tensors.items()), 0
     single: Json = {}
     while at < len(rows):

@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from hub_ui.demo.hubs.content import expand_tensors
-
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import inspect_path
-from hub_ui.demo.hubs.folder import SAMPLES
+from hub_ui.demo.hubs.folder import SAMPLES, expand_tensors
 from tests.tools.accuracy import sparse
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 
