@@ -80,7 +80,7 @@ def test_a_section_that_names_one_file_is_about_that_file() -> None:
     assert claims["fox.safetensors"][0].where == "card: fox: Keyword: fxx"
 
 
-def test_what_is_about_one_file_is_not_about_the_repo() -> None:
+def test_a_section_about_one_file_is_not_about_the_repo() -> None:
     rest = split_by_file(SECTIONS, "card", ()).rest
     assert "weight: 0.7" in rest
     assert "fxx" not in rest
@@ -229,7 +229,7 @@ def test_a_repos_name_counts_last() -> None:
     assert base_model_claims({}, None, (), "", "stabilityai/sdxl-turbo") == ()
 
 
-def test_what_the_card_states_is_not_doubted_by_its_text() -> None:
+def test_a_statement_of_the_card_is_not_doubted_by_its_text() -> None:
     assert _base({"base_model": "Qwen/Qwen-Image"}, body="trained on SDXL") == "qwen-image"
 
 

@@ -90,7 +90,7 @@ def test_a_run_that_fails_says_why_and_made_nothing(runs: Runs, clock: list[floa
     assert (run["status"], run["error"], run["output"]) == ("failed", "out of memory", None)
 
 
-def test_what_a_run_makes_is_made_once_and_without_being_asked_about(runs: Runs, clock: list[float]) -> None:
+def test_an_output_is_made_once_and_without_being_asked_about(runs: Runs, clock: list[float]) -> None:
     asked: list[str] = []
     made = create(runs, output=asked.append)
     runs.settle()
@@ -101,7 +101,7 @@ def test_what_a_run_makes_is_made_once_and_without_being_asked_about(runs: Runs,
     assert asked == [made["id"]]
 
 
-def test_what_was_cancelled_makes_nothing(runs: Runs, clock: list[float]) -> None:
+def test_a_cancelled_run_makes_nothing(runs: Runs, clock: list[float]) -> None:
     made = create(runs, output=lambda _: pytest.fail("asked for an output"))
     runs.cancel(made["id"])
     clock[0] += 1
@@ -141,7 +141,7 @@ def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploa
     assert uploaded["checksums"]["md5"] == uploaded["etag"]
 
 
-def test_what_is_no_form_with_a_file_is_refused(hubs: HubEndpoints) -> None:
+def test_an_upload_without_a_form_and_a_file_is_refused(hubs: HubEndpoints) -> None:
     assert call(hubs, "POST", "files", json={"content": "x"}).status_code == 400
     assert call(hubs, "POST", "files", data={"content": "x"}).status_code == 400
 
