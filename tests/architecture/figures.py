@@ -105,7 +105,6 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name="lines", value=sum(len(source.lines) for source in shipped), most=58_308),
         Figure(name="lines of demo/build", value=sum(len(source.lines) for source in build), most=2_500),
         Figure(name="lines of demo/hubs", value=sum(len(source.lines) for source in hubs), most=2_698),
-        Figure(name="lines of tests", value=count_test_lines(), most=78_300),
         Figure(name="private functions called once, % of all functions", value=share * len(once), most=15, found=once),
         Figure(
             name="participles for names, % of all functions", value=share * len(participles), most=1, found=participles
@@ -113,6 +112,7 @@ def figures(sources: Sequence[Source]) -> list[Figure]:
         Figure(name=f"runs of {REPEATED_LINES} lines that stand twice", value=len(repeated), most=0, found=repeated),
         Figure(name="functions over 50 lines", value=len(long), most=0, found=long),
         Figure(name="places that swallow every exception", value=len(broad), most=3, found=broad),
+        Figure(name="lines of tests", value=count_test_lines(), most=78_260),
     ]
 
 

@@ -11,28 +11,20 @@ from connectors.claims.resolve import best
 from connectors.record import Claim
 
 
-def test_a_card_is_front_matter_and_text() -> None:
-    front, body = card.split_card("---\nlicense: mit\n---\n# Title\n")
-    assert (dict(front), body) == ({"license": "mit"}, "# Title\n")
-
-
-def test_rules_further_down_are_part_of_the_text() -> None:
-    front, body = card.split_card("---\na: 1\n---\nText\n---\nb: 2\n---\n")
-    assert (dict(front), body) == ({"a": 1}, "Text\n---\nb: 2\n---\n")
-
-
-@pytest.mark.parametrize("start", ["", "\n", "\ufeff", "\r\n"])
-def test_what_stands_before_the_first_rule_may_be_blank(start: str) -> None:
-    assert dict(card.split_card(f"{start}---\na: 1\n---\n")[0]) == {"a": 1}
-
-
-def test_windows_line_ends_are_fine() -> None:
-    assert card.split_card("---\r\na: 1\r\n---\r\nText") == ({"a": 1}, "Text")
-
-
-@pytest.mark.parametrize("text", ["", "# Title\n", "---\n", "---\na: 1\n", "Text\n---\na: 1\n---\n"])
-def test_a_card_without_front_matter_is_all_text(text: str) -> None:
-    assert card.split_card(text) == ({}, text)
+@pytest.mark.parametrize(
+    ("text", "front", "body"),
+    [
+        ("---\nlicense: mit\n---\n# Title\n", {"license": "mit"}, "# Title\n"),
+        ("---\r\na: 1\r\n---\r\nText", {"a": 1}, "Text"),
+        # Rules further down are part of the text, and only blanks may stand before the first.
+        ("---\na: 1\n---\nText\n---\nb: 2\n---\n", {"a": 1}, "Text\n---\nb: 2\n---\n"),
+        *((f"{start}---\na: 1\n---\nText", {"a": 1}, "Text") for start in ("", "\n", "\ufeff", "\r\n")),
+        *((text, {}, text) for text in ("", "# Title\n", "---\n", "---\na: 1\n", "Text\n---\na: 1\n---\n")),
+    ],
+)
+def test_a_card_is_front_matter_and_text(text: str, front: dict[str, Any], body: str) -> None:
+    found, rest = card.split_card(text)
+    assert (dict(found), rest) == (front, body)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +80,7 @@ def test_a_section_that_names_one_file_is_about_that_file() -> None:
     assert claims["fox.safetensors"][0].where == "card: fox: Keyword: fxx"
 
 
-def test_what_is_about_one_file_is_not_about_the_repo() -> None:
+def test_a_section_about_one_file_is_not_about_the_repo() -> None:
     rest = split_by_file(SECTIONS, "card", ()).rest
     assert "weight: 0.7" in rest
     assert "fxx" not in rest
@@ -237,7 +229,7 @@ def test_a_repos_name_counts_last() -> None:
     assert base_model_claims({}, None, (), "", "stabilityai/sdxl-turbo") == ()
 
 
-def test_what_the_card_states_is_not_doubted_by_its_text() -> None:
+def test_a_statement_of_the_card_is_not_doubted_by_its_text() -> None:
     assert _base({"base_model": "Qwen/Qwen-Image"}, body="trained on SDXL") == "qwen-image"
 
 

@@ -255,7 +255,7 @@ def test_any_text_is_a_key_and_a_value(key: str, value: str) -> None:
     assert tomllib.loads(written(key, value)) == {key: value}
 
 
-def test_what_toml_has_no_value_for_is_refused() -> None:
+def test_a_value_that_toml_does_not_have_is_refused() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         written("x", [None])
 

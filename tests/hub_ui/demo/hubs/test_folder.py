@@ -74,11 +74,8 @@ def test_a_text_keeps_its_line_ends(tmp_path: Path) -> None:
     assert folder(tmp_path).text(tmp_path / "card.md") == "a\r\nb\n"
 
 
-FOUR_ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
-
-
 def test_the_environment_names_the_three_hubs() -> None:
-    assert FOUR_ORIGINS.as_env() == {
+    assert ORIGINS.as_env() == {
         "HF_ENDPOINT": "http://h",
         "CIVITAI_ENDPOINT": "http://c",
         "REPLICATE_ENDPOINT": "http://r",
@@ -86,4 +83,4 @@ def test_the_environment_names_the_three_hubs() -> None:
 
 
 def test_placeholders_become_origins_and_other_braces_stay() -> None:
-    assert FOUR_ORIGINS.fill("{DELIVERY}/x {CIVITAI_ENDPOINT} {other} {}") == "http://d/x http://c {other} {}"
+    assert ORIGINS.fill("{DELIVERY}/x {CIVITAI_ENDPOINT} {other} {}") == "http://d/x http://c {other} {}"

@@ -89,7 +89,7 @@ def test_a_run_that_fails_says_why_and_made_nothing(runs: Runs, clock: list[floa
     assert (run["status"], run["error"], run["output"]) == ("failed", "out of memory", None)
 
 
-def test_what_a_run_makes_is_made_once_and_without_being_asked_about(runs: Runs, clock: list[float]) -> None:
+def test_an_output_is_made_once_and_without_being_asked_about(runs: Runs, clock: list[float]) -> None:
     asked: list[str] = []
     made = create(runs, output=asked.append)
     runs.settle()
@@ -100,7 +100,7 @@ def test_what_a_run_makes_is_made_once_and_without_being_asked_about(runs: Runs,
     assert asked == [made["id"]]
 
 
-def test_what_was_cancelled_makes_nothing(runs: Runs, clock: list[float]) -> None:
+def test_a_cancelled_run_makes_nothing(runs: Runs, clock: list[float]) -> None:
     made = create(runs, output=lambda _: pytest.fail("asked for an output"))
     runs.cancel(made["id"])
     clock[0] += 1
@@ -122,12 +122,13 @@ TOKEN = {"Authorization": "Bearer r8_local"}
 
 
 def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
-    return requests.request(method, f"{hubs.replicate}/v1/files{path}", headers=TOKEN, timeout=30, **arguments)
+    headers = {**TOKEN, **arguments.pop("headers", {})}
+    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=30, **arguments)
 
 
 @pytest.fixture
 def uploaded(hubs: HubEndpoints) -> dict[str, Any]:
-    answer = call(hubs, "POST", "", files={"content": ("a.zip", b"PK\r\n\0end", "application/zip")})
+    answer = call(hubs, "POST", "files", files={"content": ("a.zip", b"PK\r\n\0end", "application/zip")})
     assert answer.status_code == 201
     data: dict[str, Any] = answer.json()
     return data
@@ -139,12 +140,11 @@ def test_a_file_is_told_with_its_address_and_checksums(hubs: HubEndpoints, uploa
     assert uploaded["checksums"]["md5"] == uploaded["etag"]
 
 
-def test_what_is_no_form_with_a_file_is_refused(hubs: HubEndpoints) -> None:
-    assert call(hubs, "POST", "", json={"content": "x"}).status_code == 400
-    assert call(hubs, "POST", "", data={"content": "x"}).status_code == 400
+def test_an_upload_without_a_form_and_a_file_is_refused(hubs: HubEndpoints) -> None:
+    assert call(hubs, "POST", "files", json={"content": "x"}).status_code == 400
+    assert call(hubs, "POST", "files", data={"content": "x"}).status_code == 400
 
 
-TOKEN_REPLICATE_MAKING = {"Authorization": "Bearer r8_local"}
 RUNNER = "models/black-forest-labs/flux-dev-lora/predictions"
 LORA = "https://civitai.com/api/download/models/2001"
 
@@ -156,15 +156,10 @@ def own(data: Path) -> Iterator[HubEndpoints]:
         yield hubs
 
 
-def call_of_replicate_making(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
-    headers = {**TOKEN_REPLICATE_MAKING, **arguments.pop("headers", {})}
-    return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=30, **arguments)
-
-
 def drawn(hubs: HubEndpoints, path: str = RUNNER, **inputs: Any) -> dict[str, Any]:
     pinned = {"version": inputs.pop("version")} if "version" in inputs else {}
     body = {**pinned, "input": {"prompt": "a pier", "lora_weights": LORA, **inputs}}
-    answer = call_of_replicate_making(hubs, "POST", path, json=body, headers={"Prefer": "wait"})
+    answer = call(hubs, "POST", path, json=body, headers={"Prefer": "wait"})
     assert answer.status_code == 201
     data: dict[str, Any] = answer.json()
     return data
@@ -202,7 +197,7 @@ def test_a_run_may_fail_though_its_input_was_of_the_right_form(
 
 
 def test_an_input_that_breaks_the_schema_is_refused(hubs: HubEndpoints) -> None:
-    answer = call_of_replicate_making(hubs, "POST", RUNNER, json={"input": {"lora_scale": 9}})
+    answer = call(hubs, "POST", RUNNER, json={"input": {"lora_scale": 9}})
     assert answer.status_code == 422
     assert answer.json()["detail"] == (
         "- input: prompt is required\n- input.lora_scale: Must be less than or equal to 3\n"
@@ -220,8 +215,8 @@ def test_no_input_of_a_run_breaks_what_comes_after_it(hubs: HubEndpoints, name: 
     for path, pinned in ((RUNNER, {}), ("predictions", {"version": "a" * 64})):
         body = json.dumps({**pinned, "input": {"prompt": "a pier", name: value}})
         headers = {"Prefer": "wait", "Content-Type": "application/json"}
-        assert call_of_replicate_making(hubs, "POST", path, data=body, headers=headers).status_code in (201, 400, 422)
-    listed = call_of_replicate_making(hubs, "GET", "predictions")
+        assert call(hubs, "POST", path, data=body, headers=headers).status_code in (201, 400, 422)
+    listed = call(hubs, "GET", "predictions")
     assert listed.status_code == 200
     assert {run["status"] for run in listed.json()["results"]} <= {"starting", "processing", "succeeded", "failed"}
 
@@ -230,31 +225,29 @@ def test_no_input_of_a_run_breaks_what_comes_after_it(hubs: HubEndpoints, name: 
 def test_no_input_of_a_training_breaks_what_comes_after_it(own: HubEndpoints, name: str) -> None:
     """The trainer here was recorded without a schema for trainings."""
     path = f"models/maker/trainer/versions/{'b' * 64}/trainings"
-    call_of_replicate_making(own, "POST", path, json={"destination": "maker/tuned", "input": {name: "many"}})
-    while call_of_replicate_making(own, "GET", "trainings").json()["results"][0]["status"] in (
+    call(own, "POST", path, json={"destination": "maker/tuned", "input": {name: "many"}})
+    while call(own, "GET", "trainings").json()["results"][0]["status"] in (
         "starting",
         "processing",
     ):
         time.sleep(0.01)
-    assert call_of_replicate_making(own, "GET", "models/maker/tuned").status_code == 200
+    assert call(own, "GET", "models/maker/tuned").status_code == 200
 
 
 def trained(hubs: HubEndpoints, destination: str, **inputs: Any) -> dict[str, Any]:
     body = {"destination": destination, "input": {"input_images": "https://x.invalid/a.zip", **inputs}}
-    started = call_of_replicate_making(
-        hubs, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body
-    )
+    started = call(hubs, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
     assert started.status_code == 201
     time.sleep(0.05)
-    data: dict[str, Any] = call_of_replicate_making(hubs, "GET", f"trainings/{started.json()['id']}").json()
+    data: dict[str, Any] = call(hubs, "GET", f"trainings/{started.json()['id']}").json()
     return data
 
 
 def test_a_training_makes_a_version_that_runs_and_can_be_downloaded(own: HubEndpoints) -> None:
     output = trained(own, "maker/tuned", lora_rank=4, steps=30)["output"]
     name, _, version = output["version"].partition(":")
-    assert call_of_replicate_making(own, "GET", f"models/{name}").json()["latest_version"]["id"] == version
-    assert call_of_replicate_making(own, "GET", f"models/{name}/versions").json()["results"][0]["id"] == version
+    assert call(own, "GET", f"models/{name}").json()["latest_version"]["id"] == version
+    assert call(own, "GET", f"models/{name}/versions").json()["results"][0]["id"] == version
     assert drawn(own, "predictions", version=version)["version"] == version
     tar = requests.get(f"{own.replicate}/{name}/versions/{version}/_weights", timeout=30).content
     assert tar == requests.get(output["weights"], timeout=30).content
@@ -271,17 +264,17 @@ def rank_in(tar: bytes) -> int:
 
 
 def test_the_version_is_there_before_anyone_asks_about_the_training(own: HubEndpoints) -> None:
-    before = call_of_replicate_making(own, "GET", "models/maker/tuned").json()["latest_version"]["id"]
+    before = call(own, "GET", "models/maker/tuned").json()["latest_version"]["id"]
     body = {"destination": "maker/tuned", "input": {"input_images": "https://x.invalid/a.zip"}}
-    call_of_replicate_making(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
+    call(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
     time.sleep(0.05)
-    assert call_of_replicate_making(own, "GET", "models/maker/tuned").json()["latest_version"]["id"] != before
+    assert call(own, "GET", "models/maker/tuned").json()["latest_version"]["id"] != before
 
 
 @pytest.mark.parametrize("inputs", [{"lora_rank": 129}, {"steps": 2}, {"autocaption": "yes"}])
 def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, Any]) -> None:
     body = {"destination": "maker/tuned", "input": {"input_images": "https://x.invalid/a.zip", **inputs}}
-    answer = call_of_replicate_making(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
+    answer = call(own, "POST", f"models/{TRAINER}/versions/{TRAINER_VERSION}/trainings", json=body)
     assert (answer.status_code, answer.json()["title"]) == (422, "Input validation failed")
 
 
@@ -296,10 +289,8 @@ def test_a_training_s_input_is_checked_too(own: HubEndpoints, inputs: dict[str, 
     ],
 )
 def test_a_model_is_made_for_oneself_and_once(own: HubEndpoints, model: dict[str, str], status: int) -> None:
-    answer = call_of_replicate_making(
-        own, "POST", "models", json={"visibility": "private", "hardware": "gpu-t4", **model}
-    )
+    answer = call(own, "POST", "models", json={"visibility": "private", "hardware": "gpu-t4", **model})
     assert answer.status_code == status
     if status == 201:
-        assert call_of_replicate_making(own, "GET", "models/local/new").json() == answer.json()
-        assert call_of_replicate_making(own, "GET", "models").status_code == 200
+        assert call(own, "GET", "models/local/new").json() == answer.json()
+        assert call(own, "GET", "models").status_code == 200

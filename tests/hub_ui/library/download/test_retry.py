@@ -21,18 +21,16 @@ def tries(done: list[int], **fields: Any) -> int:
     return 0
 
 
-def test_without_progress_it_gives_up_after_a_few_tries() -> None:
-    assert tries([7] * 100, tries=3) == 3
-
-
-def test_every_byte_that_comes_is_a_reason_to_go_on() -> None:
-    assert tries(list(range(40)), tries=3) == 0
-
-
-def test_a_server_that_gives_nine_bytes_at_a_time_is_left_in_the_end() -> None:
-    assert tries(list(range(9, 10_000, 9)), most=50) == 50
-
-
-@pytest.mark.parametrize(("each", "given_up"), [(1000, 0), (999, 50)])
-def test_a_long_file_on_a_bad_line_is_not(each: int, given_up: int) -> None:
-    assert tries([each * tried for tried in range(1, 200)], most=50, worth=1000) == given_up
+@pytest.mark.parametrize(
+    ("done", "fields", "given_up"),
+    [
+        ([7] * 100, {"tries": 3}, 3),
+        (list(range(40)), {"tries": 3}, 0),
+        (list(range(9, 10_000, 9)), {"most": 50}, 50),
+        (list(range(1000, 200_000, 1000)), {"most": 50, "worth": 1000}, 0),
+        (list(range(999, 199_800, 999)), {"most": 50, "worth": 1000}, 50),
+    ],
+    ids=["no progress", "a byte a time", "nine bytes for ever", "a long file on a bad line", "too little a time"],
+)
+def test_a_download_is_given_up_where_too_little_comes(done: list[int], fields: dict[str, Any], given_up: int) -> None:
+    assert tries(done, **fields) == given_up
