@@ -16,7 +16,7 @@ from connectors.claims.resolve import flatten
 from connectors.errors import BadAnswer
 from connectors.record import Lora
 from connectors.replicate import parse as replicate_parse
-from connectors.replicate import runs, trainings
+from connectors.replicate import runs
 from connectors.replicate.inputs import InputRequest, fill, inputs_of
 from hub_ui.demo.hubs.replicate_store import official
 from tests.connectors.building import (
@@ -111,7 +111,7 @@ def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> N
         return
     assert run.progress is None or 0 <= run.progress <= 1
     _is_fine(replicate_parse.lora_of_training(run.data))
-    trainings.terms_of(run)
+    runs.terms_of(run)
 
 
 @pytest.mark.parametrize("path", list(_places(RUNNER)), ids=lambda path: ".".join(map(str, path)))
