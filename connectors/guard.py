@@ -325,6 +325,17 @@ class GuardedConnector:
         self.guard = guard
         self.name = connector.name
         self.label = connector.label
+        # Callers look whether a hub has these.
+        if isinstance(connector, HasHistory):
+            history = connector.history
+            self.history: Callable[[Ref], tuple[Version, ...]] = lambda ref: guard.ask(
+                lambda: history(ref), question=("history", ref)
+            )
+        if isinstance(connector, FindsByHash):
+            by_hash = connector.by_hash
+            self.by_hash: Callable[[str], tuple[Lora, Ref]] = lambda value: guard.ask(
+                lambda: by_hash(value), requests=REQUESTS_OF_A_LORA
+            )
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         # What the hub is not asked for makes no other question of it.
@@ -343,32 +354,10 @@ class GuardedConnector:
         return self.connector.locate(ref)
 
 
-class _WithHistory(GuardedConnector):
-    def history(self, ref: Ref) -> tuple[Version, ...]:
-        assert isinstance(self.connector, HasHistory)
-        hub = self.connector
-        return self.guard.ask(lambda: hub.history(ref), question=("history", ref))
-
-
-class _WithHashes(GuardedConnector):
-    def by_hash(self, value: str) -> tuple[Lora, Ref]:
-        assert isinstance(self.connector, FindsByHash)
-        hub = self.connector
-        return self.guard.ask(lambda: hub.by_hash(value), requests=REQUESTS_OF_A_LORA)
-
-
-class _WithBoth(_WithHistory, _WithHashes):
-    pass
-
-
 def with_guard(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
     """The same hub, also where it lists its history or finds files by their hash."""
     guard = guards.get(connector.name)
-    if guard is None:
-        return connector
-    if isinstance(connector, HasHistory):
-        return (_WithBoth if isinstance(connector, FindsByHash) else _WithHistory)(connector, guard)
-    return (_WithHashes if isinstance(connector, FindsByHash) else GuardedConnector)(connector, guard)
+    return connector if guard is None else GuardedConnector(connector, guard)
 
 
 def without_guard(connector: Connector) -> Connector:

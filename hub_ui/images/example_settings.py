@@ -158,41 +158,33 @@ def _size(said: Mapping[str, str | None]) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rule:
-    """Reports settings whose names begin with `begins`; `{}` is the first value. `unless` values change nothing."""
-
-    begins: str
-    words: str
-    unless: tuple[str, ...] = ()
-
-
 _OFF = ("", "0", "0.0", "False", "None", "none", "Disabled")
-_RULES: tuple[_Rule, ...] = (
-    _Rule(begins="ADetailer", words="ADetailer, which generates faces again"),
-    _Rule(begins="Hires upscale", words="Hires upscale {}", unless=(*_OFF, "1")),
-    _Rule(begins="Hires resize", words="Hires resize {}", unless=_OFF),
-    _Rule(begins="Ultimate SD upscale", words="Ultimate SD upscale"),
-    _Rule(begins="Clip skip", words="clip skip {}", unless=("", "0", "1")),
-    _Rule(begins="clipSkip", words="clip skip {}", unless=("", "0", "1")),
-    _Rule(begins="ControlNet", words="ControlNet"),
-    _Rule(begins="controlNets", words="ControlNet", unless=("[]",)),
-    _Rule(begins="control_image", words="its control image"),
-    _Rule(begins="image", words="the image it was generated over"),
-    _Rule(begins="Mask blur", words="the mask it was generated into"),
-    _Rule(begins="Variation seed strength", words="variation seed strength {}", unless=_OFF),
-    _Rule(begins="Seed resize", words="seed resized {}", unless=("0x0", "-1x-1", *_OFF)),
-    _Rule(begins="ENSD", words="ENSD {}", unless=_OFF),
-    _Rule(begins="Eta", words="eta {}", unless=("1", "1.0", *_OFF)),
-    _Rule(begins="Tile X", words="tiling", unless=_OFF),
-    _Rule(begins="Tiling", words="tiling", unless=_OFF),
-    _Rule(begins="Face restoration", words="face restoration {}", unless=_OFF),
-    _Rule(begins="Refiner", words="the refiner {}", unless=_OFF),
-    _Rule(begins="refine", words="the refiner ({})", unless=("no_refiner", *_OFF)),
-    _Rule(begins="Script", words="the script {}", unless=_OFF),
-    _Rule(begins="TI hashes", words="the embeddings {}", unless=_OFF),
-    _Rule(begins="VAE", words="the VAE “{}”", unless=("Automatic", *_OFF)),
-    _Rule(begins="Model", words="the checkpoint “{}”", unless=_OFF),
+# Settings are reported whose names begin with the first. `{}` is the value, and those of the last change nothing.
+_RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("ADetailer", "ADetailer, which generates faces again", ()),
+    ("Hires upscale", "Hires upscale {}", (*_OFF, "1")),
+    ("Hires resize", "Hires resize {}", _OFF),
+    ("Ultimate SD upscale", "Ultimate SD upscale", ()),
+    ("Clip skip", "clip skip {}", ("", "0", "1")),
+    ("clipSkip", "clip skip {}", ("", "0", "1")),
+    ("ControlNet", "ControlNet", ()),
+    ("controlNets", "ControlNet", ("[]",)),
+    ("control_image", "its control image", ()),
+    ("image", "the image it was generated over", ()),
+    ("Mask blur", "the mask it was generated into", ()),
+    ("Variation seed strength", "variation seed strength {}", _OFF),
+    ("Seed resize", "seed resized {}", ("0x0", "-1x-1", *_OFF)),
+    ("ENSD", "ENSD {}", _OFF),
+    ("Eta", "eta {}", ("1", "1.0", *_OFF)),
+    ("Tile X", "tiling", _OFF),
+    ("Tiling", "tiling", _OFF),
+    ("Face restoration", "face restoration {}", _OFF),
+    ("Refiner", "the refiner {}", _OFF),
+    ("refine", "the refiner ({})", ("no_refiner", *_OFF)),
+    ("Script", "the script {}", _OFF),
+    ("TI hashes", "the embeddings {}", _OFF),
+    ("VAE", "the VAE “{}”", ("Automatic", *_OFF)),
+    ("Model", "the checkpoint “{}”", _OFF),
 )
 # Settings that don't change the image, or that belong to one of the rules above.
 _SILENT = (
@@ -216,14 +208,14 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
         yield f"seed {said['seed'][:30]}"
     if said["size"] and _size(said) is None:
         yield f"size {said['size'][:20]}"
-    for rule in _RULES:
+    for begins, words, unless in _RULES:
         # "Model" is a whole name: "Model hash" is another setting.
-        is_whole = rule.begins in _WHOLE
-        names = (name for name in fields if (name == rule.begins if is_whole else name.startswith(rule.begins)))
+        is_whole = begins in _WHOLE
+        names = (name for name in fields if (name == begins if is_whole else name.startswith(begins)))
         value = next((fields[name] for name in names), None)
-        if value is not None and value.strip() not in rule.unless:
-            yield rule.words.format(value.strip()[:60])
-    known = (*(name for names in NAMES.values() for name in names), *_SILENT, *(rule.begins for rule in _RULES))
+        if value is not None and value.strip() not in unless:
+            yield words.format(value.strip()[:60])
+    known = (*(name for names in NAMES.values() for name in names), *_SILENT, *(begins for begins, _, _ in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]
     yield from (f"{name} {fields[name][:40]}".strip() for name in unknown[:_MOST_UNKNOWN])
 

@@ -1,4 +1,4 @@
-"""hub_ui/hosting/quotas.py, with a clock of its own."""
+"""hub_ui/hosting/limits.py: what visitors use, with a clock of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hub_ui/hosting/session_library.py."""
+"""hub_ui/hosting/downloads.py: the lists of visitors."""
 
 from __future__ import annotations
 
