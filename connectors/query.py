@@ -225,17 +225,6 @@ class Query:
             can_exclude=False,
         ),
     ] = ()
-    algorithms: Annotated[
-        tuple[str, ...],
-        names(
-            "algorithm",
-            "How it changes its base: `lora`, `locon`, `loha`, `lokr` and the like.",
-            "lokr",
-            Column(name="algorithms", read=lambda said: said.text("algorithm")),
-            is_open=True,
-            facet=Facet(name="Algorithm", most=8),
-        ),
-    ] = ()
     rank: Annotated[
         Range | None,
         numbers(
