@@ -332,21 +332,6 @@ class TrySettings:
             request=lambda strength: {"strength": DEFAULT_STRENGTH if strength is None else strength},
         ),
     ] = None
-    frames: Annotated[
-        int | None,
-        number(
-            "frames",
-            N_("Length of a clip"),
-            1,
-            257,
-            N_("A clip has 1 to {most} images."),
-            mode="numeric",
-            place="expert",
-            about="How many images a clip has, on a base that makes clips. Default: the base's own.",
-            hint=int | None,
-            infotext=("num_frames",),
-        ),
-    ] = None
     use_trigger_words: Annotated[
         bool, TryField(name="words", read=lambda text: text != "off", write=lambda on: "" if on else "off")
     ] = True
