@@ -64,8 +64,7 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
     profile = executor.submit(_profile, searcher, plan)
-    sets: tuple[tuple[Condition, frozenset[str]], ...] = (("installed", plan.installed), ("favorite", plan.favorites))
-    counted = {name: executor.submit(_count, searcher, plan.but(name), refs) for name, refs in sets if refs}
+    marked = {name: executor.submit(_count, searcher, plan.but(name), refs) for name, refs in plan.marks if refs}
 
     def counts() -> Counts:
         total, facets = profile.result()
@@ -73,9 +72,8 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
             facets |= done.result()
         return Counts(
             total=total,
-            facets={facet: most_first(facets.get(facet, {})) for facet in FACETS},
-            installed=counted["installed"].result() if plan.installed else 0,
-            favorites=counted["favorite"].result() if plan.favorites else 0,
+            facets={facet: most_first(facets.get(facet, {})) for facet in FACETS}
+            | {name: {"yes": number.result()} for name, number in marked.items()},
         )
 
     return counts

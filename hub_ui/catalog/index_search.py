@@ -58,7 +58,7 @@ def with_rings(searcher: tantivy.Searcher, plan: Plan) -> Plan:
     """With the spellings and the rings of its words. They depend on what may be listed, and on no filter."""
     if plan.terms is None or not plan.terms.phrases:
         return plan
-    bare = replace(plan, filters=(), ranges=(), is_installed=None, is_favorite=None)
+    bare = replace(plan, filters=(), ranges=(), wanted=())
     conditions = _conditions(bare)
 
     def frequency(word: str) -> int:
@@ -302,11 +302,11 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     queries += [_range(name, range) for name, range in plan.ranges]
     if plan.nsfw < len(NSFW_LEVELS) - 1:
         queries.append(term("listed", plan.nsfw))
-    sets = ((plan.is_installed, plan.installed), (plan.is_favorite, plan.favorites))
-    queries += [any_ref(refs) for is_wanted, refs in sets if is_wanted]
+    marks = dict(plan.marks)
+    queries += [any_ref(marks[name]) for name, is_wanted in plan.wanted if is_wanted]
     unwanted = [term(name, value) for name, values in plan.excluded for value in sorted(values)]
     unwanted += [_phrase("any", each) for each in plan.without]
-    unwanted += [any_ref(refs) for is_wanted, refs in sets if is_wanted is False]
+    unwanted += [any_ref(marks[name]) for name, is_wanted in plan.wanted if not is_wanted]
     return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 

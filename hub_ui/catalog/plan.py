@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 
-from connectors.query import FIELDS, Query, Range, Sort
+from connectors.query import BY_KEY, FIELDS, Query, Range, Sort
 from connectors.query_fields import Field
 from connectors.record import NSFW_LEVELS
 from connectors.ref import Ref
@@ -120,8 +120,8 @@ def _hash(text: str) -> int:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """`without` has phrases that must not be there. `filters` has the allowed terms of each filter in use,
-    `excluded` those that must not be there, `ranges` both ends of a measure. `installed` and `favorites` are
-    refs as rows have them. `rings` are what the index makes of the terms.
+    `excluded` those that must not be there, `ranges` both ends of a measure. `marks` are the refs, as rows have them,
+    of filters by yes and no, `wanted` what is wanted of them. `rings` are what the index makes of the terms.
     """
 
     terms: Terms | None = None
@@ -130,10 +130,8 @@ class Plan:
     filters: tuple[tuple[str, frozenset[str]], ...] = ()
     excluded: tuple[tuple[str, frozenset[str]], ...] = ()
     ranges: tuple[tuple[str, Range], ...] = ()
-    installed: frozenset[str] = frozenset()
-    is_installed: bool | None = None
-    favorites: frozenset[str] = frozenset()
-    is_favorite: bool | None = None
+    marks: tuple[tuple[str, frozenset[str]], ...] = ()
+    wanted: tuple[tuple[str, bool], ...] = ()
     nsfw: int = len(NSFW_LEVELS) - 1
     sort: Sort = "relevance"
     offset: int = 0
@@ -141,14 +139,8 @@ class Plan:
 
     def conditions(self) -> frozenset[Condition]:
         """Those in use that a facet may ignore."""
-        used: set[Condition] = {*(name for name, _ in self.filters), *(name for name, _ in self.ranges)}
-        if self.nsfw < len(NSFW_LEVELS) - 1:
-            used.add("nsfw")
-        if self.is_installed is not None:
-            used.add("installed")
-        if self.is_favorite is not None:
-            used.add("favorite")
-        return frozenset(used)
+        level = ["nsfw"] if self.nsfw < len(NSFW_LEVELS) - 1 else []
+        return frozenset([*(name for name, _ in (*self.filters, *self.ranges, *self.wanted)), *level])
 
     def but(self, condition: Condition) -> Plan:
         """Without this condition."""
@@ -156,9 +148,8 @@ class Plan:
             self,
             filters=tuple(each for each in self.filters if each[0] != condition),
             ranges=tuple(each for each in self.ranges if each[0] != condition),
+            wanted=tuple(each for each in self.wanted if each[0] != condition),
             nsfw=len(NSFW_LEVELS) - 1 if condition == "nsfw" else self.nsfw,
-            is_installed=None if condition == "installed" else self.is_installed,
-            is_favorite=None if condition == "favorite" else self.is_favorite,
         )
 
     def uncut(self) -> Plan:
@@ -180,6 +171,7 @@ def plan(
     now: datetime | None = None,
 ) -> Plan:
     """`now` is what the query's age is counted from."""
+    marks = {"installed": installed, "favorite": favorites}
     values = {key: getattr(query, field.attribute) for key, field in FILTERS.items()}
     ranges: dict[str, Range | None] = {name: getattr(query, field.attribute) for name, field in MEASURES.items()}
     if query.age:
@@ -195,10 +187,8 @@ def plan(
         filters=tuple((name, _allowed(name, some)) for name, some in values.items() if some),
         excluded=tuple((name, _allowed(name, some)) for name, some in excluded.items()),
         ranges=tuple((name, range) for name, range in ranges.items() if range is not None),
-        installed=frozenset(row_ref(ref.hub, ref.id) for ref in installed),
-        is_installed=query.installed,
-        favorites=frozenset(row_ref(ref.hub, ref.id) for ref in favorites),
-        is_favorite=query.favorite,
+        marks=tuple((key, frozenset(row_ref(ref.hub, ref.id) for ref in refs)) for key, refs in marks.items()),
+        wanted=tuple((key, value) for key in marks if (value := getattr(query, BY_KEY[key].attribute)) is not None),
         nsfw=NSFW_LEVELS.index(query.nsfw),
         sort=query.sort,
         offset=max(0, offset),

@@ -102,8 +102,6 @@ class Counts:
 
     total: int = 0
     facets: Mapping[str, Mapping[Any, int]] = field(default_factory=lambda: {name: {} for name in FACETS})
-    installed: int = 0
-    favorites: int = 0
 
 
 def phrases(plan: Plan) -> list[str] | None:
@@ -137,10 +135,7 @@ def failed_conditions(row: Row, plan: Plan) -> set[Condition]:
     failed |= {name for name, range in plan.ranges if measure(name, row) not in range}
     if row.nsfw > plan.nsfw:
         failed.add("nsfw")
-    if plan.is_installed is not None and plan.is_installed is plan.installed.isdisjoint(row.refs):
-        failed.add("installed")
-    if plan.is_favorite is not None and plan.is_favorite is plan.favorites.isdisjoint(row.refs):
-        failed.add("favorite")
+    failed |= {name for name, is_wanted in plan.wanted if is_wanted is dict(plan.marks)[name].isdisjoint(row.refs)}
     return failed
 
 
@@ -149,7 +144,6 @@ def facets(counts: Counts, spellings: Callable[[Sequence[str]], Mapping[str, str
     found = dict(counts.facets)
     bases = _bases(found.pop("keys"), found.pop("groups"), spellings)
     found["levels"] = {NSFW_LEVELS[level]: number for level, number in found["levels"].items()}
-    found |= {"installed": {"yes": counts.installed}, "favorite": {"yes": counts.favorites}}
     kept = {name: {value: n for value, n in values.items() if n} for name, values in found.items()}
     return Facets(counts={name: values for name, values in kept.items() if values}, bases=bases)
 

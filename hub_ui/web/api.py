@@ -368,7 +368,7 @@ def with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
     about = "".join(f"            {name}: {row.about}\n" for name, row in rows.items())
     call.__doc__ = (function.__doc__ or "").replace("\n        Returns:", f"{about}\n        Returns:")
     call.__annotations__ = {each.name: hints[each.name] for each in parameters} | {"return": hints["return"]}
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature(parameters, return_annotation=hints["return"])  # type: ignore[attr-defined]
     return call
 
 

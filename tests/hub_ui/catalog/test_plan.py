@@ -17,4 +17,5 @@ def test_numbers_without_room_in_the_key_stand_with_the_largest_one() -> None:
 
 def test_only_the_conditions_in_use_are_named() -> None:
     assert Plan().conditions() == frozenset()
-    assert Plan(nsfw=0, is_installed=False, is_favorite=True).conditions() == {"nsfw", "installed", "favorite"}
+    marked = Plan(nsfw=0, wanted=(("installed", False), ("favorite", True)))
+    assert marked.conditions() == {"nsfw", "installed", "favorite"}
