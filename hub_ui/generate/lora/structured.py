@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.utils.hooks import RemovableHandle
 
+# Inputs of a layer whose weights are unpacked at once.
+_COLUMNS = 512
 Form = Literal["kronecker", "hadamard", "dora"]
 Shape = tuple[int, ...]
 # A patch and the position of its LoRA among the weights.
@@ -147,13 +149,18 @@ def dequantise(module: Any) -> Tensor:
     import torch
 
     bias, module.bias = module.bias, None
+    width, device = module.in_features, module.weight.device
+    weight = torch.empty(module.out_features, width, device=device)
     try:
-        columns = torch.eye(module.in_features, device=module.weight.device, dtype=compute_dtype(module))
-        # Not the module itself, whose hooks would add what is being computed.
-        outputs: Tensor = torch.cat([module.forward(piece).float() for piece in torch.split(columns, 512)])
+        for start in range(0, width, _COLUMNS):
+            count = min(_COLUMNS, width - start)
+            inputs = torch.zeros(count, width, device=device, dtype=compute_dtype(module))
+            inputs[:, start : start + count].fill_diagonal_(1)
+            # Not the module itself, whose hooks would add what is being computed.
+            weight[:, start : start + count] = module.forward(inputs).t()
     finally:
         module.bias = bias
-    return outputs.t().contiguous()
+    return weight
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,15 +17,16 @@ from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.request import GenerationCancelled, Step
-from tests.hub_ui.generate.building import adapter, job
+from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
 from tests.hub_ui.generate.pipelines import flux
 from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import load
-from tests.hub_ui.generate.second_gpu import SHEETS, draw, engine, second_gpu
+from tests.hub_ui.generate.second_gpu import SHEETS, Sheet, draw, engine, of, second_gpu
 from tests.hub_ui.generate.simulated_cuda import SimulatedCuda
 
 IN_SHORT = ("hooked", "merged")
+BESIDE_BASE = Sheet(loras=of(save_kohya), weights=(0.0, 1.0))
 CASES = [
     pytest.param(name, level, marks=() if name in IN_SHORT else pytest.mark.exact)
     for name in SHEETS
@@ -104,6 +106,20 @@ def test_in_half_precision_the_levels_but_the_one_on_the_disk_give_the_same_bits
             made[level] = draw(there, base, tmp_path, SHEETS["hooked"]).images[0]
             there.close()
     assert [same(made["whole"], made[level]) for level in LEVELS] == [True, True, True, False]
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(("dtype", "shades"), [("float32", 1), ("bfloat16", 8)])
+def test_alone_and_beside_its_base_a_loras_image_is_the_same_but_for_rounding(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, shades: int
+) -> None:
+    with second_gpu(monkeypatch, dtype=dtype):
+        there = engine(tmp_path)
+        alone, beside = draw(there, base, tmp_path, SHEETS["merged"]), draw(there, base, tmp_path, BESIDE_BASE)
+        there.close()
+    assert (alone.report.adapters, beside.report.adapters, beside.report.rows) == ("merged", "hooked", 2)
+    one, other = (np.asarray(made.images[-1].image, int) for made in (alone, beside))
+    assert np.abs(one - other).max() <= shades
 
 
 # What stays on the GPU after an image: the parts of the base, and the scheduler's tables of the last image.

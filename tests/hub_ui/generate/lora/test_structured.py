@@ -22,6 +22,7 @@ from hub_ui.generate.lora.patch import WeightPatch
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
 from hub_ui.generate.memory import Device
 from hub_ui.generate.offload import Placement, place
+from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 Made = tuple[str, Mapping[Part, tuple[int, ...]]]
 LINEAR: dict[str, Made] = {
@@ -122,6 +123,14 @@ def test_a_quantised_weight_is_read_by_running_the_layer() -> None:
     module = quantised(values)
     assert (dequantise(module) - values).abs().max() < 0.02
     assert module.bias is not None
+
+
+def test_reading_a_quantised_weight_takes_of_a_gpu_little_more_than_it_and_a_run_of_its_layer() -> None:
+    with simulated_cuda(Card()) as cuda, torch.no_grad():
+        module = quantised(torch.randn(512, 2048)).to("cuda:0")
+        weight, before = 4 * 512 * 2048, cuda.cards[0].used
+        dequantise(module)
+    assert cuda.cards[0].peak - before < 4 * weight
 
 
 @pytest.mark.parametrize("made", [("oft", {"oft": (3, 2, 2)}), ("diff", {"diff": (6, 64), "diff_b": (6,)})])
