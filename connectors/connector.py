@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from connectors.query import Page, Query
-from connectors.record import Lora, Version
+from connectors.record import Example, Lora, Version
 from connectors.ref import LOCAL, HubName, Ref
 from connectors.registry import ref_format
 
@@ -85,6 +85,15 @@ class HasHistory(Protocol):
 
     def history(self, ref: Ref) -> tuple[Version, ...]:
         """The newest versions, newest first, without their files."""
+        ...
+
+
+@runtime_checkable
+class HasImages(Protocol):
+    """A hub where people show what they made with a version, and how."""
+
+    def images(self, ref: Ref) -> tuple[Example, ...]:
+        """Those of the version that `ref` names, of every level: they are for counting, and shown to nobody."""
         ...
 
 

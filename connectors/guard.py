@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
-from connectors.connector import Connector, Download, FindsByHash, HasHistory
+from connectors.connector import Connector, Download, FindsByHash, HasHistory, HasImages
 from connectors.errors import (
     AccessError,
     BadAnswer,
@@ -27,7 +27,7 @@ from connectors.errors import (
 )
 from connectors.http.errors import when_again
 from connectors.query import Page, Query
-from connectors.record import Lora, Version
+from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS, Rate
 
@@ -336,6 +336,11 @@ class GuardedConnector:
             self.by_hash: Callable[[str], tuple[Lora, Ref]] = lambda value: guard.ask(
                 lambda: by_hash(value), requests=REQUESTS_OF_A_LORA
             )
+        if isinstance(connector, HasImages):
+            images = connector.images
+            self.images: Callable[[Ref], tuple[Example, ...]] = lambda ref: guard.ask(
+                lambda: images(ref), question=("images", ref)
+            )
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
         # What the hub is not asked for makes no other question of it.
@@ -355,7 +360,7 @@ class GuardedConnector:
 
 
 def with_guard(connector: Connector, guards: Mapping[HubName, HubGuard]) -> Connector:
-    """The same hub, also where it lists its history or finds files by their hash."""
+    """The same hub, with what it can do beyond searching."""
     guard = guards.get(connector.name)
     return connector if guard is None else GuardedConnector(connector, guard)
 

@@ -16,7 +16,7 @@ Kind = Literal["character", "style", "concept", "control", "tool", "runner"]
 Nsfw = Literal["safe", "soft", "mature", "explicit"]
 Access = Literal["open", "login", "gated", "paid", "generation-only", "archived", "removed"]
 # "you": the person who uses this library. "probably": what most files with such tensors are, where nobody says it.
-Source = Literal["you", "header", "hub", "card", "tag", "size", "example", "probably"]
+Source = Literal["you", "header", "hub", "card", "tag", "size", "example", "probably", "usage"]
 FileFormat = Literal["safetensors", "pickle", "other"]
 Value = str | int | float | bool | tuple[str, ...] | None
 

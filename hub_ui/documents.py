@@ -18,6 +18,7 @@ from connectors.query import BY_KEY, Query
 from connectors.query_language import parse, quote
 from connectors.record import Access, Lora, Record, Version, claims_to_json, example_to_json, file_to_json
 from connectors.ref import Ref
+from connectors.registry import HUBS
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.search import RingStart
 from hub_ui.catalog.spellings import name_in
@@ -150,7 +151,7 @@ def _unseen(values: Iterable[str], seen: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """`note` says why the file's own header is not among the facts."""
+    """`note` says what could not be asked: the file's own header, or what people do with it."""
 
     lora: Lora
     record: Record
@@ -161,8 +162,10 @@ class Details:
 
 
 def show(services: Services, ref: Ref) -> Details:
-    """Everything known about one LoRA, with what the header of its file proves where that can be read."""
-    lora, note = services.lookup.get(ref), ""
+    """Everything known about one LoRA, with what the header of its file proves where that can be read, and with what
+    people do with it.
+    """
+    lora, notes = services.lookup.get(ref), list[str]()
     record = record_of(lora, ref)
     if record.file and record.file.format == "safetensors" and record.access not in _NO_FILE:
         try:
@@ -170,8 +173,16 @@ def show(services: Services, ref: Ref) -> Details:
             lora = with_header(lora, record.file.ref, facts.adapter)
             record = record_of(lora, ref)
         except HubUiError as error:
-            note = f"The file's own header is not among the facts: {error.message}"
-    return Details(lora=lora, record=replace(record, homes=services.catalog.homes(lora.ref)), note=note)
+            notes.append(f"The file's own header is not among the facts: {error.message}")
+    version = lora.resolve(ref)[0] if lora.versions else None
+    try:
+        used = services.lookup.fetch_usage(version) if version else ()
+    except HubUiError as error:
+        used = ()
+        notes.append(f"What people use is not among the facts: {error.message}")
+    claims = (*record.claims, *(one.claim(HUBS[version.ref.hub].label) for one in used if version))
+    record = replace(record, claims=claims, homes=services.catalog.homes(lora.ref))
+    return Details(lora=lora, record=record, note=" ".join(notes))
 
 
 def _version_json(version: Version) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.resolve import record_of, with_header, with_own_claims
-from connectors.connector import Connector, FindsByHash, HasHistory, LoraSource, pin
+from connectors.connector import Connector, FindsByHash, HasHistory, HasImages, LoraSource, pin
 from connectors.errors import AccessError, HubUiError, NetworkError, NotFound, RateLimited, Withheld
 from connectors.federation import OPEN_SECONDS, TIMEOUT_SECONDS, Answer, HubQueues
 from connectors.guard import HubGuard
@@ -25,6 +25,7 @@ from connectors.weights.inspect import Facts, decode_facts, inspect_download, in
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
+from hub_ui.images.usage import Used, usage
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles, entry_of, facts_of, local_entry
 from hub_ui.library.library import Library, source_of
@@ -36,6 +37,7 @@ from hub_ui.settings.policy import Policy
 _LOG = logging.getLogger(__name__)
 _MOST_ADDED = 200
 _MOST_HISTORIES = 200
+_USAGE_SECONDS = 86_400.0
 # Locks that keep two threads from reading the same header: enough that different files rarely share one.
 _LOCKS = 64
 
@@ -62,6 +64,7 @@ class Lookup:
     def __post_init__(self) -> None:
         self._queues = HubQueues()
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
+        self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
         self._history_lock = threading.Lock()
         self._added: LRUCache[tuple[HubName, str], tuple[Lora, ...]] = LRUCache(_MOST_ADDED)
         self._added_lock = threading.Lock()
@@ -191,6 +194,20 @@ class Lookup:
         """The same without asking: what was fetched last."""
         with self._history_lock:
             return self._histories.get(ref.lora, ())
+
+    def fetch_usage(self, version: Version) -> tuple[Used, ...]:
+        """What people do with it, of a hub where they show that, which is asked once a day. Raises the hub's error."""
+        found, hub = self.find_usage(version), self.connector(version.ref.hub)
+        if found is None:
+            found = usage(version, hub.images(version.ref)) if isinstance(hub, HasImages) else ()
+            with self._history_lock:
+                self._used[version.ref] = found
+        return found
+
+    def find_usage(self, version: Version) -> tuple[Used, ...] | None:
+        """The same without asking; None where it was not asked for."""
+        with self._history_lock:
+            return self._used.get(version.ref)
 
     def record(self, ref: Ref) -> Record:
         """One file of the LoRA: the one that `ref` names, else the main file of the default version."""

@@ -15,10 +15,12 @@ from connectors.http.errors import key_required
 from connectors.http.json_fields import Table, count, table, tables, text, whole
 from connectors.http.session import Endpoint, Session
 from connectors.query import Page, Query, Sort
-from connectors.record import Kind, Lora
+from connectors.record import Example, Kind, Lora
 from connectors.ref import Ref
 
 MAX_LIMIT = 100
+# Of /images, which takes twice as many.
+MOST_IMAGES = 200
 _MAX_ID = 2**31 - 1
 _SORTS: Mapping[Sort, str] = {"downloads": "Most Downloaded", "likes": "Most Liked", "newest": "Newest"}
 # Only these kinds have a category of their own at CivitAI; `tag` takes a single value.
@@ -100,6 +102,20 @@ class CivitAI:
         ]
         file = next((file for file in version.files if file.ref.file in ids), None)
         return lora, file.ref if file else version.ref
+
+    def images(self, ref: Ref) -> tuple[Example, ...]:
+        """One page, of those that people liked best; none for a ref without a version."""
+        params = {
+            "modelVersionId": ref.version, "limit": MOST_IMAGES, "sort": "Most Reactions", "nsfw": "X",
+            # Without them `meta` is null, or one deeper.
+            "withMeta": "true", "flatMeta": "true",
+        }  # fmt: skip
+        if ref.version is None:
+            return ()
+        items = table(self._session.json("/api/v1/images", params)).get("items")
+        if not isinstance(items, list):
+            raise BadAnswer("CivitAI answered without a list of images. Try again in a minute.", hub=self.name)
+        return tuple(found for item in tables(items) if (found := parse.shown_image(item)) is not None)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Finds the URL of the bytes by `fileId`, so that a refusal shows here and the key is sent to the hub alone.

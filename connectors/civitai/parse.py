@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -229,6 +230,12 @@ def _example(image: Table) -> Example | None:
         width=_side(image.get("width")),
         height=_side(image.get("height")),
     )
+
+
+def shown_image(item: Table) -> Example | None:
+    """Of /images: what anybody made. Its base is that of the checkpoint, of which `meta` has the file's name alone."""
+    example, base = _example(item), text(item.get("baseModel"), 100)
+    return replace(example, params={**example.params, "Base model": base}) if example and base else example
 
 
 def _side(value: object) -> int | None:

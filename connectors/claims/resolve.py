@@ -16,10 +16,10 @@ from connectors.weights.lora_facts import LoraFacts
 
 # Falling trust for what a file *is*. Among equals the earlier claim wins: connectors emit them in order of trust.
 # A person who says otherwise of their own library decides, and the contradiction is shown.
-TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example", "probably")
+TRUST: tuple[Source, ...] = ("you", "header", "hub", "card", "tag", "size", "example", "probably", "usage")
 # Fields that state an author's intention, which the author's words on a hub express better than a file's metadata.
 _OF_THE_AUTHOR = frozenset({"trigger_words", "weight", "kind", "license"})
-_AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example", "probably")
+_AUTHOR_TRUST: tuple[Source, ...] = ("you", "hub", "card", "header", "tag", "size", "example", "probably", "usage")
 
 
 def best(claims: Iterable[Claim], field: str) -> Any:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from connectors.connector import Download, FindsByHash, HasHistory
+from connectors.connector import Download, FindsByHash, HasHistory, HasImages
 from connectors.errors import BadAnswer, Gated, HubDown, HubTimeout, HubUiError, NotFound, RateLimited
 from connectors.guard import Asker, CircuitBreaker, HubGuard, Outcome, TokenBucket, with_guard
 from connectors.query import Page, Query
-from connectors.record import Lora, Version
+from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.registry import Rate
 
@@ -65,6 +65,10 @@ class HubWithMore(Hub):
 
     def by_hash(self, value: str) -> tuple[Lora, Ref]:
         return self.get(INK), INK
+
+    def images(self, ref: Ref) -> tuple[Example, ...]:
+        self._ask("images")
+        return ()
 
 
 @pytest.fixture
@@ -270,7 +274,8 @@ def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Time) -> None
 def test_what_a_hub_can_do_beside_searching_it_can_behind_its_guard() -> None:
     guards = {"civitai": HubGuard("civitai")}
     plain, able = with_guard(Hub(), guards), with_guard(HubWithMore(), guards)
-    assert (isinstance(plain, HasHistory), isinstance(plain, FindsByHash)) == (False, False)
+    assert not isinstance(plain, HasHistory | FindsByHash | HasImages)
     assert isinstance(able, HasHistory)
     assert isinstance(able, FindsByHash)
-    assert (able.history(INK), able.by_hash("ab")[1]) == ((), INK)
+    assert isinstance(able, HasImages)
+    assert (able.history(INK), able.by_hash("ab")[1], able.images(INK)) == ((), INK, ())

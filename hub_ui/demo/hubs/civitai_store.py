@@ -318,6 +318,8 @@ def _slug(name: str) -> str:
 
 _LEVEL_NAMES = {1: "None", 2: "Soft", 4: "Mature", 8: "X", 16: "X", 32: "Blocked"}
 _REACTIONS = ("cryCount", "laughCount", "likeCount", "dislikeCount", "heartCount", "commentCount")
+# On either side of an image of the author's.
+_PEOPLE = 10
 _LEVELS = {**SAFE_LEVELS, "true": 31, "false": PG, "": PG}
 
 
@@ -328,21 +330,34 @@ def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
         raise zod_refusal("nsfw", "invalid_union", "Invalid input")
     asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId")}
     return [
-        _image_item(image, model, version)
+        _image_item(image, model, version, params)
         for model in sorted(store.models.values(), key=lambda model: -model.id)
         for version in model.versions
         if model.is_open and asked["modelId"] in (0, model.id) and asked["modelVersionId"] in (0, version["id"])
-        for image in version.get("images") or []
+        for image in _shown_images(version)
         if image_level(image) & _LEVELS[level]
     ]
 
 
-def _image_item(data: Json, model: Model, version: Json) -> Json:
+def _shown_images(version: Json) -> Iterator[Json]:
+    """The author's own, and what people made as they did, with weights and steps evenly around the author's."""
+    for image in version.get("images") or []:
+        yield image
+        meta = image.get("meta") or {}
+        for place in range(-_PEOPLE, _PEOPLE + 1) if "id" in image and meta.get("resources") else ():
+            loras = [{**one, "weight": round(one.get("weight", 1) + place / 40, 2)} for one in meta["resources"]]
+            changed = {"seed": place + _PEOPLE, "steps": meta.get("steps", 20) + place, "resources": loras}
+            yield {**image, "id": 100 * image["id"] + place, "meta": {**meta, **changed}}
+
+
+def _image_item(data: Json, model: Model, version: Json, params: QueryParams) -> Json:
     level = image_level(data)
     # The last part of the URL is the id too, if the recording has none.
     stem = str(data.get("url", "")).rpartition("/")[2].partition(".")[0]
+    id_, meta = data.get("id") or natural(stem) or 0, data.get("meta") if params.get("withMeta") == "true" else None
+    is_flat = params.get("flatMeta") == "true" or "modelVersionId" in params
     return {
-        "id": data.get("id") or natural(stem) or 0,
+        "id": id_,
         **{key: data.get(key) for key in ("url", "hash", "width", "height")},
         "nsfwLevel": _LEVEL_NAMES[level & -level],
         "type": data.get("type") or "image",
@@ -351,7 +366,7 @@ def _image_item(data: Json, model: Model, version: Json) -> Json:
         "createdAt": version.get("publishedAt") or version.get("createdAt"),
         "postId": int(version["id"]),
         "stats": dict.fromkeys(_REACTIONS, 0),
-        "meta": None,
+        "meta": meta if is_flat or meta is None else {"id": id_, "meta": meta},
         "username": model.creator or None,
         "baseModel": version.get("baseModel"),
         "modelVersionIds": [version["id"]],

@@ -1,6 +1,6 @@
 """The rows of "What it is": each value with its source, contradictions, and facts from the file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.claims import base_models
@@ -10,6 +10,7 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
+from hub_ui.images.usage import Used
 from hub_ui.web.browse.cards import base_label
 
 MOST_RANKS = 4
@@ -227,3 +228,39 @@ def _list(words: list[str]) -> str:
     shown = ", ".join(f"“{format.visible(word)[:LONGEST_WORD]}”" for word in words[:MOST_WORDS])
     left = len(words) - MOST_WORDS
     return _("{words} and {count} more").format(words=shown, count=left) if left > 0 else shown
+
+
+# (field, row name, term of the glossary)
+USED: tuple[tuple[str, str, str], ...] = (
+    ("weight", N_("Weight"), "weight"),
+    ("steps", N_("Steps"), "steps"),
+    ("guidance", N_("Guidance"), "guidance"),
+    ("sampler", N_("Sampler"), "sampler"),
+    ("base_model", N_("Base model"), "base-model"),
+    ("used_with", N_("Together with"), ""),
+)
+
+
+def usage_rows(used: Sequence[Used]) -> Iterator[Fact]:
+    """What people do with it: medians with where half of them lie, and choices with how many made them."""
+    for field, name, term in USED:
+        found = [one for one in used if one.field == field]
+        if found:
+            value = format.join(*(usage_text(one) for one in found))
+            yield Fact(name=_(name), value=value, source="usage", where=usage_count(found), term=term)
+
+
+def usage_text(one: Used) -> str:
+    if one.low is not None and one.low < (one.high or 0):
+        span = _("half of them {low} to {high}").format(low=f"{one.low:g}", high=f"{one.high:g}")
+        return f"{one.value:g} ({span})"
+    if one.low is not None:
+        return f"{one.value:g}"
+    name = base_models.label(str(one.value)) if one.field == "base_model" else str(one.value)
+    return f"{format.visible(name)} ({round(100 * one.count / one.total)} %)"
+
+
+def usage_count(used: Sequence[Used]) -> str:
+    """Of how many images it is."""
+    total = max(one.total for one in used)
+    return ngettext("{count} image on the hub", "{count} images on the hub", total).format(count=total)

@@ -18,9 +18,11 @@ from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
 from hub_ui.catalog.similar import Reason
+from hub_ui.generate.try_fields import TrySettings
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
+from hub_ui.images.usage import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import base_label, card, cover, title
 from hub_ui.web.downloads.drawer import DrawerParts
@@ -34,10 +36,10 @@ from hub_ui.web.lora.detail import (
     version_and_file,
     version_items,
 )
-from hub_ui.web.lora.fact_rows import Fact, rows
+from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
 from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import View
+from hub_ui.web.view import StackedLora, View, clamp_weight
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
@@ -100,26 +102,34 @@ class Panel:
             state = format.sentences(failure.message, last_seen(self.services, lora.ref))
             yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
             return
-        for facts, state in self.read(lora, ref):
-            found = fingerprint(lora, facts, self.services.lookup.find_history(ref), state)
-            if found != seen:
-                seen = found
-                yield self.lora(view, lora, ref, facts, state=state)
+        for facts, state, unused in self.read(lora, ref):
+            values = self.lora(view, lora, ref, facts, state=state, unused=unused)
+            if values["fingerprint"] != seen:
+                seen = values["fingerprint"]
+                yield values
 
-    def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, str]]:
-        """What the file proves, and what is to say of that, as it comes; once more when its history has come."""
-        lookup, file = self.services.lookup, version_and_file(lora, ref)[1]
+    def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, str, str]]:
+        """What the file proves, and what is to say of that, as it comes; once more when its history has come, and what
+        people use, or why that is not known.
+        """
+        lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = find_facts(self.services, lora, ref), ""
         if file is not None and is_readable and facts is None:
-            yield None, _(READING)
+            yield None, _(READING), ""
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
                 state = format.sentences(_(UNREAD), error.message)
-        yield facts, state
+        yield facts, state, ""
         lookup.fetch_history(ref)
-        yield facts, state
+        try:
+            if version is not None:
+                lookup.fetch_usage(version)
+        except HubUiError as error:
+            yield facts, state, error.message
+        else:
+            yield facts, state, ""
 
     def html(self, values: dict[str, Any]) -> str:
         return self.render("lora/changed", **values)
@@ -127,10 +137,12 @@ class Panel:
     def message(self, view: View, ref: Ref, text: str) -> dict[str, Any]:
         return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
-    def lora(self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "") -> dict[str, Any]:
-        """`facts` are those of the file that `ref` names."""
+    def lora(
+        self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "", unused: str = ""
+    ) -> dict[str, Any]:
+        """`facts` are those of the file that `ref` names; `unused` says why it is not known what people use."""
         lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
-        history = lookup.find_history(ref)
+        history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
         is_lora = facts is None or facts.adapter.is_lora
@@ -139,7 +151,7 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
-            "fingerprint": fingerprint(lora, facts, history, state),
+            "fingerprint": fingerprint(lora, facts, history, used, state, unused),
             "lora": lora,
             "record": record,
             "title": title(record),
@@ -156,7 +168,8 @@ class Panel:
             ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
-            "facts": tuple(fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "facts": (*usage_group(used, unused), *fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "used_address": used_address(record.ref, used),
             "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
             "versions": version_items(lora, version, lookup.find_facts, history),
@@ -217,10 +230,9 @@ def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     return services.lookup.find_facts(file) if file else None
 
 
-def fingerprint(lora: Lora, facts: Facts | None, history: Sequence[Version], state: str) -> str:
+def fingerprint(*said: object) -> str:
     """Tells whether a panel says anything new."""
-    said = repr((lora, facts, history, state)).encode("utf-8", "surrogatepass")
-    return sha256(said).hexdigest()[:12]
+    return sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def permissions(record: Record) -> tuple[tuple[str, str], ...]:
@@ -228,6 +240,21 @@ def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     known = [(words, record.permissions.get(use)) for use, words in PERMISSIONS.items()]
     found = [(f"{'✓' if may else '×'} {_(words)}", "good" if may else "") for words, may in known if may is not None]
     return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
+
+
+def usage_group(used: Sequence[Used], unused: str) -> Iterator[tuple[str, str, list[Fact]]]:
+    """What people use as a group of facts; `unused` says why it is not known."""
+    if used or unused:
+        yield _("What people use"), format.visible(unused) or usage_count(used), list(usage_rows(used))
+
+
+def used_address(ref: Ref, used: Sequence[Used]) -> str:
+    """The Compare page with what most people use; empty where that is not known."""
+    first: dict[str, Any] = {one.field: one.value for one in reversed(used)}
+    settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}
+    stacked = StackedLora(ref=str(ref), weight=clamp_weight(first.get("weight", 1.0)))
+    filled = View(page="try", stack=(stacked,), settings=TrySettings(**settings))
+    return page_address(filled.to_address()) if used else ""
 
 
 def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:

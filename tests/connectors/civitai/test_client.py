@@ -342,3 +342,21 @@ def test_a_record_that_was_kept_is_not_downloaded_either(server: Hub) -> None:
 
 def test_a_minors_model_that_is_safe_is_one_as_any_other(server: Hub) -> None:
     assert _holding(server, civitai_model(minor=True)).get(PIN).title == "Saltmarsh Gouache"
+
+
+def test_images_of_a_version_are_asked_for_with_how_they_were_made(server: Hub) -> None:
+    item = civitai_image(baseModel="Pony", meta={"prompt": "a pier", "steps": 30})
+    server.answers["/api/v1/images"] = said({"items": [item, None, {"url": 3}], "metadata": {}})
+    (found,) = CivitAI(server.endpoint("civitai")).images(Ref.parse("civitai:4128@41280"))
+    assert (found.prompt, dict(found.params)) == ("a pier", {"steps": 30, "Base model": "Pony"})
+    assert server.asked[0].params == {
+        "modelVersionId": ["41280"], "limit": ["200"], "sort": ["Most Reactions"], "nsfw": ["X"], "withMeta": ["true"],
+        "flatMeta": ["true"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [{}, {"items": None}, [], "no"])
+def test_an_answer_without_a_list_of_images_is_a_bad_one(server: Hub, answer: object) -> None:
+    server.answers["/api/v1/images"] = said(answer)
+    with pytest.raises(BadAnswer, match="without a list of images"):
+        CivitAI(server.endpoint("civitai")).images(Ref.parse("civitai:4128@41280"))

@@ -23,11 +23,12 @@ from urllib3 import HTTPResponse
 
 import connectors
 from connectors.claims.resolve import flatten
-from connectors.connector import Connector, pin
+from connectors.connector import Connector, HasImages, pin
 from connectors.query import LONGEST_TEXT, Query
-from connectors.record import Lora
+from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref, is_id
 from connectors.registry import HUBS
+from hub_ui.images.usage import usage
 from tests.connectors import building
 from tests.corpus import RESPONSES
 from tests.tools.fuzz.mutations import TEXTS, corrupted, damaged, written
@@ -84,6 +85,14 @@ def _civitai_version(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence
     return [hubs["civitai"].get(ref)]
 
 
+def _civitai_images(hubs: Mapping[HubName, Connector], answer: Any) -> Sequence[Lora]:
+    hub, ref = hubs["civitai"], Ref(hub="civitai", id=_NUMBER, version="41280")
+    assert isinstance(hub, HasImages)
+    for used in usage(Version(ref=ref, name="v1"), hub.images(ref)):
+        used.claim("CivitAI")
+    return []
+
+
 def _id(answer: Any, key: str, otherwise: str) -> str:
     """The answer's own number, so that it is the one that was asked for."""
     found = answer.get(key) if isinstance(answer, dict) else None
@@ -132,6 +141,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "civitai-model": Kind(
         path=r"/api/v1/models/.*", ask=_civitai_model, made=_CIVITAI_MODEL, recorded=("civitai_model_*.json",)
+    ),
+    "civitai-images": Kind(
+        path=r"/api/v1/images",
+        ask=_civitai_images,
+        made={
+            "items": [building.civitai_image(id=at, baseModel="Pony", meta=_META) for at in range(6)],
+            "metadata": {},
+        },
     ),
     "civitai-version": Kind(
         path=r"/api/v1/model-versions/.*",

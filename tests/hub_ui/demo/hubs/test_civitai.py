@@ -87,6 +87,15 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
     assert "id" not in alone["images"][0]
 
 
+def test_images_say_how_they_were_made_where_that_is_asked_for(hubs: HubEndpoints) -> None:
+    plain = ask(hubs, "images", modelVersionId=2001).json()["items"]
+    flat = ask(hubs, "images", modelVersionId=2001, withMeta="true").json()["items"]
+    nested = ask(hubs, "images", modelId=1001, withMeta="true").json()["items"]
+    assert plain[0]["meta"] is None
+    assert flat[0]["meta"]["prompt"] == "redstyle, a house <lora:red:0.8>"
+    assert (nested[0]["meta"]["id"], nested[0]["meta"]["meta"]["seed"]) == (nested[0]["id"], flat[0]["meta"]["seed"])
+
+
 def test_trained_words_are_absent_in_one_model_and_empty_elsewhere(hubs: HubEndpoints) -> None:
     (listed,) = ask(hubs, "models", ids=1001).json()["items"]
     assert listed["modelVersions"][1]["trainedWords"] == []

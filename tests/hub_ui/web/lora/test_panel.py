@@ -10,7 +10,7 @@ import connectors
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired
-from connectors.record import Lora, Version
+from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
@@ -158,6 +158,49 @@ def test_a_hub_that_does_not_list_commits_costs_nothing(
         *_, last = panels(built)
         assert "Ink lines" in last
         assert "First upload" not in last
+
+
+@dataclass(kw_only=True)
+class HubWithImages(Hub):
+    shown: tuple[Example, ...] = ()
+
+    def images(self, ref: Ref) -> tuple[Example, ...]:
+        self._ask("images")
+        return self.shown
+
+
+@pytest.fixture
+def hub_with_images(built: Services, monkeypatch: pytest.MonkeyPatch) -> HubWithImages:
+    params = {"steps": 28, "cfgScale": 5, "sampler": "Euler a", "Lora weights": "ink: 0.7"}
+    made = HubWithImages(
+        name="civitai",
+        loras=[lora(1, base="SDXL 1.0")],
+        shown=(Example(url="https://hub.invalid/a", params=params),) * 6,
+    )
+    built.lookup.connectors = (made,)
+    return made
+
+
+def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
+    built: Services, hub_with_images: HubWithImages
+) -> None:
+    *before, last = show(built)
+    assert "What people use" not in "".join(before)
+    page = read(last)
+    assert "What people use 6 images on the hub" in page.text
+    (link,) = [link for link in page.select("a") if link.text == "Use these settings"]
+    assert {"view=try", "steps=28", "cfg=5", "sampler=Euler+a"} <= set(link["href"].partition("?")[2].split("&"))
+    assert "What people use" in show(built)[0]
+    assert hub_with_images.asked.count("images") == 1
+
+
+def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
+    built: Services, hub_with_images: HubWithImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_with_images, "images", _no_key)
+    page = read(show(built)[-1])
+    assert "What people use CivitAI wants a key." in page.text
+    assert "Use these settings" not in page.text
 
 
 def test_what_trying_takes_is_told_before_the_click(built: Services) -> None:
