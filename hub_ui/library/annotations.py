@@ -25,6 +25,7 @@ MOST_TAGS = 20
 LONGEST_WORD = 300
 MOST_WORDS = 50
 LONGEST_BASE = 100
+# Beyond these images fall apart.
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 # What stands in the lock file, too.
 VALUES = ("trigger_words", "weight", "base_model")

@@ -132,7 +132,9 @@ class Changes:
                 self._trash.forget(change)
                 if keep_files or error.errno not in FULL:
                     raise
-                self._delete(files)
+                for path in files:
+                    path.unlink(missing_ok=True)
+                    drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
             self._rename(renames)
@@ -360,11 +362,6 @@ class Changes:
             drop_empty(parent, self._folder)
         self._trash.end(change)
         self._trash.trim()
-
-    def _delete(self, files: Sequence[Path]) -> None:
-        for path in files:
-            path.unlink(missing_ok=True)
-            drop_empty(path.parent, self._folder)
 
     def _is_there(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)
