@@ -18,6 +18,7 @@ from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_othe
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
 from hub_ui.images.history import History
+from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
 from hub_ui.library.lockfile import Entry
@@ -164,7 +165,7 @@ class Generation:
     def default_weight(self, ref: Ref) -> float:
         """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
         recommended = self.recommended_weight(ref)
-        return 1.0 if recommended is None else max(-1.0, min(2.0, recommended))
+        return 1.0 if recommended is None else max(LEAST_WEIGHT, min(MOST_WEIGHT, recommended))
 
     def recommended_weight(self, ref: Ref) -> float | None:
         """The lock file's, else its author's, as remembered; None where nobody says one."""

@@ -62,6 +62,7 @@ class Lookup:
     down_since: dict[HubName, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.annotations.on_change = self.write_own_values
         self._queues = HubQueues()
         self._histories: LRUCache[Ref, tuple[Version, ...]] = LRUCache(_MOST_HISTORIES)
         self._used: TTLCache[Ref, tuple[Used, ...]] = TTLCache(_MOST_HISTORIES, _USAGE_SECONDS)
@@ -303,6 +304,12 @@ class Lookup:
         if not own.has_own_values:
             return lora
         return with_own_claims(lora, base_model=own.base_model, trigger_words=own.trigger_words, weight=own.weight)
+
+    def write_own_values(self, changed: Mapping[Ref, Collection[str]]) -> None:
+        """Writes the `changed` fields into the lock file, which Try, exports and sidecars read."""
+        if any(changed.values()):
+            entries = [entry for entry in self.library.entries() if changed.get(entry.ref.lora)]
+            self.library.change(self.own_entry(entry, changed[entry.ref.lora]) for entry in entries)
 
     def own_entry(self, entry: Entry, changed: Collection[str]) -> Entry:
         """The entry with the person's values in the `changed` fields, and with the hub's and the file's own where the

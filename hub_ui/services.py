@@ -28,7 +28,7 @@ from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import VisitorKeys, Visitors, asker, owner
 from hub_ui.images.history import History, Uses
 from hub_ui.images.media_store import MediaStore
-from hub_ui.library.annotations import Annotations, OwnValues
+from hub_ui.library.annotations import Annotations
 from hub_ui.library.changes import Changes
 from hub_ui.library.collections import Collections
 from hub_ui.library.download.http import DownloadOptions
@@ -49,9 +49,7 @@ from hub_ui.settings.saved_settings import use_proxy
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """`replicate` is where things run for money, with this person's key. What is said of a LoRA is read from
-    `annotations` and written by `own_values`.
-    """
+    """`replicate` is where things run for money, with this person's key."""
 
     settings: Settings
     connectors: tuple[Connector, ...]
@@ -61,7 +59,6 @@ class Services:
     annotations: Annotations
     library_index: LibraryIndex
     library_search: LibrarySearch
-    own_values: OwnValues
     update_rules: UpdateRules
     collections: Collections
     own_files: OwnFiles
@@ -148,8 +145,7 @@ def connect(
     lookup = build_lookup(settings, hubs, catalog, guards, metrics)
     library, annotations = lookup.library, lookup.annotations
     library_index = LibraryIndex(library, catalog, annotations)
-    own_values = OwnValues(annotations, library, lookup.own_entry)
-    changes = Changes(library, annotations, edit=own_values.edit)
+    changes = Changes(library, annotations)
     # What can't be ended now, on a disk that can't be written, is ended by the next change.
     with suppress(HubUiError):
         changes.finish()
@@ -167,7 +163,6 @@ def connect(
         annotations=annotations,
         library_index=library_index,
         library_search=LibrarySearch(library_index),
-        own_values=own_values,
         update_rules=UpdateRules(settings.update_rules),
         collections=Collections(settings.home / "collections"),
         own_files=OwnFiles(library),

@@ -16,8 +16,8 @@ from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.precision import Quality
 from hub_ui.generate.request import DEFAULT_STRENGTH, spread_weights
 from hub_ui.generate.try_fields import TRY_FIELDS, TryField
+from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 
-LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 _IMAGE = "The image"
 _COMPARISON = "Comparisons"
 _CONTROL = "A control image"

@@ -15,8 +15,6 @@ from typing import Any
 from connectors.errors import BadRef, UsageError
 from connectors.ref import Ref
 from hub_ui.database import LazyDatabase, transaction
-from hub_ui.library.library import Library
-from hub_ui.library.lockfile import Entry
 
 _LABEL = "file of notes and favourites"
 LONGEST_NOTE = 4_000
@@ -25,6 +23,7 @@ MOST_TAGS = 20
 LONGEST_WORD = 300
 MOST_WORDS = 50
 LONGEST_BASE = 100
+# Beyond these images fall apart.
 LEAST_WEIGHT, MOST_WEIGHT = -1.0, 2.0
 # What stands in the lock file, too.
 VALUES = ("trigger_words", "weight", "base_model")
@@ -75,12 +74,14 @@ MIGRATIONS = [_m001_initial]
 class Annotations:
     """Any thread may call any method.
 
-    The file need not be there: the first change makes it. A damaged one is moved aside, never deleted.
+    The file need not be there: the first change makes it. A damaged one is moved aside, never deleted. `on_change` gets
+    the LoRAs of each change, with which of VALUES differ from before.
     """
 
     def __init__(self, path: Path) -> None:
         # What is typed here can't be found out again.
         self._database = LazyDatabase(path, _LABEL, MIGRATIONS, {"annotations": _COLUMNS}, check=_rows, is_durable=True)
+        self.on_change: Callable[[Mapping[Ref, Collection[str]]], None] = lambda changed: None
         # With the number that SQLite changes for this connection when another one has written.
         self._known: tuple[int | None, Mapping[Ref, Annotation]] = (None, MappingProxyType({}))
 
@@ -122,6 +123,10 @@ class Annotations:
                         connection.execute(_PUT, _values(annotation))
                         known[annotation.ref] = annotation
             self._known = self._known[0], MappingProxyType(known)
+        now = {old.ref: known.get(old.ref) or Annotation(ref=old.ref) for old in before}
+        self.on_change(
+            {old.ref: [name for name in VALUES if getattr(old, name) != getattr(now[old.ref], name)] for old in before}
+        )
         return tuple(before)
 
     def _read(self, connection: sqlite3.Connection) -> Mapping[Ref, Annotation]:
@@ -129,38 +134,6 @@ class Annotations:
         if self._known[0] != version:
             self._known = version, MappingProxyType(_rows(connection))
         return self._known[1]
-
-
-class OwnValues:
-    """They take effect: Try, exports and sidecars read the lock file, so each change of a value is written there too.
-
-    `own_entry` makes an entry with the values of the person where they have changed (see Lookup.own_entry).
-    """
-
-    def __init__(
-        self, annotations: Annotations, library: Library, own_entry: Callable[[Entry, Collection[str]], Entry]
-    ) -> None:
-        self._annotations = annotations
-        self._library = library
-        self._own_entry = own_entry
-
-    def change(self, ref: Ref, **changes: Any) -> Annotation:
-        """Fields of Annotation by name. Raises UsageError for a value that is too long or none."""
-        self.edit([ref], lambda annotation: replace(annotation, **changes))
-        return self._annotations.get(ref)
-
-    def edit(self, refs: Iterable[Ref], change: Callable[[Annotation], Annotation]) -> tuple[Annotation, ...]:
-        """All of them or none. Returns them as they were."""
-        before = self._annotations.edit(refs, change)
-        now = self._annotations.all()
-        changed: dict[Ref, list[str]] = {}
-        for old in before:
-            new = now.get(old.ref) or Annotation(ref=old.ref)
-            changed[old.ref] = [name for name in VALUES if getattr(old, name) != getattr(new, name)]
-        if any(changed.values()):
-            entries = [entry for entry in self._library.entries() if changed.get(entry.ref.lora)]
-            self._library.change(self._own_entry(entry, changed[entry.ref.lora]) for entry in entries)
-        return before
 
 
 def normalize(annotation: Annotation) -> Annotation:

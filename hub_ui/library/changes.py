@@ -7,7 +7,7 @@ was written, the files follow it; else the record is dropped.
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -53,13 +53,10 @@ class Changes:
         library: Library,
         annotations: Annotations,
         *,
-        edit: Callable[[Iterable[Ref], Callable[[Annotation], Annotation]], Sequence[Annotation]] | None = None,
         most: int = MOST_BYTES,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`edit` changes annotations, as `Annotations.edit` does."""
         self._annotations = annotations
-        self._edit = edit or annotations.edit
         self._library = library
         self._folder = library.folder
         self._trash = Trash(library.folder, most=most, now=now)
@@ -132,7 +129,9 @@ class Changes:
                 self._trash.forget(change)
                 if keep_files or error.errno not in FULL:
                     raise
-                self._delete(files)
+                for path in files:
+                    path.unlink(missing_ok=True)
+                    drop_empty(path.parent, self._folder)
                 write(known.values())
                 return Outcome(done=gone, failed=failed, note=_FOR_GOOD)
             self._rename(renames)
@@ -161,7 +160,7 @@ class Changes:
     @disk_errors_as_messages()
     def annotate(self, refs: Iterable[Ref], edit: Callable[[Annotation], Annotation]) -> Change:
         """Changes what a person says of these LoRAs: of all or none."""
-        before = self._edit(refs, edit)
+        before = self._annotations.edit(refs, edit)
         change = self._trash.new("annotate", ())
         pairs = tuple((one, self._annotations.get(one.ref)) for one in before)
         change = replace(change, annotations=tuple(pair for pair in pairs if pair[0] != pair[1]))
@@ -182,7 +181,7 @@ class Changes:
                 now, **{name: getattr(before, name) for name in names if getattr(now, name) == getattr(after, name)}
             )
 
-        self._edit(pairs, edit)
+        self._annotations.edit(pairs, edit)
         with self._library.writer():
             self._trash.forget(change)
         return Outcome(done=tuple(entry for entry in self._library.entries() if entry.ref.lora in pairs))
@@ -360,11 +359,6 @@ class Changes:
             drop_empty(parent, self._folder)
         self._trash.end(change)
         self._trash.trim()
-
-    def _delete(self, files: Sequence[Path]) -> None:
-        for path in files:
-            path.unlink(missing_ok=True)
-            drop_empty(path.parent, self._folder)
 
     def _is_there(self, file: str) -> bool:
         return os.path.lexists(self._folder / file)

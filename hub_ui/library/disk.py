@@ -118,6 +118,12 @@ def drop_empty(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
+def leads_inside(path: str) -> bool:
+    """Whether a relative path, which may come from anyone, stays below its folder on every system."""
+    parts = path.split("/")
+    return "\\" not in path and ":" not in path and all(part not in ("", ".", "..") for part in parts)
+
+
 def stamp(path: Path) -> tuple[int, int, int] | None:
     """Changes whenever the file is replaced or written; None without a file."""
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal
+
+from cachetools import LRUCache
 
 from connectors import query_language
 from connectors.errors import BadQuery, suggestion
@@ -97,22 +100,6 @@ class Found:
     tags: Mapping[str, int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What a search is asked: of which rows, and in which order. See LibrarySearch.find."""
-
-    rows: tuple[LibraryRow, ...]
-    asked: LibraryQuery
-    sort: Sort
-    outdated: frozenset[Ref]
-    used: Mapping[Ref, float]
-
-    def is_same(self, other: Question) -> bool:
-        """Rows are not compared one by one: the index returns the same object for as long as nothing changes."""
-        values = (self.asked, self.sort, self.outdated) == (other.asked, other.sort, other.outdated)
-        return self.rows is other.rows and values and self.used is other.used
-
-
 def parse(text: str, *, is_strict: bool = True) -> LibraryQuery:
     """Raises BadQuery, with a suggestion, for what nobody can search for; it is left out where `is_strict` is False."""
     query = query_language.parse(text, _ALL, is_strict=is_strict)
@@ -184,8 +171,9 @@ class LibrarySearch:
 
     def __init__(self, index: LibraryIndex) -> None:
         self._index = index
-        # The last ones, newest first: turning a page or ticking a row asks the same again.
-        self._last: list[tuple[Question, Found]] = []
+        self._lock = threading.Lock()
+        # Turning a page or ticking a row asks the same again. The index returns the same rows while nothing changes.
+        self._last: LRUCache[Any, tuple[Sequence[LibraryRow], Mapping[Ref, float], Found]] = LRUCache(_MOST_KEPT)
 
     def find(
         self,
@@ -196,15 +184,20 @@ class LibrarySearch:
         used: Mapping[Ref, float] = NEVER_USED,
     ) -> Found:
         """`outdated` are refs with an update, `used` when LoRAs last made an image."""
-        question = Question(rows=self._index.rows(), asked=asked, sort=sort, outdated=outdated, used=used)
-        last = list(self._last)
-        found = next((found for other, found in last if question.is_same(other)), None) or find(question)
-        self._last = [(question, found), *(pair for pair in last if pair[1] is not found)][:_MOST_KEPT]
+        rows, question = self._index.rows(), (asked, sort, outdated)
+        with self._lock:
+            known = self._last.get(question)
+        if known is not None and known[0] is rows and known[1] is used:
+            return known[2]
+        found = find(rows, asked, sort, outdated, used)
+        with self._lock:
+            self._last[question] = rows, used, found
         return found
 
 
-def find(question: Question) -> Found:
-    asked, rows = question.asked, question.rows
+def find(
+    rows: Sequence[LibraryRow], asked: LibraryQuery, sort: Sort, outdated: frozenset[Ref], used: Mapping[Ref, float]
+) -> Found:
     installed = [row.entry.ref for row in rows] if asked.query.installed is not None else ()
     favorites = [row.entry.ref for row in rows if row.annotation.favorite] if asked.query.favorite is not None else ()
     wanted = plan(asked.query, installed=installed, favorites=favorites)
@@ -219,7 +212,7 @@ def find(question: Question) -> Found:
     for row in rows:
         if phrases is None or not _says(row.row, phrases) or search.is_excluded(row.row, wanted):
             continue
-        holding = [name for name, is_so in holds if is_so(row, question.outdated)]
+        holding = [name for name, is_so in holds if is_so(row, outdated)]
         if any(name in asked.without for name in holding):
             continue
         lacking = [mark for mark in asked.marks if mark not in holding]
@@ -237,9 +230,9 @@ def find(question: Question) -> Found:
         for name in _COUNTED
     }
     counts["tags"] = Counter({tag: count for tag, count in counts["tags"].items() if tag in own})
-    order = SORTS[question.sort]
+    order = SORTS[sort]
     return Found(
-        rows=tuple(sorted(hits, key=lambda row: (order(row, question.used), row.name, row.entry.ref))),
+        rows=tuple(sorted(hits, key=lambda row: (order(row, used), row.name, row.entry.ref))),
         facets=_facets(counts, rows),
         marks=marks,
         tags={spelled[tag]: count for tag, count in search.most_first(counts["tags"]).items()},

@@ -20,7 +20,7 @@ from connectors.errors import HubUiError
 from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import Annotation, normalize
-from hub_ui.library.disk import FULL, replace_file, stamp, sync_folders
+from hub_ui.library.disk import FULL, leads_inside, replace_file, stamp, sync_folders
 from hub_ui.library.lockfile import Entry
 
 FOLDER = ".trash"
@@ -91,7 +91,7 @@ def decode_change(data: bytes) -> Change | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, HubUiError):
         return None
-    is_inside = all(_is_inside(path) for rename in renames for path in rename)
+    is_inside = all(leads_inside(path) for rename in renames for path in rename)
     return change if is_inside and change.kind in get_args(ChangeKind) else None
 
 
@@ -99,11 +99,6 @@ def _annotation(values: dict[str, Any]) -> Annotation:
     words = values["trigger_words"]
     lists = {"tags": tuple(values["tags"]), "trigger_words": None if words is None else tuple(words)}
     return normalize(Annotation(**{**values, **lists, "ref": Ref.parse(values["ref"])}))
-
-
-def _is_inside(path: str) -> bool:
-    parts = path.split("/")
-    return "\\" not in path and ":" not in path and all(part not in ("", ".", "..") for part in parts)
 
 
 class Trash:

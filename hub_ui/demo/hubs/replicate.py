@@ -23,7 +23,7 @@ from hub_ui.demo.hubs.answers import (
     page_of,
 )
 from hub_ui.demo.hubs.folder import HubFile, Json, model_tar
-from hub_ui.demo.hubs.replicate_store import Making, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
+from hub_ui.demo.hubs.replicate_store import Outputs, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
 
 _PAGE = 25
 _MOST_BYTES = 100 * 1024 * 1024
@@ -43,7 +43,7 @@ class ReplicateHub:
     delivery: Delivery
     predictions: Runs
     trainings: Runs
-    making: Making
+    outputs: Outputs
 
     def routes(self) -> list[BaseRoute]:
         model, version = "/v1/models/{owner}/{name}", "/v1/models/{owner}/{name}/versions/{version}"
@@ -151,7 +151,7 @@ class ReplicateHub:
             raw = await part.read()
         file_id, now = secrets.token_urlsafe(36), time.time()
         url = f"{self.origin}/v1/files/{file_id}"
-        self.making.uploads[url] = raw
+        self.outputs.uploads[url] = raw
         md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
         data = {
             "id": file_id,
@@ -173,15 +173,15 @@ class ReplicateHub:
         inputs = body.get("input", {})
         version = self.store.version(model, version_id) or (self.store.model(model) or {}).get("latest_version")
         _check_inputs(problems(version, inputs))
-        told = read_inputs(version, inputs)
+        given = read_inputs(version, inputs)
         run = self.predictions.create(
             model=model,
             version=version_id,
             inputs=inputs,
-            output=lambda run_id: self.making.picture(run_id, model, told),
+            output=lambda run_id: self.outputs.picture(run_id, model, given),
             finished="wait" in request.headers.get("prefer", ""),
-            error=self.making.failure(told),
-            logs=self.making.prediction_logs(told),
+            error=self.outputs.failure(given),
+            logs=self.outputs.prediction_logs(given),
         )
         return json_answer(run, 201)
 
@@ -195,15 +195,15 @@ class ReplicateHub:
         if version is None:
             raise _refusal(422, "The specified version does not exist")
         _check_inputs(problems(version, inputs, "TrainingInput"))
-        told = read_inputs(version, inputs, "TrainingInput")
+        given = read_inputs(version, inputs, "TrainingInput")
         run = self.trainings.create(
             model=trainer,
             version=request.path_params["version"],
             inputs=inputs,
-            output=lambda run_id: self.making.train(run_id, destination, version, told),
+            output=lambda run_id: self.outputs.train(run_id, destination, version, given),
             finished=False,
-            error=self.making.training_failure(told),
-            logs=self.making.training_logs(told),
+            error=self.outputs.training_failure(given),
+            logs=self.outputs.training_logs(given),
         )
         return json_answer(run, 201)
 

@@ -311,38 +311,38 @@ _LAYER = "transformer.single_transformer_blocks.0.attn.to_q"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
-    """What runs make of their inputs: one of another type counts as absent. `uploads` are files by their URL."""
+class Outputs:
+    """The outputs, logs and errors of runs. An input of another type is ignored. `uploads` are files by their URL."""
 
     store: ReplicateStore
     delivery: Delivery
     uploads: dict[str, bytes] = field(default_factory=dict)
 
-    def picture(self, run_id: str, model: str, told: Json) -> list[str]:
+    def picture(self, run_id: str, model: str, inputs: Json) -> list[str]:
         """The URLs of the images. Models without an `output_format` return PNG."""
-        form, prompt = _text(told, "output_format") or "png", _text(told, "prompt")
-        lora = _text(told, "lora_weights") or _text(told, "hf_lora") or model
-        strength = _number(told, "lora_scale", _number(told, "lora_strength", 1.0))
+        form, prompt = _text(inputs, "output_format") or "png", _text(inputs, "prompt")
+        lora = _text(inputs, "lora_weights") or _text(inputs, "hf_lora") or model
+        strength = _number(inputs, "lora_scale", _number(inputs, "lora_strength", 1.0))
         urls = []
-        for number in range(min(int(_number(told, "num_outputs", 1)), _MOST_PICTURES)):
-            seed = int(_number(told, "seed", 0)) + number if "seed" in told else None
+        for number in range(min(int(_number(inputs, "num_outputs", 1)), _MOST_PICTURES)):
+            seed = int(_number(inputs, "seed", 0)) + number if "seed" in inputs else None
             data = draw_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
             urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
         return urls
 
-    def failure(self, told: Json) -> str | None:
+    def failure(self, inputs: Json) -> str | None:
         """The error of a run whose input passed the schema."""
-        if any(told.get(slot) and not loads(told[slot]) for slot in _SLOTS):
+        if any(inputs.get(slot) and not loads(inputs[slot]) for slot in _SLOTS):
             return _UNREAD
-        unsafe = re.search(r"\bnsfw\b", _text(told, "prompt"), re.IGNORECASE)
-        return _UNSAFE if unsafe and not told.get("disable_safety_checker") else None
+        unsafe = re.search(r"\bnsfw\b", _text(inputs, "prompt"), re.IGNORECASE)
+        return _UNSAFE if unsafe and not inputs.get("disable_safety_checker") else None
 
-    def prediction_logs(self, told: Json) -> list[str]:
-        return [f"Using seed: {told.get('seed', 0)}", *bars(int(_number(told, "num_inference_steps", 20)))]
+    def prediction_logs(self, inputs: Json) -> list[str]:
+        return [f"Using seed: {inputs.get('seed', 0)}", *bars(int(_number(inputs, "num_inference_steps", 20)))]
 
-    def training_failure(self, told: Json) -> str | None:
+    def training_failure(self, inputs: Json) -> str | None:
         """Checks only uploaded files; other URLs are not requested."""
-        zipped = self.uploads.get(_text(told, "input_images"))
+        zipped = self.uploads.get(_text(inputs, "input_images"))
         if zipped is None:
             return None
         try:
@@ -351,14 +351,14 @@ class Making:
         except zipfile.BadZipFile:
             return "input_images must be a zip file"
 
-    def training_logs(self, told: Json) -> list[str]:
-        count = (self.uploads.get(_text(told, "input_images"), b"")).count(b"PK\x01\x02")
+    def training_logs(self, inputs: Json) -> list[str]:
+        count = (self.uploads.get(_text(inputs, "input_images"), b"")).count(b"PK\x01\x02")
         start = [f"Extracted {count} files from zip to input_images", "Starting train job"]
-        return [*start, *bars(int(_number(told, "steps", 1000)), name="flux_train_replicate: ")]
+        return [*start, *bars(int(_number(inputs, "steps", 1000)), name="flux_train_replicate: ")]
 
-    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], told: Json) -> Json:
+    def train(self, run_id: str, destination: str, trainer: Mapping[str, Any], inputs: Json) -> Json:
         """Adds the destination's latest version, with weights of rank `lora_rank`."""
-        rank = min(max(int(_number(told, "lora_rank", 16)), 1), _MOST_RANK)
+        rank = min(max(int(_number(inputs, "lora_rank", 16)), 1), _MOST_RANK)
         lora = generate_safetensors(
             {
                 "tensors": {
@@ -375,11 +375,11 @@ class Making:
         return {"version": f"{destination}:{version_id}", "weights": weights}
 
 
-def _text(told: Json, name: str) -> str:
-    value = told.get(name)
+def _text(inputs: Json, name: str) -> str:
+    value = inputs.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _number(told: Json, name: str, otherwise: float) -> float:
-    value = told.get(name)
+def _number(inputs: Json, name: str, otherwise: float) -> float:
+    value = inputs.get(name)
     return value if isinstance(value, int | float) else otherwise

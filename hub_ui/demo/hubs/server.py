@@ -19,7 +19,7 @@ from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.huggingface import HuggingFaceHub
 from hub_ui.demo.hubs.huggingface_store import load_huggingface
 from hub_ui.demo.hubs.replicate import ReplicateHub
-from hub_ui.demo.hubs.replicate_store import SECONDS, Making, Runs, load_replicate
+from hub_ui.demo.hubs.replicate_store import SECONDS, Outputs, Runs, load_replicate
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0
@@ -69,7 +69,7 @@ def hub_apps(
         delivery=delivery,
         predictions=Runs(kind="predictions", origin=origin, over=dict(store.predictions), seconds=run_seconds),
         trainings=Runs(kind="trainings", origin=origin, over=dict(store.trainings), seconds=run_seconds),
-        making=Making(store=store, delivery=delivery),
+        outputs=Outputs(store=store, delivery=delivery),
     )
     replicate.publish()
     routes = (models.routes(), civitai.routes(), replicate.routes(), delivery.routes())

@@ -23,7 +23,7 @@ import msgspec
 from connectors.errors import BadHeader, NotWeights, WrongHash
 from connectors.weights.header import FileReader, header_length, read_header
 from hub_ui.i18n import _
-from hub_ui.library.disk import Fetched, move
+from hub_ui.library.disk import Fetched, leads_inside, move
 
 _READ_AS = 1
 _SECONDS_BETWEEN_SAVES = 0.5
@@ -216,9 +216,8 @@ def write_state(path: Path, state: PartState) -> None:
 
 def part_of(folder: Path, state: PartState) -> Path | None:
     """The part a state speaks of. A state file may come from anyone: it must not name what is none of ours."""
-    place = PurePosixPath(state.part)
-    inside = not place.is_absolute() and ".." not in place.parts and "\\" not in state.part and ":" not in state.part
-    return folder / place if inside and place.suffix == SUFFIX else None
+    is_part = PurePosixPath(state.part).suffix == SUFFIX and leads_inside(state.part)
+    return folder / state.part if is_part else None
 
 
 def _move_bytes(state: PartState, old: Path, new: Path) -> bool:

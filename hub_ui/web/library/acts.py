@@ -94,7 +94,7 @@ def edit(services: Services, name: str, ref: Ref, text: str) -> None:
     words = services.library_index.row(ref).entry.trigger_words
     if name not in EDITS:
         raise UsageError(_("That is no button of this page."))
-    services.own_values.edit([ref], lambda own: EDITS[name](own, words, text))
+    services.annotations.edit([ref], lambda own: EDITS[name](own, words, text))
 
 
 @dataclass(frozen=True, kw_only=True)

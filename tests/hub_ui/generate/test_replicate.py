@@ -426,7 +426,7 @@ def test_what_is_no_picture_is_told(
 
 def test_a_picture_on_another_s_host_is_not_fetched(place: ReplicateBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "hub_ui.demo.hubs.replicate_store.Making.picture", lambda *_, **__: ["https://evil.invalid/1.png"]
+        "hub_ui.demo.hubs.replicate_store.Outputs.picture", lambda *_, **__: ["https://evil.invalid/1.png"]
     )
     job = _job()
     with pytest.raises(BadAnswer, match="a host that isn't a hub's"):

@@ -62,10 +62,10 @@ def test_a_new_folder_is_noticed_in_one_that_did_not_change_for_long(built: Serv
 
 def test_a_change_of_one_lora_makes_its_row_alone_anew(built: Services) -> None:
     before = {row.entry.ref: row for row in built.library_index.rows()}
-    built.own_values.change(FIRST, favorite=True)
+    built.annotations.change(FIRST, favorite=True)
     after = {row.entry.ref: row for row in built.library_index.rows()}
     assert [ref for ref, row in after.items() if row is not before[ref]] == [FIRST]
-    built.own_values.change(FIRST, favorite=False)
+    built.annotations.change(FIRST, favorite=False)
     assert not built.library_index.row(FIRST).annotation.favorite
 
 

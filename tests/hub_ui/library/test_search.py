@@ -21,8 +21,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     home = tmp_path_factory.mktemp("home")
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
         thousands.fill(made, 60)
-        made.own_values.change(ref(4), favorite=True, note="Best with soft light", tags=("Client A", "night"))
-        made.own_values.change(ref(8), tags=("night",), trigger_words=("word of mine",), base_model="flux.1-dev")
+        made.annotations.change(ref(4), favorite=True, note="Best with soft light", tags=("Client A", "night"))
+        made.annotations.change(ref(8), tags=("night",), trigger_words=("word of mine",), base_model="flux.1-dev")
         yield made
 
 
@@ -151,18 +151,18 @@ def test_what_is_no_facet_is_refused() -> None:
 def test_rows_are_made_again_only_where_something_is_new(built: Services, tmp_path: Path) -> None:
     before = built.library_index.rows()
     assert built.library_index.rows() is before
-    built.own_values.change(ref(20), note="new")
+    built.annotations.change(ref(20), note="new")
     after = built.library_index.rows()
     assert [old is new for old, new in zip(before, after, strict=True)].count(False) == 1
-    built.own_values.change(ref(20), note="")
+    built.annotations.change(ref(20), note="")
 
 
 def test_the_same_question_is_answered_once_until_something_changes(built: Services) -> None:
     first = built.library_search.find(parse("ink"))
     assert built.library_search.find(parse("ink")) is first
-    built.own_values.change(ref(21), note="ink")
+    built.annotations.change(ref(21), note="ink")
     assert built.library_search.find(parse("ink")) is not first
-    built.own_values.change(ref(21), note="")
+    built.annotations.change(ref(21), note="")
 
 
 def test_files_that_come_and_go_are_seen(built: Services) -> None:

@@ -85,7 +85,7 @@ def test_a_part_of_the_search_is_taken_away(client: TestClient, built: Services)
 
 
 def test_filters_count_what_they_would_show(client: TestClient, built: Services) -> None:
-    built.own_values.change(MIST, favorite=True)
+    built.annotations.change(MIST, favorite=True)
     link = look(client).select_one("#group-marks a:-soup-contains('Favourites')")
     assert link is not None
     assert (link.text.strip(), link["href"]) == ("Favourites1", "./?view=library&lq=is%3Afavorite")
