@@ -78,10 +78,10 @@ class TryField:
 
     def value(self, given: Sequence[str]) -> Any:
         """Raises UsageError."""
-        text = given[0] if given else ""
-        if not text.strip():
+        texts = given if self.is_list else given[:1]
+        if not any(text.strip() for text in texts):
             return self.default
-        return self.read(given if self.is_list else text)
+        return self.read(texts if self.is_list else texts[0])
 
     def pairs(self, value: Any) -> Iterator[tuple[str, str]]:
         """Those of an address."""
