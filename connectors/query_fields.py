@@ -54,8 +54,8 @@ class Said:
 class Column:
     """What the catalog keeps to find a LoRA by: names that `read` finds, or one number. None is what it makes itself.
 
-    `are_choices`: they are choices of the filter, beside which it has names. A card of several LoRAs has `all` of their
-    names, the `first` there are, or those of the one that leads it.
+    `are_choices`, of a second column: they are choices of the filter, whose first column has names. A card of several
+    LoRAs has `all` of their names, the `first` there are, or those of the one that leads it.
     """
 
     name: str

@@ -26,6 +26,8 @@ from connectors.registry import HUBS
 from hub_ui.catalog.changes import join_found, split_found
 from hub_ui.catalog.row import Row
 
+# Whose names a card has in each column of the filters.
+_MERGE = {column.name: column.merge for field in FIELDS for column in field.columns}
 _HUB_ORDER = {name: place for place, name in enumerate(HUBS)}
 _PAGE = re.compile(r"\b(?:www\.)?civitai\.\w{2,6}/models/\d{1,12}", re.IGNORECASE)
 # A card is found by the words of so many of its homes; copies say the same, and there may be hundreds.
@@ -144,16 +146,15 @@ def card_row(rows: Sequence[Row]) -> Row:
     It is found by what any of the first says, sorted by the greatest numbers, and as mature as the strictest says.
     """
     lead, read = rows[0], rows[:_MOST_READ]
-    columns = {column.name: column for field in FIELDS for column in field.columns}
 
     def every(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value for values in lists for value in values))
 
     def together(name: str) -> tuple[str, ...]:
-        if columns[name].merge == "lead":
+        if _MERGE[name] == "lead":
             return lead.names[name]
         lists = (row.names[name] for row in rows)
-        return every(lists) if columns[name].merge == "all" else next(filter(None, lists), ())
+        return every(lists) if _MERGE[name] == "all" else next(filter(None, lists), ())
 
     return replace(
         lead,

@@ -16,7 +16,7 @@ from connectors.query import Sort
 from connectors.record import NSFW_LEVELS
 from hub_ui.catalog import relevance
 from hub_ui.catalog.plan import FACETS, FILTERS, MEASURES, NUMBER, measure, number_of_name, order_key, step, tie
-from hub_ui.catalog.row import SEPARATOR, Row, fold_name, row_terms
+from hub_ui.catalog.row import SEPARATOR, Row, row_terms
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
 # is rebuilt.
@@ -92,7 +92,7 @@ def document(row_id: int, row: Row) -> tantivy.Document:
     values |= {key: list(found) for key, found in terms.items()}
     values |= {name: 0 if number is None else number + 1 for name, number in numbers.items()}
     values |= {column: [number_of_name(each) for each in terms[key]] for column, key in NAMES.items()}
-    values |= {column: SEPARATOR.join(map(fold_name, row.names[name])) for column, name in TEXTS.items()}
+    values |= {column: SEPARATOR.join(row.names[name]) for column, name in TEXTS.items()}
     values["all_keys"] = SEPARATOR.join((*row.names["keys"], GROUPS, *row.groups))
     steps = {column: numbers[name] for column, name in STEPS.items()}
     values |= {column: 0 if n is None else step(STEPS[column], n) + 1 for column, n in steps.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 
 from connectors.claims import base_models
 from connectors.claims.resolve import best, flatten, possible
@@ -142,11 +143,14 @@ CEILINGS: Mapping[Nsfw | None, int] = {
 }
 # The columns of the filters: of those by names, and of those by a number that only they have.
 NAMES: tuple[str, ...] = tuple(column.name for field in FIELDS if field.form == "list" for column in field.columns)
-NUMBERS: tuple[str, ...] = tuple(
-    column.name for field in FIELDS if field.form == "range" for column in field.columns if column.read
-)
+_READ = [(field.form, column.name, column.read) for field in FIELDS for column in field.columns if column.read]
+_READ_NAMES = [(name, read) for form, name, read in _READ if form == "list"]
+_READ_NUMBERS = [(name, read) for form, name, read in _READ if form == "range"]
+NUMBERS: tuple[str, ...] = tuple(name for name, _read in _READ_NUMBERS)
 # Marks choices and other values that are no names: no folded name begins with it.
 MARK = "="
+# Filters that ask for any name, or for none.
+_ANY_OR_NONE = frozenset(field.key for field in FIELDS if "any" in field.choices())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,17 +235,20 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     title = lora.title[:_MAX_TEXT]
     newest = _seconds((version.updated_at if version else None) or lora.updated_at)
     labels = (label for _, _, labels, _ in bases for label in labels)
-    read = {column.name: column.read(said) for field in FIELDS for column in field.columns if column.read}
+    triggers = _short(said.trigger_words())
+    names = {
+        name: _unique(fold_name(each[:_MAX_TEXT]) for each in islice(read(said), _MOST_NAMES))
+        for name, read in _READ_NAMES
+    }
     row = Row(
         refs=(row_ref(lora.hub, lora.ref.id),),
         nsfw=UNLISTED if lora.is_withheld or best(lora.claims, "is_lora") is False else CEILINGS[lora.nsfw],
         groups=_unique(group for _, group, *_ in bases),
-        names={name: _unique(map(fold_name, _short(read.get(name, ())))) for name in NAMES}
-        | {"keys": _unique(key for keys, *_ in bases for key in keys)},
-        numbers={name: _whole_number(read[name]) for name in NUMBERS},
+        names={**names, "keys": _unique(key for keys, *_ in bases for key in keys)},
+        numbers={name: _whole_number(read(said)) for name, read in _READ_NUMBERS},
         whole=" ".join(words(title)),
         title=searchable_names(title),
-        words=searchable_names(*_names(lora, _short(said.trigger_words()), labels)),
+        words=searchable_names(*_names(lora, triggers, labels)),
         tag_words=searchable_names(*_short(lora.tags)),
         about=searchable(without_markup(lora.description[:_MAX_TEXT])),
         downloads=_sort_number(lora.downloads),
@@ -305,14 +312,13 @@ def asked_term(field: Field, value: str) -> str:
 
 def row_terms(field: Field, names: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """What a row is found by in a filter by names."""
-    found = [
-        f"{MARK}{value}" if column.are_choices else value if value.startswith(MARK) else fold_name(value)
-        for column in field.columns
-        for value in names[column.name]
-    ]
-    if "any" in field.choices():
-        found.append(f"{MARK}any" if found else f"{MARK}none")
-    return tuple(found)
+    first, *others = field.columns
+    found = names[first.name]
+    for column in others:
+        found += tuple(f"{MARK}{value}" for value in names[column.name]) if column.are_choices else names[column.name]
+    if field.key in _ANY_OR_NONE:
+        found += (f"{MARK}any" if found else f"{MARK}none",)
+    return found
 
 
 def _names(lora: Lora, triggers: Iterable[str], labels: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, get_origin
 
 from connectors.http.json_fields import is_of_nothing
 from connectors.record import Lora
-from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, storable
+from hub_ui.catalog.row import NAMES, NUMBERS, SEPARATOR, Row, fold_name, storable
 
 # Of a row what every catalog has had from the start, and the columns of the filters.
 _FIXED = tuple(field.name for field in fields(Row) if field.name not in ("names", "numbers"))
@@ -70,6 +70,8 @@ def row_from(values: Sequence[Any]) -> Row:
     columns = dict(zip(ROW, values, strict=True))
     for name in (*_TUPLES, *NAMES):
         columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
+    # Catalogs of before have it as hubs write it.
+    columns["license"] = tuple(map(fold_name, columns["license"]))
     names, numbers = ({name: columns.pop(name) for name in some} for some in (NAMES, NUMBERS))
     return Row(names=names, numbers=numbers, **columns)
 

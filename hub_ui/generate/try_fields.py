@@ -43,8 +43,8 @@ class TryField:
 
     In the form it stands in the group `place` (form.html has those with a place of their own), as a line of text, an
     `area`, or a choice of `choices`. `request` makes arguments of a GenerationRequest, by default the attribute's own.
-    With `about` it is an argument of the endpoint, of the type `hint`. `infotext` has its names in images, A1111's
-    first.
+    With `about` it is an argument of the endpoint, of the type `hint`, by default the attribute's. `infotext` has its
+    names in images, A1111's first.
     """
 
     name: str
@@ -78,10 +78,10 @@ class TryField:
 
     def value(self, given: Sequence[str]) -> Any:
         """Raises UsageError."""
-        text = given[0] if given else ""
-        if not text.strip():
+        texts = given if self.is_list else given[:1]
+        if not any(text.strip() for text in texts):
             return self.default
-        return self.read(given if self.is_list else text)
+        return self.read(texts if self.is_list else texts[0])
 
     def pairs(self, value: Any) -> Iterator[tuple[str, str]]:
         """Those of an address."""
@@ -193,7 +193,6 @@ class TrySettings:
             is_area=True,
             placeholder=N_("What should not be in it?"),
             about="What the image should not show.",
-            hint=str,
             infotext=("Negative prompt", "negativePrompt", "negative_prompt"),
         ),
     ] = ""
@@ -220,7 +219,6 @@ class TrySettings:
             place="numbers",
             request=lambda seed: {"seed": seed or 0},
             about="The same seed gives the same image. Default: a random one.",
-            hint=int | None,
             infotext=("Seed", "seed"),
         ),
     ] = None
@@ -237,7 +235,6 @@ class TrySettings:
             of_base=lambda base: base.steps,
             place="numbers",
             about="How many steps. Default: the base's own.",
-            hint=int | None,
             infotext=("Steps", "steps", "num_inference_steps"),
         ),
     ] = None
@@ -252,7 +249,6 @@ class TrySettings:
             of_base=lambda base: base.guidance,
             place="expert",
             about="How closely the prompt is followed. Default: the base's own.",
-            hint=float | None,
             infotext=("CFG scale", "cfgScale", "guidance_scale", "guidance", "Distilled CFG Scale"),
         ),
     ] = None
@@ -394,7 +390,8 @@ def is_right(row: TryField, given: Mapping[str, Sequence[str]]) -> bool:
 def _fields() -> Iterator[TryField]:
     hints = get_type_hints(TrySettings, include_extras=True)
     for each in fields(TrySettings):
-        yield replace(hints[each.name].__metadata__[0], attribute=each.name, default=each.default)
+        kind, row = hints[each.name].__origin__, hints[each.name].__metadata__[0]
+        yield replace(row, attribute=each.name, default=each.default, hint=row.hint or kind)
 
 
 TRY_FIELDS: tuple[TryField, ...] = tuple(_fields())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors import query
-from tests.hub_ui.catalog.builders import catalog, claim, lora
+from tests.hub_ui.catalog.builders import catalog, claim, lora, titles
 
 ROW = """
     looms: Annotated[
@@ -62,7 +62,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Of a program with the row, on a catalog of one without it."""
+    """Of a program with the row, on a catalog of one without it, which is opened without it again."""
     folder, sources = tmp_path_factory.mktemp("program"), Path(query.__file__).parent
     with catalog(folder, lora(1, title="Damask", claims=(claim("loom", "Jacquard"),)), lora(2, title="Felt")):
         pass
@@ -75,7 +75,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (folder / "connectors" / "query.py").write_text(text, encoding="utf-8")
     asked = [sys.executable, "-c", ASK, str(folder / "catalog.sqlite")]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    return json.loads(subprocess.run(asked, cwd=folder, env=environment, check=True, capture_output=True).stdout)
+    said = json.loads(subprocess.run(asked, cwd=folder, env=environment, check=True, capture_output=True).stdout)
+    with catalog(folder, lora(3, title="Tweed")) as without:
+        return said | {"without": sorted(titles(without))}
+
+
+def test_a_catalog_that_had_it_is_used_without_it_again(answers: Any) -> None:
+    assert answers["without"] == ["Damask", "Felt", "Tweed"]
 
 
 def test_the_catalog_has_a_column_of_it_also_for_what_it_knew_before(answers: Any) -> None:

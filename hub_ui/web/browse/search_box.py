@@ -49,8 +49,7 @@ _KEY_OR_COMMA = re.compile(r"""-?\w+:["“]?$|,["“]?$""")
 def without_beginning(text: str, values: Values) -> str:
     """`text` without the value at its end, where the catalog has values that begin so: "base:s" is not yet meant."""
     at = completion(text, len(text))
-    key = next((key for key in CATALOG_FIELDS if at is not None and key == at.key), None)
-    if at is None or key is None or not values(key, at.prefix):
+    if at is None or at.key not in CATALOG_FIELDS or not values(at.key, at.prefix):
         return text
     return _KEY_OR_COMMA.sub("", text[: at.start])
 
@@ -70,7 +69,7 @@ def _keys(at: Completion, values: Values) -> Iterator[Suggestion]:
 
 def _values(at: Completion, field: Field, values: Values) -> Iterator[Suggestion]:
     """Values that the catalog has, else those of the table."""
-    counted = next((values(key, at.prefix) for key in CATALOG_FIELDS if key == field.key), ())
+    counted = values(field.key, at.prefix) if field.key in CATALOG_FIELDS else ()
     for value, count in counted:
         yield _suggestion(at, f"{value_text(value)} ", field, value, count_text(count))
     if not counted:

@@ -22,6 +22,8 @@ from hub_ui.web.browse import cards
 from hub_ui.web.try_page.compatibility import choose_base, compatibility_problem, suggest_base, suggest_prompt
 from hub_ui.web.view import MOST_FIELDS, View
 
+# Names of uploads and of a job, as addresses have them.
+NAMES = {"image": "image", "control": "control", "original": "again", "job": "job"}
 # The fields whose text can be wrong, by their names.
 CHECKED = {row.name: row for row in TRY_FIELDS if row.is_checked}
 USUAL_WEIGHTS: dict[ComparisonKind, tuple[float, ...]] = {"strip": DEFAULT_SWEEP, "grid": (0.0, 0.5, 1.0)}
@@ -63,10 +65,7 @@ class PageState:
     def to_address(self) -> str:
         named = {
             "made": "" if self.control_kind == "canny" else self.control_kind,
-            "image": self.image,
-            "control": self.control,
-            "original": self.again,
-            "job": self.job,
+            **{name: getattr(self, attribute) for name, attribute in NAMES.items()},
             "shown": "" if self.shown is None else str(self.shown),
             **self.wrong,
         }
@@ -94,16 +93,12 @@ def read_address(query: str, level: str | None = None) -> PageState:
     if view.settings.strength == DEFAULT_STRENGTH:
         view = replace(view, settings=replace(view.settings, strength=None))
     one = {name: values[0] for name, values in given.items()}
-    names = {name: one.get(name, "")[:60] for name in ("image", "control", "original", "job")}
     return PageState(
         view=view,
         wrong={name: one[name][:4000] for name, row in CHECKED.items() if row.check(one.get(name, ""))},
-        image=names["image"],
-        control=names["control"],
         control_kind=one["made"] if one.get("made") in CONTROL_KINDS else "canny",
-        again=names["original"],
-        job=names["job"],
         shown=tile_number(one.get("shown", "")),
+        **{attribute: one.get(name, "")[:60] for name, attribute in NAMES.items()},
     )
 
 

@@ -118,3 +118,20 @@ def test_a_card_of_an_older_catalog_is_as_mature_as_its_strictest_home(either_da
     opened = Catalog(Store(either_database), None)
     assert (titles(opened, nsfw="safe"), titles(opened)) == ([], ["Ink 1"])
     opened.close()
+
+
+def test_a_catalog_gets_the_column_of_a_new_filter_with_what_its_loras_say(either_database: Path | str) -> None:
+    shared = (file("civitai:1@10#100", sha256="ab" * 32),)
+    copies = [
+        lora(number, creator=name, versions=(version(f"civitai:{number}@{number}0", files=shared),))
+        for number, name in ((1, "Ada"), (2, "Bob"))
+    ]
+    before = Catalog(Store(either_database), None)
+    before.add([*copies, lora(3, creator="Cy", access="removed")])
+    before.close()
+    with _connected(either_database) as run:
+        run("ALTER TABLE loras DROP COLUMN creators")
+    opened = Catalog(Store(either_database), None)
+    found = [len(titles(opened, creators=(name,))) for name in ("ada", "bob", "cy", "dora")]
+    assert (found, opened.stats().removed) == ([1, 1, 1, 0], 1)
+    opened.close()

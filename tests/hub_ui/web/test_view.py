@@ -172,6 +172,7 @@ def test_what_is_no_size_is_refused_with_an_example() -> None:
 
 def test_rows_are_lines_that_say_something() -> None:
     assert rows_of(" a  cat \n\n a dog\n") == ("a cat", "a dog")
+    assert TrySettings.from_pairs({"row": ["", "a dog"]}).prompts == ("a dog",)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ ROW = """
             mode="numeric",
             place="numbers",
             about="How many images a clip has.",
-            hint=int | None,
             infotext=("Frames", "num_frames"),
         ),
     ] = None
