@@ -44,6 +44,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch, check_halves
 from hub_ui.generate.memory import (
     Device,
+    available_memory,
     check_memory,
     choose_device,
     image_too_large,
@@ -279,29 +280,30 @@ class Engine:
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested = choose_spec(request)
+        loras = sum(adapter.path.stat().st_size for adapter in request.adapters if adapter.path.exists())
         if self._loaded is not None and self._loaded.requested == requested:
-            self._loaded.rise()
+            self._loaded.begin(resolve_request(request, self._loaded.spec), loras)
             return self._loaded
         plan = plan_download(requested, self.source)
         spec = plan.spec
         # The memory of the current base will be free by then.
         spare = required_memory(self._loaded.spec) if self._loaded else 0
-        loras = sum(adapter.path.stat().st_size for adapter in request.adapters if adapter.path.exists())
         check_memory(spec, choose_device(spec), spare, loras)
         fetched = self._fetch(plan, request, callbacks)
         callbacks.report(f"Loading {precise_label(spec)}")
         callbacks.raise_if_cancelled()
         self._unload()
-        device = choose_device(spec)
+        device, ram = choose_device(spec), available_memory()
         # bitsandbytes quantises on the current GPU.
         with device.current():
-            pipe, placement = load_pipeline(spec, fetched, device, loras)
+            pipe, placement = load_pipeline(spec, fetched, device, loras, resolve_request(request, spec))
         self._loaded = LoadedPipeline(
             requested=requested,
             spec=spec,
             revision=fetched.revision,
             sha256=base_sha256(fetched),
             device=device,
+            ram=ram,
             pipe=pipe,
             manager=AdapterManager(pipe, spec.architecture, self._lora_cache, device.name),
             placement=placement,

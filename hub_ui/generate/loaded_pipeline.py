@@ -27,6 +27,7 @@ from hub_ui.generate.memory import (
     image_too_large,
     is_decoded_in_pieces,
     is_out_of_memory,
+    plan_device,
     release_memory,
 )
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
@@ -49,7 +50,8 @@ Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`spec` is `requested` as its own files describe it. `sha256` is that of what no commit pins.
+    """`spec` is `requested` as its own files describe it. `sha256` is that of what no commit pins. `ram` are the bytes
+    of the computer's memory that were free before.
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
     with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
@@ -61,6 +63,7 @@ class LoadedPipeline:
     revision: str | None
     sha256: str | None
     device: Device
+    ram: int
     pipe: Any
     manager: AdapterManager
     placement: Placement
@@ -86,21 +89,24 @@ class LoadedPipeline:
         """Whether the next request begins as was planned."""
         return self.is_short and self.stayed >= self.patience
 
-    def rise(self) -> None:
-        """Called before a request: memory that ran out in the one before may be there again. Where it runs out each
-        time, it is tried ever more rarely, since each try costs a part of an image.
+    def begin(self, settings: ResolvedRequest, loras: int) -> None:
+        """Called before a request, with the bytes of its LoRAs' files: puts the base on the level that is planned.
+
+        Memory that ran out in the request before may be there again. Where it runs out each time, it is tried ever more
+        rarely, since each try costs a part of an image.
         """
-        if not self.rises:
-            self.patience, self.stayed = (self.patience, self.stayed + 1) if self.is_short else (0, 0)
+        if self.is_short and not self.rises:
+            self.stayed += 1
             return
-        self.patience, self.stayed = min(2 * self.patience + 1, _MOST_PATIENCE), 0
+        self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        planned = self.placement.planned
+        planned = plan_device(self.spec, self.device, loras=loras, settings=settings, ram=self.ram).level
         if self.placement.level == planned:
+            self.placement = replace(self.placement, planned=planned)
             return
         self.manager.disable()
         try:
-            self.placement = first_fit(self.pipe, self.device, replace(self.placement, level=planned, is_tiled=False))
+            self.placement = first_fit(self.pipe, self.device, replace(self.placement, level=planned, planned=planned))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

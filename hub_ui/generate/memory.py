@@ -79,23 +79,33 @@ def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
     return peak_memory(footprint(spec, dtype), "whole")
 
 
-def plan_device(spec: PipelineSpec, device: Device, spare: int = 0, loras: int = 0) -> MemoryPlan:
-    """The plan for what is free now, where `spare` more bytes will be, on the device and in the computer's memory.
+def plan_device(
+    spec: PipelineSpec,
+    device: Device,
+    spare: int = 0,
+    loras: int = 0,
+    settings: ResolvedRequest | None = None,
+    ram: int | None = None,
+) -> MemoryPlan:
+    """The plan for what is free of the device, and of the computer's memory now or as `ram` says, where `spare` more
+    bytes will be. There is room for `loras`, the bytes of their files, and for a usual one.
 
-    There is room for `loras`, the bytes of their files, and for a usual one.
+    It is for an image of that size, and for one of the base's own where no level fits it: then memory has to run out.
     """
-    ram = available_memory() + spare
+    ram = (available_memory() if ram is None else ram) + spare
     memory = ram if device.kind == "cpu" else None if device.free_bytes is None else device.free_bytes + spare
-    return plan_memory(
+    plan = plan_memory(
         spec,
         memory=memory,
         ram=ram,
         dtype=device.dtype,
+        settings=settings,
         kind=device.kind,
         levels=device.levels,
         loras=max(loras, usual_loras(spec)),
         disk=free_disk(),
     )
+    return plan if plan.fits or settings is None else plan_device(spec, device, loras=loras, ram=ram)
 
 
 def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:

@@ -16,6 +16,7 @@ from hub_ui.generate.base_models.spec import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
 from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
+from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
 
@@ -96,11 +97,15 @@ FAILURES = (
 
 
 def load_pipeline(
-    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, loras: int = 0
+    choice: PipelineSpec,
+    fetched: LocalBase | Path,
+    device: Device,
+    loras: int = 0,
+    settings: ResolvedRequest | None = None,
 ) -> tuple[Any, Placement]:
     """Returns the base on its device, and how it is kept in memory: as planned, or lower where memory ran out.
 
-    `loras` are the bytes of the files of those that will be put on.
+    `loras` are the bytes of the files of those that will be put on; `settings` have the size of the first image.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
@@ -110,7 +115,7 @@ def load_pipeline(
     kind = _pipeline_class(choice)
     _check_parts(choice, fetched)
     # What loading takes of the computer's memory is in the plan, so that it comes first.
-    level = plan_device(choice, device, loras=loras).level
+    level = plan_device(choice, device, loras=loras, settings=settings).level
     try:
         with layer_mover(device, level) as settle:
             pipe = _build(kind, choice, fetched, device, settle)

@@ -14,9 +14,10 @@ from PIL import Image
 from torch.utils._pytree import tree_leaves
 
 from hub_ui.generate import comparison
-from hub_ui.generate.engine import Engine
-from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
+from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.request import GenerationCancelled, Step
+from hub_ui.generate.settings import resolve_request
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
 from tests.hub_ui.generate.pipelines import flux
@@ -120,6 +121,26 @@ def test_alone_and_beside_its_base_a_loras_image_is_the_same_but_for_rounding(
     assert (alone.report.adapters, beside.report.adapters, beside.report.rows) == ("merged", "hooked", 2)
     one, other = (np.asarray(made.images[-1].image, int) for made in (alone, beside))
     assert np.abs(one - other).max() <= shades
+
+
+def test_each_request_begins_at_the_level_that_is_planned_for_its_size(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = job(base=base), job(base=base, width=512, height=512)
+    spec, levels = choose_spec(large), list[OffloadLevel]()
+    needs = footprint(spec, "float32", resolve_request(large, spec))
+    # What is free is enough for all of it beside a small image, and for parts of it beside a large one.
+    whole, in_parts = (1.05 * peak_memory(needs, level) for level in LEVELS[:2])
+    with second_gpu(monkeypatch) as cuda:
+        for card, free in zip(cuda.cards, (0, round(whole + in_parts) // 2), strict=True):
+            card.by_others = card.memory - free
+        there = engine(tmp_path)
+        for asked in (small, large, small, large):
+            there.load(asked)
+            assert there._loaded is not None
+            levels.append(there._loaded.placement.level)
+        there.close()
+    assert levels == ["whole", "model_offload"] * 2
 
 
 # What stays on the GPU after an image: the parts of the base, and the scheduler's tables of the last image.
