@@ -240,7 +240,7 @@ def test_no_other_route_takes_a_request(own: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["call/search", "mcp/"])
-def testpages_of_other_sites_are_refused(own: str, path: str) -> None:
+def test_pages_of_other_sites_are_refused(own: str, path: str) -> None:
     answer = requests.post(
         f"{own}gradio_api/{path}", json={"data": [""]}, headers={"Origin": "https://evil.example"}, timeout=30
     )
