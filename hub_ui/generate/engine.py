@@ -51,7 +51,6 @@ from hub_ui.generate.memory import (
     is_decoded_in_pieces,
     is_out_of_memory,
     release_memory,
-    required_memory,
 )
 from hub_ui.generate.pipeline_arguments import family, unused_notes
 from hub_ui.generate.prompt_embeddings import prompt_notes
@@ -286,14 +285,14 @@ class Engine:
             return self._loaded
         plan = plan_download(requested, self.source)
         spec = plan.spec
-        # The memory of the current base will be free by then.
-        spare = required_memory(self._loaded.spec) if self._loaded else 0
-        check_memory(spec, choose_device(spec), spare, loras)
+        check_memory(spec, *self._room(spec), loras)
         fetched = self._fetch(plan, request, callbacks)
         callbacks.report(f"Loading {precise_label(spec)}")
         callbacks.raise_if_cancelled()
         self._unload()
-        device, ram = choose_device(spec), available_memory()
+        device, ram = self._room(spec)
+        # Other programs may have taken what was free; beyond what there is, the system would end this one.
+        check_memory(spec, device, ram, loras)
         # bitsandbytes quantises on the current GPU.
         with device.current():
             pipe, placement = load_pipeline(spec, fetched, device, loras, resolve_request(request, spec))
@@ -309,6 +308,14 @@ class Engine:
             placement=placement,
         )
         return self._loaded
+
+    def _room(self, spec: PipelineSpec) -> tuple[Device, int]:
+        """The device and the bytes of the computer's memory, with what is free without the current base."""
+        device, loaded = choose_device(spec), self._loaded
+        if loaded is None:
+            return device, available_memory()
+        before = loaded.device if loaded.device.name == device.name else device
+        return replace(device, free_bytes=before.free_bytes), loaded.ram
 
     def _fetch(self, plan: DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
         check_download(plan, request.may_fetch, may_complete=request.may_complete)

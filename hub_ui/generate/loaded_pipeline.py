@@ -100,7 +100,7 @@ class LoadedPipeline:
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        planned = plan_device(self.spec, self.device, loras=loras, settings=settings, ram=self.ram).level
+        planned = plan_device(self.spec, self.device, self.ram, loras, settings).level
         if self.placement.level == planned:
             self.placement = replace(self.placement, planned=planned)
             return

@@ -82,21 +82,19 @@ def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
 def plan_device(
     spec: PipelineSpec,
     device: Device,
-    spare: int = 0,
+    ram: int | None = None,
     loras: int = 0,
     settings: ResolvedRequest | None = None,
-    ram: int | None = None,
 ) -> MemoryPlan:
-    """The plan for what is free of the device, and of the computer's memory now or as `ram` says, where `spare` more
-    bytes will be. There is room for `loras`, the bytes of their files, and for a usual one.
+    """The plan for what is free of the device, and `ram` bytes of the computer's memory, or what is free of it now.
+    There is room for `loras`, the bytes of their files, and for a usual one.
 
     It is for an image of that size, and for one of the base's own where no level fits it: then memory has to run out.
     """
-    ram = (available_memory() if ram is None else ram) + spare
-    memory = ram if device.kind == "cpu" else None if device.free_bytes is None else device.free_bytes + spare
+    ram = available_memory() if ram is None else ram
     plan = plan_memory(
         spec,
-        memory=memory,
+        memory=ram if device.kind == "cpu" else device.free_bytes,
         ram=ram,
         dtype=device.dtype,
         settings=settings,
@@ -105,7 +103,7 @@ def plan_device(
         loras=max(loras, usual_loras(spec)),
         disk=free_disk(),
     )
-    return plan if plan.fits or settings is None else plan_device(spec, device, loras=loras, ram=ram)
+    return plan if plan.fits or settings is None else plan_device(spec, device, ram, loras)
 
 
 def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:
@@ -137,15 +135,16 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
     return sorted(smaller, key=required_memory, reverse=True)
 
 
-def check_memory(spec: PipelineSpec, device: Device, spare: int = 0, loras: int = 0) -> None:
-    """Raises PreviewError for a base that fits at no level, where `spare` more bytes of memory will be free."""
-    plan, free = plan_device(spec, device, spare, loras), available_memory()
+def check_memory(spec: PipelineSpec, device: Device, ram: int | None = None, loras: int = 0) -> None:
+    """Raises PreviewError for a base that fits at no level; see plan_device."""
+    free = available_memory() if ram is None else ram
+    plan = plan_device(spec, device, free, loras)
     if plan.fits:
         return
     needed, where = plan.ram, "memory"
     if plan.disk > (disk := free_disk()):
         needed, free, where = plan.disk, disk, f"the disk, in {disk_folder()}"
-    elif plan.ram <= free + spare:
+    elif plan.ram <= free:
         needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
     raise PreviewError(
         f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"

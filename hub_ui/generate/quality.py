@@ -2,8 +2,7 @@
 and the device decides what an image looks like.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
@@ -28,19 +27,8 @@ from hub_ui.i18n import _
 _CARDS = (*CARDS, 96, 141)
 
 
-class Plan(Protocol):
-    """How a base runs on a device; `parts` are the bytes of each part's weights."""
-
-    @property
-    def level(self) -> str: ...
-    @property
-    def fits(self) -> bool: ...
-    @property
-    def parts(self) -> Mapping[str, int]: ...
-
-
 # The plan of a base on a device of this kind with so many bytes of memory.
-PlanFor = Callable[[PipelineSpec, int], Plan]
+PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
 
 
 def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
@@ -69,7 +57,7 @@ def total_memory(device: Device) -> int:
 def plan_for(kind: str) -> PlanFor:
     """The plans of bases on devices of a kind, in this computer."""
 
-    def plan(spec: PipelineSpec, memory: int) -> Plan:
+    def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
         on_cpu = kind == "cpu"
         return plan_memory(
             spec,

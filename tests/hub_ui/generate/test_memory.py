@@ -149,7 +149,7 @@ def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypat
     monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
     with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
         memory.check_memory(FLUX, device("cpu", "bfloat16"))
-    memory.check_memory(FLUX, device("cpu", "bfloat16"), spare=60 * GIGABYTE)
+    memory.check_memory(FLUX, device("cpu", "bfloat16"), ram=76 * GIGABYTE)
     memory.check_memory(FLUX, device("cuda"))
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch.utils._pytree import tree_leaves
 
+from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, peak_memory
@@ -23,7 +24,7 @@ from tests.hub_ui.generate.comparing import alike, apart, one, pair, same
 from tests.hub_ui.generate.pipelines import flux
 from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import load
-from tests.hub_ui.generate.second_gpu import SHEETS, Sheet, draw, engine, of, second_gpu
+from tests.hub_ui.generate.second_gpu import GIGABYTE, SHEETS, Sheet, draw, engine, of, second_gpu
 from tests.hub_ui.generate.simulated_cuda import SimulatedCuda
 
 IN_SHORT = ("hooked", "merged")
@@ -141,6 +142,35 @@ def test_each_request_begins_at_the_level_that_is_planned_for_its_size(
             levels.append(there._loaded.placement.level)
         there.close()
     assert levels == ["whole", "model_offload"] * 2
+
+
+def test_another_base_has_what_is_free_without_the_one_in_memory_or_leaves_it_there(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larger = str(flux.save_dev(tmp_path / "flux"))
+    with second_gpu(monkeypatch) as cuda:
+        for card, free in zip(cuda.cards, (0, GIGABYTE), strict=True):
+            card.by_others = card.memory - free
+        there = engine(tmp_path)
+        there.load(job(base=base))
+        with pytest.raises(PreviewError, match=r"of the memory of this Simulated card, and 1 GB are free"):
+            there.load(job(base=larger))
+        assert there.loaded_base == choose_spec(job(base=base))
+        there.close()
+
+
+def test_memory_that_other_programs_took_while_a_base_was_fetched_is_told(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = GIGABYTE
+    monkeypatch.setattr("hub_ui.generate.engine.available_memory", lambda: free)
+    with second_gpu(monkeypatch):
+        there = engine(tmp_path)
+        there.load(job(base=base))
+        free = 1
+        with pytest.raises(PreviewError, match=r"of memory, and 0\.0 GB are free"):
+            there.load(job(base=str(flux.save_dev(tmp_path / "flux"))))
+        there.close()
 
 
 # What stays on the GPU after an image: the parts of the base, and the scheduler's tables of the last image.

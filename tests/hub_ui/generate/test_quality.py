@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +9,7 @@ from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel
 from hub_ui.generate.quality import choose_precision, in_quality, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -17,23 +17,16 @@ from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 GB = 2**30
 
 
-@dataclass(frozen=True, kw_only=True)
-class Simple:
+def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
     """A base of 24 GB and text encoders of 10, stored in half of that when the network is quantised."""
-
-    level: str
-    fits: bool
-    parts: Mapping[str, int]
-
-
-def plan(spec: PipelineSpec, memory: int) -> Simple:
     precision = precision_of(spec)
     network = round(24 * GB * precision.bits / 16)
     texts = 10 * GB if precision.method == "full" else 5 * GB
-    level = (
+    level: OffloadLevel = (
         "whole" if network + texts <= memory else "model_offload" if max(network, texts) <= memory else "group_offload"
     )
-    return Simple(level=level, fits=True, parts={"transformer": network, "text_encoder": texts})
+    parts = {"transformer": network, "text_encoder": texts}
+    return MemoryPlan(level=level, is_tiled=False, peak=0, ram=0, disk=0, fits=True, parts=parts)
 
 
 def flux() -> PipelineSpec:
