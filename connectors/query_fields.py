@@ -90,7 +90,7 @@ class Field:
     A `list` has several values, which are alternatives; a `range` is one Range; of a `single` value the last one
     counts. Values other than `choices` are allowed where `is_open`; `usual` are suggested of values without end. `read`
     raises BadQuery; `write` is its other direction. `say` is what a chip says: one of `texts`, or "{name}" alone, and
-    what stands in it. With `has_parameter` it has one of its own in addresses.
+    what stands in it. With `has_parameter` it has one of its own in addresses and in the endpoint `search`.
     """
 
     key: str

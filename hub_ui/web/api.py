@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import gradio as gr
 import msgspec
@@ -23,10 +23,7 @@ from gradio.utils import get_function_description
 from gradio_client.utils import json_schema_to_python_type  # type: ignore[import-untyped]
 
 from connectors.errors import BadRef, HubUiError, NeedsFetching, UsageError, suggestion
-from connectors.query import Sort
-from connectors.record import Kind, Nsfw
 from connectors.ref import Ref
-from connectors.registry import HUBS
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
@@ -42,11 +39,8 @@ from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
 from hub_ui.web.uploads import sweep
+from hub_ui.web.view import PARAMETERS
 
-if TYPE_CHECKING:
-    Hub = str
-else:
-    Hub = Literal[tuple(HUBS)]
 MOST_RESULTS = 200
 # The hubs are asked for what is left out, too.
 MOST_LEFT_OUT = 1_000
@@ -54,9 +48,10 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 _LARGEST_SEED = 2**32
 _BEAT_SECONDS = 1.0
 MOST_AT_ONCE = 8
-# Programs give the arguments of `try` by their places, too: new ones come last.
+# Programs give arguments by their places, too: new ones come last.
 BY_POSITION = (
-    "refs", "prompt", "weights", "negative", "base", "seed", "steps", "guidance", "width", "height", "fetch",
+    "text", "hubs", "bases", "kinds", "sort", "nsfw", "limit", "offline", "offset", "refs", "prompt", "weights",
+    "negative", "base", "seed", "steps", "guidance", "width", "height", "fetch",
 )  # fmt: skip
 
 
@@ -175,9 +170,12 @@ class Endpoints:
     def by_name(self) -> dict[str, Callable[..., Any]]:
         """A hosted page has none that writes."""
         named: dict[str, Callable[..., Any]] = {
-            "search": self.search, "show": self.show, "inspect": self.inspect, "pull": self.pull,
-            "try": with_fields(self.try_loras),
-        }  # fmt: skip
+            "search": with_arguments(self.search, filter_arguments()),
+            "show": self.show,
+            "inspect": self.inspect,
+            "pull": self.pull,
+            "try": with_arguments(self.try_loras, field_arguments()),
+        }
         if not self.services.policy.allows("pull"):
             del named["pull"]
         return named
@@ -202,14 +200,10 @@ class Endpoints:
     def search(
         self,
         text: str = "",
-        hubs: Hub | list[Hub] | None = None,
-        bases: str | list[str] | None = None,
-        kinds: Kind | list[Kind] | None = None,
-        sort: Sort = "relevance",
-        nsfw: Nsfw = "soft",
         limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_RESULTS)] = 20,
         offline: bool = False,
         offset: Annotated[int, msgspec.Meta(ge=0, le=MOST_LEFT_OUT)] = 0,
+        **filters: Any,
     ) -> dict[str, Any]:
         """Searches LoRAs for image and video models on Hugging Face, CivitAI and Replicate in one list.
 
@@ -218,11 +212,6 @@ class Endpoints:
 
         Args:
             text: Words and filters, such as "ink rank:>=16 license:sell -anime"; empty lists everything.
-            hubs: Only these hubs: civitai, huggingface, replicate.
-            bases: Only LoRAs for these: sd1, sdxl, pony, illustrious, flux1, flux2, wan, qwen-image and others.
-            kinds: Only these: character, style, concept, control, tool; or runner, a hosted model that takes LoRAs.
-            sort: relevance, downloads, likes or newest.
-            nsfw: At most safe (rated so), soft (also what nobody rated), mature or explicit.
             limit: The number of results, at most 200.
             offline: Whether to search only what was seen before, and to ask no hub.
             offset: How many results to leave out: those of the pages before.
@@ -230,8 +219,8 @@ class Endpoints:
         Returns:
             {"results": [records], "failures": [hubs that did not answer]}. A record's `ref` names it elsewhere.
         """
-        filters = {"hub": several(hubs), "base": several(bases), "kind": several(kinds), "sort": [sort], "nsfw": [nsfw]}
-        query = documents.query_of(text, filters, limit=limit)
+        given = {key: several(filters.get(field.attribute, field.default)) for key, field in PARAMETERS.items()}
+        query = documents.query_of(text, given, limit=limit)
         return without_paths(documents.search(self.services, query, text, offline=offline, offset=offset).to_json())
 
     def show(self, ref: str) -> dict[str, Any]:
@@ -349,23 +338,41 @@ class Endpoints:
         raise UsageError(_(GONE))
 
 
-def with_fields(function: Callable[..., Any]) -> Callable[..., Any]:
-    """With an argument for each field of the Compare page that has words for programs."""
-    rows = {row.attribute: row for row in TRY_FIELDS if row.about}
-    own, kind = inspect.signature(function), inspect.Parameter.POSITIONAL_OR_KEYWORD
-    added = [
-        inspect.Parameter(name, kind, default=None if NoneType in get_args(row.hint) else row.default)
-        for name, row in rows.items()
+def filter_arguments() -> list[Argument]:
+    """Of the filters that have a parameter of their own. All others stand in the text."""
+    found = []
+    for field in PARAMETERS.values():
+        one = str if field.is_open else Literal[field.choices()]
+        hint = one | list[one] | None if field.form == "list" else one  # type: ignore[valid-type]
+        default = None if field.form == "list" else field.default
+        about = field.meaning.replace("`", "")
+        found.append(Argument(name=field.attribute, hint=hint, about=about, default=default))
+    return found
+
+
+def field_arguments() -> list[Argument]:
+    """Of the fields of the Compare page that have words for programs."""
+    rows = [row for row in TRY_FIELDS if row.about]
+    defaults = [None if NoneType in get_args(row.hint) else row.default for row in rows]
+    return [
+        Argument(name=row.attribute, hint=row.hint, about=row.about, default=default)
+        for row, default in zip(rows, defaults, strict=True)
     ]
-    known = [each for each in own.parameters.values() if each.kind == kind]
+
+
+def with_arguments(function: Callable[..., Any], added: Sequence[Argument]) -> Callable[..., Any]:
+    """With more arguments, which it takes by their names."""
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    known = [each for each in inspect.signature(function).parameters.values() if each.kind == kind]
+    known += [inspect.Parameter(each.name, kind, default=each.default) for each in added]
     order = {name: place for place, name in enumerate(BY_POSITION)}
-    parameters = sorted([*known, *added], key=lambda each: order.get(each.name, len(order)))
+    parameters = sorted(known, key=lambda each: order.get(each.name, len(order)))
 
     def call(*values: Any) -> Any:
         return function(**dict(zip((each.name for each in parameters), values, strict=False)))
 
-    hints = get_type_hints(function, include_extras=True) | {name: row.hint for name, row in rows.items()}
-    about = "".join(f"            {name}: {row.about}\n" for name, row in rows.items())
+    hints = get_type_hints(function, include_extras=True) | {each.name: each.hint for each in added}
+    about = "".join(f"            {each.name}: {each.about}\n" for each in added)
     call.__doc__ = (function.__doc__ or "").replace("\n        Returns:", f"{about}\n        Returns:")
     call.__annotations__ = {each.name: hints[each.name] for each in parameters} | {"return": hints["return"]}
     call.__signature__ = inspect.Signature(parameters, return_annotation=hints["return"])  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ ROW = """
             Column(name="looms", read=lambda said: said.text("loom")),
             other="woven on {name}",
             is_open=True,
+            has_parameter=True,
             facet=Facet(name="Loom", most=8),
         ),
     ] = ()
@@ -36,6 +37,7 @@ from connectors.query_language import format, parse, parts
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.cli import load_command
 from hub_ui.documents import query_of
+from hub_ui.web.api import filter_arguments, words
 from hub_ui.web.browse.facets import groups
 from hub_ui.web.view import View
 
@@ -52,8 +54,9 @@ print(json.dumps({
     "suggested": suggested,
     "column": sqlite3.connect(path).execute("SELECT title, looms FROM loras ORDER BY id").fetchall(),
     "language": [format(parse("ink loom:Dobby,jacquard")), *(part.label for part in parts(parse("loom:dobby")))],
-    "address": View.from_address("filter=loom:dobby&filter=-loom:x").to_address(),
+    "address": View.from_address("loom=dobby&filter=-loom:x").to_address(),
     "options": [param.opts for param in load_command("search").params if param.name == "loom"],
+    "endpoint": [words(each.hint) for each in filter_arguments() if each.name == "looms"],
     "query": query_of("ink", {"loom": ["dobby"]}, limit=1).looms,
     "table": [line for line in table().splitlines() if "loom" in line],
 }))
@@ -93,18 +96,19 @@ def test_loras_are_found_and_left_out_by_it(answers: Any) -> None:
 
 
 def test_its_choices_stand_beside_the_list_and_are_suggested(answers: Any) -> None:
-    assert answers["group"] == ["Loom", ["filter", "loom:jacquard", "1"], ["filter", "loom:dobby", "0"]]
+    assert answers["group"] == ["Loom", ["loom", "jacquard", "1"], ["loom", "dobby", "0"]]
     assert answers["suggested"] == [["jacquard", 1]]
 
 
 def test_the_query_language_and_the_address_have_it(answers: Any) -> None:
     assert answers["language"] == ["ink loom:Dobby,jacquard", "woven on dobby"]
-    assert answers["address"] == "filter=-loom%3Ax&filter=loom%3Adobby"
+    assert answers["address"] == "loom=dobby&filter=-loom%3Ax"
 
 
-def test_it_is_an_option_of_the_command_line(answers: Any) -> None:
+def test_it_is_an_option_of_the_command_line_and_an_argument_of_the_endpoint(answers: Any) -> None:
     assert answers["options"] == [["--loom"]]
     assert answers["query"] == ["dobby"]
+    assert answers["endpoint"] == ["text or a list of such or null"]
 
 
 def test_it_is_a_row_of_the_documentation(answers: Any) -> None:
