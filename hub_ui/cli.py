@@ -61,7 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "hubs": Entry(target="hubs:Hubs", panel=_APP, help="Run only the local hubs of the demo."),
     "serve": Entry(target="serve:Serve", panel=_APP, help="Start the app on the real hubs."),
     "space": Entry(target="space:SpaceCommand", panel=_APP, help="Publish the app as a Space of Hugging Face."),
-    "worker": Entry(target="hubs:Worker", panel=_APP, help="Generate for pages on other computers."),
+    "worker": Entry(target="worker:Worker", panel=_APP, help="Generate for pages on other computers."),
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
     "show": Entry(target="search:Show", panel=_FIND, help="Show everything known about one LoRA."),
     "inspect": Entry(target="search:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),

@@ -12,8 +12,8 @@ import yaml
 from packaging.specifiers import SpecifierSet
 
 from hub_ui import cli
-from hub_ui.commands.hubs import Worker
 from hub_ui.commands.serve import Serve
+from hub_ui.commands.worker import Worker
 from hub_ui.hosting.limits import TABLE
 from hub_ui.web.health import HEALTH_ROUTE
 

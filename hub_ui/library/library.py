@@ -30,8 +30,7 @@ from hub_ui.library.disk import (
     stamp,
 )
 from hub_ui.library.download import http as http_download
-from hub_ui.library.download import huggingface
-from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
 from hub_ui.library.download.partial_file import (
     DownloadIdentity,
     PartialFile,
@@ -244,13 +243,13 @@ class Library:
         part = PartialFile.open(Place(folder=self.folder, state=self._state(download.ref), part=beside), purpose)
         try:
             if not isinstance(download, HttpDownload):
-                huggingface.sweep(download)
+                sweep(download)
             fetched = self._copy_of(download.ref, part)
             if fetched is None:
                 if isinstance(download, HttpDownload):
                     fetched = http_download.fetch(download, part, meter, renew=renew, options=self.options)
                 else:
-                    fetched = huggingface.fetch(download, part.path, meter, self.options.retry)
+                    fetched = fetch_from_hub(download, part.path, meter, self.options.retry)
             if known is not None:
                 check_promise(fetched, known.size, known.sha256)
             meter.check()

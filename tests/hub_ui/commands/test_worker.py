@@ -9,7 +9,7 @@ import pytest
 from connectors.errors import HubUiError
 from hub_ui import cli
 from hub_ui.cluster.node import NodeOptions
-from hub_ui.commands import hubs
+from hub_ui.commands import worker
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,6 @@ def test_a_first_worker_is_for_this_computer_alone_and_one_that_joins_is_where_i
         started.append(options)
         raise HubUiError("That is enough.")
 
-    monkeypatch.setattr(hubs, "running_node", start)
+    monkeypatch.setattr(worker, "running_node", start)
     assert cli.main(["worker", "--port", "0", *arguments]) == 1
     assert [options.host for options in started] == [host]
