@@ -115,7 +115,7 @@ class CivitAI:
         items = table(self._session.json("/api/v1/images", params)).get("items")
         if not isinstance(items, list):
             raise BadAnswer("CivitAI answered without a list of images. Try again in a minute.", hub=self.name)
-        return tuple(found for item in tables(items) if (found := parse.shown_image(item)) is not None)
+        return tuple(found for item in tables(items) if (found := parse.community_image(item)) is not None)
 
     def download(self, ref: Ref, lora: Lora | None = None) -> Download:
         """Finds the URL of the bytes by `fileId`, so that a refusal shows here and the key is sent to the hub alone.

@@ -232,7 +232,7 @@ def _example(image: Table) -> Example | None:
     )
 
 
-def shown_image(item: Table) -> Example | None:
+def community_image(item: Table) -> Example | None:
     """Of /images: what anybody made. Its base is that of the checkpoint, of which `meta` has the file's name alone."""
     example, base = _example(item), text(item.get("baseModel"), 100)
     return replace(example, params={**example.params, "Base model": base}) if example and base else example

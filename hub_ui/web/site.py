@@ -32,10 +32,9 @@ from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
-from hub_ui.web.try_page.dropped_routes import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.parts import TryParts
-from hub_ui.web.try_page.routes import TryRoutes
+from hub_ui.web.try_page.routes import DroppedRoutes, TryRoutes
 from hub_ui.web.uploads import UploadedFiles, UploadRoutes, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes

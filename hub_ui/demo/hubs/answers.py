@@ -194,7 +194,8 @@ class Delivery:
         if path in self.public_contents:
             return content_answer(request, self.public_contents[path], headers)
         content = self.signed_contents.get(path)
-        if not self._is_signed(request):
+        mark = self._signature(path, query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", ""))
+        if not hmac.compare_digest(query.get("X-Amz-Signature", "").encode(), mark.encode()):
             return _refusal(403, _BAD) if content else _refusal(404, _MISSING)
         signed = datetime.strptime(query["X-Amz-Date"], _DATE).replace(tzinfo=UTC).timestamp()
         if self.now() > signed + int(query["X-Amz-Expires"]):
@@ -204,11 +205,6 @@ class Delivery:
         # Starlette encodes headers as Latin-1; the storages send UTF-8.
         disposition = query.get("response-content-disposition", "attachment").encode().decode("latin-1")
         return content_answer(request, content, {**headers, "Content-Disposition": disposition})
-
-    def _is_signed(self, request: Request) -> bool:
-        query = request.query_params
-        signed = (str(request.scope["path"]), query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", ""))
-        return hmac.compare_digest(query.get("X-Amz-Signature", "").encode(), self._signature(*signed).encode())
 
     def _signature(self, *signed: str) -> str:
         return hmac.new(self.secret, "\n".join(signed).encode(), hashlib.sha256).hexdigest()

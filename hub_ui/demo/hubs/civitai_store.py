@@ -161,11 +161,10 @@ def _version_by_itself(version: Json) -> Json:
         primary = bool(file.get("primary"))
         files.append({**_without(file, "overrideName"), "metadata": metadata, "primary": primary})
     images = [_without(image, "id", *_ONLY_IN_LIST) for image in version.get("images") or []]
-    stats = version.get("stats") or {}
     return {
         **_without(version, "index", "flags", "supportsGeneration"),
         "trainedWords": version.get("trainedWords") or [],
-        "stats": {key: stats.get(key) for key in ("downloadCount", "thumbsUpCount")},
+        "stats": {key: (version.get("stats") or {}).get(key) for key in ("downloadCount", "thumbsUpCount")},
         "files": files,
         "images": images[:10],
     }
@@ -182,9 +181,7 @@ _SORTS: Mapping[str, Sequence[str]] = {
     "Most Liked": ("thumbsUpCount", "favoriteCount"),
     "Most Discussed": ("commentCount",),
     "Most Collected": ("favoriteCount", "thumbsUpCount"),
-    "Most Images": (),
-    "Newest": (),
-    "Oldest": (),
+    **dict.fromkeys(("Most Images", "Newest", "Oldest"), ()),
 }
 
 
@@ -222,12 +219,8 @@ def parse_query(params: QueryParams, enums: Mapping[str, Sequence[str]]) -> Mode
     for name, known in choices.items():
         if not set(params.getlist(name)) <= set(known):
             raise zod_refusal(name, "invalid_value", "Invalid option")
-    return ModelQuery(
-        params=params,
-        types=params.getlist("types"),
-        limit=number(params, "limit", 0, 100, 100),
-        sort=params.get("sort", "Highest Rated"),
-    )
+    limit, sort = number(params, "limit", 0, 100, 100), params.get("sort", "Highest Rated")
+    return ModelQuery(params=params, types=params.getlist("types"), limit=limit, sort=sort)
 
 
 def number(params: QueryParams, name: str, least: int, most: int, otherwise: int) -> int:
@@ -331,23 +324,22 @@ def find_images(params: QueryParams, store: CivitaiStore) -> list[Json]:
     asked = {name: number(params, name, 0, 2**63, 0) for name in ("modelId", "modelVersionId")}
     return [
         _image_item(image, model, version, params)
-        for model in sorted(store.models.values(), key=lambda model: -model.id)
-        for version in model.versions
+        for model, version in _versions(sorted(store.models.values(), key=lambda model: -model.id))
         if model.is_open and asked["modelId"] in (0, model.id) and asked["modelVersionId"] in (0, version["id"])
-        for image in _shown_images(version)
+        for image in _version_images(version)
         if image_level(image) & _LEVELS[level]
     ]
 
 
-def _shown_images(version: Json) -> Iterator[Json]:
+def _version_images(version: Json) -> Iterator[Json]:
     """The author's own, and what people made as they did, with weights and steps evenly around the author's."""
     for image in version.get("images") or []:
         yield image
         meta = image.get("meta") or {}
         for place in range(-_PEOPLE, _PEOPLE + 1) if "id" in image and meta.get("resources") else ():
             loras = [{**one, "weight": round(one.get("weight", 1) + place / 40, 2)} for one in meta["resources"]]
-            changed = {"seed": place + _PEOPLE, "steps": meta.get("steps", 20) + place, "resources": loras}
-            yield {**image, "id": 100 * image["id"] + place, "meta": {**meta, **changed}}
+            changed = {**meta, "seed": place + _PEOPLE, "steps": meta.get("steps", 20) + place, "resources": loras}
+            yield {**image, "id": 100 * image["id"] + place, "meta": changed}
 
 
 def _image_item(data: Json, model: Model, version: Json, params: QueryParams) -> Json:

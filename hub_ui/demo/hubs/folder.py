@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,7 @@ class Joined(Content):
 
     @cached_property
     def _bounds(self) -> tuple[int, ...]:
-        bounds = [0]
-        for part in self.parts:
-            bounds.append(bounds[-1] + part.size)
-        return tuple(bounds)
+        return tuple(accumulate((part.size for part in self.parts), initial=0))
 
     @property
     def size(self) -> int:

@@ -169,7 +169,7 @@ class Panel:
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": (*usage_group(used, unused), *fact_groups(rows(record, facts), "" if state else read_text(facts))),
-            "used_address": used_address(record.ref, used),
+            "usage_address": usage_address(record.ref, used),
             "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
             "versions": version_items(lora, version, lookup.find_facts, history),
@@ -248,7 +248,7 @@ def usage_group(used: Sequence[Used], unused: str) -> Iterator[tuple[str, str, l
         yield _("What people use"), format.visible(unused) or usage_count(used), list(usage_rows(used))
 
 
-def used_address(ref: Ref, used: Sequence[Used]) -> str:
+def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     """The Compare page with what most people use; empty where that is not known."""
     first: dict[str, Any] = {one.field: one.value for one in reversed(used)}
     settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}

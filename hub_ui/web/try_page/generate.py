@@ -19,11 +19,10 @@ from hub_ui.library.queue import Queue, Task
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
-from hub_ui.web.try_page import image_files
+from hub_ui.web.try_page import result
 from hub_ui.web.try_page.compatibility import choose_base
 from hub_ui.web.try_page.form import find_record, usual_weights, weights_under_pair
-from hub_ui.web.try_page.image_files import Original
-from hub_ui.web.try_page.result import Result
+from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
 IsCancelled = Callable[[], bool]
@@ -168,12 +167,12 @@ class Generator:
             )
         cells, at = original.cells(request) if original else (comparison_of(self.services, view, request), None)
         made = generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
-        shown = image_files.result_of(made, self.images, at)
+        shown = result.result_of(made, self.images, at)
         if original is not None:
-            shown = image_files.with_original(shown, original, made)
+            shown = result.with_original(shown, original, made)
         if shown.request is not None and shown.kind == "pair":
             shown = replace(shown, offered=weights_under_pair(self.services, view, shown.varied))
-        return image_files.with_link(shown, view)
+        return result.with_link(shown, view)
 
     def add_weights(self, shown: Result) -> str:
         """The id of the job that makes the weights that are missing under a pair."""
@@ -185,7 +184,7 @@ class Generator:
             ready = self.with_files(request, on_progress, is_cancelled)
             sweep = comparison.weight_sweep(ready, missing, shown.varied)
             made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
-            return image_files.with_weights(shown, made, self.images)
+            return result.with_weights(shown, made, self.images)
 
         subject = JobSubject(name=shown.kind, refs=shown.refs)
         return self.jobs.start(subject, work, inputs=(request, missing, shown.varied))

@@ -16,7 +16,7 @@ from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Stopped
 from hub_ui.services import Services
-from hub_ui.web.try_page import image_files
+from hub_ui.web.try_page import result
 from hub_ui.web.try_page.form import CONTROL_KINDS, Filled, PageState, fill
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
 from hub_ui.web.try_page.result import Result
@@ -90,7 +90,7 @@ class TryParts:
             control_kind=state.control_kind,
             image=self.uploaded(state.image) if state.image else None,
             may_fetch=may_fetch,
-            original=image_files.read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
+            original=result.read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
         )
 
     def stage(self, state: PageState, filled: Filled) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class TryParts:
             "text": text,
             "percent": None if fraction is None else 100 * fraction,
             "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
-            "look": "" if preview is None else image_files.data_url(preview),
+            "look": "" if preview is None else result.data_url(preview),
             "box": frame(*(filled.settings.size or (512, 512))),
         }
 

@@ -1,13 +1,28 @@
-"""A generation's images: two with a slider, a row or a grid of them, and how much of the files took effect."""
+"""A result as the Compare page shows it: each image is a file on this server, with its metadata."""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from hub_ui.generate.comparison import ComparisonKind
+from PIL.Image import Image
+
+from connectors.errors import UsageError
+from hub_ui import format
+from hub_ui.generate import comparison
+from hub_ui.generate.comparison import Comparison, ComparisonKind
+from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import Missed
+from hub_ui.generate.result import GenerationResult, Missed
+from hub_ui.i18n import N_, _
+from hub_ui.images import png_metadata
+from hub_ui.images.provenance import Provenance
+from hub_ui.web.images import GeneratedImages, address
+from hub_ui.web.view import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +99,155 @@ class Result:
     def usable(self) -> float | None:
         """The shown weight, if it is another one than the pair was made with."""
         return self.right_tile.weight if self.offered and self.right > 1 else None
+
+
+# The labels of comparisons (hub_ui/generate/comparison.py).
+ALONE = (N_("without"), N_("the base alone"))
+WITH = (N_("without {loras}"), N_("with {loras}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """An image that is made again: as the page shows it, and what it says about itself if we made it."""
+
+    tile: Tile
+    width: int
+    height: int
+    provenance: Provenance | None = None
+
+    def cells(self, request: GenerationRequest) -> tuple[Comparison, int]:
+        """What to generate, and which of it is the image. Half of a pair is the same to the bit only in that pair."""
+        sheet, cell = (self.provenance.sheet, self.provenance.cell) if self.provenance else (None, None)
+        is_pair = sheet is not None and len(sheet.cells) == 2 and len(sheet.cells[0].weights) == len(request.adapters)
+        if sheet is not None and cell is not None and is_pair:
+            return sheet, cell
+        return comparison.single(request), 0
+
+
+def read_original(path: Path, src: str) -> Original:
+    """Raises UsageError for what is no image."""
+    (width, height), found = open_image(path, "picture")[0].size, None
+    with suppress(UsageError):
+        found = png_metadata.read_any(path)
+    made = found if isinstance(found, Provenance) else None
+    return Original(tile=Tile(src=src, label=_("the original")), width=width, height=height, provenance=made)
+
+
+def result_of(result: GenerationResult, images: GeneratedImages, shown: int | None = None) -> Result:
+    """Every saved image has its provenance. `shown` is by default the last."""
+    folder = images.new()
+    # Once for all images, because it reads each LoRA's whole file.
+    hashes = png_metadata.lora_hashes(result)
+    report, last = result.report, len(result.images) - 1 if shown is None else shown
+    files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
+    for index, file in enumerate(files):
+        png_metadata.save(result, index, file, hashes)
+    sheet = folder / f"hub-ui-{report.seed}-sheet.png"
+    png_metadata.save_comparison(result, png_metadata.contact(result), sheet, hashes)
+    places = comparison.lora_slices(result.request)
+    varied = comparison.find_swept_lora(result.request, result.comparison)
+    is_pair = result.comparison.kind in ("pair", "one")
+    return Result(
+        kind=result.comparison.kind,
+        refs=tuple(str(result.request.adapters[place.start].ref) for place in places),
+        tiles=tiles_of(result, files, hashes, places[varied] if places else range(0)),
+        right=last,
+        width=result.images[last].image.width,
+        height=result.images[last].image.height,
+        proof=" · ".join(coverage.sentence() for coverage in report.coverage) or _("no LoRA"),
+        whole=all(coverage.whole for coverage in report.coverage),
+        detail=details(result),
+        varied=varied,
+        title=comparison.sweep_title(result.request, varied) if places else "",
+        name=comparison.swept_name(result.request, varied) if places else "",
+        rows=result.comparison.rows,
+        columns=result.comparison.columns,
+        missed=tuple(missed for coverage in report.coverage for missed in coverage.missed),
+        notes=report.notes,
+        control=images.save(report.control) if report.control is not None else "",
+        sheet=address(sheet) if len(files) > 1 else "",
+        request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
+    )
+
+
+def tiles_of(
+    result: GenerationResult, files: Sequence[Path], hashes: Sequence[str | None], varied: range
+) -> tuple[Tile, ...]:
+    """`varied` are the adapters of the varied LoRA."""
+    own = [adapter.weight for adapter in result.request.adapters]
+    tiles = []
+    for index, (file, cell) in enumerate(zip(files, result.comparison.cells, strict=True)):
+        # Only where the other LoRAs have their own weights.
+        is_of_one = varied and all(cell.weights[i] == own[i] for i in range(len(own)) if i not in varied)
+        tiles.append(
+            Tile(
+                src=address(file),
+                label=cell_label(result.comparison.kind, cell.label),
+                weight=cell.weights[varied.start] if is_of_one else None,
+                settings=png_metadata.infotext_of(result, index, hashes),
+            )
+        )
+    return tuple(tiles)
+
+
+def cell_label(kind: ComparisonKind, label: str) -> str:
+    """A cell's label in the reader's language; images keep it in English."""
+    if label in ALONE:
+        return _(label)
+    for form in WITH if kind in ("pair", "strip", "trigger") else ():
+        start = form.partition("{")[0]
+        if label.startswith(start):
+            return _(form).format(loras=label.removeprefix(start))
+    return label
+
+
+def with_weights(shown: Result, made: GenerationResult, images: GeneratedImages) -> Result:
+    """The images of further weights under a pair, which stays as it is."""
+    added = result_of(made, images).tiles
+    notes = tuple(note for note in made.report.notes if note not in shown.notes)
+    return replace(shown, tiles=(*shown.tiles, *added), notes=(*shown.notes, *notes))
+
+
+def with_link(shown: Result, view: View) -> Result:
+    """An address with the settings of `view`, for others."""
+    shared = view.shareable()
+    lost = []
+    if len(shared.stack) < len(view.stack):
+        lost.append(_("The share link leaves out LoRAs that are files of this computer."))
+    if shared.settings.base != view.settings.base:
+        lost.append(_("The share link leaves out the base, which is a folder of this computer."))
+    return replace(shown, link=shared.to_address(), link_note=format.sentences(*lost))
+
+
+def with_original(shown: Result, original: Original, made: GenerationResult) -> Result:
+    """The original on the left of the one image that was made, and why they may differ."""
+    # In the same comparison, nothing of it was generated alone.
+    is_alone = made.comparison.kind == "one"
+    before = original.provenance if is_alone or original.provenance is None else replace(original.provenance, cell=None)
+    notes = png_metadata.differences(before, made.request, made.report) if before else ()
+    size = (original.width, original.height)
+    if size != (shown.width, shown.height):
+        sizes = _("Yours has {size} pixels, this one {other}.")
+        text = sizes.format(size=f"{size[0]} × {size[1]}", other=f"{shown.width} × {shown.height}")
+        notes = (text, *notes)
+    again = replace(shown.right_tile, label=_("made again"), weight=None)
+    return replace(
+        shown, kind="one", tiles=(original.tile, again), right=1, fits=True, sheet="", request=None,
+        notes=(*notes, *shown.notes),
+    )  # fmt: skip
+
+
+def details(result: GenerationResult) -> str:
+    report, seconds = result.report, [picture.seconds for picture in result.images if picture.seconds]
+    each = _("from the cache")
+    if seconds:
+        each = _("{seconds} s an image").format(seconds=f"{sum(seconds) / len(seconds):.1f}")
+    seed = _("seed {seed}").format(seed=report.seed)
+    return f"· {format.join(each, seed, _('{base} on {device}').format(base=report.base, device=report.device))}"
+
+
+def data_url(image: Image) -> str:
+    """A data URL: a latent preview needs no file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

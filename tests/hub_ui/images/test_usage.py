@@ -15,7 +15,7 @@ VERSION = Version(ref=REF, name="v1", files=(WeightFile(ref=REF.at("2001", "3001
 
 def used(*images: dict[str, Any]) -> dict[str, list[Used]]:
     found: dict[str, list[Used]] = {}
-    for one in usage(VERSION, filter(None, map(parse.shown_image, images))):
+    for one in usage(VERSION, filter(None, map(parse.community_image, images))):
         found.setdefault(one.field, []).append(one)
     return found
 

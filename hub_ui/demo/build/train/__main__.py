@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 
 from hub_ui.demo.build.train import decoder
+from hub_ui.demo.build.train.captions import build_tokenizer
 from hub_ui.demo.build.train.fitting import Plan
 from hub_ui.demo.build.train.formats import save_lora
 from hub_ui.demo.build.train.latents import LAYOUTS, base_latents, standardise
@@ -19,7 +20,6 @@ from hub_ui.demo.build.train.model import Sizes, Vae, build_pipeline
 from hub_ui.demo.build.train.pipeline import load_base, save_base
 from hub_ui.demo.build.train.previews import make_previews
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
-from hub_ui.demo.build.train.tokenizer import build_tokenizer
 from hub_ui.demo.build.train.unet import (
     LOOSE_PLAN,
     LOOSE_STEPS,

@@ -1,6 +1,6 @@
 from PIL import Image
 
-from hub_ui.demo.build.blurhash import blurhash
+from hub_ui.demo.build.samples import blurhash
 from hub_ui.demo.hubs.folder import SAMPLES
 
 

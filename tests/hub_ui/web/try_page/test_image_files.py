@@ -13,27 +13,27 @@ from hub_ui.i18n import use_language
 from hub_ui.images import infotext
 from hub_ui.locales import get_language
 from hub_ui.web.images import GeneratedImages
-from hub_ui.web.try_page import image_files
+from hub_ui.web.try_page import result
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate.making import INK, adapter, job, made
 
 
 def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path) -> None:
     asked = job()
-    shown = image_files.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
     assert all(tile.src.startswith("images/") for tile in shown.tiles)
 
 
 def test_the_settings_of_an_image_have_the_whole_prompt(tmp_path: Path) -> None:
     asked = job(prompt="猫" * 500)
-    shown = image_files.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert "猫" not in shown.detail
     assert "猫" * 500 in shown.right_tile.settings
 
 
 def test_a_first_look_needs_no_file() -> None:
-    assert image_files.data_url(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
+    assert result.data_url(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
 
 
 def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
@@ -42,16 +42,16 @@ def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
     read: list[Path] = []
     monkeypatch.setattr(infotext, "autov3", read.append)
     asked = job()
-    image_files.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
+    result.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
     assert len(read) == 1
 
 
 def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
     asked = job()
-    shown = image_files.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     offered = replace(shown, offered=(0.0, 0.3, 0.8))
     assert (offered.slots, offered.missing) == ([(0.0, 0), (0.3, None), (0.8, 1)], (0.3,))
-    whole = image_files.with_weights(
+    whole = result.with_weights(
         offered, made(asked, comparison.weight_sweep(asked, (0.3,))), GeneratedImages(folder=tmp_path)
     )
     assert (whole.missing, whole.slots[1], whole.usable) == ((), (0.3, 2), None)
@@ -60,14 +60,14 @@ def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
 
 def test_without_both_of_two_loras_is_no_weight_of_one(tmp_path: Path) -> None:
     asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
-    shown = image_files.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert [tile.weight for tile in shown.tiles] == [None, 0.8]
 
 
 def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
-    shown = image_files.result_of(made(), GeneratedImages(folder=tmp_path))
+    shown = result.result_of(made(), GeneratedImages(folder=tmp_path))
     mine = View(page="try", stack=(StackedLora(ref=f"local:ink@{'a' * 64}"),), settings=TrySettings(base="/secret"))
-    linked = image_files.with_link(shown, mine)
+    linked = result.with_link(shown, mine)
     assert ("secret" in linked.link, "local" in linked.link) == (False, False)
     assert linked.link_note == (
         "The share link leaves out LoRAs that are files of this computer. "
@@ -77,8 +77,8 @@ def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
 
 def test_labels_of_cells_are_in_the_language_of_the_page() -> None:
     cells = [("pair", "without"), ("pair", "with Ink 0.8"), ("trigger", "without “ink”"), ("both", "with love 1")]
-    labels = [image_files.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
     assert labels == [label for _kind, label in cells]
     with use_language(get_language("ja")):
-        labels = [image_files.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+        labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
     assert labels == ["LoRA なし", "Ink 0.8 あり", "“ink” なし", "with love 1"]

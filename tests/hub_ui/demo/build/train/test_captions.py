@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from transformers import CLIPTokenizer
 
-from hub_ui.demo.build.train.captions import caption, training_caption
+from hub_ui.demo.build.train.captions import build_tokenizer, caption, training_caption
 from hub_ui.demo.build.train.model import CAPTION_LENGTH
 from hub_ui.demo.build.train.scene import Scene, Thing, random_scene
-from hub_ui.demo.build.train.tokenizer import build_tokenizer
 from hub_ui.demo.build.train.vocabulary import TRIGGERS, known_words
 
 PAIR = Scene(things=(Thing(name="cat", colour="orange"), Thing(name="star", colour="blue")), background="mint")
