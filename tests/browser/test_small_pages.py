@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import re
 
 import pytest
@@ -15,15 +12,6 @@ from tests.browser.axe import violations
 pytestmark = pytest.mark.browser
 KEY = "civ_typed_once"
 HOSTILE = "<img src=x onerror=alert(1)>"
-# crypto-js, as pages before this one kept searches: a salted word and AES, by the browser's own means.
-ENCRYPT = """async ([text, key, iv, salt]) => {
-  const bytes = (sent) => Uint8Array.from(atob(sent), (sign) => sign.charCodeAt(0));
-  const secret = await crypto.subtle.importKey('raw', bytes(key), 'AES-CBC', false, ['encrypt']);
-  const data = new TextEncoder().encode(text);
-  const hidden = new Uint8Array(await crypto.subtle.encrypt({name: 'AES-CBC', iv: bytes(iv)}, secret, data));
-  const whole = [...new TextEncoder().encode('Salted__'), ...bytes(salt), ...hidden];
-  localStorage.setItem('hub-ui-searches', 'AAAA:' + btoa(String.fromCharCode(...whole)));
-}"""
 
 
 def test_a_typed_key_is_in_one_request_and_in_no_page(demo: str, page: Page) -> None:
@@ -70,16 +58,3 @@ def test_a_search_is_saved_found_after_a_reload_opened_and_removed(demo: str, pa
     menu.click()
     page.get_by_role("button", name="Remove styles, ink").click()
     expect(saved).to_have_text([HOSTILE])
-
-
-def test_searches_of_older_pages_are_still_there(demo: str, page: Page) -> None:
-    word, salt, derived, block = hashlib.sha256(b"hub-ui").hexdigest().encode(), b"01234567", b"", b""
-    while len(derived) < 48:
-        block = hashlib.md5(block + word + salt).digest()
-        derived += block
-    page.goto(demo)
-    texts = [base64.b64encode(part).decode() for part in (derived[:32], derived[32:48], salt)]
-    page.evaluate(ENCRYPT, [json.dumps([["my styles", "kind=style"]]), *texts])
-    page.locator("#searches > summary").click()
-    expect(page.locator("#saved a")).to_have_text(["my styles"])
-    expect(page.locator("#saved a")).to_have_attribute("href", "./?kind=style")

@@ -1,7 +1,6 @@
 """The values of the Compare page's templates: the form, and the stage with what is made or was made."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Stopped
 from hub_ui.services import Services
 from hub_ui.web.try_page import result
-from hub_ui.web.try_page.form import CONTROL_KINDS, Filled, PageState, fill
+from hub_ui.web.try_page.form import CHECKED, CONTROL_KINDS, Filled, PageState, fill
 from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about, loras, progress_text
 from hub_ui.web.try_page.result import Result
 from hub_ui.web.view import View
@@ -52,7 +51,8 @@ class TryParts:
             "settings": state.settings,
             "filled": filled,
             "texts": filled.texts,
-            "problems": defaultdict(str, state.problems),
+            # Each field has a place for what is wrong with it, which is emptied again.
+            "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
             "sections": SECTIONS,
             "most": MOST_LORAS,
             "control_kinds": CONTROL_KINDS,
