@@ -102,8 +102,8 @@ class Panel:
             state = format.sentences(failure.message, last_seen(self.services, lora.ref))
             yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
             return
-        for facts, state, unused in self.read(lora, ref):
-            values = self.lora(view, lora, ref, facts, state=state, unused=unused)
+        for facts, state, missing in self.read(lora, ref):
+            values = self.lora(view, lora, ref, facts, state=state, missing=missing)
             if values["fingerprint"] != seen:
                 seen = values["fingerprint"]
                 yield values
@@ -123,13 +123,13 @@ class Panel:
                 state = format.sentences(_(UNREAD), error.message)
         yield facts, state, ""
         lookup.fetch_history(ref)
+        missing = ""
         try:
             if version is not None:
                 lookup.fetch_usage(version)
         except HubUiError as error:
-            yield facts, state, error.message
-        else:
-            yield facts, state, ""
+            missing = error.message
+        yield facts, state, missing
 
     def html(self, values: dict[str, Any]) -> str:
         return self.render("lora/changed", **values)
@@ -138,9 +138,9 @@ class Panel:
         return {"lora": None, "title": ref.id, "state": text, "drawer": None, "fingerprint": "", **links(view)}
 
     def lora(
-        self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "", unused: str = ""
+        self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "", missing: str = ""
     ) -> dict[str, Any]:
-        """`facts` are those of the file that `ref` names; `unused` says why it is not known what people use."""
+        """`facts` are those of the file that `ref` names; `missing` says why it is not known what people use."""
         lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
         history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
         record = flatten(lora, version, file)
@@ -151,7 +151,7 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
-            "fingerprint": fingerprint(lora, facts, history, used, state, unused),
+            "fingerprint": fingerprint(lora, facts, history, used, state, missing),
             "lora": lora,
             "record": record,
             "title": title(record),
@@ -168,7 +168,10 @@ class Panel:
             ),
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
-            "facts": (*usage_group(used, unused), *fact_groups(rows(record, facts), "" if state else read_text(facts))),
+            "facts": (
+                *usage_group(used, missing),
+                *fact_groups(rows(record, facts), "" if state else read_text(facts)),
+            ),
             "usage_address": usage_address(record.ref, used),
             "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
@@ -242,10 +245,10 @@ def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
 
 
-def usage_group(used: Sequence[Used], unused: str) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What people use as a group of facts; `unused` says why it is not known."""
-    if used or unused:
-        yield _("What people use"), format.visible(unused) or usage_count(used), list(usage_rows(used))
+def usage_group(used: Sequence[Used], missing: str) -> Iterator[tuple[str, str, list[Fact]]]:
+    """What people use as a group of facts; `missing` says why it is not known."""
+    if used or missing:
+        yield _("What people use"), format.visible(missing) or usage_count(used), list(usage_rows(used))
 
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:
