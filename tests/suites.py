@@ -50,7 +50,7 @@ SUITES: dict[str, Suite] = {
     "exact": Suite(
         about="each file format on each architecture, and memory that runs out at each stage of each level",
         tests=("tests/hub_ui/generate",),
-        covers=(_BASES, "hub_ui/generate", "hub_ui/library/export", "tests/hub_ui/generate"),
+        covers=(_BASES, "hub_ui/generate", "hub_ui/library/export.py", "tests/hub_ui/generate"),
         minutes=6,
         in_ci="-m exact",
     ),
