@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from connectors.errors import HubUiError
+from connectors.errors import HubUiError, NetworkError
 from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui import app
@@ -36,6 +36,8 @@ LATEST = 0.7
 # Nothing has been under way for so long, in milliseconds.
 QUIET = 300
 PATIENCE = 30_000
+# A minute beyond what any hub of the demo takes.
+WARM_SECONDS = 120.0
 IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
 
 
@@ -66,8 +68,11 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         for ref in IN_LIBRARY:
             queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)
         queue.clear()
-        # All that the hubs and the files say is known, so that no list says less than another of the same address.
-        for answer in demo.services.lookup.search(Query(limit=100, nsfw="explicit")):
+        # All that the hubs and the files say is known, so that no list says less than another of the same address. A
+        # computer that is busy with its start may take longer for that than a person would wait.
+        for answer in demo.services.lookup.search(Query(limit=100, nsfw="explicit"), timeout=WARM_SECONDS):
+            if isinstance(answer.error, NetworkError):
+                raise answer.error
             for lora in answer.page.loras if answer.page else ():
                 with suppress(HubUiError):
                     demo.services.lookup.inspect(demo.services.lookup.record(lora.ref).ref)
