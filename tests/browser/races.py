@@ -36,7 +36,7 @@ LATEST = 0.7
 # Nothing has been under way for so long, in milliseconds.
 QUIET = 300
 PATIENCE = 30_000
-# A minute beyond what any hub of the demo takes.
+# In seconds, for the first answers of the hubs.
 WARM_SECONDS = 120.0
 IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
 
