@@ -19,7 +19,7 @@ from connectors.record import Example, Kind, Lora
 from connectors.ref import Ref
 
 MAX_LIMIT = 100
-# Of /images, which takes twice as many.
+# The most that /images gives at once.
 MOST_IMAGES = 200
 _MAX_ID = 2**31 - 1
 _SORTS: Mapping[Sort, str] = {"downloads": "Most Downloaded", "likes": "Most Liked", "newest": "Newest"}
@@ -105,13 +105,13 @@ class CivitAI:
 
     def images(self, ref: Ref) -> tuple[Example, ...]:
         """One page, of those that people liked best; none for a ref without a version."""
+        if ref.version is None:
+            return ()
         params = {
             "modelVersionId": ref.version, "limit": MOST_IMAGES, "sort": "Most Reactions", "nsfw": "X",
             # Without them `meta` is null, or one deeper.
             "withMeta": "true", "flatMeta": "true",
         }  # fmt: skip
-        if ref.version is None:
-            return ()
         items = table(self._session.json("/api/v1/images", params)).get("items")
         if not isinstance(items, list):
             raise BadAnswer("CivitAI answered without a list of images. Try again in a minute.", hub=self.name)

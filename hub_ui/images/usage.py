@@ -19,9 +19,9 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Used:
-    """`value` is what half of the images or more lie on either side of, or a choice that `count` of `total` made.
+    """`value` is the median of a number, or a choice that `count` of `total` images made.
 
-    Half of a number's images lie from `low` to `high`.
+    From `low` to `high` is the middle half of a number's values; None for a choice.
     """
 
     field: str

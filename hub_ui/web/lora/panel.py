@@ -103,10 +103,17 @@ class Panel:
             yield self.lora(view, lora, ref, find_facts(self.services, lora, ref), state=state)
             return
         for facts, state, missing in self.read(lora, ref):
-            values = self.lora(view, lora, ref, facts, state=state, missing=missing)
-            if values["fingerprint"] != seen:
-                seen = values["fingerprint"]
-                yield values
+            found = self.fingerprint(lora, ref, facts, state, missing)
+            if found != seen:
+                seen = found
+                yield self.lora(view, lora, ref, facts, state=state, missing=missing)
+
+    def fingerprint(self, lora: Lora, ref: Ref, facts: Facts | None, state: str, missing: str) -> str:
+        """Tells whether a panel says anything new. Making the panel takes far longer."""
+        lookup, version = self.services.lookup, version_and_file(lora, ref)[0]
+        used = (lookup.find_usage(version) if version else None) or ()
+        said = repr((lora, facts, lookup.find_history(ref), used, state, missing))
+        return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     def read(self, lora: Lora, ref: Ref) -> Iterator[tuple[Facts | None, str, str]]:
         """What the file proves, and what is to say of that, as it comes; once more when its history has come, and what
@@ -151,7 +158,7 @@ class Panel:
             **links(view),
             **self.actions(view, lora, record),
             **find_related(self.services, ref, view.query.nsfw),
-            "fingerprint": fingerprint(lora, facts, history, used, state, missing),
+            "fingerprint": self.fingerprint(lora, ref, facts, state, missing),
             "lora": lora,
             "record": record,
             "title": title(record),
@@ -231,11 +238,6 @@ def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     """What the file that `ref` names is known to prove."""
     file = version_and_file(lora, ref)[1]
     return services.lookup.find_facts(file) if file else None
-
-
-def fingerprint(*said: object) -> str:
-    """Tells whether a panel says anything new."""
-    return sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def permissions(record: Record) -> tuple[tuple[str, str], ...]:
