@@ -141,7 +141,7 @@ def footprint(
     tiled = min(used.decoding.tiled * width_factor, decoding)
     upcast = parts.get("vae", 0) * in_float32
     largest_layer = max((model.largest for name, model in sizes.items() if name in NETWORKS), default=0)
-    merged = min(largest_layer, MERGED_AT_ONCE) if precision_of(spec).method == "full" else 0
+    merged = min(largest_layer, MERGED_AT_ONCE) if loras and precision_of(spec).method == "full" else 0
     return Footprint(
         parts=parts,
         largest_layers=largest,

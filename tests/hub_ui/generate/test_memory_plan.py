@@ -51,8 +51,10 @@ def test_the_parts_have_their_true_sizes() -> None:
 
 def test_beside_a_small_image_it_is_merging_that_takes_most() -> None:
     small = ResolvedRequest(negative="", seed=1, steps=20, guidance=7.0, width=256, height=256)
-    needs = footprint(of("sd-1.5"), "float16", small, loras=0)
-    assert peak_memory(needs, "whole") - needs.weights == needs.merging == 5 * 4 * 2**24 > needs.decoding
+    needs = footprint(of("sd-1.5"), "float16", small, loras=1000)
+    assert peak_memory(needs, "whole") - needs.weights - 1000 == needs.merging == 5 * 4 * 2**24 > needs.decoding
+    # Nothing is merged without a LoRA.
+    assert footprint(of("sd-1.5"), "float16", small, loras=0).merging == 0
     # LoRAs are not merged into packed weights.
     packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
     assert packed is not None

@@ -50,11 +50,12 @@ def test_the_page_of_memory_has_the_plans_of_now_and_peaks_within_5_percent() ->
     assert [row for row in rows if abs(float(row[5].strip("%"))) > 5] == []
 
 
-# All levels, ranks and precisions are the program's (plan_against_peak), which takes an hour.
+# All levels, ranks and precisions are the program's (plan_against_peak), which takes an hour. The plan counts a DoRA,
+# which is merged: with smaller images of Stable Diffusion 3.5 that takes more than the hooks that are measured here.
 @pytest.mark.exact
-@pytest.mark.parametrize("base", ["sd-3.5-large", "qwen-image", "z-image"])
-def test_the_plan_of_a_larger_base_is_what_its_pipeline_takes(base: str) -> None:
-    assert off(measure([Case(base=base, level="group_offload", rank=16, side=256)])) == []
+@pytest.mark.parametrize(("base", "side"), [("sd-3.5-large", 512), ("qwen-image", 256), ("z-image", 256)])
+def test_the_plan_of_a_larger_base_is_what_its_pipeline_takes(base: str, side: int) -> None:
+    assert off(measure([Case(base=base, level="group_offload", rank=16, side=side)])) == []
 
 
 def saved(part: nn.Module) -> list[torch.Tensor]:
