@@ -63,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "space": Entry(target="space:SpaceCommand", panel=_APP, help="Publish the app as a Space of Hugging Face."),
     "worker": Entry(target="worker:Worker", panel=_APP, help="Generate for pages on other computers."),
     "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
+    "news": Entry(target="search:News", panel=_FIND, help="List what is new in saved searches."),
     "show": Entry(target="search:Show", panel=_FIND, help="Show everything known about one LoRA."),
     "inspect": Entry(target="search:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
     "similar": Entry(target="search:Similar", panel=_FIND, help="List LoRAs like one."),

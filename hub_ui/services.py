@@ -42,6 +42,7 @@ from hub_ui.library.search import LibrarySearch
 from hub_ui.lifecycle import Lifecycle
 from hub_ui.lookup import Lookup
 from hub_ui.metrics import Metrics
+from hub_ui.news import SearchFile
 from hub_ui.settings import Settings
 from hub_ui.settings.policy import Policy
 from hub_ui.settings.saved_settings import use_proxy
@@ -61,6 +62,7 @@ class Services:
     library_search: LibrarySearch
     update_rules: UpdateRules
     collections: Collections
+    searches: SearchFile
     own_files: OwnFiles
     history: History
     uses: Uses
@@ -165,6 +167,7 @@ def connect(
         library_search=LibrarySearch(library_index),
         update_rules=UpdateRules(settings.update_rules),
         collections=Collections(settings.home / "collections"),
+        searches=SearchFile(path=settings.home / "searches.json"),
         own_files=OwnFiles(library),
         history=history,
         uses=Uses(history),

@@ -1,21 +1,27 @@
-"""hub-ui search, show, inspect and similar: what there is on the hubs, in the catalog and in files."""
+"""hub-ui search, news, show, inspect and similar: what there is on the hubs, in the catalog and in files."""
 
 import os
+import shlex
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from connectors.errors import HubUiError, KeyRequired, NotFound
+import typer
+
+from connectors.errors import HubUiError, KeyRequired, NotFound, UsageError
 from connectors.query import BY_KEY, FIELDS, Query
 from connectors.query_fields import Field
+from connectors.query_language import format, parse
 from connectors.record import Lora, Record, distinct, is_marked
 from connectors.ref import Ref
 from connectors.weights.file_type import Layouts
 from connectors.weights.inspect import Facts, inspect_path, inspect_url
-from hub_ui import documents, services, settings
+from hub_ui import documents, news, services, settings
 from hub_ui.catalog import similar as similarity
 from hub_ui.commands import options
 from hub_ui.commands.options import (
@@ -28,7 +34,8 @@ from hub_ui.commands.options import (
     results_json,
     try_each,
 )
-from hub_ui.format import danger, size
+from hub_ui.format import ago, danger, size
+from hub_ui.news import SavedSearch
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal
 from hub_ui.used_loras import find_ref
@@ -163,6 +170,56 @@ def _print_details(lora: Lora, record: Record, terminal: Terminal) -> None:
     for claim in distinct(record.claims):
         value = ", ".join(claim.value) if isinstance(claim.value, tuple) else claim.value
         terminal.line(f"{claim.field} = {value}  ({claim.source}: {claim.where})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class News(JsonOption):
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="With --save: words and filters, as for search.")] = ""
+    save: Annotated[str, option("NAME", "Save the search TEXT; from now on its news are told.")] = ""
+    remove: Annotated[str, option("NAME", "Remove a saved search.")] = ""
+    limit: Annotated[int, option("N", "The number of results of each search.", options.count)] = 50
+    offline: Annotated[bool, flag("--offline", "Ask no hub, and leave what is new as it is.")] = False
+
+    def run(self, terminal: Terminal) -> int:
+        now = time.time()
+        with services.build(settings.from_environment(os.environ)) as built:
+            if self.save:
+                search = SavedSearch(name=self.save, text=format(parse(self.text)), seen=round(now))
+                searches = built.searches.change(lambda searches: news.add(searches, search))
+            elif self.remove:
+                searches = built.searches.change(lambda searches: news.remove(searches, self.remove))
+            elif self.text:
+                raise UsageError(f"To save that search: hub-ui news --save NAME {shlex.quote(self.text)}")
+            else:
+                searches = built.searches.read()
+            asks = not (self.save or self.remove)
+            each = [(one, self._find(built, one, now) if asks else documents.Found(records=())) for one in searches]
+            # What a hub did not tell is still new the next time.
+            whole = {search.name for search, found in each if not found.failures}
+            if asks and not self.offline:
+                built.searches.change(lambda searches: news.look(searches, whole, now))
+        told = [(search, datetime.fromtimestamp(search.seen, UTC).isoformat(), found) for search, found in each]
+        document = [
+            {"name": one.name, "query": one.text, "since": since, **found.to_json()} for one, since, found in told
+        ]
+        terminal.show({"searches": document}, lambda: _print_news(told, terminal))
+        for failure in {failure.message: failure for _search, found in each for failure in found.failures}.values():
+            terminal.note(f"{failure.hub}: {failure.message}")
+        return 0
+
+    def _find(self, built: Services, search: SavedSearch, now: float) -> documents.Found:
+        found = documents.search(built, search.query(now, self.limit), offline=self.offline)
+        # With fewer words it is another search.
+        return replace(found, records=()) if any(ring.sentence for ring in found.rings) else found
+
+
+def _print_news(told: Sequence[tuple[SavedSearch, str, documents.Found]], terminal: Terminal) -> None:
+    for search, since, found in told:
+        terminal.line(f"{search.name}: {len(found.records):,} new since {ago(since)}  ({search.text or 'everything'})")
+        if found.records:
+            print_records(found.records, terminal)
+    if not told:
+        terminal.note('No search is saved yet. Save one: hub-ui news --save "My styles" "kind:style base:sdxl"')
 
 
 @dataclass(frozen=True, kw_only=True)

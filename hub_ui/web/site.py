@@ -29,6 +29,7 @@ from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
+from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
@@ -67,8 +68,10 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     }
     train = build_train(pages, jobs, closing)
     parts = BrowseParts(services=services, secret=token_bytes(32))
+    news = NewsRoutes(pages=pages, streams=streams)
     rooms: tuple[Room, ...] = (
-        BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, others=others),
+        BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, news=news, others=others),
+        news,
         LoraRoutes(pages=pages, panel=panel, streams=streams),
         library,
         *visits,

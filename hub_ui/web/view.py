@@ -21,9 +21,9 @@ from hub_ui.library.search import Sort as LibrarySort
 Value = TypeVar("Value")
 LONGEST_QUERY = 1000
 _PAGE = re.compile("[1-9][0-9]{0,5}")
-PageName = Literal["browse", "try", "library", "train", "settings", "glossary", "about", "downloads", "image"]
+PageName = Literal["browse", "try", "library", "news", "train", "settings", "glossary", "about", "downloads", "image"]
 # These have an address of their own: nobody shares what they show.
-OWN_ADDRESSES: tuple[PageName, ...] = ("train", "settings", "glossary", "about", "downloads", "image")
+OWN_ADDRESSES: tuple[PageName, ...] = ("news", "train", "settings", "glossary", "about", "downloads", "image")
 LibraryTool = Literal["", "duplicates", "collections", "changes", "rules", "import"]
 # The list takes two at a time.
 PAGE_SIZE = 30

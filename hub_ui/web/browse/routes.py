@@ -20,6 +20,7 @@ from hub_ui.web.browse.parts import LONGEST_CURSOR, BrowseParts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, keep_choice, page_address, source_of, target_of
 from hub_ui.web.lora.panel import Panel
+from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.streams import Streams
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View
 
@@ -37,6 +38,7 @@ class BrowseRoutes:
     panel: Panel
     reader: HeaderReader
     streams: Streams
+    news: NewsRoutes
     # What answers an address of each other page (`?view=NAME`), whole or the part that htmx asks for.
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
 
@@ -51,7 +53,7 @@ class BrowseRoutes:
 
         @router.get("/ask")
         async def ask(request: Request, seen: Annotated[str, Query(max_length=64)] = "") -> Response:
-            return self.streams.answer(self.ask(view_of(request), seen))
+            return self.streams.answer(self.steps(request, seen))
 
         @router.get("/more")
         def more(
@@ -141,6 +143,10 @@ class BrowseRoutes:
         # What is typed letter by letter is one step back.
         answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = page_address(view.to_address())
         return answer
+
+    def steps(self, request: Request, seen: str) -> Iterator[str]:
+        yield from self.ask(view_of(request), seen)
+        yield from self.news.badge(request)
 
     def ask(self, view: View, seen: str) -> Iterator[str]:
         """The list after each hub's answer, then after headers of its first cards were read. `seen` is the list that

@@ -36,8 +36,8 @@ SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 MODULES = ("navigation", "keyboard", "search_box", "panel", "gallery", "terms", "drop")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (
-    ("train", N_("Train")), ("settings", N_("Settings")), ("glossary", N_("Glossary")), ("about", N_("About")),
-    ("image", N_("How was this image made?")),
+    ("news", N_("Saved searches")), ("train", N_("Train")), ("settings", N_("Settings")),
+    ("glossary", N_("Glossary")), ("about", N_("About")), ("image", N_("How was this image made?")),
 )  # fmt: skip
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"

@@ -1,5 +1,4 @@
-// The search box: below it, keys and values for the word at the cursor (arrows choose, Enter and Tab take); beside it,
-// the searches that were saved.
+// The search box: below it, keys and values for the word at the cursor (arrows choose, Enter and Tab take).
 
 const list = () => document.getElementById("suggestions");
 let latest = 0;
@@ -70,41 +69,4 @@ function close() {
   list().hidden = true;
   list().replaceChildren();
   document.querySelector("#q[role]")?.setAttribute("aria-expanded", "false");
-}
-
-// Saved searches stay in this browser: [[name, address], ...].
-const KEY = "hub-ui-searches", MOST = 50, PARTS = ["q", "hub", "base", "kind", "filter", "sort"];
-
-document.addEventListener("toggle", ({ target }) => target.id === "searches" && target.open && show(), true);
-document.addEventListener("submit", (event) => {
-  if (event.target.id !== "save-search") return;
-  event.preventDefault();
-  const box = event.target.elements.name, name = box.value.trim() || box.placeholder;
-  keep((kept) => withSearch(kept, name, searchOf(location.search)));
-  box.value = "";
-});
-document.addEventListener("click", (event) => {
-  const remove = event.target.closest("#saved button");
-  if (remove) keep((kept) => without(kept, remove.value));
-});
-// What is looked for, without what lies open, the LoRAs to compare, and the level of mature images.
-export const searchOf = (query) => new URLSearchParams([...new URLSearchParams(query)].filter(([name]) => PARTS.includes(name))).toString();
-export const without = (kept, name) => kept.filter(([other]) => other !== name);
-export const withSearch = (kept, name, address) => [...without(kept, name), [name, address]].slice(-MOST);
-function show() {
-  const rows = read().map(([name, address]) => {
-    const row = document.getElementById("saved-search").content.cloneNode(true), [link, remove] = row.querySelectorAll("a, button");
-    Object.assign(link, { textContent: name, href: `./?${address}` });
-    Object.assign(remove, { value: name, ariaLabel: `${remove.ariaLabel} ${name}` });
-    return row;
-  });
-  document.getElementById("saved").replaceChildren(...rows);
-}
-function keep(change) {
-  localStorage.setItem(KEY, JSON.stringify(change(read())));
-  show();
-}
-function read() {
-  const text = localStorage.getItem(KEY);
-  return text?.startsWith("[") ? JSON.parse(text) : [];
 }

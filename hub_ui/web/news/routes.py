@@ -1,0 +1,223 @@
+"""The addresses of saved searches: the list with what is new in each, what is done with them, and Atom feeds."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, unquote
+from xml.etree import ElementTree
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Form
+from starlette.requests import Request, cookie_parser
+from starlette.responses import RedirectResponse, Response
+
+from connectors import query_language
+from connectors.errors import BadQuery, UsageError
+from connectors.query import Query
+from connectors.record import Record
+from hub_ui import documents, format, news
+from hub_ui.hosting.limits import LimitReached
+from hub_ui.i18n import _
+from hub_ui.news import SavedSearch, Searches
+from hub_ui.web.browse.search import HOLD_SECONDS, read_list
+from hub_ui.web.browse.search_box import query_name
+from hub_ui.web.layout.pages import (
+    LEVEL_COOKIE,
+    Pages,
+    Preview,
+    is_part,
+    keep_choice,
+    own_view,
+    page_address,
+    target_of,
+)
+from hub_ui.web.streams import Streams
+from hub_ui.web.view import LONGEST_ADDRESS, View
+
+COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
+# Feed readers wait for hubs.
+MOST_FEEDS, ENTRIES = 8, 50
+# What XML can hold.
+_NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+ATOM = "http://www.w3.org/2005/Atom"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A saved search: its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
+
+    search: SavedSearch
+    address: str
+    updated: int
+    age: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewsRoutes:
+    pages: Pages
+    streams: Streams
+    clock: Callable[[], float] = time.time
+
+    def router(self) -> APIRouter:
+        router, feeds = self.pages.router(), CapacityLimiter(MOST_FEEDS)
+
+        @router.get("/news")
+        def show(request: Request) -> Response:
+            values = {**self.values(self.read(request)), **saves(shown_view(request))}
+            if is_part(request):
+                return self.pages.part("news/list", **values)
+            view, preview = own_view("news", request.url.query), Preview(title=_("Saved searches"))
+            return self.pages.whole(request, "news/page", view, preview=preview, **values)
+
+        @router.get("/news/ask")
+        async def ask(request: Request) -> Response:
+            return self.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
+
+        @router.post("/news")
+        def act(
+            request: Request,
+            do: Annotated[Literal["save", "look", "remove"], Form()],
+            name: Annotated[str, Form(max_length=news.LONGEST_NAME)] = "",
+            back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "",
+        ) -> Response:
+            return self.act(request, do, name, View.from_address(back, request.cookies.get(LEVEL_COOKIE)))
+
+        @router.get("/feed")
+        async def feed(request: Request) -> Response:
+            return await to_thread.run_sync(self.feed, request, limiter=feeds)
+
+        return router
+
+    def read(self, request: Request) -> Searches:
+        """A visitor's are in their browser."""
+        if self.pages.services.policy.allows("annotate"):
+            return self.pages.services.searches.read()
+        try:
+            return news.loads(unquote(cookie_parser(request.headers.get("cookie", "")).get(COOKIE, "[]")))
+        except ValueError:
+            return ()
+
+    def act(self, request: Request, do: str, name: str, view: View) -> Response:
+        now = self.clock()
+        if do == "save":
+            name = name.strip() or query_name(view.query)
+            new = SavedSearch(name=name, text=query_language.format(view.query), seen=round(now))
+            changed = self.change(request, lambda searches: news.add(searches, new))
+        elif do == "remove":
+            changed = self.change(request, lambda searches: news.remove(searches, name))
+        else:
+            view = View(query=news.find(self.read(request), name).query(now, view.query.limit, is_rounded=True))
+            changed = self.change(request, lambda searches: news.look(searches, [name], now))
+        if is_part(request) and target_of(request) == "toast":
+            answer: Response = self.pages.part("news/followed", name=name)
+        elif is_part(request):
+            answer = self.pages.part("news/list", **self.values(changed), **saves(view))
+        else:
+            answer = RedirectResponse(page_address(view.to_address()) if do != "remove" else "news", 303)
+        if not self.pages.services.policy.allows("annotate"):
+            keep_choice(request, answer, COOKIE, quote(news.dumps(changed)) if changed else "")
+        return answer
+
+    def change(self, request: Request, edit: Callable[[Searches], Searches]) -> Searches:
+        """Raises UsageError for more than a cookie holds."""
+        if self.pages.services.policy.allows("annotate"):
+            return self.pages.services.searches.change(edit)
+        changed = edit(self.read(request))
+        if len(quote(news.dumps(changed))) > LONGEST_COOKIE:
+            raise UsageError(_("This browser keeps no more saved searches. Remove one first."))
+        return changed
+
+    def values(self, searches: Searches) -> dict[str, Any]:
+        return {"rows": [self.row(search) for search in searches]}
+
+    def row(self, search: SavedSearch) -> Row:
+        try:
+            found = read_list(self.pages.services, query := search.query(self.clock(), 1), query.limit)
+        except BadQuery:
+            return Row(search=search, address="", updated=0, age="")
+        # With fewer words it is another search.
+        is_exact = not any(ring.sentence for ring in found.rings)
+        return Row(
+            search=search,
+            address=View().with_text(search.text, is_strict=False).to_address(),
+            updated=found.total if is_exact else 0,
+            age=format.ago(datetime.fromtimestamp(search.seen, UTC).isoformat()),
+        )
+
+    def ask(self, searches: Searches) -> Iterator[str]:
+        """The rows after the hubs were asked for each: a person waits for none of it."""
+        for search in searches:
+            try:
+                query = search.query(self.clock(), Query().limit)
+                for _group in self.pages.services.lookup.search_in_groups(query, pause=HOLD_SECONDS):
+                    continue
+            except BadQuery:
+                continue
+            except LimitReached:
+                break
+            yield self.pages.render("news/step", **self.values(searches))
+
+    def badge(self, request: Request) -> Iterator[str]:
+        """In how many there is something new."""
+        if count := sum(self.row(search).updated > 0 for search in self.read(request)):
+            yield self.pages.render("news/badge", count=count)
+
+    def feed(self, request: Request) -> Response:
+        view = View(query=View.from_address(request.url.query).query)
+        found = documents.search(self.pages.services, replace(view.query, sort="newest", limit=ENTRIES))
+        home = str(request.base_url)
+        address = f"{home}?{view.to_address()}".rstrip("?")
+        text = atom(found.records, f"hub-ui: {query_name(view.query)}", str(request.url), address, home)
+        return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
+
+
+def shown_view(request: Request) -> View:
+    """What the page shows that asks: its list may have changed since the menu was made."""
+    shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
+    return View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+
+
+def saves(view: View) -> dict[str, Any]:
+    """The search that can be saved."""
+    view = View(query=view.query)
+    return {"search_name": query_name(view.query), "back": view.to_address()}
+
+
+def atom(records: tuple[Record, ...], title: str, own: str, address: str, home: str) -> bytes:
+    """RFC 4287. An entry's id is the LoRA's page at its hub, so that an update is no second entry."""
+    newest = max((time_of(record) for record in records), default="1970-01-01T00:00:00Z")
+    feed = ElementTree.Element("feed", xmlns=ATOM)
+    add(feed, "id", own)
+    add(feed, "title", title)
+    add(feed, "updated", newest)
+    add(add(feed, "author"), "name", "hub-ui")
+    add(feed, "link", rel="self", href=own)
+    add(feed, "link", rel="alternate", href=address)
+    for record in records:
+        entry = add(feed, "entry")
+        add(entry, "id", record.url)
+        add(entry, "title", format.title(record.title))
+        add(entry, "updated", time_of(record))
+        if record.creator:
+            add(add(entry, "author"), "name", record.creator)
+        add(entry, "link", rel="alternate", href=f"{home}?open={quote(str(record.ref.lora), safe='')}")
+        add(entry, "link", rel="via", href=record.url)
+        base = record.base_model or record.raw_base_model
+        said = (base, record.kind, ", ".join(record.trigger_words))
+        add(entry, "summary", format.join(*(text for text in said if text)))
+    text: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> ElementTree.Element:
+    child = ElementTree.SubElement(parent, name, attributes)
+    child.text = _NOT_XML.sub("", format.visible(text))
+    return child
+
+
+def time_of(record: Record) -> str:
+    """Hugging Face writes fractions of a second."""
+    return f"{(record.updated_at or '1970-01-01T00:00:00')[:19]}Z"
