@@ -34,11 +34,11 @@ KEYS = {"huggingface": "hf_member", "civitai": "civ_buyer", "replicate": "r8_own
 CLOSED = ("huggingface:maker/closed", "civitai:1001@2002#3003")
 # What each route of a shared page may do. A route that is new needs a decision here, and a refusal where it could
 # write, read a path, spend money, or show what others do.
-SEARCHES = {"GET /", "GET /ask", "GET /more", "GET /suggestions"}
+SEARCHES = {"GET /", "GET /ask", "GET /more", "GET /suggestions", "GET /news/ask", "GET /feed"}
 OPENS = {"GET /lora/read", "GET /lora-image", "GET /lora/example"}
 PAGES = {"GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
 # Where a hub that is left alone may be asked again, and what a browser keeps in its own cookies.
-CHOICES = {"POST /hubs/again", "POST /settings/look"}
+CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news"}
 # A visitor's own: their keys, what they listed and gave, their jobs. Nobody else gets there.
 OWN = {
     "POST /settings/key", "POST /lora/keep", "POST /visit/remove", "GET /visit/file", "GET /visit/loras.lock",
