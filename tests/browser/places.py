@@ -95,6 +95,13 @@ def drawer(page: Page, demo: str) -> None:
     come_to_rest(page)
 
 
+def news(page: Page, demo: str) -> None:
+    page.goto(f"{demo}news?kind=style")
+    page.get_by_role("button", name="Save this search").click()
+    expect(page.locator("#saved .name")).to_have_text(["styles"], timeout=WAIT)
+    come_to_rest(page)
+
+
 def own_page(name: str, path: str) -> Callable[[Page, str], None]:
     def reach(page: Page, demo: str) -> None:
         page.goto(f"{demo}{path}")
@@ -108,7 +115,7 @@ def own_page(name: str, path: str) -> Callable[[Page, str], None]:
 OWN = tuple(own_page(name, name) for name in ("settings", "glossary", "about", "history", "downloads", "image"))
 PLACES: MappingProxyType[str, Callable[[Page, str], None]] = MappingProxyType(
     {place.__name__: place for place in (
-        browse, nothing_found, panel, compare, compare_expert, compare_result, library, drawer,
+        browse, nothing_found, panel, compare, compare_expert, compare_result, library, drawer, news,
         own_page("train", "?view=train"), *OWN,
     )}
 )  # fmt: skip

@@ -43,7 +43,9 @@ GROUPS: Mapping[str, Mapping[str, Reach]] = MappingProxyType(
         "opened": {reach.__name__: reach for reach in (hubs_menu, suggestions, every_filter)},
         "compare": {name: PLACES[name] for name in ("compare", "compare_expert", "compare_result", "history")}
         | {name: PLACES[name] for name in ("library", "drawer")},
-        "small": {name: PLACES[name] for name in ("settings", "glossary", "about", "image", "train", "downloads")},
+        "small": {
+            name: PLACES[name] for name in ("settings", "glossary", "about", "image", "train", "downloads", "news")
+        },
     }
 )
 ORDINARY = ("list", "small")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 STILL = 0.02
 ADDRESSES = (
     "", "?base=tiny-shapes&open=civitai:900103", "?view=try", f"?view=try&lora={places.INK}", "?view=library",
-    "settings", "glossary", "about", "history", "downloads",
+    "settings", "glossary", "about", "history", "downloads", "news",
 )  # fmt: skip
 BOTH_WIDTHS = pytest.mark.parametrize("page", [1440, pytest.param(390, marks=pytest.mark.journeys)], indirect=True)
 
