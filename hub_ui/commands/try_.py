@@ -98,7 +98,8 @@ class TryCommand(TryOptions):
         )
         spec = choose_spec(request)
         remarks = substitution_notes(spec, request)
-        print_plan(spec, resolve_request(request, spec), request.quality, self.memory, remarks, terminal)
+        resolved = resolve_request(request, spec)
+        print_plan(spec, resolved, request.quality, self.memory, request.lora_bytes, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]

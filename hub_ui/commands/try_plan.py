@@ -18,14 +18,13 @@ from hub_ui.generate.base_models.precision import Quality, precise_label
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.memory import available_memory, choose_device, total_memory
+from hub_ui.generate.memory import available_memory, choose_device, plan_device, total_memory
 from hub_ui.generate.memory_plan import (
     CARDS,
     GIBIBYTE,
     LEVEL_NAMES,
     LEVELS,
     MemoryPlan,
-    plan_memory,
     usable_memory,
     usable_ram,
 )
@@ -213,17 +212,19 @@ def print_plan(
     settings: ResolvedRequest,
     quality: Quality,
     memory: int | None,
+    loras: int,
     remarks: tuple[str, ...],
     terminal: Terminal,
 ) -> None:
     """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
-    `spec` is in the precision for that one. `remarks` are those on the base, and come before the notes on memory.
+    `spec` is in the precision for that one. `loras` are the bytes of the LoRAs' files. `remarks` are those on the base,
+    and come before the notes on memory.
     """
     if memory is None:
         device = choose_device(spec)
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
         room = available_memory() if kind == "cpu" else device.free_bytes or 0
-        planned = plan_memory(spec, memory=room, ram=available_memory(), dtype=dtype, settings=settings, kind=kind)
+        planned = plan_device(spec, device, loras=loras, settings=settings)
     else:
         where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
         spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)

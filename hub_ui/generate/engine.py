@@ -278,8 +278,7 @@ class Engine:
 
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
-        requested = choose_spec(request)
-        loras = sum(adapter.path.stat().st_size for adapter in request.adapters if adapter.path.exists())
+        requested, loras = choose_spec(request), request.lora_bytes
         if self._loaded is not None and self._loaded.requested == requested:
             self._loaded.begin(resolve_request(request, self._loaded.spec), loras)
             return self._loaded

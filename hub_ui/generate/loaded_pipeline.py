@@ -27,7 +27,7 @@ from hub_ui.generate.memory import (
     image_too_large,
     is_decoded_in_pieces,
     is_out_of_memory,
-    plan_device,
+    level_on,
     release_memory,
 )
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
@@ -100,7 +100,7 @@ class LoadedPipeline:
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        planned = plan_device(self.spec, self.device, self.ram, loras, settings).level
+        planned = level_on(self.spec, self.device, self.ram, loras, settings)
         if self.placement.level == planned:
             self.placement = replace(self.placement, planned=planned)
             return

@@ -88,11 +88,9 @@ def plan_device(
 ) -> MemoryPlan:
     """The plan for what is free of the device, and `ram` bytes of the computer's memory, or what is free of it now.
     There is room for `loras`, the bytes of their files, and for a usual one.
-
-    It is for an image of that size, and for one of the base's own where no level fits it: then memory has to run out.
     """
     ram = available_memory() if ram is None else ram
-    plan = plan_memory(
+    return plan_memory(
         spec,
         memory=ram if device.kind == "cpu" else device.free_bytes,
         ram=ram,
@@ -103,7 +101,16 @@ def plan_device(
         loras=max(loras, usual_loras(spec)),
         disk=free_disk(),
     )
-    return plan if plan.fits or settings is None else plan_device(spec, device, ram, loras)
+
+
+def level_on(
+    spec: PipelineSpec, device: Device, ram: int | None, loras: int, settings: ResolvedRequest | None
+) -> OffloadLevel:
+    """The level of `plan_device`, or where none fits that image, of one of the base's own size: memory has to run out
+    then.
+    """
+    plan = plan_device(spec, device, ram, loras, settings)
+    return (plan if plan.fits else plan_device(spec, device, ram, loras)).level
 
 
 def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:

@@ -13,7 +13,7 @@ from hub_ui.generate.base_models import quantisation, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
 from hub_ui.generate.base_models.spec import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, plan_device, prepare
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, level_on, prepare
 from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
 from hub_ui.generate.settings import ResolvedRequest
@@ -115,7 +115,7 @@ def load_pipeline(
     kind = _pipeline_class(choice)
     _check_parts(choice, fetched)
     # What loading takes of the computer's memory is in the plan, so that it comes first.
-    level = plan_device(choice, device, loras=loras, settings=settings).level
+    level = level_on(choice, device, None, loras, settings)
     try:
         with layer_mover(device, level) as settle:
             pipe = _build(kind, choice, fetched, device, settle)

@@ -24,6 +24,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
+from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.commands.try_.images import LORAS, REF, Keyboard, generate
 from tests.hub_ui.generate.building import save_kohya
 from tests.hub_ui.library.building import weights
@@ -337,6 +338,16 @@ def test_a_plan_as_json_has_bytes(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_plan_for_a_lora_takes_the_base_that_it_would_run_on(capsys: pytest.CaptureFixture[str], base: str) -> None:
     told = plan(capsys, REF, "--base", base)
     assert (told["device"], told["level"], told["fits"]) == ("this CPU", "whole", True)
+
+
+def test_a_plan_has_room_for_the_files_of_the_loras(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], base: str
+) -> None:
+    shapes = {"lora_unet_mid_block_attentions_0_proj_in.lora_down.weight": (16, 10_000_000)}
+    with (tmp_path / "large.safetensors").open("wb") as file:
+        file.write(head := file_of(raw_header(shapes)))
+        file.truncate(len(head) + 320_000_000)
+    assert plan(capsys, str(tmp_path / "large.safetensors"), "--base", base)["peak"] > 320_000_000
 
 
 @pytest.mark.parametrize("words", [[], ["--base", "nothing-known"], ["--base", "sd-1.5", "--memory", "much"]])
