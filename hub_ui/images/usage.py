@@ -9,6 +9,7 @@ from typing import Any
 from connectors.claims import base_models
 from connectors.claims.nsfw import level_of, text_claims
 from connectors.record import Claim, Example, Version, within
+from connectors.ref import Ref
 from hub_ui.images.example_settings import ExampleSettings, settings
 
 # Fewer images say nothing of people, and a rarer choice little of them.
@@ -82,7 +83,12 @@ def _base(example: Example) -> str:
 
 
 def _others(found: ExampleSettings, version: Version) -> Iterator[str]:
-    """The names of the other LoRAs. Names are hub text: those that are not for everybody are left out."""
+    """The names of the other LoRAs, or refs of those that the hub's own generator names by their version alone.
+
+    Names are hub text: those that are not for everybody are left out.
+    """
     for lora in found.others(version):
-        if lora.name and lora.name != lora.version and within(level_of(text_claims((), [(lora.name, "name")])), "soft"):
+        if lora.version is not None and lora.name == lora.version:
+            yield str(Ref(hub=version.ref.hub, id="", version=lora.version))
+        elif lora.name and within(level_of(text_claims((), [(lora.name, "name")])), "soft"):
             yield lora.name[:80]

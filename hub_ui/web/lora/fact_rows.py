@@ -37,7 +37,7 @@ FRACTIONS: Mapping[float, str] = {
 class Fact:
     """One row. `where` is the exact place, shown on hover; `others` are contradicting values with who says them.
 
-    `term` is the word of the glossary that explains it.
+    `term` is the word of the glossary that explains it. `links` stand for the value, each with what it searches.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Fact:
     where: str
     term: str = ""
     others: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
 
 
 # (field, row name, term of the glossary)
@@ -241,23 +242,37 @@ USED: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def usage_rows(used: Sequence[Used]) -> Iterator[Fact]:
-    """What people do with it: medians with where half of them lie, and choices with how many made them."""
+def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -> Iterator[Fact]:
+    """What people do with it: medians with where half of them lie, and choices with how many made them.
+
+    `title` is that of another LoRA, of which there is a name or a ref. `author` is the weight that its author advises.
+    """
     for field, name, term in USED:
         found = [one for one in used if one.field == field]
         if found:
-            value = format.join(*(usage_text(one) for one in found))
-            yield Fact(name=_(name), value=value, source="usage", where=usage_count(found), term=term)
+            texts = [usage_text(one, title) for one in found]
+            if field == "weight" and author:
+                texts.append(_("its author says {weight}").format(weight=author))
+            links = zip(texts, (searched(str(one.value)) for one in found), strict=True) if field == "used_with" else ()
+            where = usage_count(found)
+            yield Fact(
+                name=_(name), value=format.join(*texts), source="usage", where=where, term=term, links=tuple(links)
+            )
 
 
-def usage_text(one: Used) -> str:
+def usage_text(one: Used, title: Callable[[str], str]) -> str:
     if one.low is not None and one.low < (one.high or 0):
         span = _("half of them {low} to {high}").format(low=f"{one.low:g}", high=f"{one.high:g}")
         return f"{one.value:g} ({span})"
     if one.low is not None:
         return f"{one.value:g}"
-    name = base_models.label(str(one.value)) if one.field == "base_model" else str(one.value)
-    return f"{format.visible(name)} ({round(100 * one.count / one.total)} %)"
+    shown = {"base_model": base_models.label, "used_with": title}.get(one.field, str)
+    return f"{format.title(shown(str(one.value)))} ({round(100 * one.count / one.total)} %)"
+
+
+def searched(name: str) -> str:
+    """What the search box opens a LoRA by: a ref as it is, or the name in a prompt."""
+    return name if ":" in name else f"<lora:{name}:1>"
 
 
 def usage_count(used: Sequence[Used]) -> str:

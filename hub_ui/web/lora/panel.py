@@ -1,6 +1,7 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -138,6 +139,13 @@ class Panel:
             missing = error.message
         yield facts, state, missing
 
+    def title_of(self, name: str) -> str:
+        """Of another LoRA: what the catalog knows of a ref, where that is for everybody, or the name itself."""
+        with suppress(HubUiError):
+            known = self.services.catalog.lora(Ref.parse(name))
+            return known.title if within(known.nsfw, "soft") else name
+        return name
+
     def html(self, values: dict[str, Any]) -> str:
         return self.render("lora/changed", **values)
 
@@ -176,7 +184,7 @@ class Panel:
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": (
-                *usage_group(used, missing),
+                *usage_group(used, missing, self.title_of, record.weight_text),
                 *fact_groups(rows(record, facts), "" if state else read_text(facts)),
             ),
             "usage_address": usage_address(record.ref, used),
@@ -247,10 +255,12 @@ def permissions(record: Record) -> tuple[tuple[str, str], ...]:
     return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
 
 
-def usage_group(used: Sequence[Used], missing: str) -> Iterator[tuple[str, str, list[Fact]]]:
-    """What people use as a group of facts; `missing` says why it is not known."""
+def usage_group(
+    used: Sequence[Used], missing: str, title: Callable[[str], str], author: str
+) -> Iterator[tuple[str, str, list[Fact]]]:
+    """What people use as a group of facts; `missing` says why it is not known. For the others see `usage_rows`."""
     if used or missing:
-        yield _("What people use"), format.visible(missing) or usage_count(used), list(usage_rows(used))
+        yield _("What people use"), format.visible(missing) or usage_count(used), list(usage_rows(used, title, author))
 
 
 def usage_address(ref: Ref, used: Sequence[Used]) -> str:

@@ -54,6 +54,12 @@ def test_loras_that_are_combined_with_it_are_named_but_for_mature_ones() -> None
     ]
 
 
+def test_one_that_is_named_by_its_version_alone_is_a_ref() -> None:
+    listed = [{"type": "lora", "weight": 1, "modelVersionId": id_} for id_ in (2001, 9)]
+    (other,) = used(*[image(prompt="a cat", civitaiResources=listed)] * 5)["used_with"]
+    assert (other.value, other.count) == ("civitai:@9", 5)
+
+
 def test_a_weight_is_that_of_the_version_in_the_list_of_the_hubs_own_generator() -> None:
     listed = [{"type": "lora", "weight": weight, "modelVersionId": id_} for weight, id_ in ((0.4, 2001), (1, 9))]
     (weight,) = used(*[image(prompt="a cat", civitaiResources=listed)] * 5)["weight"]

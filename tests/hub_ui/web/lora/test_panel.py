@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -10,7 +11,7 @@ import connectors
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector
 from connectors.errors import HubDown, KeyRequired
-from connectors.record import Example, Lora, Version
+from connectors.record import Example, Lora, Nsfw, Version
 from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
@@ -192,6 +193,27 @@ def test_what_people_use_follows_what_the_file_says_and_is_asked_once(
     assert {"view=try", "steps=28", "cfg=5", "sampler=Euler+a"} <= set(link["href"].partition("?")[2].split("&"))
     assert "What people use" in show(built)[0]
     assert hub_with_images.asked.count("images") == 1
+
+
+@pytest.mark.parametrize(("nsfw", "title"), [("safe", "Detail <b>"), ("explicit", "civitai:@90")])
+def test_what_people_combine_it_with_leads_there(
+    built: Services, hub_with_images: HubWithImages, nsfw: Nsfw, title: str
+) -> None:
+    named = Example(url="https://hub.invalid/a", prompt="<lora:ink:0.7> <lora:add detail:0.5>")
+    params = {"Civitai resources": '[{"type": "lora", "weight": 1, "modelVersionId": 90}]'}
+    numbered = Example(url="https://hub.invalid/b", params=params)
+    hub_with_images.shown = (named, numbered) * 3
+    built.catalog.add([lora(9, title="Detail <b>", nsfw=nsfw)])
+    page = read(show(built)[-1])
+    links = {link.text: parse_qs(link["href"].partition("?")[2])["q"] for link in page.select(".facts a[href*='q=']")}
+    assert links["add detail (50 %)"] == ["<lora:add detail:1>"]
+    assert links[f"{title} (50 %)"] == ["civitai:@90"]
+
+
+def test_the_weight_of_people_has_the_authors_beside_it(built: Services, hub_with_images: HubWithImages) -> None:
+    (own,) = lora(1).versions
+    hub_with_images.loras = [lora(1, versions=(replace(own, claims=(claim("weight", 0.9),)),))]
+    assert "0.7 · its author says 0.9" in read(show(built)[-1]).text
 
 
 def test_a_hub_that_fails_to_say_what_people_use_costs_a_line(
