@@ -12,6 +12,7 @@ from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate.backend import Backend
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
@@ -176,10 +177,9 @@ class Generation:
         self,
         request: GenerationRequest,
         comparison: Comparison,
+        callbacks: Callbacks = NO_CALLBACKS,
         *,
         place: str = "local",
-        on_progress: Callable[[Progress | Step], None] | None = None,
-        is_cancelled: Callable[[], bool] | None = None,
     ) -> GenerationResult:
         """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
         start = time.monotonic()
@@ -191,7 +191,7 @@ class Generation:
         try:
             paths = [adapter.path for adapter in request.adapters]
             with self._lookup.metrics.generation(place), self.downloads.hold(paths):
-                result = backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
+                result = backend.generate(request, comparison, callbacks)
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)
             raise

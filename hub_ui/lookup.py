@@ -25,7 +25,7 @@ from connectors.weights.inspect import Facts, decode_facts, inspect_download, in
 from hub_ui.catalog.catalog import Catalog, facts_keys
 from hub_ui.hosting.connector import refusals_for_visitors
 from hub_ui.hosting.limits import Quotas
-from hub_ui.images.usage import Used, usage
+from hub_ui.images.example_settings import Used, usage
 from hub_ui.library.annotations import Annotations
 from hub_ui.library.identify import IdentifiedFile, Identifier, LocalFiles, entry_of, facts_of, local_entry
 from hub_ui.library.library import Library, source_of

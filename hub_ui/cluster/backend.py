@@ -12,9 +12,9 @@ from typing import Any
 from connectors.errors import HubUiError, PreviewError, RateLimited
 from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
 from hub_ui.cluster.replica import Hashes, Placement, SharedFile, WorkOrder
-from hub_ui.generate.callbacks import Callbacks
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress
+from hub_ui.generate.request import GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_request
 from hub_ui.i18n import N_, _, language
@@ -79,16 +79,10 @@ class ClusterBackend:
             return self._connected
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
         """As Engine.generate. A request whose replica is lost starts again on another one."""
         check_request(request, comparison)
-        callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         handle = self.connect()
         from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, WorkerCrashedError
         from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
@@ -146,7 +140,7 @@ class ClusterBackend:
                 raise answer
             if isinstance(answer, Placement):
                 self._on_placed(answer)
-            elif callbacks.on_progress is not None:
+            else:
                 callbacks.on_progress(answer)
         raise PreviewError(_("The generation ended without an image. Try again."))
 

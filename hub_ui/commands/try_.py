@@ -35,6 +35,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import choose_spec
 from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
 from hub_ui.generate.result import GenerationResult
@@ -174,13 +175,11 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
         terminal.note(built.generation.estimate(plan.request, plan.comparison, place=plan.place))
     if plan.place == "replicate":
         confirm_payment("Generating on Replicate", terminal, yes=yes)
-    on_progress = progress_callback(terminal)
     with watch_ctrl_c() as is_cancelled:
+        callbacks = Callbacks(on_progress=progress_callback(terminal), is_cancelled=is_cancelled)
 
         def generate(request: GenerationRequest) -> GenerationResult:
-            return built.generation.generate(
-                request, plan.comparison, place=plan.place, on_progress=on_progress, is_cancelled=is_cancelled
-            )
+            return built.generation.generate(request, plan.comparison, callbacks, place=plan.place)
 
         try:
             return generate(plan.request)

@@ -11,9 +11,9 @@ from typing import Protocol, TypeAlias
 
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.callbacks import Callbacks
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress, Step
+from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import _, use_language
 from hub_ui.locales import get_language
@@ -37,14 +37,9 @@ class Backend(Protocol):
         """What can be done before the first request, when the page starts."""
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
-        """The images of all cells. Raises GenerationCancelled soon after `is_cancelled` says so."""
+        """The images of all cells. Raises GenerationCancelled soon after `callbacks` say so."""
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
         """Without generating anything."""
@@ -81,14 +76,9 @@ class DeferredBackend:
         self.backend.prepare()
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
-        return self.backend.generate(request, comparison, on_progress=on_progress, is_cancelled=is_cancelled)
+        return self.backend.generate(request, comparison, callbacks)
 
     def estimate(self, request: GenerationRequest, comparison: Comparison) -> HasSentence:
         return self.backend.estimate(request, comparison)
@@ -115,10 +105,8 @@ class EventStream:
         def work() -> None:
             try:
                 with use_language(get_language(language)):
-                    made = backend.generate(
-                        request, comparison, on_progress=self._events.put, is_cancelled=self._cancelled.is_set
-                    )
-                self._events.put(made)
+                    callbacks = Callbacks(on_progress=self._events.put, is_cancelled=self._cancelled.is_set)
+                    self._events.put(backend.generate(request, comparison, callbacks))
             except HubUiError as error:
                 self._events.put(error)
 
@@ -155,7 +143,6 @@ def result_of(events: Iterable[Event], callbacks: Callbacks) -> GenerationResult
             raise event
         if isinstance(event, GenerationResult):
             return event
-        if callbacks.on_progress is not None:
-            callbacks.on_progress(event)
+        callbacks.on_progress(event)
         callbacks.raise_if_cancelled()
     raise PreviewError(_("The generation ended without an image. Try again."))

@@ -60,16 +60,18 @@ def replace_attribute(thing: Any, name: str, value: Any) -> Iterator[None]:
 class Callbacks:
     """Functions that follow a generation, and may stop it."""
 
-    on_progress: OnProgress | None = None
-    is_cancelled: IsCancelled | None = None
+    on_progress: OnProgress = lambda _step: None
+    is_cancelled: IsCancelled = lambda: False
 
     def report(self, stage: str, done: int = 0, total: int = 0) -> None:
-        if self.on_progress is not None:
-            self.on_progress(Step(stage=stage, done=done, total=total))
+        self.on_progress(Step(stage=stage, done=done, total=total))
 
     def raise_if_cancelled(self) -> None:
-        if self.is_cancelled is not None and self.is_cancelled():
+        if self.is_cancelled():
             raise GenerationCancelled(_("Stopped. Nothing was changed."))
+
+
+NO_CALLBACKS = Callbacks()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -131,8 +133,6 @@ class ProgressTracker:
     def _report(self, rows: int, steps: float, preview: Image | None) -> None:
         """Reports a batch of `rows` at that step. Its images advance together, so the steps of all are counted."""
         done, total = self._done * self.steps + rows * steps, self.rows * self.steps
-        if self.callbacks.on_progress is None:
-            return
         left = None if self.step_seconds is None else self.step_seconds * max(0.0, total - done)
         name = _("Generating") if self.rows == 1 else _("Generating {n} images").format(n=self.rows)
         self.callbacks.on_progress(Step(stage=name, done=round(done), total=total, preview=preview, seconds_left=left))

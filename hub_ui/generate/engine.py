@@ -24,7 +24,7 @@ from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.batch import Call
 from hub_ui.generate.caches import ImageCache, effect_key
-from hub_ui.generate.callbacks import Callbacks, ProgressTracker
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks, ProgressTracker
 from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.compilation import check_compiler
@@ -55,7 +55,7 @@ from hub_ui.generate.memory import (
 from hub_ui.generate.pipeline_arguments import family, unused_notes
 from hub_ui.generate.prompt_embeddings import prompt_notes
 from hub_ui.generate.quality import in_quality, quality_notes
-from hub_ui.generate.request import GenerationRequest, IsCancelled, LoraInput, OnProgress
+from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes, substitution_notes
 from hub_ui.i18n import _
@@ -80,18 +80,12 @@ class Engine:
         self._loaded: LoadedPipeline | None = None
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
         """Generates every cell from the request's seed. Equal cells and cached images are not generated again."""
         check_request(request, comparison)
         if request.compile:
             check_compiler(choose_device(choose_spec(request)).kind)
-        callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         with self._exclusively(request, callbacks):
             loaded = self._load(request, callbacks)
             try:

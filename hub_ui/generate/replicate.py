@@ -24,10 +24,10 @@ from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot
 from connectors.replicate.runs import PollInterval, Run, Runs
 from hub_ui.generate.base_models import base_by_id, check_substitution
-from hub_ui.generate.callbacks import Callbacks
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.prompt_weights import without_weights
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest, IsCancelled, OnProgress
+from hub_ui.generate.request import GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _
@@ -174,15 +174,9 @@ class ReplicateBackend:
         return replace(price, notes=_remarks(request, model.name))
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
         """As Engine.generate. Cancelling also ends the runs on Replicate."""
-        callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         _check_request(request, comparison)
         callbacks.report(_("Asking Replicate"))
         model = self._find_model(request)
@@ -320,12 +314,12 @@ class _Predictions:
 
     def _start(self, inputs: Filled) -> Run:
         is_cancelled = self.callbacks.is_cancelled
-        if is_cancelled is not None and is_cancelled():
+        if is_cancelled():
             raise _cancellation()
         try:
             return self.runs.predict(self.model.name, self.model.version, inputs.values, is_cancelled=is_cancelled)
         except RateLimited:
-            if is_cancelled is not None and is_cancelled():
+            if is_cancelled():
                 raise _cancellation() from None
             raise
 

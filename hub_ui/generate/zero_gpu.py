@@ -13,11 +13,11 @@ from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.backend import Event, EventStream, iterate_events, result_of
 from hub_ui.generate.base_models import BASES, PipelineSpec
 from hub_ui.generate.base_models.download import Source, is_on_disk
-from hub_ui.generate.callbacks import Callbacks
+from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Estimate
-from hub_ui.generate.request import GenerationRequest, IsCancelled, OnProgress
+from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_request
 from hub_ui.i18n import _, language
@@ -68,16 +68,10 @@ class ZeroGpuBackend:
         return True
 
     def generate(
-        self,
-        request: GenerationRequest,
-        comparison: Comparison,
-        *,
-        on_progress: OnProgress | None = None,
-        is_cancelled: IsCancelled | None = None,
+        self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS
     ) -> GenerationResult:
         """As Engine.generate. Cancelling, and what is downloaded, stay outside of the GPU's time."""
         check_request(request, comparison)
-        callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
         self._engine.fetch(request, callbacks)
         callbacks.report(_("Waiting for a GPU"))
         try:

@@ -27,6 +27,7 @@ from connectors.ref import Ref
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
@@ -310,9 +311,8 @@ class Endpoints:
         def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
             wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
             wanted = request(on_progress=on_progress, is_cancelled=is_cancelled)
-            return services.generation.generate(
-                wanted, comparison.single(wanted), on_progress=on_progress, is_cancelled=is_cancelled
-            )
+            callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
+            return services.generation.generate(wanted, comparison.single(wanted), callbacks)
 
         subject = JobSubject(
             name="one", refs=tuple(map(str, loras)), downloads=fetches.own,

@@ -24,7 +24,7 @@ from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, Pages, StaticPages
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.layout.routes import GlossaryRoutes, LayoutRoutes
+from hub_ui.web.layout.routes import LayoutRoutes
 from hub_ui.web.library.parts import LibraryParts
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
@@ -82,7 +82,6 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *upload_routes(services, pages, files),
         train,
         SettingsRoutes(pages=pages),
-        GlossaryRoutes(pages=pages),
         LayoutRoutes(pages=pages),
     )
     return [

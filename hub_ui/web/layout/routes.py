@@ -54,6 +54,12 @@ class LayoutRoutes:
             }
             return self.pages.whole(request, "layout/about", view, preview=Preview(title=_("About")), **values)
 
+        @router.get("/glossary")
+        def glossary(request: Request) -> Response:
+            view = own_view("glossary", request.url.query)
+            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
+            return self.pages.whole(request, "glossary/page", view, preview=preview)
+
         return router
 
 
@@ -63,19 +69,3 @@ def program_version() -> str:
         return version("hub-ui")
     except PackageNotFoundError:
         return ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GlossaryRoutes:
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router = self.pages.router()
-
-        @router.get("/glossary")
-        def show(request: Request) -> Response:
-            view = own_view("glossary", request.url.query)
-            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
-            return self.pages.whole(request, "glossary/page", view, preview=preview)
-
-        return router

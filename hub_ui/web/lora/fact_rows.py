@@ -10,7 +10,7 @@ from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
-from hub_ui.images.usage import Used
+from hub_ui.images.example_settings import Used
 from hub_ui.web.browse.cards import base_label
 
 MOST_RANKS = 4

@@ -23,7 +23,7 @@ from hub_ui.generate.try_fields import TrySettings
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
-from hub_ui.images.usage import Used
+from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import base_label, card, cover, title
 from hub_ui.web.downloads.drawer import DrawerParts

@@ -10,6 +10,7 @@ from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import GenerationRequest, Step
 from hub_ui.i18n import N_, _
@@ -166,7 +167,9 @@ class Generator:
                 view.refs, view.weights, on_progress=on_progress, is_cancelled=is_cancelled, **order.fields
             )
         cells, at = original.cells(request) if original else (comparison_of(self.services, view, request), None)
-        made = generation.generate(request, cells, place=place, on_progress=on_progress, is_cancelled=is_cancelled)
+        made = generation.generate(
+            request, cells, Callbacks(on_progress=on_progress, is_cancelled=is_cancelled), place=place
+        )
         shown = result.result_of(made, self.images, at)
         if original is not None:
             shown = result.with_original(shown, original, made)
@@ -183,7 +186,9 @@ class Generator:
         def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
             ready = self.with_files(request, on_progress, is_cancelled)
             sweep = comparison.weight_sweep(ready, missing, shown.varied)
-            made = services.generation.generate(ready, sweep, on_progress=on_progress, is_cancelled=is_cancelled)
+            made = services.generation.generate(
+                ready, sweep, Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
+            )
             return result.with_weights(shown, made, self.images)
 
         subject = JobSubject(name=shown.kind, refs=shown.refs)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from connectors.record import Example
-from hub_ui.catalog.merge import merge
+from hub_ui.catalog.changes import merge
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 

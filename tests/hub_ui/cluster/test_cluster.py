@@ -17,6 +17,7 @@ from hub_ui.cluster.backend import ClusterBackend
 from hub_ui.cluster.node import node_id
 from hub_ui.cluster.replica import SharedFile, read_from_node
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.request import GenerationCancelled, Step
 from tests.hub_ui.cluster.sockets import answers_without_token, free_port, runs, sockets_of_processes
 from tests.tools.benchmarks import bench_cluster
@@ -73,7 +74,7 @@ def test_a_killed_replica_loses_no_request_and_images_equal_those_of_this_proces
 def test_steps_come_while_a_worker_generates(page: Page) -> None:
     steps: list[Step] = []
     asked = request(1000, 1)
-    page.backend.generate(asked, comparison.single(asked), on_progress=steps.append)
+    page.backend.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
     assert steps[0].stage == "Waiting for a worker"
     assert [step.done for step in steps if step.stage == "Generating"][-1] == bench_cluster.STEPS
 
@@ -85,7 +86,7 @@ def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page, caplog
     def generate(number: int) -> type[Exception] | None:
         asked = request(number, 1, steps=400)
         try:
-            page.backend.generate(asked, comparison.single(asked), is_cancelled=stop.is_set)
+            page.backend.generate(asked, comparison.single(asked), Callbacks(is_cancelled=stop.is_set))
         except RateLimited:
             full.set()
             return RateLimited

@@ -10,6 +10,7 @@ import pytest
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
 from hub_ui.generate.batch import plan_calls, rows_of_a_call
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
@@ -33,7 +34,7 @@ def test_a_cancelled_call_takes_its_networks_off_the_device(studio: Engine, base
     pipe = offloaded(studio)
     hook, asked, calls = pipe.unet._hf_hook, job(lora, base=base), iter([False] * 3)
     with pytest.raises(GenerationCancelled):
-        studio.generate(asked, comparison.single(asked), is_cancelled=lambda: next(calls, True))
+        studio.generate(asked, comparison.single(asked), Callbacks(is_cancelled=lambda: next(calls, True)))
     # The hooks are new, and each moves its network to the processor when it is made.
     assert pipe.unet._hf_hook is not hook
     assert same(one(studio, lora, base=base), before)
@@ -62,11 +63,13 @@ def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
     monkeypatch.setattr("hub_ui.generate.previews.copy_to_host", lambda values: HostCopy(values=values, event=coming))
     asked = job(base=base, steps=9)
     with pytest.raises(GenerationCancelled):
-        studio.generate(asked, comparison.single(asked), on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
+        studio.generate(
+            asked, comparison.single(asked), Callbacks(on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
+        )
     monkeypatch.undo()
     assert [step for step in steps if step.preview] == []
     asked = job(base=base, seed=8)
-    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
     assert [step for step in steps if step.preview] != []
 
 

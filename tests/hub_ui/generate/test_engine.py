@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
@@ -107,7 +108,7 @@ def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: E
         if step.stage == "Generating":
             save_kohya(kohya, seed=9, rank=8)
 
-    first = studio.generate(asked, comparison.single(asked), on_progress=replace_it).images[0]
+    first = studio.generate(asked, comparison.single(asked), Callbacks(on_progress=replace_it)).images[0]
     second = studio.generate(asked, comparison.single(asked)).images[0]
     assert (same(first, before), same(second, before)) == (True, False)
 

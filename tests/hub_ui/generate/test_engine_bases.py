@@ -15,6 +15,7 @@ from diffusers import UniPCMultistepScheduler
 from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.request import Step
 from hub_ui.generate.result import GenerationResult
@@ -52,7 +53,8 @@ def lora(tmp_path: Path) -> Path:
 
 def one(studio: Engine, lora: Path, base: str, told: list[Step] | None = None) -> GenerationResult:
     asked = job(adapter(lora), base=base)
-    return studio.generate(asked, comparison.single(asked), on_progress=told.append if told is not None else None)
+    told = [] if told is None else told
+    return studio.generate(asked, comparison.single(asked), Callbacks(on_progress=told.append))
 
 
 @pytest.mark.parametrize(("size", "shift"), [((32, 16), 3.0), ((32, 32), 5.0)])

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.device_kinds import KINDS, DeviceKind
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
@@ -20,7 +21,7 @@ def test_switching_reloads_nothing(studio: Engine, base: str, kohya: Path) -> No
     one(studio, adapter(kohya), base=base)
     stages: list[Step] = []
     asked = job(adapter(kohya, weight=0.3), base=base)
-    again = studio.generate(asked, comparison.single(asked), on_progress=stages.append)
+    again = studio.generate(asked, comparison.single(asked), Callbacks(on_progress=stages.append))
     assert "Loading" not in " ".join(step.stage for step in stages)
     assert again.report.switch_seconds > 0
 
@@ -46,7 +47,7 @@ def test_the_report_says_how_loras_were_applied(studio: Engine, base: str, kohya
 def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
     steps: list[Step] = []
     asked = job(adapter(kohya), base=base)
-    studio.generate(asked, comparison.before_after(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.before_after(asked), Callbacks(on_progress=steps.append))
     assert [(step.stage, step.done, step.total) for step in steps] == [
         (f"Loading {base}", 0, 0),
         ("Putting the LoRA on", 0, 0),
@@ -57,7 +58,7 @@ def test_every_step_is_told(studio: Engine, base: str, kohya: Path) -> None:
 def test_a_small_preview_comes_with_the_steps(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base)
-    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
     sizes = [step.preview.size for step in steps if step.preview is not None]
     assert sizes == [(32, 32)]
 
@@ -81,7 +82,7 @@ def test_a_sampler_is_followed_and_the_base_has_its_own_back(studio: Engine, bas
 def test_a_sampler_that_calls_twice_for_a_step_is_counted_as_asked(studio: Engine, base: str) -> None:
     steps: list[Step] = []
     asked = job(base=base, sampler="Heun", steps=3)
-    studio.generate(asked, comparison.single(asked), on_progress=steps.append)
+    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
     assert (steps[-1].done, steps[-1].total) == (3, 3)
 
 

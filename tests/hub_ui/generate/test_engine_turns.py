@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
@@ -26,8 +27,7 @@ def test_drawing_is_stopped_within_one_step(
         studio.generate(
             asked,
             comparison.single(asked),
-            on_progress=steps.append,
-            is_cancelled=lambda: len(runs) >= after and bool(steps),
+            Callbacks(on_progress=steps.append, is_cancelled=lambda: len(runs) >= after and bool(steps)),
         )
     assert len(runs) <= after + 1
 
@@ -37,7 +37,7 @@ def test_after_a_stop_everything_is_as_before(studio: Engine, base: str, kohya: 
     asked = job(adapter(kohya), base=base, steps=20)
     runs.clear()
     with pytest.raises(GenerationCancelled):
-        studio.generate(asked, comparison.weight_sweep(asked), is_cancelled=lambda: len(runs) > 2)
+        studio.generate(asked, comparison.weight_sweep(asked), Callbacks(is_cancelled=lambda: len(runs) > 2))
     studio._image_cache.clear()
     assert same(one(studio, base=base), before)
 
@@ -50,13 +50,15 @@ def test_who_comes_meanwhile_waits_and_may_give_up(studio: Engine, base: str) ->
         leave.wait(30)
 
     first = threading.Thread(
-        target=studio.generate, args=(asked, comparison.single(asked)), kwargs={"on_progress": hold}
+        target=studio.generate, args=(asked, comparison.single(asked), Callbacks(on_progress=hold))
     )
     first.start()
     entered.wait(30)
     with pytest.raises(GenerationCancelled):
         studio.generate(
-            asked, comparison.single(asked), on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True
+            asked,
+            comparison.single(asked),
+            Callbacks(on_progress=lambda step: seen.append(step.stage), is_cancelled=lambda: True),
         )
     leave.set()
     first.join()
@@ -75,10 +77,10 @@ def test_who_waits_has_read_the_lora_before_it_is_his_turn(studio: Engine, base:
 
     def wait() -> None:
         with pytest.raises(GenerationCancelled):
-            studio.generate(next_one, comparison.single(next_one), is_cancelled=lambda: True)
+            studio.generate(next_one, comparison.single(next_one), Callbacks(is_cancelled=lambda: True))
 
     first = threading.Thread(
-        target=studio.generate, args=(asked, comparison.single(asked)), kwargs={"on_progress": hold}
+        target=studio.generate, args=(asked, comparison.single(asked), Callbacks(on_progress=hold))
     )
     second = threading.Thread(target=wait)
     first.start()
@@ -99,7 +101,7 @@ def test_closing_waits_for_the_picture_that_is_being_drawn(studio: Engine, base:
         leave.wait(30)
 
     first = threading.Thread(
-        target=lambda: made.append(studio.generate(asked, comparison.single(asked), on_progress=hold))
+        target=lambda: made.append(studio.generate(asked, comparison.single(asked), Callbacks(on_progress=hold)))
     )
     closing = threading.Thread(target=studio.close)
     first.start()
@@ -118,5 +120,5 @@ def test_what_a_report_raises_keeps_nobody_waiting(studio: Engine, base: str) ->
 
     asked = job(base=base)
     with pytest.raises(ConnectionResetError):
-        studio.generate(asked, comparison.single(asked), on_progress=gone)
+        studio.generate(asked, comparison.single(asked), Callbacks(on_progress=gone))
     assert studio.generate(asked, comparison.single(asked)).images

@@ -12,6 +12,7 @@ from PIL import Image
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import BASES
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import sibling_pipeline
 from hub_ui.generate.request import GenerationRequest, Step
@@ -56,7 +57,7 @@ def test_it_is_the_image_that_diffusers_makes(studio: Engine, base: str, photo: 
 
 def test_less_strength_runs_fewer_steps_and_says_so(studio: Engine, base: str, photo: Path) -> None:
     asked, told = job(base=base, image=photo, strength=0.5, steps=8), list[Step]()
-    studio.generate(asked, comparison.single(asked), on_progress=told.append)
+    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=told.append))
     steps = [(step.done, step.total) for step in told if step.total == 4]
     assert steps == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.request import GenerationCancelled, Step
@@ -245,5 +246,5 @@ def cancel(studio: Engine, last: int, **fields: Any) -> None:
     asked, steps = job(**fields), list[Step]()
     with pytest.raises(GenerationCancelled):
         studio.generate(
-            asked, comparison.single(asked), on_progress=steps.append, is_cancelled=lambda: len(steps) > last
+            asked, comparison.single(asked), Callbacks(on_progress=steps.append, is_cancelled=lambda: len(steps) > last)
         )

@@ -11,6 +11,7 @@ from PIL import Image
 
 from connectors.errors import UsageError
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
 from hub_ui.generate.request import GenerationRequest, Step
@@ -158,7 +159,7 @@ def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> Generat
         adapters=(adapter(path, architecture=row.base.architecture),), prompt="a red cat", steps=2, base=str(base),
         guidance=3.0, width=call.get("width", 32), height=call.get("height", 32), frames=call.get("num_frames"),
     )  # fmt: skip
-    return studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)), on_progress=steps.append)
+    return studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)), Callbacks(on_progress=steps.append))
 
 
 def apart(one: GeneratedImage, other: GeneratedImage) -> float:

@@ -28,6 +28,7 @@ from connectors.ref import Ref
 from connectors.replicate.runs import PollInterval
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, LoraInput, Step
 from tests.faults import Fault
@@ -265,7 +266,7 @@ def test_pictures_come_as_they_are_whatever_the_file(place: ReplicateBackend, re
 
 def test_how_far_it_is_is_told(place: ReplicateBackend) -> None:
     job, steps = _job(), list[Step]()
-    place.generate(job, comparison.before_after(job), on_progress=steps.append)
+    place.generate(job, comparison.before_after(job), Callbacks(on_progress=steps.append))
     stages = [step.stage for step in steps]
     assert stages[0] == "Asking Replicate"
     assert "Waiting for a machine on Replicate, image 1 of 2" in stages
@@ -288,7 +289,7 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
         return any("image 2 of 5" in step.stage for step in steps)
 
     with pytest.raises(GenerationCancelled, match="was cancelled there"):
-        place.generate(job, comparison.weight_sweep(job), on_progress=steps.append, is_cancelled=cancelled)
+        place.generate(job, comparison.weight_sweep(job), Callbacks(on_progress=steps.append, is_cancelled=cancelled))
     ended = [request.path for request in recorder.requests if request.path.endswith("/cancel")]
     assert len(_sent(recorder)) == 5
     assert len(set(ended)) == 4
@@ -297,7 +298,7 @@ def test_who_cancels_leaves_nothing_running_there(place: ReplicateBackend, recor
 def test_who_cancels_before_it_began_pays_nothing(place: ReplicateBackend, recorder: Recorder) -> None:
     job = _job()
     with pytest.raises(GenerationCancelled):
-        place.generate(job, comparison.single(job), is_cancelled=lambda: True)
+        place.generate(job, comparison.single(job), Callbacks(is_cancelled=lambda: True))
     assert _sent(recorder) == []
 
 

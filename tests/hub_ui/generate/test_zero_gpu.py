@@ -17,6 +17,7 @@ from connectors.errors import NoBase
 from hub_ui.generate import comparison
 from hub_ui.generate.backend import EventStream, iterate_events
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
@@ -69,7 +70,7 @@ def test_only_the_render_is_wrapped_and_the_base_is_placed_before_the_launch(tmp
 
 def test_images_equal_those_of_the_engine_alone(backend: ZeroGpuBackend, tmp_path: Path) -> None:
     steps: list[Step] = []
-    made = backend.generate(REQUEST, comparison.single(REQUEST), on_progress=steps.append)
+    made = backend.generate(REQUEST, comparison.single(REQUEST), Callbacks(on_progress=steps.append))
     alone = engine(tmp_path).generate(REQUEST, comparison.single(REQUEST))
     assert made.images[0].image.tobytes() == alone.images[0].image.tobytes()
     assert [step.stage for step in steps][:2] == ["Waiting for a GPU", "Loading Tiny Shapes"]
@@ -87,7 +88,9 @@ def test_a_cancelled_request_gives_the_gpu_back(backend: ZeroGpuBackend) -> None
     steps: list[Step] = []
     long = replace(REQUEST, steps=500)
     with pytest.raises(GenerationCancelled):
-        backend.generate(long, comparison.single(long), on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
+        backend.generate(
+            long, comparison.single(long), Callbacks(on_progress=steps.append, is_cancelled=lambda: len(steps) > 4)
+        )
     assert len(steps) < 100
     backend.generate(REQUEST, comparison.single(REQUEST))
 

@@ -6,7 +6,7 @@ from typing import Any
 from connectors.civitai import parse
 from connectors.record import Claim, Version, WeightFile
 from connectors.ref import Ref
-from hub_ui.images.usage import Used, usage
+from hub_ui.images.example_settings import Used, usage
 from tests.connectors.building import civitai_image
 
 REF = Ref.parse("civitai:1001@2001")

@@ -28,7 +28,7 @@ from connectors.query import LONGEST_TEXT, Query
 from connectors.record import Lora, Version
 from connectors.ref import HubName, Ref, is_id
 from connectors.registry import HUBS
-from hub_ui.images.usage import usage
+from hub_ui.images.example_settings import usage
 from tests.connectors import building
 from tests.corpus import RESPONSES
 from tests.tools.fuzz.mutations import TEXTS, corrupted, damaged, written

@@ -8,7 +8,6 @@ import io
 import json
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
 from hub_ui.commands.options import memory_size
 from hub_ui.generate.base_models.download import DownloadPlan
+from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import GenerationRequest
@@ -157,7 +157,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """A base that has to be fetched, which nobody does here."""
 
-    def generate(_studio: Engine, job: GenerationRequest, _sheet: Comparison, **_: Any) -> GenerationResult:
+    def generate(_studio: Engine, job: GenerationRequest, _sheet: Comparison, *_: Any) -> GenerationResult:
         if job.may_fetch:
             raise NoBase("Fetched, as far as this test is concerned.")
         raise NeedsFetching(
@@ -216,14 +216,12 @@ def test_a_file_that_is_no_lora_any_more_is_told_by_its_title(
 def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
-    def interrupt(
-        _self: Engine, _job: GenerationRequest, _sheet: Comparison, *, is_cancelled: Callable[[], bool], **_: Any
-    ) -> GenerationResult:
-        seen.append(is_cancelled())
+    def interrupt(_self: Engine, _job: GenerationRequest, _sheet: Comparison, callbacks: Callbacks) -> GenerationResult:
+        seen.append(callbacks.is_cancelled())
         try:
             signal.raise_signal(signal.SIGINT)
         finally:
-            seen.append(is_cancelled())
+            seen.append(callbacks.is_cancelled())
         raise AssertionError
 
     monkeypatch.setattr(Engine, "generate", interrupt)

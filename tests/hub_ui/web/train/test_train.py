@@ -28,8 +28,7 @@ from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.train.routes import build_train
-from hub_ui.web.train.trainings import plain_name
+from hub_ui.web.train.routes import build_train, plain_name
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
 VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}

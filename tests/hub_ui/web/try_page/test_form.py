@@ -10,8 +10,7 @@ from connectors.ref import Ref
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.services import Services
 from hub_ui.web.try_page import form
-from hub_ui.web.try_page.fields import TryFields, apply_act
-from hub_ui.web.try_page.form import Filled, PageState, fill, read_address
+from hub_ui.web.try_page.form import Filled, PageState, TryFields, apply_act, fill, read_address
 from tests.hub_ui.catalog.builders import claim, lora, version
 from tests.hub_ui.web.conftest import read, with_settings
 

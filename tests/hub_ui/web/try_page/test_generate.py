@@ -108,7 +108,7 @@ class Asking:
 
     jobs: list[GenerationRequest] = field(default_factory=list)
 
-    def generate(self, job: GenerationRequest, sheet: Comparison, **_: Any) -> GenerationResult:
+    def generate(self, job: GenerationRequest, sheet: Comparison, *_: Any) -> GenerationResult:
         self.jobs.append(job)
         raise NEED
 
