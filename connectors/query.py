@@ -12,8 +12,20 @@ from connectors.claims import base_models
 from connectors.claims.license import Use
 from connectors.claims.resolve import best, shown_access
 from connectors.errors import BadQuery
-from connectors.query_fields import Column, Facet, Field, Said, choose, names, numbers, single
-from connectors.query_ranges import AGES, RANKS, SIZES, Range
+from connectors.query_fields import (
+    AGES,
+    RANKS,
+    SIZES,
+    Column,
+    Facet,
+    Field,
+    Range,
+    Said,
+    choose,
+    names,
+    numbers,
+    single,
+)
 from connectors.record import NSFW_LEVELS, Access, Kind, Lora, Nsfw
 from connectors.ref import Ref
 from connectors.registry import HUBS, HubName, find_origin

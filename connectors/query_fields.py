@@ -1,19 +1,176 @@
 """What a row of Query says of a filter, and the three forms of rows: names, numbers, and single values.
 
 From it come the query language (query_language.py) with its documentation, the address, the options of `hub-ui search`,
-the columns of the catalog and its index, and what stands beside the list.
+the columns of the catalog and its index, and what stands beside the list. Ranges of ranks, sizes and ages are read as
+people write them: `>=16`, `<200mb`, `8..32`, `>1y`.
 """
 
+from __future__ import annotations
+
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from connectors.claims.license import Use, permissions_from
 from connectors.claims.resolve import best
 from connectors.errors import BadQuery, suggestion
-from connectors.query_ranges import FORMS, Range, Units, range_form, range_text, read_range
 from connectors.record import Claim, Lora, Version, WeightFile
+
+_NUMBER = r"(\d{1,18}(?:\.\d{1,6})?)\s?([a-z]*)"
+_COMPARISON = re.compile(rf"(>=|<=|>|<|≥|≤|=|)\s?{_NUMBER}", re.IGNORECASE | re.ASCII)
+_SPAN = re.compile(rf"(?:{_NUMBER})?\s?\.\.\s?(?:{_NUMBER})?", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Range:
+    """Whole numbers from `least` to `most`, both ends included; None leaves an end open."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int):
+            return False
+        return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Units:
+    """`factors` are the units that can be read, `names` those that are written, largest first, each by its name.
+
+    With `is_limit` a number alone is an upper end: few people know a size to the byte.
+    """
+
+    factors: Mapping[str, int]
+    names: Mapping[str, str]
+    example: str
+    is_limit: bool = True
+    end: str = ""
+
+
+_DAY = 86_400
+# A thousand terabytes, or longer than there are people; databases hold it as a number.
+_LARGEST = 10**15
+RANKS = Units(factors={"": 1}, names={"": ""}, example=">=16 or 8..32", is_limit=False)
+SIZES = Units(
+    factors={"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "k": 10**3, "m": 10**6, "g": 10**9},
+    names={"gb": "GB", "mb": "MB", "kb": "kB", "b": "bytes"},
+    example="<200mb or 10mb..1gb",
+)
+AGES = Units(
+    factors={"s": 1, "h": 3_600, "d": _DAY, "w": 7 * _DAY, "m": 30 * _DAY, "y": 365 * _DAY},
+    names={"y": "year", "d": "day", "h": "hour", "s": "second"},
+    example="<30d or >1y",
+    end=" ago",
+)
+
+# What a range is called, by its sign.
+FORMS = {
+    ">=": "at least {n}", ">": "more than {n}", "<=": "at most {n}", "<": "less than {n}", "..": "{low} to {high}",
+    "=": "{n}",
+}  # fmt: skip
+
+
+def read_range(text: str, units: Units, key: str) -> Range:
+    """Raises BadQuery with an example for what is no range, and for one that nothing can be in."""
+    found: Range | None = None
+    if span := _SPAN.fullmatch(text):
+        least, least_unit, most, most_unit = span.groups()
+        # "10..20mb": the unit belongs to both.
+        unit = least_unit or most_unit or ""
+        ends = (_amount(least, unit, units, key), _amount(most, most_unit or "", units, key))
+        found = Range(least=ends[0], most=ends[1]) if any(end is not None for end in ends) else None
+    elif comparison := _COMPARISON.fullmatch(text):
+        sign, number, unit = comparison.groups()
+        amount = _amount(number, unit, units, key) or 0
+        found = {
+            ">=": Range(least=amount),
+            "≥": Range(least=amount),
+            ">": Range(least=amount + 1),
+            "<=": Range(most=amount),
+            "≤": Range(most=amount),
+            "<": Range(most=amount - 1),
+            "=": Range(least=amount, most=amount),
+            "": Range(least=None if units.is_limit else amount, most=amount),
+        }[sign]
+    if found is None:
+        raise BadQuery(
+            f"“{text[:40]}” is no range for {key}. Write {key}:{units.example.replace(' or ', f' or {key}:')}."
+        )
+    return both(None, found, text)
+
+
+def both(one: Range | None, other: Range, text: str) -> Range:
+    """What is in both ranges, the second of which was written as `text`. Raises BadQuery where that is nothing."""
+    ranges = (one, other) if one else (other,)
+    least = max((each.least for each in ranges if each.least is not None), default=None)
+    most = min((each.most for each in ranges if each.most is not None), default=None)
+    if least is not None and most is not None and least > most:
+        raise BadQuery(f"Nothing can be in the range “{text[:40]}” here: it ends before it begins.")
+    return Range(least=least, most=most)
+
+
+def range_text(value: Range, units: Units) -> str:
+    """The shortest text that `read_range` reads as `value`."""
+    if value.least is not None and value.most is not None:
+        if value.least == value.most:
+            return f"={_short_text(value.most, units)}" if units.is_limit else _short_text(value.most, units)
+        return f"{_short_text(value.least, units)}..{_short_text(value.most, units)}"
+    sign, amount = _open_end(value, units)
+    return f"{sign}{_short_text(amount, units)}"
+
+
+def range_form(value: Range, units: Units) -> tuple[str, dict[str, str]]:
+    """One of FORMS, and what stands in it."""
+    if value.least is not None and value.most is not None:
+        least, most = _long_text(value.least, units), _long_text(value.most, units)
+        return ("{n}", {"n": least}) if least == most else ("{low} to {high}", {"low": least, "high": most})
+    sign, amount = _open_end(value, units)
+    return FORMS[sign], {"n": _long_text(amount, units)}
+
+
+def _open_end(value: Range, units: Units) -> tuple[str, int]:
+    """`<30d` rather than the same as `<=2591999s`."""
+    if value.most is not None:
+        ends = [("<=", value.most), ("<", value.most + 1)]
+    else:
+        least = value.least or 0
+        ends = [(">=", least), (">", least - 1)]
+    return min((end for end in ends if end[1] >= 0), key=lambda end: len(_short_text(end[1], units)))
+
+
+def _amount(number: str | None, unit: str, units: Units, key: str) -> int | None:
+    if number is None:
+        return None
+    factor = units.factors.get(unit.casefold())
+    if factor is None:
+        known = [f"“{name}”" for name in units.factors if name]
+        raise BadQuery(
+            f"{key}:{number}{unit[:20]} has no unit known here. Write {key}:{units.example.partition(' ')[0]}"
+            + (f"; the units are {', '.join(known)}." if known else ".")
+        )
+    return min(int(Decimal(number) * factor), _LARGEST)
+
+
+def _parts(amount: int, units: Units) -> tuple[int, str]:
+    unit = next((unit for unit in units.names if amount and amount % units.factors[unit] == 0), list(units.names)[-1])
+    return amount // units.factors[unit], unit
+
+
+def _short_text(amount: int, units: Units) -> str:
+    number, unit = _parts(amount, units)
+    return f"{number}{unit}"
+
+
+def _long_text(amount: int, units: Units) -> str:
+    number, unit = _parts(amount, units)
+    name = units.names[unit]
+    is_counted = units is AGES and number != 1
+    return " ".join(filter(None, (f"{number:,}", f"{name}s" if is_counted else name)))
+
 
 _NO_WORDS: Mapping[str, str] = MappingProxyType({})
 

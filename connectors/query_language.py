@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 from connectors.errors import BadQuery, suggestion
 from connectors.query import BY_KEY, FIELDS, LONGEST_TEXT, Query, Range
-from connectors.query_fields import Field
-from connectors.query_ranges import both
+from connectors.query_fields import Field, both
 
 MOST_VALUES = 64
 LONGEST_VALUE = LONGEST_TEXT

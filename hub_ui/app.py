@@ -20,7 +20,6 @@ from hub_ui.i18n import N_
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
-from hub_ui.web.calls import CallCheck, Calls
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.middleware import (
     AllowedHosts,
@@ -33,7 +32,7 @@ from hub_ui.web.middleware import (
     own_names,
 )
 from hub_ui.web.queue import gradio_settings
-from hub_ui.web.requests import OpenRoutes, RequestCheck, own_parts
+from hub_ui.web.requests import CallCheck, Calls, OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
-from connectors.claims.base_model import BASE_MODELS, TABLES, Network
+from connectors.claims.base_models import BASE_MODELS, TABLES, Network
 from connectors.weights.key_formats import Layers, Named, Part
 
 # The factors that are applied first have the input width of the layer.

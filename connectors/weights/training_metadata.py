@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.claims import trigger_words
-from connectors.claims.base_model import BASE_MODELS, TABLES
-from connectors.claims.base_models import by_id, identify
+from connectors.claims.base_models import BASE_MODELS, TABLES, by_id, identify
 from connectors.http.json_fields import number
 
 # Values of ss_base_model_version that are no spelling of their base model.

@@ -22,10 +22,9 @@ from hub_ui.generate.base_models.download import (
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.table import model_sizes
-from hub_ui.generate.batch import Call
+from hub_ui.generate.batch import Call, OutputChecks
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks, ProgressTracker
-from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.compilation import check_compiler
 from hub_ui.generate.control import ControlImage, choose_control, choose_start
@@ -53,7 +52,7 @@ from hub_ui.generate.memory import (
     release_memory,
 )
 from hub_ui.generate.pipeline_arguments import family, unused_notes
-from hub_ui.generate.prompt_embeddings import prompt_notes
+from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.quality import in_quality, quality_notes
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult

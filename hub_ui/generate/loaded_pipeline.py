@@ -8,6 +8,7 @@ from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.batch import (
     BatchContext,
     Call,
+    OutputChecks,
     generate_batch,
     in_order,
     is_mixed,
@@ -16,7 +17,6 @@ from hub_ui.generate.batch import (
 )
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.callbacks import ProgressTracker
-from hub_ui.generate.checks import OutputChecks
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
@@ -33,7 +33,7 @@ from hub_ui.generate.memory import (
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
-from hub_ui.generate.prompt_embeddings import chunk_count
+from hub_ui.generate.prompt_weights import chunk_count
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest

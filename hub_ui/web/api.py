@@ -36,8 +36,8 @@ from hub_ui.images import png_metadata
 from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, JobSubject, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
-from hub_ui.web.calls import Calls
 from hub_ui.web.queue import caller_session, use_caller
+from hub_ui.web.requests import Calls
 from hub_ui.web.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS

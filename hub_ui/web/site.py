@@ -15,18 +15,15 @@ from hub_ui.jobs.jobs import Jobs
 from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.header_reader import HeaderReader
-from hub_ui.web.browse.parts import BrowseParts
-from hub_ui.web.browse.routes import BrowseRoutes
+from hub_ui.web.browse.routes import BrowseParts, BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
-from hub_ui.web.layout.pages import STATIC, STATIC_PATH, Pages, StaticPages
+from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, StaticPages
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.layout.routes import LayoutRoutes
-from hub_ui.web.library.parts import LibraryParts
-from hub_ui.web.library.routes import LibraryRoutes
+from hub_ui.web.library.routes import LibraryParts, LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes

@@ -7,9 +7,9 @@ from hub_ui.generate.base_models.choose import check_substitution as check_subst
 from hub_ui.generate.base_models.choose import choose_base as choose_base
 from hub_ui.generate.base_models.choose import resolve_base as resolve_base
 from hub_ui.generate.base_models.choose import substitution_note as substitution_note
-from hub_ui.generate.base_models.spec import Checkpoint as Checkpoint
-from hub_ui.generate.base_models.spec import PipelineSpec as PipelineSpec
-from hub_ui.generate.base_models.spec import SharedComponent as SharedComponent
-from hub_ui.generate.base_models.spec import VideoSpec as VideoSpec
 from hub_ui.generate.base_models.table import BASES as BASES
 from hub_ui.generate.base_models.table import PACKAGED as PACKAGED
+from hub_ui.generate.base_models.table import Checkpoint as Checkpoint
+from hub_ui.generate.base_models.table import PipelineSpec as PipelineSpec
+from hub_ui.generate.base_models.table import SharedComponent as SharedComponent
+from hub_ui.generate.base_models.table import VideoSpec as VideoSpec

@@ -5,8 +5,7 @@ import sys
 from connectors.claims import base_models
 from hub_ui.generate.base_models.choose import base_by_id, bases_for_architecture
 from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
-from hub_ui.generate.base_models.spec import PipelineSpec
-from hub_ui.generate.base_models.table import BASES, PACKAGED, PIPELINES, SUBSTITUTIONS
+from hub_ui.generate.base_models.table import BASES, PACKAGED, PIPELINES, SUBSTITUTIONS, PipelineSpec
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
 from hub_ui.generate.quality import plan_on_card
 

@@ -13,8 +13,15 @@ from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
 from hub_ui.generate.base_models import repo_layout
 from hub_ui.generate.base_models.precision import PRECISIONS
-from hub_ui.generate.base_models.spec import Checkpoint, PipelineSpec, Substitution
-from hub_ui.generate.base_models.table import BASES, OTHER_LINEAGE, PACKAGED, SUBSTITUTIONS
+from hub_ui.generate.base_models.table import (
+    BASES,
+    OTHER_LINEAGE,
+    PACKAGED,
+    SUBSTITUTIONS,
+    Checkpoint,
+    PipelineSpec,
+    Substitution,
+)
 from hub_ui.i18n import _
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")

@@ -9,10 +9,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from connectors.errors import NoBase
-from hub_ui.generate.base_models import quantisation, repo_layout
+from hub_ui.generate.base_models import precision, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
-from hub_ui.generate.base_models.precision import NETWORKS, precision_of, stores_text_encoders
-from hub_ui.generate.base_models.spec import PipelineSpec
+from hub_ui.generate.base_models.table import PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, level_on, prepare
 from hub_ui.generate.memory_plan import levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
@@ -36,7 +35,7 @@ def load_single_file(
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if index is None:
         raise NoBase(_("{folder} holds no model_index.json. Choose another base.").format(folder=folder))
-    if brings.isdisjoint(NETWORKS):
+    if brings.isdisjoint(precision.NETWORKS):
         raise NoBase(_("{name} has no network to generate with. Choose another checkpoint.").format(name=file.name))
     rest = {
         name: _load_part(part, folder / name, choice, options)
@@ -46,7 +45,7 @@ def load_single_file(
     # The safety checker is not downloaded; diffusers asks for confirmation that this is meant.
     if kind.__name__ == "StableDiffusionPipeline":
         rest |= {"requires_safety_checker": False, "safety_checker": None}
-    if not brings <= set(NETWORKS):
+    if not brings <= set(precision.NETWORKS):
         if not hasattr(kind, "from_single_file"):
             raise NoBase(
                 _(
@@ -66,7 +65,7 @@ def load_single_file(
             )
         if path.suffix.lower() == ".gguf":
             dtype = next(value for key, value in options.items() if key.endswith("dtype"))
-            rest[part] = quantisation.read_gguf(network, path, folder, part, dtype, options)
+            rest[part] = precision.read_gguf(network, path, folder, part, dtype, options)
         else:
             rest[part] = network.from_single_file(str(path), config=str(folder), subfolder=part, **options)
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
@@ -123,7 +122,7 @@ def load_pipeline(
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
-            levels = device.levels or levels_of(device.kind, precision_of(choice))
+            levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
             placement = first_fit(pipe, device, Placement(level=level, planned=level, levels=levels))
     except FAILURES as error:
         if is_out_of_memory(error):
@@ -179,7 +178,7 @@ def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
         )
 
 
-def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, settle: quantisation.Settle) -> Any:
+def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, settle: precision.Settle) -> Any:
     import diffusers
     import torch
     import transformers
@@ -218,28 +217,28 @@ def _quantised_parts(
     device: Device,
     parts: Mapping[str, Any],
     options: Mapping[str, Any],
-    settle: quantisation.Settle,
+    settle: precision.Settle,
 ) -> dict[str, Any]:
     """`parts` with the networks that are quantised while they load, and the large text encoders. One after the other,
     and each layer is settled: all of them at once need not fit into memory.
     """
     import torch
 
-    precision, dtype = precision_of(choice), getattr(torch, device.dtype)
+    stored, dtype = precision.precision_of(choice), getattr(torch, device.dtype)
     index = repo_layout.read_index(fetched.folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     quantised = dict(parts)
     for name, part in (index.parts if index else {}).items():
-        if precision.method == "full" or not part.has_weights or name in brings:
+        if stored.method == "full" or not part.has_weights or name in brings:
             continue
         load = partial(_load_part, part, fetched.folder / name, choice)
-        if name.startswith("text_encoder") and stores_text_encoders(device.kind):
+        if name.startswith("text_encoder") and precision.stores_text_encoders(device.kind):
             encoder = parts[name] if name in parts else load(options)
-            quantised[name] = quantisation.store_text_encoder(encoder, dtype, settle)
-        elif name in NETWORKS and precision.method == "fp8":
-            quantised[name] = quantisation.store_network(load(options), dtype, settle)
-        elif name in NETWORKS and precision.method == "bitsandbytes":
-            config = quantisation.bitsandbytes_config(precision, dtype)
+            quantised[name] = precision.store_text_encoder(encoder, dtype, settle)
+        elif name in precision.NETWORKS and stored.method == "fp8":
+            quantised[name] = precision.store_network(load(options), dtype, settle)
+        elif name in precision.NETWORKS and stored.method == "bitsandbytes":
+            config = precision.bitsandbytes_config(stored, dtype)
             quantised[name] = load({**options, "quantization_config": config})
     return quantised
 

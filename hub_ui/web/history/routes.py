@@ -1,23 +1,157 @@
-"""The addresses of the history: its list, a result or two of it side by side, and what is removed and comes back."""
+"""The addresses of the history, and its results as the page shows them.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+They are grouped by request; a result or two can be open, with what they were made with and how they differ.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
 from markupsafe import Markup
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import NotFound
-from hub_ui.i18n import _
+from hub_ui import format
+from hub_ui.generate.base_models.precision import precision_name
+from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
+from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
-from hub_ui.images.history import GONE
-from hub_ui.web.history import entries
-from hub_ui.web.history.entries import differences
+from hub_ui.images.history import GONE, HistoryEntry
+from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import SAFE
 from hub_ui.web.layout.pages import Pages, Preview, is_part
-from hub_ui.web.view import View
+from hub_ui.web.view import StackedLora, View
+
+LABELS: dict[ComparisonKind, str] = {
+    "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
+    "grid": N_("Grid"),
+}  # fmt: skip
+
+
+def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
+    """The results of one request (the same LoRAs, prompt, base and seed) together, where its newest one stands.
+
+    Repeated results with the same settings appear once.
+    """
+    groups: dict[Any, list[HistoryEntry]] = {}
+    seen: set[Any] = set()
+    for entry in entries:
+        image = entry.provenance
+        settings = repr(replace(image, report=None, libraries={})), image.report and image.report.place
+        if settings not in seen:
+            seen.add(settings)
+            loras = frozenset(lora.ref.lora for lora in image.loras)
+            request = loras, image.typed or image.prompt, image.negative, image.base, image.seed
+            groups.setdefault(request, []).append(entry)
+    return [*groups.values()]
+
+
+def title_of(image: Provenance) -> str:
+    return " + ".join(lora.title or str(lora.ref) for lora in image.loras) or _("the base alone")
+
+
+def describe(image: Provenance) -> str:
+    """The kind, the LoRA whose weight varies with its weights, and the weights of the others."""
+    sheet = image.sheet
+    label = _(LABELS.get(sheet.kind if sheet else "one", ""))
+    own = [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
+    weights = [{cell.weights[i] for cell in sheet.cells} for i in range(len(own))] if sheet else []
+    varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
+    if sheet is None or sheet.kind not in ("strip", "grid") or varied is None:
+        named = format.join(*(f"{weight:g}" for weight in own)) if own else ""
+        return format.join(label, named)
+    span = f"{min(weights[varied]):g} … {max(weights[varied]):g}"
+    # Of one alone, the heading says the name.
+    if len(own) == 1:
+        return f"{label}: {span}"
+    text = f"{label}: {image.loras[varied].title or image.loras[varied].ref} {span}"
+    others = ", ".join(
+        f"{lora.title} {own[i]:g}" for i, lora in enumerate(image.loras) if i != varied and len(weights[i]) == 1
+    )
+    return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
+
+
+def infotext_in(path: Path) -> str:
+    """What A1111 and its kin read; empty for a file that can't be read."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get("parameters", ""))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+
+
+def settings_of(image: Provenance) -> TrySettings:
+    """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
+    sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
+    varied, weights = 0, tuple[float, ...]()
+    if sheet is not None and sheet.kind in ("strip", "grid"):
+        several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
+        varied = next((i for i, values in enumerate(several) if len(set(values)) > 1), 0)
+        weights = tuple(dict.fromkeys(several[varied])) if several else ()
+    same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
+    return replace(
+        TrySettings(**same),
+        prompt=prompt_text(image.typed if sheet else image.prompt),
+        negative=prompt_text(image.negative),
+        steps=image.steps or None,
+        size=(image.width, image.height),
+        base=(image.base or "") if is_local else "",
+        sampler=image.sampler or "",
+        use_trigger_words=image.typed_with_words if sheet else False,
+        sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
+        prompts=sheet.rows[1:] if sheet and sheet.kind == "grid" else (),
+        place="replicate" if image.report and image.report.place == "replicate" else "local",
+        weights=weights,
+        varied=varied,
+        strength=image.image.strength if image.image else None,
+    )
+
+
+def view_of(image: Provenance) -> View:
+    """The Compare page with the settings of all images of the result that this one is of."""
+    loras = [(lora, lora.weight if lora.asked is None else lora.asked) for lora in image.loras]
+    clip_weights = tuple(round(weight * lora.text_encoder_scale, 2) for lora, weight in loras)
+    blocks = tuple(",".join(f"{number:g}" for number in lora.block_weights) or "ALL" for lora, _weight in loras)
+    settings = replace(
+        settings_of(replace(image, cell=None)),
+        clip_weights=clip_weights if any(lora.text_encoder_scale != 1 for lora, _weight in loras) else (),
+        blocks=blocks if any(lora.block_weights for lora, _weight in loras) else (),
+    )
+    stack = tuple(StackedLora(ref=str(lora.ref), weight=weight) for lora, weight in loras)
+    return View(page="try", stack=stack, settings=settings)
+
+
+SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
+    (N_("Prompt"), lambda image: image.prompt),
+    (N_("Negative prompt"), lambda image: image.negative),
+    (N_("Seed"), lambda image: str(image.seed)),
+    (N_("Steps"), lambda image: str(image.steps)),
+    (N_("Guidance"), lambda image: f"{image.guidance:g}"),
+    (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),
+    (N_("Size"), lambda image: f"{image.width} × {image.height}"),
+    (N_("Base"), lambda image: image.report.base if image.report else image.base or ""),
+    (N_("Precision"), lambda image: precision_name(image.report.precision) if image.report else ""),
+    (N_("Device"), lambda image: image.report.device if image.report else ""),
+)
+
+
+def differences(left: Provenance, right: Provenance) -> Iterator[tuple[str, str, str]]:
+    """Settings with the values of both. The weights of their LoRAs come first."""
+    titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
+    for ref, title in titles.items():
+        weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
+        if weights[0] != weights[1]:
+            name = _("Weight of {title}").format(title=title)
+            yield name, f"{weights[0]:g}", f"{weights[1]:g}"
+    for name, value in SETTINGS:
+        if value(left) != value(right):
+            yield _(name), value(left) or "–", value(right) or "–"
+
 
 Id = Annotated[str, Query(max_length=40)]
 FormId = Annotated[str, Form(max_length=40)]
@@ -81,23 +215,23 @@ class HistoryRoutes:
         values = {
             **self.list_values(page, removed, opened),
             "results": [(entry, history.load(entry.id)) for entry in found],
-            "infotext_in": entries.infotext_in,
-            "address_of": lambda image: entries.view_of(image).to_address(),
+            "infotext_in": infotext_in,
+            "address_of": lambda image: view_of(image).to_address(),
             "differences": differ,
         }
-        title = entries.title_of(found[0].provenance) if found else _("History")
+        title = title_of(found[0].provenance) if found else _("History")
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
-        groups = entries.group_entries(self.pages.services.history.entries())
+        groups = group_entries(self.pages.services.history.entries())
         return {
             "groups": groups[(page - 1) * MOST : page * MOST],
             "more": len(groups) > page * MOST,
             "page": page,
             "removed": removed,
             "opened": opened,
-            "title_of": entries.title_of,
-            "describe": entries.describe,
+            "title_of": title_of,
+            "describe": describe,
             "local_link": self.pages.render.links.local_link,
         }
 

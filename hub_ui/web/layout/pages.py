@@ -1,18 +1,22 @@
-"""How a page is answered: whole, or the part of it that htmx asks for."""
+"""How a page is answered: whole, or the part of it that htmx asks for.
+
+And the addresses that belong to no room: the hubs' menu, About, and the glossary.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Form
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -25,7 +29,7 @@ from hub_ui.web.browse.hub_status import HubStatus, error_status, idle_status
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
-from hub_ui.web.view import PageName, View
+from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
 from hub_ui.web.visitors import cookie_of
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -227,3 +231,61 @@ class StaticPages(StaticFiles):
         answer = super().file_response(*args, **named)
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
+
+
+# The script that static/htmx.min.js and hx-sse.min.js are; its licence lies beside them.
+HTMX_VERSION, HTMX_LICENSE = "4.0.1", "0BSD"
+# A file of docs/, and what it is about.
+DOCS = (
+    ("tour.md", N_("A tour")), ("query-language.md", N_("The query language")), ("library.md", N_("The library")),
+    ("api.md", N_("The API")), ("troubleshooting.md", N_("Troubleshooting")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutRoutes:
+    pages: Pages
+
+    def router(self) -> APIRouter:
+        router, services = self.pages.router(), self.pages.services
+
+        @router.post("/hubs/again")
+        def again(
+            hub: Annotated[str, Form(max_length=40)], back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = ""
+        ) -> Response:
+            """Asks a hub at once that is left alone for a while, because a person wants it to."""
+            if hub not in services.settings.endpoints:
+                raise UsageError(_("There is no such hub. Load the page again."))
+            services.lookup.ask_again(hub)
+            view = View.from_address(back)
+            is_own = view.page in OWN_ADDRESSES
+            address = f"../{view.place(view.page)}" if is_own else page_address(view.to_address(), "../")
+            return RedirectResponse(address, 303)
+
+        @router.get("/about")
+        def about(request: Request) -> Response:
+            view, settings = own_view("about", request.url.query), services.settings
+            values: dict[str, Any] = {
+                "program": program_version(),
+                "htmx": (HTMX_VERSION, HTMX_LICENSE),
+                "docs": DOCS,
+                "hubs": tuple(settings.endpoints),
+                "is_shared": settings.hosted,
+            }
+            return self.pages.whole(request, "layout/about", view, preview=Preview(title=_("About")), **values)
+
+        @router.get("/glossary")
+        def glossary(request: Request) -> Response:
+            view = own_view("glossary", request.url.query)
+            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
+            return self.pages.whole(request, "glossary/page", view, preview=preview)
+
+        return router
+
+
+def program_version() -> str:
+    """Empty where the source is not installed, as on a Space."""
+    try:
+        return version("hub-ui")
+    except PackageNotFoundError:
+        return ""

@@ -22,8 +22,8 @@ from hub_ui import documents, format, news
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import _
 from hub_ui.news import SavedSearch, Searches
+from hub_ui.web.browse.facets import query_name
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
-from hub_ui.web.browse.search_box import query_name
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     Pages,

@@ -18,7 +18,7 @@ from hub_ui.images.infotext import Infotext, UsedLora
 from hub_ui.images.provenance import LoraProvenance, Provenance
 from hub_ui.services import Services
 from hub_ui.used_loras import FoundLora, find_used_lora
-from hub_ui.web.history.entries import SETTINGS, settings_of
+from hub_ui.web.history.routes import SETTINGS, settings_of
 from hub_ui.web.try_page.compatibility import suggest_base
 from hub_ui.web.try_page.form import find_record
 from hub_ui.web.view import StackedLora, View, clamp_weight

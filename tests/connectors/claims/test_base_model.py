@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.claims.base_model import BaseModel, read_tables
+from connectors.claims.base_models import BaseModel, read_tables
 from connectors.errors import UsageError
 
 FILE = """

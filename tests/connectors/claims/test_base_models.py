@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from connectors.claims import base_models
-from connectors.claims.base_model import BASE_MODELS
 from connectors.claims.base_models import (
     ARCHITECTURES,
+    BASE_MODELS,
     architecture_label,
     base_claims,
     by_id,

@@ -6,8 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from connectors.claims.base_model import BaseModel
-from connectors.claims.base_models import by_id, identify
+from connectors.claims.base_models import BaseModel, by_id, identify
 from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import best
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.claims.base_model import TABLES
+from connectors.claims.base_models import TABLES
 from connectors.weights.key_formats import name, sort
 from connectors.weights.networks import LayerShapes, possible
 from tests.connectors.weights.building import Shapes, lora, tensors

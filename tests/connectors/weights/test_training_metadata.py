@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from connectors.claims.base_model import BASE_MODELS
-from connectors.claims.base_models import by_id
+from connectors.claims.base_models import BASE_MODELS, by_id
 from connectors.weights import training_metadata
 from connectors.weights.training_metadata import base_of
 

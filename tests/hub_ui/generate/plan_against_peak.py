@@ -21,8 +21,14 @@ from gguf import GGMLQuantizationType
 from torch import nn
 
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import NETWORKS, in_precision, precise_label, precision_of
-from hub_ui.generate.base_models.quantisation import store_network, store_text_encoder
+from hub_ui.generate.base_models.precision import (
+    NETWORKS,
+    in_precision,
+    precise_label,
+    precision_of,
+    store_network,
+    store_text_encoder,
+)
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.patch import LowRankPatch

@@ -13,7 +13,7 @@ from torch import nn
 
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
-from hub_ui.generate.checks import OutputChecks
+from hub_ui.generate.batch import OutputChecks
 from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.engine import Engine
 from tests.hub_ui.generate.building import adapter, job, save_kohya
@@ -72,7 +72,7 @@ def copy_under_way(tensor: torch.Tensor) -> HostCopy:
 
 
 def test_a_gpu_is_asked_one_step_later_whether_latents_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.checks.copy_to_host", copy_under_way)
+    monkeypatch.setattr("hub_ui.generate.batch.copy_to_host", copy_under_way)
     checks, broken = OutputChecks(), torch.full((1, 4, 2, 2), float("nan"))
     checks.check_latents(torch.zeros(1, 4, 2, 2))
     checks.check_latents(broken)
@@ -81,7 +81,7 @@ def test_a_gpu_is_asked_one_step_later_whether_latents_are_numbers(monkeypatch: 
 
 
 def test_what_a_gpu_has_not_said_yet_is_known_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.checks.copy_to_host", copy_under_way)
+    monkeypatch.setattr("hub_ui.generate.batch.copy_to_host", copy_under_way)
     checks = OutputChecks()
     checks.check_latents(torch.full((1, 4, 2, 2), float("nan")))
     with pytest.raises(PreviewError, match="The network came to"):

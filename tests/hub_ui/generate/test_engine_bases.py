@@ -72,7 +72,7 @@ def test_the_scheduler_of_wan_is_shifted_by_the_size_of_the_clip(
         set_timesteps(self, *args, **kwargs)
 
     monkeypatch.setattr(UNIPC, "set_timesteps", watched)
-    monkeypatch.setattr("hub_ui.generate.base_models.spec._BETWEEN_480P_AND_720P", 32 * 16)
+    monkeypatch.setattr("hub_ui.generate.base_models.table._BETWEEN_480P_AND_720P", 32 * 16)
     spec = replace(choose_spec(job(base=str(folder))), flow_shifts=(3.0, 5.0))
     monkeypatch.setattr("hub_ui.generate.engine.choose_spec", lambda request: spec)
     asked = job(base=str(folder), width=size[0], height=size[1], frames=1)

@@ -9,7 +9,7 @@ import torch
 
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.prompt_embeddings import (
+from hub_ui.generate.prompt_weights import (
     _restore_mean,
     chunk_count,
     encode_prompts,

@@ -13,8 +13,7 @@ from hub_ui.hosting.limits import Limits
 from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.settings.policy import hosted_policy
-from hub_ui.web.calls import KEPT_SECONDS, Calls
-from hub_ui.web.requests import Refused
+from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused
 from tests.hub_ui.web.raw import Visitor, served
 
 LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)

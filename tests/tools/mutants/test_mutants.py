@@ -160,4 +160,4 @@ def test_without_a_mirror_they_are_those_of_its_folder_and_then_those_of_what_im
 
 
 def test_among_those_that_are_as_near_the_one_with_a_like_name_comes_first() -> None:
-    assert find_tests(ROOT, "connectors/query_ranges.py", 1) == ("tests/connectors/test_query_language.py",)
+    assert find_tests(ROOT, "connectors/query_fields.py", 1) == ("tests/connectors/test_query_language.py",)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import connectors
-from connectors.claims.base_model import FILE
+from connectors.claims.base_models import FILE
 
 BLOCK = """
 [[base]]

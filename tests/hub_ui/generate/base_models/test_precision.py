@@ -12,8 +12,7 @@ from hub_ui.generate.base_models.precision import (
     precisions_of,
     weight_bytes,
 )
-from hub_ui.generate.base_models.spec import NetworkFile
-from hub_ui.generate.base_models.table import FILES, PIPELINES
+from hub_ui.generate.base_models.table import FILES, PIPELINES, NetworkFile
 
 ROWS = [(name, file) for name, files in FILES.items() for file in files]
 

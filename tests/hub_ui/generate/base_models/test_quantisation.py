@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 
 from connectors.errors import DoesNotFit, NeedsFetching, NoBase
 from hub_ui.demo.hubs.server import running_hubs
-from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision, quantisation
+from hub_ui.generate.base_models import Checkpoint, PipelineSpec, choose_base, precision
 from hub_ui.generate.base_models import download as of_download
 from hub_ui.generate.base_models.download import LocalBase, Source, check_download, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
-from hub_ui.generate.base_models.spec import NetworkFile
+from hub_ui.generate.base_models.table import NetworkFile
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
@@ -177,7 +177,7 @@ def test_text_encoders_work_in_8_bit_floats(tmp_path: Path, name: str) -> None:
     pipe = load(one, folder)
     encoders = [part for part_name, part in pipe.components.items() if part_name.startswith("text_encoder")]
     for encoder in encoders:
-        quantisation.store_text_encoder(encoder, torch.float32, least=0)
+        precision.store_text_encoder(encoder, torch.float32, least=0)
     stored = [value for encoder in encoders for value in encoder.parameters() if value.dtype == torch.float8_e4m3fn]
     found = psnr(draw(pipe, one), draw(load(one, folder), one))
     print(f"{name}: {found:.1f} dB")
@@ -215,7 +215,7 @@ def quantised(base: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Any
         return load_gguf(base, packed.save_gguf(base, tmp_path / "flux.gguf", request.param[5:].upper()))
     pipe = load_in("fp8", base)
     if request.param.endswith("T5"):
-        quantisation.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
+        precision.store_text_encoder(pipe.text_encoder_2, torch.float32, least=0)
     return pipe
 
 

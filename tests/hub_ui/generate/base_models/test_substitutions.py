@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.claims import base_models as taxonomy
-from connectors.claims.base_model import BASE_MODELS
+from connectors.claims.base_models import BASE_MODELS
 from connectors.errors import DoesNotFit
 from hub_ui.generate.base_models import BASES, choose_base, substitution_note
 from hub_ui.generate.base_models.table import SUBSTITUTIONS

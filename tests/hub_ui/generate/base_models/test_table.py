@@ -12,13 +12,16 @@ import torch
 import transformers
 
 from connectors.claims import base_models
-from connectors.claims.base_model import read_tables
+from connectors.claims.base_models import read_tables
 from connectors.errors import UsageError
 from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id, choose_base
-from hub_ui.generate.base_models.spec import Activations, Decoding, ModelSize, NetworkFile
 from hub_ui.generate.base_models.table import (
     PACKAGED,
     PIPELINES,
+    Activations,
+    Decoding,
+    ModelSize,
+    NetworkFile,
     activations,
     is_estimated,
     model_sizes,

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hub_ui.services import Services
-from hub_ui.web.browse.parts import BrowseParts
+from hub_ui.web.browse.routes import BrowseParts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub_ui.web.browse.search_box import suggest, without_beginning
+from hub_ui.web.browse.facets import suggest, without_beginning
 
 CATALOG: dict[str, tuple[tuple[str, int], ...]] = {
     "creator": (("Ada L", 9), ("adam", 2)),

@@ -15,7 +15,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
-from hub_ui.web.history.entries import view_of
+from hub_ui.web.history.routes import view_of
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.dropped import DroppedImage
 from hub_ui.web.view import StackedLora, View
