@@ -89,6 +89,15 @@ def search(visit: Visit) -> None:
     visit.browser.one("#line")
 
 
+def save_a_search(visit: Visit) -> None:
+    """It is in their own cookie, and its feed is for everybody who has its address."""
+    visit.go(f"news?q={quote(visit.words('saved'))}")
+    visit.browser.submit("form#save-search", part=visit.random.random() < 0.5)
+    visit.go("news")
+    feed = visit.browser.one("#saved-rows a[href^=feed]")["href"]
+    visit.browser.request("GET", visit.browser.url + str(feed)).close()
+
+
 def type_a_text(visit: Visit) -> None:
     visit.browse()
     text = visit.words("typed")
@@ -374,7 +383,7 @@ ACTIONS: dict[Action, int] = {
     search: 4, open_a_card: 4, look_at_an_image: 2, begin_and_leave: 3, try_what_is_private: 4,
     compare_with_other_weights: 2, drop_an_image: 4, give_a_control_image: 3, keep_it: 3, download_a_file: 3,
     look_at_the_library: 2, use_the_endpoints: 4, ask_for_files: 1, load_again: 3, make_a_pair: 4, stop_it: 1,
-    read_the_other_pages: 1,
+    read_the_other_pages: 1, save_a_search: 1,
 }  # fmt: skip
 # Those that CI goes without.
 LONG_ONLY: dict[Action, int] = {
