@@ -29,6 +29,7 @@ from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
@@ -169,7 +170,7 @@ class Panel:
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": (
                 *usage_group(used, missing),
-                *fact_groups(rows(record, facts), "" if state else detail.read_text(facts)),
+                *fact_groups(rows(record, facts), "" if state else read_text(facts)),
             ),
             "usage_address": usage_address(record.ref, used),
             "permissions": permissions(record),
