@@ -14,17 +14,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from cachetools import LRUCache, TTLCache
 
+from connectors import errors
 from connectors.connector import Connector, Download, FindsByHash, HasHistory, HasImages
-from connectors.errors import (
-    AccessError,
-    BadAnswer,
-    HubDown,
-    HubTimeout,
-    HubUiError,
-    NetworkError,
-    NotFound,
-    RateLimited,
-)
 from connectors.http.errors import when_again
 from connectors.query import Page, Query
 from connectors.record import Example, Lora, Version
@@ -56,13 +47,13 @@ Clock: TypeAlias = Callable[[], float]
 _T = TypeVar("_T")
 
 # The first row with the error's class decides.
-OUTCOMES: tuple[tuple[type[HubUiError], Outcome], ...] = (
-    (AccessError, "refused"),
-    (NotFound, "not_found"),
-    (RateLimited, "rate_limited"),
-    (BadAnswer, "bad_answer"),
-    (NetworkError, "no_answer"),
-    (HubUiError, "fault"),
+OUTCOMES: tuple[tuple[type[errors.HubUiError], Outcome], ...] = (
+    (errors.AccessError, "refused"),
+    (errors.NotFound, "not_found"),
+    (errors.RateLimited, "rate_limited"),
+    (errors.BadAnswer, "bad_answer"),
+    (errors.NetworkError, "no_answer"),
+    (errors.HubUiError, "fault"),
 )
 
 
@@ -102,7 +93,7 @@ class CircuitBreaker:
         self._pauses = 0
         # While it is open: until when, and what the hub did.
         self._until: float | None = None
-        self._reason: type[HubUiError] = HubDown
+        self._reason: type[errors.HubUiError] = errors.HubDown
         self._clicked = -CLICK_SECONDS
 
     @property
@@ -141,7 +132,7 @@ class CircuitBreaker:
         try:
             yield request
             is_answered = True
-        except HubUiError as raised:
+        except errors.HubUiError as raised:
             error = raised
             raise
         finally:
@@ -155,34 +146,34 @@ class CircuitBreaker:
         now = self._clock()
         overdue = sum(now - request.start > OVERDUE_SECONDS for request in self._running)
         if self._until is None and self._failures + overdue >= self._most:
-            self._open(HubDown)
+            self._open(errors.HubDown)
         if self._until is None:
             return
         left = self._until - now
         if left <= 0 and not any(request.is_probe for request in self._running):
             return
         left = max(left, CLICK_SECONDS)
-        why = "asks to slow down" if self._reason is RateLimited else "has failed several times in a row"
+        why = "asks to slow down" if self._reason is errors.RateLimited else "has failed several times in a row"
         raise self._reason(
             f"{self._label} {why}, so it is not asked just now. It is asked again {when_again(left)}.",
             hub=self._hub,
             retry_after=left,
         )
 
-    def _record(self, request: Request, error: HubUiError | None, is_shared: bool) -> None:
-        if isinstance(error, HubDown | HubTimeout):
+    def _record(self, request: Request, error: errors.HubUiError | None, is_shared: bool) -> None:
+        if isinstance(error, errors.HubDown | errors.HubTimeout):
             self._failures += 1
             if request.is_probe or (self._until is None and self._failures >= self._most):
-                self._open(HubDown)
-        elif isinstance(error, RateLimited):
+                self._open(errors.HubDown)
+        elif isinstance(error, errors.RateLimited):
             if is_shared:
-                self._open(RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
+                self._open(errors.RateLimited, USUAL_PAUSE if error.retry_after is None else error.retry_after)
         # An answer that can't be read may be due to what was asked for.
         else:
             self._failures = self._pauses = 0
             self._until = None
 
-    def _open(self, reason: type[HubUiError], seconds: float | None = None) -> None:
+    def _open(self, reason: type[errors.HubUiError], seconds: float | None = None) -> None:
         if seconds is None:
             seconds = FIRST_PAUSE * 2.0**self._pauses
             self._pauses = min(self._pauses + 1, 10)
@@ -290,7 +281,7 @@ class HubGuard:
                 answer = ask()
                 outcome = "answered"
                 return answer
-        except HubUiError as error:
+        except errors.HubUiError as error:
             if outcome == "fault":
                 outcome = next(name for kind, name in OUTCOMES if isinstance(error, kind))
             raise
@@ -309,7 +300,7 @@ class HubGuard:
                 budget = self._budgets[number] = TokenBucket(per_minute, clock=self._clock)
         wait = budget.take(requests)
         if wait:
-            raise RateLimited(
+            raise errors.RateLimited(
                 f"{self.label} has been asked as often as it allows. What was seen before is shown; it is asked again "
                 f"{when_again(wait)}.",
                 hub=self.hub,

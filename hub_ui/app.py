@@ -19,18 +19,9 @@ from connectors.errors import HubUiError
 from hub_ui.i18n import N_
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.services import Services
+from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.middleware import (
-    AllowedHosts,
-    Compression,
-    HostCheck,
-    Refusals,
-    RequestLanguage,
-    RequestLog,
-    SecurityHeaders,
-    own_names,
-)
 from hub_ui.web.queue import gradio_settings
 from hub_ui.web.requests import CallCheck, Calls, OpenRoutes, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
@@ -161,13 +152,13 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
     """What stands between the network and the pages, the outermost first."""
     hosted = services.settings.hosted
     checks = [
-        Middleware(SecurityHeaders, frames=services.policy.frames),
-        Middleware(Compression),
-        Middleware(RequestLog),
-        Middleware(RequestLanguage),
-        Middleware(Refusals, render=Renderer()),
+        Middleware(middleware.SecurityHeaders, frames=services.policy.frames),
+        Middleware(middleware.Compression),
+        Middleware(middleware.RequestLog),
+        Middleware(middleware.RequestLanguage),
+        Middleware(middleware.Refusals, render=Renderer()),
         # A Space is a frame of Hugging Face's page. Which sites may have one, the headers say.
-        Middleware(HostCheck, hosts=allowed_hosts(services, host), frames=hosted),
+        Middleware(middleware.HostCheck, hosts=allowed_hosts(services, host), frames=hosted),
     ]
     if hosted:
         most = services.settings.limits.connections_per_address
@@ -176,11 +167,11 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
     return [*checks, Middleware(RequestCheck, routes=routes, limits=limits)]
 
 
-def allowed_hosts(services: Services, host: str) -> AllowedHosts:
+def allowed_hosts(services: Services, host: str) -> middleware.AllowedHosts:
     """A hosted page answers to every name until its owner names some."""
     named = services.settings.allowed_hosts
     every = services.settings.hosted and not named
-    return AllowedHosts(names=named, own=own_names() | {host.lower()}, every=every)
+    return middleware.AllowedHosts(names=named, own=middleware.own_names() | {host.lower()}, every=every)
 
 
 def limit_arenas() -> bool:

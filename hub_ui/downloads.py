@@ -46,7 +46,7 @@ class Downloads:
         self._library, self._catalog = self.lookup.library, self.lookup.catalog
         # Other halves, as the catalog knew them at a number of its changes.
         self._halves: tuple[int, dict[Ref, Ref | None]] = (-1, {})
-        self.queue = Queue(self.settings.queue, self._pull_task, forget=self._library.forget)
+        self.queue = Queue(self.settings.home / "queue.sqlite", self._pull_task, forget=self._library.forget)
 
     def holds(self, ref: Ref) -> bool:
         """Whether the library lists it."""

@@ -12,10 +12,17 @@ from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate.backend import Backend
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.request import GenerationRequest, LoraInput, Step, add_other_halves, spread_weights
+from hub_ui.generate.request import (
+    NO_CALLBACKS,
+    Callbacks,
+    GenerationRequest,
+    LoraInput,
+    Step,
+    add_other_halves,
+    spread_weights,
+)
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
 from hub_ui.images.history import History

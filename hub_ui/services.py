@@ -165,7 +165,7 @@ def connect(
         annotations=annotations,
         library_index=library_index,
         library_search=LibrarySearch(library_index),
-        update_rules=UpdateRules(settings.update_rules),
+        update_rules=UpdateRules(settings.home / "update_rules.sqlite"),
         collections=Collections(settings.home / "collections"),
         searches=SearchFile(path=settings.home / "searches.json"),
         own_files=OwnFiles(library),

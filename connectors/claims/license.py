@@ -1,12 +1,19 @@
-"""Licence claims: Hugging Face's identifiers, Replicate's addresses, and CivitAI's permission boxes."""
+"""Licence claims: Hugging Face's identifiers, Replicate's addresses, and CivitAI's permission boxes.
+
+What each licence permits stands in connectors/licenses.toml.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs
+
+import msgspec
 
 from connectors.claims.base_models import spelling_key
 from connectors.http.json_fields import Table, flag, text, texts
@@ -26,36 +33,8 @@ class Clause:
     end: str = ","
 
 
-def _clause(use: Use, text: str, *, is_allowed: bool = False) -> Clause:
-    return Clause(text=text, use=use, is_allowed=is_allowed)
-
-
-def _condition(text: str, end: str = ",") -> Clause:
-    return Clause(text=text, is_condition=True, end=end)
-
-
-CLAUSES: Mapping[str, Clause] = {
-    "images": _clause("sell_images", "images may be sold", is_allowed=True),
-    "no-images": _clause("sell_images", "images may not be sold"),
-    "service": _clause("run_as_service", "paid generation services may run it", is_allowed=True),
-    "no-service": _clause("run_as_service", "no paid generation services"),
-    "sale": _clause("sell", "it may be sold", is_allowed=True),
-    "no-sale": _clause("sell", "not for sale"),
-    "merges": _clause("merge", "merges allowed", is_allowed=True),
-    "no-merges": _clause("merge", "no merges"),
-    "same-terms": _condition("merges keep these terms"),
-    "other-terms": Clause(text="merges may carry other terms"),
-    "no-credit": _clause("no_credit", "credit not needed", is_allowed=True),
-    "credit": _clause("no_credit", "credit the author"),
-    "credit-base": _clause("no_credit", "credit the base's maker"),
-    "credit-stability": _clause("no_credit", "credit Stability AI"),
-    "further-terms": Clause(text="further commercial terms on its page"),
-    "civitai-service": _condition("CivitAI's own generator may run it"),
-    "revenue": _condition("free below 1 million US dollars of revenue a year"),
-    "no-harm": _condition("harmful uses forbidden"),
-    "research": _condition("non-commercial and research use only", end=":"),
-    "regions": _condition("not licensed in the European Union, the United Kingdom and South Korea"),
-}
+_FILE = tomllib.loads((Path(__file__).parents[1] / "licenses.toml").read_text(encoding="utf-8"))
+CLAUSES = msgspec.convert(_FILE["clauses"], dict[str, Clause])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,80 +66,20 @@ class Permissions:
         return frozenset(clause.text for clause in self.clauses if clause.is_condition)
 
 
-# Clauses by Hugging Face's identifier or an author's `license_name`.
-_NAMES: Mapping[str, str] = {
-    name: clauses
-    for names, clauses in (
-        (
-            "apache-2.0 mit bsd bsd-2-clause bsd-3-clause isc cc-by-4.0 cc-by-3.0 cc-by-2.0 cc-by-2.5 ecl-2.0 afl-3.0 "
-            "ncsa postgresql",
-            "images sale merges credit",
-        ),
-        ("cc0-1.0 cc0 unlicense wtfpl 0bsd public-domain zlib pddl", "images sale merges no-credit"),
-        (
-            "gpl gpl-2.0 gpl-3.0 agpl-3.0 lgpl lgpl-2.1 lgpl-3.0 mpl-2.0 epl-2.0 eupl-1.1 eupl-1.2 osl-3.0 "
-            "cc-by-sa-4.0 cc-by-sa-3.0 fair-ai-public-license-1.0-sd faipl-1.0-sd fair-ai-public-license-1.0 faipl-1.0",
-            "images sale merges same-terms credit",
-        ),
-        (
-            "openrail openrail-m creativeml-openrail-m openrail++ openrail++-m creativeml-openrail++-m "
-            "bigscience-openrail-m",
-            "images sale merges same-terms no-harm",
-        ),
-        ("cc-by-nc-4.0 cc-by-nc-3.0 cc-by-nc-2.0", "no-images no-sale merges credit"),
-        ("cc-by-nc-sa-4.0 cc-by-nc-sa-3.0 cc-by-nc-sa-2.0", "no-images no-sale merges same-terms credit"),
-        ("cc-by-nd-4.0", "images sale no-merges credit"),
-        ("cc-by-nc-nd-4.0 cc-by-nc-nd-3.0", "no-images no-sale no-merges credit"),
-        (
-            # The images are the user's own; using the weights to earn money needs a licence from Black Forest Labs.
-            "flux-1-dev-non-commercial-license flux-1-dev-non-commercial flux-1-dev flux-dev-license "
-            "flux-1-dev-license flux-1-kontext-dev-non-commercial-license flux-2-dev-non-commercial-license "
-            "flux-non-commercial-license",
-            "images no-service no-sale merges same-terms credit-base",
-        ),
-        (
-            "stabilityai-ai-community stabilityai-community stabilityai-community-license "
-            "stability-ai-community-license-agreement",
-            "images revenue merges same-terms credit-stability",
-        ),
-        (
-            "sai-nc-community sai-nc sdxl-0.9-research stabilityai-nc-community",
-            "research no-images no-sale same-terms",
-        ),
-        (
-            "tencent-hunyuan-community tencent-hunyuan-video-license-agreement "
-            "tencent-hunyuan-community-license-agreement",
-            "images regions merges same-terms",
-        ),
-    )
-    for name in names.split()
-}
-
-
 def _license_key(name: str) -> str:
     return spelling_key(name[:200].replace("+", "p"))
 
 
-_LICENSES: Mapping[str, Permissions] = {
-    _license_key(name): Permissions(clauses=tuple(CLAUSES[key] for key in clauses.split()))
-    for name, clauses in _NAMES.items()
+# By Hugging Face's identifier or an author's `license_name`.
+_NAMES = {
+    name: Permissions(clauses=tuple(CLAUSES[key] for key in row["clauses"]))
+    for row in _FILE["license"]
+    for name in row["names"]
 }
+_LICENSES = {_license_key(name): permissions for name, permissions in _NAMES.items()}
 LICENSE_NAMES: tuple[str, ...] = tuple(_NAMES)
 # Replicate gives the address of a licence, and authors link to one.
-_ADDRESSES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"FLUX[._-]?1[^/]*(?:dev|kontext)", re.IGNORECASE), "flux-1-dev-non-commercial-license"),
-    (re.compile(r"FLUX[._-]?1[^/]*schnell(?![\w-])", re.IGNORECASE), "apache-2.0"),
-    (
-        re.compile(r"(?:LICENSE-SDXL1\.0|stable-diffusion-xl-base-1\.0|openrail(?:%2B|\+){2})(?![\w-])", re.IGNORECASE),
-        "openrail++",
-    ),
-    (re.compile(r"(?:apache-2\.0|apache\.org/licenses/LICENSE-2\.0)(?![\w-])", re.IGNORECASE), "apache-2.0"),
-    (
-        re.compile(r"(?:creativeml-openrail-m|CompVis/stable-diffusion(?:-v1-\d)?)(?![\w-])", re.IGNORECASE),
-        "creativeml-openrail-m",
-    ),
-    (re.compile(r"(?:opensource\.org/licenses?/MIT|licenses/mit)(?![\w-])", re.IGNORECASE), "mit"),
-)
+_ADDRESSES = [(re.compile(row["pattern"], re.IGNORECASE), row["license"]) for row in _FILE["address"]]
 
 
 def permissions_of(license_id: str) -> Permissions | None:

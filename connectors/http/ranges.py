@@ -17,15 +17,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from connectors.connector import Download, HttpDownload
 from connectors.errors import BadAnswer, HubDown, HubTimeout, HubUiError, WrongHash
-from connectors.http.adapter import (
-    ANSWER_SECONDS,
-    CONNECT_SECONDS,
-    READ_SECONDS,
-    Destinations,
-    RetryPolicy,
-    file_http,
-    read_capped,
-)
+from connectors.http import adapter
 from connectors.http.errors import BROKE_OFF, FAILURES, connection_error, download_error, hub_label
 from connectors.ref import Origin
 
@@ -41,7 +33,7 @@ _LEAST_BYTES = 16 * 1024
 _MOST_RENEWALS = 2
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NO_SUCH_RANGE = re.compile(r"bytes \*/([0-9]{1,18})")
-_ONCE = RetryPolicy(tries=1)
+_ONCE = adapter.RetryPolicy(tries=1)
 
 
 class FileChanged(BadAnswer):
@@ -92,7 +84,7 @@ class RangedSource:
         lasting_url: str | None = None,
         hub: Origin | None = None,
         renew: Callable[[], HttpDownload] | None = None,
-        retry: RetryPolicy = _ONCE,
+        retry: adapter.RetryPolicy = _ONCE,
     ) -> None:
         """`headers` go to the origin of `url` alone. `lasting_url` is to be gone back to where `url` is signed.
 
@@ -111,7 +103,7 @@ class RangedSource:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: RetryPolicy = _ONCE) -> Self:
+    def of(cls, download: HttpDownload, renew: Renew | None = None, *, retry: adapter.RetryPolicy = _ONCE) -> Self:
         """A download's bytes. `renew` gives the same download afresh when a signed address has expired."""
 
         def renew_same() -> HttpDownload:
@@ -165,7 +157,7 @@ class RangedSource:
 
     def read(self, answer: RangeAnswer, most: int, *, seconds: float | None = None) -> bytes:
         """The body of a small answer, cut after `most` bytes. It may take 60 seconds in all, or as many as given."""
-        data, deadline = bytearray(), time.monotonic() + (seconds or ANSWER_SECONDS)
+        data, deadline = bytearray(), time.monotonic() + (seconds or adapter.ANSWER_SECONDS)
         for chunk in self.chunks(answer, most):
             data += chunk
             if time.monotonic() > deadline:
@@ -225,7 +217,9 @@ class RangedSource:
 
         def get() -> requests.Response:
             headers = {**(private if _origin(url) == _origin(given) else {}), **ranged}
-            response = http.get(url, headers=headers, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True)
+            response = http.get(
+                url, headers=headers, timeout=(adapter.CONNECT_SECONDS, adapter.READ_SECONDS), stream=True
+            )
             retries = getattr(response.raw, "retries", None)
             self.requests += 1 + (len(retries.history) if retries is not None else 0)
             return response
@@ -249,7 +243,7 @@ class RangedSource:
             # The reason stands in the body; a stranger's may be endless.
             response._content = b""
             with suppress(requests.RequestException):
-                read_capped(response, _MAX_ERROR_BYTES - 1)
+                adapter.read_capped(response, _MAX_ERROR_BYTES - 1)
             self.bytes_read += len(response.content)
         error = download_error(response, self._hub, redirected=redirected)
         if error is None and response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
@@ -353,9 +347,9 @@ class HttpReader:
             return self._source.read(answer, end - start)
 
 
-def fetch_file(url: str, *, only: Destinations, most: int) -> bytes:
+def fetch_file(url: str, *, only: adapter.Destinations, most: int) -> bytes:
     """Fetches a small file without a key. Raises HubUiError, also over `most`, and for an address elsewhere."""
-    with file_http(only=only) as http:
+    with adapter.file_http(only=only) as http:
         return RangedSource(url).fetch(http, most=most)
 
 

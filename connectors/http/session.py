@@ -9,15 +9,7 @@ import requests
 from urllib3.util import Retry
 
 from connectors.errors import AccessError, BadAnswer, KeyRequired
-from connectors.http.adapter import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
-    BoundedAdapter,
-    DirectHttp,
-    RetryPolicy,
-    read_capped,
-    same_site,
-)
+from connectors.http import adapter
 from connectors.http.errors import UNREADABLE, connection_error, error_body, status_error
 from connectors.http.json_fields import overfull, table, text
 from connectors.registry import HUBS, HubName
@@ -49,9 +41,9 @@ class Session:
     def __init__(self, endpoint: Endpoint, *, retries: int = 2) -> None:
         self.endpoint = endpoint
         self._origin = urlsplit(endpoint.url)[:2]
-        self._retry = RetryPolicy(tries=retries + 1)
+        self._retry = adapter.RetryPolicy(tries=retries + 1)
         retry = Retry(total=retries, backoff_factor=0.25, allowed_methods=None, respect_retry_after_header=False)
-        self._http = DirectHttp(BoundedAdapter(retry, pool_maxsize=16))
+        self._http = adapter.DirectHttp(adapter.BoundedAdapter(retry, pool_maxsize=16))
 
     def close(self) -> None:
         self._http.close()
@@ -80,7 +72,7 @@ class Session:
         """The whole answer, its status checked and its size capped."""
         try:
             response = self._follow(method, self.endpoint.url.rstrip("/") + path, params=params, **extra)
-            read_capped(response, MAX_JSON_BYTES)
+            adapter.read_capped(response, MAX_JSON_BYTES)
         except requests.RequestException as error:
             raise connection_error(error, self.endpoint.hub, url=self.endpoint.url) from error
         if not response.ok:
@@ -92,7 +84,7 @@ class Session:
         try:
             with self._request("GET", self.endpoint.url.rstrip("/") + path, params=params) as response:
                 if not response.ok:
-                    read_capped(response, MAX_JSON_BYTES)
+                    adapter.read_capped(response, MAX_JSON_BYTES)
                     raise status_error(response, self.endpoint.hub, what="this file", body=error_body(response))
                 location = response.headers.get("Location") if response.is_redirect else None
                 return self._join(response.url, location) if location else None
@@ -108,7 +100,7 @@ class Session:
                 return response
             response.close()
             url = self._join(response.url, location)
-            if method not in ("GET", "HEAD") or not same_site(response.url, url):
+            if method not in ("GET", "HEAD") or not adapter.same_site(response.url, url):
                 raise self._bad_answer(
                     f"sends this to another address ({url[:200]}). If that is the hub's new one, set it as the hub's "
                     "endpoint."
@@ -118,7 +110,7 @@ class Session:
 
     def _request(self, method: str, url: str, **extra: Any) -> requests.Response:
         headers = {"Accept": "application/json", **extra.pop("headers", {}), **self.auth(url)}
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        timeout = (adapter.CONNECT_SECONDS, adapter.READ_SECONDS)
         return self._retry.send(
             lambda: self._http.request(method, url, headers=headers, timeout=timeout, stream=True, **extra)
         )

@@ -12,9 +12,8 @@ from typing import Any
 from connectors.errors import HubUiError, PreviewError, RateLimited
 from hub_ui.cluster.node import check_address, connect_page, find_application, node_id
 from hub_ui.cluster.replica import Hashes, Placement, SharedFile, WorkOrder
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_request
 from hub_ui.i18n import N_, _, language

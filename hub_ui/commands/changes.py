@@ -10,16 +10,7 @@ import typer
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.record import Record
 from hub_ui import services
-from hub_ui.commands.options import (
-    LibraryOptions,
-    entry_json,
-    error_json,
-    flag,
-    option,
-    parse_ref,
-    try_each,
-    worst_exit_code,
-)
+from hub_ui.commands import options
 from hub_ui.format import ago, plural, size
 from hub_ui.library import lockfile
 from hub_ui.library.changes import Outcome
@@ -38,14 +29,14 @@ _UNDONE = {"remove": "Put back", "move": "Moved back", "annotate": "As before"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move(LibraryOptions):
+class Move(options.LibraryOptions):
     refs: Annotated[list[str] | None, typer.Argument(metavar="REF", help="LoRAs. Default: all.")] = None
-    names: Annotated[str | None, option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")] = (
-        None
-    )
-    dry_run: Annotated[bool, flag("--dry-run", "Only show what would be moved.")] = False
+    names: Annotated[
+        str | None, options.option("T", f"A template for file names. Default: HUB_UI_NAMES, else {DEFAULT}.")
+    ] = None
+    dry_run: Annotated[bool, options.flag("--dry-run", "Only show what would be moved.")] = False
 
-    undo: Annotated[bool, flag("--undo", "Move the files of the last move back.")] = False
+    undo: Annotated[bool, options.flag("--undo", "Move the files of the last move back.")] = False
 
     def run(self, terminal: Terminal) -> int:
         chosen = self.settings()
@@ -54,8 +45,8 @@ class Move(LibraryOptions):
             library = built.library
             if self.undo:
                 return self._undo(built, terminal)
-            refs = [parse_ref(text) for text in self.refs or ()]
-            wanted = try_each(refs, library.entry, terminal)
+            refs = [options.parse_ref(text) for text in self.refs or ()]
+            wanted = options.try_each(refs, library.entry, terminal)
             entries = [one for one in wanted if isinstance(one, Entry)] if refs else library.entries()
 
             def find_record(entry: Entry) -> Record | None:
@@ -68,12 +59,12 @@ class Move(LibraryOptions):
                     {
                         **attributes(one.entry, "ref", "file"),
                         **attributes(one, "place", "state", "notes"),
-                        **error_json(one.error),
+                        **options.error_json(one.error),
                     }
                     for one in plan
                 ]
                 terminal.show({"moves": moves}, lambda: _print_plan(plan, terminal))
-                return worst_exit_code([*errors, *(one.error for one in plan)])
+                return options.worst_exit_code([*errors, *(one.error for one in plan)])
             outcome = built.changes.move(moves_of(plan))
             for one in plan:
                 if one.error is not None:
@@ -83,7 +74,7 @@ class Move(LibraryOptions):
                 terminal.line(f"{plural(len(outcome.done), 'file')} moved, {len(entries) - len(outcome.done):,} left.")
             if outcome.change is not None:
                 terminal.note("hub-ui: move them back with hub-ui undo")
-        return worst_exit_code([*errors, *(one.error for one in plan), *(one.error for one in outcome.failed)])
+        return options.worst_exit_code([*errors, *(one.error for one in plan), *(one.error for one in outcome.failed)])
 
     def _undo(self, built: Services, terminal: Terminal) -> int:
         if self.refs or self.names or self.dry_run:
@@ -93,7 +84,7 @@ class Move(LibraryOptions):
             raise NotFound("No move can be undone. hub-ui undo --list shows what can.")
         outcome = built.changes.undo(last.id)
         print_outcome(built.library, outcome, "Moved back", terminal)
-        return worst_exit_code(failed.error for failed in outcome.failed)
+        return options.worst_exit_code(failed.error for failed in outcome.failed)
 
 
 def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
@@ -111,10 +102,10 @@ def _print_plan(plan: Sequence[PlannedMove], terminal: Terminal) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undo(LibraryOptions):
+class Undo(options.LibraryOptions):
     id: Annotated[str, typer.Argument(metavar="ID", help="A change of --list. Default: the last one.")] = ""
-    list: Annotated[bool, flag("--list", "List the changes that can be undone.")] = False
-    empty: Annotated[bool, flag("--empty", "Delete all removed files for good.")] = False
+    list: Annotated[bool, options.flag("--list", "List the changes that can be undone.")] = False
+    empty: Annotated[bool, options.flag("--empty", "Delete all removed files for good.")] = False
 
     def run(self, terminal: Terminal) -> int:
         if (self.id != "") + self.list + self.empty > 1:
@@ -134,7 +125,7 @@ class Undo(LibraryOptions):
             change = changes.find(self.id)
             outcome = changes.undo(change.id)
             print_outcome(built.library, outcome, _UNDONE[change.kind], terminal)
-        return worst_exit_code(failed.error for failed in outcome.failed)
+        return options.worst_exit_code(failed.error for failed in outcome.failed)
 
 
 def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
@@ -146,8 +137,8 @@ def _print_changes(changes: tuple[Change, ...], terminal: Terminal) -> None:
 def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Terminal) -> None:
     document = {
         "change": outcome.change.id if outcome.change else None,
-        "done": [entry_json(library, entry) for entry in outcome.done],
-        "failed": [{"ref": str(one.entry.ref), **error_json(one.error)} for one in outcome.failed],
+        "done": [options.entry_json(library, entry) for entry in outcome.done],
+        "failed": [{"ref": str(one.entry.ref), **options.error_json(one.error)} for one in outcome.failed],
     }
 
     def print_lines() -> None:
@@ -159,13 +150,13 @@ def print_outcome(library: Library, outcome: Outcome, what: str, terminal: Termi
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectionCommand(LibraryOptions):
+class CollectionCommand(options.LibraryOptions):
     name: Annotated[str, typer.Argument(metavar="NAME", help="Default: list all collections.")] = ""
-    add: Annotated[list[str] | None, option("REF", "Add a LoRA of the library.")] = None
-    take_out: Annotated[list[str] | None, option("REF", "Take a LoRA out; it stays in the library.")] = None
-    export: Annotated[Path | None, option("FILE", "Write it as a lock file.")] = None
-    read: Annotated[Path | None, option("FILE", "Add what a lock file names.")] = None
-    delete: Annotated[bool, flag("--delete", "Delete the collection. Its LoRAs stay in the library.")] = False
+    add: Annotated[list[str] | None, options.option("REF", "Add a LoRA of the library.")] = None
+    take_out: Annotated[list[str] | None, options.option("REF", "Take a LoRA out; it stays in the library.")] = None
+    export: Annotated[Path | None, options.option("FILE", "Write it as a lock file.")] = None
+    read: Annotated[Path | None, options.option("FILE", "Add what a lock file names.")] = None
+    delete: Annotated[bool, options.flag("--delete", "Delete the collection. Its LoRAs stay in the library.")] = False
 
     def run(self, terminal: Terminal) -> int:
         changes = (self.add, self.take_out, self.export, self.read, self.delete)
@@ -185,10 +176,10 @@ class CollectionCommand(LibraryOptions):
     def _change(self, built: Services) -> Collection:
         entries = built.library.entries()
         if self.add:
-            chosen = [built.library.entry(parse_ref(text)) for text in self.add]
+            chosen = [built.library.entry(options.parse_ref(text)) for text in self.add]
             return built.collections.add(self.name, with_halves(chosen, entries, built.downloads.other_half))
         if self.take_out:
-            refs = [parse_ref(text) for text in self.take_out]
+            refs = [options.parse_ref(text) for text in self.take_out]
             known = built.collections.get(self.name)
             gone = [e.ref for e in known.entries if any(e.answers_to(ref) for ref in refs)]
             return built.collections.take_out(self.name, gone)

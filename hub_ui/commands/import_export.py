@@ -10,16 +10,7 @@ from typing import Annotated, Any, Literal
 from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
-from hub_ui.commands.options import (
-    LibraryOptions,
-    argument,
-    count_states,
-    error_json,
-    flag,
-    option,
-    parse_ref,
-    worst_exit_code,
-)
+from hub_ui.commands import options
 from hub_ui.format import plural
 from hub_ui.generate import base_models
 from hub_ui.library import export
@@ -37,9 +28,9 @@ _SCRIPT = "loras_diffusers.py"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(LibraryOptions):
-    folder: Annotated[Path, argument("DIR", "A folder of LoRA files; nothing is written into it.")]
-    offline: Annotated[bool, flag("--offline", "Ask no hub, look in what was seen before only.")] = False
+class Import(options.LibraryOptions):
+    folder: Annotated[Path, options.argument("DIR", "A folder of LoRA files; nothing is written into it.")]
+    offline: Annotated[bool, options.flag("--offline", "Ask no hub, look in what was seen before only.")] = False
 
     def settings(self) -> Settings:
         """With a lock file but no library, the folder itself is the library."""
@@ -71,7 +62,7 @@ class Import(LibraryOptions):
             "files": [_file_json(found, added.get(found.path)) for found in results],
         }
         terminal.show(document, lambda: _print_identified(chosen, folder, results, added, terminal))
-        return worst_exit_code(errors)
+        return options.worst_exit_code(errors)
 
 
 def add_entries(built: Services, folder: Path, results: Sequence[IdentifiedFile]) -> dict[str, Entry]:
@@ -100,7 +91,7 @@ def _file_json(found: IdentifiedFile, entry: Entry | None) -> dict[str, Any]:
         "entered": entry is not None,
         "entry": str(entry.ref) if entry else None,
         "facts": found.facts.to_json() if found.facts else None,
-        **error_json(found.error),
+        **options.error_json(found.error),
     }
 
 
@@ -109,7 +100,7 @@ def _print_identified(
 ) -> None:
     rows = [(found.state, found.path, _description(found, added.get(found.path))) for found in results]
     terminal.table(("STATE", "FILE", "WHAT IT IS"), rows, max_width=96)
-    states = count_states(found.state for found in results) or "no weights"
+    states = options.count_states(found.state for found in results) or "no weights"
     terminal.line(f"{plural(len(results), 'file')}: {states}.")
     if added:
         terminal.line(f"{plural(len(added), 'entry', 'entries')} added to {chosen.lock}.")
@@ -134,14 +125,14 @@ def _description(found: IdentifiedFile, entry: Entry | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(LibraryOptions):
-    refs: Annotated[list[str] | None, argument("REF", "LoRAs of the library. Default: all of them.")] = None
-    tool: Annotated[Literal["a1111", "comfyui", "diffusers"], flag("--for", "The program that reads it.")]
-    out: Annotated[Path | None, option("DIR", "Default: beside the weight files.")] = None
-    force: Annotated[bool, flag("--force", "Overwrite files that hub-ui did not write.")] = False
+class Export(options.LibraryOptions):
+    refs: Annotated[list[str] | None, options.argument("REF", "LoRAs of the library. Default: all of them.")] = None
+    tool: Annotated[Literal["a1111", "comfyui", "diffusers"], options.flag("--for", "The program that reads it.")]
+    out: Annotated[Path | None, options.option("DIR", "Default: beside the weight files.")] = None
+    force: Annotated[bool, options.flag("--force", "Overwrite files that hub-ui did not write.")] = False
 
     def run(self, terminal: Terminal) -> int:
-        refs = [parse_ref(text) for text in self.refs or ()]
+        refs = [options.parse_ref(text) for text in self.refs or ()]
         with services.build(self.settings()) as built:
             library = built.library
             entries = [library.entry(ref) for ref in refs] or list(library.entries())

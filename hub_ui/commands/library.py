@@ -11,20 +11,7 @@ from connectors.errors import NotFound, UsageError
 from connectors.record import Claim, Lora
 from connectors.ref import Ref
 from hub_ui import documents, services, settings
-from hub_ui.commands.options import (
-    LibraryOptions,
-    argument,
-    count_states,
-    entry_json,
-    error_json,
-    flag,
-    option,
-    parse_ref,
-    progress_callback,
-    results_json,
-    try_each,
-    worst_exit_code,
-)
+from hub_ui.commands import options
 from hub_ui.documents import other_half
 from hub_ui.format import plural, size
 from hub_ui.library import sync
@@ -42,20 +29,21 @@ _NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pull(LibraryOptions):
-    refs: Annotated[list[str], argument("REF", "A web address, or HUB:ID.")]
+class Pull(options.LibraryOptions):
+    refs: Annotated[list[str], options.argument("REF", "A web address, or HUB:ID.")]
     names: Annotated[
-        str | None, option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}.")
+        str | None,
+        options.option("T", "A template for file names. Default: {architecture}/{creator}/{title}-{version}."),
     ] = None
 
-    force: Annotated[bool, flag("--force", "Also a file in which the hub's scan found danger.")] = False
+    force: Annotated[bool, options.flag("--force", "Also a file in which the hub's scan found danger.")] = False
 
     def run(self, terminal: Terminal) -> int:
         chosen = settings.from_environment(os.environ, library=self.library, lock=self.lock, names=self.names)
         with services.build(chosen) as built:
 
             def pull(ref: Ref) -> Entry:
-                entry = built.downloads.pull(ref, force=self.force, on_progress=progress_callback(terminal))
+                entry = built.downloads.pull(ref, force=self.force, on_progress=options.progress_callback(terminal))
                 if entry.ref.hub != ref.hub:
                     terminal.note(f"{ref} is also at {entry.ref}, which is where its bytes are from.")
                 facts = built.lookup.inspect(entry.ref).adapter
@@ -68,18 +56,22 @@ class Pull(LibraryOptions):
                     )
                 return entry
 
-            results = try_each([parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal)
+            results = options.try_each(
+                [options.parse_ref(text, partial(find_ref, built)) for text in self.refs], pull, terminal
+            )
             entries = [entry for entry in results if isinstance(entry, Entry)]
             both = [half for entry in entries for half in (entry, other_half(built, entry)) if half is not None]
             paths = [str(built.library.path(entry)) for entry in dict.fromkeys(both)]
-            terminal.show(results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths))
-        return worst_exit_code(results)
+            terminal.show(
+                options.results_json(results, partial(documents.entry_json, built)), lambda: terminal.lines(paths)
+            )
+        return options.worst_exit_code(results)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sync(LibraryOptions):
+class Sync(options.LibraryOptions):
     frozen: Annotated[
-        bool, flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here.")
+        bool, options.flag("--frozen", "For CI: also ask the hubs whether they still have the bytes of the files here.")
     ] = False
 
     def run(self, terminal: Terminal) -> int:
@@ -89,7 +81,7 @@ class Sync(LibraryOptions):
                 connector=built.lookup.connector,
                 refs_of=built.catalog.by_sha256,
                 frozen=self.frozen,
-                on_progress=progress_callback(terminal),
+                on_progress=options.progress_callback(terminal),
                 explain=built.lookup.explain,
             )
             results = []
@@ -105,29 +97,30 @@ class Sync(LibraryOptions):
             "entries": [_sync_json(built.library, result) for result in results],
         }
         terminal.show(document, lambda: _print_sync(results, terminal))
-        return worst_exit_code(result.error for result in results)
+        return options.worst_exit_code(result.error for result in results)
 
 
 def _sync_json(library: Library, result: sync.SyncResult) -> dict[str, Any]:
-    entry = {**entry_json(library, result.entry), "sha256": result.entry.sha256}
-    return {**entry, **attributes(result, "state", "source"), **error_json(result.error)}
+    entry = {**options.entry_json(library, result.entry), "sha256": result.entry.sha256}
+    return {**entry, **attributes(result, "state", "source"), **options.error_json(result.error)}
 
 
 def _print_sync(results: Sequence[sync.SyncResult], terminal: Terminal) -> None:
     rows = [(result.state, result.entry.title, result.entry.file) for result in results]
     terminal.table(("STATE", "TITLE", "FILE"), [row for row in rows if row[0] != "kept"])
-    states = count_states(result.state for result in results) or "nothing to do"
+    states = options.count_states(result.state for result in results) or "nothing to do"
     terminal.line(f"{plural(len(results), 'LoRA')} in the lock file: {states}.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outdated(LibraryOptions):
-    all: Annotated[bool, flag("--all", "Also show updates that a rule ignores.")] = False
+class Outdated(options.LibraryOptions):
+    all: Annotated[bool, options.flag("--all", "Also show updates that a rule ignores.")] = False
     ignore: Annotated[
-        list[str] | None, option("RULE", "Ignore a version (REF@VERSION), a LoRA (REF), or a base model (base:NAME).")
+        list[str] | None,
+        options.option("RULE", "Ignore a version (REF@VERSION), a LoRA (REF), or a base model (base:NAME)."),
     ] = None
-    lift: Annotated[list[str] | None, option("RULE", "Lift a rule.")] = None
-    rules: Annotated[bool, flag("--rules", "List the rules.")] = False
+    lift: Annotated[list[str] | None, options.option("RULE", "Lift a rule.")] = None
+    rules: Annotated[bool, options.flag("--rules", "List the rules.")] = False
 
     def run(self, terminal: Terminal) -> int:
         if self.rules + bool(self.ignore) + bool(self.lift) > 1:
@@ -144,17 +137,21 @@ class Outdated(LibraryOptions):
             results = tuple(check_for_updates(built.library.entries(), get, rules))
         names = ("state", "newest", "newest_name", "newest_at", "note", "rule")
         entries = [
-            {**entry_json(built.library, result.entry), **attributes(result, *names), **error_json(result.error)}
+            {
+                **options.entry_json(built.library, result.entry),
+                **attributes(result, *names),
+                **options.error_json(result.error),
+            }
             for result in results
         ]
         terminal.show({"entries": entries}, lambda: self._print(results, terminal))
-        return worst_exit_code(result.error for result in results)
+        return options.worst_exit_code(result.error for result in results)
 
     def _print(self, results: tuple[UpdateStatus, ...], terminal: Terminal) -> None:
         hidden = {"current"} if self.all else {"current", "ignored"}
         rows = [(r.state, r.entry.title, _describe_update(r)) for r in results if r.state not in hidden]
         terminal.table(("STATE", "TITLE", "ABOUT"), rows)
-        terminal.line(f"{plural(len(results), 'LoRA')}: {count_states(result.state for result in results)}.")
+        terminal.line(f"{plural(len(results), 'LoRA')}: {options.count_states(result.state for result in results)}.")
         if not self.all and any(result.state == "ignored" for result in results):
             terminal.note("hub-ui: see what is ignored with hub-ui outdated --all")
         if any(result.state == "newer" for result in results):
@@ -194,7 +191,7 @@ def _describe_update(result: UpdateStatus) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DuplicatesCommand(LibraryOptions):
+class DuplicatesCommand(options.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
 
@@ -223,7 +220,7 @@ def _print_duplicates(found: Sequence[Duplicates], gain: int, terminal: Terminal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Licenses(LibraryOptions):
+class Licenses(options.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         with services.build(self.settings()) as built:
 

@@ -7,19 +7,7 @@ from typing import Annotated, Any, get_args
 
 from connectors.errors import HubUiError, IntegrityError, NotFound, UsageError
 from connectors.ref import LOCAL, Ref
-from hub_ui.commands.options import (
-    JsonOption,
-    LibraryOptions,
-    argument,
-    check_lock,
-    entry_json,
-    flag,
-    open_changes,
-    parse_ref,
-    results_json,
-    try_each,
-    worst_exit_code,
-)
+from hub_ui.commands import options
 from hub_ui.format import plural
 from hub_ui.library import sync
 from hub_ui.library.library import Library
@@ -28,7 +16,7 @@ from hub_ui.terminal import Terminal, attributes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(LibraryOptions):
+class Verify(options.LibraryOptions):
     def run(self, terminal: Terminal) -> int:
         library = self.open_library()
         total = len(library.entries())
@@ -53,7 +41,7 @@ class Verify(LibraryOptions):
 
 
 def _check_json(library: Library, result: sync.FileCheck) -> dict[str, Any]:
-    entry = {**entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
+    entry = {**options.entry_json(library, result.entry), **attributes(result.entry, "size", "sha256")}
     return {**entry, "state": result.state, "found_size": result.size, "found_sha256": result.sha256}
 
 
@@ -74,10 +62,10 @@ def _print_checks(results: Sequence[sync.FileCheck], foreign: Sequence[str], ter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remove(LibraryOptions):
-    refs: Annotated[list[str], argument("REF", "A LoRA of the library.")]
-    keep_file: Annotated[bool, flag("--keep-file", "Remove it from the lock file only.")] = False
-    yes: Annotated[bool, flag("--yes", "Also remove files that no hub is known to have.")] = False
+class Remove(options.LibraryOptions):
+    refs: Annotated[list[str], options.argument("REF", "A LoRA of the library.")]
+    keep_file: Annotated[bool, options.flag("--keep-file", "Remove it from the lock file only.")] = False
+    yes: Annotated[bool, options.flag("--yes", "Also remove files that no hub is known to have.")] = False
 
     def run(self, terminal: Terminal) -> int:
         library = self.open_library()
@@ -96,25 +84,25 @@ class Remove(LibraryOptions):
                 )
             return entry
 
-        entries = try_each([parse_ref(text) for text in self.refs], find, terminal)
+        entries = options.try_each([options.parse_ref(text) for text in self.refs], find, terminal)
         found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
-        outcome = open_changes(library, self.settings()).remove(found, keep_files=self.keep_file)
+        outcome = options.open_changes(library, self.settings()).remove(found, keep_files=self.keep_file)
         errors = {failed.entry: failed.error for failed in outcome.failed}
         results = [e if isinstance(e, HubUiError) else errors.get(e, e) for e in entries]
         done = {"removed": True, "change": outcome.change.id if outcome.change else None}
         what = "Forgotten, its file kept" if self.keep_file else "Removed"
         lines = [f"{what}: {entry.title}  {entry.ref}" for entry in outcome.done]
-        document = results_json(results, lambda entry: {**entry_json(library, entry), **done})
+        document = options.results_json(results, lambda entry: {**options.entry_json(library, entry), **done})
         terminal.show(document, lambda: terminal.lines(lines))
         if outcome.note or outcome.change:
             terminal.note(f"hub-ui: {outcome.note or 'bring it back with hub-ui undo'}")
-        return worst_exit_code(results)
+        return options.worst_exit_code(results)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diff(JsonOption):
-    old: Annotated[Path, argument("A", "A lock file, or a library folder.")]
-    new: Annotated[Path, argument("B", "Another.")]
+class Diff(options.JsonOption):
+    old: Annotated[Path, options.argument("A", "A lock file, or a library folder.")]
+    new: Annotated[Path, options.argument("B", "Another.")]
 
     def run(self, terminal: Terminal) -> int:
         found = difference(_read_entries(self.old), _read_entries(self.new))
@@ -150,7 +138,7 @@ def _print_difference(found: Difference, terminal: Terminal) -> None:
 def _read_entries(path: Path) -> tuple[Entry, ...]:
     """Reads a lock file, or the one in a library folder."""
     lock = path / "loras.lock" if path.is_dir() else path
-    check_lock(lock)
+    options.check_lock(lock)
     return Library(lock.parent, lock).entries()
 
 

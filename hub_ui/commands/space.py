@@ -21,22 +21,7 @@ from hub_ui.generate.base_models.download import DownloadPlan, Source, plan_down
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
 from hub_ui.settings import Settings
-from hub_ui.space.files import (
-    ZERO_GPU,
-    Pushed,
-    SpaceContent,
-    SpaceSettings,
-    files_of_lock,
-    find_space,
-    open_api,
-    open_repos,
-    pin_requirements,
-    preload_lines,
-    push_space,
-    read_requirements,
-    space_files,
-    variables_of,
-)
+from hub_ui.space import files as space_repo
 from hub_ui.terminal import Terminal
 
 ACTIONS = ("push",)
@@ -69,22 +54,22 @@ class SpaceCommand(JsonOption):
         chosen = settings.from_environment(os.environ)
         api = found = None
         if self.dry_run is None:
-            api = open_api(chosen.endpoints["huggingface"], chosen.tokens.get("huggingface"))
-            found = find_space(api, self.name)
+            api = space_repo.open_api(chosen.endpoints["huggingface"], chosen.tokens.get("huggingface"))
+            found = space_repo.find_space(api, self.name)
         there = found.runtime.requested_hardware if found and found.runtime else None
-        content = self._content(chosen, self.hardware or there or ZERO_GPU, terminal)
-        files = space_files(content)
+        content = self._content(chosen, self.hardware or there or space_repo.ZERO_GPU, terminal)
+        files = space_repo.space_files(content)
         if api is None or self.dry_run is not None:
             _write(files, self.dry_run or Path(), terminal)
             return 0
         terminal.progress(f"Pushing {plural(len(files), 'file')}, {size(sum(map(len, files.values())), precise=True)}…")
-        wanted = SpaceSettings(
+        wanted = space_repo.SpaceSettings(
             private=self.private,
-            hardware=self.hardware or (None if found else ZERO_GPU),
-            variables={**variables_of(content), **self._variables()},
+            hardware=self.hardware or (None if found else space_repo.ZERO_GPU),
+            variables={**space_repo.variables_of(content), **self._variables()},
             secrets={name: os.environ[name] for name in self.secret or ()},
         )
-        pushed = push_space(api, self.name, found, files, wanted)
+        pushed = space_repo.push_space(api, self.name, found, files, wanted)
         document = {**asdict(pushed), "files": len(files), "bytes": sum(map(len, files.values()))}
         terminal.show(document, lambda: _print(pushed, files, terminal))
         return 0
@@ -112,12 +97,12 @@ class SpaceCommand(JsonOption):
                 raise UsageError(f"Everyone can read a variable. Set {name} here, and push it with --secret {name}.")
         return {name: value for name, _sign, value in pairs}
 
-    def _content(self, chosen: Settings, hardware: str, terminal: Terminal) -> SpaceContent:
+    def _content(self, chosen: Settings, hardware: str, terminal: Terminal) -> space_repo.SpaceContent:
         entries = _entries(self.lock, terminal)
         endpoint = chosen.endpoints["huggingface"]
         bases = [_plan(name, endpoint) for name in self.base or ()]
-        of_lock = files_of_lock(entries)
-        is_open = open_repos(endpoint, (repo for repo, _file, _commit in of_lock))
+        of_lock = space_repo.files_of_lock(entries)
+        is_open = space_repo.open_repos(endpoint, (repo for repo, _file, _commit in of_lock))
         if closed := sorted({repo for repo, _file, _commit in of_lock} - is_open):
             terminal.note(f"hub-ui: not brought along, since not everyone may download them: {', '.join(closed)}")
         of_bases = [
@@ -126,17 +111,17 @@ class SpaceCommand(JsonOption):
             for piece in plan.repos
             for file in piece.files
         ]
-        preload = preload_lines([*(each for each in of_lock if each[0] in is_open), *of_bases])
+        preload = space_repo.preload_lines([*(each for each in of_lock if each[0] in is_open), *of_bases])
         names = {*os.environ.keys() & set(self.secret or ()), *self._variables()}
-        declared = read_requirements(("postgres",) if "HUB_UI_DATABASE" in names else ())
+        declared = space_repo.read_requirements(("postgres",) if "HUB_UI_DATABASE" in names else ())
         if self.snapshot is not None:
             snapshot.count(self.snapshot)
-        return SpaceContent(
+        return space_repo.SpaceContent(
             title=" ".join((self.title or "").split()) or self.name.partition("/")[2],
             version=version("hub-ui"),
             gradio=version("gradio"),
             hardware=hardware,
-            requirements=pin_requirements(declared, zero_gpu=hardware.startswith("zero-")),
+            requirements=space_repo.pin_requirements(declared, zero_gpu=hardware.startswith("zero-")),
             preload=preload,
             models=tuple(dict.fromkeys(line.partition(" ")[0] for line in preload)),
             lock=lockfile.dumps(entries).encode() if self.lock else None,
@@ -178,7 +163,7 @@ def _write(files: Mapping[str, bytes], folder: Path, terminal: Terminal) -> None
     terminal.show({"folder": str(folder), "files": sorted(files)}, lambda: terminal.line(said))
 
 
-def _print(pushed: Pushed, files: Mapping[str, bytes], terminal: Terminal) -> None:
+def _print(pushed: space_repo.Pushed, files: Mapping[str, bytes], terminal: Terminal) -> None:
     terminal.line(pushed.url)
     unchanged = not (pushed.created or pushed.commit or pushed.variables or pushed.secrets)
     what = "Nothing has changed" if unchanged else "Made" if pushed.created else "Updated"

@@ -15,18 +15,6 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.options import (
-    JsonOption,
-    argument,
-    can_answer,
-    confirm,
-    confirm_payment,
-    flag,
-    option,
-    parse_lora,
-    progress_callback,
-    watch_ctrl_c,
-)
 from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
@@ -35,9 +23,8 @@ from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import choose_spec
-from hub_ui.generate.request import DEFAULT_STRENGTH, GenerationRequest
+from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import resolve_request, substitution_notes
 from hub_ui.images import png_metadata
@@ -60,7 +47,7 @@ class TryCommand(TryOptions):
                 self._print_memory_plan(built, terminal)
                 return 0
             if self.again:
-                plan = plan_again(built, self, self.again, progress_callback(terminal))
+                plan = plan_again(built, self, self.again, options.progress_callback(terminal))
             else:
                 plan = self._plan(built, terminal)
             plan = replace(plan, request=replace(plan.request, compile=self.compile))
@@ -86,7 +73,7 @@ class TryCommand(TryOptions):
         return 0
 
     def _print_memory_plan(self, built: Services, terminal: Terminal) -> None:
-        loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
+        loras = [options.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         request = built.generation.plan(
             loras,
             (),
@@ -103,7 +90,7 @@ class TryCommand(TryOptions):
         print_plan(spec, resolved, request.quality, self.memory, request.lora_bytes, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
-        loras = [parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
+        loras = [options.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
         prompts = self.prompt or []
         fields: dict[str, Any] = {
             **self.rows(),
@@ -131,7 +118,7 @@ class TryCommand(TryOptions):
             request = built.generation.plan(loras, self.weight or (), **fields)
         else:
             request = built.generation.request(
-                loras, self.weight or (), on_progress=progress_callback(terminal), **fields
+                loras, self.weight or (), on_progress=options.progress_callback(terminal), **fields
             )
         sheet = comparison.make_comparison(
             self.sheet or "one", request, prompts, self.weights_of or comparison.DEFAULT_SWEEP
@@ -174,9 +161,9 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
     with suppress(HubUiError):
         terminal.note(built.generation.estimate(plan.request, plan.comparison, place=plan.place))
     if plan.place == "replicate":
-        confirm_payment("Generating on Replicate", terminal, yes=yes)
-    with watch_ctrl_c() as is_cancelled:
-        callbacks = Callbacks(on_progress=progress_callback(terminal), is_cancelled=is_cancelled)
+        options.confirm_payment("Generating on Replicate", terminal, yes=yes)
+    with options.watch_ctrl_c() as is_cancelled:
+        callbacks = Callbacks(on_progress=options.progress_callback(terminal), is_cancelled=is_cancelled)
 
         def generate(request: GenerationRequest) -> GenerationResult:
             return built.generation.generate(request, plan.comparison, callbacks, place=plan.place)
@@ -184,10 +171,10 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
         try:
             return generate(plan.request)
         except NeedsFetching as error:
-            if not can_answer(terminal):
+            if not options.can_answer(terminal):
                 raise
             terminal.note(f"hub-ui: {error.message}")
-            if not confirm("Download it now?", terminal):
+            if not options.confirm("Download it now?", terminal):
                 raise
             return generate(replace(plan.request, may_fetch=True))
 
@@ -264,19 +251,19 @@ def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> d
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(JsonOption):
-    pictures: Annotated[Path | None, argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")] = (
-        None
-    )
-    destination: Annotated[
-        str | None, option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
+class Train(options.JsonOption):
+    pictures: Annotated[
+        Path | None, options.argument("FOLDER|ZIP", "Images, each with a caption NAME.txt if it has one.")
     ] = None
-    trigger: Annotated[str | None, option("WORD", "A word that is no real one; it will call the LoRA.")] = None
-    rank: Annotated[int, option("N", "1 to 128.", options.count)] = 16
-    steps: Annotated[int, option("N", "3 to 6000.", options.count)] = 1000
-    yes: Annotated[bool, flag("--yes", "Spend the money without being asked.")] = False
-    follow: Annotated[str | None, option("ID", "Go on with a training that was started before.")] = None
-    cancel: Annotated[str | None, option("ID", "Stop a training.")] = None
+    destination: Annotated[
+        str | None, options.option("OWNER/NAME", "Your model on Replicate. A new one is created, private.")
+    ] = None
+    trigger: Annotated[str | None, options.option("WORD", "A word that is no real one; it will call the LoRA.")] = None
+    rank: Annotated[int, options.option("N", "1 to 128.", options.count)] = 16
+    steps: Annotated[int, options.option("N", "3 to 6000.", options.count)] = 1000
+    yes: Annotated[bool, options.flag("--yes", "Spend the money without being asked.")] = False
+    follow: Annotated[str | None, options.option("ID", "Go on with a training that was started before.")] = None
+    cancel: Annotated[str | None, options.option("ID", "Stop a training.")] = None
 
     def run(self, terminal: Terminal) -> int:
         if (self.follow or self.cancel) and (self.pictures or self.destination or self.trigger):
@@ -291,7 +278,7 @@ class Train(JsonOption):
                 terminal.show({"id": run.id, "status": run.status}, lambda: terminal.line(said))
                 return 0
             run = trainer.get(self.follow) if self.follow else self._start(trainer, terminal)
-            run, ref = trainer.follow(run, on_progress=progress_callback(terminal))
+            run, ref = trainer.follow(run, on_progress=options.progress_callback(terminal))
         terms = terms_of(run)
         document = {
             "id": run.id,
@@ -316,7 +303,7 @@ class Train(JsonOption):
         pictures = training_set(self.pictures)
         for note in (*pictures.notes, price(order, pictures)):
             terminal.note(note)
-        confirm_payment("Training", terminal, yes=self.yes)
+        options.confirm_payment("Training", terminal, yes=self.yes)
         terminal.progress(f"Uploading {size(len(pictures.zipped), precise=True)}…")
         run = trainer.start(order, pictures)
         terminal.note(f"Training {run.id} has begun. It goes on there whatever happens here:")

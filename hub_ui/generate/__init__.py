@@ -7,15 +7,14 @@
     engine.py            one base in memory, one comparison at a time; estimate.py: how long it will take
     quality.py           the precision that a base gets on a device (memory.py)
     memory_plan.py       what its parts take, and the level that fits; offload.py: the levels
-    loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call, and its checks
+    loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers
     input_images.py      images of the user
     control.py           control images, and starting from an image
     samplers.py          other programs' sampler names -> schedulers
-    callbacks.py         progress and cancelling at each step; previews.py: rough images
+    previews.py          rough images at each step
     prompt_weights.py    emphasis and long prompts, and their embeddings
-    compilation.py       the network compiled, while LoRAs are merged
     device_kinds.py      what sets devices apart, and what steps read of one without a stop
     caches.py            what need not be computed twice
     backend.py           one interface for all places that generate, and the events that come from elsewhere

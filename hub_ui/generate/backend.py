@@ -11,9 +11,8 @@ from typing import Protocol, TypeAlias
 
 from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import GenerationRequest, Step
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import _, use_language
 from hub_ui.locales import get_language

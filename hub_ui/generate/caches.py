@@ -14,11 +14,10 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from hub_ui.generate.callbacks import replace_attribute
 from hub_ui.generate.lora.load import identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
-from hub_ui.generate.request import LoraInput
+from hub_ui.generate.request import LoraInput, replace_attribute
 from hub_ui.generate.result import GeneratedImage
 
 _IMAGE_BYTES = 300_000_000

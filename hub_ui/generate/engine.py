@@ -9,24 +9,13 @@ from pathlib import Path
 from connectors.errors import DoesNotFit, UsageError
 from hub_ui.format import size
 from hub_ui.generate import samplers
-from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base
-from hub_ui.generate.base_models.download import (
-    DownloadPlan,
-    LocalBase,
-    Source,
-    base_sha256,
-    check_download,
-    download,
-    plan_download,
-)
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.base_models.table import model_sizes
-from hub_ui.generate.batch import Call, OutputChecks
+from hub_ui.generate.batch import Call, OutputChecks, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks, ProgressTracker
 from hub_ui.generate.comparison import Cell, Comparison
-from hub_ui.generate.compilation import check_compiler
 from hub_ui.generate.control import ControlImage, choose_control, choose_start
 from hub_ui.generate.estimate import (
     Estimate,
@@ -54,7 +43,7 @@ from hub_ui.generate.memory import (
 from hub_ui.generate.pipeline_arguments import family, unused_notes
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.quality import in_quality, quality_notes
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest, check_request, resolve_request, size_notes, substitution_notes
 from hub_ui.i18n import _
@@ -67,7 +56,7 @@ _READ_AT_ONCE = 16_000_000
 class Engine:
     """Generates one comparison at a time; other callers wait, and may cancel."""
 
-    def __init__(self, source: Source, timings: Path | None = None, *, speed: float | None = None) -> None:
+    def __init__(self, source: download.Source, timings: Path | None = None, *, speed: float | None = None) -> None:
         """`speed`: operations a second of a device that can't be measured before the first image."""
         self.source = source
         self._timings = Timings(timings)
@@ -107,7 +96,7 @@ class Engine:
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
-        plan = plan_download(choose_spec(request), self.source)
+        plan = download.plan_download(choose_spec(request), self.source)
         self._fetch(plan, request, callbacks)
 
     def prepare(self) -> None:
@@ -275,7 +264,7 @@ class Engine:
         if self._loaded is not None and self._loaded.requested == requested:
             self._loaded.begin(resolve_request(request, self._loaded.spec), loras)
             return self._loaded
-        plan = plan_download(requested, self.source)
+        plan = download.plan_download(requested, self.source)
         spec = plan.spec
         check_memory(spec, *self._room(spec), loras)
         fetched = self._fetch(plan, request, callbacks)
@@ -292,7 +281,7 @@ class Engine:
             requested=requested,
             spec=spec,
             revision=fetched.revision,
-            sha256=base_sha256(fetched),
+            sha256=download.base_sha256(fetched),
             device=device,
             ram=ram,
             pipe=pipe,
@@ -309,8 +298,10 @@ class Engine:
         before = loaded.device if loaded.device.name == device.name else device
         return replace(device, free_bytes=before.free_bytes), loaded.ram
 
-    def _fetch(self, plan: DownloadPlan, request: GenerationRequest, callbacks: Callbacks) -> LocalBase:
-        check_download(plan, request.may_fetch, may_complete=request.may_complete)
+    def _fetch(
+        self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks
+    ) -> download.LocalBase:
+        download.check_download(plan, request.may_fetch, may_complete=request.may_complete)
         done, total, label = 0, plan.missing, precise_label(plan.spec)
 
         def on_bytes(count: int) -> None:
@@ -320,7 +311,7 @@ class Engine:
             # Restarted downloads count bytes twice: never show more than all of it.
             callbacks.report(f"Fetching {label} ({size(total, precise=True)})", min(done, total), total)
 
-        return download(plan, self.source, on_bytes)
+        return download.download(plan, self.source, on_bytes)
 
     def _unload(self) -> None:
         if self._loaded is not None:

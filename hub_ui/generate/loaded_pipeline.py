@@ -4,19 +4,9 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.batch import (
-    BatchContext,
-    Call,
-    OutputChecks,
-    generate_batch,
-    in_order,
-    is_mixed,
-    plan_calls,
-    rows_of_a_call,
-)
 from hub_ui.generate.caches import PromptCache
-from hub_ui.generate.callbacks import ProgressTracker
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
@@ -34,7 +24,7 @@ from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tili
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
-from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.request import GenerationRequest, LoraInput, ProgressTracker
 from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -45,7 +35,7 @@ _OFFLOADED = "Memory ran out once. More of the base was kept off the device then
 # Requests.
 _MOST_PATIENCE = 15
 # Calls and the images of their rows.
-Images = Generator[tuple[Call, Sequence[GeneratedImage]], None, None]
+Images = Generator[tuple[batch.Call, Sequence[GeneratedImage]], None, None]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -112,16 +102,16 @@ class LoadedPipeline:
                 raise
             raise base_too_large(self.spec, self.device) from error
 
-    def decode_in_pieces(self, settings: ResolvedRequest, checks: OutputChecks) -> None:
+    def decode_in_pieces(self, settings: ResolvedRequest, checks: batch.OutputChecks) -> None:
         """Where the device's memory asks for it at this size, or ran out before."""
         if planned := is_decoded_in_pieces(self.spec, self.device, settings):
             checks.note(_TILED)
         self.placement = replace(self.placement, is_tiled=planned or self.ran_out_decoding)
         set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
 
-    def plan(self, cells: Sequence[Cell], control: ControlImage, settings: ResolvedRequest) -> list[Call]:
+    def plan(self, cells: Sequence[Cell], control: ControlImage, settings: ResolvedRequest) -> list[batch.Call]:
         """The calls of the pipeline for these cells. The request's LoRAs are on."""
-        kind, size = family(type(control.pipe).__name__), rows_of_a_call(settings, self.device.kind)
+        kind, size = family(type(control.pipe).__name__), batch.rows_of_a_call(settings, self.device.kind)
         if not kind.lists or (kind.edits and control.image is not None):
             size = 1
 
@@ -132,19 +122,19 @@ class LoadedPipeline:
             return plain, text, cell.weights if not plain and not mixes else None
 
         mixes = self.manager.supports_row_weights
-        return self._split(plan_calls(cells, size, alike))
+        return self._split(batch.plan_calls(cells, size, alike))
 
     def generate(
         self,
         request: GenerationRequest,
-        calls: Sequence[Call],
+        calls: Sequence[batch.Call],
         control: ControlImage,
         settings: ResolvedRequest,
         progress: ProgressTracker,
-        checks: OutputChecks,
+        checks: batch.OutputChecks,
     ) -> Images:
         """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
-        context = BatchContext(
+        context = batch.BatchContext(
             pipe=control.pipe,
             base_pipe=self.pipe,
             manager=self.manager,
@@ -174,15 +164,17 @@ class LoadedPipeline:
     def _is_plain(self, cell: Cell) -> bool:
         return self.manager.needs_control_image and not any(cell.weights)
 
-    def _split(self, calls: Sequence[Call]) -> list[Call]:
+    def _split(self, calls: Sequence[batch.Call]) -> list[batch.Call]:
         """Calls of several rows as single ones, where they failed before."""
-        return in_order(
+        return batch.in_order(
             part
             for call in calls
-            for part in ([(cell,) for cell in call] if self.one_by_one or is_mixed(call) in self.refused else [call])
+            for part in (
+                [(cell,) for cell in call] if self.one_by_one or batch.is_mixed(call) in self.refused else [call]
+            )
         )
 
-    def _generate(self, context: BatchContext, calls: Sequence[Call]) -> Images:
+    def _generate(self, context: batch.BatchContext, calls: Sequence[batch.Call]) -> Images:
         """A call that did not fit is repeated with less memory."""
         waiting = list(calls)
         # A network that is to be compiled takes no hooks, however long merging takes.
@@ -190,11 +182,11 @@ class LoadedPipeline:
             while waiting:
                 call, is_full = waiting[0], False
                 try:
-                    images = generate_batch(context, call)
+                    images = batch.generate_batch(context, call)
                 except NotPerRow:
                     if len(call) == 1:
                         raise
-                    self.refused.add(is_mixed(call))
+                    self.refused.add(batch.is_mixed(call))
                     waiting = self._split(waiting)
                     continue
                 except (RuntimeError, MemoryError) as error:
@@ -210,7 +202,7 @@ class LoadedPipeline:
                 yield call, images
                 del waiting[0]
 
-    def _use_less_memory(self, context: BatchContext, size: int) -> bool:
+    def _use_less_memory(self, context: batch.BatchContext, size: int) -> bool:
         """Called after a call of that size did not fit; returns whether a retry makes sense.
 
         Several images are tried one by one first, then pieces where decoding ran out, then lower levels.

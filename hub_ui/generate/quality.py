@@ -6,17 +6,7 @@ from collections.abc import Callable
 
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
-from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.generate.base_models.precision import (
-    FULL,
-    NETWORKS,
-    Quality,
-    in_precision,
-    precise_label,
-    precision_name,
-    precision_of,
-    precisions_of,
-)
+from hub_ui.generate.base_models import PipelineSpec, precision
 from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, MemoryPlan, plan_memory, usable_memory, usable_ram
 from hub_ui.generate.request import GenerationRequest
@@ -34,8 +24,8 @@ PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
 def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
     """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
     device = choose_device(spec)
-    before = in_precision(spec, request.precision) if request.precision else None
-    if before is not None and precision_of(before).runs_on(device.kind):
+    before = precision.in_precision(spec, request.precision) if request.precision else None
+    if before is not None and precision.precision_of(before).runs_on(device.kind):
         return before
     return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device.kind))
 
@@ -44,7 +34,7 @@ def quality_notes(spec: PipelineSpec, request: GenerationRequest) -> tuple[str, 
     """What there is to say on the precision that a request's base has."""
     device = choose_device(spec)
     if request.precision not in (None, spec.precision):
-        return (f"{spec.label} does not run in {precision_name(request.precision)} here.",)
+        return (f"{spec.label} does not run in {precision.precision_name(request.precision)} here.",)
     note = precision_note(spec, device.kind, total_memory(device), plan_for(device.kind))
     return (note,) if note else ()
 
@@ -70,7 +60,9 @@ def plan_for(kind: str) -> PlanFor:
     return plan
 
 
-def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: int, plan: PlanFor) -> PipelineSpec:
+def choose_precision(
+    spec: PipelineSpec, quality: precision.Quality, kind: str, memory: int, plan: PlanFor
+) -> PipelineSpec:
     """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
 
     "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
@@ -79,23 +71,23 @@ def choose_precision(spec: PipelineSpec, quality: Quality, kind: str, memory: in
     """
     if quality == "full" or spec.assumed:
         return spec
-    planned = [(one, plan(one, memory)) for one in precisions_of(spec, kind)]
+    planned = [(one, plan(one, memory)) for one in precision.precisions_of(spec, kind)]
     if quality == "fast":
         smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
         return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
-    smallest = min((one for one, _ in planned if precision_of(one).goes_by_layers), key=_bits)
+    smallest = min((one for one, _ in planned if precision.precision_of(one).goes_by_layers), key=_bits)
     large = [(one, its) for one, its in planned if _bits(one) >= _bits(smallest)]
     # The best comes first.
     return next((one for one, its in large if its.fits and its.level in ("whole", "model_offload")), smallest)
 
 
 def _bits(spec: PipelineSpec) -> float:
-    return precision_of(spec).bits
+    return precision.precision_of(spec).bits
 
 
 def plan_on_card(
     spec: PipelineSpec,
-    quality: Quality,
+    quality: precision.Quality,
     memory: int,
     *,
     ram: int | None = None,
@@ -106,7 +98,7 @@ def plan_on_card(
     def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
         return plan_memory(one, memory=usable_memory(memory), ram=ram, settings=settings)
 
-    chosen = choose_precision(in_precision(spec, FULL.id) or spec, quality, "cuda", memory, plan)
+    chosen = choose_precision(precision.in_precision(spec, precision.FULL.id) or spec, quality, "cuda", memory, plan)
     return chosen, plan(chosen, memory)
 
 
@@ -115,16 +107,16 @@ def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) 
 
     "FLUX.1 dev in Q4 (6.8 GB), because this GPU has 8 GB. A GPU with 24 GB runs it in full precision."
     """
-    whole = in_precision(chosen, FULL.id)
+    whole = precision.in_precision(chosen, precision.FULL.id)
     if whole is None or whole == chosen:
         return ""
-    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in NETWORKS)
+    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in precision.NETWORKS)
     here = _("{base} ({n} GB), because this GPU has {memory} GB.")
     there = _("On a GPU with {memory} GB it runs in full precision.")
     if kind == "cpu":
         here = _("{base} ({n} GB), because this computer has {memory} GB.")
         there = _("With {memory} GB it runs in full precision.")
-    note = here.format(base=precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
+    note = here.format(base=precision.precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
     enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * GIBIBYTE, plan) == whole)
     card = next((card for card in enough if card * GIBIBYTE > memory), None)
     return note if card is None else sentences(note, there.format(memory=card))

@@ -24,10 +24,9 @@ from connectors.ref import Ref
 from connectors.replicate.inputs import Filled, InputRequest, Runnable, fill, runnable, runner, slot
 from connectors.replicate.runs import PollInterval, Run, Runs
 from hub_ui.generate.base_models import base_by_id, check_substitution
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.prompt_weights import without_weights
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _

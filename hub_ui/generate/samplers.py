@@ -3,17 +3,21 @@
 A name is a sampler and a sigma schedule, in any spelling: "DPM++ 2M Karras" and "DPM++ 2M" with a schedule type
 (AUTOMATIC1111, CivitAI), `dpmpp_2m` with `karras` (ComfyUI), `dpmpp_2m_k` (InvokeAI), `K_EULER` (Replicate), and
 diffusers' own class names. They are for networks that predict noise or velocity; flow-matching networks keep the
-scheduler they were trained with.
+scheduler they were trained with. The names stand in samplers.toml.
 """
 
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,55 +53,9 @@ class Choice:
         return f"{self.sampler.name} {self.spacing.name}" if self.spacing else self.sampler.name
 
 
-_MULTI, _SINGLE = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"
-_SDE = {"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero"}
-_PP = {"algorithm_type": "dpmsolver++", "final_sigmas_type": "zero"}
-_NO_NOISE = "without the noise that it adds at each step"
-
-SAMPLERS: tuple[Sampler, ...] = (
-    Sampler(name="Euler", scheduler="EulerDiscreteScheduler", also=("eulerdiscrete",)),
-    Sampler(name="Euler a", scheduler="EulerAncestralDiscreteScheduler", also=("eulerancestraldiscrete",)),
-    Sampler(name="Heun", scheduler="HeunDiscreteScheduler", also=("heundiscrete",)),
-    Sampler(name="LMS", scheduler="LMSDiscreteScheduler", also=("lmsdiscrete",)),
-    Sampler(
-        name="DPM2",
-        scheduler="KDPM2DiscreteScheduler",
-        also=("dpm 2", "kdpm 2", "dpm2 discrete", "kdpm2discrete", "dpm2discrete"),
-    ),
-    Sampler(
-        name="DPM2 a",
-        scheduler="KDPM2AncestralDiscreteScheduler",
-        also=("dpm 2 a", "kdpm 2 a", "kdpm2ancestraldiscrete", "dpm2ancestraldiscrete"),
-    ),
-    Sampler(name="DPM++ 2M", scheduler=_MULTI, options={**_PP, "solver_order": 2}, also=("dpmsolvermultistep", "dpm")),
-    Sampler(name="DPM++ 2M SDE", scheduler=_MULTI, options={**_SDE, "solver_order": 2}, also=("dpmpp 2m sde heun",)),
-    Sampler(name="DPM++ 3M", scheduler=_MULTI, options={**_PP, "solver_order": 3}),
-    Sampler(name="DPM++ 3M SDE", scheduler=_MULTI, options={**_SDE, "solver_order": 3}),
-    Sampler(name="DPM++ 2S", scheduler=_SINGLE, options={**_PP, "solver_order": 2}, also=("dpmsolversinglestep",)),
-    Sampler(name="DPM++ 2S a", scheduler=_SINGLE, options={**_PP, "solver_order": 2}, near=_NO_NOISE),
-    Sampler(
-        name="DPM++ SDE",
-        scheduler=_SINGLE,
-        options={**_SDE, "solver_order": 2},
-        also=("dpmsolversde",),
-        near="with a solver of another kind",
-    ),
-    Sampler(name="DEIS", scheduler="DEISMultistepScheduler", also=("deismultistep",)),
-    Sampler(name="UniPC", scheduler="UniPCMultistepScheduler", also=("uni pc", "uni pc bh2", "unipcmultistep")),
-    Sampler(name="DDIM", scheduler="DDIMScheduler"),
-    Sampler(name="DDPM", scheduler="DDPMScheduler"),
-    Sampler(name="PLMS", scheduler="PNDMScheduler", options={"skip_prk_steps": True}, also=("pndm",)),
-    Sampler(name="LCM", scheduler="LCMScheduler"),
-    Sampler(name="TCD", scheduler="TCDScheduler"),
-)
-SPACINGS: tuple[SigmaSchedule, ...] = (
-    SigmaSchedule(name="Karras", options={"use_karras_sigmas": True}, also=("k", "ka")),
-    SigmaSchedule(name="Exponential", options={"use_exponential_sigmas": True}),
-    SigmaSchedule(name="Beta", options={"use_beta_sigmas": True}),
-    SigmaSchedule(name="SGM Uniform", options={"timestep_spacing": "trailing"}, also=("simple", "trailing")),
-    SigmaSchedule(name="DDIM", options={"timestep_spacing": "leading"}, also=("ddim uniform", "leading")),
-    SigmaSchedule(name="Uniform", options={"timestep_spacing": "linspace"}, also=("normal", "linspace")),
-)
+_FILE = tomllib.loads(Path(__file__).with_name("samplers.toml").read_text(encoding="utf-8"))
+SAMPLERS = msgspec.convert(_FILE["sampler"], tuple[Sampler, ...])
+SPACINGS = msgspec.convert(_FILE["schedule"], tuple[SigmaSchedule, ...])
 # Not a schedule: the program chose it automatically.
 _AUTOMATIC = ("", "automatic", "default", "undefined", "none")
 _SIGMAS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas")

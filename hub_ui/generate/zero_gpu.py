@@ -13,11 +13,10 @@ from connectors.errors import HubUiError, PreviewError
 from hub_ui.generate.backend import Event, EventStream, iterate_events, result_of
 from hub_ui.generate.base_models import BASES, PipelineSpec
 from hub_ui.generate.base_models.download import Source, is_on_disk
-from hub_ui.generate.callbacks import NO_CALLBACKS, Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Estimate
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_request
 from hub_ui.i18n import _, language

@@ -187,65 +187,57 @@ class LimitReached(RateLimited):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """What is counted in `seconds`: a limit of hosting/limits.py, and how it is said of a person and of an address."""
+    """What is counted: a limit of hosting/limits.py, and how it is said of a person and of an address."""
 
     limit: str
-    seconds: float
     person: tuple[str, str]
     address: tuple[str, str]
-    next: str
+
+    @property
+    def seconds(self) -> float:
+        return 60.0 if self.limit.endswith("_per_minute") else 3600.0
 
 
 RULES: Mapping[Use, Rule] = {
     "searches": Rule(
         limit="searches_per_minute",
-        seconds=60.0,
         person=N_plural("{most} search a minute a person.", "{most} searches a minute a person."),
         address=N_plural(
             "{most} search a minute for all people at one network address.",
             "{most} searches a minute for all people at one network address.",
         ),
-        next=N_("The next one in {time}."),
     ),
     "opens": Rule(
         limit="opens_per_minute",
-        seconds=60.0,
         person=N_plural("{most} LoRA opened a minute a person.", "{most} LoRAs opened a minute a person."),
         address=N_plural(
             "{most} LoRA opened a minute for all people at one network address.",
             "{most} LoRAs opened a minute for all people at one network address.",
         ),
-        next=N_("The next one in {time}."),
     ),
     "bytes": Rule(
         limit="download_bytes_per_hour",
-        seconds=3600.0,
         person=N_plural("{most} downloaded an hour a person.", "{most} downloaded an hour a person."),
         address=N_plural(
             "{most} downloaded an hour for all people at one network address.",
             "{most} downloaded an hour for all people at one network address.",
         ),
-        next=N_("This one in {time}."),
     ),
     "uploads": Rule(
         limit="upload_bytes_per_hour",
-        seconds=3600.0,
         person=N_plural("{most} uploaded an hour a person.", "{most} uploaded an hour a person."),
         address=N_plural(
             "{most} uploaded an hour for all people at one network address.",
             "{most} uploaded an hour for all people at one network address.",
         ),
-        next=N_("This one in {time}."),
     ),
     "images": Rule(
         limit="images_per_hour",
-        seconds=3600.0,
         person=N_plural("{most} image an hour a person.", "{most} images an hour a person."),
         address=N_plural(
             "{most} image an hour for all people at one network address.",
             "{most} images an hour for all people at one network address.",
         ),
-        next=N_("The next one in {time}."),
     ),
 }
 DUPLICATE = N_("Duplicate this Space to have it for yourself.")
@@ -322,7 +314,8 @@ class Quotas:
                 if seconds > 0:
                     self._report(use)
                     words = rule.person if kind == "person" else rule.address
-                    then = _(rule.next).format(time=format.duration(_round_up(seconds)))
+                    then = _("This one in {time}.") if use in _IN_BYTES else _("The next one in {time}.")
+                    then = then.format(time=format.duration(_round_up(seconds)))
                     raise LimitReached(self._sentence(words, use, bound, then), retry_after=seconds)
             # What is refused is not kept, so that nobody's window is forgotten for it.
             for key, window in windows.items():

@@ -79,7 +79,7 @@ class History:
             ) from error
         for old in [*reversed(self._files())][self._most :]:
             self.remove(old)
-        return self._entry(name)
+        return self.entry(name)
 
     def entries(self, limit: int = _MOST) -> list[HistoryEntry]:
         """Newest first. What can't be read is skipped."""
@@ -89,7 +89,7 @@ class History:
                 entry = self._read.get(name)
             with suppress(UsageError, NotFound):
                 if entry is None or entry.paths != tuple(paths):
-                    entry = self._entry(name)
+                    entry = self.entry(name)
                     with self._lock:
                         self._read[name] = entry
                 found.append(entry)
@@ -101,13 +101,9 @@ class History:
         """Of all entries, newest first."""
         return tuple(reversed(self._files()))
 
-    def entry(self, id_: str) -> HistoryEntry:
-        """Raises NotFound when it is gone, UsageError when it can't be read."""
-        return self._entry(id_)
-
     def load(self, name: str) -> GenerationResult:
         """The result that was added. Raises NotFound when it is gone, UsageError when it can't be read."""
-        entry = self._entry(name)
+        entry = self.entry(name)
         provenances = [png_metadata.read(path) for path in entry.paths]
         result = png_metadata.restore(provenances, [_read_picture(path) for path in entry.paths])
         if result is None:
@@ -163,7 +159,8 @@ class History:
         small.thumbnail((_THUMBNAIL, _THUMBNAIL))
         small.save(path, format="WEBP", quality=80)
 
-    def _entry(self, name: str) -> HistoryEntry:
+    def entry(self, name: str) -> HistoryEntry:
+        """Raises NotFound when it is gone, UsageError when it can't be read."""
         match = _ID.fullmatch(name)
         paths = tuple(self._files().get(name, ()))
         if match is None or not paths:

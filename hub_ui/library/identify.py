@@ -18,18 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from connectors import errors
 from connectors.claims.resolve import flatten, record_with_header, with_header
 from connectors.connector import Download
-from connectors.errors import (
-    AccessError,
-    BadHeader,
-    HubUiError,
-    NetworkError,
-    NotFound,
-    NotWeights,
-    RateLimited,
-    WrongHash,
-)
 from connectors.record import Claim, Lora, Record, Version, WeightFile
 from connectors.ref import LOCAL, Ref, local_ref
 from connectors.registry import origin_label
@@ -59,7 +50,7 @@ class OwnFiles:
         """Raises NotFound for a file that is not here any more."""
         found = next((entry for entry in self.entries() if entry.answers_to(ref)), None)
         if found is None or not self._library.path(found).is_file():
-            raise NotFound("This file is not here any more. Choose it again.")
+            raise errors.NotFound("This file is not here any more. Choose it again.")
         return found
 
     @disk_errors_as_messages()
@@ -120,7 +111,7 @@ class OwnFiles:
         for path in (place, free_path(place, ref, [place])):
             if is_safe_path(path) and fold(path) not in taken and not os.path.lexists(self._library.folder / path):
                 return path
-        raise NotFound(f"There are other files at {place}. Move them away first.")
+        raise errors.NotFound(f"There are other files at {place}. Move them away first.")
 
 
 # "held": the lock file has it already. "edited": the tensors of a hub's file with other metadata. "unread": it can't be
@@ -162,7 +153,7 @@ class IdentifiedFile:
     how: How | None = None
     record: Record | None = None
     facts: Facts | None = None
-    error: HubUiError | None = None
+    error: errors.HubUiError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +168,7 @@ class Identifier:
     lora: Callable[[Ref], Lora]
     inspect: Callable[[Path, Digests], Facts]
     by_hash: Callable[[str], tuple[Lora, Ref]] | None = None
-    failure: Callable[[HubUiError], None] = lambda error: None
+    failure: Callable[[errors.HubUiError], None] = lambda error: None
 
     def run(self, folder: Path) -> Iterator[IdentifiedFile]:
         """One result a file, in the order of their paths."""
@@ -186,12 +177,12 @@ class Identifier:
         with ThreadPoolExecutor(_WORKERS) as pool:
             for path, read in zip(paths, pool.map(_try_digests, paths), strict=True):
                 name = path.relative_to(folder).as_posix()
-                if isinstance(read, HubUiError):
+                if isinstance(read, errors.HubUiError):
                     yield IdentifiedFile(path=name, state="unread", error=read)
                     continue
                 try:
                     found = current._identify(name, read)
-                except (AccessError, NetworkError, RateLimited) as error:
+                except (errors.AccessError, errors.NetworkError, errors.RateLimited) as error:
                     self.failure(error)
                     current = replace(self, by_hash=None)
                     found = current._identify(name, read)
@@ -200,7 +191,7 @@ class Identifier:
     def one(self, path: Path) -> IdentifiedFile:
         """A single file, wherever it lies. Raises what keeps it from being read."""
         read = _try_digests(path)
-        if isinstance(read, HubUiError):
+        if isinstance(read, errors.HubUiError):
             raise read
         found = self._with_facts(self._identify(path.name, read), path, read)
         if found.error is not None:
@@ -230,7 +221,7 @@ class Identifier:
 
     def _candidates(self, read: Digests) -> Iterator[tuple[Lora, Ref, How]]:
         for ref in self.seen(read.sha256):
-            with suppress(NotFound):
+            with suppress(errors.NotFound):
                 lora = self.lora(ref)
                 if ref.is_pinned:
                     yield lora, ref, "catalog"
@@ -241,14 +232,14 @@ class Identifier:
         )
         for how, value in hashes:
             if value is not None and self.by_hash is not None:
-                with suppress(NotFound):
+                with suppress(errors.NotFound):
                     lora, ref = self.by_hash(value)
                     yield lora, ref, how
 
     def _with_facts(self, found: IdentifiedFile, path: Path, read: Digests) -> IdentifiedFile:
         try:
             facts = self.inspect(path, read)
-        except HubUiError as error:
+        except errors.HubUiError as error:
             return replace(found, state="unread" if found.state == "unknown" else found.state, error=error)
         record = record_with_header(found.record, facts.adapter) if found.record else None
         return replace(found, facts=facts, record=record)
@@ -272,19 +263,19 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(path for path in found if not os.path.exists(path) or os.path.isfile(path))
 
 
-def _try_digests(path: Path) -> Digests | HubUiError:
+def _try_digests(path: Path) -> Digests | errors.HubUiError:
     try:
         return digests(path)
-    except (NotWeights, BadHeader) as error:
+    except (errors.NotWeights, errors.BadHeader) as error:
         return error
     except OSError as error:
-        return HubUiError(f"{path.name} can't be read: {error.strerror or error}.")
+        return errors.HubUiError(f"{path.name} can't be read: {error.strerror or error}.")
 
 
 def digests(path: Path) -> Digests:
     """Both hashes in one reading. Raises NotWeights or BadHeader for what is no safetensors file."""
     if path.name.lower().endswith(_OLDER):
-        raise NotWeights(f"{path.name} has an older format, which can run code when loaded. It was not read.")
+        raise errors.NotWeights(f"{path.name} has an older format, which can run code when loaded. It was not read.")
     whole, tensors = hashlib.sha256(), hashlib.sha256()
     with path.open("rb") as file:
         head = file.read(9)
@@ -383,21 +374,21 @@ class LocalFiles:
         if own is not None:
             return own
         bytes_ = f" with sha256 {ref.version[:12]}…" if ref.version else ""
-        raise NotFound(
+        raise errors.NotFound(
             f"“{ref.id}” is a file from somebody's disk{bytes_}: no hub is known to have it, and this library doesn't. "
             f"Put it below {self.library.folder} and run: hub-ui import {self.library.folder}"
         )
 
 
-def content_error(entry: Entry) -> WrongHash:
-    return WrongHash(
+def content_error(entry: Entry) -> errors.WrongHash:
+    return errors.WrongHash(
         f"{entry.file} is not what was entered any more, and no hub is known to have what was. The file was left as it "
         "is. If it is meant to be so, enter it anew with hub-ui import."
     )
 
 
-def missing_error(entry: Entry) -> NotFound:
-    return NotFound(
+def missing_error(entry: Entry) -> errors.NotFound:
+    return errors.NotFound(
         f"“{entry.title}” is not at {entry.file} any more, and no hub is known to have it. Put the file with sha256 "
         f'{entry.sha256[:12]}… back there, or forget it: hub-ui remove "{entry.ref}" --keep-file'
     )

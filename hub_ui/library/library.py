@@ -16,19 +16,7 @@ from connectors.http.ranges import Renew
 from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.weights import inspect
-from hub_ui.library import lockfile
-from hub_ui.library.disk import (
-    Fetched,
-    disk_errors_as_messages,
-    drop_empty,
-    hash_of,
-    holds_bytes,
-    link,
-    link_or_copy,
-    move,
-    replace_file,
-    stamp,
-)
+from hub_ui.library import disk, lockfile
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
 from hub_ui.library.download.partial_file import (
@@ -68,7 +56,7 @@ class Library:
 
     def lock_text(self) -> str:
         """The text of the lock file; empty if there is none."""
-        if stamp(self.lock) is None:
+        if disk.stamp(self.lock) is None:
             return ""
         try:
             return self.lock.read_text(encoding="utf-8")
@@ -93,7 +81,7 @@ class Library:
             raise UsageError(f"“{entry.file}” lies outside the library folder, so it is not touched.")
         return self.folder / entry.file
 
-    @disk_errors_as_messages()
+    @disk.disk_errors_as_messages()
     def pull(
         self,
         download: Download,
@@ -129,7 +117,7 @@ class Library:
         entry = self._entry_of(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
-    @disk_errors_as_messages()
+    @disk.disk_errors_as_messages()
     def forget(self, ref: Ref) -> None:
         """Deletes the part of a ref that is not to be pulled after all."""
         with self._alone(str(ref), Meter()):
@@ -146,7 +134,7 @@ class Library:
         with self._alone(_LOCK_FILE, Meter()):
             yield self._write
 
-    @disk_errors_as_messages()
+    @disk.disk_errors_as_messages()
     def adopt(self, entries: Iterable[Entry]) -> tuple[Entry, ...]:
         """Adds entries for files in the folder. A ref or file that has an entry keeps it, unless it is a local one."""
         wanted = tuple(entries)
@@ -167,7 +155,7 @@ class Library:
                 self._write([*kept, *new])
         return tuple(new)
 
-    @disk_errors_as_messages()
+    @disk.disk_errors_as_messages()
     def change(self, entries: Iterable[Entry]) -> None:
         """These in place of the entries with the same refs. The files stay where they are."""
         changed = {entry.ref: entry for entry in entries}
@@ -178,7 +166,7 @@ class Library:
                 self._write(then)
 
     def _read(self) -> Lock:
-        now = stamp(self.lock)
+        now = disk.stamp(self.lock)
         if now is None:
             return Lock()
         known, lock = self._known
@@ -192,12 +180,12 @@ class Library:
         part = part_of(self.folder, state) if state else None
         if part is not None:
             part.unlink(missing_ok=True)
-            drop_empty(part.parent, self.folder)
+            disk.drop_empty(part.parent, self.folder)
         self._state(ref).unlink(missing_ok=True)
 
     def _is_right(self, entry: Entry) -> bool:
         """Also drops what a pull left behind if it was ended just after it wrote the entry."""
-        if not holds_bytes(self.path(entry), entry.sha256):
+        if not disk.holds_bytes(self.path(entry), entry.sha256):
             return False
         # Leftovers that can't be deleted do no harm.
         with suppress(OSError):
@@ -224,10 +212,10 @@ class Library:
         if state is not None and state.proved and state.target and is_safe_path(state.target):
             is_free = state.target.casefold() not in {entry.file.casefold() for entry in self.entries()}
             path, sha256 = (self.folder / state.target, state.proved) if is_free else (path, sha256)
-        if sha256 is None or not holds_bytes(path, sha256):
+        if sha256 is None or not disk.holds_bytes(path, sha256):
             return None
         with self._alone(_LOCK_FILE, Meter()):
-            entry = self._enter(download, about, path, hash_of(path))
+            entry = self._enter(download, about, path, disk.hash_of(path))
         self._state(download.ref).unlink(missing_ok=True)
         return entry
 
@@ -261,33 +249,33 @@ class Library:
             raise
         finally:
             part.close()
-            drop_empty(part.path.parent, self.folder)
-            drop_empty(near.parent, self.folder)
+            disk.drop_empty(part.path.parent, self.folder)
+            disk.drop_empty(near.parent, self.folder)
 
-    def _copy_of(self, ref: Ref, part: PartialFile) -> Fetched | None:
+    def _copy_of(self, ref: Ref, part: PartialFile) -> disk.Fetched | None:
         """The promised bytes from another entry's file, if they are in the library already."""
         sha256 = part.state.purpose.sha256
         path = self._path_of_bytes(sha256, ref) if sha256 else None
         if path is None:
             return None
         part.path.unlink(missing_ok=True)
-        link_or_copy(path, part.path)
-        fetched = hash_of(part.path)
+        disk.link_or_copy(path, part.path)
+        fetched = disk.hash_of(part.path)
         return fetched if fetched.sha256 == sha256 else None
 
     def _path_of_bytes(self, sha256: str, other_than: Ref) -> Path | None:
         paths = (self.path(e) for e in self.entries() if e.sha256 == sha256 and e.ref != other_than)
-        return next((path for path in paths if holds_bytes(path, sha256)), None)
+        return next((path for path in paths if disk.holds_bytes(path, sha256)), None)
 
-    def _install(self, download: Download, about: Record | Entry, part: PartialFile, fetched: Fetched) -> Entry:
+    def _install(self, download: Download, about: Record | Entry, part: PartialFile, fetched: disk.Fetched) -> Entry:
         """Moves the part to its final name and adds its entry. Whenever it is ended, the next pull can go on."""
         same = self._path_of_bytes(fetched.sha256, download.ref)
         if same is not None and not same.samefile(part.path):
             # Bytes that turn out to be in the library already are stored once.
             linked = part.path.with_suffix(".twin")
             linked.unlink(missing_ok=True)
-            if link(same, linked):
-                move(linked, part.path)
+            if disk.link(same, linked):
+                disk.move(linked, part.path)
         part.sync()
         about = _with_header(about, part.path)
         with self._alone(_LOCK_FILE, Meter()):
@@ -296,7 +284,7 @@ class Library:
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
             part.set_verified(fetched.sha256, path.relative_to(self.folder).as_posix())
-            move(part.path, path)
+            disk.move(part.path, path)
             entry = known or self._enter(download, about, path, fetched)
         part.remove_state()
         return entry
@@ -312,11 +300,11 @@ class Library:
         )
         place = free_path(wanted, download.ref, taken)
         path = self.folder / place
-        if path.exists() and not (download.sha256 and holds_bytes(path, download.sha256)):
+        if path.exists() and not (download.sha256 and disk.holds_bytes(path, download.sha256)):
             return free_path(wanted, download.ref, taken | {place})
         return place
 
-    def _enter(self, download: Download, about: Record | Entry, path: Path, fetched: Fetched) -> Entry:
+    def _enter(self, download: Download, about: Record | Entry, path: Path, fetched: disk.Fetched) -> Entry:
         file, source = path.relative_to(self.folder).as_posix(), source_of(download)
         entry = entry_about(about, ref=download.ref, file=file, size=fetched.size, sha256=fetched.sha256, source=source)
         self._write([*(other for other in self.entries() if other.ref != entry.ref), entry])
@@ -326,9 +314,9 @@ class Library:
         """Replaces the lock file as a whole. The caller holds its lock, or another writer's entries would be lost."""
         # Including keys of another version that this one doesn't know.
         written = replace(self._read(), entries=tuple(sorted(entries, key=lambda entry: (str(entry.ref), entry.file))))
-        replace_file(self.lock, lockfile.write(written).encode())
+        disk.replace_file(self.lock, lockfile.write(written).encode())
         # Reading thousands of entries again takes longer than writing them.
-        self._known = stamp(self.lock), written
+        self._known = disk.stamp(self.lock), written
 
     @contextmanager
     def _alone(self, name: str, meter: Meter) -> Iterator[None]:

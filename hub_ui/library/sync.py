@@ -15,19 +15,8 @@ from math import inf
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from connectors import errors
 from connectors.connector import Download, HttpDownload, LoraSource
-from connectors.errors import (
-    AccessError,
-    HubDown,
-    HubTimeout,
-    HubUiError,
-    NetworkError,
-    NotFound,
-    RateLimited,
-    RegionBlocked,
-    Withheld,
-    WrongHash,
-)
 from connectors.http.adapter import Attempts, RetryPolicy, file_http
 from connectors.http.ranges import Range, RangedSource, Renew
 from connectors.record import Lora
@@ -84,7 +73,7 @@ def pull_from_mirror(
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Ref | None:
     """Fetches an entry's file from a mirror, and returns that mirror or None. Raises NetworkError or RateLimited."""
-    failure: HubUiError | None = None
+    failure: errors.HubUiError | None = None
     for mirror in mirrors_of(entry, refs):
 
         def renew(mirror: Ref = mirror) -> Download:
@@ -94,8 +83,8 @@ def pull_from_mirror(
             library.pull(renew(), entry, on_progress=on_progress, is_cancelled=is_cancelled, renew=renew)
         except PullCancelled:
             raise
-        except HubUiError as error:
-            failure = error if isinstance(error, NetworkError | RateLimited) else failure
+        except errors.HubUiError as error:
+            failure = error if isinstance(error, errors.NetworkError | errors.RateLimited) else failure
             continue
         return mirror
     if failure is not None:
@@ -103,9 +92,9 @@ def pull_from_mirror(
     return None
 
 
-def explain(error: HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> HubUiError:
+def explain(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> errors.HubUiError:
     """The same error with the best next step added. `mirrors` are other refs of the same bytes."""
-    if not isinstance(error, NotFound | AccessError):
+    if not isinstance(error, errors.NotFound | errors.AccessError):
         return error
     step = _next_step(error, ref, known, mirrors)
     if not step:
@@ -117,14 +106,14 @@ def explain(error: HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[R
     return type(error)(f"{message} {step}", hub=error.hub, url=error.url, retry_after=error.retry_after)
 
 
-def _next_step(error: HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> str:
+def _next_step(error: errors.HubUiError, ref: Ref, known: Lora | None, mirrors: Iterable[Ref]) -> str:
     mirror = next((mirror for mirror in mirrors if (mirror.hub, mirror.id) != (ref.hub, ref.id)), None)
-    if mirror is not None and (mirror.hub != ref.hub or not isinstance(error, RegionBlocked)):
+    if mirror is not None and (mirror.hub != ref.hub or not isinstance(error, errors.RegionBlocked)):
         return f"The same bytes are at {mirror}: hub-ui pull {mirror}"
     if known is None:
         return ""
     page = f"Its page: {known.url}"
-    if not isinstance(error, NotFound):
+    if not isinstance(error, errors.NotFound):
         return "" if "http" in error.message else page
     by = f" by {known.creator}" if known.creator else ""
     found = f"The catalog remembers it as “{known.title}”{by}."
@@ -220,7 +209,7 @@ class SyncResult:
 
     entry: Entry
     state: SyncState
-    error: HubUiError | None = None
+    error: errors.HubUiError | None = None
     source: Ref | None = None
 
 
@@ -237,20 +226,20 @@ class Sync:
     refs_of: Callable[[str], Iterable[Ref]]
     frozen: bool = False
     on_progress: Callable[[Progress], None] | None = None
-    explain: Callable[[HubUiError, Ref], HubUiError] = lambda error, ref: error
+    explain: Callable[[errors.HubUiError, Ref], errors.HubUiError] = lambda error, ref: error
 
     def run(self) -> Iterator[SyncResult]:
         """One result an entry, in the order of the lock file. A failure doesn't stop the others."""
-        failures: dict[Origin, HubUiError] = {}
+        failures: dict[Origin, errors.HubUiError] = {}
         for entry in self.library.entries():
             try:
                 yield self._sync(entry, failures)
-            except HubUiError as error:
+            except errors.HubUiError as error:
                 yield SyncResult(entry=entry, state="failed", error=self.explain(error, entry.ref))
             except OSError as error:
                 yield SyncResult(entry=entry, state="failed", error=disk_message(error))
 
-    def _sync(self, entry: Entry, failures: dict[Origin, HubUiError]) -> SyncResult:
+    def _sync(self, entry: Entry, failures: dict[Origin, errors.HubUiError]) -> SyncResult:
         found = check(self.library, entry)
         if found.right:
             if self.frozen:
@@ -269,9 +258,9 @@ class Sync:
 
         try:
             self.library.pull(download(), entry, on_progress=self.on_progress, renew=download)
-        except Withheld:
+        except errors.Withheld:
             raise
-        except (NotFound, AccessError):
+        except (errors.NotFound, errors.AccessError):
             refs = self.refs_of(entry.sha256)
             source = pull_from_mirror(self.library, entry, refs, download, on_progress=self.on_progress)
             if source is None:
@@ -283,7 +272,7 @@ class Sync:
             other.unlink()
         return SyncResult(entry=entry, state="replaced" if aside else "fetched", source=source)
 
-    def _check_promise(self, entry: Entry, failures: dict[Origin, HubUiError]) -> None:
+    def _check_promise(self, entry: Entry, failures: dict[Origin, errors.HubUiError]) -> None:
         """A hub that is down or limits the rate is asked once, not for every file."""
         hub = entry.ref.hub
         if hub in failures:
@@ -299,7 +288,7 @@ class Sync:
                 found = _remote_sha256(download, lambda: connector.download(entry.ref), meter, retry)
                 if found != entry.sha256:
                     raise _other_bytes(f"{connector.label} now hands out other bytes", entry, found)
-        except (HubDown, HubTimeout, RateLimited) as error:
+        except (errors.HubDown, errors.HubTimeout, errors.RateLimited) as error:
             failures[hub] = error
             raise
 
@@ -316,10 +305,10 @@ def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
     """Whether the hub promises any bytes under the entry's ref. Raises WrongHash for other ones, NotFound for none."""
     version = connector.get(entry.ref).version(entry.ref.version)
     if version is None:
-        raise NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
+        raise errors.NotFound(f"{connector.label} no longer lists {entry.ref}.", hub=entry.ref.hub)
     file = version.find_file(entry.ref)
     if file is None and not any(other.sha256 == entry.sha256 for other in version.files):
-        raise WrongHash(
+        raise errors.WrongHash(
             f"{connector.label} no longer offers this file under {entry.ref.at(entry.ref.version)}: "
             "its author took it out or put another in its place. See: hub-ui outdated",
             hub=entry.ref.hub,
@@ -329,8 +318,8 @@ def check_still_promised(connector: LoraSource, entry: Entry) -> bool:
     return file is None or file.sha256 is not None
 
 
-def _other_bytes(what: str, entry: Entry, sha256: str) -> WrongHash:
-    return WrongHash(
+def _other_bytes(what: str, entry: Entry, sha256: str) -> errors.WrongHash:
+    return errors.WrongHash(
         f"{what} under {entry.ref} (sha256 {sha256[:12]}…) than the lock file pins ({entry.sha256[:12]}…). See: "
         "hub-ui outdated",
         hub=entry.ref.hub,
@@ -349,7 +338,7 @@ def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: Re
             meter.add(len(chunk))
             yield chunk
         if total is not None and done != total:
-            raise HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
+            raise errors.HubDown("The connection broke off in the middle. Try again.", hub=download.ref.hub)
 
     while True:
         digest = hashlib.sha256()
@@ -365,5 +354,5 @@ def _remote_sha256(download: HttpDownload, renew: Renew, meter: Meter, retry: Re
                 for _ in chunks:
                     pass
             return digest.hexdigest()
-        except HubUiError as error:
+        except errors.HubUiError as error:
             attempts.wait(error, 0)

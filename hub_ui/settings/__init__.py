@@ -115,16 +115,8 @@ class Settings:
         return self.home / "catalog.sqlite"
 
     @property
-    def queue(self) -> Path:
-        return self.home / "queue.sqlite"
-
-    @property
     def annotations(self) -> Path:
         return self.home / "annotations.sqlite"
-
-    @property
-    def update_rules(self) -> Path:
-        return self.home / "update_rules.sqlite"
 
 
 def from_environment(

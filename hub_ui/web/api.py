@@ -27,8 +27,7 @@ from connectors.ref import Ref
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
 from hub_ui.i18n import _

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from hub_ui.jobs.jobs import Jobs
 from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
-from hub_ui.web.browse.header_reader import HeaderReader
+from hub_ui.web.browse.cards import HeaderReader
 from hub_ui.web.browse.routes import BrowseParts, BrowseRoutes
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
@@ -30,8 +30,7 @@ from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
-from hub_ui.web.try_page.generate import Generator
-from hub_ui.web.try_page.parts import TryParts
+from hub_ui.web.try_page.generate import Generator, TryParts
 from hub_ui.web.try_page.routes import DroppedRoutes, TryRoutes
 from hub_ui.web.uploads import UploadedFiles, UploadRoutes, Uploads
 from hub_ui.web.view import PageName, View

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.hub_ui.web.test_sign_in import LORA, gated_space
+from tests.hub_ui.web.test_visitors import LORA, gated_space
 
 pytestmark = pytest.mark.browser
 ASK = """async ([url, lora]) => {

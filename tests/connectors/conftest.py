@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.connectors.serving import Hub, hub
-from tests.corpus import RESPONSES, absence
+from tests.contract.conftest import recordings as recordings
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 
@@ -37,10 +36,3 @@ def sample_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoin
 def hubs(sample_hubs: HubEndpoints) -> Iterator[HubEndpoints]:
     yield sample_hubs
     sample_hubs.faults.clear()
-
-
-@pytest.fixture(scope="session")
-def recordings() -> Path:
-    if absent := absence():
-        pytest.skip(absent)
-    return RESPONSES

@@ -12,16 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import (
-    Delivery,
-    RefusalError,
-    attachment,
-    bearer,
-    html_answer,
-    json_answer,
-    json_body,
-    natural,
-)
+from hub_ui.demo.hubs import answers
 from hub_ui.demo.hubs.civitai_store import (
     CivitaiStore,
     Model,
@@ -49,11 +40,11 @@ _LIFETIME = 86400
 
 
 def _token(request: Request) -> str | None:
-    return bearer(request) or request.query_params.get("token")
+    return answers.bearer(request) or request.query_params.get("token")
 
 
-def _refusal(status: int, error: str, **more: str) -> RefusalError:
-    return RefusalError(json_answer({"error": error, **more}, status))
+def _refusal(status: int, error: str, **more: str) -> answers.RefusalError:
+    return answers.RefusalError(answers.json_answer({"error": error, **more}, status))
 
 
 def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
@@ -69,7 +60,7 @@ def _choose_file(files: list[Json], params: QueryParams) -> Json | None:
 @dataclass(frozen=True, kw_only=True)
 class CivitaiHub:
     store: CivitaiStore
-    delivery: Delivery
+    delivery: answers.Delivery
     origin: str
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -101,7 +92,7 @@ class CivitaiHub:
             metadata = {"nextCursor": cursor, "nextPage": _next_page(request, cursor=cursor)}
         kept = [model for model in page if not query.words or afterwards(model, query)]
         items = [model_in_list(each, query.all_levels) for each in kept]
-        return json_answer({"items": items, "metadata": metadata})
+        return answers.json_answer({"items": items, "metadata": metadata})
 
     def _find(self, query: ModelQuery) -> Sequence[Model]:
         """The sorted models. A text search applies only the index's own filters here."""
@@ -116,25 +107,25 @@ class CivitaiHub:
         model = self.store.models.get(number)
         if model is None or not model.is_open:
             raise _refusal(404, f"No model with id {number}")
-        return json_answer(model_by_id(model))
+        return answers.json_answer(model_by_id(model))
 
     def version(self, request: Request) -> Response:
         model, version = self._version(_identifier(request.path_params["version_id"]))
-        return json_answer(version_alone(model, version))
+        return answers.json_answer(version_alone(model, version))
 
     def by_hash(self, request: Request) -> Response:
         found = self.store.by_hash.get(request.path_params["hash"].upper())
         if found is None:
             raise _refusal(404, "Model not found")
-        return json_answer(version_alone(*found))
+        return answers.json_answer(version_alone(*found))
 
     async def by_hashes(self, request: Request) -> Response:
         refusal = zod_refusal("", "too_big", "Too big: expected array to have <=100 items")
-        hashes: list[Any] = await json_body(request, list, refusal.response)
+        hashes: list[Any] = await answers.json_body(request, list, refusal.response)
         if len(hashes) > 100:
             raise refusal
         found = [self.store.by_hash[key] for value in hashes if (key := str(value).upper()) in self.store.by_hash]
-        return json_answer([version_alone(*pair) for pair in found])
+        return answers.json_answer([version_alone(*pair) for pair in found])
 
     def mini(self, request: Request) -> Response:
         model, version = self._version(_identifier(request.path_params["version_id"]))
@@ -161,7 +152,7 @@ class CivitaiHub:
             **dict.fromkeys(("isFeatured", "additionalResourceCharge", "payoutEnabled"), False),
             "fees": [],
         }
-        return json_answer(answer)
+        return answers.json_answer(answer)
 
     def images(self, request: Request) -> Response:
         params = request.query_params
@@ -169,7 +160,7 @@ class CivitaiHub:
         found, end, metadata = find_images(params, self.store), str(offset + limit), Json()
         if limit and offset + limit < len(found):
             metadata = {"nextCursor": end, "nextPage": _next_page(request, cursor=end)}
-        return json_answer({"items": found[offset : offset + limit], "metadata": metadata})
+        return answers.json_answer({"items": found[offset : offset + limit], "metadata": metadata})
 
     def creators(self, request: Request) -> Response:
         names = Counter(model.creator for model in self.store.models.values() if model.is_open and model.creator)
@@ -188,15 +179,17 @@ class CivitaiHub:
         return _count_answer(request, items, 0)
 
     def enums(self, _request: Request) -> Response:
-        return json_answer(self.store.enums)
+        return answers.json_answer(self.store.enums)
 
     def me(self, request: Request) -> Response:
         if not self._is_signed_in(request):
             raise _refusal(401, "Unauthorized")
-        return json_answer({"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False})
+        return answers.json_answer(
+            {"id": 1, "username": "local", "tier": "free", "status": "active", "isMember": False}
+        )
 
     def download(self, request: Request) -> Response:
-        number = natural(request.path_params["version_id"])
+        number = answers.natural(request.path_params["version_id"])
         if number is None:
             raise _refusal(400, "Invalid modelVersionId")
         model, version = self._version(number, "File not found")
@@ -206,7 +199,7 @@ class CivitaiHub:
         if known is None:
             raise _refusal(404, "File not found")
         key = f"/{model.data.get('userId', 0)}/model/{wire['id']}/{wire['name']}"
-        location = self.delivery.sign(key, known.content, attachment(wire["name"]), lifetime=_LIFETIME)
+        location = self.delivery.sign(key, known.content, answers.attachment(wire["name"]), lifetime=_LIFETIME)
         return RedirectResponse(location, 307, {"Cache-Control": "no-store, max-age=0"})
 
     def _check_download(self, request: Request, model: Model, version: Json, known: HubFile | None) -> None:
@@ -234,8 +227,8 @@ class CivitaiHub:
     def model_page(self, request: Request) -> Response:
         model = self.store.models.get(_identifier(request.path_params["model_id"]))
         if model is None or not model.is_open:
-            return html_answer("Not found", "The model you are looking for does not exist.", 404)
-        return html_answer(f"Model {model.id}", "This page stands for the model's page on CivitAI.")
+            return answers.html_answer("Not found", "The model you are looking for does not exist.", 404)
+        return answers.html_answer(f"Model {model.id}", "This page stands for the model's page on CivitAI.")
 
     def _version(self, version_id: int, missing: str = "Model not found") -> tuple[Model, Json]:
         found = self.store.by_version.get(version_id)
@@ -248,7 +241,7 @@ class CivitaiHub:
 
 
 def _identifier(text: str) -> int:
-    number = natural(text)
+    number = answers.natural(text)
     if number is None or number > _INT4:
         raise zod_refusal("id", "invalid_type", "Invalid input: expected number")
     return number
@@ -266,4 +259,4 @@ def _count_answer(request: Request, items: list[Json], total: int) -> Response:
     metadata: Json = {"totalItems": total, "currentPage": page, "pageSize": limit, "totalPages": pages}
     if page < pages:
         metadata["nextPage"] = _next_page(request, page=page + 1)
-    return json_answer({"items": items[(page - 1) * limit : page * limit], "metadata": metadata})
+    return answers.json_answer({"items": items[(page - 1) * limit : page * limit], "metadata": metadata})

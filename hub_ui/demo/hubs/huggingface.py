@@ -13,17 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import (
-    Delivery,
-    RefusalError,
-    bearer,
-    content_answer,
-    html_answer,
-    inline,
-    json_answer,
-    natural,
-    page_of,
-)
+from hub_ui.demo.hubs import answers
 from hub_ui.demo.hubs.folder import Json
 from hub_ui.demo.hubs.huggingface_store import (
     CARD,
@@ -106,7 +96,7 @@ def tree_entry(entry: RepoFile | str, commit: Commit, *, expand: bool) -> Json:
 @dataclass(frozen=True, kw_only=True)
 class HuggingFaceHub:
     store: HuggingFaceStore
-    delivery: Delivery
+    delivery: answers.Delivery
     origin: str
 
     def routes(self) -> list[BaseRoute]:
@@ -140,26 +130,26 @@ class HuggingFaceHub:
 
     def who_am_i(self, request: Request) -> Response:
         self.check_token(request)
-        if not bearer(request):
+        if not answers.bearer(request):
             raise refusal(401, "Invalid username or password.")
         auth = {"type": "access_token", "accessToken": {"displayName": ACCOUNT, "role": "write"}}
         user = {"type": "user", "id": "0" * 24, "name": ACCOUNT, "fullname": "Local", "orgs": [], "auth": auth}
-        return json_answer(user)
+        return answers.json_answer(user)
 
     def repo_info(self, request: Request) -> Response:
         repo = self._repo(request)
         commit = self._commit(repo, request.path_params.get("revision", "main"))
-        return json_answer(full_info(repo, commit, request.query_params))
+        return answers.json_answer(full_info(repo, commit, request.query_params))
 
     def auth_check(self, request: Request) -> Response:
         self._check_access(request, self._repo(request))
-        return json_answer({})
+        return answers.json_answer({})
 
     def refs(self, request: Request) -> Response:
         repo = self._repo(request)
         main = {"name": "main", "ref": "refs/heads/main", "targetCommit": repo.commits[0].sha}
         tags = [{"name": name, "ref": f"refs/tags/{name}", "targetCommit": sha} for name, sha in repo.refs.items()]
-        return json_answer({"branches": [main], "converts": [], "tags": tags, "pullRequests": []})
+        return answers.json_answer({"branches": [main], "converts": [], "tags": tags, "pullRequests": []})
 
     def commits(self, request: Request) -> Response:
         repo = self._repo(request)
@@ -167,7 +157,7 @@ class HuggingFaceHub:
         since = repo.commits[repo.commits.index(newest) :]
         same = {"message": "", "authors": [{"user": repo.author}]}
         answer = [{"id": commit.sha, "title": commit.title, **same, "date": commit.date} for commit in since]
-        return json_answer(answer, headers={"X-Total-Count": str(len(since))})
+        return answers.json_answer(answer, headers={"X-Total-Count": str(len(since))})
 
     def tree(self, request: Request) -> Response:
         commit, path = self._split(self._repo(request), request.path_params["rest"])
@@ -190,7 +180,7 @@ class HuggingFaceHub:
             return [tree_entry(entry, commit, expand=expand) for entry in asked]
 
         # In a thread, because it may have to hash the file.
-        return json_answer(await run_in_threadpool(entries))
+        return answers.json_answer(await run_in_threadpool(entries))
 
     def resolve(self, request: Request) -> Response:
         repo = self._repo(request)
@@ -203,7 +193,7 @@ class HuggingFaceHub:
             self._check_access(request, repo)
         headers["ETag"] = f'"{file.oid}"'
         if file.is_lfs:
-            disposition = inline(path.rpartition("/")[2])
+            disposition = answers.inline(path.rpartition("/")[2])
             key = f"/repos/{repo.id}/{file.sha256}"
             location = self.delivery.sign(key, file.content, disposition, lifetime=_LINK_LIFETIME)
             linked = {"X-Linked-Size": str(file.size), "X-Linked-ETag": f'"{file.sha256}"', "Accept-Ranges": "bytes"}
@@ -212,10 +202,10 @@ class HuggingFaceHub:
             raise refusal(404, "Entry not found", "EntryNotFound")
         guessed = mimetypes.guess_type(path)[0] or ""
         media_type = guessed if guessed.startswith("image/") else "text/plain; charset=utf-8"
-        return content_answer(request, file.content, headers, media_type)
+        return answers.content_answer(request, file.content, headers, media_type)
 
     def page(self, request: Request) -> Response:
-        return html_answer(self._repo(request).id, "This page stands for its page on the Hub.")
+        return answers.html_answer(self._repo(request).id, "This page stands for its page on the Hub.")
 
     def _split(self, repo: Repo, rest: str) -> tuple[Commit, str]:
         """Splits `REVISION/PATH`. A revision may contain unquoted slashes (`refs/pr/1`)."""
@@ -241,17 +231,17 @@ class HuggingFaceHub:
         return commit
 
     def check_token(self, request: Request) -> None:
-        token = bearer(request)
+        token = answers.bearer(request)
         if token and not self.store.access.is_signed_in("huggingface", token):
             raise refusal(401, "Invalid credentials in Authorization header")
 
     def may_see(self, request: Request, repo: Repo) -> bool:
-        return not repo.private or self.store.access.is_granted(bearer(request), repo.id)
+        return not repo.private or self.store.access.is_granted(answers.bearer(request), repo.id)
 
     def _check_access(self, request: Request, repo: Repo) -> None:
         if repo.access == "disabled":
             raise refusal(403, "Access to this resource is disabled.")
-        token = bearer(request)
+        token = answers.bearer(request)
         if not repo.is_gated or self.store.access.is_granted(token, repo.id):
             return
         restricted = f"Access to model {repo.id} is restricted"
@@ -265,8 +255,8 @@ class HuggingFaceHub:
 def page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json]) -> Response:
     """One page, with a Link header built from the request URL, as on the Hub."""
     query = request.query_params
-    limit = natural(query.get("limit", str(_MAX_PAGE)))
-    page = page_of(items, query.get("cursor"), min(limit, _MAX_PAGE)) if limit is not None else None
+    limit = answers.natural(query.get("limit", str(_MAX_PAGE)))
+    page = answers.page_of(items, query.get("cursor"), min(limit, _MAX_PAGE)) if limit is not None else None
     if page is None:
         raise refusal(400, "Invalid limit" if limit is None else "Invalid cursor")
     headers = {}
@@ -274,20 +264,22 @@ def page_answer(request: Request, items: Sequence[T], show: Callable[[T], Json])
         kept = [(key, value) for key, value in query.multi_items() if key != "cursor"]
         following = request.url.replace(query=urlencode([*kept, ("cursor", page.next)]))
         headers["Link"] = f'<{following}>; rel="next"'
-    return json_answer([show(item) for item in page.items], headers=headers)
+    return answers.json_answer([show(item) for item in page.items], headers=headers)
 
 
-def not_found(request: Request) -> RefusalError:
+def not_found(request: Request) -> answers.RefusalError:
     """For anonymous callers, missing and private repositories look the same."""
-    if not bearer(request):
+    if not answers.bearer(request):
         return refusal(401, "Invalid username or password.", "RepoNotFound")
     return refusal(404, "Repository not found", "RepoNotFound")
 
 
-def refusal(status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None) -> RefusalError:
+def refusal(
+    status: int, text: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> answers.RefusalError:
     # Paths may contain characters that are invalid in headers.
     plain = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text.strip())
     sent = {"X-Error-Message": plain, **({"X-Error-Code": code} if code else {}), **(headers or {})}
     if "Entry not found" in text:
-        return RefusalError(PlainTextResponse(text, status, sent))
-    return RefusalError(json_answer({"error": text}, status, sent))
+        return answers.RefusalError(PlainTextResponse(text, status, sent))
+    return answers.RefusalError(answers.json_answer({"error": text}, status, sent))

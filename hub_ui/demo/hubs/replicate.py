@@ -12,16 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from hub_ui.demo.hubs.answers import (
-    Delivery,
-    RefusalError,
-    bearer,
-    html_answer,
-    json_answer,
-    json_body,
-    natural,
-    page_of,
-)
+from hub_ui.demo.hubs import answers
 from hub_ui.demo.hubs.folder import HubFile, Json, model_tar
 from hub_ui.demo.hubs.replicate_store import Outputs, ReplicateStore, Runs, full_name, problems, read_inputs, timestamp
 
@@ -40,7 +31,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class ReplicateHub:
     origin: str
     store: ReplicateStore
-    delivery: Delivery
+    delivery: answers.Delivery
     predictions: Runs
     trainings: Runs
     outputs: Outputs
@@ -88,21 +79,21 @@ class ReplicateHub:
 
     async def search(self, request: Request) -> Response:
         text = request.query_params.get("query", "")
-        limit = natural(request.query_params.get("limit", "20"))
+        limit = answers.natural(request.query_params.get("limit", "20"))
         if limit is None or not 1 <= limit <= 50:
             raise _refusal(400, "limit must be between 1 and 50")
         metadata: Json = {"generated_description": None, "tags": [], "score": 1.0}
         models = [{"model": model, "metadata": metadata} for model in self._find(request, text)[:limit]]
-        return json_answer({"query": text, "models": models, "collections": [], "pages": []})
+        return answers.json_answer({"query": text, "models": models, "collections": [], "pages": []})
 
     async def account(self, _request: Request) -> Response:
-        return json_answer(_ACCOUNT)
+        return answers.json_answer(_ACCOUNT)
 
     async def hardware(self, _request: Request) -> Response:
-        return json_answer(_HARDWARE)
+        return answers.json_answer(_HARDWARE)
 
     async def model(self, request: Request) -> Response:
-        return json_answer(self._model(request))
+        return answers.json_answer(self._model(request))
 
     async def versions(self, request: Request) -> Response:
         versions = list(self.store.versions.get(full_name(self._model(request)), {}).values())
@@ -121,7 +112,7 @@ class ReplicateHub:
         if found is None:
             raise _not_found()
         named = (self.store.model(each) if isinstance(each, str) else each for each in found["models"])
-        return json_answer({**found, "models": [model for model in named if model is not None]})
+        return answers.json_answer({**found, "models": [model for model in named if model is not None]})
 
     async def create_model(self, request: Request) -> Response:
         """Only for the local account, which owns all models of the data folder."""
@@ -140,7 +131,7 @@ class ReplicateHub:
             **dict.fromkeys(("default_example", "latest_version")),
         }
         self.store.models[full_name(model)] = model
-        return json_answer(model, 201)
+        return answers.json_answer(model, 201)
 
     async def upload(self, request: Request) -> Response:
         # Starlette needs python-multipart here, which Gradio installs.
@@ -165,7 +156,7 @@ class ReplicateHub:
             "expires_at": timestamp(now + _KEPT_SECONDS),
             "urls": {"get": url},
         }
-        return json_answer(data, 201)
+        return answers.json_answer(data, 201)
 
     async def create_prediction(self, request: Request) -> Response:
         body = await _body(request)
@@ -183,7 +174,7 @@ class ReplicateHub:
             error=self.outputs.failure(given),
             logs=self.outputs.prediction_logs(given),
         )
-        return json_answer(run, 201)
+        return answers.json_answer(run, 201)
 
     async def create_training(self, request: Request) -> Response:
         body = await _body(request)
@@ -205,18 +196,20 @@ class ReplicateHub:
             error=self.outputs.training_failure(given),
             logs=self.outputs.training_logs(given),
         )
-        return json_answer(run, 201)
+        return answers.json_answer(run, 201)
 
     def weights(self, request: Request) -> Response:
         self.trainings.settle()
         name = f"{full_name(request.path_params)}:{request.path_params['version']}"
         file = self.store.weights.get(name)
         if file is None:
-            return html_answer("Not found", "There are no weights here.", 404)
+            return answers.html_answer("Not found", "There are no weights here.", 404)
         return RedirectResponse(self._publish(name, file), 302)
 
     def page(self, request: Request) -> Response:
-        return html_answer(full_name(self._model(request)), "This page stands for the model's page on Replicate.")
+        return answers.html_answer(
+            full_name(self._model(request)), "This page stands for the model's page on Replicate."
+        )
 
     def _runnable(self, request: Request, body: Mapping[str, Any]) -> tuple[str, str]:
         """The model and version to run. Only official models run without a version."""
@@ -242,7 +235,7 @@ class ReplicateHub:
         return model
 
     def _may_see(self, request: Request, model: Json) -> bool:
-        return model.get("visibility") != "private" or self.store.access.owns(bearer(request), full_name(model))
+        return model.get("visibility") != "private" or self.store.access.owns(answers.bearer(request), full_name(model))
 
     def _run_routes(self, runs: Runs) -> list[BaseRoute]:
         async def list_all(request: Request) -> Response:
@@ -269,7 +262,7 @@ class ReplicateHub:
         """Every API route needs a token, public lists too."""
 
         async def endpoint(request: Request) -> Response:
-            if not self.store.access.is_signed_in("replicate", bearer(request)):
+            if not self.store.access.is_signed_in("replicate", answers.bearer(request)):
                 text = "You did not pass a valid authentication token"
                 raise _refusal(401, text, "Unauthenticated")
             self.trainings.settle()
@@ -279,7 +272,7 @@ class ReplicateHub:
 
     def _page(self, request: Request, items: Sequence[Json], size: int = _PAGE, query: str = "") -> Response:
         """The next page's URL contains the search text, because clients follow a QUERY with a GET."""
-        page = page_of(items, request.query_params.get("cursor"), size)
+        page = answers.page_of(items, request.query_params.get("cursor"), size)
         if page is None:
             raise _refusal(400, "Invalid cursor")
 
@@ -288,21 +281,21 @@ class ReplicateHub:
             return str(request.url.include_query_params(**asked)) if cursor else None
 
         answer = {"previous": link(page.previous), "next": link(page.next), "results": list(page.items)}
-        return json_answer(answer)
+        return answers.json_answer(answer)
 
 
 async def _body(request: Request) -> Json:
-    body: Json = await json_body(request, dict, _refusal(400, "JSON parse error").response)
+    body: Json = await answers.json_body(request, dict, _refusal(400, "JSON parse error").response)
     return body
 
 
 def _or_not_found(data: Json | None) -> Response:
     if data is None:
         raise _not_found()
-    return json_answer(data)
+    return answers.json_answer(data)
 
 
-def _not_found() -> RefusalError:
+def _not_found() -> answers.RefusalError:
     return _refusal(404, "The requested resource could not be found.", "Not Found")
 
 
@@ -311,6 +304,6 @@ def _check_inputs(found: Sequence[tuple[str, str]]) -> None:
         raise _refusal(422, "".join(f"- {where}: {text}\n" for where, text in found), "Input validation failed")
 
 
-def _refusal(status: int, detail: str, title: str | None = None) -> RefusalError:
+def _refusal(status: int, detail: str, title: str | None = None) -> answers.RefusalError:
     body = {**({"title": title} if title else {}), "detail": detail, "status": status}
-    return RefusalError(json_answer(body, status, {"Content-Type": "application/problem+json"}))
+    return answers.RefusalError(answers.json_answer(body, status, {"Content-Type": "application/problem+json"}))

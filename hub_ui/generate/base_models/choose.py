@@ -11,17 +11,8 @@ from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError, sugges
 from connectors.weights.file_type import WORDS, structure_of
 from connectors.weights.gguf_header import read_gguf_header
 from connectors.weights.header import FileReader, Header, Readable, Tensor, read_header
-from hub_ui.generate.base_models import repo_layout
+from hub_ui.generate.base_models import repo_layout, table
 from hub_ui.generate.base_models.precision import PRECISIONS
-from hub_ui.generate.base_models.table import (
-    BASES,
-    OTHER_LINEAGE,
-    PACKAGED,
-    SUBSTITUTIONS,
-    Checkpoint,
-    PipelineSpec,
-    Substitution,
-)
 from hub_ui.i18n import _
 
 _MODEL = ("model.diffusion_model.", "diffusion_model.", "unet.", "transformer.", "net.")
@@ -176,10 +167,10 @@ _SAME_PIPELINE = {
 }
 
 
-def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> PipelineSpec:
+def choose_base(architecture: str | None, base_model: str | None, asked: str | None) -> table.PipelineSpec:
     """`asked` is the user's own choice. Raises DoesNotFit if its architecture differs, NoBase if there is no base."""
     # The first of a lineage: Krea 2's LoRAs are for its Turbo, not for the model of the lineage's own name.
-    own = next((base for base in BASES if base.lineage == base_model), None) or base_by_id(base_model)
+    own = next((base for base in table.BASES if base.lineage == base_model), None) or base_by_id(base_model)
     architecture = architecture or (own.architecture if own else None)
     if asked:
         spec = _find_base(asked, architecture)
@@ -211,7 +202,7 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
     return spec
 
 
-def check_substitution(spec: PipelineSpec, base_model: str | None) -> None:
+def check_substitution(spec: table.PipelineSpec, base_model: str | None) -> None:
     """Raises DoesNotFit where a LoRA for `base_model` is not run on this base."""
     if base_model and _replaces(spec, base_model) and not _substitution(base_model).runs and base_by_id(spec.id):
         reason = _reason(spec, base_model)
@@ -221,7 +212,7 @@ def check_substitution(spec: PipelineSpec, base_model: str | None) -> None:
         raise DoesNotFit(text.format(base=spec.label, reason=reason))
 
 
-def substitution_note(spec: PipelineSpec, title: str, base_model: str | None) -> str:
+def substitution_note(spec: table.PipelineSpec, title: str, base_model: str | None) -> str:
     """What there is to say of a LoRA on a base that it was not made for; empty where it was, as far as is known."""
     if not base_model or not _replaces(spec, base_model):
         return ""
@@ -229,34 +220,34 @@ def substitution_note(spec: PipelineSpec, title: str, base_model: str | None) ->
     if base_by_id(spec.id) is None:
         # A user's own base may be anything.
         text = _("“{title}” was made for {made_for}, and nothing says whether {base} is that model.")
-        is_listed = _substitution(base_model) is not OTHER_LINEAGE
+        is_listed = _substitution(base_model) is not table.OTHER_LINEAGE
         return text.format(title=title, made_for=made_for, base=spec.label) if is_listed else ""
     text = _("“{title}” was made for {made_for}, and runs on {base}. {reason}")
     return text.format(title=title, made_for=made_for, base=spec.label, reason=_reason(spec, base_model))
 
 
-def _replaces(spec: PipelineSpec, base_model: str) -> bool:
+def _replaces(spec: table.PipelineSpec, base_model: str) -> bool:
     """Whether the base is another model of the same architecture."""
     made_for, listed = taxonomy.by_id(base_model), base_by_id(spec.id)
     own = {listed.lineage, listed.id} if listed else {getattr(taxonomy.identify(spec.id), "id", None)}
     return base_model not in own and (made_for is None or made_for.architecture in (None, spec.architecture))
 
 
-def _substitution(base_model: str | None) -> Substitution:
-    return next((row for row in SUBSTITUTIONS if base_model in row.made_for), OTHER_LINEAGE)
+def _substitution(base_model: str | None) -> table.Substitution:
+    return next((row for row in table.SUBSTITUTIONS if base_model in row.made_for), table.OTHER_LINEAGE)
 
 
-def _reason(spec: PipelineSpec, base_model: str) -> str:
+def _reason(spec: table.PipelineSpec, base_model: str) -> str:
     return _(_substitution(base_model).reason).format(made_for=taxonomy.label(base_model), base=spec.label)
 
 
-def bases_for_architecture(architecture: str | None) -> tuple[PipelineSpec, ...]:
+def bases_for_architecture(architecture: str | None) -> tuple[table.PipelineSpec, ...]:
     """The bases to choose from, the default first; all of them while the architecture is unknown."""
-    return tuple(base for base in BASES if architecture in (None, base.architecture))
+    return tuple(base for base in table.BASES if architecture in (None, base.architecture))
 
 
-def base_by_id(name: str | None) -> PipelineSpec | None:
-    return next((base for base in BASES if base.id == name), None)
+def base_by_id(name: str | None) -> table.PipelineSpec | None:
+    return next((base for base in table.BASES if base.id == name), None)
 
 
 def _check_architecture(label: str, architecture: str, of_lora: str | None) -> None:
@@ -269,7 +260,7 @@ def _check_architecture(label: str, architecture: str, of_lora: str | None) -> N
         )
 
 
-def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
+def resolve_base(spec: table.PipelineSpec, index: repo_layout.Index) -> table.PipelineSpec:
     """A user's own base as its index describes it. Raises DoesNotFit (architecture) or NoBase (pipeline)."""
     if not spec.assumed:
         return spec
@@ -282,13 +273,13 @@ def resolve_base(spec: PipelineSpec, index: repo_layout.Index) -> PipelineSpec:
         )
     # SD 1 and SD 2 share a class; the LoRA shows which is meant. Without one it is not the demo's base.
     same = [base for base in bases if base.architecture == spec.architecture]
-    like = (same or [base for base in bases if base.source != str(PACKAGED)])[0]
+    like = (same or [base for base in bases if base.source != str(table.PACKAGED)])[0]
     _check_architecture(spec.label, like.architecture, spec.architecture or None)
     return _own(like, spec.source, pipeline=index.pipeline)
 
 
-def _with_pipeline(index: repo_layout.Index) -> list[PipelineSpec]:
-    return [base for base in BASES if base.pipeline == _SAME_PIPELINE.get(index.pipeline, index.pipeline)]
+def _with_pipeline(index: repo_layout.Index) -> list[table.PipelineSpec]:
+    return [base for base in table.BASES if base.pipeline == _SAME_PIPELINE.get(index.pipeline, index.pipeline)]
 
 
 def check_base_name(name: str) -> None:
@@ -299,7 +290,7 @@ def check_base_name(name: str) -> None:
 
 
 def _no_such_base(name: str, architecture: str | None) -> str:
-    bases = bases_for_architecture(architecture) or BASES
+    bases = bases_for_architecture(architecture) or table.BASES
     near = suggestion(name, (word for base in bases for word in (base.id, base.architecture)))
     others = near or f" Choose one of: {', '.join(base.id for base in bases)}."
     return (
@@ -308,15 +299,17 @@ def _no_such_base(name: str, architecture: str | None) -> str:
     )
 
 
-def _listed_base(name: str) -> PipelineSpec | None:
-    return next((base for base in BASES if name.lower() in (base.id, base.architecture, base.source.lower())), None)
+def _listed_base(name: str) -> table.PipelineSpec | None:
+    return next(
+        (base for base in table.BASES if name.lower() in (base.id, base.architecture, base.source.lower())), None
+    )
 
 
 def _is_file(path: Path) -> bool:
     return path.is_file() or path.suffix.lower() in _SUFFIXES
 
 
-def _find_base(name: str, architecture: str | None) -> PipelineSpec:
+def _find_base(name: str, architecture: str | None) -> table.PipelineSpec:
     """An id, an architecture, a known repo; or any repo, folder or checkpoint."""
     if (base := _listed_base(name)) is not None:
         return base
@@ -331,8 +324,8 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
                     "{path} holds no model_index.json, so it is no base in diffusers' layout. Choose another base."
                 ).format(path=path)
             )
-        same = [base for base in _with_pipeline(index) if base.source != str(PACKAGED)]
-        return resolve_base(replace(_own([*of_lora, *same, BASES[1]][0], str(path)), assumed=True), index)
+        same = [base for base in _with_pipeline(index) if base.source != str(table.PACKAGED)]
+        return resolve_base(replace(_own([*of_lora, *same, table.BASES[1]][0], str(path)), assumed=True), index)
     if not _REPO.fullmatch(name):
         raise NoBase(_no_such_base(name, architecture))
     if architecture and not of_lora:
@@ -342,10 +335,10 @@ def _find_base(name: str, architecture: str | None) -> PipelineSpec:
                 "be used. Use the LoRA in another program."
             ).format(architecture=architecture, name=name)
         )
-    return replace(_own([*of_lora, BASES[1]][0], name), architecture=architecture or "", assumed=True)
+    return replace(_own([*of_lora, table.BASES[1]][0], name), architecture=architecture or "", assumed=True)
 
 
-def _from_checkpoint(path: Path) -> PipelineSpec:
+def _from_checkpoint(path: Path) -> table.PipelineSpec:
     """A checkpoint in one file. The parts it lacks come from the most similar base of the table."""
     found = identify_checkpoint(path)
     schnell = found.architecture == "flux1" and not found.guided
@@ -363,14 +356,14 @@ def _from_checkpoint(path: Path) -> PipelineSpec:
         id=str(path),
         label=path.name,
         license="",
-        checkpoint=Checkpoint(file=str(path), brings=found.brings),
+        checkpoint=table.Checkpoint(file=str(path), brings=found.brings),
         precision=found.precision,
         scheduler="EulerDiscreteScheduler" if found.velocity else None,
         scheduler_options=_VELOCITY if found.velocity else {},
     )
 
 
-def _own(like: PipelineSpec, source: str, pipeline: str | None = None) -> PipelineSpec:
+def _own(like: table.PipelineSpec, source: str, pipeline: str | None = None) -> table.PipelineSpec:
     """A user's own base with the settings of a similar one. Its commit, licence and gate are unknown."""
     return replace(
         like,

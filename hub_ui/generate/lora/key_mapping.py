@@ -4,21 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.lora.key_maps.stable_diffusion import is_numbered, plain, targets_by_number
+from hub_ui.generate.lora import modules
+from hub_ui.generate.lora.key_maps.image import is_numbered, plain, targets_by_number
 from hub_ui.generate.lora.module_names import Names, by_head, flat
-from hub_ui.generate.lora.modules import (
-    PART_OF_FUSED,
-    KeyMapping,
-    Layer,
-    MappedLayer,
-    Shape,
-    Size,
-    Target,
-    Targets,
-    layers_of,
-    matrix,
-    size_of,
-)
 from hub_ui.generate.result import Missed
 
 # What trainers put before the name of a layer, in any order and number. VideoX-Fun writes two lines after `lora_unet`.
@@ -49,14 +37,14 @@ class _NoTarget(Exception):
         self.example = example if len(example) <= _LONGEST_EXAMPLE else example[: _LONGEST_EXAMPLE - 1] + "…"
 
 
-def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = False) -> KeyMapping:
+def map_keys(shapes: Mapping[str, modules.Shape], names: Names, *, low_noise: bool = False) -> modules.KeyMapping:
     """Every tensor is in a mapped layer, or missed with a reason. Wan 2.2 has two networks with the same names: a layer
     goes to the first one unless `low_noise`.
     """
-    layers, missed = layers_of(shapes)
+    layers, missed = modules.layers_of(shapes)
     numbered = _targets_by_number(layers, shapes, names)
-    mapped: list[MappedLayer] = []
-    failures: dict[str, list[tuple[_NoTarget, Layer]]] = {}
+    mapped: list[modules.MappedLayer] = []
+    failures: dict[str, list[tuple[_NoTarget, modules.Layer]]] = {}
     for layer in layers:
         try:
             targets = _targets(layer, shapes, names, numbered)
@@ -68,7 +56,7 @@ def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = Fal
                 replace(target, component="transformer_2") if target.component == "transformer" else target
                 for target in targets
             )
-        mapped.append(MappedLayer(layer=layer, targets=targets))
+        mapped.append(modules.MappedLayer(layer=layer, targets=targets))
     unique = _without_duplicates(mapped)
     for layer in (each.layer for number, each in enumerate(mapped) if number not in unique):
         duplicate = _NoTarget("of layers that the file holds a second time", layer.name)
@@ -78,13 +66,13 @@ def map_keys(shapes: Mapping[str, Shape], names: Names, *, low_noise: bool = Fal
         example = f" ({those[0][0].example}{more})" if those[0][0].example else ""
         keys = tuple(key for _, layer in those for key in layer.keys.values())
         missed = (*missed, Missed(reason=reason + example, keys=keys))
-    return KeyMapping(layers=tuple(unique[number] for number in sorted(unique)), missed=missed)
+    return modules.KeyMapping(layers=tuple(unique[number] for number in sorted(unique)), missed=missed)
 
 
-def _without_duplicates(mapped: Sequence[MappedLayer]) -> dict[int, MappedLayer]:
+def _without_duplicates(mapped: Sequence[modules.MappedLayer]) -> dict[int, modules.MappedLayer]:
     """Layers by position, each target once: of a fused layer and its parts, the one with the fewest targets wins."""
     taken: set[tuple[str, str, str]] = set()
-    unique: dict[int, MappedLayer] = {}
+    unique: dict[int, modules.MappedLayer] = {}
     for number, each in sorted(enumerate(mapped), key=lambda pair: len(pair[1].targets)):
         if each.layer.algorithm in _ADDITIVE:
             unique[number] = each
@@ -97,12 +85,14 @@ def _without_duplicates(mapped: Sequence[MappedLayer]) -> dict[int, MappedLayer]
     return unique
 
 
-def _targets_by_number(layers: Sequence[Layer], shapes: Mapping[str, Shape], names: Names) -> Mapping[str, Target]:
+def _targets_by_number(
+    layers: Sequence[modules.Layer], shapes: Mapping[str, modules.Shape], names: Names
+) -> Mapping[str, modules.Target]:
     """The targets of layers that are only numbered. If one doesn't fit, the order is another and none is reliable."""
     numbered = [layer for layer in layers if is_numbered(layer.name)]
     targets = targets_by_number(names.sizes) if numbered else {}
     for layer in numbered:
-        target, size = targets.get(layer.name), size_of(layer, shapes)
+        target, size = targets.get(layer.name), modules.size_of(layer, shapes)
         if target is None or size is None:
             return {}
         shape = names.sizes[target.component].get(target.module)
@@ -111,15 +101,17 @@ def _targets_by_number(layers: Sequence[Layer], shapes: Mapping[str, Shape], nam
     return targets
 
 
-def _targets(layer: Layer, shapes: Mapping[str, Shape], names: Names, numbered: Mapping[str, Target]) -> Targets:
-    size = size_of(layer, shapes)
+def _targets(
+    layer: modules.Layer, shapes: Mapping[str, modules.Shape], names: Names, numbered: Mapping[str, modules.Target]
+) -> modules.Targets:
+    size = modules.size_of(layer, shapes)
     if size is None:
         raise _NoTarget("of layers whose tensors have other shapes than their algorithm's", layer.name)
     if is_numbered(layer.name):
         if layer.name in numbered:
             return (numbered[layer.name],)
         raise _NoTarget("of layers that are only numbered, and do not fit this base in the order of their numbers")
-    part = PART_OF_FUSED.match(layer.name)
+    part = modules.PART_OF_FUSED.match(layer.name)
     found = _find(part["fused"] if part else layer.name, names)
     if found.encoder is not None:
         return _encoder_targets(found, found.encoder, size, names)
@@ -138,7 +130,7 @@ def _targets(layer: Layer, shapes: Mapping[str, Shape], names: Names, numbered: 
         targets = by_head(targets, norm[0]) if norm else targets
     if _fits(targets, size, names):
         return targets
-    target, (outputs, inputs) = targets[0], matrix(names.size(targets[0]))
+    target, (outputs, inputs) = targets[0], modules.matrix(names.size(targets[0]))
     is_flux_input = names.architecture == "flux1" and target.module == "x_embedder"
     # FLUX's control LoRAs read a control image beside the noise: twice as many channels.
     if is_flux_input and size.outputs in (None, outputs) and size.inputs == 2 * inputs:
@@ -151,7 +143,7 @@ class _Found:
     """Candidates for a layer's name. `encoder` numbers its text encoder: 0 if unknown, None for the network."""
 
     name: str
-    candidates: tuple[Targets, ...]
+    candidates: tuple[modules.Targets, ...]
     encoder: int | None = None
 
 
@@ -177,7 +169,7 @@ def _find(layer: str, names: Names) -> _Found:
     return _Found(name=stripped, candidates=candidates, encoder=0 if candidates else None)
 
 
-def _encoder_targets(found: _Found, number: int, size: Size, names: Names) -> Targets:
+def _encoder_targets(found: _Found, number: int, size: modules.Size, names: Names) -> modules.Targets:
     """Trainers number text encoders differently, so the encoder that has a layer of this name and size is meant."""
     component = f"text_encoder_{number}" if number > 1 else "text_encoder"
     fitting = [each for each in found.candidates if _fits(each, size, names)]
@@ -192,11 +184,11 @@ def _encoder_targets(found: _Found, number: int, size: Size, names: Names) -> Ta
     raise _other_size(size, (own or found.candidates)[0], names)
 
 
-def _fits(targets: Targets, size: Size, names: Names) -> bool:
+def _fits(targets: modules.Targets, size: modules.Size, names: Names) -> bool:
     return size.fits(*(names.size(target) for target in targets))
 
 
-def _other_size(size: Size, targets: Targets, names: Names) -> _NoTarget:
-    shapes = [matrix(names.size(target)) for target in targets]
+def _other_size(size: modules.Size, targets: modules.Targets, names: Names) -> _NoTarget:
+    shapes = [modules.matrix(names.size(target)) for target in targets]
     ours = f"{sum(shape[0] for shape in shapes)} x {shapes[0][1]}"
     return _NoTarget("of layers that have other sizes than this base's", f"{size} against {ours}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from connectors.errors import DoesNotFit
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
-from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach
+from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach, follow_tokens
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input
 from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals, expand_input
 from hub_ui.generate.lora.module_names import names_of
@@ -21,7 +21,6 @@ from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
-from hub_ui.generate.lora.tokens import follow_tokens
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage
 from hub_ui.i18n import _

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.lora.key_maps import Entry, Table, image, stable_diffusion, table, video
-from hub_ui.generate.lora.key_maps.stable_diffusion import EARLY, OPEN_CLIP, plain
+from hub_ui.generate.lora.key_maps import Entry, Table, image, table, video
+from hub_ui.generate.lora.key_maps.image import EARLY, OPEN_CLIP, plain
 from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
 # The key map of each architecture. One without a row has diffusers' own names everywhere.
@@ -75,7 +75,7 @@ def names_of(model: Model, architecture: str) -> Names:
     if main is not None:
         originals = list(expand_rows(TABLES.get(architecture, {}), sizes[main]))
         if architecture in UNETS:
-            originals += [(name, Entry(modules=(module,))) for name, module in stable_diffusion.originals(sizes[main])]
+            originals += [(name, Entry(modules=(module,))) for name, module in image.originals(sizes[main])]
         network |= _spellings(main, sizes[main], "", originals)
     return Names(architecture=architecture, network=network, encoders=_encoders(sizes), sizes=sizes)
 

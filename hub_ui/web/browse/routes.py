@@ -29,9 +29,8 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.services import Services
 from hub_ui.web.browse import search
-from hub_ui.web.browse.cards import Card, card, library_card
+from hub_ui.web.browse.cards import MOST_CARDS, Card, HeaderReader, card, library_card, with_header_facts
 from hub_ui.web.browse.facets import Bar, Group, groups, level_words, query_name, suggest, without_beginning, words
-from hub_ui.web.browse.header_reader import MOST_CARDS, HeaderReader, with_header_facts
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,

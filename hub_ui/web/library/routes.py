@@ -32,11 +32,11 @@ from hub_ui.library.index import LibraryRow
 from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
 from hub_ui.web.layout.render import Renderer, address
-from hub_ui.web.library import acts, own_file, rows
+from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.rows import LibraryItem
 from hub_ui.web.streams import Streams
@@ -140,7 +140,7 @@ class LibraryParts:
             ref = item.ref
         except NotFound:
             try:
-                file = own_file.waiting(services, ref)
+                file = acts.waiting(services, ref)
             except HubUiError as error:
                 trouble = error.message
         if item or file:
@@ -234,10 +234,10 @@ class LibraryRoutes:
 
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
-            async with request.form(max_files=1, max_part_size=own_file.MOST_BYTES) as form:
+            async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
                 text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
                 if isinstance(given, UploadFile) and given.filename:
-                    text = (await given.read(own_file.MOST_BYTES + 1)).decode(errors="replace")
+                    text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
             return await to_thread.run_sync(self.take_lock, request, text, do)
 
         @router.post("/library-file")
@@ -258,7 +258,7 @@ class LibraryRoutes:
             services.policy.check("change library")
             if do == "discard":
                 services.own_files.discard(Ref.parse(ref))
-            kept = "" if do == "discard" else str(own_file.keep(services, Ref.parse(ref)).ref)
+            kept = "" if do == "discard" else str(acts.keep(services, Ref.parse(ref)).ref)
             return self.go(request, replace(library_view(back), open=kept))
 
     def answer(self, request: Request, view: View) -> Response:
@@ -342,7 +342,7 @@ class LibraryRoutes:
     def take_lock(self, request: Request, text: str, do: str) -> Response:
         services = self.parts.services
         services.policy.check("change library")
-        wanted = own_file.read_lock(services, text)
+        wanted = acts.read_lock(services, text)
         new = [found.entry for found in wanted if found.state == "new"]
         if do == "take":
             added = services.library.adopt(new)
@@ -354,8 +354,8 @@ class LibraryRoutes:
             "text": text,
             "found": wanted,
             "new": new,
-            "states": own_file.STATES,
-            "summary": own_file.plan_summary(wanted),
+            "states": acts.STATES,
+            "summary": acts.plan_summary(wanted),
         }
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
@@ -365,7 +365,7 @@ class LibraryRoutes:
             path = Path(folder) / (Path(name.replace("\\", "/")).name[:150] or "lora.safetensors")
             with path.open("wb") as file:
                 shutil.copyfileobj(given, file)
-            return own_file.receive(self.parts.services, path)
+            return acts.receive(self.parts.services, path)
 
 
 def library_view(address: str) -> View:

@@ -29,16 +29,9 @@ from hub_ui.web.browse.cards import base_label, card, cover, title
 from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
-from hub_ui.web.lora.detail import (
-    Place,
-    description_html,
-    offer,
-    read_text,
-    version_and_file,
-    version_items,
-)
+from hub_ui.web.lora import detail
+from hub_ui.web.lora.detail import read_text
 from hub_ui.web.lora.fact_rows import Fact, rows, usage_count, usage_rows
-from hub_ui.web.lora.gallery import gallery
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
 
@@ -111,7 +104,7 @@ class Panel:
 
     def fingerprint(self, lora: Lora, ref: Ref, facts: Facts | None, state: str, missing: str) -> str:
         """Tells whether a panel says anything new. Making the panel takes far longer."""
-        lookup, version = self.services.lookup, version_and_file(lora, ref)[0]
+        lookup, version = self.services.lookup, detail.version_and_file(lora, ref)[0]
         used = (lookup.find_usage(version) if version else None) or ()
         said = repr((lora, facts, lookup.find_history(ref), used, state, missing))
         return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12]
@@ -120,7 +113,7 @@ class Panel:
         """What the file proves, and what is to say of that, as it comes; once more when its history has come, and what
         people use, or why that is not known.
         """
-        lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
+        lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = find_facts(self.services, lora, ref), ""
         if file is not None and is_readable and facts is None:
@@ -156,7 +149,7 @@ class Panel:
         self, view: View, lora: Lora, ref: Ref, facts: Facts | None = None, *, state: str = "", missing: str = ""
     ) -> dict[str, Any]:
         """`facts` are those of the file that `ref` names; `missing` says why it is not known what people use."""
-        lookup, (version, file) = self.services.lookup, version_and_file(lora, ref)
+        lookup, (version, file) = self.services.lookup, detail.version_and_file(lora, ref)
         history, used = lookup.find_history(ref), (lookup.find_usage(version) if version else None) or ()
         record = flatten(lora, version, file)
         record = record_with_header(record, facts.adapter) if facts else record
@@ -172,8 +165,8 @@ class Panel:
             "title": title(record),
             "creator": search_link("creator", lora.creator) if format.visible(lora.creator) else None,
             "line": line(lora, record),
-            "images": gallery(record, view.query.nsfw),
-            "offer": offer(
+            "images": detail.gallery(record, view.query.nsfw),
+            "offer": detail.offer(
                 record,
                 version,
                 facts,
@@ -190,7 +183,7 @@ class Panel:
             "usage_address": usage_address(record.ref, used),
             "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
-            "versions": version_items(lora, version, lookup.find_facts, history),
+            "versions": detail.version_items(lora, version, lookup.find_facts, history),
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),
             "tags": [search_link("tag", tag) for tag in shown_tags],
@@ -200,7 +193,7 @@ class Panel:
         # A model card's relative addresses lead to files beside it, of the same commit.
         base = f"{lora.url}/resolve/{version.ref.version}/" if lora.hub == "huggingface" and version else lora.url
         image_url = partial(self.render.image_url, ref=record.ref)
-        return description_html(lora.description, lora.description_format, base=base, image_url=image_url)
+        return detail.description_html(lora.description, lora.description_format, base=base, image_url=image_url)
 
     def actions(self, view: View, lora: Lora, record: Record) -> dict[str, Any]:
         """What can be done with it. `file_link` is where a visitor of a hosted page gets the file, empty if there is
@@ -244,7 +237,7 @@ class Panel:
 
 def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     """What the file that `ref` names is known to prove."""
-    file = version_and_file(lora, ref)[1]
+    file = detail.version_and_file(lora, ref)[1]
     return services.lookup.find_facts(file) if file else None
 
 
@@ -353,7 +346,7 @@ def home_text(record: Record) -> str:
     return format.join(format.title(record.creator), base_label(record), access, downloads_text(record.downloads))
 
 
-def key_place(services: Services, hub: Origin) -> Place | None:
+def key_place(services: Services, hub: Origin) -> detail.Place | None:
     """Where a key for a hub goes; None where there is one, or none is needed."""
     settings, visitor = services.settings, current_visitor()
     owns = services.policy.allows("use keys")

@@ -19,8 +19,7 @@ from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
-from hub_ui.web.lora.detail import version_and_file
-from hub_ui.web.lora.gallery import gallery
+from hub_ui.web.lora.detail import gallery, version_and_file
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.streams import Streams
 from hub_ui.web.try_page.compatibility import requirements

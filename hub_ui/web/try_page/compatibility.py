@@ -13,7 +13,7 @@ from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import _
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.header_reader import with_header_facts
+from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.lora import detail
 
 DEFAULT_PROMPT = "a lighthouse on a cliff at dusk"

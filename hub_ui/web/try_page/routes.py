@@ -25,8 +25,7 @@ from hub_ui.i18n import _
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, own_view, page_address
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.form import Fields, PageState, TryFields, apply_act, fill, find_record, read_address
-from hub_ui.web.try_page.generate import check_bases, download_subject
-from hub_ui.web.try_page.parts import TryParts, with_weight_of_shown
+from hub_ui.web.try_page.generate import TryParts, check_bases, download_subject, with_weight_of_shown
 from hub_ui.web.try_page.result import Result
 from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import View

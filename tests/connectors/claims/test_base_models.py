@@ -1,7 +1,13 @@
+"""The file of base models: what is wrong in a block is said at the start, with the block and the key.
+
+The names of models in diffusers' own source, read as if a card named them.
+"""
+
 from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ from connectors.claims import base_models
 from connectors.claims.base_models import (
     ARCHITECTURES,
     BASE_MODELS,
+    BaseModel,
     architecture_label,
     base_claims,
     by_id,
@@ -17,10 +24,12 @@ from connectors.claims.base_models import (
     identify,
     label,
     matches,
+    read_tables,
     spellings,
 )
 from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import best
+from connectors.errors import UsageError
 
 # The base models that CivitAI listed in August 2026.
 CIVITAI = """
@@ -267,3 +276,113 @@ def test_a_version_that_nobody_has_listed_is_unknown_not_the_nearest(name: str) 
 @pytest.mark.parametrize("text", ["flux" * 50_000, "flux2 klein " * 20_000, "wan" * 60_000])
 def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
     find_base_name(text)
+
+
+FILE = """
+[[architecture]]
+id = "new"
+label = "New network"
+network = [{ width = 1024, blocks = { blocks = 12 } }]
+
+[[base]]
+id = "new-1"
+label = "New 1"
+architecture = "new"
+repos = ["someone/new-1"]
+
+[[base.pipeline]]
+id = "new-1-turbo"
+
+[[family]]
+name = "new"
+row = [{ versions = ["1"], base = "new-1" }]
+
+[checkpoints]
+"new.?1" = "new-1"
+
+[components]
+
+[decoders]
+"""
+
+
+def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> None:
+    tables = read_tables(FILE)
+    assert tables.models == (BaseModel(id="new-1", label="New 1", architecture="new", repos=("someone/new-1",)),)
+    assert tables.pipelines == ((tables.models[0], ({"id": "new-1-turbo"},)),)
+    assert tables.architectures["new"].network[0].blocks == {"blocks": 12}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('label = "New 1"\n', "", "base new-1: Object missing required field `label`"),
+        ('id = "new-1"\n', "", "base: Object missing required field `id`"),
+        ("repos =", "repo =", "base new-1: there is no key `repo`"),
+        ('["someone/new-1"]', '"someone/new-1"', "base new-1: Expected `array`, got `str` - at `$.repos`"),
+        ('repos = ["someone/new-1"]', "width = 1.5", "base new-1: Expected `int | null`, got `float` - at `$.width`"),
+        ("width = 1024", "wide = 1024", "architecture new: Object missing required field `width` - at `$.network[0]`"),
+        ("{ width = 1024,", "{ width = 1024, depth = 3,", "architecture new: there is no key `network.depth`"),
+        ('["1"]', '"1"', "family new: Expected `array`, got `str` - at `$.row[0].versions`"),
+        ("[[base.pipeline]]", "[base.pipeline]", "base new-1, pipeline new-1-turbo: Expected `array`, got `object`"),
+        ("[[family]]", "[[famly]]", "base_models.toml: there is no key `famly`"),
+        ('base = "new-1" }', 'base = "new-2" }', "a parent, family or checkpoint is new-2, which is no base"),
+        ('"new.?1" = "new-1"', '"new.?1" = "new-3"', "a parent, family or checkpoint is new-3, which is no base"),
+        (
+            'label = "New 1"',
+            'label = "New 1"\nparent = "old"',
+            "a parent, family or checkpoint is old, which is no base",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_block_is_said_with_the_block_and_the_key(right: str, wrong: str, message: str) -> None:
+    assert right in FILE
+    with pytest.raises(UsageError) as raised:
+        read_tables(FILE.replace(right, wrong))
+    assert message in str(raised.value)
+
+
+_REPO = re.compile(r"(?<![\w./-])[A-Za-z][\w-]*/[A-Za-z][\w.-]*\w")
+# What stands right behind a family's name: "2.1", "v1-4". No size ("9b"), resolution or date.
+_NUMBER = r"[-_. ]?v?(\d[-.]\d|\d{1,2}(?:[.]\d{1,2})?)(?![.]?\d|[bkmp](?![a-z]))"
+
+
+def _repos() -> set[str]:
+    """Of docstrings, examples, conversion code and defaults in the package that is installed."""
+    spec = find_spec("diffusers")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    files = Path(spec.submodule_search_locations[0]).rglob("*.py")
+    return {
+        name for file in files for name in _REPO.findall(file.read_text(encoding="utf-8")) if re.search(r"\d", name)
+    }
+
+
+def _family(base: BaseModel) -> str:
+    """The id up to its version, however its words are joined."""
+    words = re.split(r"[-.]?\d", base.id)[0].replace("-", r"[-_ ]?")
+    return r"(?:sd|stable[-_ ]diffusion)" if words == "sd" else words
+
+
+def _digits(number: str) -> str:
+    return re.sub(r"[.-]0$", "", number).replace(".", "").replace("-", "")
+
+
+def _contradiction(repo: str) -> str | None:
+    base = by_id(str(best(base_model_claims({"base_model": repo}, None, (), ""), "base_model")))
+    found = re.search(_family(base) + _NUMBER, repo.rpartition("/")[2], re.IGNORECASE) if base else None
+    if base is None or found is None:
+        return None
+    names = " ".join((base.id, base.label, *base.civitai, *base.aliases))
+    numbers = {_digits(number) for number in re.findall(r"\d+(?:[.]\d+)?", names)}
+    # A base without a number has those of its repos.
+    known = numbers | {"1"} if numbers or not identify(repo) else {_digits(found[1])}
+    number = _digits(found[1])
+    return None if number in known else f"{repo} is {number}, and was read as {base.id}"
+
+
+def test_no_name_in_diffusers_source_is_read_as_another_version() -> None:
+    repos = _repos()
+    read = {found.id for repo in repos if (found := identify(repo))}
+    assert {"flux.1-dev", "flux.3", "qwen-image-2", "ltx-2.5"} <= read
+    assert [wrong for repo in sorted(repos) if (wrong := _contradiction(repo))] == []

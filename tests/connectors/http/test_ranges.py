@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from connectors import errors
-from connectors.http import ranges
+from connectors.http import adapter
 from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
 from connectors.weights.header import FileReader
@@ -271,7 +271,7 @@ def test_a_compressed_answer_is_refused(server: Hub, http: requests.Session) -> 
 def test_an_answer_that_never_ends_is_given_up(
     server: Hub, http: requests.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "ANSWER_SECONDS", -1.0)
+    monkeypatch.setattr(adapter, "ANSWER_SECONDS", -1.0)
     server.answers["/f"] = parts()
     with pytest.raises(errors.HubTimeout):
         reader(http, server.url + "/f").read(0, 10)

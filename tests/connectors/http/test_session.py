@@ -16,6 +16,7 @@ from connectors.errors import (
     RateLimited,
     RegionBlocked,
 )
+from connectors.http import adapter
 from connectors.http import session as session_module
 from connectors.http.session import Endpoint, Session, account_name
 from connectors.registry import HUBS
@@ -155,7 +156,7 @@ def test_a_body_over_the_cap_is_cut_and_fails(server: Hub, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_silent_hub_is_a_timeout(server: Hub, monkeypatch: pytest.MonkeyPatch, retries: int) -> None:
-    monkeypatch.setattr(session_module, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(adapter, "READ_SECONDS", 0.05)
     server.answers["/x"] = Answer(after=30)
     with pytest.raises(HubTimeout):
         _session(server, retries=retries).json("/x")

@@ -17,8 +17,7 @@ from hub_ui.cluster.backend import ClusterBackend
 from hub_ui.cluster.node import node_id
 from hub_ui.cluster.replica import SharedFile, read_from_node
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
-from hub_ui.generate.request import GenerationCancelled, Step
+from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from tests.hub_ui.cluster.sockets import answers_without_token, free_port, runs, sockets_of_processes
 from tests.tools.benchmarks import bench_cluster
 from tests.tools.benchmarks.bench_cluster import LORAS, Placements, request

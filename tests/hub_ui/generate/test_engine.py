@@ -8,9 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import Step
+from hub_ui.generate.request import Callbacks, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 from tests.hub_ui.generate.comparing import alike, apart, one, pair, same, strip
 

@@ -1,19 +1,23 @@
-"""What the engine says of a generation: before it, meanwhile and in the report."""
+"""What the engine says of a generation: before it, meanwhile and in the report.
+
+Requests that the engine refuses, and what it says.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, PreviewError, UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.device_kinds import KINDS, DeviceKind
-from hub_ui.generate.engine import Engine
+from hub_ui.generate.engine import Engine, choose_spec
 from hub_ui.generate.estimate import Timing
-from hub_ui.generate.request import Step
-from tests.hub_ui.generate.building import adapter, job
+from hub_ui.generate.request import Callbacks, Step
+from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 from tests.hub_ui.generate.comparing import one, pair
 
 
@@ -95,3 +99,97 @@ def test_steps_that_take_too_long_for_the_gpu_s_own_memory_are_told_and_not_expe
     monkeypatch.setattr(studio._timings, "put", lambda key, timing: put.append(timing))
     [note] = studio.generate(asked, comparison.single(asked)).report.notes
     assert (note.startswith("Each step took "), put) == (True, [])
+
+
+def test_a_missing_compiler_is_said_before_the_base_is_loaded(
+    studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    asked = job(base=base, compile=True)
+    with pytest.raises(PreviewError, match="--compile needs a"):
+        studio.generate(asked, comparison.single(asked))
+    assert studio._loaded is None
+
+
+@pytest.mark.parametrize("fields", [{"width": 48}, {"prefix": "lora_unet_nobody."}])
+def test_a_lora_of_which_nothing_applies_is_refused(
+    studio: Engine, base: str, tmp_path: Path, runs: list[int], fields: dict[str, Any]
+) -> None:
+    save = save_kohya if "width" in fields else save_peft
+    path = save(tmp_path / "wrong.safetensors", **fields)
+    with pytest.raises(DoesNotFit, match=r"(72|48) tensors"):
+        pair(studio, adapter(path), base=base)
+    assert runs == []
+    asked = job(base=base)
+    assert studio.generate(asked, comparison.single(asked)).report.coverage == ()
+
+
+def test_loras_of_two_architectures_do_not_go_together(studio: Engine, kohya: Path) -> None:
+    said = "is for sd1 and “Edges” for sdxl: LoRAs of different architectures can't be used together"
+    with pytest.raises(DoesNotFit, match=said):
+        pair(studio, adapter(kohya), adapter(kohya, architecture="sdxl", title="Edges"), base="sd-1.5")
+
+
+def test_a_pair_for_image_to_video_runs_on_two_networks_or_not_at_all() -> None:
+    high, low = (
+        adapter(Path(f"boats_{noise}.safetensors"), architecture="wan", base_model="wan-2.2-i2v-a14b", follows=follows)
+        for noise, follows in (("high", False), ("low", True))
+    )
+    assert choose_spec(job(high, low)).id == "wan-2.2-t2v-a14b"
+    for base in ("wan-2.1-t2v-14b", "wan-2.2-ti2v-5b"):
+        with pytest.raises(DoesNotFit, match="“boats_low” is half of a LoRA for two networks"):
+            choose_spec(job(high, low, base=base))
+    assert choose_spec(job(high, base="wan-2.1-t2v-14b")).id == "wan-2.1-t2v-14b"
+
+
+def test_a_second_lora_is_refused_as_the_first_is(kohya: Path) -> None:
+    loras = [adapter(kohya, architecture="flux1", base_model=name) for name in ("flux.1-dev", "flex.2")]
+    with pytest.raises(DoesNotFit, match=r"does not run on FLUX\.1 dev\. Flex\.2 has 8 of the 19 double blocks"):
+        choose_spec(job(*loras))
+
+
+def test_only_safetensors_are_loaded(studio: Engine, base: str, tmp_path: Path) -> None:
+    (tmp_path / "lora.bin").write_bytes(b"\x80\x02")
+    (tmp_path / "lora.safetensors").write_bytes(b"\x80\x02")
+    for name in ("lora.bin", "lora.safetensors"):
+        with pytest.raises(NotWeights):
+            pair(studio, adapter(tmp_path / name), base=base)
+
+
+def test_a_base_that_cannot_be_fetched_is_told(studio: Engine, kohya: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(HubDown, match=r"SD 1\.5 could not be fetched"):
+        pair(studio, adapter(kohya))
+
+
+def test_a_folder_without_a_model_is_no_base(studio: Engine, kohya: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoBase):
+        pair(studio, adapter(kohya), base=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"steps": 0}, {"steps": 1000}, {"width": 9000}, {"height": -1}, {"seed": -1}, {"seed": 2**64}, {"frames": 0},
+        {"guidance": float("nan")}, {"guidance": -1.0},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_told_at_once(studio: Engine, base: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        one(studio, **{"base": base, **fields})
+
+
+def test_a_weight_that_is_no_number_is_told(studio: Engine, base: str, kohya: Path) -> None:
+    with pytest.raises(UsageError, match=r"such as 0\.8"):
+        one(studio, adapter(kohya, weight=float("nan")), base=base)
+
+
+def test_a_sheet_of_another_job_is_told(studio: Engine, base: str, kohya: Path) -> None:
+    with pytest.raises(UsageError, match="one weight for each LoRA"):
+        studio.generate(job(base=base), comparison.before_after(job(adapter(kohya))))
+
+
+def test_nothing_to_draw_with_is_told(studio: Engine) -> None:
+    with pytest.raises(UsageError, match="neither a LoRA nor a base"):
+        one(studio)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationCancelled, Step
+from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.comparing import one, same

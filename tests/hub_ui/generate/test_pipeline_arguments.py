@@ -11,10 +11,9 @@ from PIL import Image
 
 from connectors.errors import UsageError
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
-from hub_ui.generate.request import GenerationRequest, Step
+from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter

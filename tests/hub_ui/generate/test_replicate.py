@@ -28,9 +28,8 @@ from connectors.ref import Ref
 from connectors.replicate.runs import PollInterval
 from hub_ui.demo.hubs.replicate_store import fine_tune_version, official
 from hub_ui.generate import comparison
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.replicate import ReplicateBackend
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest, LoraInput, Step
+from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, LoraInput, Step
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.recording import Recorder

@@ -17,9 +17,8 @@ from connectors.errors import NoBase
 from hub_ui.generate import comparison
 from hub_ui.generate.backend import EventStream, iterate_events
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationCancelled, GenerationRequest, Step
+from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.zero_gpu import GPU_SPEED, ZeroGpuBackend
 from tests.architecture.sources import ROOT, imports, read_sources
 

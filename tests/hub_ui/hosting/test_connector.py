@@ -16,22 +16,11 @@ from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
 from hub_ui.services import Services
-from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
+from tests.faulty_hubs import HubEndpoints
+from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION
 from tests.recording import Recorder
 
 ALL = (*PRIVATE.values(), PRIVATE["replicate"].at(VERSION))
-
-
-@pytest.fixture(scope="module")
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
-def hubs(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[HubEndpoints]:
-    with running_hubs(write_private_data(tmp_path_factory.mktemp("private")), around=recorder.around) as found:
-        yield found
 
 
 @contextmanager

@@ -16,22 +16,11 @@ from hub_ui.hosting.downloads import VisitorDownloads
 from hub_ui.hosting.limits import LimitReached, Limits
 from hub_ui.hosting.visitor import RIGHT_SECONDS, OwnLoras, Visitor, use_visitor
 from hub_ui.services import Services
-from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET, write_private_data
+from tests.faulty_hubs import HubEndpoints
+from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, SECRET
 from tests.recording import Recorder
 
 OPEN = Ref.parse("civitai:1001@2001#3001")
-
-
-@pytest.fixture(scope="module")
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture(scope="module")
-def hubs(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> Iterator[HubEndpoints]:
-    with running_hubs(write_private_data(tmp_path_factory.mktemp("private")), around=recorder.around) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
-"""hub_ui/hosting/limits.py: what visitors use, with a clock of its own."""
+"""hub_ui/hosting/limits.py: what visitors use, with a clock of its own.
+
+hub_ui/hosting/limits.py.
+"""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -11,7 +15,7 @@ from hypothesis import strategies as st
 
 from connectors.errors import UsageError
 from hub_ui.hosting import limits
-from hub_ui.hosting.limits import DUPLICATE, LimitReached, Limits, Quotas, Use
+from hub_ui.hosting.limits import DUPLICATE, TABLE, Limit, LimitReached, Limits, Quotas, Use, read_limits
 from hub_ui.hosting.visitor import Visitor, use_visitor
 
 LIMITS = Limits(
@@ -138,27 +142,15 @@ def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert max(len(window.pieces) for window in counted._windows.values()) <= 32
 
 
-def test_refused_requests_without_a_cookie_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_cookie", [True, False])
+def test_refused_requests_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch, has_cookie: bool) -> None:
     monkeypatch.setattr(limits, "MOST_KEYS", 10)
     counted = made(Clock())
     ada = Visitor(id="ada", address="9.9.9.9")
     with use_visitor(ada):
         counted.spend("opens")
     for number in range(100):
-        with use_visitor(Visitor(id=str(number), address="8.8.8.8", known=False)), suppress(LimitReached):
-            counted.spend("opens")
-    with use_visitor(ada), pytest.raises(LimitReached):
-        counted.spend("opens")
-
-
-def test_refused_requests_with_cookies_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_KEYS", 10)
-    counted = made(Clock())
-    ada = Visitor(id="ada", address="9.9.9.9")
-    with use_visitor(ada):
-        counted.spend("opens")
-    for number in range(100):
-        with use_visitor(Visitor(id=str(number), address="8.8.8.8")), suppress(LimitReached):
+        with use_visitor(Visitor(id=str(number), address="8.8.8.8", known=has_cookie)), suppress(LimitReached):
             counted.spend("opens")
     with use_visitor(ada), pytest.raises(LimitReached):
         counted.spend("opens")
@@ -177,3 +169,45 @@ def test_no_hour_ever_has_more_than_the_limit(steps: list[tuple[float, int]]) ->
                 continue
             spent.append((clock.now, amount))
     assert all(sum(n for at, n in spent if start <= at < start + 3600) <= 20 for start, _ in spent)
+
+
+def test_the_table_has_a_row_for_every_limit() -> None:
+    assert {limit.name for limit in TABLE} == {field.name for field in fields(Limits)} - {"bases"}
+
+
+@pytest.mark.parametrize("limit", TABLE, ids=lambda limit: limit.name)
+def test_each_limit_is_read_from_its_variable(limit: Limit) -> None:
+    assert limit.smallest <= limit.default <= limit.largest
+    for number in (limit.smallest, limit.largest):
+        assert getattr(read_limits({limit.variable: str(number)}), limit.name) == number
+
+
+@pytest.mark.parametrize("limit", TABLE, ids=lambda limit: limit.name)
+def test_a_wrong_value_of_each_limit_is_a_sentence_with_the_next_step(limit: Limit) -> None:
+    for text in (str(limit.smallest - 1), str(limit.largest + 1), "many", "1.5", "-1", "٣", "1 TB"):
+        with pytest.raises(UsageError) as raised:
+            read_limits({limit.variable: text})
+        assert raised.value.message.startswith(f"{limit.variable}=")
+        assert f"Write one, or unset it for {limit.show(limit.default)}." in raised.value.message
+
+
+def test_bytes_may_have_a_unit() -> None:
+    given = {"HUB_UI_LIMIT_CACHE_BYTES": "2GB", "HUB_UI_LIMIT_LORA_BYTES": "500 MB", "HUB_UI_LIMIT_STEPS": " 20 "}
+    assert read_limits(given) == Limits(cache_bytes=2_000_000_000, lora_bytes=500_000_000, steps=20)
+    with pytest.raises(UsageError, match="HUB_UI_LIMIT_STEPS=2GB is no whole number from 1 to 500"):
+        read_limits({"HUB_UI_LIMIT_STEPS": "2GB"})
+
+
+def test_bases_are_ids_with_commas_between_them() -> None:
+    assert read_limits({"HUB_UI_LIMIT_BASES": "sdxl-1.0, FLUX.1-dev"}).bases == {"sdxl-1.0", "flux.1-dev"}
+    with pytest.raises(UsageError, match=r"/etc names no base model\. Write ids"):
+        read_limits({"HUB_UI_LIMIT_BASES": "/etc"})
+
+
+def test_a_name_that_is_no_limit_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"HUB_UI_LIMIT_STEP is no limit\. Did you mean “HUB_UI_LIMIT_STEPS”"):
+        read_limits({"HUB_UI_LIMIT_STEP": "20"})
+
+
+def test_what_is_empty_is_unset() -> None:
+    assert read_limits({"HUB_UI_LIMIT_STEPS": "", "HUB_UI_LIMIT_BASES": " ", "HOME": "/x"}) == Limits()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_ui.library.library import Library
+from tests.contract.conftest import running as running
 from tests.hub_ui.library.building import QUICK
 from tests.hub_ui.library.serving import Host, host
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import HubUiError, UsageError
+from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.library.annotations import Annotation, Annotations
 
@@ -169,14 +169,6 @@ def started(path: Path, number: int, count: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number), str(count)], env=there)
 
 
-def test_a_damaged_file_is_put_aside_and_an_empty_one_takes_its_place(store: Annotations, path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b"no database at all, but longer than a page's header would be" * 20)
-    assert store.all() == {}
-    assert store.change(INK, note="again").note == "again"
-    assert len(list(path.parent.glob("annotations.sqlite.damaged-*"))) == 1
-
-
 def test_a_row_that_nobody_can_read_counts_as_damage(store: Annotations, path: Path) -> None:
     store.change(INK, tags=("a",))
     store.close()
@@ -186,22 +178,3 @@ def test_a_row_that_nobody_can_read_counts_as_damage(store: Annotations, path: P
     connection.close()
     assert store.all() == {}
     assert len(list(path.parent.glob("annotations.sqlite.damaged-*"))) >= 1
-
-
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(store: Annotations, path: Path) -> None:
-    store.change(INK, note="a")
-    store.close()
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("INSERT INTO migrations VALUES ('_m999_future', '2030-01-01')")
-    connection.close()
-    with pytest.raises(HubUiError, match="file of notes and favourites was written by a newer hub-ui"):
-        store.all()
-    assert list(path.parent.glob("*damaged*")) == []
-
-
-def test_a_folder_that_can_not_be_made_is_said_with_the_next_step(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    store = Annotations(tmp_path / "file" / "annotations.sqlite")
-    with pytest.raises(HubUiError, match=r"can't be used .* set HUB_UI_HOME to another folder"):
-        store.change(INK, note="a")

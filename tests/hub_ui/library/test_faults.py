@@ -19,9 +19,8 @@ from connectors.ref import HubName, Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.hubs import (
-    DATA,
     DELIVERED,
     HUBS,
     REFS,
@@ -38,12 +37,6 @@ pytestmark = pytest.mark.chaos
 
 OFFSETS = [0, 1, 7, 8, 9, 10, 64, 255, 256, 257, 500, 511, 512, 513, 800, 1024, 1365, 1500, 1602, 1603]
 STARTS = ("fresh", "resume")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[HubEndpoints]:
-    with running_hubs(DATA) as endpoints:
-        yield endpoints
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -67,27 +66,6 @@ def test_only_the_last_of_those_that_are_done_are_kept(path: Path) -> None:
     store.prune("done", 2)
     assert [row.ref for row in store.rows()] == ["civitai:2", "civitai:3", "civitai:9"]
     store.close()
-
-
-def test_a_damaged_file_is_put_aside_and_an_empty_one_takes_its_place(path: Path) -> None:
-    path.write_bytes(b"no database at all, but longer than a page's header would be" * 20)
-    store = QueueStore(path)
-    assert store.rows() == ()
-    assert len(list(path.parent.glob("queue.sqlite.damaged-*"))) == 1
-    store.close()
-
-
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
-    store = QueueStore(path)
-    store.rows()
-    store.close()
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("INSERT INTO migrations VALUES ('_m999_future', '2030-01-01')")
-    connection.close()
-    with pytest.raises(HubUiError, match="written by a newer hub-ui"):
-        QueueStore(path).rows()
-    assert list(path.parent.glob("*damaged*")) == []
 
 
 def row(ref: Ref = A, **fields: Any) -> Row:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
-from hub_ui.library.sync import Sync, SyncResult, check_still_promised, set_aside
+from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
 from tests.hub_ui.library.building import INK, download, entry, sha256, weights
 from tests.hub_ui.library.serving import Answer, Host
 from tests.hub_ui.stand_ins import Hub, lora
@@ -184,3 +186,85 @@ def test_what_was_set_aside_before_is_not_lost(library: Library, held: Entry) ->
         "Ink lines-2001.safetensors.changed": b"first",
         "Ink lines-2001.safetensors.changed1": b"second",
     }
+
+
+@pytest.fixture
+def held_file(library: Library) -> Entry:
+    made = entry(sha256=sha256(FILE), size=len(FILE))
+    put(library, made.file, FILE)
+    library.lock.write_text(lockfile.dumps([made]))
+    return made
+
+
+def put(library: Library, name: str, data: bytes = b"") -> Path:
+    path = library.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_the_right_bytes_are_right(library: Library, held_file: Entry) -> None:
+    found = check(library, held_file)
+    assert (found.state, found.sha256, found.size, found.right) == ("right", sha256(FILE), len(FILE), True)
+
+
+def test_one_other_byte_is_a_change(library: Library, held_file: Entry) -> None:
+    library.path(held_file).write_bytes(FILE[:-1] + b"\x02")
+    assert check(library, held_file).state == "changed"
+
+
+def test_a_folder_in_its_place_is_a_missing_file(library: Library, held_file: Entry) -> None:
+    library.path(held_file).unlink()
+    library.path(held_file).mkdir()
+    assert check(library, held_file).state == "missing"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a file that may not be read")
+def test_a_file_that_cannot_be_read_is_unreadable(library: Library, held_file: Entry) -> None:
+    library.path(held_file).chmod(0)
+    assert check(library, held_file).state == "unreadable"
+
+
+def test_all_come_in_order_and_are_counted(library: Library, held_file: Entry) -> None:
+    second = entry(ref=Ref.parse("civitai:1@2"), file="b.safetensors")
+    library.lock.write_text(lockfile.dumps([held_file, second]))
+    counts: list[int] = []
+    states = [found.state for found in check_all(library, lambda done, _: counts.append(done))]
+    assert (states, counts) == (["right", "missing"], [1, 2])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "other.safetensors",
+        "sd1/old.ckpt",
+        "notes.txt",
+        "sd1/ada/Ink lines-2001.safetensors.changed",
+        "sd1/ada/Ink lines-2001.safetensors.changed1",
+    ],
+)
+def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entry, name: str) -> None:
+    put(library, name)
+    assert foreign(library) == (name,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".hub-ui/x.lock",
+        "sd1/ada/Ink lines-2001.json",
+        "sd1/ada/Ink lines-2001.preview.png",
+        "sd1/ada/Ink lines-2001.metadata.json",
+        "sd1/ada/Ink lines-2001.abc.part",
+        ".DS_Store",
+    ],
+)
+def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held_file: Entry, name: str) -> None:
+    put(library, name)
+    assert foreign(library) == ()
+
+
+def test_the_lock_file_in_the_folder_is_not_foreign(tmp_path: Path) -> None:
+    library = Library(tmp_path, tmp_path / "loras.lock")
+    library.lock.write_text(lockfile.dumps([]))
+    assert foreign(library) == ()

@@ -1,25 +1,33 @@
 from __future__ import annotations
 
 import ast
+import secrets
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import yaml
+from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 
-from connectors.errors import UsageError
+from connectors.errors import HubDown, UsageError
 from hub_ui.space import files as requirements
 from hub_ui.space.files import (
     SpaceContent,
+    SpaceSettings,
     card,
+    find_space,
+    open_api,
     pin_requirements,
     preload_lines,
+    push_space,
     read_requirements,
     space_files,
     variables_of,
     version_here,
 )
+from tests.faults import Fault
+from tests.faulty_hubs import HubEndpoints
 
 CONTENT = SpaceContent(
     title="Ink: “lines”",
@@ -125,3 +133,36 @@ def test_a_checkout_that_is_not_installed_is_told_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(requirements, "requires", missing)
     with pytest.raises(UsageError, match="hub-ui is not installed here"):
         read_requirements()
+
+
+NAME = "local/by-hand"
+NOTHING = SpaceSettings(variables={}, secrets={})
+
+
+@pytest.fixture
+def api(hubs: HubEndpoints) -> HfApi:
+    return open_api(hubs.huggingface, "hf_member")
+
+
+def push(api: HfApi, **files: bytes) -> str | None:
+    named = {name.replace("_", "."): data for name, data in files.items()}
+    return push_space(api, NAME, find_space(api, NAME), {"hub_ui/space/files.py": b"", **named}, NOTHING).commit
+
+
+def test_a_large_file_that_can_not_be_uploaded_is_told_and_the_next_push_brings_it(
+    api: HfApi, hubs: HubEndpoints
+) -> None:
+    weights = b"\0" + secrets.token_bytes(1000)
+    push(api, a_txt=b"a")
+    hubs.faults.add(Fault(kind="status", match="/uploads/", status=403))
+    with pytest.raises(HubDown, match="The delivery host refuses the address"):
+        push(api, a_txt=b"a", w_bin=weights)
+    hubs.faults.clear()
+    assert push(api, a_txt=b"a", w_bin=weights) is not None
+    assert push(api, a_txt=b"a", w_bin=weights) is None
+
+
+def test_a_repr_names_secrets_and_does_not_tell_them() -> None:
+    settings = SpaceSettings(variables={"A": "1"}, secrets={"CIVITAI_TOKEN": "civ_secret"})
+    assert "CIVITAI_TOKEN" in repr(settings)
+    assert "civ_secret" not in repr(settings)

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,28 +60,24 @@ def client(own: str, tmp_path: Path) -> Client:
     return Client(own, verbose=False, download_files=tmp_path)
 
 
-def call_tool(url: str, name: str, arguments: dict[str, Any]) -> Any:
+def in_session(url: str, ask: Callable[[ClientSession], Awaitable[Any]]) -> Any:
     async def call() -> Any:
         async with (
             streamable_http_client(f"{url}gradio_api/mcp/") as (read, write, _),
             ClientSession(read, write) as session,
         ):
             await session.initialize()
-            return await session.call_tool(name, arguments)
+            return await ask(session)
 
     return asyncio.run(call())
 
 
-def tools(url: str) -> list[Any]:
-    async def call() -> Any:
-        async with (
-            streamable_http_client(f"{url}gradio_api/mcp/") as (read, write, _),
-            ClientSession(read, write) as session,
-        ):
-            await session.initialize()
-            return (await session.list_tools()).tools
+def call_tool(url: str, name: str, arguments: dict[str, Any]) -> Any:
+    return in_session(url, lambda session: session.call_tool(name, arguments))
 
-    return list(asyncio.run(call()))
+
+def tools(url: str) -> list[Any]:
+    return list(in_session(url, lambda session: session.list_tools()).tools)
 
 
 @pytest.mark.parametrize("page", ["own", "hosted"])

@@ -18,10 +18,9 @@ from connectors.errors import Gated, NeedsFetching, NoBase
 from hub_ui import cli
 from hub_ui.commands.options import memory_size
 from hub_ui.generate.base_models.download import DownloadPlan
-from hub_ui.generate.callbacks import Callbacks
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from tests.connectors.weights.building import file_of, raw_header

@@ -22,16 +22,8 @@ from hub_ui.library.download.http import fetch_from_hub as fetch
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from hub_ui.library.library import Library
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import QUICK, record
-
-DATA = Path(__file__).parents[3] / "contract" / "data"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[HubEndpoints]:
-    with running_hubs(DATA) as endpoints:
-        yield endpoints
 
 
 @pytest.fixture

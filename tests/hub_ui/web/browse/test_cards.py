@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from connectors.claims.resolve import flatten
+from connectors.claims.resolve import flatten, record_with_header
 from connectors.query import Query
-from connectors.record import Example, Record
+from connectors.record import NSFW_LEVELS, Example, Record
 from connectors.ref import Ref
+from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.hub_status import idle_status, pending_status
 from hub_ui.web.browse.search import Results
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
-from tests.hub_ui.catalog.builders import lora, version
+from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.web.conftest import read
 
 VIDEO = "https://image.civitai.com/xG1nkqKTMzGDvpLrqFT7WA/2b7f/original=true/1.mp4"
@@ -157,3 +158,116 @@ def test_what_a_hub_failed_to_give_is_asked_for_by_a_click_alone(failed: Any, tr
     page = following(ids=(1,), more="after=1", failed=failed, note="CivitAI can't be reached.")
     assert page.a["hx-trigger"] == trigger
     assert ("CivitAI can't be reached." in page.text) is bool(failed)
+
+
+FLUX = LoraFacts(
+    what="lora", claims=(claim("architecture", "flux1", source="header"), claim("rank", 16, source="header"))
+)
+
+
+def record(**fields: Any) -> Record:
+    return flatten(lora(1, **fields))
+
+
+def safe_card(shown: Record, ceiling: Any = "safe", held: bool = False) -> cards.Card:
+    made = cards.card(shown, ceiling=ceiling)
+    return cards.library_card(made) if held else made
+
+
+def test_a_card_says_what_is_known_and_leaves_out_what_is_not() -> None:
+    shown = safe_card(record(base="Flux.1 D", creator="alvar"))
+    assert (shown.base, shown.creator, shown.image, shown.flag) == ("FLUX.1 dev", "alvar", "", None)
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:image/svg+xml,x"])
+def test_a_picture_that_is_no_web_address_is_not_shown(url: str) -> None:
+    one = version("civitai:1@10", examples=(Example(url=url),))
+    assert safe_card(record(versions=(one,))).image == ""
+
+
+def test_the_cover_is_the_first_still_picture_mild_enough() -> None:
+    examples = (
+        Example(url="https://a.example/x.mp4", video=True),
+        Example(url="https://a.example/1.png", nsfw="explicit"),
+        Example(url="https://a.example/2.png"),
+        Example(url="https://a.example/3.png", nsfw="safe"),
+    )
+    one = record(versions=(version("civitai:1@10", examples=examples),))
+    images = [safe_card(one, ceiling=ceiling).image[-5:] for ceiling in NSFW_LEVELS]
+    assert images == ["3.png", "2.png", "2.png", "1.png"]
+
+
+def test_a_video_that_comes_first_plays_on_the_card() -> None:
+    still = Example(url="https://a.example/1.png", nsfw="safe")
+    examples = (Example(url="https://a.example/1.mp4", video=True, nsfw="safe"), still)
+    shown = safe_card(record(versions=(version("civitai:1@10", examples=examples),)))
+    assert (shown.video[-5:], shown.image[-5:]) == ("1.mp4", "1.png")
+    behind = safe_card(record(versions=(version("civitai:1@10", examples=examples[::-1]),)))
+    assert (behind.video, behind.image[-5:]) == ("", "1.png")
+
+
+def test_the_search_for_all_of_a_creator_is_written_in_the_query_language() -> None:
+    assert safe_card(record(creator='Ada "L"')).search == 'creator:"Ada \\"L\\""'
+    assert (safe_card(record()).creator, safe_card(record()).search) == ("unknown", "")
+
+
+def test_mature_pictures_are_blurred_when_asked_for() -> None:
+    one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="mature"),))
+    assert safe_card(record(versions=(one,)), ceiling="explicit").blurred is True
+    assert safe_card(record(versions=(one,)), ceiling="soft").image == ""
+
+
+@pytest.mark.parametrize(
+    ("fields", "held", "text"),
+    [
+        ({}, True, "in library"),
+        ({"nsfw": "mature"}, True, "mature"),
+        ({"nsfw": "mature", "access": "removed"}, True, "removed"),
+        ({"access": "gated"}, False, "gated"),
+    ],
+)
+def test_one_flag_at_most_the_most_important(fields: dict[str, Any], held: bool, text: str) -> None:
+    flag = safe_card(record(**fields), held=held).flag
+    assert flag is not None
+    assert flag.text == text
+
+
+def test_a_file_that_contradicts_its_hub_is_flagged_first() -> None:
+    claims = (claim("architecture", "flux1", source="header"), claim("architecture", "sdxl"))
+    flag = safe_card(record(claims=claims, access="removed", versions=())).flag
+    assert flag == cards.Flag(text="file says FLUX.1", tone="warn")
+
+
+def test_a_card_names_the_base_its_file_is_for() -> None:
+    of = record_with_header(record(base="SDXL 1.0"), FLUX)
+    assert (safe_card(of).base, safe_card(of).record.rank) == ("FLUX.1", 16)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"), [("llm-lora", "not for images"), ("checkpoint", "file is no LoRA"), ("vae", "file is no LoRA")]
+)
+def test_what_is_no_lora_for_pictures_says_so_and_can_not_be_tried(what: Any, text: str) -> None:
+    shown = cards.library_card(cards.card(record(), ceiling="safe", what=what))
+    assert (shown.flag, shown.usable) == (cards.Flag(text=text, tone="warn"), False)
+
+
+def test_a_name_without_end_is_cut_off() -> None:
+    assert safe_card(record(title="T" * 1000)).title == "T" * 300 + "…"
+
+
+DANGER = version(files=(file(claims=(claim("scan", "Danger"),)),))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"claims": (claim("real_person", True),), "nsfw": "mature"}, "real person"),
+        ({"claims": (claim("real_person", False),), "nsfw": "mature"}, "mature"),
+        ({"claims": (claim("real_person", True),), "access": "paid"}, "early access"),
+        ({"versions": (DANGER,), "access": "paid"}, "scan found danger"),
+    ],
+)
+def test_a_card_says_a_real_person_and_danger_before_what_matters_less(fields: dict[str, Any], text: str) -> None:
+    flag = safe_card(record(**fields), held=True).flag
+    assert flag is not None
+    assert flag.text == text

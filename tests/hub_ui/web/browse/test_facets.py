@@ -10,7 +10,8 @@ from connectors.record import Kind
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.web.browse import facets
-from hub_ui.web.browse.facets import Bar, Group
+from hub_ui.web.browse import facets as query_summary
+from hub_ui.web.browse.facets import Bar, Group, suggest, without_beginning
 
 DEV = BaseCount(id="flux.1-dev", label="FLUX.1 dev", count=7)
 OTHER = BaseCount(id="flux.1-krea", label="FLUX.1 Krea", count=2)
@@ -182,3 +183,102 @@ def test_a_shared_page_offers_nothing_of_its_owners_library() -> None:
 def test_runners_are_offered_only_while_they_are_asked_for(kinds: tuple[Kind, ...], offered: bool) -> None:
     [group] = [group for group in facets.groups(Query(kinds=kinds), None) if group.facet == "kind"]
     assert ("runner" in [choice.value for choice in group.choices]) is offered
+
+
+CATALOG: dict[str, tuple[tuple[str, int], ...]] = {
+    "creator": (("Ada L", 9), ("adam", 2)),
+    "tag": (("anime", 77),),
+    "base": (("sdxl", 40), ("flux1", 9)),
+}
+
+
+def values(key: str, prefix: str) -> tuple[tuple[str, int], ...]:
+    return tuple(pair for pair in CATALOG[key] if pair[0].casefold().startswith(prefix.casefold()))
+
+
+def texts(typed: str, cursor: int | None = None) -> list[str]:
+    """What each suggestion makes of the text."""
+    found = suggest(typed, len(typed) if cursor is None else cursor, values)
+    return [typed[: each.start] + each.text + typed[each.end :] for each in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "suggested"),
+    [
+        ("ki", ["kind:"]),
+        ("ink kind:st", ["ink kind:style "]),
+        ("hub:civitai,h", ["hub:civitai,huggingface "]),
+        ("-tag:an", ["-tag:anime "]),
+        ("creator:ad", ['creator:"Ada L" ', "creator:adam "]),
+        ("rank:<", ["rank:<=8 ", "rank:<=16 "]),
+        ("installed:", ["installed:yes ", "installed:no "]),
+        ("ani", ["tag:anime "]),
+        ("ink ", []),
+        ('"two wor', []),
+        ("kind:style ", []),
+    ],
+)
+def test_keys_and_values_that_begin_like_the_word_are_suggested(typed: str, suggested: list[str]) -> None:
+    assert texts(typed) == suggested
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ink base:s", "ink "),
+        ("base:flux1,s", "base:flux1"),
+        ('-creator:"ada l', ""),
+        ("base:", ""),
+        ("base:pony", "base:pony"),
+        ("kind:st", "kind:st"),
+        ("ink", "ink"),
+    ],
+)
+def test_a_value_that_is_not_typed_out_is_not_yet_meant(typed: str, meant: str) -> None:
+    assert without_beginning(typed, values) == meant
+
+
+def test_what_stands_behind_the_cursor_stays() -> None:
+    assert texts("kin ink wash", 3) == ["kind: ink wash"]
+
+
+def test_a_suggestion_says_what_it_means_or_how_many_have_it() -> None:
+    assert [(each.label, each.note) for each in suggest("kin", 3, values)] == [("kind:", "What it is made for")]
+    [ada, _] = suggest("creator:a", 9, values)
+    assert (ada.label, ada.note) == ('"Ada L"', "by Ada L · 9 LoRAs")
+
+
+def words(query: Query, *, one: bool = False) -> list[tuple[str, str]]:
+    return [(word.lead, word.label) for word in query_summary.words(query, one=one)]
+
+
+def test_the_question_is_told_in_words() -> None:
+    query = Query(text="ink", hubs=("civitai",), bases=("flux1", "sdxl"), kinds=("style",))
+    assert words(query) == [
+        ("on", "CivitAI"),
+        ("for", "FLUX.1"),
+        ("or", "SDXL"),
+        ("that are", "styles"),
+        ("that mention", "ink"),
+    ]
+
+
+def test_filters_without_a_phrase_of_their_own_stand_by_themselves() -> None:
+    query = Query(
+        creators=("ada",), rank=Range(least=16), excluded=(("text", "anime"), ("kind", "style")), sort="likes"
+    )
+    assert words(query) == [("", "not anime"), ("", "not style"), ("", "by ada"), ("", "rank at least 16")]
+
+
+def test_verbs_and_nouns_agree_with_a_single_lora() -> None:
+    assert words(Query(text="ink", kinds=("style",)), one=True) == [("that is a", "style"), ("that mentions", "ink")]
+
+
+def test_each_part_knows_the_query_that_is_left_without_it() -> None:
+    query = Query(text='a "b"', excluded=(("tag", "anime"),))
+    rest = {word.label: word.part.rest for word in query_summary.words(query)}
+    assert rest == {'a "b"': Query(excluded=(("tag", "anime"),)), "not tag anime": Query(text='a "b"')}
+
+
+def test_the_order_and_the_level_of_images_are_told_elsewhere() -> None:
+    assert words(Query(sort="likes", nsfw="mature")) == []

@@ -21,7 +21,7 @@ from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from hub_ui.web.browse.header_reader import HeaderReader, with_header_facts
+from hub_ui.web.browse.cards import HeaderReader, with_header_facts
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 from tests.hub_ui.stand_ins import Hub
 

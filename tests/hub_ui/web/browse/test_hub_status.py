@@ -1,3 +1,5 @@
+"""The hubs' pill: what it says of hubs that answer, that need a key, and that are down, and how to ask again."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
@@ -6,6 +8,7 @@ from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
 from hub_ui.web.browse import hub_status as header
+from hub_ui.web.browse.hub_status import HubStatus
 from hub_ui.web.layout.render import Renderer
 from tests.hub_ui.web.conftest import read
 
@@ -47,3 +50,47 @@ def test_a_hub_that_is_down_can_be_asked_again() -> None:
     page = read(Renderer()("layout/hubs_list", statuses=[status], address="q=ink"))
     assert (page.form["action"], page.button.text) == ("hubs/again", "Ask again")
     assert page.select_one(".problem").text == "CivitAI can't be reached."
+
+
+GOOD = header.answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(hub="huggingface", loras=())))
+KEYLESS = header.error_status("replicate", KeyRequired("Add a key.", hub="replicate"))
+DOWN = header.error_status(
+    "civitai",
+    HubDown("CivitAI can't be reached.", hub="civitai", retry_after=14.2),
+    datetime.now(UTC) - timedelta(hours=2),
+)
+RENDER = Renderer()
+
+
+def rows(*statuses: HubStatus) -> list[str]:
+    page = read(RENDER("layout/hubs_list", statuses=statuses, address="q=ink"))
+    return [" ".join(row.text.split()) for row in page.select("li")]
+
+
+def test_the_pill_is_a_dot_a_hub_and_their_number() -> None:
+    page = read(RENDER("layout/hubs", statuses=(GOOD, KEYLESS)))
+    assert [dot["class"] for dot in page.select(".dot")] == [["dot", "good"], ["dot", "key"]]
+    assert page.select(".word")[0].text == "2 hubs"
+
+
+def test_only_a_hub_that_is_down_writes_its_name_into_the_header() -> None:
+    page = read(RENDER("layout/hubs", statuses=(GOOD, DOWN)))
+    assert page.select(".problem")[0].text == "CivitAI: no answer"
+
+
+def test_the_list_says_hits_and_times_and_where_a_key_goes() -> None:
+    assert rows(header.with_hits(GOOD, 9412), KEYLESS) == ["Hugging Face 9,412 · 0.4 s", "Replicate add a key"]
+    page = read(RENDER("layout/hubs_list", statuses=(KEYLESS,), address=""))
+    assert page.select("a")[0]["href"] == "settings#replicate"
+
+
+def test_a_hub_that_is_down_says_since_when_and_why_and_can_be_asked_again() -> None:
+    [row] = rows(DOWN)
+    assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")
+    page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
+    [form] = page.select("form[method=post][action='hubs/again']")
+    assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}
+
+
+def test_a_hub_that_was_not_asked_says_so() -> None:
+    assert rows(header.idle_status("civitai")) == ["CivitAI not asked yet"]

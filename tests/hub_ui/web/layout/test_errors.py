@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 from starlette.testclient import TestClient
 
+from hub_ui.i18n import use_language
+from hub_ui.locales import get_language
+from hub_ui.web.layout.render import Renderer, address
 from tests.hub_ui.web.conftest import PART, read
 
 
@@ -53,3 +57,22 @@ def test_a_value_that_no_form_of_ours_sends_is_named(
     for headers in ({}, PART):
         answer = client.post(path, data=data, headers=headers)
         assert (answer.status_code, said in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//host/x", "http://", "http://[x", "", None]
+)
+def test_only_web_addresses_reach_the_page(url: str | None) -> None:
+    assert address(url) == ""
+
+
+def test_values_in_a_translated_text_are_escaped() -> None:
+    render = Renderer()
+    template = render._environment.from_string("{{ _('{n} of {m}').format(n=n, m='<b>') }} {{ ngettext(n, n, 1) }}")
+    with use_language(get_language("ja")):
+        assert template.render(n="<script>") == "&lt;script&gt; of &lt;b&gt; &lt;script&gt;"
+
+
+def test_a_template_that_names_what_it_was_not_given_fails() -> None:
+    with pytest.raises(UndefinedError, match="'lora' is undefined"):
+        Renderer()("lora/panel")

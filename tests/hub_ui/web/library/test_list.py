@@ -2,13 +2,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
-from connectors.record import Claim, Example
+from connectors.record import Claim, Example, WeightFile
+from connectors.ref import Ref
+from hub_ui.library import lockfile
 from hub_ui.services import Services
+from hub_ui.web.library import acts
 from tests.hub_ui.library.building import INK, entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
 from tests.hub_ui.web.conftest import PART, read
@@ -143,3 +147,185 @@ def test_visitors_of_a_hosted_page_see_nobodys_library(hosted_client: TestClient
         assert answer.status_code == 422
     page = hosted_client.get("/?view=library")
     assert (page.status_code, str(INK) in page.text) == (200, False)
+
+
+WITHOUT_A_CHOICE = {
+    "check", "stop", "try-collection", "delete-collection", "remove-duplicates", "undo", "empty-trash", "ignore",
+    "lift",
+}  # fmt: skip
+HIGH, LOW = Ref.parse("civitai:50@60#70"), Ref.parse("civitai:50@60#71")
+
+
+def act(client: TestClient, do: str, *refs: Ref, **fields: str) -> Any:
+    data = {"do": do, "ref": [str(ref) for ref in refs], "back": "view=library", **fields}
+    return read(client.post("/library", data=data, headers=PART).text)
+
+
+def said(page: BeautifulSoup) -> str:
+    return " ".join(page.select_one(".said").text.split())  # type: ignore[union-attr]
+
+
+def test_each_button_of_the_bar_is_an_act(client: TestClient) -> None:
+    page = read(client.get("/?view=library").text)
+    buttons = {button["value"] for button in page.select("#bulk [name=do]")}
+    assert buttons | {"move-now", "take-out"} | WITHOUT_A_CHOICE == set(acts.ACTS)
+    assert {tick["form"] for tick in page.select(".shelf .tick input")} == {"bulk"}
+
+
+def test_what_is_removed_at_once_comes_back_at_once(client: TestClient, built: Services) -> None:
+    page = act(client, "remove", INK, MIST)
+    assert said(page) == "2 LoRAs removed. Undo"
+    assert built.library.entries() == ()
+    undo = page.select_one(".said [name=id]")["value"]
+    assert said(act(client, "undo", id=str(undo))) == "Undone."
+    assert [one.ref for one in built.library.entries()] == [INK, MIST]
+
+
+def test_without_a_script_the_page_says_what_was_done_and_undoes_it(client: TestClient, built: Services) -> None:
+    answer = client.post("/library", data={"do": "remove", "ref": str(INK), "back": "view=library&lq=i"})
+    page = read(answer.text)
+    assert said(page) == "1 LoRA removed. Undo"
+    assert page.select_one("#lq")["value"] == "i"
+    client.post("/library", data={str(field["name"]): str(field["value"]) for field in page.select(".said input")})
+    assert built.library.holds(INK)
+
+
+def test_tags_weights_and_favourites_reach_all_and_are_undone(client: TestClient, built: Services) -> None:
+    act(client, "tag", INK, MIST, tag="Night")
+    act(client, "set-weight", INK, MIST, weight="0,7")
+    page = act(client, "favorite", INK, MIST)
+    for ref in (INK, MIST):
+        one = built.annotations.get(ref)
+        assert (one.tags, one.weight, one.favorite) == (("Night",), 0.7, True)
+    assert said(page) == "2 LoRAs changed. Undo"
+    act(client, "untag", INK, tag="night")
+    assert built.annotations.get(INK).tags == ()
+
+
+@pytest.mark.parametrize(
+    ("do", "fields"), [("tag", {"tag": " "}), ("set-weight", {"weight": "much"}), ("collect", {}), ("explode", {})]
+)
+def test_what_is_no_tag_weight_name_or_button_changes_nothing(
+    client: TestClient, built: Services, do: str, fields: dict[str, str]
+) -> None:
+    answer = client.post("/library", data={"do": do, "ref": str(INK), **fields}, headers=PART)
+    assert (answer.status_code, answer.headers["HX-Retarget"]) == (422, "#toast")
+    assert built.annotations.get(INK).is_empty
+
+
+def test_nothing_happens_without_a_choice(client: TestClient) -> None:
+    assert "Nothing is chosen." in act(client, "remove").text
+    assert client.post("/library", data={"do": "remove", "ref": "nonsense"}, headers=PART).status_code == 422
+
+
+def test_all_that_is_found_is_chosen_with_one_tick(client: TestClient, built: Services) -> None:
+    thousands(built, 120)
+    page = act(client, "favorite", all="1", back="view=library&lq=base:pony")
+    assert said(page) == "60 LoRAs changed. Undo"
+
+
+def test_a_move_is_shown_before_it_is_made_and_undone(client: TestClient, built: Services) -> None:
+    plan = act(client, "move", INK, MIST, names="{title}")
+    assert "2 files would move." in plan.select_one("#move").text
+    assert built.library.entry(INK).file == "sd1/ink.safetensors"
+    refs = [Ref.parse(str(field["value"])) for field in plan.select("#move [name=ref]")]
+    page = act(client, "move-now", *refs, names="{title}")
+    assert said(page) == "2 files moved. Undo"
+    assert built.library.entry(INK).file == "Ink.safetensors"
+
+
+def test_without_a_script_a_move_is_shown_as_a_page(client: TestClient) -> None:
+    page = read(client.post("/library", data={"do": "move", "ref": str(INK), "names": "{title}"}).text)
+    assert page.html is not None
+    assert "1 file would move." in page.text
+
+
+def test_a_template_that_is_none_is_told_beside_it(client: TestClient) -> None:
+    page = act(client, "move", INK, names="../{id}")
+    assert "is no template for file names" in said(page)
+    assert page.select_one("#move [name=names]")["value"] == "../{id}"
+
+
+def test_the_chosen_ones_are_tried_together_at_most_eight(client: TestClient, built: Services) -> None:
+    for number in range(10):
+        ref = Ref.parse(f"civitai:{number + 20}@1#1")
+        put(built, entry(ref=ref, title=str(number), file=f"{number}.safetensors"), number + 10)
+    refs = [str(one.ref) for one in built.library.entries()]
+    answer = client.post("/library", data={"do": "try-together", "ref": refs, "back": "view=library"})
+    query = parse_qs(answer.headers["location"].partition("?")[2])
+    assert (answer.status_code, query["view"], len(query["lora"])) == (303, ["try"], 8)
+
+
+def test_an_export_has_the_bytes_of_the_lock_file(client: TestClient, built: Services) -> None:
+    answer = client.post("/library", data={"do": "export", "ref": [str(MIST), str(INK)]})
+    assert answer.text == lockfile.dumps(built.library.entries())
+    assert "loras.lock" in answer.headers["content-disposition"]
+    assert client.get("/library-lock").text == built.library.lock_text()
+
+
+def test_a_collection_is_made_shown_alone_exported_and_deleted(client: TestClient, built: Services) -> None:
+    assert said(act(client, "collect", MIST, collection="Night")) == "“Night” has 1 LoRA now."
+    page = read(client.get("/?view=library&lset=Night").text)
+    assert [link.text for link in page.select(".shelf .hit")] == ["Mist"]
+    assert page.select_one("#group-collections [aria-current]").text.strip() == "Night1"
+    assert client.get("/library-lock?name=Night").text == lockfile.dumps([built.library.entry(MIST)])
+    answer = client.post("/library", data={"do": "try-collection", "name": "Night"})
+    assert "view=try&lora=civitai%3A7" in answer.headers["location"]
+    act(client, "take-out", MIST, back="view=library&lset=Night")
+    assert built.collections.get("Night").entries == ()
+    act(client, "delete-collection", name="Night", back="view=library&lset=Night")
+    assert built.collections.all() == ()
+
+
+def test_a_damaged_collection_is_named_beside_the_others(client: TestClient, built: Services) -> None:
+    act(client, "collect", MIST, collection="Night")
+    (built.settings.home / "collections" / "mine.lock").write_text("version = \n")
+    tool = read(client.get("/?view=library&ltool=collections").text).select_one("#tool")
+    assert tool is not None
+    assert ("Night" in tool.text, "mine.lock" in tool.text) == (True, True)
+
+
+def test_rules_for_updates_are_made_and_lifted(client: TestClient, built: Services) -> None:
+    act(client, "ignore", rule="civitai:1001")
+    tool = read(client.get("/?view=library&ltool=rules").text).select_one("#tool")
+    assert tool is not None
+    assert "civitai:1001" in tool.text
+    act(client, "lift", rule="civitai:1001")
+    assert built.update_rules.all() == ()
+    act(client, "ignore-chosen", INK, MIST)
+    assert [str(rule) for rule in built.update_rules.all()] == ["civitai:1001", "civitai:7"]
+
+
+def test_the_trash_is_emptied(client: TestClient) -> None:
+    act(client, "remove", INK)
+    assert said(act(client, "empty-trash")) == "The trash is empty: 134 B freed."
+    assert "Nothing to undo." in read(client.get("/?view=library&ltool=changes").text).text
+
+
+def wan(built: Services) -> None:
+    """The catalog knows a LoRA in two files."""
+    made = version(Ref.parse("civitai:50@60"))
+    files = tuple(
+        WeightFile(ref=ref, name=f"bus_{noise}_noise.safetensors", size=64, format="safetensors")
+        for ref, noise in ((HIGH, "high"), (LOW, "low"))
+    )
+    claims = (Claim(field="architecture", value="wan", source="hub", where="baseModel"),)
+    built.catalog.add([lora(ref=HIGH.lora, title="Bus", versions=(replace(made, files=files),), claims=claims)])
+
+
+def test_two_halves_are_one_row_and_are_removed_together(client: TestClient, built: Services) -> None:
+    wan(built)
+    for number, ref in enumerate((LOW, HIGH), 30):
+        put(built, entry(ref=ref, title="Bus", file=f"{number}.safetensors", architecture="wan"), number)
+    rows = read(client.get("/?view=library").text).select(".shelf tbody tr")
+    assert [row.select_one(".hit").text for row in rows] == ["Bus", "Ink", "Mist"]
+    assert ("two files" in rows[0].text, f"{2 * len(weights())} B" in rows[0].text) == (True, True)
+    assert said(act(client, "remove", LOW)) == "2 LoRAs removed. Undo"
+
+
+def test_a_missing_half_is_told_with_a_button(client: TestClient, built: Services) -> None:
+    wan(built)
+    put(built, entry(ref=LOW, title="Bus", file="low.safetensors", architecture="wan"), 30)
+    page = read(client.get("/?view=library&open=civitai:50@60%2371").text)
+    assert "Its other half is missing" in page.select_one(".entry").text
+    assert page.select(f".entry [name=value][value='{HIGH}']")

@@ -5,14 +5,16 @@ from typing import Any, Literal
 
 import pytest
 
+from connectors.claims.base_models import base_claims
 from connectors.claims.resolve import flatten, record_with_header
-from connectors.record import Lora, Version
+from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import Place
-from hub_ui.web.lora.fact_rows import rows
+from hub_ui.web.lora.detail import GalleryItem, Place, gallery
+from hub_ui.web.lora.fact_rows import describe_changes, rows
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
 BASE = "https://huggingface.co/ada/ink/resolve/main/"
@@ -224,3 +226,124 @@ def test_danger_is_an_obstacle_that_names_the_way_past_it() -> None:
         "CivitAI's scan found danger in this file. If you trust it all the same: hub-ui pull civitai:1@10#100 --force"
     )
     assert told.try_problem == told.obstacle
+
+
+HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}"
+
+
+def items(*examples: Example, ceiling: Nsfw = "explicit") -> tuple[GalleryItem, ...]:
+    return gallery(flatten(lora(1, versions=(version("civitai:1@10", examples=examples),))), ceiling)
+
+
+def item(prompt: str = "a boat", **params: Any) -> GalleryItem:
+    return items(Example(url="https://a.example/1.png", prompt=prompt, params=params))[0]
+
+
+def page(*shown: GalleryItem) -> str:
+    module: Any = Renderer()._environment.get_template("lora/gallery.html").module
+    return str(module.gallery(shown, "civitai:1@10", "open=civitai%3A1", "Ink"))
+
+
+def test_every_setting_is_shown_those_with_a_word_first() -> None:
+    others: dict[str, Any] = {"Hires upscale": 2, "cfgScale": 3.5, "Size": "896x976", "Model": "flux"}
+    shown = item(seed=417, steps="25", **others)
+    assert [(each.name, each.value) for each in shown.settings] == [
+        ("Seed", "417"), ("Steps", "25"), ("Guidance", "3.5"), ("Size", "896x976"), ("Model", "flux"),
+        ("Hires upscale", "2"),
+    ]  # fmt: skip
+    assert [each.term for each in shown.settings] == ["seed", "steps", "guidance", "", "base-model", ""]
+
+
+def test_width_and_height_are_one_size() -> None:
+    assert [(each.name, each.value) for each in item(width=1024, height=768).settings] == [("Size", "1024 × 768")]
+
+
+def test_lists_and_digests_are_no_settings() -> None:
+    shown = item(hashes={"model": "ab"}, civitaiResources=[{"type": "lora"}], **{"Lora hashes": "ink: ab"})
+    assert shown.settings == ()
+
+
+def test_each_lora_is_named_with_its_weight_and_copied_as_a_tag() -> None:
+    assert item("a boat <lora:ink:0.8>").loras == (("ink", "0.8", "<lora:ink:0.8>"),)
+
+
+def test_a_prompt_keeps_its_lines_and_loses_what_can_not_be_seen() -> None:
+    assert item("a boat\nat\u202e sea\x00").prompt == "a boat\nat sea"
+
+
+def test_what_is_above_the_level_is_left_out_and_positions_stay() -> None:
+    levels: tuple[Nsfw, ...] = ("explicit", "safe")
+    examples = [Example(url=f"https://a.example/{level}.png", nsfw=level) for level in levels]
+    assert [each.index for each in items(*examples, ceiling="soft")] == [1]
+    assert [each.is_mature for each in items(*examples)] == [True, False]
+
+
+def test_all_images_are_there_up_to_sixty() -> None:
+    assert len(items(*(Example(url=f"https://a.example/{n}.png", nsfw="safe") for n in range(80)))) == 60
+
+
+def test_a_video_never_starts_by_itself() -> None:
+    shown = page(*items(Example(url="https://a.example/1.mp4", nsfw="safe", video=True)))
+    assert 'data-video="hub-video?url=https%3A%2F%2Fa.example%2F1.mp4' in shown
+    assert ("<video" in shown, "<img" in shown) == (False, False)
+
+
+def test_a_video_of_a_hub_with_stills_shows_one() -> None:
+    url = "https://image.civitai.com/acc/11111111-2222-3333-4444-555555555555/original=true/1.mp4"
+    shown = page(*items(Example(url=url, nsfw="safe", video=True)))
+    assert "anim%3Dfalse" in shown.split('<img src="')[1].split('"')[0]
+
+
+def test_hostile_text_stays_text() -> None:
+    shown = page(item(HOSTILE))
+    assert "<img src=x" not in shown
+    assert 'alt="&lt;img src=x onerror=alert(1)&gt;' in shown
+
+
+def record(base: str = "SDXL 1.0", size: int = 50_000_000, **claims: Any) -> Record:
+    said = tuple(claim(field, value) for field, value in claims.items())
+    one = version("civitai:1@10", files=(file(size=size),), claims=(*base_claims(base, "hub", "baseModel"), *said))
+    return flatten(lora(1, versions=(one,)))
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "changes"),
+    [
+        ({}, {}, ()),
+        ({"rank": 16}, {"rank": 32}, ("rank 16 → 32",)),
+        ({"rank": 16}, {}, ()),
+        ({}, {"rank": 32}, ()),
+        ({"base": "SDXL 1.0"}, {"base": "Illustrious"}, ("base SDXL 1.0 → Illustrious",)),
+        ({"algorithm": "lora"}, {"algorithm": "locon"}, ("algorithm LoRA → LoCon",)),
+        ({"weight": 0.8}, {"weight": 1.0}, ("weight 0.8 → 1",)),
+        ({"size": 50_000_000}, {"size": 151_000_000}, ("size 50 MB → 151 MB",)),
+        ({"size": 50_000_000}, {"size": 50_400_000}, ()),
+        ({"trigger_words": ("ink",)}, {"trigger_words": ("Ink", "inkline")}, ("new trigger word “inkline”",)),
+        ({"trigger_words": ("a", "b", "c")}, {"trigger_words": ("a",)}, ("without the trigger words “b”, “c”",)),
+        ({"trigger_words": ("ink",)}, {}, ("no trigger word any more",)),
+        (
+            {},
+            {"trigger_words": ("a", "b", "c", "d", "e")},
+            ("new trigger words “a”, “b”, “c” and 2 more",),
+        ),
+        (
+            {"rank": 16, "trigger_words": ("a",)},
+            {"base": "Illustrious", "rank": 32, "trigger_words": ("b",)},
+            (
+                "base SDXL 1.0 → Illustrious",
+                "rank 16 → 32",
+                "new trigger word “b”",
+                "without the trigger word “a”",
+            ),
+        ),
+    ],
+)
+def test_what_a_version_changes_is_told_in_words(
+    older: dict[str, Any], newer: dict[str, Any], changes: tuple[str, ...]
+) -> None:
+    assert describe_changes(record(**older), record(**newer)) == changes
+
+
+def test_a_word_that_is_a_book_is_cut() -> None:
+    [change] = describe_changes(record(), record(trigger_words=("w" * 500,)))
+    assert change == f"new trigger word “{'w' * 40}”"

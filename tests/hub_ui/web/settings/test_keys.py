@@ -1,4 +1,9 @@
-"""Keys on the Settings page: checked, kept and removed, and in no answer."""
+"""Keys on the Settings page: checked, kept and removed, and in no answer.
+
+Keys of a hosted page's visitors: theirs alone, for one visit.
+
+Addresses, folders and what is in use; how the page looks; and the images that are kept.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +19,14 @@ from starlette.testclient import TestClient
 
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
+from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.services import Services
+from hub_ui.settings import saved_settings
 from hub_ui.settings.keys import Keys, KeyStore
+from tests.hub_ui.hosting.private_data import ADA, write_private_data
 from tests.hub_ui.library.shared_hubs import CONTRACT
-from tests.hub_ui.web.conftest import PART, open_client, read
+from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 KEY = "civ_buyer"
 
@@ -117,3 +125,170 @@ def test_a_key_that_is_too_long_is_refused_without_a_word_of_it(page: TestClient
 def test_other_sites_change_no_key(page: TestClient, on_hubs: Services, headers: dict[str, str]) -> None:
     answer = page.post("/settings/key", data={"hub": "civitai", "do": "save", "key": KEY}, headers=headers)
     assert (answer.status_code, "civitai" in on_hubs.settings.tokens) == (403, False)
+
+
+@pytest.fixture(scope="module")
+def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    home = tmp_path_factory.mktemp("visitors")
+    with running_hubs(write_private_data(home)) as hubs:
+        settings = replace(demo_settings(home / "home", home / "loras", hubs), hosted=True)
+        with services.build(settings) as built:
+            yield built
+
+
+@pytest.fixture
+def ada(hosted: Services, tmp_path: Path) -> Iterator[TestClient]:
+    with open_client(hosted, tmp_path) as client:
+        client.get("/")
+        yield client
+
+
+def send_as_visitor(page: TestClient, do: str, hub: str = "replicate", key: str = "") -> str:
+    answer = page.post("/settings/key", data={"hub": hub, "do": do, "key": key}, headers=PART)
+    found = read(answer.text).select_one(f"#said-{hub}")
+    return str(found.text if found else read(answer.text).text).strip()
+
+
+def states(page: TestClient) -> list[str]:
+    return [row.select("span")[0].text for row in read(page.get("/settings").text).select("#keys .row")]
+
+
+def test_a_key_counts_for_its_visitor_until_it_is_removed(ada: TestClient) -> None:
+    assert send_as_visitor(ada, "save", key=ADA["replicate"]).startswith("The key works for this visit.")
+    assert states(ada) == ["none", "for this visit"]
+    assert send_as_visitor(ada, "check").startswith("The key works for this visit.")
+    assert send_as_visitor(ada, "remove").startswith("Your key of Replicate is removed")
+    assert send_as_visitor(ada, "check") == "This is empty. Paste the key."
+
+
+def test_another_visitor_has_none_of_it(ada: TestClient) -> None:
+    send_as_visitor(ada, "save", key=ADA["replicate"])
+    ada.cookies.clear()
+    ada.get("/")
+    assert states(ada) == ["none", "none"]
+
+
+@pytest.mark.parametrize(
+    ("do", "hub", "key", "said"),
+    [
+        ("save", "civitai", "wrong", "CivitAI does not accept this key."),
+        ("save", "civitai", "a b", "This holds characters that no key has."),
+        ("save", "huggingface", "hf_member", "There is no such hub."),
+        ("check", "civitai", "", "This is empty."),
+    ],
+)
+def test_what_is_no_key_is_not_kept(ada: TestClient, do: str, hub: str, key: str, said: str) -> None:
+    assert send_as_visitor(ada, do, hub, key).startswith(said)
+    assert states(ada) == ["none", "none"]
+
+
+def test_no_page_has_a_visitors_key(ada: TestClient) -> None:
+    send_as_visitor(ada, "save", key=ADA["replicate"])
+    assert ADA["replicate"] not in ada.get("/settings").text
+    assert ADA["replicate"] not in ada.post("/settings/key", data={"hub": "replicate", "do": "check"}).text
+
+
+@pytest.fixture
+def fixed(built: Services, tmp_path: Path) -> Iterator[TestClient]:
+    """Where the environment decides Hugging Face's address and the home folder."""
+    with open_client(with_settings(built, fixed=frozenset({"huggingface", "home"})), tmp_path) as page:
+        yield page
+
+
+VALUES = {"hub": ["civitai", "huggingface"], "address": ["https://civitai.red", "https://evil.example"], "home": "/x"}
+
+
+def test_settings_are_kept_for_the_next_start(fixed: TestClient, built: Services) -> None:
+    values = {**VALUES, "proxy": "http://ada:secret@10.0.0.1:1", "library": "/data"}
+    answer = fixed.post("/settings/values", data=values, headers=PART)
+    assert "Saved. It counts from the next start of hub-ui." in answer.text
+    saved = saved_settings.read(built.settings.home)
+    assert (dict(saved.endpoints), saved.library, saved.home) == ({"civitai": "https://civitai.red"}, "/data", "")
+
+
+def test_a_proxy_is_shown_without_its_password_and_sent_back_like_that(fixed: TestClient, built: Services) -> None:
+    fixed.post("/settings/values", data={"proxy": "http://ada:secret@10.0.0.1:1"})
+    field = read(fixed.get("/settings").text).select_one("input[name=proxy]")
+    assert field is not None
+    assert field["value"] == "http://10.0.0.1:1"
+    fixed.post("/settings/values", data={"proxy": "http://10.0.0.1:1"})
+    assert saved_settings.read(built.settings.home).proxy == "http://ada:secret@10.0.0.1:1"
+    fixed.post("/settings/values", data={"proxy": ""})
+    assert saved_settings.read(built.settings.home).proxy == ""
+
+
+def test_an_address_that_is_none_is_refused_beside_the_form(fixed: TestClient) -> None:
+    answer = fixed.post("/settings/values", data={"hub": ["civitai"], "address": ["civitai.red"]}, headers=PART)
+    problem = read(answer.text).select_one("#settings .problem")
+    assert problem is not None
+    assert problem.text == "CivitAI needs a web address, such as https://civitai.com."
+
+
+def test_what_the_environment_decides_can_not_be_typed(fixed: TestClient) -> None:
+    page = read(fixed.get("/settings").text)
+    assert [field["id"] for field in page.select("#settings input[disabled]")] == ["field-huggingface", "field-home"]
+
+
+def test_the_demo_says_which_folders_are_in_use_and_that_it_keeps_its_key_in_a_file(tmp_path: Path) -> None:
+    with (
+        running_hubs(SAMPLES) as hubs,
+        services.build(demo_settings(tmp_path / "run", tmp_path / "loras", hubs)) as demo,
+        open_client(demo, tmp_path) as client,
+    ):
+        page = read(client.get("/settings").text)
+    places = {row.dt.text: row.dd.text for row in page.select(".facts > div") if row.dt and row.dd}
+    shown = {field["id"]: field["value"] for field in page.select("#settings input[id]")}
+    assert (places["Home"], places["Library"]) == (str(tmp_path / "run"), str(tmp_path / "loras"))
+    assert (shown["field-home"], shown["field-library"]) == (places["Home"], places["Library"])
+    assert "in a file that only you can read" in page.select("#replicate")[0].text
+
+
+def test_theme_language_and_level_are_the_browsers(client: TestClient) -> None:
+    look = {"theme": "dark", "language": "ja", "nsfw": "mature"}
+    answer = client.post("/settings/look", data=look)
+    assert (answer.status_code, answer.headers["location"]) == (303, "../settings")
+    page = read(client.get("/settings").text)
+    assert page.html is not None
+    assert (page.html["data-theme"], page.html["lang"]) == ("dark", "ja")
+    chosen = [option["value"] for option in page.select("#look option[selected]")]
+    assert chosen == ["dark", "ja", "mature"]
+
+
+def test_a_choice_is_out_of_reach_of_scripts_and_of_other_sites(client: TestClient) -> None:
+    cookies = client.post("/settings/look", data={"theme": "light"}, headers=PART).headers.get_list("set-cookie")
+    assert cookies[0] == "hub-ui-theme=light; Path=/; HttpOnly; SameSite=Lax; Max-Age=31536000"
+    assert cookies[1].endswith("Max-Age=0")
+
+
+def test_the_page_comes_anew_in_its_theme(client: TestClient) -> None:
+    answer = client.post("/settings/look", data={"theme": "light", "back": "q=ink&nsfw=mature"}, headers=PART)
+    assert answer.headers["HX-Redirect"] == "settings?q=ink"
+
+
+@pytest.mark.parametrize("look", [{"theme": "<b>"}, {"language": "xx"}, {"nsfw": "all"}])
+def test_what_is_no_choice_is_the_usual(client: TestClient, look: dict[str, str]) -> None:
+    client.post("/settings/look", data=look)
+    page = read(client.get("/settings").text)
+    assert [option["value"] for option in page.select("#look option[selected]")] == ["", "", "soft"]
+
+
+def test_the_images_of_the_hubs_are_cleared(client: TestClient, built: Services) -> None:
+    answer = client.post("/settings/images", headers=PART)
+    assert "The images are cleared." in answer.text
+    assert client.post("/settings/images").headers["location"] == "../settings#images"
+
+
+def test_the_other_pages_are_those_of_what_was_looked_for(client: TestClient) -> None:
+    page = read(client.get("/settings?q=ink").text)
+    assert [link["href"] for link in page.select("#places > a")][:2] == ["./?q=ink", "./?view=try&q=ink"]
+
+
+def test_strangers_see_and_change_nothing_of_the_owners(built: Services, tmp_path: Path) -> None:
+    with open_client(with_settings(built, hosted=True), tmp_path) as client:
+        page = client.get("/settings").text
+        refused = [
+            client.post("/settings/values", data={"library": "/data"}, headers=PART),
+            client.post("/settings/images"),
+        ]
+    assert (str(built.settings.home) in page, "Addresses and folders" in page) == (False, False)
+    assert ["The settings of a shared page are its owner" in answer.text for answer in refused] == [True, True]

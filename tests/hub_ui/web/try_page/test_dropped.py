@@ -1,26 +1,36 @@
-"""An image that is dropped on the page: what is read from it."""
+"""An image that is dropped on the page: what is read from it.
+
+An image that is dropped or chosen on a page: how it was made, and the same again.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from starlette.testclient import TestClient
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import comparison
 from hub_ui.generate.try_fields import TrySettings
-from hub_ui.images import png_metadata
+from hub_ui.i18n import use_language
+from hub_ui.images import infotext, png_metadata
+from hub_ui.locales import get_language
 from hub_ui.services import Services
 from hub_ui.web.history.routes import view_of
-from hub_ui.web.try_page import dropped
+from hub_ui.web.images import GeneratedImages
+from hub_ui.web.try_page import dropped, result
 from hub_ui.web.try_page.dropped import DroppedImage
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.generate import making
-from tests.hub_ui.web.conftest import with_settings
+from tests.hub_ui.generate.making import INK, adapter, job, made
+from tests.hub_ui.web.conftest import PART, read, with_settings
 
 A1111 = (
     "a cat <lora:lora-2:0.7> <lora:nowhere:1>\nNegative prompt: dull\nSteps: 8, Sampler: Euler, CFG scale: 5, "
@@ -153,3 +163,162 @@ def test_a_damaged_image_is_refused_with_a_sentence(known: Services, tmp_path: P
 def test_damaged_metadata_is_refused_with_a_sentence(known: Services, tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match=r"a\.png"):
         dropped.read_dropped(known, image(tmp_path / "a.png", **{"hub-ui": text}))
+
+
+def give(client: TestClient, path: Path, name: str = "") -> str:
+    """The address of what the image says."""
+    answer = client.post("/upload", files={"file": (name or path.name, path.read_bytes())})
+    assert answer.status_code == 303
+    return f"/{answer.headers['location']}"
+
+
+def link(page: BeautifulSoup, text: str) -> str:
+    found = page.find("a", string=text)
+    assert found, page.text
+    return str(found["href"])
+
+
+@pytest.fixture
+def a1111(built: Services, tmp_path: Path) -> Path:
+    built.lookup.get(Ref.parse("civitai:2"))
+    text = (
+        A1111.replace(" <lora:nowhere:1>", "")
+        + ', Civitai resources: [{"type":"lora","modelVersionId":20,"weight":0.7}]'
+    )
+    return image(tmp_path / "a.png", parameters=text)
+
+
+def test_the_page_of_an_image_says_how_it_was_made(client: TestClient, a1111: Path) -> None:
+    page = read(client.get(give(client, a1111)).text)
+    assert [title.text for title in page.select(".dropped h2")] == ["a.png"]
+    assert [chip.text for chip in page.select(".dropped .chip")] == ["will be downloaded"]
+    assert page.select(".dropped li a")[0]["href"] == "./?open=civitai%3A2%4020"
+
+
+def test_to_make_it_again_leads_to_the_compare_page_with_everything_filled_in(client: TestClient, a1111: Path) -> None:
+    address = give(client, a1111)
+    page = read(client.get(address).text)
+    again = link(page, "Make it again")
+    view = View.from_address(again.partition("?")[2])
+    assert (view.page, view.settings.prompt, view.settings.seed) == ("try", "a cat", 5)
+    assert [lora.weight for lora in view.stack] == [0.7]
+    assert again.endswith(f"&original={address.partition('name=')[2]}")
+    assert "original" not in link(page, "Only fill in the form")
+
+
+def test_what_is_not_found_is_left_out_and_can_be_searched_for(client: TestClient, tmp_path: Path) -> None:
+    text = A1111.replace("<lora:lora-2:0.7> ", "")
+    page = read(client.get(give(client, image(tmp_path / "a.png", parameters=text))).text)
+    assert link(page, "Search for it") == "./?q=nowhere"
+    assert "lora=" not in link(page, "Make it without it")
+
+
+def test_a_whole_comparison_is_made_again_without_an_original_beside_it(client: TestClient, tmp_path: Path) -> None:
+    asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20")))
+    made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
+    png_metadata.save_comparison(made, png_metadata.contact(made), tmp_path / "a.png")
+    page = read(client.get(give(client, tmp_path / "a.png")).text)
+    assert "original" not in link(page, "Make it again")
+
+
+def test_a_dropped_image_stands_on_the_page_at_once_and_asks_for_the_rest(client: TestClient, a1111: Path) -> None:
+    sent = client.post("/upload", files={"file": ("a.png", a1111.read_bytes())}, headers=PART)
+    waits = read(sent.text).select("[hx-get]")[0]
+    assert (waits["hx-trigger"], waits["hx-target"]) == ("load", "#dropped")
+    part = read(client.get(f"/{waits['hx-get']}", headers={**PART, "HX-Target": "section#dropped"}).text)
+    assert (part.html, link(part, "Make it again")[:12]) == (None, "./?view=try&")
+
+
+def test_an_image_that_says_nothing_is_told_in_place(client: TestClient, tmp_path: Path) -> None:
+    page = read(client.get(give(client, image(tmp_path / "plain.png"))).text)
+    assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
+    assert page.find("a", string="Make it again") is None
+
+
+def test_an_image_is_forgotten(client: TestClient, a1111: Path) -> None:
+    address = give(client, a1111)
+    name = address.partition("name=")[2]
+    assert client.post("/image/forget", data={"name": name}).headers["location"] == "../image"
+    assert client.get(address).status_code == 404
+    assert client.post("/image/forget", data={"name": name}, headers=PART).text == ""
+
+
+def test_without_a_name_the_page_takes_an_image(client: TestClient) -> None:
+    page = read(client.get("/image").text)
+    field = page.select("main input[type=file]")[0]
+    form = page.find("form", id=field["form"])
+    assert (form["action"], form["enctype"]) == ("upload", "multipart/form-data")
+
+
+def test_markup_in_what_an_image_says_stays_text(client: TestClient, tmp_path: Path) -> None:
+    text = A1111.replace("a cat", "<img src=x onerror=alert(1)> ${1}").replace("nowhere", "<b>x</b>")
+    page = client.get(give(client, image(tmp_path / "a.png", parameters=text), "<i>.png")).text
+    assert "<img src=x" not in page
+    assert "<i>" not in page
+    assert "<img src=x onerror=alert(1)> ${1}" in read(page).select(".dropped dl")[0].text
+
+
+def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path) -> None:
+    asked = job()
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
+    assert all(tile.src.startswith("images/") for tile in shown.tiles)
+
+
+def test_the_settings_of_an_image_have_the_whole_prompt(tmp_path: Path) -> None:
+    asked = job(prompt="猫" * 500)
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert "猫" not in shown.detail
+    assert "猫" * 500 in shown.right_tile.settings
+
+
+def test_a_first_look_needs_no_file() -> None:
+    assert result.data_url(Image.new("RGB", (2, 2))).startswith("data:image/png;base64,")
+
+
+def test_the_files_of_the_loras_are_hashed_once_for_all_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(infotext, "autov3", read.append)
+    asked = job()
+    result.result_of(made(asked, comparison.weight_sweep(asked)), GeneratedImages(folder=tmp_path))
+    assert len(read) == 1
+
+
+def test_a_row_under_a_pair_has_the_pairs_own_images(tmp_path: Path) -> None:
+    asked = job()
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    offered = replace(shown, offered=(0.0, 0.3, 0.8))
+    assert (offered.slots, offered.missing) == ([(0.0, 0), (0.3, None), (0.8, 1)], (0.3,))
+    whole = result.with_weights(
+        offered, made(asked, comparison.weight_sweep(asked, (0.3,))), GeneratedImages(folder=tmp_path)
+    )
+    assert (whole.missing, whole.slots[1], whole.usable) == ((), (0.3, 2), None)
+    assert whole.showing(2).usable == 0.3
+
+
+def test_without_both_of_two_loras_is_no_weight_of_one(tmp_path: Path) -> None:
+    asked = job(adapter(), adapter(ref=Ref.parse("civitai:9@90#900"), title="Paper", weight=0.5))
+    shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
+    assert [tile.weight for tile in shown.tiles] == [None, 0.8]
+
+
+def test_a_link_says_what_it_leaves_out(tmp_path: Path) -> None:
+    shown = result.result_of(made(), GeneratedImages(folder=tmp_path))
+    mine = View(page="try", stack=(StackedLora(ref=f"local:ink@{'a' * 64}"),), settings=TrySettings(base="/secret"))
+    linked = result.with_link(shown, mine)
+    assert ("secret" in linked.link, "local" in linked.link) == (False, False)
+    assert linked.link_note == (
+        "The share link leaves out LoRAs that are files of this computer. "
+        "The share link leaves out the base, which is a folder of this computer."
+    )
+
+
+def test_labels_of_cells_are_in_the_language_of_the_page() -> None:
+    cells = [("pair", "without"), ("pair", "with Ink 0.8"), ("trigger", "without “ink”"), ("both", "with love 1")]
+    labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == [label for _kind, label in cells]
+    with use_language(get_language("ja")):
+        labels = [result.cell_label(kind, label) for kind, label in cells]  # type: ignore[arg-type]
+    assert labels == ["LoRA なし", "Ink 0.8 あり", "“ink” なし", "with love 1"]
