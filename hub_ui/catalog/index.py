@@ -14,12 +14,13 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 import tantivy
@@ -47,6 +48,9 @@ _REBUILD_HEAP_BYTES = 48_000_000 * _REBUILD_THREADS
 # The writer is kept for so long after its last use: another one couldn't be had while it merges parts of the index.
 _KEEP_SECONDS = 1.0
 _MOST_COUNTS = 128
+# Of so many rows, those with the same base, kind and level are written one after the other: filters skip all others at
+# once, which takes a third of the time.
+_TOGETHER = 2_000
 
 
 class IndexBroken(HubUiError):
@@ -228,7 +232,7 @@ class Index:
         replaces: bool,
     ) -> _Current:
         change = current.change
-        for row_id, latest, row in rows:
+        for row_id, latest, row in alike_together(rows):
             change = latest
             if replaces:
                 writer.delete_documents_by_term("row", str(row_id))
@@ -241,6 +245,21 @@ class Index:
         new.write_text(json.dumps(asdict(written)))
         new.replace(self._pointer)
         return written
+
+
+def alike_together(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tuple[int, int, Row | None]]:
+    """Some after the other in the order of what is filtered by, each with the change that all of them are up to."""
+    left = iter(rows)
+    while some := list(islice(left, _TOGETHER)):
+        # A row that was changed meanwhile comes again.
+        latest = {row_id: row for row_id, _, row in some}
+        for row_id, row in sorted(latest.items(), key=_filtered_by):
+            yield row_id, some[-1][1], row
+
+
+def _filtered_by(numbered: tuple[int, Row | None]) -> tuple[Any, ...]:
+    row = numbered[1]
+    return (row.groups, row.names["kind"], row.nsfw, row.numbers["rank"] or 0) if row else ()
 
 
 def _open_writer(index: tantivy.Index) -> tantivy.IndexWriter:

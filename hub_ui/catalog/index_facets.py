@@ -26,7 +26,7 @@ _MAX_BUCKETS = 10_000
 # Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
 # enough to count them all; how many times as frequent a name must be as what may be missed.
 _TOP_BUCKETS = 300
-_PART_BUCKETS = 6_000
+_PART_BUCKETS = 1_000
 _FEW_NAMES = 20_000
 _FAR = 8
 _MOST_NAMES = 20_000
@@ -121,15 +121,16 @@ def _most(
     """The most frequent names, and how many have each.
 
     Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
-    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
-    as they are not too many, all are counted.
+    may matter, and to tell equals apart, all are counted as long as they are not too many, and otherwise the likely
+    ones again, among the LoRAs that have one of them.
     """
     buckets: _Buckets = found["buckets"]
     if found["sum_other_doc_count"]:
         least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
-        if least == last and found["sum_other_doc_count"] <= _FEW_NAMES:
+        may_matter = (found["doc_count_error_upper_bound"] or 0) * _FAR > least
+        if (least == last or may_matter) and found["sum_other_doc_count"] <= _FEW_NAMES:
             buckets = _terms(searcher, query, [column], _FEW_NAMES)[column]["buckets"]
-        elif (found["doc_count_error_upper_bound"] or 0) * _FAR > least:
+        elif may_matter:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
             among = all_of([query, any_of_values(column, likely)])
             buckets = _terms(searcher, among, [column], _FEW_NAMES)[column]["buckets"]

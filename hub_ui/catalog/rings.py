@@ -73,9 +73,9 @@ class Rings:
 
 
 def rings(terms: Terms, known: Known, begins: Known, total: int, count: Callable[[Ring], int], few: int = FEW) -> Rings:
-    """`begins` says whether a word begins with it, `total` how many LoRAs there are, `count` how many a ring finds.
+    """`begins` says whether longer words begin with it, `total` how many LoRAs there are.
 
-    Rings are added until there are `few` LoRAs.
+    Rings are added until there are `few` LoRAs: `count` says how many a ring finds.
     """
     units = _units(terms, known, begins)
     asked = must_have(units)

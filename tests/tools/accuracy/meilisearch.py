@@ -27,14 +27,12 @@ class Meilisearch:
 
     def __init__(self, documents: Mapping[str, Sequence[Iterable[str]]]) -> None:
         self._places: dict[str, dict[str, list[Place]]] = {}
-        self._alike: dict[str, set[str]] = {}
         self._forms = cache(self._find_forms)
         for name, attributes in documents.items():
             for number, texts in enumerate(attributes):
                 for at, word in enumerate((" " * _FARTHEST).join(map(searchable_names, texts)).split(" ")):
                     if word:
                         self._places.setdefault(word, {}).setdefault(name, []).append((number, at))
-                        self._alike.setdefault(word[0], set()).add(word)
 
     def search(self, text: str) -> list[str]:
         """Names, best first."""
@@ -72,8 +70,7 @@ class Meilisearch:
         word, is_joined = "".join(unit), len(unit) > 1
         allowed = sum(len(word) >= letters for letters in _LETTERS_FOR_TYPOS)
         most = max(0, allowed - is_joined)
-        alike = self._places if most > 1 else self._alike.get(word[0], ())
-        numbers = {other: typos(word, other, most, begins=is_last) for other in alike}
+        numbers = {other: typos(word, other, most, begins=is_last) for other in self._places}
         found: dict[Unit, int] = {(other,): n + is_joined for other, n in numbers.items() if n <= most}
         splits = ((word[:at], word[at:]) for at in range(1, len(word) if allowed and not is_joined else 0))
         halves = [each for each in splits if self._places.keys() >= {*each}]
@@ -84,10 +81,10 @@ class Meilisearch:
 
 def typos(typed: str, there: str, most: int, *, begins: bool = False) -> int:
     """Letters missing, added, changed or swapped. `most` and one stands for any more."""
-    if not begins and abs(len(typed) - len(there)) > most:
+    is_first_wrong = typed[0] != there[0]
+    if (most < 2 and is_first_wrong) or (not begins and abs(len(typed) - len(there)) > most):
         return most + 1
-    found = _edits(typed, there, most, begins)
-    return found + (found > 0 and typed[0] != there[0])
+    return _edits(typed, there, most, begins) + is_first_wrong
 
 
 def _edits(typed: str, there: str, most: int, begins: bool) -> int:

@@ -1,0 +1,33 @@
+"""In which order the index is written, and when it is asked for beginnings of words."""
+
+from __future__ import annotations
+
+import pytest
+import tantivy
+
+from connectors.query import Query
+from hub_ui.catalog.index import alike_together
+from hub_ui.catalog.index_schema import document, schema
+from hub_ui.catalog.index_search import with_rings
+from hub_ui.catalog.plan import plan
+from hub_ui.catalog.row import row_of
+from tests.hub_ui.catalog.builders import lora
+
+
+def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
+    bases = [(1, "SDXL 1.0"), (2, "Pony"), (3, "SDXL 1.0"), (4, "Pony"), (1, "Pony")]
+    rows = [(number, change, row_of(lora(number, base=base))) for change, (number, base) in enumerate(bases)]
+    written = list(alike_together([*rows, (5, 9, None)]))
+    assert [(number, change) for number, change, _ in written] == [(5, 9), (1, 9), (2, 9), (4, 9), (3, 9)]
+
+
+@pytest.mark.parametrize(("typed", "is_asked"), [("ink", True), ("inkling", False)])
+def test_beginnings_are_asked_for_where_there_is_a_longer_word(typed: str, is_asked: bool) -> None:
+    index = tantivy.Index(schema())
+    writer = index.writer()
+    writer.add_document(document(1, row_of(lora(title="Ink inkling"))))
+    writer.commit()
+    index.reload()
+    found = with_rings(index.searcher(), plan(Query(text=typed))).rings
+    assert found
+    assert found.units[0].open_end is is_asked
