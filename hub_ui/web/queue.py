@@ -80,7 +80,7 @@ class RestingQueue(queueing.Queue):
         self._asked = -ASKED_SECONDS
         super().__init__(*args, **{**named, "max_size": MOST_WAITING})
         # For gr.Progress, which no endpoint uses.
-        self.progress_update_sleep_when_free = 1.0
+        self.progress_update_sleep_when_free = 60.0
 
     @property
     def sleep_when_free(self) -> float:
