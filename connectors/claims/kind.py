@@ -1,43 +1,17 @@
 """What a LoRA is for, its kind, from the words that hubs and authors use; and the tags about its content."""
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
 
 from connectors.record import Claim, Kind, Source
 
-_Words = Mapping[Kind, tuple[str, ...]]
-
-# CivitAI's own categories, of which an author picks one. In each table narrow words come before wide ones.
-_CATEGORIES: _Words = {
-    "control": ("controlnet", "control-lora", "control lora", "control_lora"),
-    "tool": ("tool",),
-    "character": ("character", "celebrity"),
-    "style": ("style",),
-    "concept": (
-        "concept", "clothing", "objects", "poses", "background", "vehicle", "buildings", "animal", "action", "assets",
-    ),
-}  # fmt: skip
-# Tags that people use beside the categories, or instead of them.
-_NICKNAMES: _Words = {
-    "control": ("canny", "openpose", "depth-map", "ic-lora", "controllora"),
-    "tool": (
-        "slider", "sliders", "lcm", "lcm-lora", "turbo", "lightning", "hyper", "hyper-sd", "distillation",
-        "acceleration", "few-step", "speed", "detailer", "detail tweaker", "enhancer", "utility",
-    ),
-    "character": (
-        "characters", "person", "real person", "vtuber", "character-lora", "person-lora", "actress", "actor", "singer",
-        "youtuber", "streamer", "cosplayer",
-    ),
-    "style": (
-        "styles", "art style", "artstyle", "art-style", "artist", "artist style", "aesthetic", "pixel-art", "pixel art",
-        "watercolor", "illustration-style", "style-lora",
-    ),
-    "concept": (
-        "clothes", "outfit", "object", "pose", "backgrounds", "vehicles", "car", "cars", "building", "animals",
-        "fashion", "product", "expression", "expressions", "scenery", "armor", "costume", "dress", "uniform", "weapon",
-        "weapons", "game asset", "hairstyle", "architecture",
-    ),
-}  # fmt: skip
+_FILE = tomllib.loads((Path(__file__).parents[1] / "kinds.toml").read_text(encoding="utf-8"))
+_CATEGORIES = msgspec.convert(_FILE["category"], dict[Kind, tuple[str, ...]])
+_NICKNAMES = msgspec.convert(_FILE["nickname"], dict[Kind, tuple[str, ...]])
 _TITLE: Mapping[Kind, re.Pattern[str]] = {
     "control": re.compile(
         r"\b(?:control[- ]?(?:net|lora)s?|canny|openpose|(?:depth|pose) control|depth(?: \w+)? lora|ic[- ]lora"
@@ -95,7 +69,7 @@ def kind_claims(tags: Iterable[str], tags_where: str, title: str, title_where: s
 
 
 def _tag_claims(
-    tags: Sequence[str], words: _Words, endings: Mapping[Kind, re.Pattern[str]], where: str
+    tags: Sequence[str], words: Mapping[Kind, tuple[str, ...]], endings: Mapping[Kind, re.Pattern[str]], where: str
 ) -> tuple[Claim, ...]:
     """One claim for each kind that a tag names."""
     found = {}

@@ -1,19 +1,36 @@
-"""The connectors on the demo's hubs: search, open, pin and find the bytes, as a person would."""
+"""The connectors on the demo's hubs: search, open, pin and find the bytes, as a person would.
+
+Whatever stands in place of any value of a hub's answer, the mapping gives a record or nothing, never a crash.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import connectors
 from connectors import federation
 from connectors.claims.resolve import flatten
 from connectors.connector import Connector, HttpDownload, pin
-from connectors.errors import NotFound
+from connectors.errors import BadAnswer, NotFound
 from connectors.query import Query
+from connectors.record import Lora
 from connectors.ref import HubName
+from connectors.replicate import parse as replicate_parse
+from connectors.replicate import runs
+from connectors.replicate.inputs import InputRequest, fill, inputs_of
+from hub_ui.demo.hubs.replicate_store import official
+from tests.connectors.building import (
+    HASH,
+)
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 
@@ -98,3 +115,68 @@ def test_the_bytes_are_where_a_download_says(hubs: HubEndpoints) -> None:
     assert dict(download.headers) == {}
     answer = requests.get(download.url, timeout=30)
     assert len(answer.content) == download.size
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+# Of each value: a twentieth of the examples of other tests.
+FEW = settings().max_examples // 20
+RUN = {
+    "id": "abc123", "status": "succeeded", "model": "a/b", "version": HASH, "error": None,
+    "input": {"steps": 20, "trigger_word": "TOK"}, "output": {"version": f"a/b:{HASH}"},
+    "logs": " 50%|#####     | 10/20 [00:01<00:01]", "metrics": {"predict_time": 1.5},
+    "completed_at": "2026-08-01T10:00:00Z",
+}  # fmt: skip
+RUNNER = official()["black-forest-labs/flux-dev-lora"]["latest_version"]
+
+
+def _places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every value of a JSON document, by the keys that lead to it."""
+    if path:
+        yield path
+    children = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in children:
+        yield from _places(value, (*path, key))
+
+
+def _replaced(data: Any, path: tuple[Any, ...], value: object) -> Any:
+    changed = copy.deepcopy(data)
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = value
+    return changed
+
+
+def _is_fine(lora: Lora | None) -> None:
+    if lora is not None:
+        json.dumps(flatten(lora).to_json(), allow_nan=False).encode()
+
+
+@pytest.mark.parametrize("path", list(_places(RUN)), ids=lambda path: ".".join(map(str, path)))
+@settings(max_examples=FEW, deadline=None)
+@given(value=JSON)
+def test_any_value_in_a_replicate_run(path: tuple[Any, ...], value: object) -> None:
+    changed = _replaced(RUN, path, value)
+    try:
+        run = runs.read("trainings", changed)
+    except BadAnswer:
+        assert path in (("id",), ("status",))
+        return
+    assert run.progress is None or 0 <= run.progress <= 1
+    _is_fine(replicate_parse.lora_of_training(run.data))
+    runs.terms_of(run)
+
+
+@pytest.mark.parametrize("path", list(_places(RUNNER)), ids=lambda path: ".".join(map(str, path)))
+@settings(max_examples=5, deadline=None)
+@given(value=JSON)
+def test_any_value_in_a_schema_of_inputs(path: tuple[Any, ...], value: object) -> None:
+    inputs = inputs_of(_replaced(RUNNER, path, value))
+    wish = InputRequest(
+        prompt="a pier", own=True, scales=(9.0,), seed=7, steps=900, guidance=99.0, width=512, height=768
+    )
+    json.dumps(fill(inputs, wish).values)

@@ -1,9 +1,16 @@
-"""README.md and docs/ are short where they must be, name everything, and lead where they say."""
+"""README.md and docs/ are short where they must be, name everything, and lead where they say.
+
+SECURITY.md names a test for each control, and each of them is there.
+
+Every message that docs/troubleshooting.md explains is one that hub-ui says.
+"""
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -137,3 +144,59 @@ def test_every_example_of_a_query_says_what_it_finds() -> None:
 def test_the_tables_of_limits_are_the_programs(shared: bool) -> None:
     """`python -m hub_ui.hosting.limits` prints what belongs there."""
     assert docs_table(shared=shared) in TEXTS["docs/hosting.md"]
+
+
+TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    missing = []
+    for path, name in NAMED:
+        file = ROOT / path
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.parse("")
+        if name not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
+            missing.append(f"{path}::{name}")
+    assert missing == []
+
+
+def test_every_control_has_a_test() -> None:
+    controls = TEXT.partition("## Controls")[2].partition("## What is left")[0]
+    rows = [
+        line for line in controls.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| Control"))
+    ]
+    assert len(rows) >= 40
+    assert [row for row in rows if "::test_" not in row] == []
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    paths = re.findall(r"`((?:connectors|hub_ui|tests)/[\w/.]+)`", TEXT)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+MESSAGES = re.findall(r"^### (.+)$", PAGES["docs/troubleshooting.md"].read_text(encoding="utf-8"), re.MULTILINE)
+_VALUE = re.compile(r"\{[^{}]*\}")
+
+
+def test_every_message_that_is_explained_stands_in_the_source() -> None:
+    sources = "\n".join(text for folder in ("connectors", "hub_ui") for text in texts(ROOT / folder))
+    said = re.sub("…+", "…", sources)
+    assert [message for message in MESSAGES if message.removesuffix(" …") not in said] == []
+
+
+def test_the_most_likely_messages_are_explained_and_each_once() -> None:
+    assert len(MESSAGES) == len(set(MESSAGES)) >= 30
+
+
+def texts(folder: Path) -> Iterator[str]:
+    """Every text in the sources, with “…” for a value that is put into it."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(_fixed(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
+            elif isinstance(node, ast.Constant):
+                yield _fixed(node)
+
+
+def _fixed(node: ast.Constant) -> str:
+    return _VALUE.sub("…", node.value) if isinstance(node.value, str) else ""

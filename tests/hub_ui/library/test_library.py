@@ -1,6 +1,9 @@
+"""A process that is killed in the middle of a pull: the next one finds its way, and nothing stands in it."""
+
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +13,16 @@ import pytest
 from connectors import errors
 from connectors.connector import HttpDownload
 from connectors.http.adapter import RetryPolicy
-from connectors.ref import Ref
+from connectors.ref import HubName, Ref
 from hub_ui.demo.hubs.folder import generate_safetensors
 from hub_ui.library import lockfile
 from hub_ui.library.download.http import DownloadOptions
-from hub_ui.library.download.partial_file import DownloadIdentity, PartState, write_state
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
+from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
+from tests.hub_ui.library.hubs import DATA, HUBS, library_in, pull
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
@@ -359,3 +364,22 @@ def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None
     with pytest.raises(errors.HubDown):
         Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
     assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def hubs() -> Iterator[HubEndpoints]:
+    with running_hubs(DATA) as endpoints:
+        yield endpoints
+
+
+@pytest.mark.parametrize("hub", HUBS)
+def test_leftovers_of_a_pull_that_ended_after_it_wrote_its_entry_are_deleted(
+    hubs: HubEndpoints, hub: HubName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = library_in(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(PartialFile, "remove_state", lambda _: None)
+        entry = pull(hubs, hub, library)
+    assert len(list(library.folder.glob(".hub-ui/*.json"))) == 1
+    assert library.find_installed(entry.ref) == entry == pull(hubs, hub, library)
+    assert list(library.folder.glob(".hub-ui/*.json")) == []

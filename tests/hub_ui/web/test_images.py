@@ -22,7 +22,7 @@ from connectors.http.adapter import Destinations
 from hub_ui.hosting.visitor import Visitor, use_visitor
 from hub_ui.images.media_store import MediaStore
 from hub_ui.web import images
-from hub_ui.web.images import GeneratedImages, HubImages, address
+from hub_ui.web.images import GeneratedImages, HubImages, LocalImages, address
 from hub_ui.web.layout.render import ImageLinks
 
 
@@ -289,3 +289,43 @@ def test_on_a_shared_page_only_who_made_an_image_sees_it(tmp_path: Path, asks: s
     answer = TestClient(app).get(f"/{shown}")
     assert answer.status_code == status
     assert status == 404 or answer.headers["cache-control"] == "private, max-age=86400"
+
+
+@pytest.fixture
+def links() -> ImageLinks:
+    return ImageLinks()
+
+
+@pytest.fixture
+def local_client(links: ImageLinks) -> TestClient:
+    return TestClient(Starlette(routes=[LocalImages(links=links).route()]))
+
+
+def test_a_large_image_is_sent_small(local_client: TestClient, links: ImageLinks, tmp_path: Path) -> None:
+    path = tmp_path / "Ink & lines #1.preview.png"
+    Image.new("RGBA", (1200, 600), "red").save(path)
+    answer = local_client.get(links.local_link(path))
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.format, image.size) == ("WEBP", (256, 128))
+    assert answer.headers["content-type"] == "image/webp"
+
+
+def test_only_links_of_this_server_are_answered(local_client: TestClient, links: ImageLinks, tmp_path: Path) -> None:
+    path = tmp_path / "ink.png"
+    Image.new("1", (2, 2)).save(path)
+    assert local_client.get(ImageLinks().local_link(path)).status_code == 403
+    assert local_client.get(links.local_link(path).replace("ink", "other")).status_code == 403
+    assert local_client.get("local-picture").status_code == 403
+
+
+@pytest.mark.parametrize("data", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"secret"])
+def test_what_is_no_image_is_not_sent(local_client: TestClient, links: ImageLinks, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "ink.png"
+    path.write_bytes(data)
+    answer = local_client.get(links.local_link(path))
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert b"secret" not in answer.content
+
+
+def test_a_name_that_no_address_can_hold_has_no_link(links: ImageLinks) -> None:
+    assert links.local_link(Path("/library/in\udcffk.png")) == ""

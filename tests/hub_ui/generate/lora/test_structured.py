@@ -10,15 +10,19 @@ from typing import Any
 import diffusers.quantizers.gguf.utils as of_gguf
 import pytest
 import torch
+from diffusers.models.transformers.transformer_hidream_image import MOEFeedForwardSwiGLU
+from diffusers.models.transformers.transformer_krea2 import Krea2TextFusion
 from gguf import GGMLQuantizationType
 from gguf.quants import quantize
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from connectors.weights.key_formats import Part
 from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.hooks import AdapterWeights
+from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, attach, follow_tokens
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
-from hub_ui.generate.lora.patch import WeightPatch
+from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
 from hub_ui.generate.memory import Device
 from hub_ui.generate.offload import Placement, place
@@ -167,3 +171,188 @@ def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+MODULES: dict[str, Any] = {
+    "linear": (lambda: nn.Linear(6, 9), (6,), (4, 5, 6)),
+    "linear of one vector": (lambda: nn.Linear(6, 9, bias=False), (6,), (4, 6)),
+    "conv": (lambda: nn.Conv2d(6, 9, 3, padding=1, stride=2), (6, 3, 3), (4, 6, 8, 8)),
+    "conv that pads by reflection": (
+        lambda: nn.Conv2d(6, 9, 3, padding=1, padding_mode="reflect"), (6, 3, 3), (4, 6, 8, 8),
+    ),
+    "sequence": (lambda: nn.Conv1d(6, 9, 3, dilation=2), (6, 3), (4, 6, 12)),
+    "film": (lambda: nn.Conv3d(6, 9, (1, 3, 3)), (6, 1, 3, 3), (4, 6, 2, 5, 5)),
+}  # fmt: skip
+
+
+def live(inside: tuple[int, ...], **fields: Any) -> LowRankPatch:
+    values = {"down": torch.randn(2, *inside), "up": torch.randn(9, 2), "scale": 0.5}
+    return LowRankPatch(**{**values, **fields})
+
+
+def with_core(**fields: Any) -> LowRankPatch:
+    return live((6, 1, 1), mid=torch.randn(2, 2, 3, 3), **fields)
+
+
+def merged_module(module: Any, patches: list[LowRankPatch], weights: list[float]) -> Any:
+    """The module with the patches in its weights."""
+    other = copy.deepcopy(module)
+    for patch, weight in zip(patches, weights, strict=True):
+        other.weight.data += patch.delta(module.weight.data, weight)
+    return other
+
+
+@pytest.mark.parametrize("kind", MODULES)
+@pytest.mark.parametrize("weights", [[1.0, 0.3], [-0.7, 1.5]])
+def test_adding_gives_what_merging_gives(kind: str, weights: list[float]) -> None:
+    make, inside, shape = MODULES[kind]
+    module, x, patches, dial = make(), torch.randn(shape), [live(inside), live(inside, scale=2.0)], AdapterWeights()
+    expected = run(merged_module(module, patches, weights), x)
+    attach(module, list(enumerate(patches)), dial)
+    dial.set(weights)
+    torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_patches_with_and_without_a_core_go_together() -> None:
+    module, x, dial = nn.Conv2d(6, 9, 3, padding=1), torch.randn(2, 6, 8, 8), AdapterWeights()
+    patches = [with_core(), live((6, 3, 3)), with_core()]
+    expected = run(merged_module(module, patches, [1.0, 0.5, -1.0]), x)
+    attach(module, list(enumerate(patches)), dial)
+    dial.set([1.0, 0.5, -1.0])
+    torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(MODULES)),
+    weights=st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=2, max_size=2),
+    guided=st.booleans(),
+    shifted=st.booleans(),
+)
+def test_rows_of_a_batch_are_as_one_by_one(kind: str, weights: Any, guided: bool, shifted: bool) -> None:
+    make, inside, shape = MODULES[kind]
+    module, x, dial = make(), torch.randn((4 if guided else 2), *shape[1:]), AdapterWeights()
+    shift = {"shift": torch.randn(9)} if shifted else {}
+    attach(module, [(0, live(inside, **shift)), (1, live(inside, scale=1.5))], dial)
+    expected = []
+    for number, row in enumerate(x):
+        dial.set(weights[number % 2])
+        expected.append(run(module, row[None])[0])
+    dial.set([0, 0], weights)
+    torch.testing.assert_close(run(module, x), torch.stack(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_a_batch_that_is_no_multiple_of_the_rows_is_refused() -> None:
+    module, dial = nn.Linear(6, 9), AdapterWeights()
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0], [[0.0], [1.0]])
+    with pytest.raises(NotPerRow, match="one by one"):
+        run(module, torch.randn(3, 6))
+
+
+def test_a_weight_that_changes_takes_effect_at_the_next_call() -> None:
+    module, dial, x = nn.Linear(6, 9), AdapterWeights(), torch.randn(2, 6)
+    own = run(module, x)
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0])
+    once = run(module, x) - own
+    dial.set([2.0])
+    torch.testing.assert_close(run(module, x) - own, 2 * once)
+
+
+def test_a_module_in_half_precision_gets_factors_in_half_precision() -> None:
+    module, dial, x = nn.Linear(6, 9).to(torch.bfloat16), AdapterWeights(), torch.randn(2, 6).to(torch.bfloat16)
+    attach(module, [(0, live((6,)))], dial)
+    dial.set([1.0])
+    assert run(module, x).dtype == torch.bfloat16
+    module.float()
+    assert run(module, x.float()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("rows", [None, [[1.0], [1.0]]])
+def test_a_scale_too_large_for_half_precision_is_worked_into_the_factors(rows: Any) -> None:
+    module, dial, x = nn.Linear(6, 9).half(), AdapterWeights(), torch.randn(2, 6).half()
+    own, patch = run(module, x), live((6,), up=torch.randn(9, 2) * 1e-6, scale=1e6)
+    attach(module, [(0, patch)], dial)
+    dial.set([1.0], rows)
+    added = x.float() @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
+    torch.testing.assert_close(run(module, x).float(), own.float() + added, atol=2e-2, rtol=1e-2)
+
+
+def test_a_shift_alone_is_added_to_norms_and_by_channel_where_channels_come_second() -> None:
+    for module, x, axis in ((nn.LayerNorm(9), torch.randn(2, 4, 9), -1), (nn.GroupNorm(3, 9), torch.randn(2, 9, 4), 1)):
+        own, shift, dial = run(module, x), torch.randn(9), AdapterWeights()
+        attach(module, [(0, LowRankPatch(down=None, up=None, shift=shift))], dial)
+        dial.set([0.5])
+        torch.testing.assert_close(run(module, x) - own, 0.5 * shift.view([9, 1] if axis == 1 else [9]).expand_as(own))
+
+
+def test_outputs_that_are_not_in_one_piece_are_added_to_as_well() -> None:
+    class Turned(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).transpose(0, 1).contiguous().transpose(0, 1)
+
+    module, dial, x, patch = Turned(6, 9), AdapterWeights(), torch.randn(3, 5, 6), live((6,))
+    own = run(module, x)
+    attach(module, [(0, patch)], dial)
+    dial.set([1.0])
+    added = x @ patch.delta(module.weight.data, 1.0).T  # type: ignore[union-attr]
+    torch.testing.assert_close(run(module, x), own + added, atol=1e-5, rtol=1e-5)
+
+
+def test_a_device_keeps_each_factor_once() -> None:
+    dial = AdapterWeights()
+    with simulated_cuda(Card()) as cuda, torch.no_grad():
+        module, x = nn.Linear(1000, 2000, bias=False).to("cuda:0"), torch.zeros(1, 1000, device="cuda:0")
+        before = cuda.cards[0].used
+        attach(module, [(0, LowRankPatch(down=torch.zeros(8, 1000), up=torch.zeros(2000, 8), scale=1.0))], dial)
+        for weight in (0.5, 1.0):
+            dial.set([weight])
+            module(x)
+        assert cuda.cards[0].used - before == 4 * 8 * (1000 + 2000)
+
+
+def seen(module: Any, watched: list[Any], states: torch.Tensor) -> list[tuple[list[float], list[int]]]:
+    """The first number of each token that the modules are given, which is its row's; and the rows that are told."""
+    found: RowsByModule = {}
+    pairs: list[tuple[list[float], list[int]]] = []
+
+    def watch(each: Any, args: tuple[torch.Tensor]) -> None:
+        first = args[0].reshape(len(args[0]), -1)[:, 0]
+        pairs.append((first.tolist(), found[each].rows.tolist()))
+
+    for each in watched:
+        each.register_forward_pre_hook(watch)
+    with torch.no_grad(), follow_tokens([module], found):
+        module.eval()(states)
+    assert found == {}
+    return pairs
+
+
+def test_tokens_that_are_sorted_by_experts_keep_their_rows() -> None:
+    torch.manual_seed(0)
+    kind: Any = MOEFeedForwardSwiGLU
+    experts = kind(dim=8, hidden_dim=16, num_routed_experts=4, num_activated_experts=2)
+    states = torch.randn(3, 5, 8)
+    states[:, :, 0] = torch.arange(3.0)[:, None]
+    pairs = seen(experts, list(experts.experts), states)
+    assert sum(len(rows) for _, rows in pairs) == 3 * 5 * 2
+    assert all(numbers == rows for numbers, rows in pairs)
+
+
+def test_tokens_of_one_image_after_another_are_counted() -> None:
+    kind: Any = Krea2TextFusion
+    fusion = kind(
+        num_text_layers=3, dim=8, num_heads=2, num_kv_heads=1, intermediate_size=8, num_layerwise_blocks=1,
+        num_refiner_blocks=1, eps=1e-5,
+    )  # fmt: skip
+    states = torch.arange(2.0)[:, None, None, None].expand(2, 4, 3, 8)
+    assert seen(fusion, list(fusion.layerwise_blocks), states) == [([0.0] * 4 + [1.0] * 4, [0] * 4 + [1] * 4)]
+
+
+def test_nothing_stays_on_the_modules() -> None:
+    kind: Any = MOEFeedForwardSwiGLU
+    experts = kind(dim=8, hidden_dim=16, num_routed_experts=4, num_activated_experts=2)
+    with follow_tokens([experts], {}):
+        assert len(experts.gate._forward_hooks) == 1
+    assert len(experts.gate._forward_hooks) == 0

@@ -5,13 +5,14 @@ import tarfile
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
-from connectors.errors import NotWeights
-from connectors.http.adapter import RetryPolicy
+from connectors.errors import HubDown, NotWeights
+from connectors.http.adapter import Attempts, RetryPolicy
 from connectors.weights.tar import only_safetensors
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download.http import DownloadOptions, fetch
@@ -326,3 +327,32 @@ def test_a_cut_stream_begins_again(hub: Host, tmp_path: Path, packed: HttpDownlo
 def test_a_cut_while_it_is_looked_for_is_tried_again(hub: Host, tmp_path: Path, packed: HttpDownload) -> None:
     hub.answers["/tar"] = Ranged(body=TAR, cut=10, cuts=1)
     assert fetch(packed, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(TAR_FILE)
+
+
+DOWN = HubDown("The connection broke off in the middle.")
+
+
+def tries(done: list[int], **fields: Any) -> int:
+    """After how many failures it gives up, where the bytes come so far."""
+    attempts = Attempts(RetryPolicy(first=0.0, **fields), lambda: None)
+    for tried, came in enumerate(done, 1):
+        try:
+            attempts.wait(DOWN, came)
+        except HubDown:
+            return tried
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("done", "fields", "given_up"),
+    [
+        ([7] * 100, {"tries": 3}, 3),
+        (list(range(40)), {"tries": 3}, 0),
+        (list(range(9, 10_000, 9)), {"most": 50}, 50),
+        (list(range(1000, 200_000, 1000)), {"most": 50, "worth": 1000}, 0),
+        (list(range(999, 199_800, 999)), {"most": 50, "worth": 1000}, 50),
+    ],
+    ids=["no progress", "a byte a time", "nine bytes for ever", "a long file on a bad line", "too little a time"],
+)
+def test_a_download_is_given_up_where_too_little_comes(done: list[int], fields: dict[str, Any], given_up: int) -> None:
+    assert tries(done, **fields) == given_up
