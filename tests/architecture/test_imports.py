@@ -43,6 +43,7 @@ LAYERS = {
     "hub_ui.jobs": 5,
     "hub_ui.cluster": 5,
     "hub_ui.demo": 5,
+    "hub_ui.news": 5,
     "hub_ui.lookup": 6,
     "hub_ui.downloads": 7,
     "hub_ui.generation": 8,

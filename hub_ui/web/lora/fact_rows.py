@@ -253,7 +253,9 @@ def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -
             texts = [usage_text(one, title) for one in found]
             if field == "weight" and author:
                 texts.append(_("its author says {weight}").format(weight=author))
-            links = zip(texts, (searched(str(one.value)) for one in found), strict=True) if field == "used_with" else ()
+            links = (
+                zip(texts, (search_for(str(one.value)) for one in found), strict=True) if field == "used_with" else ()
+            )
             where = usage_count(found)
             yield Fact(
                 name=_(name), value=format.join(*texts), source="usage", where=where, term=term, links=tuple(links)
@@ -270,7 +272,7 @@ def usage_text(one: Used, title: Callable[[str], str]) -> str:
     return f"{format.title(shown(str(one.value)))} ({round(100 * one.count / one.total)} %)"
 
 
-def searched(name: str) -> str:
+def search_for(name: str) -> str:
     """What the search box opens a LoRA by: a ref as it is, or the name in a prompt."""
     return name if ":" in name else f"<lora:{name}:1>"
 

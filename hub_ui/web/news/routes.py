@@ -66,7 +66,7 @@ class NewsRoutes:
 
         @router.get("/news")
         def show(request: Request) -> Response:
-            values = {**self.values(self.read(request)), **saves(shown_view(request))}
+            values = {**self.values(self.read(request)), **saves(page_view(request))}
             if is_part(request):
                 return self.pages.part("news/list", **values)
             view, preview = own_view("news", request.url.query), Preview(title=_("Saved searches"))
@@ -174,7 +174,7 @@ class NewsRoutes:
         return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
 
 
-def shown_view(request: Request) -> View:
+def page_view(request: Request) -> View:
     """What the page shows that asks: its list may have changed since the menu was made."""
     shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
     return View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
