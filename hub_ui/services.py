@@ -97,7 +97,7 @@ def build(settings: Settings) -> Iterator[Services]:
     with (
         use_proxy(settings.proxy),
         restrict_requests(only),
-        kind.open(settings.home / "catalog.sqlite", settings.database) as catalog,
+        kind.open(settings.catalog, settings.database) as catalog,
     ):
         metrics = Metrics()
         guards = {hub: build_guard(settings, hub, metrics) for hub in settings.endpoints}

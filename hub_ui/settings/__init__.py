@@ -111,6 +111,10 @@ class Settings:
         }
 
     @property
+    def catalog(self) -> Path:
+        return self.home / "catalog.sqlite"
+
+    @property
     def annotations(self) -> Path:
         return self.home / "annotations.sqlite"
 
