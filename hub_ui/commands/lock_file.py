@@ -10,6 +10,8 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.commands import options
 from hub_ui.format import plural
 from hub_ui.library import sync
+from hub_ui.library.annotations import Annotations
+from hub_ui.library.changes import Changes
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Difference, Entry, difference, values
 from hub_ui.terminal import Terminal, attributes
@@ -86,7 +88,8 @@ class Remove(options.LibraryOptions):
 
         entries = options.try_each([options.parse_ref(text) for text in self.refs], find, terminal)
         found = dict.fromkeys(entry for entry in entries if isinstance(entry, Entry))
-        outcome = options.open_changes(library, self.settings()).remove(found, keep_files=self.keep_file)
+        changes = Changes(library, Annotations(self.settings().annotations))
+        outcome = changes.remove(found, keep_files=self.keep_file)
         errors = {failed.entry: failed.error for failed in outcome.failed}
         results = [e if isinstance(e, HubUiError) else errors.get(e, e) for e in entries]
         done = {"removed": True, "change": outcome.change.id if outcome.change else None}

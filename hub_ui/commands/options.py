@@ -24,8 +24,6 @@ from connectors.ref import Ref, is_bare
 from hub_ui import settings
 from hub_ui.format import size
 from hub_ui.generate.request import Step
-from hub_ui.library.annotations import Annotations
-from hub_ui.library.changes import Changes
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -81,10 +79,6 @@ class LibraryOptions(JsonOption):
     def open_library(self) -> Library:
         chosen = self.settings()
         return Library(chosen.library, chosen.lock)
-
-
-def open_changes(library: Library, chosen: Settings) -> Changes:
-    return Changes(library, Annotations(chosen.annotations))
 
 
 def check_lock(lock: Path) -> None:

@@ -193,10 +193,6 @@ class Rule:
     person: tuple[str, str]
     address: tuple[str, str]
 
-    @property
-    def seconds(self) -> float:
-        return 60.0 if self.limit.endswith("_per_minute") else 3600.0
-
 
 RULES: Mapping[Use, Rule] = {
     "searches": Rule(
@@ -301,7 +297,8 @@ class Quotas:
         if visitor is None:
             return
         rule = RULES[use]
-        most, width, now = getattr(self._limits, rule.limit), rule.seconds / _PIECES, self._clock()
+        most, now = getattr(self._limits, rule.limit), self._clock()
+        width = (60.0 if rule.limit.endswith("_per_minute") else 3600.0) / _PIECES
         if amount > most:
             self._report(use)
             raise UsageError(self._sentence(rule.person, use, most, self._too_much(use, amount)))

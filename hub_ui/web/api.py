@@ -27,7 +27,7 @@ from connectors.ref import Ref
 from connectors.weights.inspect import inspect_path, inspect_url
 from hub_ui import documents
 from hub_ui.generate import comparison
-from hub_ui.generate.request import Callbacks, GenerationRequest
+from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
@@ -37,7 +37,7 @@ from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
 from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.requests import Calls
-from hub_ui.web.try_page.generate import IsCancelled, check_bases, enqueue, wait_for_downloads
+from hub_ui.web.try_page.generate import check_bases, enqueue, wait_for_downloads
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -266,7 +266,8 @@ class LayoutRoutes:
         def about(request: Request) -> Response:
             view, settings = own_view("about", request.url.query), services.settings
             values: dict[str, Any] = {
-                "program": program_version(),
+                # Empty where the source is not installed, as on a Space.
+                "program": next((found.version for found in distributions(name="hub-ui")), ""),
                 "htmx": (HTMX_VERSION, HTMX_LICENSE),
                 "docs": DOCS,
                 "hubs": tuple(settings.endpoints),
@@ -281,11 +282,3 @@ class LayoutRoutes:
             return self.pages.whole(request, "glossary/page", view, preview=preview)
 
         return router
-
-
-def program_version() -> str:
-    """Empty where the source is not installed, as on a Space."""
-    try:
-        return version("hub-ui")
-    except PackageNotFoundError:
-        return ""

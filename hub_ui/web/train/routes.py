@@ -23,7 +23,7 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, terms_of
-from hub_ui.generate.request import Step
+from hub_ui.generate.request import IsCancelled, Step
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject, Stopped
 from hub_ui.settings.policy import REFUSALS
@@ -37,7 +37,6 @@ CANCELLED = N_("The training is cancelled.")
 # It goes on at its hub: who ends hub-ui has paid for it.
 NOT_FOLLOWED = N_("This training is not followed any more. Load the page again.")
 OnProgress = Callable[["Progress"], None]
-IsCancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, kw_only=True)

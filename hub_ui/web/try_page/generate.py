@@ -17,7 +17,7 @@ from hub_ui import format
 from hub_ui.generate import comparison
 from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.request import Callbacks, GenerationRequest, Step
+from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
 from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
 from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Failed, Jobs, JobSubject, Stopped
@@ -31,7 +31,6 @@ from hub_ui.web.try_page.compatibility import choose_base
 from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
-IsCancelled = Callable[[], bool]
 OnProgress = Callable[[Any], None]
 LOOK_SECONDS = 0.4
 # A longer rate limit of a hub is an error here.

@@ -292,7 +292,7 @@ def test_a_row_under_a_pair_has_room_for_what_is_not_made_yet(client: TestClient
 
 
 def test_a_whole_row_offers_the_weight_that_is_shown(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown_values=2")
+    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert (stage.select("#others"), stage.select_one("#use").text) == ([], "Use weight 0.5")
 
 
@@ -302,7 +302,7 @@ def test_an_image_above_1_says_that_artifacts_are_likely(client: TestClient) -> 
 
 
 def test_what_is_saved_is_the_image_on_the_right(client: TestClient) -> None:
-    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown_values=2")
+    stage = shown_values(client, 0, 1, 0.5, offered=(0, 0.5, 1), address="&shown=2")
     assert [(a["href"], a["download"]) for a in stage.select("a[download]")] == [("images/a/0.5.png", "0.5.png")]
 
 
