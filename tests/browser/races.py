@@ -38,6 +38,7 @@ QUIET = 300
 PATIENCE = 30_000
 # In seconds, for the first answers of the hubs.
 WARM_SECONDS = 120.0
+TYPED = ("", "ink", "robot", "fl", "tree")
 IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
 
 
@@ -68,14 +69,17 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         for ref in IN_LIBRARY:
             queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)
         queue.clear()
-        # All that the hubs and the files say is known, so that no list says less than another of the same address. A
-        # computer that is busy with its start may take longer for that than a person would wait.
-        for answer in demo.services.lookup.search(Query(limit=100, nsfw="explicit"), timeout=WARM_SECONDS):
-            if isinstance(answer.error, NetworkError):
-                raise answer.error
-            for lora in answer.page.loras if answer.page else ():
-                with suppress(HubUiError):
-                    demo.services.lookup.inspect(demo.services.lookup.record(lora.ref).ref)
+        # All that the hubs and the files say is known, and what each hub finds by these words, so that no list says
+        # less than another of the same address, and no card waits for its place. A computer that is busy with its
+        # start may take longer for that than a person would wait.
+        for text in TYPED:
+            asked = Query(text=text, limit=100, nsfw="explicit")
+            for answer in demo.services.lookup.search(asked, timeout=WARM_SECONDS):
+                if isinstance(answer.error, NetworkError):
+                    raise answer.error
+                for lora in answer.page.loras if answer.page and not text else ():
+                    with suppress(HubUiError):
+                        demo.services.lookup.inspect(demo.services.lookup.record(lora.ref).ref)
         yield demo
 
 
@@ -124,7 +128,7 @@ class Round:
         return f"box {name}" if name else None
 
     def type(self) -> str | None:
-        letters = self.random.choice(["ink", "robot", "fl", "", "tree"])
+        letters = self.random.choice(TYPED)
         if letters == self.page.locator("#q").input_value():
             # Nothing would be typed.
             return None

@@ -177,8 +177,9 @@ class Panel:
             "state": state,
             "dispute": format.visible(" ".join(record.conflict_sentences)) if is_lora else "",
             "facts": (
-                *usage_group(used, missing, self.title_of, record.weight_text),
                 *fact_groups(rows(record, facts), "" if state else read_text(facts)),
+                # They come last, and push nothing away that is being read.
+                *usage_group(used, missing, self.title_of, record.weight_text),
             ),
             "usage_address": usage_address(record.ref, used),
             "permissions": permissions(record),
