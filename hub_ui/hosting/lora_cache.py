@@ -192,7 +192,7 @@ class LoraCache:
             for path in self._by_age():
                 if self._fits(size) and path.parent != self._own:
                     break
-                if not self._is_in_use(path):
+                if self._held[path] <= 0 and self._clock() - _used(path) >= IN_USE_SECONDS:
                     self._drop(path)
             if not self._fits(size):
                 raise HubUiError(_(_NO_ROOM))
@@ -217,9 +217,6 @@ class LoraCache:
         """What only visitors' rights opened comes first: it is to go whether or not there is room."""
         files = [path for path in (*self._own.iterdir(), *self.folder.iterdir()) if _NAME.fullmatch(path.name)]
         return sorted(files, key=lambda path: (path.parent != self._own, _used(path)))
-
-    def _is_in_use(self, path: Path) -> bool:
-        return self._held[path] > 0 or self._clock() - _used(path) < IN_USE_SECONDS
 
     def _fits(self, size: int) -> bool:
         coming = sum(self._coming.values()) + size

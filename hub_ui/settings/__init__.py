@@ -133,7 +133,7 @@ def from_environment(
     # A shared page does not show what its owner has found, downloaded and generated.
     home = home / "hosted" if hosted else home
     folder = library or (Path(saved.library) if saved.library and not hosted else home / "loras")
-    keys = Keys(_given_keys(environ), KeyStore(home / "keys.json"))
+    keys = Keys(_environment_keys(environ), KeyStore(home / "keys.json"))
     megabytes = _number(environ, "HUB_UI_IMAGE_CACHE", "[0-9]{1,7}", "whole number of megabytes")
     seconds = _number(environ, "HUB_UI_STOP_SECONDS", "[0-9]{1,4}", "whole number up to 9999")
     return Settings(
@@ -170,7 +170,7 @@ def from_environment(
     )
 
 
-def _given_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
+def _environment_keys(environ: Mapping[str, str]) -> dict[HubName, str]:
     """A key read from a file may end with a line break, which check_key takes away."""
     keys = {name: check_key(environ.get(hub.token_variable, ""), hub.token_variable) for name, hub in HUBS.items()}
     return {name: key for name, key in keys.items() if key}

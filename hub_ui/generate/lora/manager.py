@@ -210,7 +210,8 @@ class AdapterManager:
             if not live or self._is_quantised(at):
                 continue
             # The shape as it was loaded: a control LoRA may have expanded it since.
-            change = ModuleChange(shape=self._names.sizes[at[0]][at[1]], itemsize=self._itemsize(at), patches=live)
+            shape, itemsize = self._names.sizes[at[0]][at[1]], self._params(at)["weight"].parameter.element_size()
+            change = ModuleChange(shape=shape, itemsize=int(itemsize), patches=live)
             if not all(self._can_hook(at, patch) for patch in live):
                 required[at] = change
             # A text encoder runs once for a prompt, and its answers are cached: rows of a batch use them too.
@@ -317,9 +318,6 @@ class AdapterManager:
         if at not in self._quantised:
             self._quantised[at] = self._params(at)["weight"].is_quantised
         return self._quantised[at]
-
-    def _itemsize(self, at: ModuleKey) -> int:
-        return int(self._params(at)["weight"].parameter.element_size())
 
     def _params(self, at: ModuleKey) -> Mapping[str, ParamHandle]:
         if at not in self._handles:
