@@ -16,7 +16,7 @@ import tantivy
 from cachetools import LRUCache, cached
 
 from hub_ui.catalog.index_schema import GROUPS, NAMES, PROFILE, STEPS, TEXTS
-from hub_ui.catalog.index_search import all_of, any_of_values, any_ref, number_of, query_of, term
+from hub_ui.catalog.index_search import all_of, any_of, any_ref, number_of, query_of, term
 from hub_ui.catalog.plan import FACETS, FILTERS, MOST_COUNTED, Condition, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
 from hub_ui.catalog.search import Counts, most_first
@@ -121,18 +121,19 @@ def _most(
     """The most frequent names, and how many have each.
 
     Each part of the index hands in its most frequent ones only, so that a name may miss some of its number. Where that
-    may matter, and to tell equals apart, all are counted as long as they are not too many, and otherwise the likely
-    ones again, among the LoRAs that have one of them.
+    may matter, the likely ones are counted again, among the LoRAs that have one of them. To tell equals apart, as long
+    as they are not too many, all are counted.
     """
     buckets: _Buckets = found["buckets"]
     if found["sum_other_doc_count"]:
         least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
-        may_matter = (found["doc_count_error_upper_bound"] or 0) * _FAR > least
-        if (least == last or may_matter) and found["sum_other_doc_count"] <= _FEW_NAMES:
+        missed = found["doc_count_error_upper_bound"] or 0
+        if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
             buckets = _terms(searcher, query, [column], _FEW_NAMES)[column]["buckets"]
-        elif may_matter:
+        elif missed * _FAR > least:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
-            among = all_of([query, any_of_values(column, likely)])
+            # Not a set: its preparation takes as long as all the rest.
+            among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
             buckets = _terms(searcher, among, [column], _FEW_NAMES)[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
     least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0

@@ -40,7 +40,7 @@ LORAS = (
         tags=("retro",),
         updated_at="2026-01-01T00:00:00Z",
         versions=sized(2, 150_000_000),
-        claims=(claim("rank", 32), claim("license", "it may be sold, merges allowed")),
+        claims=(claim("rank", 32), claim("license", "it may be sold, merges allowed"), claim("kind", "tool")),
     ),
     lora(
         3,
@@ -67,6 +67,8 @@ def found(path: Path, *loras: Lora, refs: tuple[Ref, ...] = (), **fields: Any) -
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
+        ({"hubs": ("huggingface", "replicate")}, [3]),
+        ({"kinds": ("style", "tool")}, [2, 3]),
         ({"creators": ("ADA l",)}, [1]),
         ({"creators": ("ada l", "Bob")}, [1, 2]),
         ({"tags": ("retro",)}, [1, 2]),

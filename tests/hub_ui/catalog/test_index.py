@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import tantivy
 
 from connectors.query import Query
@@ -21,13 +20,11 @@ def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
     assert [(number, change) for number, change, _ in written] == [(5, 9), (1, 9), (2, 9), (4, 9), (3, 9)]
 
 
-@pytest.mark.parametrize(("typed", "is_asked"), [("ink", True), ("inkling", False)])
-def test_beginnings_are_asked_for_where_there_is_a_longer_word(typed: str, is_asked: bool) -> None:
+def test_beginnings_are_asked_for_where_there_is_a_longer_word() -> None:
     index = tantivy.Index(schema())
     writer = index.writer()
     writer.add_document(document(1, row_of(lora(title="Ink inkling"))))
     writer.commit()
     index.reload()
-    found = with_rings(index.searcher(), plan(Query(text=typed))).rings
-    assert found
-    assert found.units[0].open_end is is_asked
+    found = [with_rings(index.searcher(), plan(Query(text=typed))).rings for typed in ("ink", "inkling")]
+    assert [each.units[0].open_end for each in found if each] == [True, False]

@@ -7,21 +7,11 @@ import pytest
 
 from connectors.claims.resolve import flatten
 from connectors.query import Query
-from connectors.record import NSFW_LEVELS, Example, Lora, Nsfw
+from connectors.record import NSFW_LEVELS, Example, Nsfw
 from connectors.ref import Ref
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
-
-
-def from_hub(ref: str, title: str) -> Lora:
-    return lora(ref=Ref.parse(ref), title=title, versions=())
-
-
-def test_an_added_lora_is_found_at_once(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Pixel Art")) as opened:
-        opened.add([lora(2, title="Pixel World")])
-        assert titles(opened, "pixel") == ["Pixel Art", "Pixel World"]
 
 
 def test_a_record_is_the_flattened_lora(tmp_path: Path) -> None:
@@ -123,12 +113,6 @@ def test_an_offset_out_of_range_gives_the_first_page_or_an_empty_one(tmp_path: P
         assert [(len(each.records), each.total) for each in found] == [(2 if offset < 0 else 0, 2)] * 2
 
 
-def test_hubs_are_alternatives(tmp_path: Path) -> None:
-    loras = (from_hub("civitai:1", "C"), from_hub("hf:a/b", "H"), from_hub("replicate:a/b", "R"))
-    with both(tmp_path, *loras) as catalogs:
-        assert [titles(each, hubs=("civitai", "replicate")) for each in catalogs] == [["C", "R"]] * 2
-
-
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
@@ -158,13 +142,6 @@ def test_a_base_filter_shows_the_version_that_is_for_it(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(versions=versions)) as opened:
         [record] = opened.search(Query(bases=("sdxl",))).records
     assert (str(record.ref), record.base_model) == ("civitai:1@11", "pony")
-
-
-def test_kinds_are_alternatives(tmp_path: Path) -> None:
-    kinds = ("style", "character", "tool", None)
-    loras = [lora(n, title=str(kind), claims=(claim("kind", kind),)) for n, kind in enumerate(kinds, 1)]
-    with both(tmp_path, *loras) as catalogs:
-        assert [titles(each, kinds=("style", "tool")) for each in catalogs] == [["style", "tool"]] * 2
 
 
 def test_the_nsfw_ceiling_is_never_exceeded(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from itertools import pairwise
 
 from hub_ui.catalog.row import is_unspaced, searchable_names, terms
 
-_LETTERS_FOR_TYPOS = (5, 9)
 _FARTHEST = 4
 # An attribute by its number, and a place in it.
 Place = tuple[int, int]
@@ -68,11 +67,10 @@ class Meilisearch:
         if is_unspaced(unit):
             return {unit: 0} if all(each in self._places for each in unit) else {}
         word, is_joined = "".join(unit), len(unit) > 1
-        allowed = sum(len(word) >= letters for letters in _LETTERS_FOR_TYPOS)
-        most = max(0, allowed - is_joined)
+        most = max(0, (len(word) >= 5) + (len(word) >= 9) - is_joined)
         numbers = {other: typos(word, other, most, begins=is_last) for other in self._places}
         found: dict[Unit, int] = {(other,): n + is_joined for other, n in numbers.items() if n <= most}
-        splits = ((word[:at], word[at:]) for at in range(1, len(word) if allowed and not is_joined else 0))
+        splits = ((word[:at], word[at:]) for at in range(1, len(word) if most and not is_joined else 0))
         halves = [each for each in splits if self._places.keys() >= {*each}]
         for each in sorted(halves, key=lambda each: min(len(self._places[half]) for half in each))[-1:]:
             found[each] = 1

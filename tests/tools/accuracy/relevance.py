@@ -183,7 +183,7 @@ def _measure(judgement: Judgement, orders: Mapping[str, Order], cards: Mapping[s
 
 
 def _attributes(lora: Lora) -> tuple[Iterable[str], ...]:
-    bases = dict.fromkeys(name for base, _, _ in bases_of(lora) for name in base.labels())
+    bases = [name for base, _, _ in bases_of(lora) for name in base.labels()]
     about = without_markup(lora.description)
     return (lora.title,), flatten(lora).trigger_words, lora.tags, bases, (lora.creator or "",), (about,)
 
