@@ -250,22 +250,24 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
     assert set(library.entries()) == {got, new}
 
 
-def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> None:
-    large = weights(200_000)
-    hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
-    with pytest.raises(errors.HubDown):
-        once.pull(download(hub.url + "/file"), record())
-    assert once.partial_bytes(INK) == 100_000
-    assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(large)
-    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
-
-
-def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Host) -> None:
+def break_off(library: Library, hub: Host) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
+
+
+def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> None:
+    break_off(library, hub)
+    assert library.partial_bytes(INK) == 100_000
+    assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(
+        weights(200_000)
+    )
+    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
+
+
+def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Host) -> None:
+    break_off(library, hub)
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.NotWeights, match="web page"):
         library.pull(download(hub.url + "/file"), record())
@@ -273,11 +275,7 @@ def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: 
 
 
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
-    large = weights(200_000)
-    hub.answers["/file"] = Ranged(body=large, cut=100_000)
-    once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
-    with pytest.raises(errors.HubDown):
-        once.pull(download(hub.url + "/file"), record())
+    break_off(library, hub)
     library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
     assert files(library) == ["sd1/bob/Renamed-2001.safetensors"]
     assert hub.seen[1].headers["Range"].startswith("bytes=100000-")
