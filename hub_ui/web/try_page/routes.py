@@ -23,6 +23,7 @@ from hub_ui import format
 from hub_ui.generate.input_images import open_image
 from hub_ui.i18n import _
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, own_view, page_address
+from hub_ui.web.queue import use_request
 from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.form import Fields, PageState, TryFields, apply_act, fill, find_record, read_address
 from hub_ui.web.try_page.generate import TryParts, check_bases, download_subject, with_weight_of_shown
@@ -102,7 +103,9 @@ class TryRoutes:
             if not fields.one("filled"):
                 state = self.at_once(state, fields)
             may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
-            id_ = self.parts.generator.start(self.parts.order(state, may_fetch=may_fetch))
+            order = self.parts.order(state, may_fetch=may_fetch)
+            with use_request(request):
+                id_ = self.parts.generator.start(order)
         except HubUiError as error:
             # At its field, beside the images of before, or on the stage.
             return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
@@ -162,7 +165,8 @@ class TryRoutes:
         result = self.result_of(state)
         if result is None:
             raise UsageError(_("These images are no longer here. Make them again."))
-        id_ = self.parts.generator.add_weights(result.showing(state.shown))
+        with use_request(request):
+            id_ = self.parts.generator.add_weights(result.showing(state.shown))
         return self.follow(request, state, id_)
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:

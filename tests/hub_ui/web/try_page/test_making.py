@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gradio.context import LocalContext
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -116,6 +117,21 @@ def test_without_javascript_the_page_looks_again_until_it_is_made(page: TestClie
 def test_two_clicks_make_it_once(page: TestClient) -> None:
     places = {page.post("/try", data=form(page)).headers["location"] for _ in range(2)}
     assert len(places) == 1
+
+
+def test_a_gpu_of_zerogpu_is_asked_for_with_the_quota_of_who_clicked(
+    page: TestClient, pulls: Pulls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+    pulls.held.clear()
+
+    def make(*_: object) -> Result:
+        found.append(LocalContext.request.get().headers["x-ip-token"])  # type: ignore[union-attr]
+        return RESULT
+
+    monkeypatch.setattr(Generator, "make", make)
+    page.post("/try", data={"lora": "civitai:2"}, headers={"X-IP-Token": "of ada"})
+    eventually(lambda: found == ["of ada"])
 
 
 def test_a_lora_that_was_never_seen_is_asked_for_once_the_page_is_there(page: TestClient) -> None:
