@@ -24,6 +24,7 @@ from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.engine import choose_spec
+from hub_ui.generate.lora.load import lora_bytes
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import resolve_request, substitution_notes
@@ -87,7 +88,8 @@ class TryCommand(TryOptions):
         spec = choose_spec(request)
         remarks = substitution_notes(spec, request)
         resolved = resolve_request(request, spec)
-        print_plan(spec, resolved, request.quality, self.memory, request.lora_bytes, remarks, terminal)
+        on_device = lora_bytes(request.adapters, spec)
+        print_plan(spec, resolved, request.quality, self.memory, on_device, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         loras = [options.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]

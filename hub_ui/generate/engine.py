@@ -28,7 +28,7 @@ from hub_ui.generate.estimate import (
     timing_key,
 )
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
-from hub_ui.generate.lora.load import LoraCache
+from hub_ui.generate.lora.load import LoraCache, lora_bytes
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch, check_halves
 from hub_ui.generate.memory import (
     Device,
@@ -260,7 +260,8 @@ class Engine:
 
     def _load(self, request: GenerationRequest, callbacks: Callbacks) -> LoadedPipeline:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
-        requested, loras = choose_spec(request), request.lora_bytes
+        requested = choose_spec(request)
+        loras = lora_bytes(request.adapters, requested)
         if self._loaded is not None and self._loaded.requested == requested:
             self._loaded.begin(resolve_request(request, self._loaded.spec), loras)
             return self._loaded

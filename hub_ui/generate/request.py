@@ -87,11 +87,6 @@ class GenerationRequest:
     quality: Quality = "balanced"
     precision: str | None = None
 
-    @property
-    def lora_bytes(self) -> int:
-        """Of the files of its LoRAs that are on this disk."""
-        return sum(adapter.path.stat().st_size for adapter in self.adapters if adapter.path.exists())
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:

@@ -98,7 +98,7 @@ def drawer(page: Page, demo: str) -> None:
 def news(page: Page, demo: str) -> None:
     page.goto(f"{demo}news?kind=style")
     page.get_by_role("button", name="Save this search").click()
-    expect(page.locator("#saved .name")).to_have_text(["styles"], timeout=WAIT)
+    expect(page.locator("#saved").get_by_role("link", name="styles", exact=True)).to_be_visible(timeout=WAIT)
     come_to_rest(page)
 
 

@@ -17,13 +17,15 @@ from connectors.claims.resolve import noise_of
 from connectors.errors import BadHeader, DoesNotFit, NotWeights
 from connectors.weights import header as headers
 from connectors.weights import lora_facts as facts
-from connectors.weights.header import Header
+from connectors.weights.header import FileReader, Header
+from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.lora.algorithms import Inseparable, formula_of, is_peft
 from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.module_names import Names
 from hub_ui.generate.lora.modules import MappedLayer, ModuleKey, Shape
 from hub_ui.generate.lora.parameters import param_handles
 from hub_ui.generate.lora.patch import Module, Patch, Unfit, configs_of, patches
+from hub_ui.generate.memory_plan import footprint
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Missed
 from hub_ui.i18n import _
@@ -36,6 +38,10 @@ _DTYPES: Mapping[str, str] = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
     "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
 }  # fmt: skip
+
+
+# The last factor of a LoHa's layer.
+_SECOND = ".hada_w2_b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +75,33 @@ def read(path: Path, title: str) -> Weights:
                     ).format(title=title, name=name[:80])
                 )
     return Weights(tensors=tensors, metadata=header.metadata)
+
+
+def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
+    """What LoRAs that are on this disk take of a device: their files, or what hooks keep where they are not merged."""
+    sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
+    if footprint(spec, spec.dtype).originals:
+        return sum(sizes.values())
+    return sum(max(size, _hooked_bytes(path)) for path, size in sizes.items())
+
+
+def _hooked_bytes(path: Path) -> int:
+    """Of the LoHas in a file, whose hooks have the products of their ranks, or whole matrices where those are smaller.
+
+    In half precision. 0 for a file that can't be read, which is refused where it is put on.
+    """
+    try:
+        with path.open("rb") as file:
+            tensors = headers.read_header(FileReader(file)).tensors
+    except (BadHeader, NotWeights, OSError):
+        return 0
+    shapes = {name: tensor.shape for name, tensor in tensors.items() if len(tensor.shape) == 2}
+    total = 0
+    for name, (second, inputs) in shapes.items():
+        if name.endswith(_SECOND):
+            outputs, first = shapes.get(f"{name.removesuffix(_SECOND)}.hada_w1_a", (0, 0))
+            total += 2 * min(first * second * (outputs + inputs), outputs * inputs)
+    return total
 
 
 def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:

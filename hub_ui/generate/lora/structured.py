@@ -118,16 +118,15 @@ class StructuredHook:
         parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
         patch = replace(patch, factors=replace(patch.factors, parts=parts))
         shape = tuple(module.weight.shape) if self.channels_second else (module.out_features, module.in_features)
-        bias = None if self.bias is None else self.bias.read().to(y.device)
-        match form_of(patch, shape):
-            case "kronecker":
-                return _Kronecker.of(patch, shape, y.dtype, self.channels_second)
-            case "hadamard":
-                return _Hadamard.of(patch, shape, y.dtype, self.channels_second)
-            case "dora":
-                return _Dora.of(patch, self.read(module).to(y.device), bias, y.dtype, self.channels_second)
-            case None:
-                return _Matrix.of(patch, self.read(module).to(y.device), bias, y.dtype)
+        form = form_of(patch, shape)
+        if form == "kronecker":
+            return _Kronecker.of(patch, shape, y.dtype, self.channels_second)
+        if form == "hadamard":
+            return _Hadamard.of(patch, shape, y.dtype, self.channels_second)
+        weight, bias = self.read(module).to(y.device), None if self.bias is None else self.bias.read().to(y.device)
+        if form == "dora":
+            return _Dora.of(patch, weight, bias, y.dtype, self.channels_second)
+        return _Matrix.of(patch, weight, bias, y.dtype)
 
 
 def attach_structured(

@@ -83,23 +83,21 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, capsys.readouterr().err
 
 
+ASKED = {
+    "no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."),
+    "y": (0, "hub-ui train --follow"),
+}
+
+
+@pytest.mark.usefixtures("hubs")
+@pytest.mark.parametrize("answer", ASKED)
 def test_it_says_what_it_will_cost_and_asks(
-    hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr("sys.stdin", Typed("no\n"))
+    monkeypatch.setattr("sys.stdin", Typed(f"{answer}\n"))
     code, said = told(capsys, pictures, *FOG)
-    assert code == 2
     assert "1000 steps at rank 16 take about 19 minutes on Replicate and cost about $1.23 to $2.28." in said
-    assert said.rstrip().endswith("hub-ui: Not started. Nothing was sent, and nothing is paid.")
-
-
-def test_who_says_yes_starts_it(
-    hubs: HubEndpoints, capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", Typed("y\n"))
-    code, said = told(capsys, pictures, *FOG)
-    assert code == 0
-    assert "hub-ui train --follow" in said
+    assert (code, ASKED[answer][1] in said) == (ASKED[answer][0], True)
 
 
 def test_where_nobody_can_be_asked_nothing_is_spent(hubs: HubEndpoints, line: Line, pictures: str) -> None:

@@ -6,6 +6,7 @@ LoRA at each of them, which takes an hour.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +30,11 @@ from hub_ui.generate.base_models.precision import (
     store_network,
     store_text_encoder,
 )
+from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.lora.patch import LowRankPatch
+from hub_ui.generate.lora.modules import ModuleKey
+from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
 from hub_ui.generate.offload import Placement, place
@@ -56,14 +59,15 @@ QUANTISED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. `side` is
-    that of the image, in pixels, where it is not the base's own.
+    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. It is a LoHa
+    where `is_loha` says so. `side` is that of the image, in pixels, where it is not the base's own.
     """
 
     base: str
     precision: str = "full"
     level: OffloadLevel = "whole"
     rank: int = 0
+    is_loha: bool = False
     side: int | None = None
 
     @property
@@ -111,21 +115,32 @@ def _measure(pipe: Any, case: Case) -> Peak:
     return Peak(case=case, planned=planned_peak(case), simulated=peak)
 
 
-def _layers(networks: Mapping[str, Any]) -> dict[tuple[str, str], nn.Linear]:
-    """What a LoRA for all layers changes, by part and name."""
-    return {
+def _layers(networks: Mapping[str, Any], case: Case) -> dict[tuple[str, str], nn.Linear]:
+    """What its LoRA changes, by part and name: all layers, of which a LoHa has those that it is no whole matrix for."""
+    found = {
         (name, path): module
         for name, network in networks.items()
         if name in NETWORKS and network is not None
         for path, module in network.named_modules()
         if isinstance(module, nn.Linear)
     }
+    most = case.rank**2 if case.is_loha else 0
+    return {at: one for at, one in found.items() if most * sum(sizes(one)) < math.prod(sizes(one))}
+
+
+def sizes(layer: nn.Linear) -> tuple[int, int]:
+    return layer.out_features, layer.in_features
 
 
 def lora_bytes(case: Case) -> int:
-    """Of its LoRA's file, in 16 bits."""
-    layers = _layers(parts_of(case.base)).values()
-    return sum(2 * case.rank * (layer.in_features + layer.out_features) for layer in layers)
+    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have (see lora/load.py)."""
+    ranks = case.rank**2 if case.is_loha else case.rank
+    return sum(2 * ranks * sum(sizes(layer)) for layer in _layers(parts_of(case.base), case).values())
+
+
+def _loha(layer: nn.Linear, rank: int) -> dict[Any, torch.Tensor]:
+    up, down = torch.empty(layer.out_features, rank, device="meta"), torch.empty(rank, layer.in_features, device="meta")
+    return {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
 
 
 @contextmanager
@@ -135,14 +150,16 @@ def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
         yield
         return
     spec, rank, dtype = case.spec, case.rank, getattr(torch, case.spec.dtype)
-    patches = {
+    patches: dict[ModuleKey, tuple[Patch, ...]] = {
         at: (
-            LowRankPatch(
+            WeightPatch(algorithm="loha", factors=Factors(parts=_loha(layer, rank), keys={}))
+            if case.is_loha
+            else LowRankPatch(
                 down=torch.empty(rank, layer.in_features, dtype=dtype, device="meta"),
                 up=torch.empty(layer.out_features, rank, dtype=dtype, device="meta"),
             ),
         )
-        for at, layer in _layers(pipe.components).items()
+        for at, layer in _layers(pipe.components, case).items()
     }
     file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
     cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,12 @@ from tests.hub_ui.generate.simulated_cuda import Card
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "memory.md"
 # Small images, beside which nothing that is forgotten looks small: a LoRA and an autoencoder that goes to float32, and
 # layers that are unpacked.
+PACKED = Case(base="flux.1-dev", precision="gguf-q4_k_s", level="group_offload", side=256)
+# The hooks of the last take more than ten times its file.
 QUICK = (
     Case(base="sdxl-1.0", level="group_offload", rank=128, side=512),
-    pytest.param(
-        Case(base="flux.1-dev", precision="gguf-q4_k_s", level="group_offload", side=256), marks=pytest.mark.exact
-    ),
+    pytest.param(PACKED, marks=pytest.mark.exact),
+    pytest.param(replace(PACKED, rank=16, is_loha=True), marks=pytest.mark.exact),
 )
 
 

@@ -132,38 +132,27 @@ def test_five_tries_are_enough() -> None:
     assert QueueLimits().next_try(5, BadAnswer("What?"), 1.0) is None
 
 
-def test_bytes_of_an_earlier_try_are_not_speed() -> None:
+def rate(*counts: tuple[int, int]) -> float:
+    """After these bytes, each of which is the last for so many seconds."""
     clock = Moved()
     pace = SpeedMeter(clock.now)
-    pace.update(1_000_000)
-    clock.advance(1)
-    pace.update(1_000_500)
-    assert pace.rate() == 500.0
+    for done, seconds in counts:
+        pace.update(done)
+        clock.advance(seconds)
+    return pace.rate() or 0.0
+
+
+def test_bytes_of_an_earlier_try_are_not_speed() -> None:
+    assert rate((1_000_000, 1), (1_000_500, 0)) == 500.0
 
 
 def test_a_speed_is_smooth() -> None:
-    clock = Moved()
-    pace = SpeedMeter(clock.now)
-    for done in (0, 100, 200, 1200):
-        pace.update(done)
-        clock.advance(1)
-    assert 100.0 < (pace.rate() or 0.0) < 1000.0
+    assert 100.0 < rate((0, 1), (100, 1), (200, 1), (1200, 1)) < 1000.0
 
 
 def test_a_speed_falls_while_nothing_comes() -> None:
-    clock = Moved()
-    pace = SpeedMeter(clock.now)
-    pace.update(0)
-    clock.advance(1)
-    pace.update(1000)
-    clock.advance(10)
-    assert pace.rate() == 0.0
+    assert rate((0, 1), (1000, 10)) == 0.0
 
 
 def test_a_start_from_the_front_is_no_negative_speed() -> None:
-    clock = Moved()
-    pace = SpeedMeter(clock.now)
-    for done in (5000, 0, 100):
-        pace.update(done)
-        clock.advance(1)
-    assert (pace.rate() or 0.0) >= 0.0
+    assert rate((5000, 1), (0, 1), (100, 1)) >= 0.0

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import BadHeader, DoesNotFit, HubUiError, NotWeights
+from hub_ui.generate.base_models import base_by_id
+from hub_ui.generate.lora import load
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input, read
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import components, model_of
+from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.generate.building import adapter, save_kohya
 from tests.hub_ui.generate.pipelines.algorithms import PEFT, by_peft
 
@@ -176,6 +181,20 @@ def test_a_title_that_names_both_says_nothing() -> None:
 
 def lora_patches(size: int) -> LoraPatches:
     return LoraPatches(patches={}, inputs={}, applied=1, total=1, missed=(), size=size)
+
+
+@pytest.mark.parametrize(("base", "size"), [("sdxl-1.0", 0), ("flux.1-dev", 2 * (64 * (1000 + 3000) + 100 * 20))])
+def test_the_hooks_of_a_loha_have_the_products_of_its_ranks(tmp_path: Path, base: str, size: int) -> None:
+    path, spec = tmp_path / "a.safetensors", base_by_id(base)
+    shapes = {
+        f"{name}.hada_w{number}_{part}": (8, inputs) if part == "b" else (outputs, 8)
+        for name, outputs, inputs in (("a", 1000, 3000), ("b", 100, 20))
+        for number, part in product((1, 2), "ab")
+    }
+    path.write_bytes(file_of(raw_header(shapes), 2 * sum(map(math.prod, shapes.values()))))
+    assert spec is not None
+    # On SDXL it is merged.
+    assert load.lora_bytes([adapter(path)], spec) == (size or path.stat().st_size)
 
 
 def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
