@@ -47,7 +47,8 @@ class LoraRoutes:
         async def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
             view, _ref = open_view(request)
             steps = self.panel.steps(view, seen)
-            return self.streams.answer(self.panel.html({**values, "act": act}) for values in steps)
+            # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
+            return self.streams.answer(self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps)
 
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, back: Address = "") -> Response:

@@ -242,8 +242,10 @@ def test_a_link_to_a_lora_is_a_whole_page_with_its_panel(client: TestClient) -> 
 
 
 def test_the_hub_is_asked_once_the_panel_is_there(client: TestClient) -> None:
-    said = [step.text for step in parts(client.get("/lora/read?open=civitai:2").text)]
-    assert "Ink 2" in said[-1]
+    steps = parts(client.get("/lora/read?open=civitai:2&seen=x").text)
+    asks = {step.select_one("[hx-get^='lora/read']")["hx-get"] for step in steps}
+    assert "Ink 2" in steps[-1].text
+    assert asks == {"lora/read?open=civitai%3A2&act=0&seen=x"}
 
 
 def test_an_address_without_a_lora_has_nothing_to_read(client: TestClient) -> None:
