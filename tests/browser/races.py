@@ -69,9 +69,8 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         for ref in IN_LIBRARY:
             queue.wait(demo.services.downloads.enqueue(Ref.parse(ref)).id)
         queue.clear()
-        # All that the hubs and the files say is known, and what each hub finds by these words, so that no list says
-        # less than another of the same address, and no card waits for its place. A computer that is busy with its
-        # start may take longer for that than a person would wait.
+        # All that hubs and files say is known, and what hubs find by these words: no list says less than another of the
+        # same address, and no card waits. A busy computer takes longer for it than a person would wait.
         for text in TYPED:
             asked = Query(text=text, limit=100, nsfw="explicit")
             for answer in demo.services.lookup.search(asked, timeout=WARM_SECONDS):
@@ -157,11 +156,11 @@ class Round:
         return self.travel("forward", 1)
 
     def travel(self, name: str, step: int) -> str | None:
-        """Within the page alone."""
+        """Within the page alone. The browser gets there a moment later: a person sees that before the next act."""
         can = "(step) => navigation.entries()[navigation.currentEntry.index + step]?.sameDocument ?? false"
         if not evaluate(self.page, can, step):
             return None
-        evaluate(self.page, "(step) => history.go(step)", step)
+        evaluate(self.page, GO, step)
         self.typed = None
         return name
 
@@ -172,6 +171,7 @@ class Round:
         return "Esc"
 
 
+GO = "(step) => new Promise((done) => (addEventListener('popstate', () => done(null), {once: true}), history.go(step)))"
 SHOWN = """() => ({
   address: location.search,
   cards: [...document.querySelectorAll('#cards .hit')].map((card) => card.textContent),
