@@ -21,7 +21,6 @@ from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
         ("sdxl:lycoris:civitai:4128@41280", "civitai:4128@41280"),
         ("URN:AIR:SDXL:LoRA:CivitAI:4128@41280", "civitai:4128@41280"),
         (f"urn:air:flux1:lora:replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
-        ("https://huggingface.co/a/b/tree/main/folder", "huggingface:a/b@main"),
         ("https://huggingface.co/a/b/tree/refs/pr/3/folder", "huggingface:a/b@refs/pr/3"),
         (
             "https://huggingface.co/a/b/blob/feature%2fx/sub/f%2B.safetensors",

@@ -83,10 +83,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, capsys.readouterr().err
 
 
-ASKED = {
-    "no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."),
-    "y": (0, "hub-ui train --follow"),
-}
+ASKED = {"no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."), "y": (0, "hub-ui train --follow")}
 
 
 @pytest.mark.usefixtures("hubs")

@@ -79,11 +79,18 @@ def test_the_list_ends_by_saying_in_how_many_something_is_new(client: TestClient
 
 def test_a_search_is_removed_by_its_name_whatever_it_is(client: TestClient) -> None:
     save(client, name=HOSTILE)
-    row = read(client.get("/news").text).select_one("#saved-rows li")
-    assert row.select_one(".name").text == HOSTILE
+    assert read(client.get("/news").text).select_one("#saved-rows li .name").text == HOSTILE
     removed = client.post("/news", data={"do": "remove", "name": HOSTILE}, headers=DRAWER)
-    assert read(removed.text).select("#saved-rows .name") == []
+    assert read(removed.text).select("#saved-rows .name, [hx-get='news/ask']") == []
     assert client.post("/news", data={"do": "remove", "name": HOSTILE}).status_code == 404
+
+
+def test_what_asks_for_other_searches_is_another_element_so_that_its_stream_ends(client: TestClient) -> None:
+    found = []
+    for name in "ab":
+        save(client, name=name)
+        found.append(read(client.get("/news").text).select_one("[hx-get='news/ask']")["id"])
+    assert len(set(found)) == 2
 
 
 def test_a_creator_is_followed_from_the_panel(client: TestClient, built: Services) -> None:
