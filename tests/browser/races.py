@@ -36,7 +36,6 @@ LATEST = 0.7
 # Nothing has been under way for so long, in milliseconds.
 QUIET = 300
 PATIENCE = 30_000
-# In seconds, for the first answers of the hubs.
 WARM_SECONDS = 120.0
 TYPED = ("", "ink", "robot", "fl", "tree")
 IN_LIBRARY = ("civitai:900103", "civitai:900102", "civitai:122431@1224311#12243110")
@@ -190,7 +189,8 @@ window.underWay = 0;
 document.addEventListener('htmx:before:request', () => { window.underWay++; });
 document.addEventListener('htmx:finally:request', () => { window.underWay--; window.lastBusy = performance.now(); });
 addEventListener('popstate', () => { window.lastBusy = performance.now(); });
-navigation?.addEventListener('navigate', () => { window.lastBusy = performance.now(); });
+// A page that is loaded anew has a count of its own, and this one comes to no rest any more.
+navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now(); underWay += !to.sameDocument; };
 """
 
 
