@@ -23,7 +23,7 @@ document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
   if (!changesPage(ctx) || ctx === latest) return;
   event.preventDefault();
-  isLeftOut ||= ctx.target === document.body;
+  isLeftOut ||= running.has(ctx) && ctx.target === document.body;
 });
 
 // What is typed stays in its box: an answer to something earlier would bring another. Before htmx asks for it.
@@ -44,7 +44,11 @@ for (const name of ["htmx:error", "htmx:sse:error"]) document.addEventListener(n
 // The search box shows what the address says, but while it is typed in.
 document.addEventListener("htmx:after:swap", (event) => {
   const { target, sourceElement } = event.detail.ctx, line = document.getElementById("line");
-  if (event.detail.ctx === latest) isLeftOut = false;
+  if (event.detail.ctx === latest) {
+    // A step back that is still on its way counts no more, whatever is taken back afterwards.
+    for (const other of running) if (other !== latest) running.delete(other);
+    isLeftOut = false;
+  }
   if (target?.id === "main" && sourceElement?.id !== "q" && line?.dataset.text !== undefined) {
     document.getElementById("q").value = line.dataset.text;
   }

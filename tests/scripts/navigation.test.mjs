@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { endActs } from "../../hub_ui/web/static/scripts/navigation.js";
+
+const body = {}, panel = { id: "panel" };
+Object.assign(document, {
+  body,
+  getElementById: (id) => (id === "line" ? null : { replaceChildren() {} }),
+  querySelectorAll: () => [],
+});
+const request = (target) => ({ target, sourceElement: { closest: () => null }, request: {} });
+
+function isLeftIn(name, ctx) {
+  return document.dispatchEvent(new CustomEvent(`htmx:${name}`, { detail: { ctx }, cancelable: true }));
+}
+
+test("a step back counts no more once a later click is shown, so that closing the panel has its own address", () => {
+  const back = request(body), click = request(panel);
+  isLeftIn("before:request", back);
+  isLeftIn("before:request", click);
+  for (const name of ["before:response", "after:swap", "finally:request"]) assert.ok(isLeftIn(name, click));
+  assert.equal(endActs(panel), false);
+  assert.equal(isLeftIn("before:response", back), false);
+  assert.equal(endActs(panel), false);
+});
+
+test("it counts again where the click is taken back before its answer", () => {
+  const back = request(body), click = request(panel);
+  isLeftIn("before:request", back);
+  isLeftIn("before:request", click);
+  assert.equal(endActs(panel), true);
+  assert.ok(isLeftIn("before:response", back));
+});
