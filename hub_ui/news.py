@@ -21,6 +21,8 @@ from hub_ui.settings.saved_settings import write_private
 MOST = 50
 LONGEST_NAME, LONGEST_TEXT = 80, 1000
 _HOUR, _DAY = 3_600, 86_400
+# In the year 2242.
+_LATEST = 2**33
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +88,8 @@ def loads(text: str) -> Searches:
         rows = [(str(name), str(search), int(seen)) for name, search, seen in json.loads(text)]
     except (TypeError, OverflowError, RecursionError) as error:
         raise ValueError(str(error)) from error
+    if not all(0 <= seen < _LATEST for _name, _text, seen in rows):
+        raise ValueError("a time that is none")
     return tuple(
         SavedSearch(name=name[:LONGEST_NAME], text=search[:LONGEST_TEXT], seen=seen)
         for name, search, seen in rows[:MOST]

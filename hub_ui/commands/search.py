@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.errors import HubUiError, KeyRequired, NotFound, UsageError
+from connectors.errors import BadQuery, HubUiError, KeyRequired, NotFound, UsageError
 from connectors.query import BY_KEY, FIELDS, Query
 from connectors.query_fields import Field
 from connectors.query_language import format, parse
@@ -204,11 +204,15 @@ class News(JsonOption):
         ]
         terminal.show({"searches": document}, lambda: _print_news(told, terminal))
         for failure in {failure.message: failure for _search, found in each for failure in found.failures}.values():
-            terminal.note(f"{failure.hub}: {failure.message}")
+            terminal.note(": ".join(filter(None, (failure.hub, failure.message))))
         return 0
 
     def _find(self, built: Services, search: SavedSearch, now: float) -> documents.Found:
-        found = documents.search(built, search.query(now, self.limit), offline=self.offline)
+        try:
+            found = documents.search(built, search.query(now, self.limit), offline=self.offline)
+        except BadQuery as error:
+            # One that is wrong, or whose base nobody knows and nothing is new for, keeps no other from being told.
+            return documents.Found(records=(), failures=(error,))
         # With fewer words it is another search.
         return replace(found, records=()) if any(ring.sentence for ring in found.rings) else found
 

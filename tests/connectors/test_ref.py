@@ -13,7 +13,6 @@ from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
     ("text", "printed"),
     [
         *WRITTEN,
-        ("civitai:4128@41280#9001", "civitai:4128@41280#9001"),
         ("civitai:@41280", "civitai:@41280"),
         (f"HuggingFace:a/b@{COMMIT}#sub/x y.safetensors", f"huggingface:a/b@{COMMIT}#sub/x y.safetensors"),
         (f"replicate:a/b@{HASH}", f"replicate:a/b@{HASH}"),
@@ -29,7 +28,6 @@ from tests.addresses import COMMIT, HASH, NAMELESS, WRITTEN
         ("https://huggingface.co/a/b/resolve/main/sub%2Ff.safetensors", "huggingface:a/b@main#sub/f.safetensors"),
         (f"https://huggingface.co/a/b/commit/{COMMIT}", f"huggingface:a/b@{COMMIT}"),
         ("a/FLUX.1-dev", "huggingface:a/FLUX.1-dev"),
-        (f"a/b@{COMMIT}#x.safetensors", f"huggingface:a/b@{COMMIT}#x.safetensors"),
         (f"local:My Robot v1.5 (old)@{HASH}", f"local:My Robot v1.5 (old)@{HASH}"),
         ("local:ロボット", "local:ロボット"),
         ("  civitai:4128\n", "civitai:4128"),

@@ -14,8 +14,7 @@ INK = SavedSearch(name="Ink", text="ink kind:style", seen=1_000)
 
 def test_what_is_new_is_what_was_updated_since_then() -> None:
     query = INK.query(1_000 + 90, 7)
-    assert (query.text, query.kinds) == ("ink", ("style",))
-    assert (query.age, query.sort, query.limit) == (Range(most=90), "newest", 7)
+    assert (query.text, query.age, query.sort, query.limit) == ("ink", Range(most=90), "newest", 7)
 
 
 @pytest.mark.parametrize(("seconds", "rounded"), [(90, 3_600), (3_600, 3_600), (4 * 86_400 + 1, 5 * 86_400)])
@@ -67,7 +66,7 @@ def test_what_is_removed_has_to_be_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "5", "[5]", '[["a"]]', '[["a", "b", "c"]]', '[["a", "b", 1e999]]', "[" * 9_000]
+    "text", ["", "{", "5", '[["a"]]', '[["a", "b", "c"]]', '[["a", "b", 1e999]]', '[["a", "b", 1e30]]', "[" * 9_000]
 )
 def test_what_was_not_written_here_is_no_list_of_searches(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # whatever Python says

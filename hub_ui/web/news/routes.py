@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 
 from connectors import query_language
-from connectors.errors import BadQuery, UsageError
+from connectors.errors import BadQuery, HubUiError, UsageError
 from connectors.query import Query
 from connectors.record import Record
 from hub_ui import documents, format, news
@@ -161,9 +162,10 @@ class NewsRoutes:
             yield self.pages.render("news/step", **self.values(searches))
 
     def badge(self, request: Request) -> Iterator[str]:
-        """In how many there is something new."""
-        if count := sum(self.row(search).updated > 0 for search in self.read(request)):
-            yield self.pages.render("news/badge", count=count)
+        """In how many there is something new. A file that can't be read is told where its searches are looked at."""
+        with suppress(HubUiError):
+            if count := sum(self.row(search).updated > 0 for search in self.read(request)):
+                yield self.pages.render("news/badge", count=count)
 
     def feed(self, request: Request) -> Response:
         view = View(query=View.from_address(request.url.query).query)

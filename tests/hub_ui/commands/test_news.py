@@ -46,8 +46,9 @@ def test_offline_nothing_is_asked_and_nothing_seen(line: Line, hub: Hub, home: P
     assert len(line("news")[1]["searches"][0]["results"]) == 1
 
 
-def test_with_fewer_words_nothing_is_new(line: Line, hub: Hub, home: Path) -> None:
-    saved_long_ago(home, "ink unheard")
+@pytest.mark.parametrize("text", ["ink unheard", "base:never-listed", "rank:many"])
+def test_nothing_is_new_with_fewer_words_or_in_a_wrong_search(line: Line, hub: Hub, home: Path, text: str) -> None:
+    saved_long_ago(home, text)
     assert line("news")[1]["searches"][0]["results"] == []
 
 

@@ -75,6 +75,8 @@ def test_the_list_ends_by_saying_in_how_many_something_is_new(client: TestClient
     assert "#updated" not in client.get("/ask").text
     look_back(built)
     assert parts(client.get("/ask").text)[-1].select_one(".badge").text == "1"
+    built.searches.path.write_text("{")
+    assert "#updated" not in client.get("/ask").text
 
 
 def test_a_search_is_removed_by_its_name_whatever_it_is(client: TestClient) -> None:
