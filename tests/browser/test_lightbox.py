@@ -10,7 +10,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser import axe
@@ -18,25 +18,20 @@ from tests.browser.demo import Demo, served_demo
 
 pytestmark = pytest.mark.browser
 TINY, WITH_VIDEO, MATURE = "civitai:900102", "civitai:690210", "civitai:702218"
-# A second of a moving square, as WebM. No video file has to be kept, and no other program makes one.
+# A second of a square that changes its colour, as WebM. No video file has to be kept, and no other program makes one.
 RECORD = """async () => {
   const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
   const context = canvas.getContext('2d');
   let at = 0;
   const drawing = setInterval(() => {
-    context.fillStyle = 'navy'; context.fillRect(0, 0, 64, 64);
-    context.fillStyle = 'gold'; context.fillRect(at++ % 48, 24, 16, 16);
+    context.fillStyle = ['navy', 'gold'][at++ % 2]; context.fillRect(0, 0, 64, 64);
   }, 40);
   const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm' });
-  const parts = [];
-  recorder.ondataavailable = (event) => parts.push(event.data);
-  const stopped = new Promise((done) => { recorder.onstop = done; });
+  const recorded = new Promise((done) => { recorder.ondataavailable = (event) => done(event.data); });
   recorder.start();
-  await new Promise((done) => setTimeout(done, 1000));
-  recorder.stop();
-  await stopped;
+  setTimeout(() => recorder.stop(), 1000);
+  const bytes = new Uint8Array(await (await recorded).arrayBuffer());
   clearInterval(drawing);
-  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
   return btoa(String.fromCharCode(...bytes));
 }"""
 
@@ -115,10 +110,15 @@ def test_a_video_plays_where_it_is_pointed_at_unless_less_motion_is_asked_for(de
     page.locator("#q").hover()
     card.hover()
     expect(card.locator("video")).to_have_js_property("paused", False)
+    held: list[Route] = []
+    page.route("**/lora/read?*", lambda route: held.append(route))
     card.locator(".hit").click()
     page.locator("#strip figure").first.hover()
     expect(page.locator("#strip video")).to_have_js_property("paused", False)
     expect(card.locator("video")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator("#panel")).to_contain_text("The hub no longer has this.")
+    expect(page.locator("#strip video")).to_have_js_property("paused", False)
 
 
 def test_on_a_phone_an_image_and_how_it_was_made_fit_the_screen(demo: Demo, browser: Browser) -> None:

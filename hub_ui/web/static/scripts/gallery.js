@@ -69,8 +69,8 @@ addEventListener("keydown", (event) => {
   move(STEPS[event.key]);
 }, true);
 
-let playing = null;
-const stop = () => { playing?.querySelector("video")?.remove(); playing = null; };
+let playing = null, video = null;
+const stop = () => { video?.remove(); playing = video = null; };
 
 function play(event) {
   if (event.pointerType === "touch" || calm.matches) return;
@@ -81,8 +81,15 @@ function play(event) {
   const still = place?.querySelector("img");
   if (!place || still && getComputedStyle(still).filter !== "none") return;
   playing = place;
-  const video = Object.assign(document.createElement("video"), { muted: true, loop: true, playsInline: true, src: place.dataset.video });
-  place.append(video);
-  video.play().catch(() => video.remove());
+  video = Object.assign(document.createElement("video"), { muted: true, loop: true, playsInline: true, src: place.dataset.video });
+  begin();
+}
+
+function begin() {
+  const shown = video;
+  playing.append(shown);
+  shown.play().catch((error) => { if (error.name !== "AbortError") shown.remove(); });
 }
 for (const name of ["pointerover", "focusin"]) document.addEventListener(name, play);
+// What the server sends has no video: where a list or the panel was read again below the pointer, it goes on.
+document.addEventListener("htmx:after:swap", () => { if (video && !video.error && !playing.contains(video)) begin(); });
