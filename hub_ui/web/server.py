@@ -22,8 +22,8 @@ if sys.platform != "win32":
     import resource
 
 MOST_SECONDS = 120.0
-# uvicorn itself looks ten times a second whether it is to stop, which is most of what a page takes that nobody uses.
-TICK_SECONDS = 0.5
+# How old the date of an answer may be. uvicorn looks ten times a second, also whether it is to stop.
+TICK_SECONDS = 5.0
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
 # More would help nobody, and some programs that are started go through all of them.
@@ -127,6 +127,8 @@ class PatientServer(http_server.Server):
     It would also let every site read what a page on the internet answers, with the visitor's cookies (CORS).
     """
 
+    _wake: Callable[[], object] | None = None
+
     def __init__(self, config: Config, *args: Any, connections: Connections, **named: Any) -> None:
         app = config.app
         if isinstance(app, Starlette):
@@ -140,8 +142,23 @@ class PatientServer(http_server.Server):
         super().__init__(config, *args, **named)
 
     async def main_loop(self) -> None:
+        stopping = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, stopping.set)
         while not await self.on_tick(0):
-            await asyncio.sleep(TICK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), TICK_SECONDS)
+        self._wake = None
+
+    @property
+    def should_exit(self) -> bool:
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        """Any thread may set it."""
+        self._should_exit = value
+        if value and self._wake is not None:
+            self._wake()
 
     def run_in_thread(self) -> None:
         """Raises ServerFailedToStartError where the port is not free."""

@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from uvicorn import Config
 
+from hub_ui.web import server
 from hub_ui.web.server import Connections, PatientServer, patient_launch
 from tests.hub_ui.demo.hubs.test_server import free_run_of_ports
 from tests.hub_ui.library.queueing import eventually
@@ -47,23 +48,26 @@ def test_a_server_that_starts_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
     # Gradio's five seconds are over in a twentieth of one.
     fast = SimpleNamespace(time=lambda: 100 * time.time(), sleep=time.sleep)
     monkeypatch.setattr(http_server, "time", fast)
-    app, port = Starlette(routes=[Route("/", answer)], lifespan=slow_start), free_run_of_ports()
-    server = PatientServer(config=Config(app, port=port, log_level="warning"), connections=bounds())
-    server.run_in_thread()
-    try:
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "here"
-    finally:
-        server.close()  # type: ignore[no-untyped-call]
+    with running(bounds(), lifespan=slow_start) as connect:
+        assert send(connect(), HALF + REST).endswith(b"here")
+
+
+def test_a_server_stops_when_it_is_told_to_however_rarely_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "TICK_SECONDS", 3600.0)
+    with running(bounds()) as connect:
+        assert send(connect(), HALF + REST).endswith(b"here")
+    with pytest.raises(ConnectionRefusedError):
+        connect()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_port_of_another_program_is_no_slow_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         config = Config(Starlette(), port=other.getsockname()[1], log_level="critical")
-        server = PatientServer(config=config, connections=bounds())
+        refused = PatientServer(config=config, connections=bounds())
         with pytest.raises(ServerFailedToStartError):
-            server.run_in_thread()
-    assert not server.thread.is_alive()
+            refused.run_in_thread()
+    assert not refused.thread.is_alive()
 
 
 def test_what_is_launched_has_the_patient_server_and_nothing_else() -> None:
@@ -78,14 +82,15 @@ REST = b"\r\n"
 
 
 @contextmanager
-def running(connections: Connections) -> Iterator[Callable[[], socket.socket]]:
+def running(
+    connections: Connections, reply: Callable[..., Any] = answer, lifespan: Any = None
+) -> Iterator[Callable[[], socket.socket]]:
     """A server, and what opens a connection to it."""
-    port = free_run_of_ports()
-    config = Config(Starlette(routes=[Route("/", answer)]), port=port, log_level="warning")
-    server = PatientServer(config=config, connections=connections)
-    server.run_in_thread()
+    app, port = Starlette(routes=[Route("/", reply)], lifespan=lifespan), free_run_of_ports()
+    served = PatientServer(config=Config(app, port=port, log_level="warning"), connections=connections)
+    served.run_in_thread()
     with ExitStack() as closing:
-        closing.callback(server.close)
+        closing.callback(served.close)
         yield lambda: closing.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
 
 
@@ -94,7 +99,7 @@ def send(connection: socket.socket, data: bytes) -> bytes:
     came = b""
     try:
         connection.sendall(data)
-        while not came.endswith(b"here") and (piece := connection.recv(4096)):
+        while not came.endswith((b"here", b"late")) and (piece := connection.recv(4096)):
             came += piece
     except (ConnectionResetError, BrokenPipeError):
         return b""
@@ -119,14 +124,8 @@ def test_a_request_that_is_answered_slowly_is_none_that_is_sent_slowly() -> None
         await asyncio.sleep(1.5)
         return PlainTextResponse("late")
 
-    app, port = Starlette(routes=[Route("/", answer_later)]), free_run_of_ports()
-    config = Config(app, port=port, log_level="warning")
-    server = PatientServer(config=config, connections=bounds(header_seconds=1.0))
-    server.run_in_thread()
-    try:
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=30).text == "late"
-    finally:
-        server.close()  # type: ignore[no-untyped-call]
+    with running(bounds(header_seconds=1.0), answer_later) as connect:
+        assert send(connect(), HALF + REST).endswith(b"late")
 
 
 def test_of_half_sent_requests_the_oldest_goes_for_the_newest() -> None:
