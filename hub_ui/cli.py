@@ -31,7 +31,7 @@ Examples, with LoRAs of the demo:
 
 \b
 hub-ui try civitai:900103 --prompt "a red sks robot on white background" --seed 1 --out robot.png
-hub-ui try civitai:900103 --prompt "a red sks robot" --seed 1 --sheet strip --weights-of 0,0.5,1 --out strip.png
+hub-ui try civitai:900103 --prompt "a red sks robot" --seed 1 --compare strip --weights-of 0,0.5,1 --out strip.png
 hub-ui try --again robot.png --out again.png
 """
 _EPILOG = (

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from connectors.connector import pin
 from connectors.errors import HubUiError, NeedsFetching
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
+from hub_ui.generate import lora_axis
 from hub_ui.generate.backend import Backend
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.lora.blocks import parse_block_weights
@@ -26,6 +27,7 @@ from hub_ui.generate.request import (
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
 from hub_ui.images.history import History
+from hub_ui.images.unfinished import UnfinishedComparison
 from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file
@@ -38,12 +40,16 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Generation:
-    """`local` is the backend that the operator chose: this process, or other computers."""
+    """`local` is the backend that the operator chose: this process, or other computers.
+
+    `unfinished` is the folder of comparisons that were stopped.
+    """
 
     downloads: Downloads
     local: Backend
     replicate: Backend
     history: History
+    unfinished: Path
 
     @property
     def _lookup(self) -> Lookup:
@@ -170,6 +176,12 @@ class Generation:
             sha256=entry.sha256,
         )
 
+    def to_pull(self, refs: Iterable[Ref | Path]) -> tuple[int, int]:
+        """How many of them are not in the library yet, and their bytes as far as hubs say them."""
+        missing = [ref for ref in refs if isinstance(ref, Ref) and self.downloads.find_installed(ref) is None]
+        records = filter(None, map(self._lookup.find_record, missing))
+        return len(missing), sum(record.file.size or 0 for record in records if record.file)
+
     def default_weight(self, ref: Ref) -> float:
         """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
         recommended = self.recommended_weight(ref)
@@ -198,7 +210,13 @@ class Generation:
         try:
             paths = [adapter.path for adapter in request.adapters]
             with self._lookup.metrics.generation(place), self.downloads.hold(paths):
-                result = backend.generate(request, comparison, callbacks)
+                if comparison.kind == "loras":
+                    unfinished = None
+                    if self._policy.allows("keep history"):
+                        unfinished = UnfinishedComparison(self.unfinished, request, comparison)
+                    result = lora_axis.generate(backend.generate, request, comparison, callbacks, unfinished)
+                else:
+                    result = backend.generate(request, comparison, callbacks)
         except NeedsFetching as need:
             self._policy.check("fetch bases", need.label)
             raise

@@ -245,6 +245,7 @@ def build_generation(downloads: Downloads, history: History, replicate: Endpoint
             replicate, access=lambda ref: "open" if ref.hub == LOCAL else lookup.record(ref).access
         ),
         history=history,
+        unfinished=settings.home / "pictures" / "unfinished",
     )
 
 

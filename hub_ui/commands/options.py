@@ -43,9 +43,14 @@ def argument(metavar: str, help: str) -> ArgumentInfo:
 
 
 def option(
-    metavar: str | None, help: str, parser: Callable[[str], Any] | None = None, panel: str | None = None
+    metavar: str | None,
+    help: str,
+    parser: Callable[[str], Any] | None = None,
+    panel: str | None = None,
+    names: Sequence[str] = (),
 ) -> OptionInfo:
-    info: OptionInfo = typer.Option(metavar=metavar, help=help, parser=parser, rich_help_panel=panel)
+    """`names` where it has others than the field's own."""
+    info: OptionInfo = typer.Option(*names, metavar=metavar, help=help, parser=parser, rich_help_panel=panel)
     return info
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -19,7 +20,7 @@ from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
-from hub_ui.generate import comparison
+from hub_ui.generate import comparison, lora_axis
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
@@ -92,8 +93,9 @@ class TryCommand(TryOptions):
         print_plan(spec, resolved, request.quality, self.memory, on_device, remarks, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
-        loras = [options.parse_lora(text, partial(find_ref, built)) for text in self.refs or ()]
-        prompts = self.prompt or []
+        texts = [text for given in self.refs or () for text in (epochs(given) if self.compare == "loras" else [given])]
+        loras = [options.parse_lora(text, partial(find_ref, built)) for text in texts]
+        weights, prompts, aside = self.weight or [], self.prompt or [], tuple[str, ...]()
         fields: dict[str, Any] = {
             **self.rows(),
             "prompt": prompts[0],
@@ -114,18 +116,40 @@ class TryCommand(TryOptions):
             "may_fetch": self.fetch,
             "quality": self.quality or "balanced",
         }
+        if self.compare == "loras":
+            fit = lora_axis.fit(built.generation.plan(loras, weights, **fields), choose_spec)
+            weights, clips, blocks = (
+                [given[i] for i in fit.kept] if len(given) == len(loras) else list(given)
+                for given in (weights, fields["clip_weights"], fields["blocks"])
+            )
+            loras, aside = [loras[i] for i in fit.kept], fit.aside
+            fields |= {"base": fit.base, "clip_weights": clips, "blocks": blocks}
+            count, to_come = built.generation.to_pull(loras)
+            if count and not self.estimate:
+                terminal.note(f"{plural(count, 'LoRA')} are pulled first: {size(to_come, precise=True)}")
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         if self.on != "local" or (self.estimate and missing):
-            request = built.generation.plan(loras, self.weight or (), **fields)
+            request = built.generation.plan(loras, weights, **fields)
         else:
             request = built.generation.request(
-                loras, self.weight or (), on_progress=options.progress_callback(terminal), **fields
+                loras, weights, on_progress=options.progress_callback(terminal), **fields
             )
-        sheet = comparison.make_comparison(
-            self.sheet or "one", request, prompts, self.weights_of or comparison.DEFAULT_SWEEP
+        made = comparison.make_comparison(
+            self.compare or "one", request, prompts, self.weights_of or (), seeds=self.seeds or 1
         )
-        return TryPlan(request=request, comparison=sheet, place=self.on)
+        return TryPlan(request=request, comparison=made, place=self.on, notes=aside)
+
+
+def epochs(text: str) -> list[str]:
+    """The files of a folder of checkpoints, in the order of their numbers; any other text is itself."""
+    folder = Path(text)
+    if not folder.is_dir():
+        return [text]
+    files = [str(path) for path in folder.glob("*.safetensors")]
+    if not files:
+        raise UsageError(f"{text}: there is no .safetensors file in this folder")
+    return sorted(files, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path)])
 
 
 Try = make_dataclass("Try", map(row_option, ROWS), bases=(TryCommand,), frozen=True, kw_only=True)

@@ -25,8 +25,8 @@ _START = "An image to start from"
 _PLACE = "Where it is generated"
 _SEED = options.whole_number(0, 2**63 - 1)
 _SHEETS = (
-    "From one seed, as one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and "
-    "both; prompts x weights."
+    "As one labelled image: without / with; a sweep of weights; trigger words off / on; two LoRAs and both; up to 32 "
+    "LoRAs side by side, each alone; prompts x weights. Also called --sheet."
 )
 # The fields of the Compare page that are options of their own making: the others have other limits here, or say more.
 ROWS = tuple(row for row in TRY_FIELDS if row.about and row.attribute not in ("base", "seed"))
@@ -82,11 +82,16 @@ class TryOptions(LibraryOptions):
         int | None, option("N", "The length of a video, on a base that makes videos.", options.count, _IMAGE)
     ] = None
 
-    sheet: Annotated[
-        Literal["pair", "strip", "trigger", "both", "grid"] | None, option(None, _SHEETS, panel=_COMPARISON)
+    compare: Annotated[
+        Literal["pair", "strip", "trigger", "both", "loras", "grid"] | None,
+        option(None, _SHEETS, panel=_COMPARISON, names=("--compare", "--sheet")),
     ] = None
     weights_of: Annotated[
-        Weights | None, option("W,W...", "Of a weight sweep or grid. Default: 0 to 1.2.", options.weights, _COMPARISON)
+        Weights | None,
+        option("W,W...", "Of a sweep, a grid, or each of several LoRAs.", options.weights, _COMPARISON),
+    ] = None
+    seeds: Annotated[
+        int | None, option("N", "With --compare loras: each prompt from so many seeds.", options.count, _COMPARISON)
     ] = None
     cells: Annotated[Path | None, option("DIR", "Also write each image of the sheet there.", panel=_COMPARISON)] = None
 
@@ -177,7 +182,7 @@ class TryOptions(LibraryOptions):
         # 0 is a value; only None, or False for a flag, means absent.
         of_the_file = (
             self.refs, self.prompt, self.weight, self.seed, self.rows() or None, self.size,
-            self.sampler, self.frames, self.sheet, self.weights_of, self.no_trigger_words or None,
+            self.sampler, self.frames, self.compare, self.weights_of, self.seeds, self.no_trigger_words or None,
             self.clip_weight, self.blocks, self.no_emphasis or None,
             self.strength,
         )  # fmt: skip
@@ -187,14 +192,16 @@ class TryOptions(LibraryOptions):
             raise UsageError(f"--again {file}: there is no such file")
 
     def _check_sheet(self) -> None:
-        if len(self.prompt or ()) > 1 and self.sheet != "grid":
-            raise UsageError("More than one --prompt makes rows of a grid: add --sheet grid.")
-        if self.weights_of and self.sheet not in ("strip", "grid"):
-            raise UsageError("--weights-of goes with --sheet strip or --sheet grid.")
+        if len(self.prompt or ()) > 1 and self.compare not in ("grid", "loras"):
+            raise UsageError("More than one --prompt makes rows: add --compare grid or --compare loras.")
+        if self.weights_of and self.compare not in ("strip", "grid", "loras"):
+            raise UsageError("--weights-of goes with --compare strip, grid or loras.")
+        if self.seeds and self.compare != "loras":
+            raise UsageError("--seeds goes with --compare loras.")
         if self.cells is None:
             return
-        if not self.sheet:
-            raise UsageError("--cells goes with --sheet: it is where each of its images is written.")
+        if not self.compare:
+            raise UsageError("--cells goes with --compare: it is where each of its images is written.")
         if self.cells.exists() and not self.cells.is_dir():
             raise UsageError(f"--cells {self.cells}: this is a file. Name a folder.")
         if not self.cells.absolute().parent.is_dir():

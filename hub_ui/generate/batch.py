@@ -243,7 +243,8 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
     import torch
 
     # The noise is sampled on the CPU, so that it is the same on every device and in every row.
-    noise = [torch.Generator("cpu").manual_seed(context.settings.seed) for _ in cells]
+    seeds = (context.settings.seed if cell.seed is None else cell.seed for cell in cells)
+    noise = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     try:
         call = _arguments(context, [cell.prompt for cell in cells])
         return output_images(context.pipe(**call, generator=noise if len(noise) > 1 else noise[0]))

@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -46,19 +47,25 @@ def _pattern(word: str) -> str:
     return rf"(?<!\w){phrase}(?!\w)"
 
 
-ComparisonKind = Literal["one", "pair", "strip", "trigger", "both", "grid"]
+ComparisonKind = Literal["one", "pair", "strip", "trigger", "both", "loras", "grid"]
 DEFAULT_SWEEP = (0.0, 0.3, 0.6, 0.9, 1.2)
-MAX_CELLS = 48
+# 32 LoRAs with three prompts, or 12 with four prompts and two seeds.
+MAX_CELLS = 96
+MAX_LORAS = 32
 _LONGEST_TITLE = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One image. `prompt` includes trigger words; `weights` has one for each LoRA. All weights 0 is the base alone."""
+    """One image. `prompt` includes trigger words; `weights` has one for each LoRA. All weights 0 is the base alone.
+
+    `seed` None is the request's.
+    """
 
     label: str
     prompt: str
     weights: tuple[float, ...]
+    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,14 +136,43 @@ def lora_combinations(request: GenerationRequest) -> Comparison:
     )
 
 
+def lora_columns(
+    request: GenerationRequest, prompts: Sequence[str] = (), seeds: int = 1, weights: Sequence[float] = ()
+) -> Comparison:
+    """A column for each LoRA alone, with its own trigger words, at its own weight or at each of `weights`; a row for
+    each prompt, from each of so many seeds that follow the request's.
+    """
+    loras = lora_slices(request)
+    if not 2 <= len(loras) <= MAX_LORAS:
+        raise UsageError(
+            _("2 to {most} LoRAs can be compared, and there are {n}.").format(most=MAX_LORAS, n=len(loras))
+        )
+    texts = _prompt_rows(prompts or (request.prompt,))
+    _check_weights(weights or (1.0,), len(texts) * seeds * len(loras))
+    names, own = _distinct_names(request), _own_weights(request)
+    columns = [(place, weight) for place in loras for weight in weights or (own[place.start],)]
+    labels = tuple(f"{names[place.start]} {weight:g}" for place, weight in columns)
+    rows = [(text, request.seed + number) for text in texts for number in range(seeds)]
+    titles = tuple(text if seeds == 1 else f"{text} · seed {seed}" for text, seed in rows)
+    cells = tuple(
+        Cell(
+            label=f"{_shorten(title)} · {label}" if len(rows) > 1 else label,
+            prompt=prompt_as_used(replace(request, adapters=request.adapters[place.start : place.stop]), text),
+            weights=tuple(weight if i in place else 0.0 for i in range(len(own))),
+            seed=seed,
+        )
+        for (text, seed), title in zip(rows, titles, strict=True)
+        for (place, weight), label in zip(columns, labels, strict=True)
+    )
+    return Comparison(kind="loras", rows=titles, columns=labels, cells=cells)
+
+
 def prompt_grid(
     request: GenerationRequest, prompts: Sequence[str], weights: Sequence[float] = DEFAULT_SWEEP, varied: int = 0
 ) -> Comparison:
     """A row for each prompt, a column for each weight of one LoRA (the first unless `varied` says which)."""
     _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
-    rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
-    if not rows:
-        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
+    rows = _prompt_rows(prompts)
     _check_weights(weights, len(rows))
     cells = tuple(
         Cell(
@@ -154,14 +190,17 @@ def make_comparison(
     kind: ComparisonKind,
     request: GenerationRequest,
     prompts: Sequence[str] = (),
-    weights: Sequence[float] = DEFAULT_SWEEP,
+    weights: Sequence[float] = (),
     varied: int = 0,
+    seeds: int = 1,
 ) -> Comparison:
-    """`prompts` are a grid's rows; `weights` are those of the LoRA at position `varied` in a sweep or a grid."""
+    """`prompts` and `seeds` make rows; `weights` are those of the LoRA at position `varied` in a sweep or a grid."""
     if kind == "strip":
-        return weight_sweep(request, weights, varied)
+        return weight_sweep(request, weights or DEFAULT_SWEEP, varied)
     if kind == "grid":
-        return prompt_grid(request, prompts, weights, varied)
+        return prompt_grid(request, prompts, weights or DEFAULT_SWEEP, varied)
+    if kind == "loras":
+        return lora_columns(request, prompts, seeds, weights)
     return {"one": single, "pair": before_after, "trigger": trigger_comparison, "both": lora_combinations}[kind](
         request
     )
@@ -213,6 +252,24 @@ def _swept_label(request: GenerationRequest, varied: int, weight: float) -> str:
 
 def _one_row(kind: ComparisonKind, *cells: Cell) -> Comparison:
     return Comparison(kind=kind, rows=("",), columns=tuple(cell.label for cell in cells), cells=cells)
+
+
+def _prompt_rows(prompts: Sequence[str]) -> tuple[str, ...]:
+    rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
+    if not rows:
+        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
+    return rows
+
+
+def _distinct_names(request: GenerationRequest) -> list[str]:
+    """The LoRAs' titles, with the file or the version where several have the same one, as the epochs of a training."""
+    titles = Counter(adapter.title for adapter in request.adapters if not adapter.follows)
+    return [
+        _shorten(adapter.title)
+        if titles[adapter.title] == 1
+        else f"{_shorten(adapter.title)} ({adapter.path.stem or adapter.ref.version or adapter.ref.id})"
+        for adapter in request.adapters
+    ]
 
 
 def _own_weights(request: GenerationRequest) -> tuple[float, ...]:

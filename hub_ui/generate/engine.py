@@ -346,7 +346,7 @@ def _image_key(
     path = request.control if loras or family(spec.pipeline).edits else None
     control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
     start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
-    return *base, settings, cell.prompt, loras, control, start
+    return *base, settings, cell.prompt, cell.seed, loras, control, start
 
 
 def choose_spec(request: GenerationRequest) -> PipelineSpec:

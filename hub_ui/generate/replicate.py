@@ -242,7 +242,7 @@ class ReplicateBackend:
                 scales=cell.weights,
                 slots=slots,
                 negative=request.negative,
-                seed=request.seed,
+                seed=request.seed if cell.seed is None else cell.seed,
                 steps=request.steps,
                 guidance=request.guidance,
                 width=request.width,

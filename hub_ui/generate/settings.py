@@ -91,7 +91,12 @@ def check_request(request: GenerationRequest, comparison: Comparison) -> None:
     cells = len(comparison.cells)
     rules = (
         (all(map(math.isfinite, weights)), "A weight must be a number, such as 0.8."),
-        (_is_within(request.seed, 0, _LARGEST_SEED), f"A seed is a whole number from 0 to {_LARGEST_SEED}."),
+        (
+            all(
+                _is_within(seed, 0, _LARGEST_SEED) for seed in (request.seed, *(cell.seed for cell in comparison.cells))
+            ),
+            f"A seed is a whole number from 0 to {_LARGEST_SEED}.",
+        ),
         (_is_within(request.steps, 1, _MOST_STEPS), f"Choose between 1 and {_MOST_STEPS} steps."),
         (
             all(_is_within(side or None, 1, _LONGEST_SIDE) for side in (request.width, request.height)),

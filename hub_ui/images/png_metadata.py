@@ -73,13 +73,13 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     """The infotext of one image."""
     if hashes is None:
         hashes = lora_hashes(result)
-    report, weights, adapters = result.report, result.comparison.cells[at].weights, result.request.adapters
+    report, cell, adapters = result.report, result.comparison.cells[at], result.request.adapters
+    weights = cell.weights
     names = [a1111.name_of(adapter.path.stem or adapter.title) for adapter in adapters]
     on = [i for i, weight in enumerate(weights) if weight]
     # What was plain text has to be plain text to readers that know emphasis.
     prompt, negative = (
-        text if result.request.emphasis else escape_prompt(text)
-        for text in (result.comparison.cells[at].prompt, result.request.negative)
+        text if result.request.emphasis else escape_prompt(text) for text in (cell.prompt, result.request.negative)
     )
     prompt = " ".join([prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
     resources = [
@@ -93,7 +93,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Sampler": sampler,
         "Schedule type": schedule,
         "CFG scale": f"{report.guidance:g}" if report.guidance or report.place == "local" else None,
-        "Seed": str(report.seed),
+        "Seed": str(report.seed if cell.seed is None else cell.seed),
         "Size": f"{report.width}x{report.height}",
         # The name of a folder, but not its path on this disk: images get shared.
         "Model": Path(report.base).name if Path(report.base).is_absolute() else report.base,

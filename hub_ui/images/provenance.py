@@ -160,7 +160,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "typed_with_words": request.use_trigger_words,
         "emphasis": request.emphasis,
         "negative": request.negative,
-        "seed": report.seed,
+        "seed": report.seed if cell is None or shown.seed is None else shown.seed,
         "steps": report.steps,
         "guidance": report.guidance,
         "width": report.width,

@@ -305,7 +305,7 @@ def test_help_names_every_command() -> None:
 def test_help_of_a_command_lists_its_options() -> None:
     done = process("try", "--help")
     assert done.returncode == 0
-    assert {"--out", "--sheet", "--base", "--json"} <= set(re.findall(r"--[a-z-]+", done.stdout))
+    assert {"--out", "--compare", "--base", "--json"} <= set(re.findall(r"--[a-z-]+", done.stdout))
     assert "\x1b" not in done.stdout
 
 

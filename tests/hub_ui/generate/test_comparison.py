@@ -127,6 +127,21 @@ def test_two_loras_are_shown_apart_and_together() -> None:
     assert weights(sheet) == [(0, 0), (0.8, 0), (0, 0.5), (0.8, 0.5)]
 
 
+def test_loras_are_columns_each_alone_with_its_own_words_and_weight() -> None:
+    asked = job(lora(trigger_words=("sks",)), PAPER, seed=7)
+    sheet = comparison.lora_columns(asked, ["a cat", "a dog"], seeds=2)
+    assert sheet.rows == ("a cat · seed 7", "a cat · seed 8", "a dog · seed 7", "a dog · seed 8")
+    assert (sheet.columns, weights(sheet)) == (("Ink 0.8", "Paper 0.5"), [(0.8, 0.0), (0.0, 0.5)] * 4)
+    assert [(cell.prompt, cell.seed) for cell in sheet.cells[1:4]] == [("a cat", 7), ("sks, a cat", 8), ("a cat", 8)]
+
+
+def test_each_lora_can_have_several_weights_and_epochs_are_told_apart_by_their_files() -> None:
+    epochs = (lora(path=Path("ink-01.safetensors")), lora(path=Path("ink-02.safetensors")))
+    sheet = comparison.lora_columns(job(*epochs), weights=(0.5, 1.0))
+    assert sheet.columns == ("Ink (ink-01) 0.5", "Ink (ink-01) 1", "Ink (ink-02) 0.5", "Ink (ink-02) 1")
+    assert weights(sheet) == [(0.5, 0.0), (1.0, 0.0), (0.0, 0.5), (0.0, 1.0)]
+
+
 def test_a_grid_has_a_row_for_each_prompt_and_a_column_for_each_weight() -> None:
     sheet = comparison.prompt_grid(job(lora(trigger_words=("sks",))), ["a cat", " ", "a  dog"], (0, 1))
     assert (sheet.rows, sheet.columns) == (("a cat", "a dog"), ("0", "1"))
@@ -147,13 +162,15 @@ def test_steps_stand_at_equal_distances() -> None:
         (lambda: comparison.prompt_grid(job(), ["a"]), "Choose one"),
         (lambda: comparison.lora_combinations(job(INK)), "Choose two"),
         (lambda: comparison.lora_combinations(job(INK, INK, INK)), "Choose two"),
+        (lambda: comparison.lora_columns(job(INK)), "2 to 32 LoRAs can be compared, and there are 1"),
+        (lambda: comparison.lora_columns(job(INK, PAPER), ["a"] * 7, seeds=7), "That would be 98 images"),
         (lambda: comparison.trigger_comparison(job(INK)), "Try a pair instead"),
         (lambda: comparison.prompt_grid(job(INK), ["", " "]), "Write one in each line"),
-        (lambda: comparison.prompt_grid(job(INK), ["a"] * 10), "50 images, and a comparison has room for 48"),
+        (lambda: comparison.prompt_grid(job(INK), ["a"] * 20), "100 images, and a comparison has room for 96"),
         (lambda: comparison.weight_sweep(job(INK), ()), "at least one"),
         (lambda: comparison.weight_sweep(job(INK), (float("nan"),)), "such as 0, 0.5"),
         (lambda: comparison.weight_range(1, 0, 3), "from a lower weight"),
-        (lambda: comparison.weight_range(0, 1, 1), "2 to 48"),
+        (lambda: comparison.weight_range(0, 1, 1), "2 to 96"),
     ],
 )
 def test_what_makes_no_comparison_is_told_with_a_way_out(make: Any, said: str) -> None:

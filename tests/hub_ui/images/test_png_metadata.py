@@ -52,6 +52,16 @@ def test_a_picture_is_made_again_from_what_it_says(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_an_image_from_a_seed_of_its_own_says_so_and_the_whole_comparison_its_first(tmp_path: Path) -> None:
+    without, with_lora = comparison.before_after(making.job()).cells
+    pair = replace(comparison.before_after(making.job()), cells=(without, replace(with_lora, seed=9)))
+    made = making.made(sheet=pair)
+    png_metadata.save(made, 1, tmp_path / "cell.png")
+    png_metadata.save_comparison(made, contact(made), tmp_path / "all.png")
+    assert (again(tmp_path / "cell.png").seed, again(tmp_path / "all.png").seed) == (9, 7)
+    assert "Seed: 9," in png_metadata.infotext_of(made, 1)
+
+
 def test_half_a_character_in_a_graph_is_a_question_mark(tmp_path: Path) -> None:
     sampler = {"class_type": "KSampler", "inputs": {"seed": 7, "sampler_name": "\ud800", "positive": ["2", 0]}}
     prompt = {"class_type": "CLIPTextEncode", "inputs": {"text": "half \udfff"}}
@@ -238,7 +248,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
         "kind rows columns cells",
-        "label prompt weights",
+        "label prompt weights seed",
         "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256",
         "title applied total missed remark",
         "reason keys",

@@ -114,7 +114,7 @@ def test_a_strip_is_one_labelled_image_and_its_cells(
 ) -> None:
     cells = tmp_path / "cells"
     made = generate(
-        tmp_path / "s.png", base, capsys, "--sheet", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
+        tmp_path / "s.png", base, capsys, "--compare", "strip", "--weights-of", "0,0.5,1", "--cells", str(cells)
     )  # fmt: skip
     assert (made["sheet"]["kind"], made["sheet"]["columns"]) == ("strip", ["0", "0.5", "1"])
     assert [cell["out"] for cell in made["sheet"]["cells"]] == [str(cells / f"0{i}.png") for i in (1, 2, 3)]
@@ -127,6 +127,18 @@ def test_a_strip_is_one_labelled_image_and_its_cells(
 def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
     made = generate(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
     assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
+
+
+def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
+    tmp_path: Path, base: str, line: Line
+) -> None:
+    (tmp_path / "epochs").mkdir()
+    for epoch in (10, 9):
+        save_kohya(tmp_path / "epochs" / f"ink-{epoch}.safetensors", seed=epoch)
+    words = ["try", str(tmp_path / "epochs"), "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32"]
+    code, made = line(*words, "--seed", "5", "--compare", "loras", "--seeds", "2", "--out", str(tmp_path / "e.png"))
+    assert (code, made["sheet"]["columns"]) == (0, ["ink-9 1", "ink-10 1"])
+    assert made["sheet"]["rows"] == ["a cat · seed 5", "a cat · seed 6"]
 
 
 def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,193 @@
+"""Comparisons of LoRAs: one at a time is on the base, so that 32 need no more memory than one.
+
+What has been made of a comparison is kept until all of it is there: stopped, or killed, it goes on where it was.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from connectors.errors import DoesNotFit, NoBase
+from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.comparison import Cell, Comparison, lora_slices
+from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
+from hub_ui.generate.result import GenerationResult
+from hub_ui.i18n import _
+
+Generate = Callable[[GenerationRequest, Comparison, Callbacks], GenerationResult]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """The images of one LoRA. `columns` are its columns in the whole comparison."""
+
+    request: GenerationRequest
+    comparison: Comparison
+    columns: range
+
+
+class Unfinished(Protocol):
+    """Where the results of parts are until the comparison is whole."""
+
+    def find(self, part: Part) -> GenerationResult | None: ...
+
+    def add(self, part: Part, made: GenerationResult) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fit:
+    """`kept` are the positions of the LoRAs that fit `base`; `aside` says why each of the others stands aside."""
+
+    kept: tuple[int, ...]
+    base: str | None
+    aside: tuple[str, ...]
+
+
+def fit(request: GenerationRequest, choose: Callable[[GenerationRequest], PipelineSpec]) -> Fit:
+    """Which LoRAs of a request fit one base: the request's, or the one that most of them are made for.
+
+    `choose` finds the base of a request, as engine.choose_spec. Raises DoesNotFit where none fits.
+    """
+    loras = [request.adapters[place.start : place.stop] for place in lora_slices(request)]
+    base = request.base
+    if base is None and loras:
+        made_for = [(lora[0].architecture, lora[0].base_model) for lora in loras]
+        most = made_for.index(Counter(made_for).most_common(1)[0][0])
+        base = choose(replace(request, adapters=loras[most])).id
+    kept: list[int] = []
+    aside: list[str] = []
+    for number, lora in enumerate(loras):
+        try:
+            choose(replace(request, adapters=lora, base=base))
+            kept.append(number)
+        except (DoesNotFit, NoBase) as error:
+            aside.append(_stands_aside(lora[0].title, error.message))
+    if not kept and aside:
+        raise DoesNotFit(aside[0])
+    return Fit(kept=tuple(kept), base=base, aside=tuple(aside))
+
+
+def generate(
+    make: Generate,
+    request: GenerationRequest,
+    comparison: Comparison,
+    callbacks: Callbacks,
+    unfinished: Unfinished | None = None,
+) -> GenerationResult:
+    """All images of a comparison of the kind "loras". A LoRA whose file turns out not to fit stands aside.
+
+    Raises what `make` raises; DoesNotFit only where no LoRA fits.
+    """
+    parts, made, aside = split(request, comparison), dict[int, GenerationResult](), list[str]()
+    for number, part in enumerate(parts):
+        found = unfinished.find(part) if unfinished else None
+        if found is None:
+            try:
+                found = make(part.request, part.comparison, _of_all(callbacks, number, len(parts)))
+            except DoesNotFit as error:
+                if len(parts) == len(aside) + 1:
+                    raise
+                aside.append(_stands_aside(part.request.adapters[0].title, error.message))
+                continue
+            except GenerationCancelled as error:
+                if unfinished is None or not made:
+                    raise
+                text = _(
+                    "Stopped. The images of {n} of {count} LoRAs are kept: the same comparison, from seed {seed}, goes "
+                    "on from there."
+                )
+                raise GenerationCancelled(text.format(n=len(made), count=len(parts), seed=request.seed)) from error
+            if unfinished:
+                unfinished.add(part, found)
+        made[number] = found
+    whole = _join(request, comparison, [(parts[number], found) for number, found in made.items()], aside)
+    if unfinished:
+        unfinished.clear()
+    return whole
+
+
+def split(request: GenerationRequest, comparison: Comparison) -> tuple[Part, ...]:
+    """One part for each LoRA, with its columns."""
+    loras = lora_slices(request)
+    each = len(comparison.columns) // len(loras)
+    return tuple(
+        Part(
+            request=replace(request, adapters=request.adapters[place.start : place.stop]),
+            comparison=Comparison(
+                kind="loras",
+                rows=comparison.rows,
+                columns=comparison.columns[columns.start : columns.stop],
+                cells=tuple(_of_columns(comparison, columns, place)),
+            ),
+            columns=columns,
+        )
+        for place, columns in zip(
+            loras, (range(at, at + each) for at in range(0, each * len(loras), each)), strict=True
+        )
+    )
+
+
+def _of_columns(comparison: Comparison, columns: range, place: range) -> Iterator[Cell]:
+    for at, cell in enumerate(comparison.cells):
+        if at % len(comparison.columns) in columns:
+            yield replace(cell, weights=cell.weights[place.start : place.stop])
+
+
+def _join(
+    request: GenerationRequest,
+    comparison: Comparison,
+    made: Sequence[tuple[Part, GenerationResult]],
+    aside: Sequence[str],
+) -> GenerationResult:
+    """The comparison of the LoRAs that were made. What all of them share is said once."""
+    adapters = tuple(adapter for part, _found in made for adapter in part.request.adapters)
+    columns = [column for part, _found in made for column in part.columns]
+    images = {
+        (row, column): found.images[row * len(part.columns) + i]
+        for part, found in made
+        for i, column in enumerate(part.columns)
+        for row in range(len(comparison.rows))
+    }
+    of_made = [i for i, adapter in enumerate(request.adapters) if adapter in adapters]
+    places = [(row, column) for row in range(len(comparison.rows)) for column in columns]
+    cells = (comparison.cells[row * len(comparison.columns) + column] for row, column in places)
+    reports = [found.report for _part, found in made]
+    report = replace(
+        reports[0],
+        coverage=tuple(coverage for each in reports for coverage in each.coverage),
+        switch_seconds=sum(each.switch_seconds for each in reports),
+        notes=(*aside, *dict.fromkeys(note for each in reports for note in each.notes)),
+        rows=max(each.rows for each in reports),
+        adapters=" and ".join(sorted({how for each in reports for how in each.adapters.split(" and ") if how})[::-1]),
+    )
+    return GenerationResult(
+        request=replace(request, adapters=adapters),
+        comparison=replace(
+            comparison,
+            columns=tuple(comparison.columns[column] for column in columns),
+            cells=tuple(replace(cell, weights=tuple(cell.weights[i] for i in of_made)) for cell in cells),
+        ),
+        images=tuple(images[place] for place in places),
+        report=report,
+    )
+
+
+def _of_all(callbacks: Callbacks, number: int, count: int) -> Callbacks:
+    """Progress of one part as that of the whole: all parts have equally many images."""
+
+    def report(step: Step) -> None:
+        left = step.seconds_left
+        if left is not None and step.done < step.total:
+            left += (count - number - 1) * left * step.total / (step.total - step.done)
+        name = _("LoRA {n} of {count}: {stage}").format(n=number + 1, count=count, stage=step.stage)
+        done = number * step.total + step.done
+        callbacks.on_progress(replace(step, stage=name, done=done, total=count * step.total, seconds_left=left))
+
+    return replace(callbacks, on_progress=report)
+
+
+def _stands_aside(title: str, reason: str) -> str:
+    return _("“{title}” stands aside: {reason}").format(title=title, reason=reason)

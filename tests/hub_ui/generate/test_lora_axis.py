@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.errors import DoesNotFit
+from hub_ui.generate import lora_axis
+from hub_ui.generate.comparison import Comparison, lora_columns
+from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest, Step
+from hub_ui.generate.result import GenerationResult
+from hub_ui.images.unfinished import UnfinishedComparison
+from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
+from tests.hub_ui.generate.comparing import alike, one, same
+from tests.hub_ui.generate.test_comparison import lora
+
+
+@pytest.fixture
+def three(base: str, tmp_path: Path) -> GenerationRequest:
+    files = [save_kohya(tmp_path / "kohya.safetensors"), save_peft(tmp_path / "a.safetensors", seed=5)]
+    files.append(save_peft(tmp_path / "b.safetensors", seed=6))
+    loras = [adapter(file, title=file.stem, trigger_words=(file.stem,)) for file in files]
+    return job(*loras, base=base, seed=3)
+
+
+def test_each_image_is_the_one_of_its_lora_prompt_and_seed_alone(studio: Engine, three: GenerationRequest) -> None:
+    columns = lora_columns(three, ["a cat", "a dog"], seeds=2)
+    made = lora_axis.generate(studio.generate, three, columns, NO_CALLBACKS)
+    assert [coverage.title for coverage in made.report.coverage] == ["kohya", "a", "b"]
+    second_seed_of_a, last_of_b = made.images[4], made.images[11]
+    base = three.base
+    assert alike(second_seed_of_a, one(studio, three.adapters[1], base=base, prompt="a cat", seed=4))
+    assert alike(last_of_b, one(studio, three.adapters[2], base=base, prompt="a dog", seed=4))
+
+
+def one_more(studio: Engine) -> lora_axis.Generate:
+    """Makes one LoRA's images, then is stopped."""
+    calls: list[GenerationRequest] = []
+
+    def make(request: GenerationRequest, comparison: Comparison, callbacks: Callbacks) -> GenerationResult:
+        if calls:
+            raise GenerationCancelled("Stopped.")
+        calls.append(request)
+        return studio.generate(request, comparison, callbacks)
+
+    return make
+
+
+def test_one_that_is_stopped_twice_goes_on_and_ends_bit_for_bit_the_same(
+    studio: Engine, three: GenerationRequest, tmp_path: Path
+) -> None:
+    columns = lora_columns(three, ["a cat", "a dog"], seeds=2)
+    at_once = lora_axis.generate(studio.generate, three, columns, NO_CALLBACKS)
+    for _ in range(2):
+        studio.close()
+        kept = UnfinishedComparison(tmp_path / "unfinished", three, columns)
+        with pytest.raises(GenerationCancelled, match=r"of 3 LoRAs are kept: .* from seed 3, goes on"):
+            lora_axis.generate(one_more(studio), three, columns, NO_CALLBACKS, kept)
+    studio.close()
+    made = lora_axis.generate(one_more(studio), three, columns, NO_CALLBACKS, kept)
+    assert all(map(same, at_once.images, made.images))
+    assert (made.comparison, made.report.notes) == (at_once.comparison, at_once.report.notes)
+    assert list((tmp_path / "unfinished").iterdir()) == []
+
+
+def test_another_comparison_goes_on_with_nothing_of_it(
+    studio: Engine, three: GenerationRequest, tmp_path: Path
+) -> None:
+    columns = lora_columns(three)
+    part = lora_axis.split(three, columns)[0]
+    made = studio.generate(part.request, part.comparison)
+    kept = UnfinishedComparison(tmp_path, three, columns)
+    kept.add(part, made)
+    assert kept.find(part) is not None
+    (tmp_path / "a.safetensors").write_bytes((tmp_path / "b.safetensors").read_bytes())
+    assert UnfinishedComparison(tmp_path, three, columns).find(part) is None
+
+
+def test_one_whose_file_does_not_fit_stands_aside_with_its_reason(
+    studio: Engine, three: GenerationRequest, tmp_path: Path
+) -> None:
+    other = adapter(save_peft(tmp_path / "other.safetensors", prefix="elsewhere."), title="Other")
+    asked = job(three.adapters[0], other, three.adapters[2], base=three.base)
+    made = lora_axis.generate(studio.generate, asked, lora_columns(asked, ["a cat", "a dog"]), NO_CALLBACKS)
+    assert (made.comparison.columns, len(made.images)) == (("kohya 1", "b 1"), 4)
+    assert [cell.weights for cell in made.comparison.cells] == [(1.0, 0.0), (0.0, 1.0)] * 2
+    assert made.report.notes[0].startswith("“Other” stands aside: None of the 48 tensors")
+    alone = job(other, other, base=three.base)
+    with pytest.raises(DoesNotFit):
+        lora_axis.generate(studio.generate, alone, lora_columns(alone), NO_CALLBACKS)
+
+
+def test_progress_is_that_of_all_loras(studio: Engine, three: GenerationRequest) -> None:
+    steps: list[Step] = []
+    callbacks = Callbacks(on_progress=steps.append)
+    lora_axis.generate(studio.generate, three, lora_columns(three), callbacks)
+    counted = [(step.done, step.total) for step in steps if step.total]
+    assert counted == sorted(counted)
+    assert (counted[-1], steps[-1].stage) == ((6, 6), "LoRA 3 of 3: Generating")
+
+
+SD, OTHER_SD, FLUX = (
+    lora(name, architecture=architecture, base_model=base)
+    for name, architecture, base in (("Ink", "sd1", "sd-1.5"), ("Old", "sd1", "sd-1.5"), ("New", "flux1", "flux.1-dev"))
+)
+
+
+def test_the_base_is_the_one_of_most_of_them_and_the_others_stand_aside() -> None:
+    found = lora_axis.fit(GenerationRequest(adapters=(FLUX, SD, OTHER_SD), prompt="a cat"), choose_spec)
+    assert (found.kept, found.base) == ((1, 2), "sd-1.5")
+    assert [note[:41] for note in found.aside] == ["“New” stands aside: The LoRA is for flux1"]
+
+
+def test_a_base_that_was_asked_for_decides() -> None:
+    asked = GenerationRequest(adapters=(FLUX, SD, OTHER_SD), prompt="a cat", base="flux.1-dev")
+    assert lora_axis.fit(asked, choose_spec).kept == (0,)
+    with pytest.raises(DoesNotFit, match="“New” stands aside"):
+        lora_axis.fit(GenerationRequest(adapters=(FLUX,), prompt="a cat", base="sdxl-1.0"), choose_spec)
