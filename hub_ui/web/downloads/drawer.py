@@ -111,29 +111,24 @@ def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
     return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DrawerParts:
-    """Makes the values of downloads/*.html."""
+def drawer_values(services: Services, of: Ref | None = None) -> dict[str, Any]:
+    """For downloads/*.html. `row` is the latest download of `of` that is not done."""
 
-    services: Services
-
-    def values(self, of: Ref | None = None) -> dict[str, Any]:
-        """`row` is the latest download of `of` that is not done."""
-        tasks, now = sort_tasks(self.services.queue.tasks()), time.time()
-        latest = max((task for task in tasks if task.ref == of), key=lambda task: task.id, default=None)
-        counts = Counter(task.state for task in tasks)
-        return {
-            "rows": [row(task, now, self.page_of) for task in tasks[:MOST_ROWS]],
-            "row": row(latest, now, self.page_of) if latest is not None and latest.state != "done" else None,
-            "more": max(0, len(tasks) - MOST_ROWS),
-            "moving": counts["running"] + counts["waiting"],
-            "finished": counts["done"],
-            "paused": counts["paused"],
-            "failed": counts["failed"],
-        }
-
-    def page_of(self, ref: Ref) -> str:
+    def page_of(ref: Ref) -> str:
         try:
-            return self.services.catalog.lora(ref).url
+            return services.catalog.lora(ref).url
         except NotFound:
             return ""
+
+    tasks, now = sort_tasks(services.queue.tasks()), time.time()
+    latest = max((task for task in tasks if task.ref == of), key=lambda task: task.id, default=None)
+    counts = Counter(task.state for task in tasks)
+    return {
+        "rows": [row(task, now, page_of) for task in tasks[:MOST_ROWS]],
+        "row": row(latest, now, page_of) if latest is not None and latest.state != "done" else None,
+        "more": max(0, len(tasks) - MOST_ROWS),
+        "moving": counts["running"] + counts["waiting"],
+        "finished": counts["done"],
+        "paused": counts["paused"],
+        "failed": counts["failed"],
+    }

@@ -24,7 +24,7 @@ from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE, HistoryEntry
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import SAFE
-from hub_ui.web.layout.pages import Pages, Preview, is_part
+from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
 
 LABELS: dict[ComparisonKind, str] = {
@@ -161,13 +161,11 @@ FormPage = Annotated[int, Form(ge=1, le=1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryRoutes:
+class HistoryRoutes(Room):
     """On one's own computer alone: visitors of a hosted page have no history."""
 
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
 
         @router.get("/history")
         def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
@@ -197,11 +195,9 @@ class HistoryRoutes:
             services.history.bring_back(id)
             return self.part(page) if is_part(request) else back(page)
 
-        return router
-
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
-        if not self.pages.services.policy.allows("keep history"):
+        if not self.services.policy.allows("keep history"):
             return Markup("")
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
@@ -209,7 +205,7 @@ class HistoryRoutes:
         return self.pages.part("history/list", **self.list_values(page, removed))
 
     def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
-        history = self.pages.services.history
+        history = self.services.history
         found = [history.entry(id_) for id_ in opened]
         differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
         values = {
@@ -223,7 +219,7 @@ class HistoryRoutes:
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
-        groups = group_entries(self.pages.services.history.entries())
+        groups = group_entries(self.services.history.entries())
         return {
             "groups": groups[(page - 1) * MOST : page * MOST],
             "more": len(groups) > page * MOST,

@@ -6,8 +6,8 @@ Those that were started or followed here are shown in the order in which they be
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -28,9 +28,9 @@ from hub_ui.i18n import N_, _
 from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject, Stopped
 from hub_ui.settings.policy import REFUSALS
 from hub_ui.training import Trainer, TrainingSet, price, training_set
-from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
+from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
 from hub_ui.web.requests import Refused
-from hub_ui.web.uploads import Uploads, receive_upload
+from hub_ui.web.uploads import Uploads
 
 KIND = "training"
 CANCELLED = N_("The training is cancelled.")
@@ -128,21 +128,6 @@ class TrainingUploads:
     folder: Path
     uploads: Uploads
 
-    @asynccontextmanager
-    async def read_form(self, request: Request) -> AsyncIterator[FormData]:
-        """The fields and files of a form. Raises UsageError for more than Replicate takes."""
-        length = request.headers.get("content-length", "")
-        try:
-            upload = self.uploads.begin(int(length) if length.isascii() and length.isdigit() else None)
-            try:
-                bounded = Request(request.scope, receive_upload(upload, request.receive))
-                async with bounded.form(max_files=MOST_FILES, max_fields=40, max_part_size=100_000) as form:
-                    yield form
-            finally:
-                self.uploads.end(upload)
-        except Refused as error:
-            raise UsageError(error.message) from error
-
     def keep(self, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
         """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
         named = [file for file in files if file.filename]
@@ -184,66 +169,70 @@ Number = Annotated[int, Form(ge=0, le=10**6)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRoutes:
-    """It paints the jobs of its trainings too (see web/streams.py)."""
+class TrainRoutes(Room):
+    """It paints the jobs of its trainings too (see web/site.py)."""
 
-    pages: Pages
     trainings: Trainings
     uploads: TrainingUploads
     limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_AT_WORK))
 
-    def router(self) -> APIRouter:
-        router = self.pages.router()
-        router.add_api_route("/train", self.show, methods=["GET"])
-        router.add_api_route("/train/elsewhere", self.show_elsewhere, methods=["GET"])
-        router.add_api_route("/train/price", self.show_price, methods=["POST"])
-        router.add_api_route("/train/start", self.start, methods=["POST"])
-        router.add_api_route("/train/follow", self.follow, methods=["POST"])
-        router.add_api_route("/train/cancel", self.cancel, methods=["POST"])
-        return router
+    def add_to(self, router: APIRouter) -> None:
+        waits = in_threads(self.limiter)
+        router.get("/train")(self.show)
+        router.get("/train/elsewhere")(waits(self.show_elsewhere))
+        router.post("/train/price")(self.show_price)
+        router.post("/train/start")(waits(self.start))
+        router.post("/train/follow")(waits(self.follow))
+        router.post("/train/cancel")(waits(self.cancel))
 
     def show(self, request: Request) -> Response:
         return self.page(request)
 
-    async def show_elsewhere(self, request: Request) -> Response:
-        self.pages.services.policy.check("train")
-        listed = await to_thread.run_sync(self.list_elsewhere, limiter=self.limiter)
+    def show_elsewhere(self, request: Request) -> Response:
+        self.services.policy.check("train")
+        listed: dict[str, Any] = {"runs": [], "runs_problem": ""}
+        try:
+            listed["runs"] = self.trainings.elsewhere()
+        except HubUiError as error:
+            listed["runs_problem"] = error.message
         return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
 
     async def show_price(self, request: Request) -> Response:
         self.check()
-        async with self.uploads.read_form(request) as form:
-            files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
-            given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
-            shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
+        try:
+            async with self.uploads.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
+                files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
+                given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
+                shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
+        except Refused as error:
+            raise UsageError(error.message) from error
         if is_part(request):
             return self.pages.part("train/price", **shown)
         return self.page(request, status=422 if shown["problem"] else 200, given=given, **shown)
 
-    async def start(
+    def start(
         self, request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
     ) -> Response:
         self.check()
         order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
         order.check()
-        found = await to_thread.run_sync(self.uploads.find, images, limiter=self.limiter)
-        self.trainings.start(order, found, images)
+        self.trainings.start(order, self.uploads.find(images), images)
         return self.answer(request)
 
-    async def follow(self, request: Request, run: Text) -> Response:
+    def follow(self, request: Request, run: Text) -> Response:
         self.check()
-        await to_thread.run_sync(self.trainings.follow, run, limiter=self.limiter)
+        self.trainings.follow(run)
         return self.answer(request)
 
-    async def cancel(self, request: Request, run: Text) -> Response:
+    def cancel(self, request: Request, run: Text) -> Response:
         """One that nobody follows here."""
         self.check()
-        await to_thread.run_sync(self.trainings.trainer.cancel, run, limiter=self.limiter)
+        self.trainings.trainer.cancel(run)
         return self.answer(request)
 
     def check(self) -> None:
         """Raises our errors where nothing can be trained."""
-        self.pages.services.policy.check("train")
+        self.services.policy.check("train")
         self.trainings.trainer.need_key()
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
@@ -256,27 +245,20 @@ class TrainRoutes:
             return {"problem": error.message, "price": ""}
         return {"problem": "", "price": price(order, images), "notes": images.notes, "order": order, "images": id_}
 
-    def list_elsewhere(self) -> dict[str, Any]:
-        try:
-            return {"runs": self.trainings.elsewhere(), "runs_problem": ""}
-        except HubUiError as error:
-            return {"runs": [], "runs_problem": error.message}
-
     def answer(self, request: Request) -> Response:
         if is_part(request):
             return self.pages.part("train/started", trainings=self.trainings.all())
         return RedirectResponse("../train#trainings", 303)
 
     def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
-        is_open = self.pages.services.policy.allows("train")
+        is_open = self.services.policy.allows("train")
         shown = {
             "closed": "" if is_open else _(REFUSALS["train"]),
             "trainings": self.trainings.all() if is_open else [],
             "given": USUAL, "price": "", "problem": "", "runs": None, "runs_problem": "",
             **values,
         }  # fmt: skip
-        view, preview = own_view("train", request.url.query), Preview(title=_("Train"))
-        return self.pages.whole(request, "train/page", view, preview=preview, status=status, **shown)
+        return self.pages.own(request, "train/page", "train", _("Train"), status=status, **shown)
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
         """The row of a training after each of its steps."""
