@@ -44,7 +44,7 @@ _MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2c
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 PRIVATE = {**SAFE, "Cache-Control": "private, max-age=86400"}
-_NO_STORE = {**SAFE, "Cache-Control": "no-store"}
+NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 # Replaces a missing image, for which browsers show a broken one.
 MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
 <rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
@@ -100,10 +100,10 @@ class HubImages:
         return check_video(data) if kind is VIDEO else check_image(data)
 
     async def answer_image(self, request: Request) -> Response:
-        return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
+        return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
 
     async def answer_video(self, request: Request) -> Response:
-        missing = Response("This video can't be had just now.", 404, headers=_NO_STORE)
+        missing = Response("This video can't be had just now.", 404, headers=NO_STORE)
         return await self._answer(request, VIDEO) or missing
 
     async def _answer(self, request: Request, kind: MediaKind) -> Response | None:
@@ -282,7 +282,7 @@ class LocalImages:
             return Response(OLD_LINK, 403)
         data = await asyncio.get_running_loop().run_in_executor(self._pool, small_copy, path)
         if data is None:
-            return Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
+            return Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
         return Response(data, media_type="image/webp", headers={**SAFE, "Cache-Control": "private, max-age=3600"})
 
 

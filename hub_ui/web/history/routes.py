@@ -23,7 +23,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE, HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.images import SAFE
+from hub_ui.web.images import PRIVATE
 from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
 
@@ -180,8 +180,7 @@ class HistoryRoutes(Room):
             paths = services.history.entry(id).paths
             if cell >= len(paths):
                 raise NotFound(_(GONE))
-            headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
-            return FileResponse(paths[cell], media_type="image/png", headers=headers)
+            return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
 
         @router.post("/history/remove")
         def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:

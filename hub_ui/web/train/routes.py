@@ -25,7 +25,7 @@ from connectors.ref import Ref
 from connectors.replicate.runs import MOST_UPLOADED, Order, Run, terms_of
 from hub_ui.generate.request import IsCancelled, Step
 from hub_ui.i18n import N_, _
-from hub_ui.jobs.jobs import Failed, Jobs, JobState, JobSubject, Stopped
+from hub_ui.jobs.jobs import Jobs, JobSubject, Stopped
 from hub_ui.settings.policy import REFUSALS
 from hub_ui.training import Trainer, TrainingSet, price, training_set
 from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
@@ -48,119 +48,10 @@ class Progress:
     run: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """A job whose steps are Progress, and whose result is the Ref of the LoRA."""
-
-    id: str
-    job: JobState
-
-    @property
-    def problem(self) -> str:
-        if not isinstance(self.job.outcome, Failed):
-            return ""
-        error = self.job.outcome.error
-        return error.message if isinstance(error, HubUiError) else _("It failed unexpectedly. The log has the details.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trainings:
-    trainer: Trainer
-    jobs: Jobs
-
-    def start(self, order: Order, images: TrainingSet, images_id: str) -> None:
-        """Pressed twice it is the same training: what is started is paid for."""
-
-        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
-            on_progress(Progress(text=_("Uploading the images…")))
-            return self._wait(self.trainer.start(order, images), on_progress, is_cancelled)
-
-        self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images_id, order))
-
-    def follow(self, run_id: str) -> None:
-        """One that was started elsewhere, or before this page was."""
-        run = self.trainer.get(run_id)
-        subject = JobSubject(kind=KIND, name=terms_of(run).trigger_word or run.id)
-        self.jobs.start(subject, partial(self._wait, run), inputs=run.id)
-
-    def cancel(self, id_: str) -> None:
-        """On Replicate, then here."""
-        training = self.find(id_)
-        if training is not None and training.job.step is not None and training.job.step.run:
-            self.trainer.cancel(training.job.step.run)
-        self.jobs.stop(id_, _(CANCELLED))
-
-    def find(self, id_: str) -> Training | None:
-        job = self.jobs.find(id_)
-        return None if job is None else Training(id=id_, job=job)
-
-    def all(self) -> list[Training]:
-        """The last one first."""
-        found = map(self.find, reversed(self.jobs.ids(KIND)))
-        return [training for training in found if training is not None]
-
-    def elsewhere(self) -> list[Run]:
-        """What else is under way on Replicate with this key. Raises the hub's error."""
-        own = {training.job.step.run for training in self.all() if training.job.step is not None}
-        return [run for run in self.trainer.list_running() if run.id not in own]
-
-    def _wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
-        def tell(step: Step) -> None:
-            if is_cancelled():
-                raise UsageError(_(NOT_FOLLOWED))
-            percent = 100 * step.done / step.total if step.total else None
-            on_progress(Progress(text=step.stage, percent=percent, run=run.id))
-
-        on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
-        return self.trainer.follow(run, tell)[1]
-
-
 MOST_FILES = 2_000
 _NAME = re.compile(r"[\w-]{20,40}")
 # Names of files mean nothing to the trainer, but a caption has that of its image.
 _NOT_PLAIN = re.compile(r"[^\w.() -]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingUploads:
-    """`folder` holds one packed zip a set, named by its id, which is a secret."""
-
-    folder: Path
-    uploads: Uploads
-
-    def keep(self, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
-        """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
-        named = [file for file in files if file.filename]
-        if not named:
-            raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
-        with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as name:
-            part = Path(name)
-            for number, file in enumerate(named):
-                path = part / plain_name(str(file.filename), number)
-                if path.exists():
-                    raise UsageError(_("Two of the files have the same name. Rename one of them."))
-                with path.open("xb") as kept:
-                    shutil.copyfileobj(file.file, kept)
-            zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
-            images = training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))
-        id_ = secrets.token_urlsafe(24)
-        (self.folder / f"{id_}.zip").write_bytes(images.zipped)
-        return id_, images
-
-    def find(self, id_: str) -> TrainingSet:
-        """Raises UsageError for one that is no longer here."""
-        path = self.folder / f"{id_}.zip"
-        if not _NAME.fullmatch(id_) or not path.is_file():
-            raise UsageError(_("The images are no longer here. Choose them again to see the price."))
-        return training_set(path)
-
-
-def plain_name(name: str, number: int) -> str:
-    """A name within the folder, whatever a browser says."""
-    plain = _NOT_PLAIN.sub("-", Path(name.replace("\\", "/")).name).lstrip(".")[-120:]
-    return plain or f"{number}"
-
-
 # What asks Replicate, or reads images, just now.
 MOST_AT_WORK = 10
 USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
@@ -170,10 +61,16 @@ Number = Annotated[int, Form(ge=0, le=10**6)]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainRoutes(Room):
-    """It paints the jobs of its trainings too (see web/site.py)."""
+    """A training is a job whose steps are Progress, and whose result is the Ref of the LoRA. It paints them too (see
+    web/site.py).
 
-    trainings: Trainings
-    uploads: TrainingUploads
+    `folder` holds one packed zip a set of images, named by its id, which is a secret.
+    """
+
+    trainer: Trainer
+    jobs: Jobs
+    uploads: Uploads
+    folder: Path
     limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_AT_WORK))
 
     def add_to(self, router: APIRouter) -> None:
@@ -189,10 +86,12 @@ class TrainRoutes(Room):
         return self.page(request)
 
     def show_elsewhere(self, request: Request) -> Response:
+        """What else is under way on Replicate with this key."""
         self.services.policy.check("train")
         listed: dict[str, Any] = {"runs": [], "runs_problem": ""}
+        own = {job.step.run for job in self.jobs.all(KIND) if job.step is not None}
         try:
-            listed["runs"] = self.trainings.elsewhere()
+            listed["runs"] = [run for run in self.trainer.list_running() if run.id not in own]
         except HubUiError as error:
             listed["runs_problem"] = error.message
         return self.pages.part("train/elsewhere", **listed) if is_part(request) else self.page(request, **listed)
@@ -200,7 +99,7 @@ class TrainRoutes(Room):
     async def show_price(self, request: Request) -> Response:
         self.check()
         try:
-            async with self.uploads.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
+            async with self.uploads.read_form(request, MOST_FILES, max_part_size=100_000) as form:
                 files = [file for file in form.getlist("pictures") if isinstance(file, UploadFile)]
                 given = {name: str(form.get(name, ""))[:300].strip() for name in USUAL}
                 shown = await to_thread.run_sync(self.price, given, files, limiter=self.limiter)
@@ -213,48 +112,68 @@ class TrainRoutes(Room):
     def start(
         self, request: Request, images: Text, destination: Text, trigger: Text, rank: Number, steps: Number
     ) -> Response:
+        """Pressed twice it is the same training: what is started is paid for."""
         self.check()
         order = Order(destination=destination, trigger_word=trigger, rank=rank, steps=steps)
         order.check()
-        self.trainings.start(order, self.uploads.find(images), images)
+        found = find_images(self.folder, images)
+
+        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
+            on_progress(Progress(text=_("Uploading the images…")))
+            return self.wait(self.trainer.start(order, found), on_progress, is_cancelled)
+
+        self.jobs.start(JobSubject(kind=KIND, name=order.destination), work, inputs=(images, order))
         return self.answer(request)
 
     def follow(self, request: Request, run: Text) -> Response:
+        """One that was started elsewhere, or before this page was."""
         self.check()
-        self.trainings.follow(run)
+        found = self.trainer.get(run)
+        subject = JobSubject(kind=KIND, name=terms_of(found).trigger_word or found.id)
+        self.jobs.start(subject, partial(self.wait, found), inputs=found.id)
         return self.answer(request)
 
     def cancel(self, request: Request, run: Text) -> Response:
         """One that nobody follows here."""
         self.check()
-        self.trainings.trainer.cancel(run)
+        self.trainer.cancel(run)
         return self.answer(request)
 
     def check(self) -> None:
         """Raises our errors where nothing can be trained."""
         self.services.policy.check("train")
-        self.trainings.trainer.need_key()
+        self.trainer.need_key()
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
         """What would be sent and what it costs; nothing is sent yet."""
         try:
             order = order_of(given)
             order.check()
-            id_, images = self.uploads.keep(files)
+            id_, images = keep_images(self.folder, files)
         except HubUiError as error:
             return {"problem": error.message, "price": ""}
         return {"problem": "", "price": price(order, images), "notes": images.notes, "order": order, "images": id_}
 
+    def wait(self, run: Run, on_progress: OnProgress, is_cancelled: IsCancelled) -> Ref:
+        def tell(step: Step) -> None:
+            if is_cancelled():
+                raise UsageError(_(NOT_FOLLOWED))
+            percent = 100 * step.done / step.total if step.total else None
+            on_progress(Progress(text=step.stage, percent=percent, run=run.id))
+
+        on_progress(Progress(text=_("Waiting for a machine on Replicate"), run=run.id))
+        return self.trainer.follow(run, tell)[1]
+
     def answer(self, request: Request) -> Response:
         if is_part(request):
-            return self.pages.part("train/started", trainings=self.trainings.all())
+            return self.pages.part("train/started", trainings=self.jobs.all(KIND))
         return RedirectResponse("../train#trainings", 303)
 
     def page(self, request: Request, *, status: int = 200, **values: Any) -> Response:
         is_open = self.services.policy.allows("train")
         shown = {
             "closed": "" if is_open else _(REFUSALS["train"]),
-            "trainings": self.trainings.all() if is_open else [],
+            "trainings": self.jobs.all(KIND) if is_open else [],
             "given": USUAL, "price": "", "problem": "", "runs": None, "runs_problem": "",
             **values,
         }  # fmt: skip
@@ -266,11 +185,49 @@ class TrainRoutes(Room):
             if step is not None:
                 is_cancelled = isinstance(step, Stopped) and step.text == _(CANCELLED)
                 end = _(CANCELLED if is_cancelled else NOT_FOLLOWED)
-                yield self.pages.render("train/step", training=self.trainings.find(id_), id=id_, end=end)
+                yield self.pages.render("train/step", training=self.jobs.find(id_), id=id_, end=end)
 
     def stop(self, request: Request, id_: str) -> Response:
-        self.trainings.cancel(id_)
+        """On Replicate, then here."""
+        job = self.jobs.find(id_)
+        if job is not None and job.step is not None and job.step.run:
+            self.trainer.cancel(job.step.run)
+        self.jobs.stop(id_, _(CANCELLED))
         return self.answer(request)
+
+
+def keep_images(folder: Path, files: Sequence[UploadFile]) -> tuple[str, TrainingSet]:
+    """Packs the images, and gives the id of the set. Raises UsageError for what could not be trained on."""
+    named = [file for file in files if file.filename]
+    if not named:
+        raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
+    with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
+        part = Path(name)
+        for number, file in enumerate(named):
+            path = part / plain_name(str(file.filename), number)
+            if path.exists():
+                raise UsageError(_("Two of the files have the same name. Rename one of them."))
+            with path.open("xb") as kept:
+                shutil.copyfileobj(file.file, kept)
+        zips = [path for path in part.iterdir() if path.suffix.lower() == ".zip"]
+        images = training_set(zips[0] if zips else part, zips[0].name if zips else _("What you chose"))
+    id_ = secrets.token_urlsafe(24)
+    (folder / f"{id_}.zip").write_bytes(images.zipped)
+    return id_, images
+
+
+def find_images(folder: Path, id_: str) -> TrainingSet:
+    """Raises UsageError for a set that is no longer here."""
+    path = folder / f"{id_}.zip"
+    if not _NAME.fullmatch(id_) or not path.is_file():
+        raise UsageError(_("The images are no longer here. Choose them again to see the price."))
+    return training_set(path)
+
+
+def plain_name(name: str, number: int) -> str:
+    """A name within the folder, whatever a browser says."""
+    plain = _NOT_PLAIN.sub("-", Path(name.replace("\\", "/")).name).lstrip(".")[-120:]
+    return plain or f"{number}"
 
 
 def order_of(given: Mapping[str, str]) -> Order:
@@ -287,10 +244,9 @@ def order_of(given: Mapping[str, str]) -> Order:
 
 def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:
     """With a folder of its own, for the images that wait for their start."""
-    services = pages.services
-    trainer = Trainer(services)
+    trainer = Trainer(pages.services)
     closing.callback(trainer.close)
     folder = Path(closing.enter_context(TemporaryDirectory(prefix="hub-ui-train-", ignore_cleanup_errors=True)))
-    limits = replace(services.policy.limits, upload_bytes=MOST_UPLOADED)
-    uploads = TrainingUploads(folder=folder, uploads=Uploads(folder, limits, spend=lambda _bytes: None))
-    return TrainRoutes(pages=pages, trainings=Trainings(trainer=trainer, jobs=jobs), uploads=uploads)
+    limits = replace(pages.services.policy.limits, upload_bytes=MOST_UPLOADED)
+    uploads = Uploads(folder, limits, spend=lambda _bytes: None)
+    return TrainRoutes(pages=pages, trainer=trainer, jobs=jobs, uploads=uploads, folder=folder)

@@ -6,6 +6,7 @@ And the values of the Compare page's templates: the form, and the stage with wha
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
 OnProgress = Callable[[Any], None]
+Make = Callable[[OnProgress, IsCancelled], Any]
 LOOK_SECONDS = 0.4
 # A longer rate limit of a hub is an error here.
 PATIENCE_SECONDS = 30.0
@@ -97,6 +99,35 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
             choose_base(services, record, base or None)
 
 
+def start_job(
+    services: Services,
+    jobs: Jobs,
+    refs: Sequence[Ref],
+    make: Make,
+    *,
+    name: str,
+    base: str | None,
+    inputs: object = None,
+) -> str:
+    """The id of a job that has the files of LoRAs come, and then makes their images.
+
+    `base` is the one that was chosen, None where this program makes nothing itself. Raises our errors for what can't be
+    made, before anything is downloaded.
+    """
+    fetches = PendingDownloads()
+    if base is not None:
+        check_bases(services, refs, base)
+        fetches = enqueue(services, refs)
+
+    def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Any:
+        wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+        return make(on_progress, is_cancelled)
+
+    waits_for = tuple(task.id for task in fetches.tasks)
+    subject = JobSubject(name=name, refs=tuple(map(str, refs)), downloads=fetches.own, waits_for=waits_for)
+    return jobs.start(subject, work, inputs=inputs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TryOrder:
     """A request to generate what `view` says, and whether gigabytes of a base may be downloaded for it.
@@ -140,22 +171,9 @@ class Generator:
         """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
         if not order.view.refs and order.original is None:
             raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
-        services, refs, settings, fetches = self.services, order.view.refs, order.view.settings, PendingDownloads()
-        if settings.place == "local":
-            check_bases(services, refs, settings.base)
-            fetches = enqueue(services, refs)
-        subject = JobSubject(
-            name=settings.sheet,
-            refs=tuple(map(str, refs)),
-            downloads=fetches.own,
-            waits_for=tuple(task.id for task in fetches.tasks),
-        )
-
-        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
-            wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-            return self.make(order, on_progress, is_cancelled)
-
-        return self.jobs.start(subject, work, inputs=order)
+        settings, make = order.view.settings, partial(self.make, order)
+        base = settings.base if settings.place == "local" else None
+        return start_job(self.services, self.jobs, order.view.refs, make, name=settings.sheet, base=base, inputs=order)
 
     def make(self, order: TryOrder, on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
         generation, view, original = self.services.generation, order.view, order.original

@@ -16,6 +16,7 @@ from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.library.index import base_label
+from hub_ui.web.images import NO_STORE
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     Address,
@@ -31,11 +32,6 @@ from hub_ui.web.view import View
 
 # Files that hubs are asked for just now.
 MOST_FILES = 100
-HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -82,11 +78,11 @@ class VisitRoutes(Room):
 
 
 def lock_file(name: str, text: str) -> Response:
-    return Response(text, media_type="application/toml", headers={**HEADERS, "Content-Disposition": disposition(name)})
+    return Response(text, media_type="application/toml", headers={**NO_STORE, "Content-Disposition": disposition(name)})
 
 
 def answer_delivery(found: Delivery) -> Response:
-    headers = {**HEADERS, "Content-Disposition": disposition(found.name)}
+    headers = {**NO_STORE, "Content-Disposition": disposition(found.name)}
     if found.path is not None:
         return FileResponse(found.path, headers=headers, media_type="application/octet-stream")
     if found.size is not None:

@@ -298,7 +298,8 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
     }  # fmt: skip
     result = Result(**{**values, **fields})
     jobs: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
-    id_ = jobs.keep(JobSubject(name=result.kind, refs=result.refs), result)
+    id_ = jobs.start(JobSubject(name=result.kind, refs=result.refs), lambda on_progress, is_cancelled: result)
+    assert list(jobs.follow(id_, beat=60))[-1][1] == result
     return read(client.get(f"/?view=try&lora=civitai:2&job={id_}{address}").text)
 
 
