@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio.to_thread
+from cachetools import TLRUCache
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -83,9 +84,11 @@ class HubImages:
     destinations: Mapping[str, Destinations] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    # By kind, hub and address: what is on its way, and until when a failure counts.
+    # By kind, hub and address: what is on its way, and for how many seconds a failure counts.
     _coming: dict[tuple[str, str, str], Future[MediaFile]] = field(default_factory=dict)
-    _failed: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _failed: TLRUCache[tuple[str, str, str], float] = field(
+        default_factory=lambda: TLRUCache(_MOST_FAILURES, lambda _key, seconds, now: now + seconds, time.monotonic)
+    )
 
     def routes(self) -> list[BaseRoute]:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
@@ -126,7 +129,7 @@ class HubImages:
         """The fetch for all who ask for one address; None while a failure is fresh."""
         key = (kind.path, *named)
         with self._lock:
-            if self._failed.get(key, 0.0) > time.monotonic():
+            if key in self._failed:
                 return None
             if key not in self._coming:
                 self._coming[key] = self._pool.submit(self._fetch_and_keep, key, kind)
@@ -134,21 +137,17 @@ class HubImages:
 
     def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile:
         _, url, hub = key
-        failure = 0.0
         try:
             found = self.fetch(url, hub, kind)
             self.store.put(url, found)
             return found
         except HubUiError as error:
-            failure = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
+            with self._lock:
+                self._failed[key] = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
             raise
         finally:
             with self._lock:
                 self._coming.pop(key, None)
-                if len(self._failed) >= _MOST_FAILURES:
-                    self._failed.clear()
-                if failure:
-                    self._failed[key] = time.monotonic() + failure
 
 
 class TooLarge(ValueError):

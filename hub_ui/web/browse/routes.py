@@ -8,8 +8,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from secrets import token_bytes
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -60,16 +58,12 @@ Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
 
 @dataclass(frozen=True, kw_only=True)
 class BrowseRoutes(Room):
-    """`others` answer the addresses of the other pages (`?view=NAME`), whole or the part that htmx asks for.
-
-    `secret` signs the cursors that lead to the hubs' next pages.
-    """
+    """`others` answer the addresses of the other pages (`?view=NAME`), whole or the part that htmx asks for."""
 
     panel: Panel
     reader: HeaderReader
     news: NewsRoutes
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
-    secret: bytes = field(default_factory=partial(token_bytes, 32), repr=False)
     kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -325,7 +319,7 @@ class BrowseRoutes(Room):
         return {hub: str(cursor) for hub, cursor in json.loads(cursors).items()}
 
     def sign(self, query: Query, cursors: str) -> str:
-        return hmac.digest(self.secret, f"{query!r} {cursors}".encode("utf-8", "surrogatepass"), "sha256").hex()[:32]
+        return self.pages.render.links.signature("more", {"query": repr(query), "cursors": cursors})
 
 
 def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:

@@ -3,8 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
@@ -20,7 +19,6 @@ MOST_ROWS = 60
 ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
 # Only the hub's own page can fix these.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
-Tone = Literal["", "good", "trouble"]
 # The address of a LoRA's page, empty where it is not known.
 PageOf = Callable[[Ref], str]
 Button = tuple[str, str]
@@ -43,34 +41,20 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class DownloadRow:
+def row(task: Task, now: float, page_of: PageOf) -> dict[str, Any]:
     """`percent` is None for an unknown length; `moving` has a bar."""
-
-    task: Task
-    title: str
-    line: str
-    tone: Tone
-    error: str
-    link: str
-    percent: float | None
-    moving: bool
-    buttons: tuple[Button, ...]
-
-
-def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
     error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
-    return DownloadRow(
-        task=task,
-        title=format.visible(task.title) or str(task.ref),
-        line=line(task, now),
-        tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
-        error=format.visible(error),
-        link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
-        percent=None if task.fraction is None else round(100 * task.fraction, 1),
-        moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
-        buttons=BUTTONS["later" if task.not_before is not None else task.state],
-    )
+    return {
+        "task": task,
+        "title": format.visible(task.title) or str(task.ref),
+        "line": line(task, now),
+        "tone": {"failed": "trouble", "done": "good"}.get(task.state, ""),
+        "error": format.visible(error),
+        "link": address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
+        "percent": None if task.fraction is None else round(100 * task.fraction, 1),
+        "moving": task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
+        "buttons": BUTTONS["later" if task.not_before is not None else task.state],
+    }
 
 
 def line(task: Task, now: float) -> str:

@@ -64,7 +64,8 @@ class DownloadRoutes(Room):
         painted, ended, last = "", None, time.monotonic()
         while True:
             values = drawer_values(self.services)
-            now = {row.task.id for row in values["rows"] if row.task.state in ("done", "failed")}
+            tasks = [row["task"] for row in values["rows"]]
+            now = {task.id for task in tasks if task.state in ("done", "failed")}
             step = self.pages.render("downloads/step", **values)
             if step != painted:
                 yield step

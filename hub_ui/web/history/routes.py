@@ -170,7 +170,7 @@ class HistoryRoutes(Room):
         @router.get("/history")
         def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
             if is_part(request):
-                return self.part(page) if services.policy.allows("keep history") else HTMLResponse("")
+                return self.changed(request, page) if services.policy.allows("keep history") else HTMLResponse("")
             services.policy.check("keep history")
             return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
 
@@ -186,13 +186,13 @@ class HistoryRoutes(Room):
         def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.trash(id)
-            return self.part(page, id) if is_part(request) else back(page, id)
+            return self.changed(request, page, id)
 
         @router.post("/history/bring-back")
         def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.bring_back(id)
-            return self.part(page) if is_part(request) else back(page)
+            return self.changed(request, page)
 
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
@@ -200,8 +200,10 @@ class HistoryRoutes(Room):
             return Markup("")
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
-    def part(self, page: int, removed: str = "") -> Response:
-        return self.pages.part("history/list", **self.list_values(page, removed))
+    def changed(self, request: Request, page: int, removed: str = "") -> Response:
+        if is_part(request):
+            return self.pages.part("history/list", **self.list_values(page, removed))
+        return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
 
     def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
         history = self.services.history
@@ -229,7 +231,3 @@ class HistoryRoutes(Room):
             "describe": describe,
             "local_link": self.pages.render.links.local_link,
         }
-
-
-def back(page: int, removed: str = "") -> Response:
-    return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)

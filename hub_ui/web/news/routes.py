@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -43,16 +42,6 @@ MOST_FEEDS, ENTRIES = 8, 50
 # What XML can hold.
 _NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 ATOM = "http://www.w3.org/2005/Atom"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A saved search: its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
-
-    search: SavedSearch
-    address: str
-    updated: int
-    age: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,19 +113,20 @@ class NewsRoutes(Room):
     def values(self, searches: Searches) -> dict[str, Any]:
         return {"rows": [self.row(search) for search in searches]}
 
-    def row(self, search: SavedSearch) -> Row:
+    def row(self, search: SavedSearch) -> dict[str, Any]:
+        """Its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
         try:
             found = read_list(self.services, query := search.query(self.clock(), 1), query.limit)
         except BadQuery:
-            return Row(search=search, address="", updated=0, age="")
+            return {"search": search, "address": "", "updated": 0}
         # With fewer words it is another search.
         is_exact = not any(ring.sentence for ring in found.rings)
-        return Row(
-            search=search,
-            address=View().with_text(search.text, is_strict=False).to_address(),
-            updated=found.total if is_exact else 0,
-            age=format.ago(datetime.fromtimestamp(search.seen, UTC).isoformat()),
-        )
+        return {
+            "search": search,
+            "address": View().with_text(search.text, is_strict=False).to_address(),
+            "updated": found.total if is_exact else 0,
+            "age": format.since(search.seen),
+        }
 
     def ask(self, searches: Searches) -> Iterator[str]:
         """The rows after the hubs were asked for each: a person waits for none of it."""
@@ -154,7 +144,7 @@ class NewsRoutes(Room):
     def badge(self, request: Request) -> Iterator[str]:
         """In how many there is something new. A file that can't be read is told where its searches are looked at."""
         with suppress(HubUiError):
-            if count := sum(self.row(search).updated > 0 for search in self.read(request)):
+            if count := sum(self.row(search)["updated"] > 0 for search in self.read(request)):
                 yield self.pages.render("news/badge", count=count)
 
     def feed(self, request: Request) -> Response:

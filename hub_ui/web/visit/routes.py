@@ -69,7 +69,7 @@ class VisitRoutes(Room):
             "own": [item for item in items if not item.is_shared],
             "shared": [item for item in items if item.is_shared],
             "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
-            "open_address": lambda ref: lora_address(view.with_query(), str(ref)),
+            "open_address": lambda ref: lora_address(replace(view, page="browse"), str(ref)),
             "try_address": lambda ref: page_address(view.try_lora(str(ref)).to_address()),
             "base_label": base_label,
             "lock_path": LOCK_PATH,

@@ -184,12 +184,12 @@ def test_each_state_in_a_few_words(fields: dict[str, Any], said: str) -> None:
     ],
 )
 def test_each_state_has_its_buttons(fields: dict[str, Any], buttons: list[str]) -> None:
-    assert [text for _, text in drawer.row(task(**fields), NOW, page_of).buttons] == buttons
+    assert [text for _, text in drawer.row(task(**fields), NOW, page_of)["buttons"]] == buttons
 
 
 def test_what_its_hub_asks_for_links_to_the_hubs_page() -> None:
-    assert drawer.row(task(state="failed", error=GATED), NOW, page_of).link == "https://civitai.com/models/1001"
-    assert drawer.row(task(state="failed", error=DOWN), NOW, page_of).link == ""
+    assert drawer.row(task(state="failed", error=GATED), NOW, page_of)["link"] == "https://civitai.com/models/1001"
+    assert drawer.row(task(state="failed", error=DOWN), NOW, page_of)["link"] == ""
 
 
 def test_what_runs_stands_first_and_what_is_done_last() -> None:
