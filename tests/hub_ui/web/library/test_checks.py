@@ -246,14 +246,6 @@ def test_a_note_that_can_not_be_saved_stays_on_the_page_with_the_reason(client: 
     assert own(built).note == ""
 
 
-def test_tags_are_added_and_taken_away(client: TestClient, built: Services) -> None:
-    change(client, "tag", "night")
-    change(client, "tag", "rain")
-    assert own(built).tags == ("night", "rain")
-    change(client, "untag", "night")
-    assert own(built).tags == ("rain",)
-
-
 def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(client: TestClient, built: Services) -> None:
     built.lookup.fetch(INK)
     change(client, "add-word", "own")
