@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.oauth import attach_oauth
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 
 from connectors.errors import HubUiError
 from hub_ui.i18n import N_
@@ -40,6 +41,8 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False, "pwa": False, "_frontend": False, "max_threads": MOST_HANDLERS,
     "state_session_capacity": MOST_SESSIONS,
 }  # fmt: skip
+# Images and videos, which are small as they are, streams, whose steps come at once, and LoRA files, whose size is told.
+UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 # See mallopt(3).
 _M_ARENA_MAX = -8
 _MOST_ARENAS = 2
@@ -153,7 +156,7 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
     hosted = services.settings.hosted
     checks = [
         Middleware(middleware.SecurityHeaders, frames=services.policy.frames),
-        Middleware(middleware.Compression),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
         Middleware(middleware.RequestLog),
         Middleware(middleware.RequestLanguage),
         Middleware(middleware.Refusals, render=Renderer()),

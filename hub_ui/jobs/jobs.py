@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.errors import UsageError
+from connectors.errors import HubUiError, UsageError
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 
@@ -65,6 +65,7 @@ class JobSubject:
 class JobState:
     """A job as it is now: its last step and that step's number, and how it ended."""
 
+    id: str
     subject: JobSubject
     number: int
     step: Any = None
@@ -74,6 +75,14 @@ class JobState:
     def result(self) -> Any:
         """None for what is not done, or failed."""
         return self.outcome.result if isinstance(self.outcome, Done) else None
+
+    @property
+    def problem(self) -> str:
+        """Why it failed, in a sentence; empty where it did not."""
+        if not isinstance(self.outcome, Failed):
+            return ""
+        error = self.outcome.error
+        return error.message if isinstance(error, HubUiError) else _("It failed unexpectedly. The log has the details.")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -163,15 +172,6 @@ class Jobs:
             thread.start()
         return job.id
 
-    def keep(self, subject: JobSubject, result: Any) -> str:
-        """The id of a job that is done already: what was made before, to be shown again."""
-        job = self._new(subject, None)
-        job.put(Done(result=result), self._clock())
-        with self._lock:
-            self._kept[job.id] = job
-            self._prune()
-        return job.id
-
     def _new(self, subject: JobSubject, inputs: object) -> _Job:
         visitor = current_visitor()
         return _Job(
@@ -184,9 +184,10 @@ class Jobs:
         mine = (job.person, job.subject.kind, job.inputs)
         return next((o for o in unfinished if (o.person, o.subject.kind, o.inputs) == mine), None)
 
-    def ids(self, kind: str) -> list[str]:
-        """Those that are kept, in the order in which they began."""
-        return [job.id for job in list(self._kept.values()) if job.subject.kind == kind]
+    def all(self, kind: str) -> list[JobState]:
+        """Those that are kept and this person's, the last one first."""
+        ids = [job.id for job in list(self._kept.values()) if job.subject.kind == kind]
+        return [found for id_ in reversed(ids) if (found := self.find(id_)) is not None]
 
     def running(self, kind: str = "") -> int:
         """How many are not done yet, of one kind or all."""
@@ -217,7 +218,7 @@ class Jobs:
         with job.changed:
             if job.outcome is None:
                 job.seen = self._clock()
-            return JobState(subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
+            return JobState(id=id_, subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
 
     def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
         """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.

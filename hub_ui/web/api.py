@@ -32,12 +32,12 @@ from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, JobSubject, Stopped
+from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
 from hub_ui.web.queue import caller_session, use_caller
 from hub_ui.web.requests import Calls
-from hub_ui.web.try_page.generate import check_bases, enqueue, wait_for_downloads
+from hub_ui.web.try_page.generate import start_job
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS
 
@@ -304,20 +304,13 @@ class Endpoints:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         services = self.services
         sweep(self.folder, time.time() - services.policy.limits.keep_seconds)
-        check_bases(services, loras, base)
-        fetches = enqueue(services, loras)
 
-        def work(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
-            wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+        def make(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
             wanted = request(on_progress=on_progress, is_cancelled=is_cancelled)
             callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
             return services.generation.generate(wanted, comparison.single(wanted), callbacks)
 
-        subject = JobSubject(
-            name="one", refs=tuple(map(str, loras)), downloads=fetches.own,
-            waits_for=tuple(task.id for task in fetches.tasks),
-        )  # fmt: skip
-        step = self._follow(self.jobs.start(subject, work))
+        step = self._follow(start_job(services, self.jobs, loras, make, name="one", base=base))
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"hub-ui-{step.report.seed}.png"
         png_metadata.save(step, 0, path)
         image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio.to_thread
+from cachetools import TLRUCache
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -44,7 +45,7 @@ _MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2c
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 PRIVATE = {**SAFE, "Cache-Control": "private, max-age=86400"}
-_NO_STORE = {**SAFE, "Cache-Control": "no-store"}
+NO_STORE = {**SAFE, "Cache-Control": "no-store"}
 # Replaces a missing image, for which browsers show a broken one.
 MISSING = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" fill="none" stroke="#8a8f98">
 <rect x="38" y="42" width="44" height="36" rx="4"/><circle cx="50" cy="54" r="4"/><path d="m40 74 14-12 8 6 10-9 8 8"/>
@@ -83,9 +84,11 @@ class HubImages:
     destinations: Mapping[str, Destinations] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    # By kind, hub and address: what is on its way, and until when a failure counts.
+    # By kind, hub and address: what is on its way, and for how many seconds a failure counts.
     _coming: dict[tuple[str, str, str], Future[MediaFile]] = field(default_factory=dict)
-    _failed: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _failed: TLRUCache[tuple[str, str, str], float] = field(
+        default_factory=lambda: TLRUCache(_MOST_FAILURES, lambda _key, seconds, now: now + seconds, time.monotonic)
+    )
 
     def routes(self) -> list[BaseRoute]:
         return [Route(f"/{HUB_IMAGE_PATH}", self.answer_image), Route(f"/{HUB_VIDEO_PATH}", self.answer_video)]
@@ -100,10 +103,10 @@ class HubImages:
         return check_video(data) if kind is VIDEO else check_image(data)
 
     async def answer_image(self, request: Request) -> Response:
-        return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
+        return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
 
     async def answer_video(self, request: Request) -> Response:
-        missing = Response("This video can't be had just now.", 404, headers=_NO_STORE)
+        missing = Response("This video can't be had just now.", 404, headers=NO_STORE)
         return await self._answer(request, VIDEO) or missing
 
     async def _answer(self, request: Request, kind: MediaKind) -> Response | None:
@@ -126,7 +129,7 @@ class HubImages:
         """The fetch for all who ask for one address; None while a failure is fresh."""
         key = (kind.path, *named)
         with self._lock:
-            if self._failed.get(key, 0.0) > time.monotonic():
+            if key in self._failed:
                 return None
             if key not in self._coming:
                 self._coming[key] = self._pool.submit(self._fetch_and_keep, key, kind)
@@ -134,21 +137,17 @@ class HubImages:
 
     def _fetch_and_keep(self, key: tuple[str, str, str], kind: MediaKind) -> MediaFile:
         _, url, hub = key
-        failure = 0.0
         try:
             found = self.fetch(url, hub, kind)
             self.store.put(url, found)
             return found
         except HubUiError as error:
-            failure = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
+            with self._lock:
+                self._failed[key] = GONE_FOR if isinstance(error, NotFound | BadAnswer) else AGAIN_AFTER
             raise
         finally:
             with self._lock:
                 self._coming.pop(key, None)
-                if len(self._failed) >= _MOST_FAILURES:
-                    self._failed.clear()
-                if failure:
-                    self._failed[key] = time.monotonic() + failure
 
 
 class TooLarge(ValueError):
@@ -282,7 +281,7 @@ class LocalImages:
             return Response(OLD_LINK, 403)
         data = await asyncio.get_running_loop().run_in_executor(self._pool, small_copy, path)
         if data is None:
-            return Response(MISSING, media_type="image/svg+xml", headers=_NO_STORE)
+            return Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
         return Response(data, media_type="image/webp", headers={**SAFE, "Cache-Control": "private, max-age=3600"})
 
 

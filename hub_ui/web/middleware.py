@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
@@ -146,23 +145,6 @@ class RequestLanguage(RequestMiddleware):
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         with use_language(read_language(Headers(scope=scope))):
             await self.app(scope, receive, send)
-
-
-# Images are compressed as they are, and the size of a LoRA file is told.
-_COMPRESSED = re.compile(
-    r"/(visit/file|hub-picture|hub-video|local-picture|images/|history/image|uploaded|gradio_api/file)"
-)
-
-
-class Compression:
-    """Pages, parts and scripts in gzip. Starlette leaves streams alone, so each step comes at once."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.plain, self.gzip = app, GZipMiddleware(app, minimum_size=1000, compresslevel=5)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_image = scope["type"] == "http" and _COMPRESSED.match(scope["path"])
-        await (self.plain if is_image else self.gzip)(scope, receive, send)
 
 
 # Of everything else, which is shown within the page or downloaded. A file that is opened by itself runs nothing.

@@ -1,109 +1,138 @@
-"""Every page's routes, and those beside the pages: which parts they are made of, built once."""
+"""Every page's routes, and those beside the pages: which parts they are made of, built once. Jobs are followed here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_bytes
-from typing import Protocol
+from typing import Annotated, Any, Protocol
 
+import fastapi
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 
-from hub_ui.jobs.jobs import Jobs
+from connectors.errors import NotFound
+from hub_ui.i18n import _
+from hub_ui.jobs.jobs import GONE, Jobs
 from hub_ui.library.checks import LibraryChecks
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import HeaderReader
-from hub_ui.web.browse.routes import BrowseParts, BrowseRoutes
-from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.browse.routes import BrowseRoutes
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
-from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, StaticPages
-from hub_ui.web.layout.render import Renderer
-from hub_ui.web.library.routes import LibraryParts, LibraryRoutes
+from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
+from hub_ui.web.layout.render import ImageLinks
+from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.streams import JobRoutes, Streams
 from hub_ui.web.train.routes import build_train
-from hub_ui.web.try_page.generate import Generator, TryParts
+from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.routes import DroppedRoutes, TryRoutes
 from hub_ui.web.uploads import UploadedFiles, UploadRoutes, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 
+# Loading a base reports no progress for a while, and who has left is noticed when something is sent.
+BEAT_SECONDS = 0.5
+JobId = Annotated[str, fastapi.Path(pattern=r"^[\w-]{1,60}$")]
 
-class Room(Protocol):
-    def router(self) -> APIRouter: ...
+
+class JobPainter(Protocol):
+    """Shows the jobs of one kind. The page's address is the query of each request."""
+
+    def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
+        """HTML for each step, which is None where nothing is new, and at last a result, Failed or Stopped."""
+        ...
+
+    def stop(self, request: Request, id_: str) -> Response:
+        """Ends the job, and answers with what the page shows then."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRoutes(Room):
+    """`painters` by the kind of a job's subject. Whoever has its id may follow and stop it: the id is a secret."""
+
+    jobs: Jobs
+    painters: Mapping[str, JobPainter]
+
+    def add_to(self, router: APIRouter) -> None:
+        @router.get("/jobs/{id_}")
+        def follow(request: Request, id_: JobId, after: int = 0) -> Response:
+            painter, steps = self.painter(id_), self.jobs.follow(id_, after=after, beat=BEAT_SECONDS, raises=False)
+            return self.pages.streams.answer(painter.paint(request, id_, steps))
+
+        @router.post("/jobs/{id_}/stop")
+        def stop(request: Request, id_: JobId) -> Response:
+            return self.painter(id_).stop(request, id_)
+
+    def painter(self, id_: str) -> JobPainter:
+        """Raises NotFound for a job that is not kept."""
+        found = self.jobs.find(id_)
+        painter = self.painters.get(found.subject.kind) if found is not None else None
+        if painter is None:
+            raise NotFound(_(GONE))
+        return painter
 
 
 def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Path) -> Sequence[BaseRoute]:
     """`folder` has generated images and uploads. What has to be closed goes into `closing`."""
-    render, streams = Renderer(), Streams()
-    pages = Pages(services=services, render=render)
-    panel = Panel(services=services, render=render)
-    reader = HeaderReader(services=services)
+    pages, limits = Pages(services=services), services.policy.limits
+    panel, reader = Panel(services=services, render=pages.render), HeaderReader(services=services)
     closing.callback(reader.close)
-    drawer = DrawerParts(services=services)
-    library_parts = LibraryParts(services=services, render=render, checks=build_checks(services))
-    library = LibraryRoutes(pages=pages, parts=library_parts, drawer=drawer, streams=streams)
+    checks = LibraryChecks(services.downloads, services.update_rules)
+    library = LibraryRoutes(pages=pages, checks=checks)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
     images = GeneratedImages(folder=folder)
-    files = UploadedFiles(folder=folder, pixels=services.policy.limits.pixels)
-    history = HistoryRoutes(pages=pages)
+    files, uploads = (
+        UploadedFiles(folder=folder, pixels=limits.pixels),
+        Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size)),
+    )
+    history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
+    dropped = DroppedRoutes(pages=pages, files=files)
     generator = Generator(services=services, jobs=jobs, images=images)
-    making = TryParts(services=services, generator=generator, uploaded=files.path, history=history.html)
-    compare = TryRoutes(pages=pages, parts=making)
+    compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)
+    train = build_train(pages, jobs, closing)
     others: dict[PageName, Callable[[Request, View], Response]] = {
         "library": visits[0].answer if visits else library.answer,
         "try": compare.answer,
     }
-    train = build_train(pages, jobs, closing)
-    parts = BrowseParts(services=services, secret=token_bytes(32))
-    news = NewsRoutes(pages=pages, streams=streams)
     rooms: tuple[Room, ...] = (
-        BrowseRoutes(pages=pages, parts=parts, panel=panel, reader=reader, streams=streams, news=news, others=others),
+        BrowseRoutes(pages=pages, panel=panel, reader=reader, news=news, others=others),
         news,
-        LoraRoutes(pages=pages, panel=panel, streams=streams),
+        LoraRoutes(pages=pages, panel=panel),
         library,
         *visits,
-        DownloadRoutes(pages=pages, parts=drawer, streams=streams),
+        DownloadRoutes(pages=pages),
         compare,
-        JobRoutes(pages=pages, jobs=jobs, streams=streams, painters={"generation": compare, "training": train}),
+        JobRoutes(pages=pages, jobs=jobs, painters={"generation": compare, "training": train}),
         history,
-        *upload_routes(services, pages, files),
+        UploadRoutes(pages=pages, files=files, uploads=uploads, answers=dropped.answers),
+        dropped,
         train,
         SettingsRoutes(pages=pages),
         LayoutRoutes(pages=pages),
     )
+    router = pages.router()
+    for room in rooms:
+        room.add_to(router)
     return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *image_routes(services, render, images, closing),
+        *image_routes(services, pages.render.links, images, closing),
         *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
-        *(route for room in rooms for route in room.router().routes),
+        *router.routes,
     ]
 
 
-def upload_routes(services: Services, pages: Pages, files: UploadedFiles) -> tuple[UploadRoutes, DroppedRoutes]:
-    """Files that people give to the page, and what is done with images among them."""
-    limits = services.policy.limits
-    uploads = Uploads(files.folder, limits, lambda size: services.quotas.spend("uploads", size))
-    dropped = DroppedRoutes(pages=pages, files=files)
-    return UploadRoutes(pages=pages, files=files, uploads=uploads, answers=dropped.answers), dropped
-
-
-def image_routes(services: Services, render: Renderer, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
+def image_routes(services: Services, links: ImageLinks, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
     """Of the hubs' images, those beside the library's files, and the generated ones."""
-    hub_images = HubImages(links=render.links, store=services.media, destinations=services.settings.image_destinations)
+    hub_images = HubImages(links=links, store=services.media, destinations=services.settings.image_destinations)
     closing.callback(hub_images.close)
-    local_images = LocalImages(links=render.links)
+    local_images = LocalImages(links=links)
     closing.callback(local_images.close)
     return [*hub_images.routes(), local_images.route(), images.route()]
-
-
-def build_checks(services: Services) -> LibraryChecks:
-    return LibraryChecks(services.downloads, services.update_rules)

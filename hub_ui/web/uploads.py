@@ -9,8 +9,8 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
@@ -30,7 +30,7 @@ from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.settings.policy import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, PRIVATE, TooLarge, open_image
-from hub_ui.web.layout.pages import Pages, is_part, page_address
+from hub_ui.web.layout.pages import Room, is_part, page_address
 from hub_ui.web.requests import TOO_LARGE, Refused
 from hub_ui.web.view import View
 
@@ -106,6 +106,21 @@ class Uploads:
     def end(self, upload: Upload) -> None:
         """From now on it takes what came of it."""
         upload.promised = max(upload.received, _LEAST_BYTES)
+
+    @asynccontextmanager
+    async def read_form(
+        self, request: Request, max_files: int, *, max_part_size: int = 2**20
+    ) -> AsyncIterator[FormData]:
+        """The fields and files of a request, within the limits."""
+        length = request.headers.get("content-length", "")
+        announced = int(length) if length.isascii() and length.isdigit() else None
+        upload = await anyio.to_thread.run_sync(self.begin, announced)
+        try:
+            limited = Request(request.scope, receive_upload(upload, request.receive))
+            async with limited.form(max_files=max_files, max_fields=MOST_FIELDS, max_part_size=max_part_size) as form:
+                yield form
+        finally:
+            self.end(upload)
 
 
 def receive_upload(upload: Upload, receive: Receive) -> Receive:
@@ -194,42 +209,29 @@ def plain_name(text: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UploadRoutes:
+class UploadRoutes(Room):
     """`answers` are by form field: what a file in it is answered with, or, with an empty name, its removal.
 
     Other fields are answered with a hidden field of the upload's name, or lead back to their page with that name.
     """
 
-    pages: Pages
     files: UploadedFiles
     uploads: Uploads
     answers: Mapping[str, Callable[[Request, FormData, str], Response]] = field(default_factory=dict)
 
-    def router(self) -> APIRouter:
-        router = self.pages.router()
-
-        @router.post("/upload")
-        async def upload(request: Request) -> Response:
-            return await self.receive(request)
+    def add_to(self, router: APIRouter) -> None:
+        router.post("/upload")(self.receive)
 
         @router.get("/uploaded")
         def show(name: UploadName) -> Response:
             return image_response(self.files.path(name))
 
-        return router
-
     async def receive(self, request: Request) -> Response:
-        length = request.headers.get("content-length", "")
-        announced = int(length) if length.isascii() and length.isdigit() else None
-        upload = await anyio.to_thread.run_sync(self.uploads.begin, announced)
         try:
-            limited = Request(request.scope, receive_upload(upload, request.receive))
-            async with limited.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
+            async with self.uploads.read_form(request, MOST_FILES) as form:
                 return await anyio.to_thread.run_sync(self.answer, request, form)
         except (HTTPException, ClientDisconnect) as error:
             raise UsageError(_(NOTHING)) from error
-        finally:
-            self.uploads.end(upload)
 
     def answer(self, request: Request, form: FormData) -> Response:
         """To the first field with a file, or to one that is emptied."""

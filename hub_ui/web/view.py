@@ -182,10 +182,6 @@ class View:
         settings = replace(self.settings, base="") if is_path else self.settings
         return View(page="try", stack=stack, settings=settings)
 
-    def with_query(self, **changes: Any) -> View:
-        """The same view with another query, on the list of results."""
-        return replace(self, page="browse", open="", query=replace(self.query, **changes))
-
     def with_text(self, text: str, *, is_strict: bool = True) -> View:
         """The same view with what was typed into the search box; its filters are added to the chosen ones.
 

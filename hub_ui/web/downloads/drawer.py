@@ -3,8 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from connectors.errors import NotFound
 from connectors.ref import Ref
@@ -20,7 +19,6 @@ MOST_ROWS = 60
 ORDER = {"running": 0, "failed": 1, "paused": 2, "waiting": 3, "done": 4}
 # Only the hub's own page can fix these.
 ASK_THERE = ("DownloadsDisabled", "Gated", "KeyRequired", "Paid")
-Tone = Literal["", "good", "trouble"]
 # The address of a LoRA's page, empty where it is not known.
 PageOf = Callable[[Ref], str]
 Button = tuple[str, str]
@@ -43,34 +41,20 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class DownloadRow:
+def row(task: Task, now: float, page_of: PageOf) -> dict[str, Any]:
     """`percent` is None for an unknown length; `moving` has a bar."""
-
-    task: Task
-    title: str
-    line: str
-    tone: Tone
-    error: str
-    link: str
-    percent: float | None
-    moving: bool
-    buttons: tuple[Button, ...]
-
-
-def row(task: Task, now: float, page_of: PageOf) -> DownloadRow:
     error = task.error.message if task.error and task.state in ("waiting", "failed") else ""
-    return DownloadRow(
-        task=task,
-        title=format.visible(task.title) or str(task.ref),
-        line=line(task, now),
-        tone={"failed": "trouble", "done": "good"}.get(task.state, ""),  # type: ignore[arg-type]
-        error=format.visible(error),
-        link=address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
-        percent=None if task.fraction is None else round(100 * task.fraction, 1),
-        moving=task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
-        buttons=BUTTONS["later" if task.not_before is not None else task.state],
-    )
+    return {
+        "task": task,
+        "title": format.visible(task.title) or str(task.ref),
+        "line": line(task, now),
+        "tone": {"failed": "trouble", "done": "good"}.get(task.state, ""),
+        "error": format.visible(error),
+        "link": address(page_of(task.ref)) if task.error and error and task.error.name in ASK_THERE else "",
+        "percent": None if task.fraction is None else round(100 * task.fraction, 1),
+        "moving": task.state == "running" or (task.state in ("paused", "waiting") and task.done > 0),
+        "buttons": BUTTONS["later" if task.not_before is not None else task.state],
+    }
 
 
 def line(task: Task, now: float) -> str:
@@ -111,29 +95,24 @@ def sort_tasks(tasks: Sequence[Task]) -> list[Task]:
     return sorted(tasks, key=lambda task: (ORDER[task.state], -task.id if task.state == "done" else task.id))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DrawerParts:
-    """Makes the values of downloads/*.html."""
+def drawer_values(services: Services, of: Ref | None = None) -> dict[str, Any]:
+    """For downloads/*.html. `row` is the latest download of `of` that is not done."""
 
-    services: Services
-
-    def values(self, of: Ref | None = None) -> dict[str, Any]:
-        """`row` is the latest download of `of` that is not done."""
-        tasks, now = sort_tasks(self.services.queue.tasks()), time.time()
-        latest = max((task for task in tasks if task.ref == of), key=lambda task: task.id, default=None)
-        counts = Counter(task.state for task in tasks)
-        return {
-            "rows": [row(task, now, self.page_of) for task in tasks[:MOST_ROWS]],
-            "row": row(latest, now, self.page_of) if latest is not None and latest.state != "done" else None,
-            "more": max(0, len(tasks) - MOST_ROWS),
-            "moving": counts["running"] + counts["waiting"],
-            "finished": counts["done"],
-            "paused": counts["paused"],
-            "failed": counts["failed"],
-        }
-
-    def page_of(self, ref: Ref) -> str:
+    def page_of(ref: Ref) -> str:
         try:
-            return self.services.catalog.lora(ref).url
+            return services.catalog.lora(ref).url
         except NotFound:
             return ""
+
+    tasks, now = sort_tasks(services.queue.tasks()), time.time()
+    latest = max((task for task in tasks if task.ref == of), key=lambda task: task.id, default=None)
+    counts = Counter(task.state for task in tasks)
+    return {
+        "rows": [row(task, now, page_of) for task in tasks[:MOST_ROWS]],
+        "row": row(latest, now, page_of) if latest is not None and latest.state != "done" else None,
+        "more": max(0, len(tasks) - MOST_ROWS),
+        "moving": counts["running"] + counts["waiting"],
+        "finished": counts["done"],
+        "paused": counts["paused"],
+        "failed": counts["failed"],
+    }

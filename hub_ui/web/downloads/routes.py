@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form
 from starlette.requests import Request
@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import UsageError
 from hub_ui.i18n import _
-from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.layout.pages import Pages, Preview, is_part, own_view
-from hub_ui.web.streams import Signal, Streams
+from hub_ui.web.downloads.drawer import drawer_values
+from hub_ui.web.layout.pages import Room, is_part
+from hub_ui.web.streams import Signal
 
 ActName = Literal["pause", "resume", "retry", "cancel", "clear", "pause-all", "resume-all"]
 # Between two looks at the queue, and between two signs of life of a stream in which nothing changes.
@@ -22,39 +22,33 @@ BEAT = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class DownloadRoutes:
-    pages: Pages
-    parts: DrawerParts
-    streams: Streams
-
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+class DownloadRoutes(Room):
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
 
         @router.get("/downloads")
         def downloads(request: Request) -> Response:
             services.policy.check("pull")
+            values = drawer_values(services)
             if is_part(request):
-                return self.pages.part("downloads/drawer", **self.parts.values())
-            view, preview = own_view("downloads", request.url.query), Preview(title=_("Downloads"))
-            return self.pages.whole(request, "downloads/page", view, preview=preview, **self.parts.values())
+                return self.pages.part("downloads/drawer", **values)
+            return self.pages.own(request, "downloads/page", "downloads", _("Downloads"), **values)
 
         @router.get("/downloads/stream")
         def stream() -> Response:
             services.policy.check("pull")
-            return self.streams.answer(self.steps())
+            return self.pages.streams.answer(self.steps())
 
         @router.post("/downloads/{act}")
         def change(request: Request, act: ActName, id: Annotated[int | None, Form(ge=0, le=2**53)] = None) -> Response:
             services.policy.check("pull")
             self.change(act, id)
             if is_part(request):
-                return self.pages.part("downloads/changed", **self.parts.values())
+                return self.pages.part("downloads/changed", **drawer_values(services))
             return RedirectResponse("../downloads", 303)
 
-        return router
-
     def change(self, act: ActName, id_: int | None) -> None:
-        queue = self.parts.services.queue
+        queue = self.services.queue
         if act == "clear":
             queue.clear()
         elif act in ("pause-all", "resume-all"):
@@ -69,9 +63,10 @@ class DownloadRoutes:
         """The drawer after each change, until nothing moves. Each has all of it, so that none is needed."""
         painted, ended, last = "", None, time.monotonic()
         while True:
-            values = self.parts.values()
-            now = {row.task.id for row in values["rows"] if row.task.state in ("done", "failed")}
-            step = self.render(values)
+            values = drawer_values(self.services)
+            tasks = [row["task"] for row in values["rows"]]
+            now = {task.id for task in tasks if task.state in ("done", "failed")}
+            step = self.pages.render("downloads/step", **values)
             if step != painted:
                 yield step
                 painted, last = step, time.monotonic()
@@ -84,6 +79,3 @@ class DownloadRoutes:
                 yield ""
                 last = time.monotonic()
             time.sleep(SECONDS)
-
-    def render(self, values: dict[str, Any]) -> str:
-        return self.pages.render("downloads/step", **values)

@@ -23,8 +23,8 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE, HistoryEntry
 from hub_ui.images.provenance import Provenance
-from hub_ui.web.images import SAFE
-from hub_ui.web.layout.pages import Pages, Preview, is_part
+from hub_ui.web.images import PRIVATE
+from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
 
 LABELS: dict[ComparisonKind, str] = {
@@ -161,18 +161,16 @@ FormPage = Annotated[int, Form(ge=1, le=1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoryRoutes:
+class HistoryRoutes(Room):
     """On one's own computer alone: visitors of a hosted page have no history."""
 
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
 
         @router.get("/history")
         def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
             if is_part(request):
-                return self.part(page) if services.policy.allows("keep history") else HTMLResponse("")
+                return self.changed(request, page) if services.policy.allows("keep history") else HTMLResponse("")
             services.policy.check("keep history")
             return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
 
@@ -182,34 +180,33 @@ class HistoryRoutes:
             paths = services.history.entry(id).paths
             if cell >= len(paths):
                 raise NotFound(_(GONE))
-            headers = {**SAFE, "Cache-Control": "private, max-age=86400"}
-            return FileResponse(paths[cell], media_type="image/png", headers=headers)
+            return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
 
         @router.post("/history/remove")
         def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.trash(id)
-            return self.part(page, id) if is_part(request) else back(page, id)
+            return self.changed(request, page, id)
 
         @router.post("/history/bring-back")
         def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.bring_back(id)
-            return self.part(page) if is_part(request) else back(page)
-
-        return router
+            return self.changed(request, page)
 
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
-        if not self.pages.services.policy.allows("keep history"):
+        if not self.services.policy.allows("keep history"):
             return Markup("")
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
-    def part(self, page: int, removed: str = "") -> Response:
-        return self.pages.part("history/list", **self.list_values(page, removed))
+    def changed(self, request: Request, page: int, removed: str = "") -> Response:
+        if is_part(request):
+            return self.pages.part("history/list", **self.list_values(page, removed))
+        return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
 
     def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
-        history = self.pages.services.history
+        history = self.services.history
         found = [history.entry(id_) for id_ in opened]
         differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
         values = {
@@ -223,7 +220,7 @@ class HistoryRoutes:
         return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
-        groups = group_entries(self.pages.services.history.entries())
+        groups = group_entries(self.services.history.entries())
         return {
             "groups": groups[(page - 1) * MOST : page * MOST],
             "more": len(groups) > page * MOST,
@@ -234,7 +231,3 @@ class HistoryRoutes:
             "describe": describe,
             "local_link": self.pages.render.links.local_link,
         }
-
-
-def back(page: int, removed: str = "") -> Response:
-    return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)

@@ -4,14 +4,15 @@ And the addresses that belong to no room: the hubs' menu, About, and the glossar
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial, wraps
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ParamSpec
 from urllib.parse import quote
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -26,12 +27,14 @@ from hub_ui.i18n import N_, _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.browse.hub_status import HubStatus, error_status, idle_status
-from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
+from hub_ui.web.streams import Streams
 from hub_ui.web.view import LONGEST_ADDRESS, OWN_ADDRESSES, PageName, View
 from hub_ui.web.visitors import cookie_of
 
+P = ParamSpec("P")
 STATIC = Path(__file__).parent.parent / "static"
 # Gradio has /static and /assets.
 STATIC_PATH = "/web"
@@ -61,6 +64,9 @@ REASONS = (
     ("int_", N_("It has to be a whole number.")),
     ("float_", N_("It has to be a number.")),
 )
+# Of forms.
+RefText = Annotated[str, Form(max_length=500)]
+Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
 
 
@@ -75,8 +81,11 @@ class Preview:
 
 @dataclass(frozen=True, kw_only=True)
 class Pages:
+    """What every room of the page needs. One for the whole app."""
+
     services: Services
-    render: Renderer
+    render: Renderer = field(default_factory=Renderer)
+    streams: Streams = field(default_factory=Streams)
 
     def whole(
         self, request: Request, template: str, view: View, /, *, preview: Preview, status: int = 200, **values: Any
@@ -99,10 +108,17 @@ class Pages:
             "scripts": SCRIPTS,
             "modules": (*MODULES, *(("quota",) if self.services.settings.hosted else ())),
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
-            "downloads": DrawerParts(services=self.services).values() if policy.allows("pull") else None,
+            "downloads": drawer_values(self.services) if policy.allows("pull") else None,
         }
         text = self.render(template, **{"view": view, "places": PLACES, "frame": frame, **values})
         return self.html(text, status=status, base="'self'" if is_deep else "'none'")
+
+    def own(
+        self, request: Request, template: str, page: PageName, title: str, *, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A page with an address of its own."""
+        view = own_view(page, request.url.query)
+        return self.whole(request, template, view, preview=Preview(title=title), status=status, **values)
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
@@ -131,6 +147,33 @@ class Pages:
         return self.whole(
             request, "layout/message", view, preview=Preview(title="hub-ui"), text=error.message, status=status
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """The addresses of a page, and what they answer."""
+
+    pages: Pages
+
+    @property
+    def services(self) -> Services:
+        return self.pages.services
+
+    def add_to(self, router: APIRouter) -> None:
+        raise NotImplementedError
+
+
+def in_threads(limiter: CapacityLimiter) -> Callable[[Callable[P, Response]], Callable[P, Awaitable[Response]]]:
+    """For handlers that wait: as many run at a time as `limiter` has room for, beside all other handlers."""
+
+    def decorate(handle: Callable[P, Response]) -> Callable[P, Awaitable[Response]]:
+        @wraps(handle)
+        async def answer(*args: P.args, **named: P.kwargs) -> Response:
+            return await to_thread.run_sync(partial(handle, *args, **named), limiter=limiter)
+
+        return answer
+
+    return decorate
 
 
 def route_class(answer_error: Callable[[Request, HubUiError], Response]) -> type[APIRoute]:
@@ -243,16 +286,12 @@ DOCS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayoutRoutes:
-    pages: Pages
-
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+class LayoutRoutes(Room):
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
 
         @router.post("/hubs/again")
-        def again(
-            hub: Annotated[str, Form(max_length=40)], back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = ""
-        ) -> Response:
+        def again(hub: Annotated[str, Form(max_length=40)], back: Address = "") -> Response:
             """Asks a hub at once that is left alone for a while, because a person wants it to."""
             if hub not in services.settings.endpoints:
                 raise UsageError(_("There is no such hub. Load the page again."))
@@ -264,7 +303,7 @@ class LayoutRoutes:
 
         @router.get("/about")
         def about(request: Request) -> Response:
-            view, settings = own_view("about", request.url.query), services.settings
+            settings = services.settings
             values: dict[str, Any] = {
                 # Empty where the source is not installed, as on a Space.
                 "program": next((found.version for found in distributions(name="hub-ui")), ""),
@@ -273,12 +312,10 @@ class LayoutRoutes:
                 "hubs": tuple(settings.endpoints),
                 "is_shared": settings.hosted,
             }
-            return self.pages.whole(request, "layout/about", view, preview=Preview(title=_("About")), **values)
+            return self.pages.own(request, "layout/about", "about", _("About"), **values)
 
         @router.get("/glossary")
         def glossary(request: Request) -> Response:
             view = own_view("glossary", request.url.query)
             preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
             return self.pages.whole(request, "glossary/page", view, preview=preview)
-
-        return router

@@ -54,14 +54,14 @@ class ImageLinks:
         return Path(found["path"]) if found else None
 
     def _sign(self, address: str, **values: str) -> str:
-        return f"{address}?{urlencode({**values, 'signed': self._signature(address, values)})}"
+        return f"{address}?{urlencode({**values, 'signed': self.signature(address, values)})}"
 
     def _read(self, address: str, query: Mapping[str, str], *names: str) -> Mapping[str, str] | None:
         values = {name: query.get(name, "") for name in names}
-        is_ours = hmac.compare_digest(self._signature(address, values).encode(), query.get("signed", "").encode())
+        is_ours = hmac.compare_digest(self.signature(address, values).encode(), query.get("signed", "").encode())
         return values if is_ours else None
 
-    def _signature(self, address: str, values: Mapping[str, str]) -> str:
+    def signature(self, address: str, values: Mapping[str, str]) -> str:
         text = f"{address}?{urlencode(values, errors='surrogatepass')}"
         return hmac.digest(self.secret, text.encode(), "sha256").hex()[:32]
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, UsageError
@@ -33,18 +34,7 @@ from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
 from hub_ui.web.library import rows
 from hub_ui.web.lora import detail, fact_rows
-from hub_ui.web.lora.fact_rows import Fact
 from hub_ui.web.view import View
-
-
-@dataclass(frozen=True, kw_only=True)
-class OwnFile:
-    """What a file proves that waits to be kept."""
-
-    entry: Entry
-    said: str
-    facts: tuple[Fact, ...]
-    warnings: tuple[str, ...]
 
 
 def receive(services: Services, path: Path) -> Ref:
@@ -64,18 +54,18 @@ def receive(services: Services, path: Path) -> Ref:
     return entry.ref
 
 
-def waiting(services: Services, ref: Ref) -> OwnFile | None:
-    """A file that waits to be kept; None for what does not wait."""
+def waiting(services: Services, ref: Ref) -> dict[str, Any] | None:
+    """What a file proves that waits to be kept; None for what does not wait."""
     entry = next((one for one in services.own_files.entries() if one.ref == ref), None)
     if entry is None or services.library.holds(ref):
         return None
     facts = inspect_path(services.library.path(services.own_files.entry(ref)))
-    return OwnFile(
-        entry=entry,
-        said=state_text(services, entry),
-        facts=tuple(fact_rows.rows(record_of_file(services, ref), facts)),
-        warnings=facts.adapter.remarks,
-    )
+    return {
+        "entry": entry,
+        "said": state_text(services, entry),
+        "facts": fact_rows.rows(record_of_file(services, ref), facts),
+        "warnings": facts.adapter.remarks,
+    }
 
 
 def state_text(services: Services, entry: Entry) -> str:
@@ -233,14 +223,16 @@ class Act:
         """
         services = self.services
         if self.field("all"):
-            wanted = [row.entry.ref for row in rows.find(services, self.view.library, self.checks.results).rows]
+            look = self.view.library
+            found = rows.find(services, look, rows.read_text(look.text)[0], self.checks.results)
+            wanted = [row.entry.ref for row in found.rows]
         else:
             wanted = [Ref.parse(ref) for ref in self.ticked]
         entries = {entry.ref: entry for entry in services.library.entries()}
-        found = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
-        if not found:
+        chosen = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
+        if not chosen:
             raise UsageError(_("Nothing is chosen. Tick LoRAs in the list first."))
-        return with_halves(found, entries.values(), services.downloads.other_half)
+        return with_halves(chosen, entries.values(), services.downloads.other_half)
 
     def field(self, name: str, missing: str = "") -> str:
         """Raises UsageError, saying what is `missing`, for an empty one."""

@@ -33,28 +33,193 @@ from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.cards import with_header_facts
-from hub_ui.web.downloads.drawer import DrawerParts
-from hub_ui.web.layout.pages import Pages, Preview, is_part, page_address, target_of
-from hub_ui.web.layout.render import Renderer, address
+from hub_ui.web.downloads.drawer import drawer_values
+from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, page_address, target_of
+from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.rows import LibraryItem
-from hub_ui.web.streams import Streams
-from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
+from hub_ui.web.view import LibraryView, View
 from hub_ui.web.visit.routes import lock_file
 
 PAGE_SIZE = 50
 # A longer list is counted, not shown.
 MOST_SHOWN = 200
+LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
+# Each hashes a file.
+MOST_FILES = 4
+Long = Annotated[str, Form(max_length=5000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LibraryParts:
-    """Makes the values of library/*.html."""
-
-    services: Services
-    render: Renderer
+class LibraryRoutes(Room):
     checks: LibraryChecks
+
+    def add_to(self, router: APIRouter) -> None:
+        self.add_files(router)
+
+        @router.post("/library")
+        async def act(request: Request) -> Response:
+            async with request.form() as form:
+                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
+                fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            return await to_thread.run_sync(self.act, request, ticked, fields)
+
+        @router.get("/library/check")
+        def check(request: Request) -> Response:
+            self.services.policy.check("see library")
+            return self.pages.streams.answer(self.check(library_view(request.url.query)))
+
+        @router.post("/library/entry")
+        def change(request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
+            return self.change(request, do, ref, value, library_view(back))
+
+    def add_files(self, router: APIRouter) -> None:
+        """The routes of lock files and of files of one's own."""
+        files, services = CapacityLimiter(MOST_FILES), self.services
+
+        @router.get("/library-lock")
+        def lock(name: str = "") -> Response:
+            services.policy.check("see library")
+            if not name:
+                return lock_file(services.settings.lock.name, services.library.lock_text())
+            found = services.collections.get(name)
+            return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
+
+        @router.post("/library-import")
+        async def take_lock(request: Request) -> Response:
+            async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
+                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
+                if isinstance(given, UploadFile) and given.filename:
+                    text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
+            return await to_thread.run_sync(self.take_lock, request, text, do)
+
+        @router.post("/library-file")
+        async def add_file(request: Request) -> Response:
+            services.policy.check("use own files")
+            most = services.policy.limits.upload_bytes
+            if int(request.headers.get("content-length") or most) > most + 100_000:
+                raise UsageError(_("This file is too large to open."))
+            async with request.form(max_files=1) as form:
+                given = form.get("file")
+                if not isinstance(given, UploadFile) or not given.filename:
+                    raise UsageError(_("Choose a file first."))
+                ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
+            return self.go(request, View(page="library", open=str(ref)))
+
+        @router.post("/library-keep")
+        def keep(request: Request, do: RefText, ref: RefText, back: Address = "") -> Response:
+            services.policy.check("change library")
+            if do == "discard":
+                services.own_files.discard(Ref.parse(ref))
+            kept = "" if do == "discard" else str(acts.keep(services, Ref.parse(ref)).ref)
+            return self.go(request, replace(library_view(back), open=kept))
+
+    def answer(self, request: Request, view: View) -> Response:
+        """The page, its list, or an entry in the panel."""
+        self.services.policy.check("see library")
+        if target_of(request) == "panel":
+            return self.pages.part("library/entry", push=view.to_address(), **self.panel(view))
+        if is_part(request):
+            view = replace(view, open="")
+            values = {**self.all(view), "closes": True, "ticked": request.query_params.getlist("ref")}
+            return self.pages.part("library/answer", push=view.to_address(), **values)
+        return self.whole(request, view)
+
+    def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
+        panel = self.panel(view) if view.open else {}
+        values = {**panel, **self.all(view, said), **more}
+        return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
+
+    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
+        view, services, checks = library_view(fields.get("back", "")), self.services, self.checks
+        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
+        if said.lock:
+            return lock_file("loras.lock", said.lock)
+        after = said.view or view
+        if after.page != "library":
+            return self.go(request, after)
+        return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
+
+    def answer_act(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
+        """The list as it is now; without JavaScript, the whole page."""
+        if is_part(request):
+            return self.pages.part("library/answer", **{**self.all(view, said), **more})
+        return self.whole(request, view, said, **more)
+
+    def go(self, request: Request, view: View) -> Response:
+        address = page_address(view.to_address())
+        if is_part(request):
+            return Response(status_code=204, headers={"HX-Redirect": address})
+        return RedirectResponse(address, 303)
+
+    def check(self, view: View) -> Iterator[str]:
+        """The progress of the check that runs; the list once it has ended."""
+        for step in self.checks.follow():
+            if step is None:
+                yield ""
+            elif step.kind is not None:
+                yield self.pages.render("library/step", address=view.to_address(), progress=step)
+        yield self.pages.render("library/checked", **self.all(view))
+
+    def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
+        """A change of one entry."""
+        services, trouble = self.services, ""
+        services.policy.check("change library")
+        try:
+            if do == "download":
+                services.downloads.enqueue(Ref.parse(value or ref))
+            elif do == "reveal":
+                self.reveal(request, Ref.parse(ref))
+            else:
+                acts.edit(services, do, Ref.parse(ref), value)
+        except HubUiError as error:
+            if not is_part(request):
+                raise
+            trouble = error.message
+        view = replace(view, open=ref)
+        if not is_part(request):
+            return RedirectResponse(page_address(view.to_address(), "../"), 303)
+        panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
+        values = self.all(view)
+        row = next((one for one in values["items"] if str(one.ref) == ref), None)
+        return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=drawer_values(services))
+
+    def reveal(self, request: Request, ref: Ref) -> None:
+        """Only for who sits at this computer: a file manager elsewhere would help nobody."""
+        host = request.client.host if request.client else ""
+        if host not in LOOPBACK or request.headers.get("x-forwarded-for"):
+            raise UsageError(_("Files can be shown in their folder only on the computer that hub-ui runs on."))
+        library = self.services.library
+        reveal(library.path(library.entry(ref)), os.environ)
+
+    def take_lock(self, request: Request, text: str, do: str) -> Response:
+        services = self.services
+        services.policy.check("change library")
+        wanted = acts.read_lock(services, text)
+        new = [found.entry for found in wanted if found.state == "new"]
+        if do == "take":
+            added = services.library.adopt(new)
+            for one in added:
+                services.queue.add(one.ref, one.title)
+            text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
+            return self.answer_act(request, View(page="library"), Said(text=text))
+        imported = {
+            "text": text,
+            "found": wanted,
+            "new": new,
+            "states": acts.STATES,
+            "summary": acts.plan_summary(wanted),
+        }
+        return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
+
+    def add_file(self, given: BinaryIO, name: str) -> Ref:
+        """Under its own name, which says what it is where nothing else does."""
+        with tempfile.TemporaryDirectory(prefix="hub-ui-") as folder:
+            path = Path(folder) / (Path(name.replace("\\", "/")).name[:150] or "lora.safetensors")
+            with path.open("wb") as file:
+                shutil.copyfileobj(given, file)
+            return acts.receive(self.services, path)
 
     def all(self, view: View, said: Said | None = None) -> dict[str, Any]:
         """`said` is what an act did just now."""
@@ -62,7 +227,8 @@ class LibraryParts:
         progress, results = self.checks.progress, self.checks.results
         services, look = self.services, view.library
         library = services.library_index.rows()
-        found = rows.find(services, look, results)
+        asked, problem = rows.read_text(look.text)
+        found = rows.find(services, look, asked, results)
         # An address may name a page that is not there any more.
         last = max(0, len(found.rows) - 1) // PAGE_SIZE
         number = min(look.number, last)
@@ -70,7 +236,7 @@ class LibraryParts:
         shown = found.rows[number * PAGE_SIZE : (number + 1) * PAGE_SIZE]
 
         def toggle(facet: str, value: str) -> str:
-            return self.address(view, text=search.toggle(found.asked, facet, value).text)
+            return self.address(view, text=search.toggle(asked, facet, value).text)
 
         return {
             "view": view,
@@ -84,9 +250,9 @@ class LibraryParts:
             "number": number,
             "first": number * PAGE_SIZE + 1,
             "last": last,
-            "problem": found.problem,
-            "chips": [(chip, self.address(view, text=chip.rest)) for chip in search.chips(found.asked)],
-            "groups": rows.groups(found.asked, found.found),
+            "problem": problem,
+            "chips": [(chip, self.address(view, text=chip.rest)) for chip in search.chips(asked)],
+            "groups": rows.groups(asked, found),
             "toggle": toggle,
             "look_address": lambda **changes: self.address(view, **changes),
             "collections": services.collections.all(),
@@ -124,10 +290,10 @@ class LibraryParts:
         """The hub's, else the latest made with it, else the one beside its file; empty for none. Nothing mature."""
         cover = cards.cover(record, "soft") if record else None
         if cover is not None and address(cover.url):
-            return self.render.image_url(cover.url, row.entry.ref, "card")
+            return self.pages.render.image_url(cover.url, row.entry.ref, "card")
         use = self.services.uses.latest().get(row.entry.ref.lora)
         path = use.thumbnail if use else self.services.library_index.picture_beside(row.entry)
-        return self.render.links.local_link(path) if path else ""
+        return self.pages.render.links.local_link(path) if path else ""
 
     def panel(self, view: View, *, trouble: str = "", typed: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The open entry, or a file that waits to be kept, if there is one. `trouble` is why the last change was not
@@ -181,191 +347,6 @@ def conflicts(services: Services, row: LibraryRow) -> Sequence[str]:
     """Who contradicts the person about the base model."""
     record = services.lookup.find_record(row.entry.ref) if row.annotation.base_model else None
     return with_header_facts(services, record)[0].conflict_sentences if record else ()
-
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost", "testclient")
-# Each hashes a file.
-MOST_FILES = 4
-RefText = Annotated[str, Form(max_length=500)]
-Long = Annotated[str, Form(max_length=5000)]
-Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryRoutes:
-    pages: Pages
-    parts: LibraryParts
-    drawer: DrawerParts
-    streams: Streams
-
-    def router(self) -> APIRouter:
-        router = self.pages.router()
-        self.add_files(router)
-
-        @router.post("/library")
-        async def act(request: Request) -> Response:
-            async with request.form() as form:
-                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
-                fields = {name: value for name, value in form.items() if isinstance(value, str)}
-            return await to_thread.run_sync(self.act, request, ticked, fields)
-
-        @router.get("/library/check")
-        def check(request: Request) -> Response:
-            self.parts.services.policy.check("see library")
-            return self.streams.answer(self.check(library_view(request.url.query)))
-
-        @router.post("/library/entry")
-        def change(request: Request, do: RefText, ref: RefText, value: Long = "", back: Address = "") -> Response:
-            return self.change(request, do, ref, value, library_view(back))
-
-        return router
-
-    def add_files(self, router: APIRouter) -> None:
-        """The routes of lock files and of files of one's own."""
-        files, services = CapacityLimiter(MOST_FILES), self.parts.services
-
-        @router.get("/library-lock")
-        def lock(name: str = "") -> Response:
-            services.policy.check("see library")
-            if not name:
-                return lock_file(services.settings.lock.name, services.library.lock_text())
-            found = services.collections.get(name)
-            return lock_file(f"{found.name}.lock", found.lock_text(services.library.entries()))
-
-        @router.post("/library-import")
-        async def take_lock(request: Request) -> Response:
-            async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
-                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
-                if isinstance(given, UploadFile) and given.filename:
-                    text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
-            return await to_thread.run_sync(self.take_lock, request, text, do)
-
-        @router.post("/library-file")
-        async def add_file(request: Request) -> Response:
-            services.policy.check("use own files")
-            most = services.policy.limits.upload_bytes
-            if int(request.headers.get("content-length") or most) > most + 100_000:
-                raise UsageError(_("This file is too large to open."))
-            async with request.form(max_files=1) as form:
-                given = form.get("file")
-                if not isinstance(given, UploadFile) or not given.filename:
-                    raise UsageError(_("Choose a file first."))
-                ref = await to_thread.run_sync(self.add_file, given.file, given.filename, limiter=files)
-            return self.go(request, View(page="library", open=str(ref)))
-
-        @router.post("/library-keep")
-        def keep(request: Request, do: RefText, ref: RefText, back: Address = "") -> Response:
-            services.policy.check("change library")
-            if do == "discard":
-                services.own_files.discard(Ref.parse(ref))
-            kept = "" if do == "discard" else str(acts.keep(services, Ref.parse(ref)).ref)
-            return self.go(request, replace(library_view(back), open=kept))
-
-    def answer(self, request: Request, view: View) -> Response:
-        """The page, its list, or an entry in the panel."""
-        self.parts.services.policy.check("see library")
-        if target_of(request) == "panel":
-            return self.pages.part("library/entry", push=view.to_address(), **self.parts.panel(view))
-        if is_part(request):
-            view = replace(view, open="")
-            values = {**self.parts.all(view), "closes": True, "ticked": request.query_params.getlist("ref")}
-            return self.pages.part("library/answer", push=view.to_address(), **values)
-        return self.whole(request, view)
-
-    def whole(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        panel = self.parts.panel(view) if view.open else {}
-        values = {**panel, **self.parts.all(view, said), **more}
-        return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
-
-    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
-        view, services, checks = library_view(fields.get("back", "")), self.parts.services, self.parts.checks
-        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
-        if said.lock:
-            return lock_file("loras.lock", said.lock)
-        after = said.view or view
-        if after.page != "library":
-            return self.go(request, after)
-        return self.answer_act(request, after, said, closes=said.view is not None and not after.open)
-
-    def answer_act(self, request: Request, view: View, said: Said | None = None, **more: object) -> Response:
-        """The list as it is now; without JavaScript, the whole page."""
-        if is_part(request):
-            return self.pages.part("library/answer", **{**self.parts.all(view, said), **more})
-        return self.whole(request, view, said, **more)
-
-    def go(self, request: Request, view: View) -> Response:
-        address = page_address(view.to_address())
-        if is_part(request):
-            return Response(status_code=204, headers={"HX-Redirect": address})
-        return RedirectResponse(address, 303)
-
-    def check(self, view: View) -> Iterator[str]:
-        """The progress of the check that runs; the list once it has ended."""
-        for step in self.parts.checks.follow():
-            if step is None:
-                yield ""
-            elif step.kind is not None:
-                yield self.pages.render("library/step", address=view.to_address(), progress=step)
-        yield self.pages.render("library/checked", **self.parts.all(view))
-
-    def change(self, request: Request, do: str, ref: str, value: str, view: View) -> Response:
-        """A change of one entry."""
-        services, trouble = self.parts.services, ""
-        services.policy.check("change library")
-        try:
-            if do == "download":
-                services.downloads.enqueue(Ref.parse(value or ref))
-            elif do == "reveal":
-                self.reveal(request, Ref.parse(ref))
-            else:
-                acts.edit(services, do, Ref.parse(ref), value)
-        except HubUiError as error:
-            if not is_part(request):
-                raise
-            trouble = error.message
-        view = replace(view, open=ref)
-        if not is_part(request):
-            return RedirectResponse(page_address(view.to_address(), "../"), 303)
-        panel = self.parts.panel(view, trouble=trouble, typed={do: value} if trouble else None)
-        values = self.parts.all(view)
-        row = next((one for one in values["items"] if str(one.ref) == ref), None)
-        return self.pages.part("library/changed", **{**values, **panel}, row=row, downloads=self.drawer.values())
-
-    def reveal(self, request: Request, ref: Ref) -> None:
-        """Only for who sits at this computer: a file manager elsewhere would help nobody."""
-        host = request.client.host if request.client else ""
-        if host not in LOOPBACK or request.headers.get("x-forwarded-for"):
-            raise UsageError(_("Files can be shown in their folder only on the computer that hub-ui runs on."))
-        library = self.parts.services.library
-        reveal(library.path(library.entry(ref)), os.environ)
-
-    def take_lock(self, request: Request, text: str, do: str) -> Response:
-        services = self.parts.services
-        services.policy.check("change library")
-        wanted = acts.read_lock(services, text)
-        new = [found.entry for found in wanted if found.state == "new"]
-        if do == "take":
-            added = services.library.adopt(new)
-            for one in added:
-                services.queue.add(one.ref, one.title)
-            text = count_text(len(added), "{n} LoRA is being downloaded.", "{n} LoRAs are being downloaded.")
-            return self.answer_act(request, View(page="library"), Said(text=text))
-        imported = {
-            "text": text,
-            "found": wanted,
-            "new": new,
-            "states": acts.STATES,
-            "summary": acts.plan_summary(wanted),
-        }
-        return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
-
-    def add_file(self, given: BinaryIO, name: str) -> Ref:
-        """Under its own name, which says what it is where nothing else does."""
-        with tempfile.TemporaryDirectory(prefix="hub-ui-") as folder:
-            path = Path(folder) / (Path(name.replace("\\", "/")).name[:150] or "lora.safetensors")
-            with path.open("wb") as file:
-                shutil.copyfileobj(given, file)
-            return acts.receive(self.parts.services, path)
 
 
 def library_view(address: str) -> View:

@@ -28,25 +28,15 @@ SORT_NAMES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listing:
-    """`rows` are those of the list; `found` has the counts of the filters too.
-
-    `problem` is what is wrong with the text of the search; the rest of it counts nevertheless.
-    """
-
-    asked: LibraryQuery
-    found: Found
-    rows: tuple[LibraryRow, ...]
-    problem: str = ""
-
-
-def find(services: Services, look: LibraryView, results: CheckResults) -> Listing:
-    problem = ""
+def read_text(text: str) -> tuple[LibraryQuery, str]:
+    """What is searched for, and what is wrong with the text; the rest of it counts nevertheless."""
     try:
-        asked = search.parse(look.text)
+        return search.parse(text), ""
     except BadQuery as error:
-        asked, problem = search.parse(look.text, is_strict=False), error.message
+        return search.parse(text, is_strict=False), error.message
+
+
+def find(services: Services, look: LibraryView, asked: LibraryQuery, results: CheckResults) -> Found:
     # It is read only where it counts: the history is on the disk.
     used = services.uses.times() if look.sort == "used" else NEVER_USED
     found = services.library_search.find(asked, sort=look.sort, outdated=results.updates, used=used)
@@ -60,7 +50,7 @@ def find(services: Services, look: LibraryView, results: CheckResults) -> Listin
         pairs = pair_up((row.entry for row in halves.values()), services.downloads.other_half)
         shown = {entry.ref: halves[pair.first.ref] for pair in pairs for entry in pair.entries}
         rows = tuple({row.entry.ref: row for row in (shown.get(row.entry.ref, row) for row in rows)}.values())
-    return Listing(asked=asked, found=found, rows=rows, problem=problem)
+    return replace(found, rows=rows)
 
 
 def catalog_record(services: Services, ref: Ref) -> Record | None:

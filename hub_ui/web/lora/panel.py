@@ -26,7 +26,7 @@ from hub_ui.i18n import N_, _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import base_label, card, cover, title
-from hub_ui.web.downloads.drawer import DrawerParts
+from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
@@ -213,7 +213,7 @@ class Panel:
             "can_pull": can_pull,
             "getting": getting,
             # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
-            "drawer": DrawerParts(services=services).values(getting) if can_pull else None,
+            "drawer": drawer_values(services, getting) if can_pull else None,
             "file_link": file_link(services, lora, record) if services.visitor_downloads else None,
         }
 

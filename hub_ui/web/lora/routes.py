@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -18,15 +18,22 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address, target_of
+from hub_ui.web.layout.pages import (
+    LEVEL_COOKIE,
+    Address,
+    Preview,
+    RefText,
+    Room,
+    is_part,
+    lora_address,
+    page_address,
+    target_of,
+)
 from hub_ui.web.lora.detail import gallery, version_and_file
 from hub_ui.web.lora.panel import Panel
-from hub_ui.web.streams import Streams
 from hub_ui.web.try_page.compatibility import requirements
-from hub_ui.web.view import LONGEST_ADDRESS, StackedLora, View, clamp_weight
+from hub_ui.web.view import StackedLora, View, clamp_weight
 
-RefText = Annotated[str, Form(max_length=500)]
-Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 Index = Annotated[int, Query(ge=0, le=10_000)]
 # The panel that the page has (Panel.steps).
 Seen = Annotated[str, Query(max_length=20)]
@@ -35,20 +42,20 @@ NO_IMAGE = N_("This image is no longer there. Open the LoRA again.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoraRoutes:
-    pages: Pages
+class LoraRoutes(Room):
     panel: Panel
-    streams: Streams
 
-    def router(self) -> APIRouter:
-        router, services = self.pages.router(), self.pages.services
+    def add_to(self, router: APIRouter) -> None:
+        services = self.services
 
         @router.get("/lora/read")
         async def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
             view, _ref = open_view(request)
             steps = self.panel.steps(view, seen)
             # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
-            return self.streams.answer(self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps)
+            return self.pages.streams.answer(
+                self.panel.html({**values, "act": act, "fingerprint": seen}) for values in steps
+            )
 
         @router.post("/lora/favorite")
         def favorite(request: Request, ref: RefText, back: Address = "") -> Response:
@@ -87,8 +94,6 @@ class LoraRoutes:
             filled = replace(view, page="try", open="", stack=(used,), settings=try_settings(found, version))
             return RedirectResponse(page_address(filled.to_address(), "../"), 303)
 
-        return router
-
     def answer(self, request: Request, back: str) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
         view = View.from_address(back, request.cookies.get(LEVEL_COOKIE))
@@ -108,7 +113,7 @@ class LoraRoutes:
         at = next((at for at, item in enumerate(shown) if item.index == index), None)
         if at is None:
             raise NotFound(_(NO_IMAGE))
-        needs = requirements(self.pages.services, record)
+        needs = requirements(self.services, record)
         values: dict[str, Any] = {
             "item": shown[at], "ref": record.ref, "title": title(record), "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
@@ -124,7 +129,7 @@ class LoraRoutes:
 
     def record(self, ref: Ref) -> tuple[Lora, Version | None, Record]:
         """Raises NotFound for a LoRA that was never seen."""
-        lora = self.pages.services.catalog.lora(ref.lora)
+        lora = self.services.catalog.lora(ref.lora)
         version, file = version_and_file(lora, ref)
         return lora, version, flatten(lora, version, file)
 

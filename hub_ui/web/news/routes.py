@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
@@ -27,16 +26,15 @@ from hub_ui.web.browse.facets import query_name
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
-    Pages,
-    Preview,
+    Address,
+    Room,
+    in_threads,
     is_part,
     keep_choice,
-    own_view,
     page_address,
     target_of,
 )
-from hub_ui.web.streams import Streams
-from hub_ui.web.view import LONGEST_ADDRESS, View
+from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
 # Feed readers wait for hubs.
@@ -47,55 +45,36 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """A saved search: its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
-
-    search: SavedSearch
-    address: str
-    updated: int
-    age: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewsRoutes:
-    pages: Pages
-    streams: Streams
+class NewsRoutes(Room):
     clock: Callable[[], float] = time.time
 
-    def router(self) -> APIRouter:
-        router, feeds = self.pages.router(), CapacityLimiter(MOST_FEEDS)
-
+    def add_to(self, router: APIRouter) -> None:
         @router.get("/news")
         def show(request: Request) -> Response:
             values = {**self.values(self.read(request)), **saves(page_view(request))}
             if is_part(request):
                 return self.pages.part("news/list", **values)
-            view, preview = own_view("news", request.url.query), Preview(title=_("Saved searches"))
-            return self.pages.whole(request, "news/page", view, preview=preview, **values)
+            return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
 
         @router.get("/news/ask")
         async def ask(request: Request) -> Response:
-            return self.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
+            return self.pages.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
 
         @router.post("/news")
         def act(
             request: Request,
             do: Annotated[Literal["save", "look", "remove"], Form()],
             name: Annotated[str, Form(max_length=news.LONGEST_NAME)] = "",
-            back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "",
+            back: Address = "",
         ) -> Response:
             return self.act(request, do, name, View.from_address(back, request.cookies.get(LEVEL_COOKIE)))
 
-        @router.get("/feed")
-        async def feed(request: Request) -> Response:
-            return await to_thread.run_sync(self.feed, request, limiter=feeds)
-
-        return router
+        router.get("/feed")(in_threads(CapacityLimiter(MOST_FEEDS))(self.feed))
 
     def read(self, request: Request) -> Searches:
         """A visitor's are in their browser."""
-        if self.pages.services.policy.allows("annotate"):
-            return self.pages.services.searches.read()
+        if self.services.policy.allows("annotate"):
+            return self.services.searches.read()
         try:
             return news.loads(unquote(cookie_parser(request.headers.get("cookie", "")).get(COOKIE, "[]")))
         except ValueError:
@@ -118,14 +97,14 @@ class NewsRoutes:
             answer = self.pages.part("news/list", **self.values(changed), **saves(view))
         else:
             answer = RedirectResponse(page_address(view.to_address()) if do != "remove" else "news", 303)
-        if not self.pages.services.policy.allows("annotate"):
+        if not self.services.policy.allows("annotate"):
             keep_choice(request, answer, COOKIE, quote(news.dumps(changed)) if changed else "")
         return answer
 
     def change(self, request: Request, edit: Callable[[Searches], Searches]) -> Searches:
         """Raises UsageError for more than a cookie holds."""
-        if self.pages.services.policy.allows("annotate"):
-            return self.pages.services.searches.change(edit)
+        if self.services.policy.allows("annotate"):
+            return self.services.searches.change(edit)
         changed = edit(self.read(request))
         if len(quote(news.dumps(changed))) > LONGEST_COOKIE:
             raise UsageError(_("This browser keeps no more saved searches. Remove one first."))
@@ -134,26 +113,27 @@ class NewsRoutes:
     def values(self, searches: Searches) -> dict[str, Any]:
         return {"rows": [self.row(search) for search in searches]}
 
-    def row(self, search: SavedSearch) -> Row:
+    def row(self, search: SavedSearch) -> dict[str, Any]:
+        """Its `address`, and how many LoRAs were `updated` since its person last looked, `age`."""
         try:
-            found = read_list(self.pages.services, query := search.query(self.clock(), 1), query.limit)
+            found = read_list(self.services, query := search.query(self.clock(), 1), query.limit)
         except BadQuery:
-            return Row(search=search, address="", updated=0, age="")
+            return {"search": search, "address": "", "updated": 0}
         # With fewer words it is another search.
         is_exact = not any(ring.sentence for ring in found.rings)
-        return Row(
-            search=search,
-            address=View().with_text(search.text, is_strict=False).to_address(),
-            updated=found.total if is_exact else 0,
-            age=format.ago(datetime.fromtimestamp(search.seen, UTC).isoformat()),
-        )
+        return {
+            "search": search,
+            "address": View().with_text(search.text, is_strict=False).to_address(),
+            "updated": found.total if is_exact else 0,
+            "age": format.since(search.seen),
+        }
 
     def ask(self, searches: Searches) -> Iterator[str]:
         """The rows after the hubs were asked for each: a person waits for none of it."""
         for search in searches:
             try:
                 query = search.query(self.clock(), Query().limit)
-                for _group in self.pages.services.lookup.search_in_groups(query, pause=HOLD_SECONDS):
+                for _group in self.services.lookup.search_in_groups(query, pause=HOLD_SECONDS):
                     continue
             except BadQuery:
                 continue
@@ -164,12 +144,12 @@ class NewsRoutes:
     def badge(self, request: Request) -> Iterator[str]:
         """In how many there is something new. A file that can't be read is told where its searches are looked at."""
         with suppress(HubUiError):
-            if count := sum(self.row(search).updated > 0 for search in self.read(request)):
+            if count := sum(self.row(search)["updated"] > 0 for search in self.read(request)):
                 yield self.pages.render("news/badge", count=count)
 
     def feed(self, request: Request) -> Response:
         view = View(query=View.from_address(request.url.query).query)
-        found = documents.search(self.pages.services, replace(view.query, sort="newest", limit=ENTRIES))
+        found = documents.search(self.services, replace(view.query, sort="newest", limit=ENTRIES))
         home = str(request.base_url)
         address = f"{home}?{view.to_address()}".rstrip("?")
         text = atom(found.records, f"hub-ui: {query_name(view.query)}", str(request.url), address, home)

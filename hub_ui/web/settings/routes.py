@@ -4,11 +4,11 @@ A key goes in by one of the addresses, and comes out of none.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -26,8 +26,19 @@ from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.keys import KeyPlace, check_key, key_place, require_keys
 from hub_ui.settings.saved_settings import SavedSettings, hide_password
 from hub_ui.web.browse.facets import NSFW_WORDS
-from hub_ui.web.layout.pages import LEVEL_COOKIE, THEME_COOKIE, THEMES, Pages, Preview, is_part, keep_choice, own_view
-from hub_ui.web.view import LONGEST_ADDRESS, View
+from hub_ui.web.layout.pages import (
+    LEVEL_COOKIE,
+    THEME_COOKIE,
+    THEMES,
+    Address,
+    Preview,
+    Room,
+    in_threads,
+    is_part,
+    keep_choice,
+    own_view,
+)
+from hub_ui.web.view import View
 
 KEY_PLACES: dict[KeyPlace | None, str] = {
     None: N_("none"),
@@ -135,7 +146,6 @@ def setting_values(settings: Settings) -> SavedSettings:
 MOST_CHECKS = 20
 Text = Annotated[str, Form(max_length=2000)]
 Word = Annotated[str, Form(max_length=40)]
-Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
 # One of each hub whose address may be changed.
 Hubs = Annotated[Sequence[Word], Form(max_length=100)]
 Texts = Annotated[Sequence[Text], Form(max_length=100)]
@@ -151,32 +161,27 @@ class Said:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettingsRoutes:
-    pages: Pages
-    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_CHECKS))
-
-    def router(self) -> APIRouter:
-        router = self.pages.router()
+class SettingsRoutes(Room):
+    def add_to(self, router: APIRouter) -> None:
         router.add_api_route("/settings", self.show, methods=["GET"])
-        router.add_api_route("/settings/key", self.key, methods=["POST"])
+        checks = in_threads(CapacityLimiter(MOST_CHECKS))
+        router.add_api_route("/settings/key", checks(self.key), methods=["POST"])
         router.add_api_route("/settings/values", self.change, methods=["POST"])
         router.add_api_route("/settings/images", self.clear_images, methods=["POST"])
         router.add_api_route("/settings/look", self.look, methods=["POST"])
-        return router
 
     def show(self, request: Request) -> Response:
         return self.page(request, own_view("settings", request.url.query))
 
-    async def key(
+    def key(
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
-        services = self.pages.services
+        services = self.services
         if hub not in [each.hub.name for each in hub_keys(services)]:
             raise UsageError(_("There is no such hub. Load the page again."))
         change = partial(change_key, services, hub, do, key)
-        said = await to_thread.run_sync(sentence_of, change, hub, limiter=self.limiter)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
-        return self.answer(request, back, said, is_done=do != "check")
+        return self.answer(request, back, sentence_of(change, hub), is_done=do != "check")
 
     def change(
         self,
@@ -188,7 +193,7 @@ class SettingsRoutes:
         home: Text = "",
         back: Address = "",
     ) -> Response:
-        settings = self.pages.services.settings
+        settings = self.services.settings
         settings.policy.check("change settings")
         endpoints = dict(zip(hub, address, strict=False))
         values = {"endpoints": endpoints, "proxy": proxy, "library": library, "home": home}
@@ -200,7 +205,7 @@ class SettingsRoutes:
         return self.answer(request, back, sentence_of(save, "settings"))
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
-        services = self.pages.services
+        services = self.services
         services.policy.check("change settings")
         services.media.clear()
         return self.answer(request, back, Said(place="images", text=_("The images are cleared.")))
@@ -234,7 +239,7 @@ class SettingsRoutes:
         return self.pages.whole(request, "settings/page", view, preview=preview, status=status, **values)
 
     def values(self, request: Request, view: View, said: Said) -> dict[str, Any]:
-        services, cookies = self.pages.services, request.cookies
+        services, cookies = self.services, request.cookies
         settings, is_shared = services.settings, not services.policy.allows("change settings")
         return {
             "said": said,

@@ -114,18 +114,6 @@ def tile_number(text: str) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackItem:
-    """A LoRA of the form. `problem` says why it can't be used with the others."""
-
-    ref: str
-    title: str
-    weight: float
-    line: str = ""
-    image: str = ""
-    problem: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class BaseField:
     """The chosen base, those to choose from, and a line about it; `is_problem`: which says why there is none."""
 
@@ -145,7 +133,7 @@ class Filled:
     """
 
     settings: TrySettings
-    items: tuple[StackItem, ...]
+    items: tuple[Mapping[str, Any], ...]
     words: tuple[str, ...]
     texts: Mapping[str, str]
     base: BaseField
@@ -229,20 +217,21 @@ def find_record(services: Services, ref: Ref, *, asks: bool = True) -> Record | 
 
 def stack_item(
     services: Services, ref: str, weight: float, record: Record | None, base: base_models.PipelineSpec | None
-) -> StackItem:
+) -> Mapping[str, Any]:
+    """A LoRA of the form. `problem` says why it can't be used with the others."""
     if record is None:
-        return StackItem(ref=ref, title=ref, weight=weight, problem=_(UNSEEN))
+        return {"ref": ref, "title": ref, "weight": weight, "line": "", "image": "", "problem": _(UNSEEN)}
     cover = cards.cover(record, "soft")
     rank = _("rank {n}").format(n=record.rank) if record.rank else ""
     usual = _("usually {weight}").format(weight=record.weight_text) if record.weight else ""
-    return StackItem(
-        ref=ref,
-        title=format.visible(record.title),
-        weight=weight,
-        line=format.join(cards.base_label(record), rank, usual),
-        image=cover.url if cover else "",
-        problem=compatibility_problem(services, record, base),
-    )
+    return {
+        "ref": ref,
+        "title": format.visible(record.title),
+        "weight": weight,
+        "line": format.join(cards.base_label(record), rank, usual),
+        "image": cover.url if cover else "",
+        "problem": compatibility_problem(services, record, base),
+    }
 
 
 def base_field(services: Services, settings: TrySettings, records: Sequence[Record | None]) -> BaseField:

@@ -3,25 +3,22 @@
 And the values of the Compare page's templates: the form, and the stage with what is made or was made.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-from connectors.errors import HubUiError, NeedsFetching, NetworkError, UsageError
+from connectors.errors import HubUiError, NetworkError, UsageError
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import comparison
-from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled, Step
-from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
 from hub_ui.i18n import N_, _
-from hub_ui.jobs.jobs import Failed, Jobs, JobSubject, Stopped
-from hub_ui.library.download.progress import Progress, PullCancelled
+from hub_ui.jobs.jobs import Jobs, JobSubject
+from hub_ui.library.download.progress import PullCancelled
 from hub_ui.library.queue import Queue, Task
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
@@ -32,6 +29,7 @@ from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
 OnProgress = Callable[[Any], None]
+Make = Callable[[OnProgress, IsCancelled], Any]
 LOOK_SECONDS = 0.4
 # A longer rate limit of a hub is an error here.
 PATIENCE_SECONDS = 30.0
@@ -101,6 +99,35 @@ def check_bases(services: Services, refs: Sequence[Ref], base: str = "") -> None
             choose_base(services, record, base or None)
 
 
+def start_job(
+    services: Services,
+    jobs: Jobs,
+    refs: Sequence[Ref],
+    make: Make,
+    *,
+    name: str,
+    base: str | None,
+    inputs: object = None,
+) -> str:
+    """The id of a job that has the files of LoRAs come, and then makes their images.
+
+    `base` is the one that was chosen, None where this program makes nothing itself. Raises our errors for what can't be
+    made, before anything is downloaded.
+    """
+    fetches = PendingDownloads()
+    if base is not None:
+        check_bases(services, refs, base)
+        fetches = enqueue(services, refs)
+
+    def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Any:
+        wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+        return make(on_progress, is_cancelled)
+
+    waits_for = tuple(task.id for task in fetches.tasks)
+    subject = JobSubject(name=name, refs=tuple(map(str, refs)), downloads=fetches.own, waits_for=waits_for)
+    return jobs.start(subject, work, inputs=inputs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TryOrder:
     """A request to generate what `view` says, and whether gigabytes of a base may be downloaded for it.
@@ -144,22 +171,9 @@ class Generator:
         """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
         if not order.view.refs and order.original is None:
             raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
-        services, refs, settings, fetches = self.services, order.view.refs, order.view.settings, PendingDownloads()
-        if settings.place == "local":
-            check_bases(services, refs, settings.base)
-            fetches = enqueue(services, refs)
-        subject = JobSubject(
-            name=settings.sheet,
-            refs=tuple(map(str, refs)),
-            downloads=fetches.own,
-            waits_for=tuple(task.id for task in fetches.tasks),
-        )
-
-        def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
-            wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
-            return self.make(order, on_progress, is_cancelled)
-
-        return self.jobs.start(subject, work, inputs=order)
+        settings, make = order.view.settings, partial(self.make, order)
+        base = settings.base if settings.place == "local" else None
+        return start_job(self.services, self.jobs, order.view.refs, make, name=settings.sheet, base=base, inputs=order)
 
     def make(self, order: TryOrder, on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
         generation, view, original = self.services.generation, order.view, order.original
@@ -247,143 +261,3 @@ def comparison_of(services: Services, view: View, request: GenerationRequest) ->
     weights = settings.weights or form.usual_weights(services, view)
     varied = min(settings.varied, max(0, len(comparison.lora_slices(request)) - 1))
     return comparison.make_comparison(settings.sheet, request, (request.prompt, *settings.prompts), weights, varied)
-
-
-def progress_text(step: Progress | Step) -> tuple[str, float | None]:
-    """A line of text about a step, and its fraction from 0 to 1."""
-    if isinstance(step, Progress):
-        size = format.size(step.done)
-        if step.total:
-            size = _("{done} of {total}").format(done=size, total=format.size(step.total))
-        return _("Downloading: {progress}").format(progress=size), step.fraction
-    return step.stage, step.done / step.total if step.total else None
-
-
-logger = logging.getLogger(__name__)
-# The groups of the form, each with its fields.
-SECTIONS = {place: [row for row in TRY_FIELDS if row.place == place] for place in ("numbers", "images", "expert")}
-# Images are shown at most so many times their size, and so many pixels wide.
-LARGEST_SCALE, LARGEST_SIDE = 3, 2048
-
-
-@dataclass(frozen=True, kw_only=True)
-class TryParts:
-    """`uploaded` gives the file of an upload by its name, `history` the pane beside the stage."""
-
-    services: Services
-    generator: Generator
-    uploaded: Callable[[str], Path]
-    history: Callable[[], str]
-
-    def values(self, state: form.PageState, *, asks: bool = False, waits: bool = True) -> dict[str, Any]:
-        """`waits`: for an estimate too; otherwise it is asked for once the page is there."""
-        filled = form.fill(self.services, state, asks=asks)
-        values = self.form_values(state, filled, waits=waits or self.knows_price)
-        return {**values, **self.stage(state, filled), "history": self.history}
-
-    def form_values(self, state: form.PageState, filled: form.Filled, *, waits: bool) -> dict[str, Any]:
-        estimate, is_problem = self.estimate(state) if waits else ("", False)
-        return {
-            "state": state,
-            "view": state.view,
-            "settings": state.settings,
-            "filled": filled,
-            "texts": filled.texts,
-            # Each field has a place for what is wrong with it, which is emptied again.
-            "problems": {**dict.fromkeys(("lora", *form.CHECKED), ""), **state.problems},
-            "sections": SECTIONS,
-            "most": MOST_LORAS,
-            "control_kinds": form.CONTROL_KINDS,
-            # What the Browse page shows stays.
-            "search": parse_qsl(View(query=state.view.query).to_address()),
-            "estimate": estimate,
-            "estimate_problem": is_problem,
-            "asks_price": not waits and bool(state.view.stack),
-            "is_expert": any(row.name in state.problems or is_other_choice(row, state) for row in SECTIONS["expert"]),
-        }
-
-    @property
-    def knows_price(self) -> bool:
-        """Whether an estimate comes at once. The first one of a start imports torch, which takes seconds."""
-        local = self.services.generation.local
-        return not isinstance(local, DeferredBackend) or local.is_built
-
-    def estimate(self, state: form.PageState) -> tuple[str, bool]:
-        """The expected time and price, or what is wrong; empty while neither is known."""
-        try:
-            return (self.generator.estimate(self.order(state)) if state.view.stack else ""), False
-        except UsageError as error:
-            return error.message, True
-        # Such as an upload that is gone, which is said when it is needed.
-        except HubUiError:
-            return "", False
-
-    def order(self, state: form.PageState, *, may_fetch: bool = False) -> TryOrder:
-        """Raises UsageError for a field that is wrong, NotFound for an upload that is gone."""
-        state.check()
-        again = state.again
-        return TryOrder(
-            view=View(page="try", stack=state.view.stack, settings=state.settings),
-            control=self.uploaded(state.control) if state.control else None,
-            control_kind=state.control_kind,
-            image=self.uploaded(state.image) if state.image else None,
-            may_fetch=may_fetch,
-            original=result.read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
-        )
-
-    def stage(self, state: form.PageState, filled: form.Filled) -> dict[str, Any]:
-        """What the job of the address has come to."""
-        job = self.generator.jobs.find(state.job)
-        if job is None or not is_about(job.subject.name, job.subject.refs, state.view):
-            return {"mode": "empty", "gone": bool(state.job)}
-        step = job.outcome if isinstance(job.outcome, Failed) else job.result or job.step
-        return self.step(state, step, filled)
-
-    def step(self, state: form.PageState, step: Any, filled: form.Filled) -> dict[str, Any]:
-        """The stage at a step of its job, the last one too. `box` is the size that the images are shown at."""
-        if isinstance(step, Failed):
-            return failure(state, step.error)
-        if isinstance(step, Stopped):
-            return {"mode": "failed", "text": step.text}
-        if isinstance(step, Result):
-            return {"mode": "done", "r": step.showing(state.shown), "box": frame(step.width, step.height)}
-        text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
-        left, preview = (step.seconds_left, step.preview) if isinstance(step, Step) else (None, None)
-        return {
-            "mode": "waiting",
-            "text": text,
-            "percent": None if fraction is None else 100 * fraction,
-            "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
-            "look": "" if preview is None else result.data_url(preview),
-            "box": frame(*(filled.settings.size or (512, 512))),
-        }
-
-
-def is_other_choice(row: TryField, state: form.PageState) -> bool:
-    """Whether something else than usual is chosen of a few."""
-    return bool(row.choices) and getattr(state.settings, row.attribute) != row.default
-
-
-def failure(state: form.PageState, error: BaseException) -> dict[str, Any]:
-    if isinstance(error, NeedsFetching):
-        return {"mode": "question", "need": error, "subject": download_subject(state.view)}
-    if isinstance(error, HubUiError):
-        return {"mode": "failed", "text": error.message}
-    logger.error("A generation failed.", exc_info=error)
-    return {"mode": "failed", "text": _("Something went wrong here. The log has the details; try again.")}
-
-
-def frame(width: int, height: int) -> tuple[int, int]:
-    """The largest size that an image of these pixels is shown at."""
-    scale = min(LARGEST_SCALE, LARGEST_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def with_weight_of_shown(state: form.PageState, result: Result) -> form.PageState:
-    """The varied LoRA's weight becomes that of the image on the stage, if the LoRA is still there."""
-    weight, varied = result.showing(state.shown).right_tile.weight, loras(result.refs[result.varied :][:1])
-    # A weight sweep of a removed LoRA says nothing about the weight of the next one.
-    mine = next((s for s in state.view.stack if loras([s.ref]) == varied), None)
-    if mine is None or weight is None or state.shown is None:
-        return state
-    return replace(state, view=state.view.with_weight(mine.ref, weight))

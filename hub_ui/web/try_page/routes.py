@@ -2,6 +2,7 @@
 of the form.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -9,56 +10,69 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Form
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, NeedsFetching, NotFound, UsageError
 from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.input_images import open_image
+from hub_ui.generate.request import Step
+from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, own_view, page_address
+from hub_ui.jobs.jobs import Failed, Stopped
+from hub_ui.library.download.progress import Progress
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
 from hub_ui.web.queue import use_request
 from hub_ui.web.try_page import dropped
-from hub_ui.web.try_page.form import Fields, PageState, TryFields, apply_act, fill, find_record, read_address
-from hub_ui.web.try_page.generate import TryParts, check_bases, download_subject, with_weight_of_shown
-from hub_ui.web.try_page.result import Result
+from hub_ui.web.try_page.form import (
+    CHECKED,
+    CONTROL_KINDS,
+    Fields,
+    Filled,
+    PageState,
+    TryFields,
+    apply_act,
+    fill,
+    find_record,
+    read_address,
+)
+from hub_ui.web.try_page.generate import Generator, TryOrder, check_bases, download_subject, is_about, loras
+from hub_ui.web.try_page.result import Result, data_url, read_original
 from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import View
 
+logger = logging.getLogger(__name__)
 # Each may wait for a hub.
 MOST_ASKING = 20
+# The groups of the form, each with its fields.
+SECTIONS = {place: [row for row in TRY_FIELDS if row.place == place] for place in ("numbers", "images", "expert")}
+# Images are shown at most so many times their size, and so many pixels wide.
+LARGEST_SCALE, LARGEST_SIDE = 3, 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class TryRoutes:
-    pages: Pages
-    parts: TryParts
+class TryRoutes(Room):
+    """`uploaded` gives the file of an upload by its name, `history` the pane beside the stage."""
 
-    def router(self) -> APIRouter:
-        router, limit = self.pages.router(), CapacityLimiter(MOST_ASKING)
+    generator: Generator
+    uploaded: Callable[[str], Path]
+    history: Callable[[], str]
 
-        def post(path: str, handle: Callable[[Request, TryFields], Response]) -> None:
-            @router.post(path)
-            async def answer(request: Request, fields: Fields) -> Response:
-                return await to_thread.run_sync(handle, request, fields, limiter=limit)
-
-        def get(path: str, handle: Callable[[Request], Response]) -> None:
-            @router.get(path)
-            async def answer(request: Request) -> Response:
-                return await to_thread.run_sync(handle, request, limiter=limit)
-
-        post("/try", self.make)
-        post("/try/form", self.change)
-        post("/try/weights", self.add_weights)
-        get("/try/ask", self.ask)
-        get("/try/price", self.price)
-        return router
+    def add_to(self, router: APIRouter) -> None:
+        waits = in_threads(CapacityLimiter(MOST_ASKING))
+        router.post("/try")(waits(self.make))
+        router.post("/try/form")(waits(self.change))
+        router.post("/try/weights")(waits(self.add_weights))
+        router.get("/try/ask")(waits(self.ask))
+        router.get("/try/price")(waits(self.price))
 
     def answer(self, request: Request, _view: View) -> Response:
         """The page of an address."""
@@ -68,14 +82,14 @@ class TryRoutes:
         return read_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
     def whole(self, request: Request, state: PageState, *, status: int = 200, **shown: Any) -> Response:
-        values = {**self.parts.values(state, waits=False), **shown}
+        values = {**self.values(state, waits=False), **shown}
         return self.pages.whole(
             request, "try_page/page", state.view, preview=self.preview(state), status=status, **values
         )
 
     def part(self, state: PageState, template: str = "changed", *, asks: bool = False, **shown: Any) -> HTMLResponse:
         """`shown` is said in the place of what the stage would show."""
-        values = {"with_form": True, **self.parts.values(state, asks=asks), **shown}
+        values = {"with_form": True, **self.values(state, asks=asks), **shown}
         return self.pages.part(f"try_page/{template}", **values)
 
     def move(
@@ -92,20 +106,20 @@ class TryRoutes:
 
     def preview(self, state: PageState) -> Preview:
         """Never above "safe": other sites show it to everybody."""
-        records = [find_record(self.pages.services, ref, asks=False) for ref in state.view.refs]
+        records = [find_record(self.services, ref, asks=False) for ref in state.view.refs]
         shown = [r for r in records if r is not None and within(r.nsfw, "safe")]
         titles = ", ".join(format.title(record.title) for record in shown)
         return Preview(title=_("Compare {titles}").format(titles=titles) if titles else _("Compare"))
 
-    def make(self, request: Request, fields: TryFields) -> Response:
+    def make(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         try:
             if not fields.one("filled"):
                 state = self.at_once(state, fields)
             may_fetch = bool(fields.one("fetch")) and fields.one("fetch") == download_subject(state.view)
-            order = self.parts.order(state, may_fetch=may_fetch)
+            order = self.order(state, may_fetch=may_fetch)
             with use_request(request):
-                id_ = self.parts.generator.start(order)
+                id_ = self.generator.start(order)
         except HubUiError as error:
             # At its field, beside the images of before, or on the stage.
             return self.refuse(request, state if state.problems else replace(state, job="", shown=None), error)
@@ -116,7 +130,7 @@ class TryRoutes:
 
         Raises the error of a hub that says nothing of a LoRA to be fetched, so that it is not asked a second time.
         """
-        services, view = self.pages.services, state.view
+        services, view = self.services, state.view
         if view.settings.place == "local":
             check_bases(services, view.refs, view.settings.base)
         for written, stacked in zip(fields.all("lora"), view.stack, strict=False):
@@ -135,7 +149,7 @@ class TryRoutes:
         """The stage while a job of it runs."""
         return self.move(request, replace(state, job=id_, shown=None), adds_step=True, with_form=False)
 
-    def change(self, request: Request, fields: TryFields) -> Response:
+    def change(self, request: Request, fields: Fields) -> Response:
         """After a field has changed, or a button of the form was pressed."""
         act = fields.one("act")
         # What has changed is no longer the same image made again.
@@ -157,39 +171,162 @@ class TryRoutes:
         return self.part(self.state(request), "typed")
 
     def result_of(self, state: PageState) -> Result | None:
-        found = self.parts.generator.jobs.find(state.job)
+        found = self.generator.jobs.find(state.job)
         return found.result if found is not None and isinstance(found.result, Result) else None
 
-    def add_weights(self, request: Request, fields: TryFields) -> Response:
+    def add_weights(self, request: Request, fields: Fields) -> Response:
         state = fields.state()
         result = self.result_of(state)
         if result is None:
             raise UsageError(_("These images are no longer here. Make them again."))
         with use_request(request):
-            id_ = self.parts.generator.add_weights(result.showing(state.shown))
+            id_ = self.generator.add_weights(result.showing(state.shown))
         return self.follow(request, state, id_)
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
-        """The stage at each step of a generation (see web/streams.py)."""
+        """The stage at each step of a generation (see web/site.py)."""
         state = replace(self.state(request), job=id_)
-        filled, look = fill(self.pages.services, state), ""
+        filled, look = fill(self.services, state), ""
         for _number, step in steps:
             if step is None:
                 # So that one who has left is noticed.
                 yield ""
                 continue
-            values = self.parts.step(state, step, filled)
+            values = self.step(state, step, filled)
             if values["mode"] != "waiting":
-                yield self.pages.render("try_page/end", **{**self.parts.values(state), **values})
+                yield self.pages.render("try_page/end", **{**self.values(state), **values})
                 continue
             # Not each step has a preview: the last one stays.
             look = values["look"] or look
             yield self.pages.render("try_page/step", **{**values, "look": look}, state=state)
 
     def stop(self, request: Request, id_: str) -> Response:
-        text = self.parts.generator.stop(id_)
+        text = self.generator.stop(id_)
         state = replace(self.state(request), job="", shown=None)
         return self.move(request, state, mode="failed", text=text, with_form=False)
+
+    def values(self, state: PageState, *, asks: bool = False, waits: bool = True) -> dict[str, Any]:
+        """`waits`: for an estimate too; otherwise it is asked for once the page is there."""
+        filled = fill(self.services, state, asks=asks)
+        values = self.form_values(state, filled, waits=waits or self.knows_price)
+        return {**values, **self.stage(state, filled), "history": self.history}
+
+    def form_values(self, state: PageState, filled: Filled, *, waits: bool) -> dict[str, Any]:
+        estimate, is_problem = self.estimate(state) if waits else ("", False)
+        return {
+            "state": state,
+            "view": state.view,
+            "settings": state.settings,
+            "filled": filled,
+            "texts": filled.texts,
+            # Each field has a place for what is wrong with it, which is emptied again.
+            "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
+            "sections": SECTIONS,
+            "most": MOST_LORAS,
+            "control_kinds": CONTROL_KINDS,
+            # What the Browse page shows stays.
+            "search": parse_qsl(View(query=state.view.query).to_address()),
+            "estimate": estimate,
+            "estimate_problem": is_problem,
+            "asks_price": not waits and bool(state.view.stack),
+            "is_expert": any(row.name in state.problems or is_other_choice(row, state) for row in SECTIONS["expert"]),
+        }
+
+    @property
+    def knows_price(self) -> bool:
+        """Whether an estimate comes at once. The first one of a start imports torch, which takes seconds."""
+        local = self.services.generation.local
+        return not isinstance(local, DeferredBackend) or local.is_built
+
+    def estimate(self, state: PageState) -> tuple[str, bool]:
+        """The expected time and price, or what is wrong; empty while neither is known."""
+        try:
+            return (self.generator.estimate(self.order(state)) if state.view.stack else ""), False
+        except UsageError as error:
+            return error.message, True
+        # Such as an upload that is gone, which is said when it is needed.
+        except HubUiError:
+            return "", False
+
+    def order(self, state: PageState, *, may_fetch: bool = False) -> TryOrder:
+        """Raises UsageError for a field that is wrong, NotFound for an upload that is gone."""
+        state.check()
+        again = state.again
+        return TryOrder(
+            view=View(page="try", stack=state.view.stack, settings=state.settings),
+            control=self.uploaded(state.control) if state.control else None,
+            control_kind=state.control_kind,
+            image=self.uploaded(state.image) if state.image else None,
+            may_fetch=may_fetch,
+            original=read_original(self.uploaded(again), f"uploaded?name={again}") if again else None,
+        )
+
+    def stage(self, state: PageState, filled: Filled) -> dict[str, Any]:
+        """What the job of the address has come to."""
+        job = self.generator.jobs.find(state.job)
+        if job is None or not is_about(job.subject.name, job.subject.refs, state.view):
+            return {"mode": "empty", "gone": bool(state.job)}
+        step = job.outcome if isinstance(job.outcome, Failed) else job.result or job.step
+        return self.step(state, step, filled)
+
+    def step(self, state: PageState, step: Any, filled: Filled) -> dict[str, Any]:
+        """The stage at a step of its job, the last one too. `box` is the size that the images are shown at."""
+        if isinstance(step, Failed):
+            return failure(state, step.error)
+        if isinstance(step, Stopped):
+            return {"mode": "failed", "text": step.text}
+        if isinstance(step, Result):
+            return {"mode": "done", "r": step.showing(state.shown), "box": frame(step.width, step.height)}
+        text, fraction = progress_text(step) if step is not None else (_("Starting…"), None)
+        left, preview = (step.seconds_left, step.preview) if isinstance(step, Step) else (None, None)
+        return {
+            "mode": "waiting",
+            "text": text,
+            "percent": None if fraction is None else 100 * fraction,
+            "left": "" if left is None else _("about {time} left").format(time=format.duration(left)),
+            "look": "" if preview is None else data_url(preview),
+            "box": frame(*(filled.settings.size or (512, 512))),
+        }
+
+
+def progress_text(step: Progress | Step) -> tuple[str, float | None]:
+    """A line of text about a step, and its fraction from 0 to 1."""
+    if isinstance(step, Progress):
+        size = format.size(step.done)
+        if step.total:
+            size = _("{done} of {total}").format(done=size, total=format.size(step.total))
+        return _("Downloading: {progress}").format(progress=size), step.fraction
+    return step.stage, step.done / step.total if step.total else None
+
+
+def is_other_choice(row: TryField, state: PageState) -> bool:
+    """Whether something else than usual is chosen of a few."""
+    return bool(row.choices) and getattr(state.settings, row.attribute) != row.default
+
+
+def failure(state: PageState, error: BaseException) -> dict[str, Any]:
+    if isinstance(error, NeedsFetching):
+        return {"mode": "question", "need": error, "subject": download_subject(state.view)}
+    if isinstance(error, HubUiError):
+        return {"mode": "failed", "text": error.message}
+    logger.error("A generation failed.", exc_info=error)
+    return {"mode": "failed", "text": _("Something went wrong here. The log has the details; try again.")}
+
+
+def frame(width: int, height: int) -> tuple[int, int]:
+    """The largest size that an image of these pixels is shown at."""
+    scale = min(LARGEST_SCALE, LARGEST_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def with_weight_of_shown(state: PageState, result: Result) -> PageState:
+    """The varied LoRA's weight becomes that of the image on the stage, if the LoRA is still there."""
+    weight, varied = result.showing(state.shown).right_tile.weight, loras(result.refs[result.varied :][:1])
+    # A weight sweep of a removed LoRA says nothing about the weight of the next one.
+    mine = next((s for s in state.view.stack if loras([s.ref]) == varied), None)
+    if mine is None or weight is None or state.shown is None:
+        return state
+    return replace(state, view=state.view.with_weight(mine.ref, weight))
 
 
 # Hubs may be asked for each LoRA of an image.
@@ -197,29 +334,24 @@ MOST_READ = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class DroppedRoutes:
-    pages: Pages
+class DroppedRoutes(Room):
     files: UploadedFiles
 
-    def router(self) -> APIRouter:
-        router, limit = self.pages.router(), CapacityLimiter(MOST_READ)
-
+    def add_to(self, router: APIRouter) -> None:
         @router.get("/image")
-        async def image(request: Request, name: UploadName = "") -> Response:
-            path = self.files.path(name) if name else None
-            values = {} if path is None else await to_thread.run_sync(self.values, name, path, limiter=limit)
-            if path is not None and is_part(request):
+        @in_threads(CapacityLimiter(MOST_READ))
+        def image(request: Request, name: UploadName = "") -> Response:
+            values = self.values(name, self.files.path(name)) if name else {}
+            if name and is_part(request):
                 return self.pages.part("try_page/dropped", **values)
-            view, preview = own_view("image", request.url.query), Preview(title=_("How was this image made?"))
-            return self.pages.whole(request, "try_page/image_page", view, preview=preview, **{"name": "", **values})
+            title = _("How was this image made?")
+            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
 
         @router.post("/image/forget")
         def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
             with suppress(NotFound):
                 shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
             return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
-
-        return router
 
     @property
     def answers(self) -> Mapping[str, Callable[[Request, FormData, str], Response]]:
@@ -249,7 +381,7 @@ class DroppedRoutes:
     def values(self, name: str, path: Path) -> dict[str, Any]:
         shown = {"name": name, "file": path.name, "problem": "", "waits": False}
         try:
-            found = dropped.read_dropped(self.pages.services, path)
+            found = dropped.read_dropped(self.services, path)
         except UsageError as error:
             return {**shown, "problem": error.message}
         filled = PageState(view=found.view(View()))

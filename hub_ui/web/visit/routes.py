@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form, Query
+from anyio import CapacityLimiter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
@@ -16,49 +16,47 @@ from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.library.index import base_label
-from hub_ui.web.layout.pages import LEVEL_COOKIE, Pages, Preview, is_part, lora_address, page_address
-from hub_ui.web.view import LONGEST_ADDRESS, View
+from hub_ui.web.images import NO_STORE
+from hub_ui.web.layout.pages import (
+    LEVEL_COOKIE,
+    Address,
+    Preview,
+    RefText,
+    Room,
+    in_threads,
+    is_part,
+    lora_address,
+    page_address,
+)
+from hub_ui.web.view import View
 
 # Files that hubs are asked for just now.
 MOST_FILES = 100
-HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VisitRoutes:
-    pages: Pages
+class VisitRoutes(Room):
     downloads: VisitorDownloads
 
-    def router(self) -> APIRouter:
-        router, limiter = self.pages.router(), CapacityLimiter(MOST_FILES)
-
+    def add_to(self, router: APIRouter) -> None:
         @router.get(f"/{LOCK_PATH}")
         def lock() -> Response:
             return lock_file("loras.lock", self.downloads.sessions.lock_text())
 
         @router.get(f"/{FILE_PATH}")
-        async def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
+        @in_threads(CapacityLimiter(MOST_FILES))
+        def file(ref: Annotated[str, Query(max_length=500)] = "") -> Response:
             """The file, or a page that says why not: the link opens in a tab of its own."""
-            return answer_delivery(await to_thread.run_sync(deliver, self.downloads, Ref.parse(ref), limiter=limiter))
+            return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
 
         @router.post("/visit/remove")
-        def remove(
-            request: Request,
-            ref: Annotated[str, Form(max_length=500)],
-            back: Annotated[str, Form(max_length=LONGEST_ADDRESS)] = "",
-        ) -> Response:
+        def remove(request: Request, ref: RefText, back: Address = "") -> Response:
             self.downloads.sessions.remove(Ref.parse(ref))
             view = replace(View.from_address(back), page="library", open="")
             if is_part(request):
                 return self.pages.part("visit/list", **self.values(view))
             return RedirectResponse(f"../?{view.to_address()}", 303)
-
-        return router
 
     def answer(self, request: Request, _view: View) -> Response:
         """The page of `?view=library`."""
@@ -71,7 +69,7 @@ class VisitRoutes:
             "own": [item for item in items if not item.is_shared],
             "shared": [item for item in items if item.is_shared],
             "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
-            "open_address": lambda ref: lora_address(view.with_query(), str(ref)),
+            "open_address": lambda ref: lora_address(replace(view, page="browse"), str(ref)),
             "try_address": lambda ref: page_address(view.try_lora(str(ref)).to_address()),
             "base_label": base_label,
             "lock_path": LOCK_PATH,
@@ -80,11 +78,11 @@ class VisitRoutes:
 
 
 def lock_file(name: str, text: str) -> Response:
-    return Response(text, media_type="application/toml", headers={**HEADERS, "Content-Disposition": disposition(name)})
+    return Response(text, media_type="application/toml", headers={**NO_STORE, "Content-Disposition": disposition(name)})
 
 
 def answer_delivery(found: Delivery) -> Response:
-    headers = {**HEADERS, "Content-Disposition": disposition(found.name)}
+    headers = {**NO_STORE, "Content-Disposition": disposition(found.name)}
     if found.path is not None:
         return FileResponse(found.path, headers=headers, media_type="application/octet-stream")
     if found.size is not None:

@@ -173,16 +173,10 @@ def test_a_job_says_where_it_is(jobs: Jobs) -> None:
     work = Held()
     id_ = jobs.start(PAIR, work)
     next(jobs.follow(id_, beat=60))
-    assert jobs.find(id_) == JobState(subject=PAIR, number=1, step="half")
+    assert jobs.find(id_) == JobState(id=id_, subject=PAIR, number=1, step="half")
     work.go.set()
     list(follow(jobs, id_))
     assert result_of(jobs, id_) == RESULT
-
-
-def test_what_was_made_before_has_an_id_too(jobs: Jobs) -> None:
-    id_ = jobs.keep(PAIR, RESULT)
-    assert list(jobs.follow(id_, beat=BEAT)) == [(1, RESULT)]
-    assert jobs.running() == 0
 
 
 def test_what_is_stopped_ends_and_is_found_no_more(jobs: Jobs) -> None:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ import requests
 
 from hub_ui.hosting.limits import Limits
 from hub_ui.web import api
-from tests.hub_ui.web.conftest import PART
 from tests.hub_ui.web.raw import Visitor, served
 
 MB = 1_000_000
@@ -114,10 +112,6 @@ BOUNDARY = "xxxx"
 HEAD = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="start"; filename="x.png"\r\n\r\n'.encode()
 
 
-def give(visitor: Visitor) -> requests.Response:
-    return replace(visitor, headers={**visitor.headers, **PART}).post("upload", files={"lock": ("x", bytes(MB - 1000))})
-
-
 def folder_of_uploads() -> Path:
     """Of the app that is served just now."""
     return Path(os.environ["GRADIO_TEMP_DIR"])
@@ -154,18 +148,3 @@ def test_fifty_uploads_of_500_megabytes_are_refused_before_they_come(page: Visit
 def test_an_upload_that_does_not_say_how_long_it_is_ends_at_the_limit(page: Visitor) -> None:
     status, answer, sent = send(page, "Transfer-Encoding: chunked", megabytes=500)
     assert (status, "This is too much for one request" in answer, sent < 10) == (413, True, True)
-
-
-def test_one_person_meets_a_sentence_with_when_it_goes_on(person: Visitor) -> None:
-    answers = [give(person) for _ in range(6)]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert "5.0 MB uploaded an hour a person. This one in " in answers[-1].text
-
-
-def test_the_uploads_of_many_stay_within_their_room(page: Visitor) -> None:
-    folder = folder_of_uploads()
-    answers = [give(page) for _ in range(30)]
-    statuses = Counter(answer.status_code for answer in answers)
-    assert (statuses[200] + statuses[507], statuses[507] >= 10) == (30, True)
-    assert "There is no room for another file here just now. Try again in an hour." in answers[-1].text
-    assert size_of(folder) < 22 * MB

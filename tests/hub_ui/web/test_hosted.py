@@ -14,7 +14,6 @@ import pytest
 from starlette.routing import BaseRoute
 
 from connectors.errors import AccessError, UsageError
-from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.app import LAUNCH, start_jobs
 from hub_ui.generate import comparison
@@ -192,15 +191,6 @@ def test_no_address_that_a_visitor_names_is_asked(hosted: Visitor) -> None:
             for path in ("", "ask", "lora", "hub-picture", "hub-video"):
                 hosted.get(path, params={"q": url, "open": url, "ref": url, "url": url, "hub": "civitai"})
         assert canary.sent == 0
-
-
-def test_a_search_for_visitors_uses_no_key(keyed: Visitor, recorder: Recorder) -> None:
-    recorder.forget()
-    answers = {answer.hub: answer for answer in keyed.services.lookup.search(Query())}
-    assert [request for request in recorder.requests if _has_key(request.text)] == []
-    error = answers["replicate"].error
-    assert isinstance(error, AccessError)
-    assert error.message.startswith("Replicate gives this only to people with a key. Add yours for this visit")
 
 
 @pytest.mark.parametrize(

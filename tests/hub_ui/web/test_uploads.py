@@ -232,12 +232,6 @@ def test_a_request_without_a_file_is_told_so(client: TestClient, sent: dict[str,
     assert "Choose a file first" in answer.text
 
 
-def test_a_file_that_is_announced_as_too_large_is_refused(built: Services, tmp_path: Path) -> None:
-    with open_client(with_settings(built, hosted=True), tmp_path) as client:
-        answer = client.post("/upload", files={"file": ("a.png", bytes(22_000_000))}, headers=PART)
-    assert (answer.status_code, "too much for one request" in answer.text) == (413, True)
-
-
 def test_a_start_image_is_shown_in_the_form_and_can_be_taken_out(client: TestClient) -> None:
     page = read(client.post("/upload", files={"image_file": ("a.png", png())}, headers=PART).text)
     name = page.select("#chosen-image")[0]["value"]

@@ -67,7 +67,7 @@ def test_an_address_with_more_fields_than_anyone_needs_is_not_read() -> None:
 
 
 def test_a_typed_filter_is_the_same_as_a_chosen_one() -> None:
-    chosen = View().with_query(bases=("flux1",), kinds=("style",), text="ink")
+    chosen = View(query=replace(View().query, bases=("flux1",), kinds=("style",), text="ink"))
     typed = View().with_text("ink base:FLUX1 kind:style")
     assert (typed, typed.text) == (chosen, "ink")
 
@@ -77,7 +77,7 @@ def test_a_filter_that_is_still_being_typed_can_be_left_out() -> None:
 
 
 def test_a_new_text_replaces_the_conditions_in_it_and_keeps_chosen_filters() -> None:
-    view = View().with_query(hubs=("civitai",)).with_text("ink rank:>=16 -x")
+    view = View(query=replace(View().query, hubs=("civitai",))).with_text("ink rank:>=16 -x")
     assert view.with_text("wash").query == replace(View().query, text="wash", hubs=("civitai",))
 
 

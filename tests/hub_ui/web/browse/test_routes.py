@@ -200,14 +200,6 @@ def test_a_link_to_a_search_says_what_it_leads_to(seen: TestClient) -> None:
     assert page.title.text == "2 LoRAs that mention ink · hub-ui"
 
 
-def test_a_page_of_ours_runs_no_script_but_its_own_files(client: TestClient) -> None:
-    answer = client.get("/")
-    assert "script-src 'self';" in answer.headers["content-security-policy"]
-    assert "unsafe" not in answer.headers["content-security-policy"]
-    scripts = read(answer.text).select("script")
-    assert {(script.get_text(), str(script["src"]).partition("/")[0]) for script in scripts} == {("", "web")}
-
-
 def test_old_addresses_go_on_working(seen: TestClient) -> None:
     page = read(seen.get("/?q=ink+rank%3A%3E%3D16+-sketch&view=browse").text)
     assert [part.text.split("×")[0].strip() for part in page.select("#line .part")] != []

@@ -12,11 +12,9 @@ from connectors.ref import Ref
 from hub_ui.library.queue import Failure, Task, TaskState
 from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
-from hub_ui.web.downloads.drawer import DrawerParts
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.layout.pages import Pages
-from hub_ui.web.layout.render import Renderer
-from hub_ui.web.streams import Signal, Streams
+from hub_ui.web.streams import Signal
 from tests.hub_ui.library.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
 
@@ -93,9 +91,7 @@ def test_what_is_no_button_or_number_is_refused(client: TestClient) -> None:
 
 
 def test_the_stream_tells_what_moves_and_ends_when_all_rests(queued: Services, pulls: Pulls) -> None:
-    render = Renderer()
-    pages = Pages(services=queued, render=render)
-    routes = DownloadRoutes(pages=pages, parts=DrawerParts(services=queued), streams=Streams())
+    routes = DownloadRoutes(pages=Pages(services=queued))
     pulls.held.set()
     queued.downloads.enqueue(A, "Ink")
     steps = routes.steps()
@@ -188,12 +184,12 @@ def test_each_state_in_a_few_words(fields: dict[str, Any], said: str) -> None:
     ],
 )
 def test_each_state_has_its_buttons(fields: dict[str, Any], buttons: list[str]) -> None:
-    assert [text for _, text in drawer.row(task(**fields), NOW, page_of).buttons] == buttons
+    assert [text for _, text in drawer.row(task(**fields), NOW, page_of)["buttons"]] == buttons
 
 
 def test_what_its_hub_asks_for_links_to_the_hubs_page() -> None:
-    assert drawer.row(task(state="failed", error=GATED), NOW, page_of).link == "https://civitai.com/models/1001"
-    assert drawer.row(task(state="failed", error=DOWN), NOW, page_of).link == ""
+    assert drawer.row(task(state="failed", error=GATED), NOW, page_of)["link"] == "https://civitai.com/models/1001"
+    assert drawer.row(task(state="failed", error=DOWN), NOW, page_of)["link"] == ""
 
 
 def test_what_runs_stands_first_and_what_is_done_last() -> None:

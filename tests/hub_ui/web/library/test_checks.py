@@ -19,7 +19,6 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import FileCheck
 from hub_ui.services import Services
 from hub_ui.web.library import routes, rows
-from hub_ui.web.site import build_checks
 from tests.hub_ui.library.building import INK, weights
 from tests.hub_ui.stand_ins import Hub, lora, version
 from tests.hub_ui.web.conftest import PART, parts, read
@@ -160,7 +159,7 @@ def test_without_one_to_keep_nothing_is_removed(client: TestClient, built: Servi
 
 
 def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, check_one, go_on = build_checks(built), sync.check, threading.Event()
+    checks, check_one, go_on = LibraryChecks(built.downloads, built.update_rules), sync.check, threading.Event()
     monkeypatch.setattr(sync, "check", lambda *given: go_on.wait(30) and check_one(*given))
     checks.start("verify")
     with pytest.raises(UsageError, match="already running"):
@@ -171,7 +170,7 @@ def test_one_check_runs_at_a_time_and_is_stopped(built: Services, monkeypatch: p
 
 
 def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, check_one = build_checks(built), sync.check
+    checks, check_one = LibraryChecks(built.downloads, built.update_rules), sync.check
 
     def check_last(library: Library, entry: Entry) -> FileCheck:
         checks.stop()
@@ -188,7 +187,7 @@ def test_the_check_of_all_files_stops_when_asked(built: Services, monkeypatch: p
 def test_each_check_says_what_it_does_and_how_far_it_is(built: Services, kind: CheckKind) -> None:
     begin, step = (CheckProgress(kind=kind, done=done, total=7).line for done in (0, 3))
     assert (begin[-1], "3 of 7" in step) == ("…", True)
-    checks = build_checks(built)
+    checks = LibraryChecks(built.downloads, built.update_rules)
     checks.start(kind)
     assert [step.kind for step in checks.follow() if step is not None][-1] is None
     assert checks.results.at > 0
@@ -245,14 +244,6 @@ def test_a_note_that_can_not_be_saved_stays_on_the_page_with_the_reason(client: 
     assert "A note has at most 4,000 characters" in part.select_one("[role=alert]").text
     assert part.select_one("#entry-note").text.strip() == "x" * 4001
     assert own(built).note == ""
-
-
-def test_tags_are_added_and_taken_away(client: TestClient, built: Services) -> None:
-    change(client, "tag", "night")
-    change(client, "tag", "rain")
-    assert own(built).tags == ("night", "rain")
-    change(client, "untag", "night")
-    assert own(built).tags == ("rain",)
 
 
 def test_own_trigger_words_start_from_those_of_the_hub_and_go_back_to_them(client: TestClient, built: Services) -> None:

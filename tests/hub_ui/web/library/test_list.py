@@ -234,12 +234,6 @@ def test_a_move_is_shown_before_it_is_made_and_undone(client: TestClient, built:
     assert built.library.entry(INK).file == "Ink.safetensors"
 
 
-def test_without_a_script_a_move_is_shown_as_a_page(client: TestClient) -> None:
-    page = read(client.post("/library", data={"do": "move", "ref": str(INK), "names": "{title}"}).text)
-    assert page.html is not None
-    assert "1 file would move." in page.text
-
-
 def test_a_template_that_is_none_is_told_beside_it(client: TestClient) -> None:
     page = act(client, "move", INK, names="../{id}")
     assert "is no template for file names" in said(page)

@@ -27,7 +27,6 @@ from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
-from hub_ui.web.layout.render import Renderer
 from hub_ui.web.train.routes import build_train, plain_name
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
@@ -182,7 +181,7 @@ def test_a_training_is_cancelled_from_the_list(lasting: Services, tmp_path: Path
 )
 def test_only_a_training_that_was_cancelled_is_said_to_be(online: Services, last_word: str, said: str) -> None:
     with ExitStack() as closing:
-        train = build_train(Pages(services=online, render=Renderer()), Jobs(), closing)
+        train = build_train(Pages(services=online), Jobs(), closing)
         steps = train.paint(Request({"type": "http"}), "id", iter([(1, Stopped(text=last_word))]))
         assert [read(step).text for step in steps] == [said]
 

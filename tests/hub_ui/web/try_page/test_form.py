@@ -59,7 +59,7 @@ def test_what_the_address_asks_for_leads(built: Services) -> None:
 
 def test_a_lora_the_demo_can_not_draw_says_so_in_place(built: Services) -> None:
     shown = filled(built, "lora=civitai:1")
-    assert shown.items[0].problem.startswith("This LoRA needs FLUX.1 dev, and the demo brings only its tiny base.")
+    assert shown.items[0]["problem"].startswith("This LoRA needs FLUX.1 dev, and the demo brings only its tiny base.")
     assert (shown.base.line, shown.base.is_problem) == ("No base model for this LoRA here", True)
 
 
@@ -69,7 +69,7 @@ def test_what_a_person_says_of_a_lora_counts_here_too(built: Services) -> None:
     )
     built.annotations.change(Ref.parse("civitai:2"), trigger_words=("own ink",), weight=0.4)
     shown = filled(built, asks=False)
-    assert (shown.words, shown.items[0].line.endswith("usually 0.4")) == (("own ink",), True)
+    assert (shown.words, shown.items[0]["line"].endswith("usually 0.4")) == (("own ink",), True)
 
 
 def test_a_lora_that_was_never_seen_is_asked_for_later(built: Services) -> None:
@@ -78,7 +78,7 @@ def test_a_lora_that_was_never_seen_is_asked_for_later(built: Services) -> None:
 
 def test_a_lora_that_does_not_fit_beside_the_first_says_so_in_place(built: Services) -> None:
     shown = filled(with_settings(built, demo=False), "lora=civitai:2&lora=civitai:1")
-    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown.items[1].problem
+    assert "LoRA: does not fit Tiny Shapes. Take one of them away" in shown.items[1]["problem"]
 
 
 def test_after_a_wrong_base_the_right_ones_are_offered(built: Services) -> None:

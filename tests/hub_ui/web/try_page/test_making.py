@@ -20,9 +20,11 @@ from hub_ui.generate.request import Step
 from hub_ui.jobs.jobs import Jobs, JobSubject
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
+from hub_ui.web.layout.pages import Pages
 from hub_ui.web.try_page.form import read_address
-from hub_ui.web.try_page.generate import Generator, TryParts
+from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.result import Result, Tile
+from hub_ui.web.try_page.routes import TryRoutes
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate.making import job
 from tests.hub_ui.library.queueing import Pulls, eventually
@@ -296,7 +298,8 @@ def shown_values(client: TestClient, *weights: float, address: str = "", **field
     }  # fmt: skip
     result = Result(**{**values, **fields})
     jobs: Jobs = client.app.state.jobs  # type: ignore[attr-defined]
-    id_ = jobs.keep(JobSubject(name=result.kind, refs=result.refs), result)
+    id_ = jobs.start(JobSubject(name=result.kind, refs=result.refs), lambda on_progress, is_cancelled: result)
+    assert list(jobs.follow(id_, beat=60))[-1][1] == result
     return read(client.get(f"/?view=try&lora=civitai:2&job={id_}{address}").text)
 
 
@@ -370,7 +373,8 @@ def test_a_dropped_image_is_made_again_beside_itself(built: Services, tmp_path: 
     Image.new("RGB", (64, 32)).save(tmp_path / "old.png")
     jobs = Jobs()
     generator = Generator(services=built, jobs=jobs, images=GeneratedImages(folder=tmp_path))
-    parts = TryParts(services=built, generator=generator, uploaded=lambda name: tmp_path / name, history=str)
-    original = parts.order(read_address("lora=civitai:2&original=old.png")).original
+    pages = Pages(services=built)
+    compare = TryRoutes(pages=pages, generator=generator, uploaded=lambda name: tmp_path / name, history=str)
+    original = compare.order(read_address("lora=civitai:2&original=old.png")).original
     assert original is not None
     assert (original.tile.src, original.width, original.height) == ("uploaded?name=old.png", 64, 32)

@@ -187,12 +187,6 @@ def test_a_row_leads_to_its_panel_its_first_try_and_its_file(visit: TestClient, 
     assert file.startswith(f"{hosted.settings.endpoints['huggingface']}/shapeworks/ink-outline-tiny/resolve/")
 
 
-def test_it_goes_home_as_a_lock(visit: TestClient) -> None:
-    answer = visit.get("/visit/loras.lock")
-    assert {item.ref.id for item in lockfile.loads(answer.text)} == {"shapeworks/ink-outline-tiny", "9"}
-    assert answer.headers["content-disposition"].startswith('attachment; filename="loras.lock"')
-
-
 def test_a_row_is_removed_and_the_list_comes_as_it_is_then(visit: TestClient) -> None:
     ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library"}, headers=PART)
@@ -204,11 +198,6 @@ def test_without_javascript_a_row_is_removed_and_the_page_comes_anew(visit: Test
     ref = read(visit.get("/?view=library").text).select("#kept input[name=ref]")[0]["value"]
     answer = visit.post("/visit/remove", data={"ref": ref, "back": "view=library&q=ink"})
     assert (answer.status_code, answer.headers["location"]) == (303, "../?view=library&q=ink")
-
-
-def test_another_visitor_sees_nothing_of_it(visit: TestClient) -> None:
-    visit.cookies.clear()
-    assert titles(visit.get("/?view=library").text) == []
 
 
 def test_what_is_no_ref_is_refused(visit: TestClient) -> None:
