@@ -12,10 +12,9 @@ from connectors.errors import NoBase
 from hub_ui.generate.base_models import precision, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.table import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, level_on, prepare
-from hub_ui.generate.memory_plan import levels_of
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, prepare
+from hub_ui.generate.memory_plan import OffloadLevel, levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
-from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
 
@@ -96,15 +95,10 @@ FAILURES = (
 
 
 def load_pipeline(
-    choice: PipelineSpec,
-    fetched: LocalBase | Path,
-    device: Device,
-    loras: int = 0,
-    settings: ResolvedRequest | None = None,
+    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, level: OffloadLevel | None = None
 ) -> tuple[Any, Placement]:
-    """Returns the base on its device, and how it is kept in memory: as planned, or lower where memory ran out.
-
-    `loras` are the bytes of the files of those that will be put on; `settings` have the size of the first image.
+    """Returns the base on its device, and how it is kept in memory: at that level, or lower where memory ran out. None
+    is the highest that it has there.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
@@ -113,8 +107,8 @@ def load_pipeline(
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind = _pipeline_class(choice)
     _check_parts(choice, fetched)
-    # What loading takes of the computer's memory is in the plan, so that it comes first.
-    level = level_on(choice, device, None, loras, settings)
+    levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
+    level = level or levels[0]
     try:
         with layer_mover(device, level) as settle:
             pipe = _build(kind, choice, fetched, device, settle)
@@ -122,7 +116,6 @@ def load_pipeline(
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
-            levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
             placement = first_fit(pipe, device, Placement(level=level, planned=level, levels=levels))
     except FAILURES as error:
         if is_out_of_memory(error):
