@@ -19,15 +19,7 @@ from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.memory import total_memory
-from hub_ui.generate.memory_plan import (
-    CARDS,
-    GIBIBYTE,
-    LEVEL_NAMES,
-    LEVELS,
-    MemoryPlan,
-    usable_memory,
-    usable_ram,
-)
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, LEVEL_NAMES, LEVELS, MemoryPlan, usable_memory, usable_ram
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult

@@ -10,23 +10,16 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.batch import Call, OutputChecks, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
-from hub_ui.generate.control import ControlImage, choose_control, choose_start
+from hub_ui.generate.control import ControlImage, choose_inputs
 from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, spill_note, timing_key
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import (
-    available_memory,
-    choose_device,
-    image_too_large,
-    is_out_of_memory,
-    release_memory,
-)
-from hub_ui.generate.pipeline_arguments import family, unused_notes
+from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory, release_memory
+from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
@@ -118,12 +111,7 @@ class Engine:
         loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
         with samplers.using(loaded.pipe, settings.sampler, shift) as sampler_note:
-            if request.image is None:
-                control = choose_control(
-                    loaded.pipe, plan.spec, request, settings, control=switched.control, cache=self.source.cache
-                )
-            else:
-                control = choose_start(loaded.pipe, plan.spec, request, settings, control=switched.control)
+            control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
             checks.notes.extend(plan.notes)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend(unused_notes(loaded.pipe, settings))
@@ -186,21 +174,18 @@ class Engine:
                     checks.check_image(image.image, cell.label)
                     images[keys[cell]] = image
         if progress.step_seconds is not None:
-            self._learn(Timing(step=progress.step_seconds, rest=progress.rest_seconds), loaded, checks)
+            timing = Timing(step=progress.step_seconds, rest=progress.rest_seconds)
+            note = spill_note(timing.step, plan.timing, plan.device, loaded.placement.level)
+            if note is None:
+                self._timings.put(timing_key(plan.spec, plan.settings, plan.device), timing)
+            else:
+                # Nothing to expect of the next image.
+                checks.note(note)
         for cell in comparison.cells:
             base = _image_key(plan, replace(cell, weights=(0.0,) * len(cell.weights)))
             without = images.get(base) or self._image_cache.find((loaded.placement.is_tiled, base))
             checks.check_effect(cell, images[keys[cell]], without)
         return tuple(images[keys[cell]] for cell in comparison.cells)
-
-    def _learn(self, timing: Timing, loaded: LoadedPipeline, checks: OutputChecks) -> None:
-        plan = loaded.plan
-        note = spill_note(timing.step, plan.timing, plan.device, loaded.placement.level)
-        if note is not None:
-            # Nothing to expect of the next image.
-            checks.note(note)
-            return
-        self._timings.put(timing_key(plan.spec, plan.settings, plan.device), timing)
 
     @contextmanager
     def _exclusively(self, request: GenerationRequest, callbacks: Callbacks) -> Iterator[None]:
@@ -224,7 +209,7 @@ class Engine:
         plan = self._plan(request, files.spec)
         plan.check()
         fetched = self._fetch(files, request, callbacks)
-        callbacks.report(f"Loading {precise_label(plan.spec)}")
+        callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
         # Other programs may have taken what was free; beyond what there is, the system would end this one.
@@ -261,14 +246,14 @@ class Engine:
         self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks
     ) -> download.LocalBase:
         download.check_download(plan, request.may_fetch, may_complete=request.may_complete)
-        done, total, label = 0, plan.missing, precise_label(plan.spec)
+        done, total = 0, plan.missing
 
         def on_bytes(count: int) -> None:
             nonlocal done
             callbacks.raise_if_cancelled()
             done += count
             # Restarted downloads count bytes twice: never show more than all of it.
-            callbacks.report(f"Fetching {label} ({size(total, precise=True)})", min(done, total), total)
+            callbacks.report(f"Fetching {plan.label} ({size(total, precise=True)})", min(done, total), total)
 
         return download.download(plan, self.source, on_bytes)
 
@@ -300,7 +285,7 @@ def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:
     base = spec.id, spec.source, spec.revision, spec.precision, device.kind, device.dtype
     loras = effect_key(request.adapters, cell.weights)
     # The base alone looks at no control image, unless it is one that changes images.
-    path = request.control if loras or family(spec.pipeline).edits else None
+    path = request.control if loras or plan.family.edits else None
     control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
     start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
     return *base, plan.settings, cell.prompt, loras, control, start

@@ -13,7 +13,6 @@ from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
 from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory, release_memory
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
-from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
@@ -109,7 +108,7 @@ class LoadedPipeline:
             text = chunk_count(control.pipe, self.plan.settings, cell.prompt) if is_padded else cell.prompt
             return plain, text, cell.weights if not plain and not mixes else None
 
-        is_padded, mixes = family(self.plan.spec.pipeline).padded, self.manager.supports_row_weights
+        is_padded, mixes = self.plan.family.padded, self.manager.supports_row_weights
         return self._split(batch.plan_calls(cells, self.plan.rows, alike))
 
     def generate(

@@ -15,7 +15,7 @@ import psutil
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
 from hub_ui.generate.device_kinds import DeviceKind, kind_of
-from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, footprint, peak_memory
+from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, required_memory
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
@@ -63,11 +63,6 @@ _SAID_BY_TORCH = (
     "out of memory", "not enough memory", "can't allocate memory", "invalid buffer size", "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed", "cusolver_status_alloc_failed", "out_of_device_memory", "out_of_host_memory",
 )  # fmt: skip
-
-
-def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
-    """Bytes that the whole base takes on a device in that precision, with one image in progress."""
-    return peak_memory(footprint(spec, dtype), "whole")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -208,7 +203,7 @@ def dtype_on(device: Device, spec: PipelineSpec) -> str:
     if device.kind == "cpu":
         # CPUs are slow with half precision, but slower when they swap. An image that does not fit beside the weights is
         # decoded in pieces.
-        is_large = peak_memory(footprint(spec, "float32"), "whole", is_tiled=True) > total_memory()
+        is_large = required_memory(spec, "float32", is_tiled=True) > total_memory()
         return "bfloat16" if is_large else "float32"
     if device.has_bfloat16:
         return spec.dtype

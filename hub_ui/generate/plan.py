@@ -1,8 +1,8 @@
 """The plan of a generation: all that follows from the request, the base and the device, before weights are loaded.
 
 It is made once, shown by `hub-ui try --plan` and in estimates, and followed by the engine. A user's own base is known
-only when its own description has been read: the plan is made after that. It is made again, by the same function, in one
-case: another base had to leave memory first, and what is free then can be less than was expected.
+only when its own description has been read, so the plan is made after that. Where a base has to be loaded, it is made
+again by the same function: after a download, and without the base of before, less can be free than was expected.
 
 The precision of a base follows from the memory that the device has, not what is free, so that nothing but the request
 and the device decides what an image looks like.
@@ -10,6 +10,7 @@ and the device decides what an image looks like.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.format import sentences
@@ -31,7 +32,7 @@ from hub_ui.generate.memory_plan import (
     usable_ram,
     usual_loras,
 )
-from hub_ui.generate.pipeline_arguments import family
+from hub_ui.generate.pipeline_arguments import Family, family
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
 from hub_ui.i18n import _
@@ -52,12 +53,13 @@ class GenerationPlan:
     `memory` is what such an image takes. It begins at `level`, which is that of an image of the base's own size where
     this one fits at none: memory has to run out then. `shortage` says why not even that one fits. `is_tiled`: images
     are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in `merge_steps` steps;
-    None stands for any number, since a network that is compiled takes no hooks. `timing` is what an image is
-    expected to take. `remarks` are on LoRAs that were made for another base.
+    None stands for any number, since a network that is compiled takes no hooks. `timing` is what an image is expected
+    to take. `remarks` are on LoRAs that were made for another base.
     """
 
     request: GenerationRequest
     spec: PipelineSpec
+    family: Family
     device: Device
     ram: int
     settings: ResolvedRequest
@@ -86,59 +88,41 @@ def make_plan(
     request: GenerationRequest, spec: PipelineSpec, device: Device, ram: int, timings: Timings | None = None
 ) -> GenerationPlan:
     """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one."""
-    settings, disk = resolve_request(request, spec), device_memory.free_disk()
-    loras = max(lora_bytes(request.adapters, spec), usual_loras(spec))
-
-    def plan(settings: ResolvedRequest | None) -> MemoryPlan:
-        memory = ram if device.kind == "cpu" else device.free_bytes
-        return plan_memory(
-            spec,
-            memory=memory,
-            ram=ram,
-            dtype=device.dtype,
-            settings=settings,
-            kind=device.kind,
-            levels=device.levels,
-            loras=loras,
-            disk=disk,
-        )
-
-    usual, memory = plan(None), plan(settings)
+    settings, remarks = resolve_request(request, spec), substitution_notes(spec, request)
+    loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
+    pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
+    plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=device.levels)
+    with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
+    usual, memory = with_free(), with_free(settings=settings)
+    # Pieces change an image a little, so the memory that there is decides on them, free or not.
+    all_ram = usable_ram(device_memory.total_memory())
+    card = None if device.total_bytes is None else usable_memory(device.total_bytes)
+    is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
     return GenerationPlan(
         request=request,
         spec=spec,
+        family=pipeline,
         device=device,
         ram=ram,
         settings=settings,
+        timing=timings.expect(spec, settings, device) if timings else UNKNOWN,
         memory=memory,
         level=(memory if memory.fits else usual).level,
         shortage="" if usual.fits else device_memory.shortage(spec, usual, device, ram, disk),
-        is_tiled=_is_decoded_in_pieces(spec, device, settings),
-        rows=_rows_of_a_call(request, spec, settings, device.kind),
+        is_tiled=is_tiled,
+        rows=_rows_of_a_call(request, pipeline, settings, device.kind),
         merge_steps=None if settings.compile else settings.run_steps,
-        timing=timings.expect(spec, settings, device) if timings else UNKNOWN,
-        remarks=substitution_notes(spec, request),
+        remarks=remarks,
         precision_note=_precision_note(spec, request, device),
     )
 
 
-def _is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:
-    """Whether an image of that size is. Pieces change it a little, so the memory that there is decides, free or not."""
-    ram = usable_ram(device_memory.total_memory())
-    memory = ram if device.kind == "cpu" else None if device.total_bytes is None else usable_memory(device.total_bytes)
-    plan = plan_memory(
-        spec, memory=memory, ram=ram, dtype=device.dtype, settings=settings, kind=device.kind, levels=device.levels
-    )
-    return plan.is_tiled
-
-
-def _rows_of_a_call(request: GenerationRequest, spec: PipelineSpec, settings: ResolvedRequest, kind: str) -> int:
+def _rows_of_a_call(request: GenerationRequest, pipeline: Family, settings: ResolvedRequest, kind: str) -> int:
     """How many images are generated at once, at most.
 
     It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order for
     each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
     """
-    pipeline = family(spec.pipeline)
     if not pipeline.lists or (pipeline.edits and request.control is not None):
         return 1
     # Video autoencoders make one latent frame of four frames or more.
@@ -148,12 +132,11 @@ def _rows_of_a_call(request: GenerationRequest, spec: PipelineSpec, settings: Re
 
 def choose_spec(request: GenerationRequest) -> PipelineSpec:
     """One base that fits all the LoRAs, in the precision that the request's quality means here."""
-    if not request.adapters:
-        if request.base is None:
-            raise UsageError(_("There is neither a LoRA nor a base model to generate with. Choose one."))
-        return in_quality(choose_base(None, None, request.base), request)
-    first = request.adapters[0]
-    spec = choose_base(first.architecture, first.base_model, request.base)
+    if not request.adapters and request.base is None:
+        raise UsageError(_("There is neither a LoRA nor a base model to generate with. Choose one."))
+    first = request.adapters[0] if request.adapters else None
+    made_for = (first.architecture, first.base_model) if first else (None, None)
+    spec = choose_base(*made_for, request.base)
     for adapter in request.adapters[1:]:
         if adapter.architecture not in (None, spec.architecture):
             raise DoesNotFit(
@@ -161,7 +144,7 @@ def choose_spec(request: GenerationRequest) -> PipelineSpec:
                     "“{title}” is for {architecture} and “{title2}” for {architecture2}: LoRAs of different "
                     "architectures can't be used together. Leave one of them out."
                 ).format(
-                    title=first.title,
+                    title=request.adapters[0].title,
                     architecture=spec.architecture,
                     title2=adapter.title,
                     architecture2=adapter.architecture,
