@@ -24,11 +24,11 @@ from hub_ui.generate import comparison, lora_axis
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
-from hub_ui.generate.engine import choose_spec
-from hub_ui.generate.lora.load import lora_bytes
+from hub_ui.generate.memory import available_memory, choose_device
+from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.settings import resolve_request, substitution_notes
+from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
@@ -87,10 +87,7 @@ class TryCommand(TryOptions):
             frames=self.frames,
         )
         spec = choose_spec(request)
-        remarks = substitution_notes(spec, request)
-        resolved = resolve_request(request, spec)
-        on_device = lora_bytes(request.adapters, spec)
-        print_plan(spec, resolved, request.quality, self.memory, on_device, remarks, terminal)
+        print_plan(make_plan(request, spec, choose_device(spec), available_memory()), self.memory, terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         texts = [text for given in self.refs or () for text in (epochs(given) if self.compare == "loras" else [given])]

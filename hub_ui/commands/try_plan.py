@@ -18,17 +18,9 @@ from hub_ui.generate.base_models.precision import Quality, precise_label
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.lora.blocks import parse_block_weights
-from hub_ui.generate.memory import available_memory, choose_device, plan_device, total_memory
-from hub_ui.generate.memory_plan import (
-    CARDS,
-    GIBIBYTE,
-    LEVEL_NAMES,
-    LEVELS,
-    MemoryPlan,
-    usable_memory,
-    usable_ram,
-)
-from hub_ui.generate.quality import plan_on_card
+from hub_ui.generate.memory import total_memory
+from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, LEVEL_NAMES, LEVELS, MemoryPlan, usable_memory, usable_ram
+from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
@@ -207,28 +199,20 @@ def _with_block_weights(
 Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
-def print_plan(
-    spec: PipelineSpec,
-    settings: ResolvedRequest,
-    quality: Quality,
-    memory: int | None,
-    loras: int,
-    remarks: tuple[str, ...],
-    terminal: Terminal,
-) -> None:
-    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now, and
-    `spec` is in the precision for that one. `loras` are the bytes of the LoRAs' files. `remarks` are those on the base,
-    and come before the notes on memory.
+def print_plan(plan: GenerationPlan, memory: int | None, terminal: Terminal) -> None:
+    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now. The
+    remarks on the base come before the notes on memory.
     """
+    settings, quality, device = plan.settings, plan.request.quality, plan.device
     if memory is None:
-        device = choose_device(spec)
         where, dtype, kind = f"this {device.label}", device.dtype, device.kind
-        room = available_memory() if kind == "cpu" else device.free_bytes or 0
-        planned = plan_device(spec, device, loras=loras, settings=settings)
+        room = plan.ram if kind == "cpu" else device.free_bytes or 0
+        spec, planned = plan.spec, plan.memory
     else:
-        where, dtype, kind, room = f"a GPU with {memory / GIBIBYTE:g} GB", spec.dtype, "cuda", usable_memory(memory)
-        spec, planned = plan_on_card(spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
-    planned = replace(planned, notes=(*remarks, *planned.notes))
+        where, dtype, kind = f"a GPU with {memory / GIBIBYTE:g} GB", plan.spec.dtype, "cuda"
+        room = usable_memory(memory)
+        spec, planned = plan_on_card(plan.spec, quality, memory, ram=usable_ram(total_memory()), settings=settings)
+    planned = replace(planned, notes=(*plan.remarks, *planned.notes))
     larger = _larger(spec, settings, quality, planned, room) if kind_of(kind).has_own_memory else []
     head = (
         f"{precise_label(spec)} on {where}, {settings.width} x {settings.height}, {dtype}: "

@@ -4,9 +4,9 @@
     comparison.py        which cells are compared, with trigger words in their prompts
     base_models/         which base carries the LoRA, its download and its pipeline
     settings.py          the base's own numbers where none are given, and what can't be generated
-    engine.py            one base in memory, one comparison at a time; estimate.py: how long it will take
-    quality.py           the precision that a base gets on a device (memory.py)
-    memory_plan.py       what its parts take, and the level that fits; offload.py: the levels
+    plan.py              what follows from a request, its base and a device (memory.py): precision, level, rows, time
+    memory_plan.py       what a base's parts take, and the level that fits; estimate.py: how long it will take
+    engine.py            one base in memory, one comparison at a time, as planned; offload.py: the levels
     loaded_pipeline.py   cells -> calls, again with less memory where it ran out -> batch.py, one call
     pipeline_arguments.py what each family of pipelines calls its arguments
     lora/                LoRA files -> patches on the pipeline's layers

@@ -6,11 +6,10 @@ with merged LoRAs only: hooks keep state that torch.compile can't follow.
 
 import functools
 import importlib.util
-import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -164,21 +163,6 @@ class BatchContext:
 
 # The cells of one call of the pipeline, one row each.
 Call = tuple[Cell, ...]
-# Pixels of all rows of a call. More rows at once are faster only where one leaves the device idle.
-_PIXELS: Mapping[str, int] = {"cpu": 8 * 128 * 128}
-_PIXELS_OF_A_GPU = 5 * 512 * 512
-_LARGEST_CALL = 8
-
-
-def rows_of_a_call(settings: ResolvedRequest, device: str) -> int:
-    """How many images are generated at once, at most.
-
-    It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order for
-    each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
-    """
-    # Video autoencoders make one latent frame of four frames or more.
-    pixels = settings.width * settings.height * max(1, math.ceil(settings.frames / 4))
-    return max(1, min(_LARGEST_CALL, _PIXELS.get(device, _PIXELS_OF_A_GPU) // pixels))
 
 
 def plan_calls(cells: Iterable[Cell], size: int, alike: Callable[[Cell], Hashable]) -> list[Call]:

@@ -4,6 +4,7 @@ And image to image: a generation that starts from the user's own image, with noi
 OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, which is never downloaded.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,9 +21,9 @@ from PIL import Image, ImageOps
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.input_images import fit_image, to_grey
-from hub_ui.generate.pipeline_arguments import call_names, family, sibling_pipeline
+from hub_ui.generate.pipeline_arguments import call_names
+from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
 # Width and height of the network's input, and the mean and deviation of its training images.
@@ -199,24 +200,18 @@ class ControlImage:
     notes: tuple[str, ...] = ()
 
 
-def choose_control(
-    pipe: Any,
-    spec: PipelineSpec,
-    request: GenerationRequest,
-    settings: ResolvedRequest,
-    *,
-    control: bool,
-    cache: Path | None,
-) -> ControlImage:
+def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path | None) -> ControlImage:
     """`control`: the active LoRAs need a control image. Raises UsageError if a needed image is missing."""
-    edits = family(type(pipe).__name__).edits
+    request, settings, spec = plan.request, plan.settings, plan.spec
+    if request.image is not None:
+        return _choose_start(pipe, plan, request.image, control=control)
     if request.control is None and not control:
         if spec.needs_image:
             raise UsageError(
                 _("{label} changes an image, and there is none. Choose one (--control FILE).").format(label=spec.label)
             )
         return ControlImage(pipe=pipe)
-    if not control and edits:
+    if not control and plan.family.edits:
         # What is to be changed is the image itself, not its edges.
         request = replace(request, control_kind="ready")
     elif not control and "control_image" not in call_names(pipe):
@@ -224,6 +219,26 @@ def choose_control(
         return ControlImage(pipe=pipe, notes=(note,))
     image, notes = prepare_control_image(request, settings.width, settings.height, cache)
     return ControlImage(pipe=control_pipeline(pipe, spec) if control else pipe, image=image, notes=notes)
+
+
+def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool) -> ControlImage:
+    """diffusers' pipeline for it, of the same parts. Raises UsageError or PreviewError for what can't start from it."""
+    label, settings = plan.spec.label, plan.settings
+    if control:
+        raise UsageError(_("A control LoRA can't start from an image. Leave out the LoRA or the image (--image)."))
+    if plan.family.edits:
+        raise UsageError(
+            _("{label} edits an image as it is. Give it as the control image (--control FILE).").format(label=label)
+        )
+    if settings.run_steps < 1:
+        raise UsageError(
+            _("A strength of {strength:g} leaves none of {steps} steps. Take more strength or more steps.").format(
+                strength=settings.strength, steps=settings.steps
+            )
+        )
+    starting = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
+    start, notes = fit_image(path, "image to start from", settings.width, settings.height)
+    return ControlImage(pipe=starting, start=start, notes=tuple(notes))
 
 
 def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
@@ -235,29 +250,18 @@ def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:
     )
 
 
-def choose_start(
-    pipe: Any, spec: PipelineSpec, request: GenerationRequest, settings: ResolvedRequest, *, control: bool
-) -> ControlImage:
-    """diffusers' pipeline for it, of the same parts. `control`: the active LoRAs need a control image.
+def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:
+    """A pipeline of the same parts and settings for another task, such as "Img2Img" or "Control".
 
-    Raises UsageError or PreviewError for what can't start from this image.
+    Raises PreviewError, with `otherwise`, where diffusers has none for this family.
     """
-    if request.image is None:
-        raise UsageError(_("There is no image to start from. Choose one (--image FILE)."))
-    if control:
-        raise UsageError(_("A control LoRA can't start from an image. Leave out the LoRA or the image (--image)."))
-    if family(type(pipe).__name__).edits:
-        raise UsageError(
-            _("{label} edits an image as it is. Give it as the control image (--control FILE).").format(
-                label=spec.label
-            )
-        )
-    if settings.run_steps < 1:
-        raise UsageError(
-            _("A strength of {strength:g} leaves none of {steps} steps. Take more strength or more steps.").format(
-                strength=request.strength, steps=settings.steps
-            )
-        )
-    starting = sibling_pipeline(pipe, "Img2Img", f"{spec.label} can't start from an image here. These can: {BASES}.")
-    start, notes = fit_image(request.image, "image to start from", settings.width, settings.height)
-    return ControlImage(pipe=starting, start=start, notes=tuple(notes))
+    import diffusers
+
+    kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}{task}Pipeline", None)
+    if kind is None:
+        raise PreviewError(otherwise)
+    values = {**pipe.config, **pipe.components}
+    takes = inspect.signature(kind.__init__).parameters
+    sibling = kind(**{name: values[name] for name in takes if name in values})
+    sibling.set_progress_bar_config(disable=True)
+    return sibling

@@ -51,13 +51,21 @@ class Timing:
 
     step: float
     rest: float
+    is_guess: bool = False
+
+
+UNKNOWN = Timing(step=math.inf, rest=math.inf, is_guess=True)
 
 
 class Timings:
-    """Timings in a small JSON file. A damaged file counts as empty."""
+    """Timings in a small JSON file. A damaged file counts as empty. `speed`: operations a second of a device that can't
+    be measured before the first image.
+    """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, speed: float | None = None) -> None:
         self._path = path
+        self._given_speed = speed
+        self._speeds: dict[tuple[str, str], float] = {}
         self._known: dict[str, Timing] = {}
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             data = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
@@ -67,6 +75,17 @@ class Timings:
 
     def get(self, key: str) -> Timing | None:
         return self._known.get(key)
+
+    def measure(self, device: Device) -> None:
+        """The device's speed, once, so that something is expected of every image there."""
+        where = device.name, device.dtype
+        if where not in self._speeds:
+            self._speeds[where] = self._given_speed or measure_speed(device)
+
+    def expect(self, spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> Timing:
+        """What is known of such an image, or guessed by the device's speed where that is known."""
+        known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
+        return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
 
     def put(self, key: str, timing: Timing) -> None:
         """If the file can't be written, the timing lasts as long as the program."""
@@ -92,17 +111,9 @@ def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) ->
 
 
 def estimate_time(
-    spec: PipelineSpec,
-    settings: ResolvedRequest,
-    device: Device,
-    images: int,
-    *,
-    known: Timing | None,
-    speed: float,
-    load: bool,
+    spec: PipelineSpec, settings: ResolvedRequest, device: Device, images: int, timing: Timing, *, load: bool
 ) -> Estimate:
-    """`speed` is in operations a second; `load`: the base is not in memory yet."""
-    timing = known or guess_timing(spec, settings, speed)
+    """`load`: the base is not in memory yet."""
     seconds = images * (settings.run_steps * timing.step + timing.rest)
     if load and images:
         seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
@@ -113,11 +124,11 @@ def estimate_time(
         sentence = _("at once: all of it is in the cache")
     elif device.kind == "cpu" and seconds > _TOO_LONG_SECONDS:
         sentence = _("about {time}: this base is not meant for a CPU").format(time=time_)
-    elif known is not None:
+    elif not timing.is_guess:
         sentence = _("about {time}").format(time=time_)
     else:
         sentence = _("roughly {time}; the first run will tell").format(time=time_)
-    return Estimate(seconds=seconds, images=images, measured=known is not None, sentence=sentence)
+    return Estimate(seconds=seconds, images=images, measured=not timing.is_guess, sentence=sentence)
 
 
 def spill_note(step: float, expected: Timing, device: Device, level: OffloadLevel) -> str | None:
@@ -148,7 +159,7 @@ def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) ->
     runs = family(spec.pipeline).runs(settings.guidance)
     network = count_parameters(Path(spec.source), "unet", "transformer") or spec.gigabytes * 1e9 / 2 * _SHARE_OF_NETWORK
     step = runs * factor * network * squares / (speed * _EFFICIENCY)
-    return Timing(step=step, rest=2 * step)
+    return Timing(step=step, rest=2 * step, is_guess=True)
 
 
 def measure_speed(device: Device) -> float:

@@ -11,22 +11,13 @@ from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import (
-    Device,
-    base_too_large,
-    image_too_large,
-    is_decoded_in_pieces,
-    is_out_of_memory,
-    level_on,
-    release_memory,
-)
+from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory, release_memory
 from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
-from hub_ui.generate.pipeline_arguments import family
+from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
-from hub_ui.generate.request import GenerationRequest, LoraInput, ProgressTracker
+from hub_ui.generate.request import LoraInput, ProgressTracker
 from hub_ui.generate.result import GeneratedImage
-from hub_ui.generate.settings import ResolvedRequest
 
 _ONE_BY_ONE = "Memory ran out once. The images were generated one by one then."
 _TILED = "The image was decoded piece by piece, which changes it a little: at once it does not fit into the memory."
@@ -40,8 +31,8 @@ Images = Generator[tuple[batch.Call, Sequence[GeneratedImage]], None, None]
 
 @dataclass(kw_only=True, slots=True)
 class LoadedPipeline:
-    """`spec` is `requested` as its own files describe it. `sha256` is that of what no commit pins. `ram` are the bytes
-    of the computer's memory that were free before.
+    """`plan` is that of the request that is generated; its base is `requested` as its own files describe it. `sha256`
+    is that of what no commit pins.
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
     with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
@@ -49,11 +40,9 @@ class LoadedPipeline:
     """
 
     requested: PipelineSpec
-    spec: PipelineSpec
+    plan: GenerationPlan
     revision: str | None
     sha256: str | None
-    device: Device
-    ram: int
     pipe: Any
     manager: AdapterManager
     placement: Placement
@@ -79,67 +68,64 @@ class LoadedPipeline:
         """Whether the next request begins as was planned."""
         return self.is_short and self.stayed >= self.patience
 
-    def begin(self, settings: ResolvedRequest, loras: int) -> None:
-        """Called before a request, with the bytes of its LoRAs' files: puts the base on the level that is planned.
+    def begin(self, plan: GenerationPlan) -> None:
+        """Called before a request: puts the base on the level that is planned for it.
 
         Memory that ran out in the request before may be there again. Where it runs out each time, it is tried ever more
         rarely, since each try costs a part of an image.
         """
+        self.plan = plan
         if self.is_short and not self.rises:
             self.stayed += 1
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        planned = level_on(self.spec, self.device, self.ram, loras, settings)
-        if self.placement.level == planned:
-            self.placement = replace(self.placement, planned=planned)
+        if self.placement.level == plan.level:
+            self.placement = replace(self.placement, planned=plan.level)
             return
         self.manager.disable()
+        wanted = replace(self.placement, level=plan.level, planned=plan.level)
         try:
-            self.placement = first_fit(self.pipe, self.device, replace(self.placement, level=planned, planned=planned))
+            self.placement = first_fit(self.pipe, plan.device, wanted)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            raise base_too_large(self.spec, self.device) from error
+            raise base_too_large(plan.spec, plan.device) from error
 
-    def decode_in_pieces(self, settings: ResolvedRequest, checks: batch.OutputChecks) -> None:
-        """Where the device's memory asks for it at this size, or ran out before."""
-        if planned := is_decoded_in_pieces(self.spec, self.device, settings):
+    def decode_in_pieces(self, checks: batch.OutputChecks) -> None:
+        """Where that is planned, or memory ran out before."""
+        if self.plan.is_tiled:
             checks.note(_TILED)
-        self.placement = replace(self.placement, is_tiled=planned or self.ran_out_decoding)
+        self.placement = replace(self.placement, is_tiled=self.plan.is_tiled or self.ran_out_decoding)
         set_tiling(self.pipe, is_tiled=self.placement.is_tiled)
 
-    def plan(self, cells: Sequence[Cell], control: ControlImage, settings: ResolvedRequest) -> list[batch.Call]:
+    def calls(self, cells: Sequence[Cell], control: ControlImage) -> list[batch.Call]:
         """The calls of the pipeline for these cells. The request's LoRAs are on."""
-        kind, size = family(type(control.pipe).__name__), batch.rows_of_a_call(settings, self.device.kind)
-        if not kind.lists or (kind.edits and control.image is not None):
-            size = 1
 
         def alike(cell: Cell) -> Hashable:
             plain = self._is_plain(cell)
             # Embeddings of several chunks are longer.
-            text = chunk_count(control.pipe, settings, cell.prompt) if kind.padded else cell.prompt
+            text = chunk_count(control.pipe, self.plan.settings, cell.prompt) if is_padded else cell.prompt
             return plain, text, cell.weights if not plain and not mixes else None
 
-        mixes = self.manager.supports_row_weights
-        return self._split(batch.plan_calls(cells, size, alike))
+        is_padded, mixes = self.plan.family.padded, self.manager.supports_row_weights
+        return self._split(batch.plan_calls(cells, self.plan.rows, alike))
 
     def generate(
         self,
-        request: GenerationRequest,
         calls: Sequence[batch.Call],
         control: ControlImage,
-        settings: ResolvedRequest,
         progress: ProgressTracker,
         checks: batch.OutputChecks,
     ) -> Images:
         """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
+        adapters = self.plan.request.adapters
         context = batch.BatchContext(
             pipe=control.pipe,
             base_pipe=self.pipe,
             manager=self.manager,
-            adapters=request.adapters,
-            settings=settings,
+            adapters=adapters,
+            settings=self.plan.settings,
             progress=progress,
             prompt_cache=self.prompt_cache,
             previews=self.previews,
@@ -158,7 +144,7 @@ class LoadedPipeline:
                 for call, images in self._generate(plain_context, bare):
                     yield tuple(without_loras[cell] for cell in call), images
             finally:
-                self.set_adapters(request.adapters)
+                self.set_adapters(adapters)
         yield from self._generate(context, [call for call in calls if call not in plain])
 
     def _is_plain(self, cell: Cell) -> bool:
@@ -177,8 +163,7 @@ class LoadedPipeline:
     def _generate(self, context: batch.BatchContext, calls: Sequence[batch.Call]) -> Images:
         """A call that did not fit is repeated with less memory."""
         waiting = list(calls)
-        # A network that is to be compiled takes no hooks, however long merging takes.
-        with context.manager.merge(None if context.settings.compile else context.settings.run_steps):
+        with context.manager.merge(self.plan.merge_steps):
             while waiting:
                 call, is_full = waiting[0], False
                 try:
@@ -196,7 +181,7 @@ class LoadedPipeline:
                 if is_full:
                     # Outside of the handler, because the error keeps the memory alive.
                     if not self._use_less_memory(context, len(call)):
-                        raise image_too_large(self.spec, context.settings, self.device)
+                        raise image_too_large(self.plan.spec, self.plan.settings, self.plan.device)
                     waiting = self._split(waiting)
                     continue
                 yield call, images
@@ -209,7 +194,7 @@ class LoadedPipeline:
         """
         # What was merged is restored before weights move; merging may be what ran out.
         self.manager.disable()
-        release_memory(self.device)
+        release_memory(self.plan.device)
         if size > 1:
             self.one_by_one = True
             context.checks.note(_ONE_BY_ONE)
@@ -233,11 +218,11 @@ class LoadedPipeline:
         # Also where it stays half moved: from there, the next request moves it.
         self.placement = lower
         try:
-            place(self.pipe, self.device, lower)
+            place(self.pipe, self.plan.device, lower)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         else:
             return True
-        release_memory(self.device)
+        release_memory(self.plan.device)
         return self._place_lower("loading")

@@ -6,7 +6,7 @@ import gc
 import shutil
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,7 @@ import psutil
 from connectors.errors import PreviewError
 from hub_ui.generate.base_models import PipelineSpec, bases_for_architecture
 from hub_ui.generate.device_kinds import DeviceKind, kind_of
-from hub_ui.generate.memory_plan import (
-    MemoryPlan,
-    OffloadLevel,
-    footprint,
-    peak_memory,
-    plan_memory,
-    usable_memory,
-    usable_ram,
-    usual_loras,
-)
+from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel, required_memory
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
@@ -74,55 +65,6 @@ _SAID_BY_TORCH = (
 )  # fmt: skip
 
 
-def required_memory(spec: PipelineSpec, dtype: str = "float16") -> int:
-    """Bytes that the whole base takes on a device in that precision, with one image in progress."""
-    return peak_memory(footprint(spec, dtype), "whole")
-
-
-def plan_device(
-    spec: PipelineSpec,
-    device: Device,
-    ram: int | None = None,
-    loras: int = 0,
-    settings: ResolvedRequest | None = None,
-) -> MemoryPlan:
-    """The plan for what is free of the device, and `ram` bytes of the computer's memory, or what is free of it now.
-    There is room for `loras`, the bytes of their files, and for a usual one.
-    """
-    ram = available_memory() if ram is None else ram
-    return plan_memory(
-        spec,
-        memory=ram if device.kind == "cpu" else device.free_bytes,
-        ram=ram,
-        dtype=device.dtype,
-        settings=settings,
-        kind=device.kind,
-        levels=device.levels,
-        loras=max(loras, usual_loras(spec)),
-        disk=free_disk(),
-    )
-
-
-def level_on(
-    spec: PipelineSpec, device: Device, ram: int | None, loras: int, settings: ResolvedRequest | None
-) -> OffloadLevel:
-    """The level of `plan_device`, or where none fits that image, of one of the base's own size: memory has to run out
-    then.
-    """
-    plan = plan_device(spec, device, ram, loras, settings)
-    return (plan if plan.fits else plan_device(spec, device, ram, loras)).level
-
-
-def is_decoded_in_pieces(spec: PipelineSpec, device: Device, settings: ResolvedRequest) -> bool:
-    """Whether an image of that size is. Pieces change it a little, so the memory that there is decides, free or not."""
-    ram = usable_ram(total_memory())
-    memory = ram if device.kind == "cpu" else None if device.total_bytes is None else usable_memory(device.total_bytes)
-    plan = plan_memory(
-        spec, memory=memory, ram=ram, dtype=device.dtype, settings=settings, kind=device.kind, levels=device.levels
-    )
-    return plan.is_tiled
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """CUDA has a class for it; other devices raise a RuntimeError, Python and numpy a MemoryError."""
     import torch
@@ -142,20 +84,14 @@ def smaller_bases(spec: PipelineSpec) -> list[PipelineSpec]:
     return sorted(smaller, key=required_memory, reverse=True)
 
 
-def check_memory(spec: PipelineSpec, device: Device, ram: int | None = None, loras: int = 0) -> None:
-    """Raises PreviewError for a base that fits at no level; see plan_device."""
-    free = available_memory() if ram is None else ram
-    plan = plan_device(spec, device, free, loras)
-    if plan.fits:
-        return
-    needed, where = plan.ram, "memory"
-    if plan.disk > (disk := free_disk()):
+def shortage(spec: PipelineSpec, plan: MemoryPlan, device: Device, ram: int, disk: int) -> str:
+    """What a base takes too much of where it fits at no level, with what would fit. Free are `ram` and `disk`."""
+    needed, free, where = plan.ram, ram, "memory"
+    if plan.disk > disk:
         needed, free, where = plan.disk, disk, f"the disk, in {disk_folder()}"
-    elif plan.ram <= free:
+    elif plan.ram <= ram:
         needed, free, where = plan.peak, device.free_bytes or 0, f"the memory of this {device.label}"
-    raise PreviewError(
-        f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"
-    )
+    return f"{spec.label} takes about {_gigabytes(needed)} of {where}, and {_gigabytes(free)} are free. {_advice(spec)}"
 
 
 def base_too_large(spec: PipelineSpec, device: Device) -> PreviewError:
@@ -193,13 +129,15 @@ def image_too_large(spec: PipelineSpec, settings: ResolvedRequest, device: Devic
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """`label` is for display; `kind` and `dtype` are torch's names. `index` tells several of a kind apart. `levels` are
-    the offload levels to use, where they are not all that the kind has.
+    """`label` is for display; `kind` and `dtype` are torch's names, the latter of what it computes in: see dtype_on.
+    `index` tells several of a kind apart. `levels` are the offload levels to use, where they are not all that the kind
+    has.
     """
 
     label: str
     kind: str
-    dtype: str
+    dtype: str = "float32"
+    has_bfloat16: bool = True
     free_bytes: int | None = None
     total_bytes: int | None = None
     index: int = 0
@@ -230,44 +168,52 @@ def choose_device(spec: PipelineSpec) -> Device:
     What this program takes counts as free: the GPU with its base on it stays the one that is chosen.
     CUDA_VISIBLE_DEVICES and the like hide GPUs from torch, and so from this.
     """
+    device = _find_device()
+    return replace(device, dtype=dtype_on(device, spec))
+
+
+def _find_device() -> Device:
     import torch
 
     if torch.cuda.is_available():
-        return _choose_cuda(spec)
-    if hasattr(torch, "xpu") and torch.xpu.is_available():
-        index = _most_free(torch.xpu)
+        index = _most_free(torch.cuda)
+        free, total = torch.cuda.mem_get_info(index)
+        # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
+        has_bfloat16 = torch.version.hip is not None or torch.cuda.get_device_properties(index).major >= 8
+        label, kind = torch.cuda.get_device_name(index), "cuda"
+    elif hasattr(torch, "xpu") and torch.xpu.is_available():
+        index, has_bfloat16 = _most_free(torch.xpu), True
         free, total = torch.xpu.mem_get_info(index)
-        label = torch.xpu.get_device_name(index)
-        return Device(label=label, kind="xpu", dtype=spec.dtype, free_bytes=free, total_bytes=total, index=index)
-    if torch.backends.mps.is_available():
+        label, kind = torch.xpu.get_device_name(index), "xpu"
+    elif torch.backends.mps.is_available():
         # Before macOS 14 there is no bfloat16 on it.
-        has_bfloat16 = torch.backends.mps.is_macos_or_newer(14, 0)
-        dtype: str = spec.dtype if has_bfloat16 else "float16" if spec.runs_in_float16 else "float32"
+        index, has_bfloat16 = 0, torch.backends.mps.is_macos_or_newer(14, 0)
         total = int(torch.mps.recommended_max_memory())
         free = total - int(torch.mps.driver_allocated_memory())
-        return Device(label="Apple GPU", kind="mps", dtype=dtype, free_bytes=free, total_bytes=total)
-    # CPUs are slow with half precision, but slower when they swap. Total memory decides, not free memory: the same
-    # request must give the same image tomorrow. An image that does not fit beside the weights is decoded in pieces.
-    is_large = peak_memory(footprint(spec, "float32"), "whole", is_tiled=True) > total_memory()
-    return Device(label="CPU", kind="cpu", dtype="bfloat16" if is_large else "float32")
+        label, kind = "Apple GPU", "mps"
+    else:
+        return Device(label="CPU", kind="cpu")
+    return Device(label=label, kind=kind, has_bfloat16=has_bfloat16, free_bytes=free, total_bytes=total, index=index)
 
 
-def _choose_cuda(spec: PipelineSpec) -> Device:
-    import torch
-
-    index, dtype = _most_free(torch.cuda), str(spec.dtype)
-    free, total = torch.cuda.mem_get_info(index)
-    # As torch's own function decides, which asks the current GPU alone. Emulation takes several times as long.
-    if torch.version.hip is None and torch.cuda.get_device_properties(index).major < 8:
-        # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits: into all of its
-        # memory, as above. What surely overflows is computed in bfloat16 all the same, which torch does in float32.
-        fits = required_memory(spec, "float32") <= total
-        if spec.dtype == "float16" or not fits:
-            dtype = "float16" if spec.runs_in_float16 else "bfloat16"
-        else:
-            dtype = "float32"
-    label = torch.cuda.get_device_name(index)
-    return Device(label=label, kind="cuda", dtype=dtype, free_bytes=free, total_bytes=total, index=index)
+def dtype_on(device: Device, spec: PipelineSpec) -> str:
+    """The type that a base is computed in there. All memory decides, not what is free of it: the same request must give
+    the same image tomorrow.
+    """
+    if device.kind == "cpu":
+        # CPUs are slow with half precision, but slower when they swap. An image that does not fit beside the weights is
+        # decoded in pieces.
+        is_large = required_memory(spec, "float32", is_tiled=True) > total_memory()
+        return "bfloat16" if is_large else "float32"
+    if device.has_bfloat16:
+        return spec.dtype
+    if device.kind == "mps":
+        return "float16" if spec.runs_in_float16 else "float32"
+    # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits. What surely
+    # overflows is computed in bfloat16 all the same, which torch does in float32.
+    if spec.dtype == "bfloat16" and required_memory(spec, "float32") <= (device.total_bytes or 0):
+        return "float32"
+    return "float16" if spec.runs_in_float16 else "bfloat16"
 
 
 def _most_free(backend: Any) -> int:

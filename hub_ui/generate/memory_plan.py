@@ -16,7 +16,7 @@ from hub_ui.generate.base_models.precision import (
     precision_of,
     weight_bytes,
 )
-from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
+from hub_ui.generate.base_models.table import Parts, activations, is_estimated, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -123,13 +123,12 @@ def footprint(
     """
     width = BYTES[dtype]
     parts, largest, unpacking = dict[str, int](), dict[str, int](), dict[str, int]()
-    sizes = model_sizes(spec)
+    sizes, used, estimated = model_sizes(spec), activations(spec), is_estimated(spec)
     for name, model in sizes.items():
         parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
         largest[name] = layer_bytes(spec, name, model.largest, width=width)
         unpacking[name] = bytes_to_unpack(spec, name, model.parameters, model.largest, width=width, kind=kind)
-    loras = usual_loras(spec) if loras is None else loras
-    used = activations(spec)
+    loras = _usual_loras(sizes) if loras is None else loras
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
@@ -154,13 +153,17 @@ def footprint(
         tiled_decoding=round(tiled + upcast),
         prefetched=used.prefetched * max((largest[name] for name in largest if name in NETWORKS), default=0),
         **_of_computer(spec, parts, {name: round(model.parameters * width) for name, model in sizes.items()}, largest),
-        estimated=is_estimated(spec),
+        estimated=estimated,
     )
 
 
 def usual_loras(spec: PipelineSpec) -> int:
     """The bytes that the files of LoRAs for the base usually have, in half precision."""
-    networks = [model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS]
+    return _usual_loras(model_sizes(spec))
+
+
+def _usual_loras(sizes: Parts) -> int:
+    networks = [model.parameters for name, model in sizes.items() if name in NETWORKS]
     return round(max(networks, default=0) * 2 * _USUAL_LORA)
 
 
@@ -235,6 +238,11 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
     ]
     stay = sum(autoencoders) + (needs.prefetched if is_prefetched else 0)
     return needs.loras + stay + max([*layers, decoding, needs.merging])
+
+
+def required_memory(spec: PipelineSpec, dtype: str = "float16", *, is_tiled: bool = False) -> int:
+    """Bytes that the whole base takes on a device in that precision, with one image in progress."""
+    return peak_memory(footprint(spec, dtype), "whole", is_tiled=is_tiled)
 
 
 def is_autoencoder(part: str) -> bool:

@@ -7,7 +7,6 @@ from typing import Any
 
 from PIL.Image import Image
 
-from connectors.errors import PreviewError
 from hub_ui.generate.settings import ResolvedRequest
 
 
@@ -93,23 +92,6 @@ def call_names(pipe: Any) -> frozenset[str]:
     if is_modular(pipe):
         return frozenset(each.name for each in pipe.blocks.inputs if each.name)
     return frozenset(inspect.signature(type(pipe).__call__).parameters)
-
-
-def sibling_pipeline(pipe: Any, task: str, otherwise: str) -> Any:
-    """A pipeline of the same parts and settings for another task, such as "Img2Img" or "Control".
-
-    Raises PreviewError, with `otherwise`, where diffusers has none for this family.
-    """
-    import diffusers
-
-    kind = getattr(diffusers, f"{type(pipe).__name__.removesuffix('Pipeline')}{task}Pipeline", None)
-    if kind is None:
-        raise PreviewError(otherwise)
-    values = {**pipe.config, **pipe.components}
-    takes = inspect.signature(kind.__init__).parameters
-    sibling = kind(**{name: values[name] for name in takes if name in values})
-    sibling.set_progress_bar_config(disable=True)
-    return sibling
 
 
 def call_arguments(

@@ -7,7 +7,7 @@ from hub_ui.generate.base_models.choose import base_by_id, bases_for_architectur
 from hub_ui.generate.base_models.precision import NETWORKS, precision_name, precision_of
 from hub_ui.generate.base_models.table import BASES, PACKAGED, PIPELINES, SUBSTITUTIONS, PipelineSpec
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, OffloadLevel, footprint
-from hub_ui.generate.quality import plan_on_card
+from hub_ui.generate.plan import plan_on_card
 
 _WORDS: dict[OffloadLevel, str] = {"whole": "whole", "model_offload": "parts", "group_offload": "layers"}
 

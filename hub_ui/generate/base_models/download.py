@@ -132,6 +132,10 @@ class DownloadPlan:
     free: int = 0
 
     @property
+    def label(self) -> str:
+        return precise_label(self.spec)
+
+    @property
     def repo(self) -> str:
         return self.repos[0].repo if self.repos else self.spec.source
 
@@ -249,8 +253,7 @@ def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = 
     """
     if plan.missing == 0:
         return
-    label = precise_label(plan.spec)
-    what = f"{label} ({size(plan.missing, precise=True)} from {plan.origin})"
+    what = f"{plan.label} ({size(plan.missing, precise=True)} from {plan.origin})"
     free = size(plan.free, precise=True)
     if may_complete and plan.missing + _SPARE > plan.free:
         raise NoBase(
@@ -267,7 +270,7 @@ def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = 
             "{what} has to be downloaded first, under {value}.{there} {free} are free on this disk. Agree to "
             "the download (--fetch), or choose another base."
         ).format(what=what, value=plan.license or "a licence that its page names", there=there, free=free),
-        label=label,
+        label=plan.label,
         repo=plan.repo,
         bytes=plan.missing,
         present=plan.present,

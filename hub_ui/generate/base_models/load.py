@@ -12,33 +12,29 @@ from connectors.errors import NoBase
 from hub_ui.generate.base_models import precision, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.table import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, level_on, prepare
-from hub_ui.generate.memory_plan import levels_of
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, prepare
+from hub_ui.generate.memory_plan import OffloadLevel, levels_of
 from hub_ui.generate.offload import Placement, first_fit, layer_mover
-from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _
 
 
 def load_single_file(
     kind: Any,
     choice: PipelineSpec,
-    folder: Path,
+    fetched: LocalBase,
+    index: repo_layout.Index,
     file: Path,
     parts: Mapping[str, Any],
     options: Mapping[str, Any],
-    beside: Mapping[str, Path],
 ) -> Any:
-    """A pipeline of class `kind`. `folder` has everything but the weights in `file`, and those of the networks in
-    `beside`; `parts` are loaded already.
+    """A pipeline of class `kind`. Its folder has everything but the weights in `file`, and those of the networks beside
+    it; `parts` are loaded already.
     """
-    index = repo_layout.read_index(folder)
-    brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
-    if index is None:
-        raise NoBase(_("{folder} holds no model_index.json. Choose another base.").format(folder=folder))
+    folder, brings = fetched.folder, choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     if brings.isdisjoint(precision.NETWORKS):
         raise NoBase(_("{name} has no network to generate with. Choose another checkpoint.").format(name=file.name))
     rest = {
-        name: _load_part(part, folder / name, choice, options)
+        name: _load_part(part, folder / name, options)
         for name, part in index.parts.items()
         if part.has_weights and name not in brings and name not in parts
     }
@@ -54,8 +50,8 @@ def load_single_file(
                 ).format(name=file.name)
             )
         return kind.from_single_file(str(file), config=str(folder), **rest, **parts, **options)
-    [name] = brings - beside.keys()
-    for part, path in {name: file, **beside}.items():
+    [name] = brings - fetched.beside.keys()
+    for part, path in {name: file, **fetched.beside}.items():
         network = _part_class(index.parts[part]) if part in index.parts else None
         if network is None or not hasattr(network, "from_single_file"):
             raise NoBase(
@@ -71,9 +67,8 @@ def load_single_file(
     return kind.from_pretrained(str(folder), **rest, **parts, **options)
 
 
-def _load_part(part: repo_layout.Part, folder: Path, choice: PipelineSpec, options: Mapping[str, Any]) -> Any:
-    variant = repo_layout.choose_variant((path.name for path in folder.glob("*.safetensors")), choice.dtype)
-    more: dict[str, Any] = {"variant": variant} if variant else {}
+def _load_part(part: repo_layout.Part, folder: Path, options: Mapping[str, Any]) -> Any:
+    more: dict[str, Any] = {"variant": part.variant} if part.variant else {}
     # transformers renamed the option before diffusers did.
     dtype_option = {"dtype": "dtype", "torch_dtype": "dtype"} if part.library == "transformers" else {}
     more |= {dtype_option.get(name, name): value for name, value in options.items() if name != "local_files_only"}
@@ -96,15 +91,10 @@ FAILURES = (
 
 
 def load_pipeline(
-    choice: PipelineSpec,
-    fetched: LocalBase | Path,
-    device: Device,
-    loras: int = 0,
-    settings: ResolvedRequest | None = None,
+    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, level: OffloadLevel | None = None
 ) -> tuple[Any, Placement]:
-    """Returns the base on its device, and how it is kept in memory: as planned, or lower where memory ran out.
-
-    `loras` are the bytes of the files of those that will be put on; `settings` have the size of the first image.
+    """Returns the base on its device, and how it is kept in memory: at that level, or lower where memory ran out. None
+    is the highest that it has there.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
@@ -112,17 +102,16 @@ def load_pipeline(
         checkpoint = choice.checkpoint if choice.checkpoint and choice.checkpoint.repo is None else None
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind = _pipeline_class(choice)
-    _check_parts(choice, fetched)
-    # What loading takes of the computer's memory is in the plan, so that it comes first.
-    level = level_on(choice, device, None, loras, settings)
+    index = _read_index(choice, fetched)
+    levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
+    level = level or levels[0]
     try:
         with layer_mover(device, level) as settle:
-            pipe = _build(kind, choice, fetched, device, settle)
+            pipe = _build(kind, choice, fetched, index, device, settle)
             if choice.scheduler is not None:
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
-            levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
             placement = first_fit(pipe, device, Placement(level=level, planned=level, levels=levels))
     except FAILURES as error:
         if is_out_of_memory(error):
@@ -158,7 +147,7 @@ def _pipeline_class(choice: PipelineSpec) -> Any:
     return kind
 
 
-def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
+def _read_index(choice: PipelineSpec, fetched: LocalBase) -> repo_layout.Index:
     """Names what is missing, because diffusers' own errors don't."""
     index = repo_layout.read_index(fetched.folder)
     if index is None:
@@ -176,9 +165,17 @@ def _check_parts(choice: PipelineSpec, fetched: LocalBase) -> None:
                 label=choice.label, parts=parts, fetched=_advice(fetched)
             )
         )
+    return repo_layout.with_variants(index, fetched.folder, choice.dtype)
 
 
-def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, settle: precision.Settle) -> Any:
+def _build(
+    kind: Any,
+    choice: PipelineSpec,
+    fetched: LocalBase,
+    index: repo_layout.Index,
+    device: Device,
+    settle: precision.Settle,
+) -> Any:
     import diffusers
     import torch
     import transformers
@@ -187,8 +184,9 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, 
     major, minor = diffusers.__version__.split(".")[:2]
     dtype, name = getattr(torch, device.dtype), "dtype" if (int(major), int(minor)) >= (0, 42) else "torch_dtype"
     options: dict[str, Any] = {name: dtype, "local_files_only": True}
+    variant = {"variant": index.variant} if index.variant else {}
     if choice.is_modular:
-        return _build_modular(kind, choice, fetched, options)
+        return _build_modular(kind, choice, fetched, {**options, **variant})
     parts: dict[str, Any] = {}
     for shared in (shared for shared in choice.shared_components if shared.part in fetched.parts):
         has_weights = repo_layout.Part(library="transformers", kind=shared.kind).has_weights
@@ -197,15 +195,15 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, 
             local_files_only=True,
             **({"dtype": dtype, "use_safetensors": True} if has_weights else {}),
         )
-    if choice.decodes_in_float32 and (index := repo_layout.read_index(fetched.folder)) and "vae" in index.parts:
+    if choice.decodes_in_float32 and "vae" in index.parts:
         in_float32 = {**options, name: torch.float32}
-        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", choice, in_float32)
-    parts = _quantised_parts(choice, fetched, device, parts, options, settle)
+        parts["vae"] = _load_part(index.parts["vae"], fetched.folder / "vae", in_float32)
+    parts = _quantised_parts(choice, fetched, index, device, parts, options, settle)
     if fetched.checkpoint is not None and choice.checkpoint is not None:
-        return load_single_file(kind, choice, fetched.folder, fetched.checkpoint, parts, options, fetched.beside)
+        return load_single_file(kind, choice, fetched, index, fetched.checkpoint, parts, options)
     takes = inspect.signature(kind.__init__).parameters
     # Parts that were not downloaded are named in the index all the same; None keeps diffusers from looking for them.
-    options |= {name: None for name in repo_layout.LEFT_OUT if name in takes} | _variant_option(choice, fetched.folder)
+    options |= {name: None for name in repo_layout.LEFT_OUT if name in takes} | variant
     if "requires_safety_checker" in takes:
         options["requires_safety_checker"] = False
     return kind.from_pretrained(str(fetched.folder), use_safetensors=True, **parts, **options)
@@ -214,6 +212,7 @@ def _build(kind: Any, choice: PipelineSpec, fetched: LocalBase, device: Device, 
 def _quantised_parts(
     choice: PipelineSpec,
     fetched: LocalBase,
+    index: repo_layout.Index,
     device: Device,
     parts: Mapping[str, Any],
     options: Mapping[str, Any],
@@ -225,13 +224,12 @@ def _quantised_parts(
     import torch
 
     stored, dtype = precision.precision_of(choice), getattr(torch, device.dtype)
-    index = repo_layout.read_index(fetched.folder)
     brings = choice.checkpoint.brings if choice.checkpoint else frozenset[str]()
     quantised = dict(parts)
-    for name, part in (index.parts if index else {}).items():
+    for name, part in index.parts.items():
         if stored.method == "full" or not part.has_weights or name in brings:
             continue
-        load = partial(_load_part, part, fetched.folder / name, choice)
+        load = partial(_load_part, part, fetched.folder / name)
         if name.startswith("text_encoder") and precision.stores_text_encoders(device.kind):
             encoder = parts[name] if name in parts else load(options)
             quantised[name] = precision.store_text_encoder(encoder, dtype, settle)
@@ -253,7 +251,6 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
         subfolder={name: "" if name in fetched.parts else name for name in where},
         revision=dict.fromkeys(where),
         **options,
-        **_variant_option(choice, fetched.folder),
     )
     lacking = [name for name in where if getattr(pipe, name, None) is None]
     if lacking:
@@ -263,11 +260,6 @@ def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options:
             )
         )
     return pipe
-
-
-def _variant_option(choice: PipelineSpec, folder: Path) -> dict[str, str]:
-    variant = repo_layout.choose_variant((path.name for path in folder.glob("*/*.safetensors")), choice.dtype)
-    return {"variant": variant} if variant else {}
 
 
 def _build_scheduler(pipe: Any, name: str, options: Mapping[str, object]) -> Any:

@@ -52,12 +52,15 @@ _VARIANTS: Mapping[str, tuple[str, ...]] = {"bfloat16": ("bf16", "fp16"), "float
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A part as the index names it. `repo` and `folder` say where it is, if not in this repo under its name."""
+    """A part as the index names it. `repo` and `folder` say where it is, if not in this repo under its name. `variant`
+    is that of its files which fits best, where they were looked at.
+    """
 
     library: str
     kind: str
     repo: str | None = None
     folder: str = ""
+    variant: str | None = None
 
     @property
     def has_weights(self) -> bool:
@@ -66,10 +69,13 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """`pipeline` is a class of diffusers. Parts that are switched off in the index are left out."""
+    """`pipeline` is a class of diffusers. Parts that are switched off in the index are left out. `variant` is that of
+    all parts together.
+    """
 
     pipeline: str
     parts: Mapping[str, Part]
+    variant: str | None = None
 
 
 def read_index(folder: Path) -> Index | None:
@@ -81,6 +87,16 @@ def read_index(folder: Path) -> Index | None:
             continue
         return with_own_parts(index, "", (f"{path.name}/" for path in folder.iterdir() if path.is_dir()))
     return None
+
+
+def with_variants(index: Index, folder: Path, dtype: str) -> Index:
+    """With those of the files in `folder` that a base of that type is loaded from."""
+    found = {
+        name: choose_variant((path.name for path in folder.glob(f"{name}/*.safetensors")), dtype)
+        for name in ("*", *index.parts)
+    }
+    parts = {name: replace(part, variant=found[name]) for name, part in index.parts.items()}
+    return replace(index, parts=parts, variant=found["*"])
 
 
 def parse_index(data: Any) -> Index:

@@ -24,7 +24,6 @@ from hub_ui.generate.batch import (
     check_compiler,
     compiled_network,
     plan_calls,
-    rows_of_a_call,
 )
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.device_kinds import HostCopy
@@ -92,18 +91,6 @@ def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
 
 def settings(width: int, height: int, **fields: Any) -> ResolvedRequest:
     return ResolvedRequest(negative="", seed=0, steps=1, guidance=1.0, width=width, height=height, **fields)
-
-
-@pytest.mark.parametrize(
-    ("side", "device", "count"),
-    [(64, "cpu", 8), (128, "cpu", 8), (256, "cpu", 2), (512, "cpu", 1), (512, "cuda", 5), (1024, "cuda", 1)],
-)
-def test_the_size_of_the_image_says_how_many_are_generated_at_once(side: int, device: str, count: int) -> None:
-    assert rows_of_a_call(settings(side, side), device) == count
-
-
-def test_a_clip_counts_with_its_frames() -> None:
-    assert rows_of_a_call(settings(256, 256, frames=81), "cuda") == 1
 
 
 def cell(prompt: str, weight: float) -> Cell:

@@ -15,7 +15,8 @@ from diffusers import UniPCMultistepScheduler
 from connectors.errors import DoesNotFit, Gated, NeedsFetching, NoBase
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models.download import Source
-from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, Step
 from hub_ui.generate.result import GenerationResult
 from tests.faulty_hubs import HubEndpoints, running_hubs

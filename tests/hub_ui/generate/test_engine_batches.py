@@ -35,7 +35,7 @@ def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture in each call, as of a larger size."""
-    monkeypatch.setattr("hub_ui.generate.batch._PIXELS", {"cpu": 32 * 32})
+    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": 32 * 32})
 
 
 @pytest.mark.usefixtures("one_by_one")
@@ -68,7 +68,7 @@ def test_pictures_one_by_one_come_by_weight_and_are_answered_in_their_order(
 def test_a_strip_is_the_same_the_first_and_the_third_time_and_with_little_memory(
     studio: Engine, base: str, tmp_path: Path, text: bool, pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_ui.generate.batch._PIXELS", {"cpu": pixels})
+    monkeypatch.setattr("hub_ui.generate.plan._PIXELS", {"cpu": pixels})
     lora = adapter(save_kohya(tmp_path / "lora.safetensors", text=text))
     first = strip(studio, lora, base=base)
     for free in (100_000_000_000, 1_000_000):

@@ -14,8 +14,9 @@ import pytest
 from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.device_kinds import KINDS, DeviceKind
-from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
+from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 from tests.hub_ui.generate.comparing import one, pair

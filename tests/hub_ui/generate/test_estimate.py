@@ -29,11 +29,8 @@ def settings(**fields: Any) -> ResolvedRequest:
     return ResolvedRequest(**{**values, **fields})
 
 
-def sentence(images: int, step: float, **fields: Any) -> str:
-    known = Timing(step=step, rest=0.5)
-    return estimate_time(
-        SD, settings(), CPU, images, **{"known": known, "speed": 1e11, "load": False, **fields}
-    ).sentence
+def sentence(images: int, step: float) -> str:
+    return estimate_time(SD, settings(), CPU, images, Timing(step=step, rest=0.5), load=False).sentence
 
 
 @pytest.mark.parametrize(
@@ -51,16 +48,14 @@ def test_a_measured_time_is_said_in_words(images: int, step: float, said: str) -
 
 
 def test_before_the_first_run_it_is_called_rough() -> None:
-    guess = estimate_time(SD, settings(), CPU, 1, known=None, speed=1e12, load=False)
+    guess = estimate_time(SD, settings(), CPU, 1, guess_timing(SD, settings(), 1e12), load=False)
     assert (guess.measured, guess.sentence.startswith("roughly ")) == (False, True)
     assert guess.sentence.endswith("; the first run will tell")
 
 
 def test_loading_the_base_counts() -> None:
     known = Timing(step=1.0, rest=1.0)
-    here, away = (
-        estimate_time(SD, settings(), CPU, 1, known=known, speed=1e12, load=load).seconds for load in (False, True)
-    )
+    here, away = (estimate_time(SD, settings(), CPU, 1, known, load=load).seconds for load in (False, True))
     assert away - here == pytest.approx(SD.gigabytes)
 
 

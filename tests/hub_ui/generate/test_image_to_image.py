@@ -12,8 +12,8 @@ from PIL import Image
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import BASES
+from hub_ui.generate.control import sibling_pipeline
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.pipeline_arguments import sibling_pipeline
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pixels, same

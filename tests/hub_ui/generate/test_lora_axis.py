@@ -7,7 +7,8 @@ import pytest
 from connectors.errors import DoesNotFit
 from hub_ui.generate import lora_axis
 from hub_ui.generate.comparison import Comparison, lora_columns
-from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images.unfinished import UnfinishedComparison

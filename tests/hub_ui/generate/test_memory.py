@@ -11,17 +11,11 @@ from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
-from hub_ui.generate.memory import Device, choose_device, is_decoded_in_pieces
+from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 XL = choose_base("sdxl", None, None)
-
-
-@pytest.fixture(autouse=True)
-def _large_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No sentence here depends on how full the disk is that the tests run on."""
-    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: 2_000_000_000_000)
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
@@ -34,17 +28,6 @@ def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.Monke
 def test_a_base_that_is_too_large_in_full_precision_is_taken_in_half(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 10_000_000_000)
     assert choose_device(XL).dtype == "bfloat16"
-
-
-@pytest.mark.parametrize(("side", "gibibytes", "pieces"), [(1024, 4, False), (2048, 4, True), (2048, 8, False)])
-@pytest.mark.parametrize("free", [1, 100_000_000_000])
-def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
-    side: int, gibibytes: int, pieces: bool, free: int
-) -> None:
-    spec = choose_base("sd1", None, None)
-    device = Device(label="GPU", kind="cuda", dtype="float16", free_bytes=free, total_bytes=gibibytes * 2**30)
-    settings = ResolvedRequest(negative="", seed=0, steps=2, guidance=7.5, width=side, height=side)
-    assert is_decoded_in_pieces(spec, device, settings) is pieces
 
 
 @pytest.mark.parametrize(
@@ -86,7 +69,7 @@ def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, la
     assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last
 
 
-FLUX, SDXL = choose_base("flux1", None, None), choose_base("sdxl", None, None)
+SDXL = choose_base("sdxl", None, None)
 GIGABYTE = 1_000_000_000
 
 
@@ -145,27 +128,6 @@ def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, ad
     assert error.message.split("piece by piece. ")[1] == advice
 
 
-def test_a_base_that_no_memory_here_holds_is_told_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
-    with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"):
-        memory.check_memory(FLUX, device("cpu", "bfloat16"))
-    memory.check_memory(FLUX, device("cpu", "bfloat16"), ram=76 * GIGABYTE)
-    memory.check_memory(FLUX, device("cuda"))
-
-
-def test_weights_that_stay_in_the_computer_s_memory_have_to_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 21 * GIGABYTE)
-    wan = choose_base("wan", None, "wan-2.2-t2v-a14b")
-    with pytest.raises(PreviewError, match=r"Wan 2\.2 A14B takes about 58 GB of memory, and 21 GB are free"):
-        memory.check_memory(wan, device("cuda", "bfloat16", 24))
-
-
-def test_what_no_level_fits_into_a_card_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 64 * GIGABYTE)
-    with pytest.raises(PreviewError, match=r"takes about 1 GB of the memory of this card, and 0\.6 GB are free"):
-        memory.check_memory(FLUX, device("cuda", "bfloat16", 0.6))
-
-
 def test_of_several_cards_the_one_with_most_free_memory_is_chosen() -> None:
     by_others = (20_000, 4_000, 16_000)
     with simulated_cuda(*(Card(memory=24_000, by_others=size) for size in by_others)):
@@ -195,13 +157,6 @@ def test_files_of_weights_are_written_to_a_disk_not_to_memory(monkeypatch: pytes
     mounted[0].fstype = "tmpfs"
     with pytest.raises(PreviewError, match="Set TMPDIR to a folder on a disk"):
         memory.disk_folder()
-
-
-def test_a_disk_without_room_for_weights_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hub_ui.generate.memory.available_memory", lambda: 16 * GIGABYTE)
-    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: 5 * GIGABYTE)
-    with pytest.raises(PreviewError, match=r"FLUX\.1 dev takes about 34 GB of the disk, in .+, and 5 GB are free"):
-        memory.check_memory(FLUX, device("cuda", "bfloat16", 4))
 
 
 @pytest.mark.parametrize(("size", "pinned"), [(0, 0), (1, 1), (1024, 1024), (1025, 2048), (113_246_208, 134_217_728)])

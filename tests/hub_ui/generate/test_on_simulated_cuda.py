@@ -15,8 +15,9 @@ from torch.utils._pytree import tree_leaves
 
 from connectors.errors import PreviewError
 from hub_ui.generate import comparison
-from hub_ui.generate.engine import Engine, choose_spec
+from hub_ui.generate.engine import Engine
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, peak_memory
+from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.settings import resolve_request
 from tests.hub_ui.generate.building import adapter, job, save_kohya

@@ -53,7 +53,7 @@ from connectors.claims import base_models
 from connectors.weights.training_metadata import base_of
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files
-from hub_ui.generate.quality import plan_on_card
+from hub_ui.generate.plan import plan_on_card
 
 base = choose_base("halcyon", None, None)
 spec, plan = plan_on_card(base, "balanced", 8 * 2**30)

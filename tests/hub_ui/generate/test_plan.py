@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hub_ui.generate import quality
-from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by_id
+from hub_ui.generate import plan as plans
+from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by_id, choose_base
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import MemoryPlan, OffloadLevel
-from hub_ui.generate.quality import choose_precision, in_quality, plan_on_card, precision_note
+from hub_ui.generate.plan import choose_precision, in_quality, make_plan, plan_on_card, precision_note
 from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
@@ -117,13 +120,13 @@ def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
 
 def on_a_small_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing fits."""
-    monkeypatch.setattr(quality, "total_memory", lambda device: 2 * GB)
+    monkeypatch.setattr(plans, "total_memory", lambda device: 2 * GB)
 
 
 def test_an_image_says_its_precision_and_is_made_again_in_it(
     base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality, "total_memory", lambda device: 64 * GB)
+    monkeypatch.setattr(plans, "total_memory", lambda device: 64 * GB)
     asked = job(base=base)
     whole = studio.generate(asked, single(asked))
     on_a_small_device(monkeypatch)
@@ -134,7 +137,7 @@ def test_an_image_says_its_precision_and_is_made_again_in_it(
     assert stored.images[0].image.tobytes() != whole.images[0].image.tobytes()
     full = replace(asked, quality="full")
     assert studio.generate(full, single(full)).images[0].image.tobytes() == whole.images[0].image.tobytes()
-    monkeypatch.setattr(quality, "total_memory", lambda device: 64 * GB)
+    monkeypatch.setattr(plans, "total_memory", lambda device: 64 * GB)
     again = replace(asked, precision="fp8")
     assert studio.generate(again, single(again)).images[0].image.tobytes() == stored.images[0].image.tobytes()
 
@@ -154,3 +157,51 @@ def test_a_precision_that_does_not_run_here_is_told(base: str, studio: Engine) -
     made = studio.generate(asked, single(asked))
     assert made.report.precision == "full"
     assert any("does not run in nf4 here" in note for note in made.report.notes)
+
+
+def plan_on(base: str, gigabytes: float, ram: int = 64, kind: str = "cuda", **fields: Any) -> plans.GenerationPlan:
+    """Of so many free gigabytes (10^9 bytes), in a computer of so many."""
+    spec = choose_base(None, None, base)
+    device = Device(label="card", kind=kind, dtype=spec.dtype, free_bytes=round(gigabytes * 10**9))
+    return make_plan(job(base=base, **fields), spec, device, ram * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("base", "gigabytes", "ram", "disk", "said"),
+    [
+        ("flux.1-dev", 0, 16, 2_000, r"FLUX\.1 dev takes about \d+ GB of memory, and 16 GB are free"),
+        ("flux.1-dev", 0, 76, 2_000, "$"),
+        ("flux.1-dev", 24, 16, 2_000, "$"),
+        ("wan-2.2-t2v-a14b", 24, 21, 2_000, r"Wan 2\.2 A14B takes about 58 GB of memory, and 21 GB are free"),
+        ("flux.1-dev", 0.6, 64, 2_000, r".+ takes about 1 GB of the memory of this card, and 0\.6 GB are free"),
+        ("flux.1-dev", 4, 16, 5, r"FLUX\.1 dev takes about 34 GB of the disk, in .+, and 5 GB are free"),
+    ],
+)
+def test_what_a_base_takes_too_much_of_is_told(
+    monkeypatch: pytest.MonkeyPatch, base: str, gigabytes: float, ram: int, disk: int, said: str
+) -> None:
+    monkeypatch.setattr("hub_ui.generate.memory.free_disk", lambda: disk * 10**9)
+    assert re.match(said, plan_on(base, gigabytes, ram, "cuda" if gigabytes else "cpu").shortage)
+
+
+@pytest.mark.parametrize(("side", "gibibytes", "pieces"), [(1024, 4, False), (2048, 4, True), (2048, 8, False)])
+@pytest.mark.parametrize("free", [1, 100_000_000_000])
+def test_the_size_and_the_whole_memory_decide_what_is_decoded_in_pieces(
+    side: int, gibibytes: int, pieces: bool, free: int
+) -> None:
+    device = Device(label="GPU", kind="cuda", dtype="float16", free_bytes=free, total_bytes=gibibytes * GB)
+    planned = make_plan(job(width=side, height=side), choose_base("sd1", None, None), device, 64 * GB)
+    assert planned.is_tiled is pieces
+
+
+@pytest.mark.parametrize(
+    ("side", "frames", "kind", "count"),
+    [
+        (64, 1, "cpu", 8), (128, 1, "cpu", 8), (256, 1, "cpu", 2), (512, 1, "cpu", 1), (512, 1, "cuda", 5),
+        (1024, 1, "cuda", 1), (256, 81, "cuda", 1),
+    ],
+)  # fmt: skip
+def test_the_size_of_the_image_says_how_many_are_generated_at_once(
+    side: int, frames: int, kind: str, count: int
+) -> None:
+    assert plan_on("sd-1.5", 24, kind=kind, width=side, height=side, frames=frames).rows == count

@@ -1,0 +1,259 @@
+"""The plan of a generation: all that follows from the request, the base and the device, before weights are loaded.
+
+It is made once, shown by `hub-ui try --plan` and in estimates, and followed by the engine. A user's own base is known
+only when its own description has been read, so the plan is made after that. Where a base has to be loaded, it is made
+again by the same function: after a download, and without the base of before, less can be free than was expected.
+
+The precision of a base follows from the memory that the device has, not what is free, so that nothing but the request
+and the device decides what an image looks like.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from connectors.errors import DoesNotFit, PreviewError, UsageError
+from hub_ui.format import sentences
+from hub_ui.generate import memory as device_memory
+from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, precision
+from hub_ui.generate.base_models.table import model_sizes
+from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
+from hub_ui.generate.lora.load import lora_bytes
+from hub_ui.generate.lora.manager import check_halves
+from hub_ui.generate.memory import Device, choose_device, dtype_on
+from hub_ui.generate.memory_plan import (
+    CARDS,
+    GIBIBYTE,
+    MemoryPlan,
+    OffloadLevel,
+    latent_frames,
+    plan_memory,
+    usable_memory,
+    usable_ram,
+    usual_loras,
+)
+from hub_ui.generate.pipeline_arguments import Family, family
+from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
+from hub_ui.i18n import _
+
+# In GB, with the largest that are sold.
+_CARDS = (*CARDS, 96, 141)
+# Pixels of all rows of a call. More rows at once are faster only where one leaves the device idle.
+_PIXELS: Mapping[str, int] = {"cpu": 8 * 128 * 128}
+_PIXELS_OF_A_GPU = 5 * 512 * 512
+_LARGEST_CALL = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationPlan:
+    """`spec` is the base as its own files describe it, in its precision; it computes on `device`. That and the `ram`
+    bytes of the computer's memory are free without the base that is in memory. `settings` are those of all cells.
+
+    `memory` is what such an image takes. It begins at `level`, which is that of an image of the base's own size where
+    this one fits at none: memory has to run out then. `shortage` says why not even that one fits. `is_tiled`: images
+    are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in `merge_steps` steps;
+    None stands for any number, since a network that is compiled takes no hooks. `timing` is what an image is expected
+    to take. `remarks` are on LoRAs that were made for another base.
+    """
+
+    request: GenerationRequest
+    spec: PipelineSpec
+    family: Family
+    device: Device
+    ram: int
+    settings: ResolvedRequest
+    memory: MemoryPlan
+    level: OffloadLevel
+    shortage: str
+    is_tiled: bool
+    rows: int
+    merge_steps: int | None
+    timing: Timing
+    remarks: tuple[str, ...]
+    precision_note: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say on the base."""
+        return tuple(filter(None, (*self.remarks, self.precision_note)))
+
+    def check(self) -> None:
+        """Raises PreviewError for a base that fits at no level."""
+        if self.shortage:
+            raise PreviewError(self.shortage)
+
+
+def make_plan(
+    request: GenerationRequest, spec: PipelineSpec, device: Device, ram: int, timings: Timings | None = None
+) -> GenerationPlan:
+    """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one."""
+    settings, remarks = resolve_request(request, spec), substitution_notes(spec, request)
+    loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
+    pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
+    plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=device.levels)
+    with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
+    usual, memory = with_free(), with_free(settings=settings)
+    # Pieces change an image a little, so the memory that there is decides on them, free or not.
+    all_ram = usable_ram(device_memory.total_memory())
+    card = None if device.total_bytes is None else usable_memory(device.total_bytes)
+    is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
+    return GenerationPlan(
+        request=request,
+        spec=spec,
+        family=pipeline,
+        device=device,
+        ram=ram,
+        settings=settings,
+        timing=timings.expect(spec, settings, device) if timings else UNKNOWN,
+        memory=memory,
+        level=(memory if memory.fits else usual).level,
+        shortage="" if usual.fits else device_memory.shortage(spec, usual, device, ram, disk),
+        is_tiled=is_tiled,
+        rows=_rows_of_a_call(request, pipeline, settings, device.kind),
+        merge_steps=None if settings.compile else settings.run_steps,
+        remarks=remarks,
+        precision_note=_precision_note(spec, request, device),
+    )
+
+
+def _rows_of_a_call(request: GenerationRequest, pipeline: Family, settings: ResolvedRequest, kind: str) -> int:
+    """How many images are generated at once, at most.
+
+    It depends on the request and the kind of device alone, not on free memory: sums are rounded in another order for
+    each number of rows. Measured on a processor in float32: one pixel in 10,000 differs, by one shade of 256.
+    """
+    if not pipeline.lists or (pipeline.edits and request.control is not None):
+        return 1
+    # Video autoencoders make one latent frame of four frames or more.
+    pixels = settings.width * settings.height * latent_frames(settings.frames)
+    return max(1, min(_LARGEST_CALL, _PIXELS.get(kind, _PIXELS_OF_A_GPU) // pixels))
+
+
+def choose_spec(request: GenerationRequest) -> PipelineSpec:
+    """One base that fits all the LoRAs, in the precision that the request's quality means here."""
+    if not request.adapters and request.base is None:
+        raise UsageError(_("There is neither a LoRA nor a base model to generate with. Choose one."))
+    first = request.adapters[0] if request.adapters else None
+    made_for = (first.architecture, first.base_model) if first else (None, None)
+    spec = choose_base(*made_for, request.base)
+    for adapter in request.adapters[1:]:
+        if adapter.architecture not in (None, spec.architecture):
+            raise DoesNotFit(
+                _(
+                    "“{title}” is for {architecture} and “{title2}” for {architecture2}: LoRAs of different "
+                    "architectures can't be used together. Leave one of them out."
+                ).format(
+                    title=request.adapters[0].title,
+                    architecture=spec.architecture,
+                    title2=adapter.title,
+                    architecture2=adapter.architecture,
+                )
+            )
+        check_substitution(spec, adapter.base_model)
+    if base_by_id(spec.id) is not None:
+        check_halves(request.adapters, spec.architecture, model_sizes(spec))
+    return in_quality(spec, request)
+
+
+# The plan of a base on a device of this kind with so many bytes of memory.
+PlanFor = Callable[[PipelineSpec, int], MemoryPlan]
+
+
+def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
+    """`spec` in the precision of the image to make again, where it runs here, else in that of the request's quality."""
+    device = choose_device(spec)
+    before = precision.in_precision(spec, request.precision) if request.precision else None
+    if before is not None and precision.precision_of(before).runs_on(device.kind):
+        return before
+    return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device))
+
+
+def _precision_note(spec: PipelineSpec, request: GenerationRequest, device: Device) -> str:
+    """What there is to say on the precision that a request's base has."""
+    if request.precision not in (None, spec.precision):
+        return f"{spec.label} does not run in {precision.precision_name(request.precision)} here."
+    return precision_note(spec, device.kind, total_memory(device), plan_for(device))
+
+
+def total_memory(device: Device) -> int:
+    """The bytes of memory of a device, free or not."""
+    return device_memory.total_memory() if device.total_bytes is None else device.total_bytes
+
+
+def plan_for(device: Device) -> PlanFor:
+    """The plans of bases on devices of the same kind, in this computer."""
+    on_cpu = device.kind == "cpu"
+
+    def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(
+            spec,
+            memory=None if on_cpu else usable_memory(memory),
+            ram=usable_ram(memory if on_cpu else device_memory.total_memory()),
+            dtype=dtype_on(device, spec),
+            kind=device.kind,
+        )
+
+    return plan
+
+
+def choose_precision(
+    spec: PipelineSpec, quality: precision.Quality, kind: str, memory: int, plan: PlanFor
+) -> PipelineSpec:
+    """`spec` in the precision that the quality means on a device with `memory` bytes; `kind` is torch's name for it.
+
+    "full" is always the base's own. "balanced" is the best that runs whole or part by part, else the smallest that goes
+    layer by layer, and nothing smaller, so that more memory never means fewer bits. "fast" is the base's own where it
+    fits whole, else the smallest that fits.
+    """
+    if quality == "full" or spec.assumed:
+        return spec
+    planned = [(one, plan(one, memory)) for one in precision.precisions_of(spec, kind)]
+    if quality == "fast":
+        smallest = min(planned, key=lambda pair: (not pair[1].fits, _bits(pair[0])))[0]
+        return next((one for one, its in planned if one == spec and its.fits and its.level == "whole"), smallest)
+    smallest = min((one for one, _ in planned if precision.precision_of(one).goes_by_layers), key=_bits)
+    large = [(one, its) for one, its in planned if _bits(one) >= _bits(smallest)]
+    # The best comes first.
+    return next((one for one, its in large if its.fits and its.level in ("whole", "model_offload")), smallest)
+
+
+def _bits(spec: PipelineSpec) -> float:
+    return precision.precision_of(spec).bits
+
+
+def plan_on_card(
+    spec: PipelineSpec,
+    quality: precision.Quality,
+    memory: int,
+    *,
+    ram: int | None = None,
+    settings: ResolvedRequest | None = None,
+) -> tuple[PipelineSpec, MemoryPlan]:
+    """The base in the precision that it gets on a GPU of so many bytes, and its plan there. No `ram`: any amount."""
+
+    def plan(one: PipelineSpec, memory: int) -> MemoryPlan:
+        return plan_memory(one, memory=usable_memory(memory), ram=ram, settings=settings)
+
+    chosen = choose_precision(precision.in_precision(spec, precision.FULL.id) or spec, quality, "cuda", memory, plan)
+    return chosen, plan(chosen, memory)
+
+
+def precision_note(chosen: PipelineSpec, kind: str, memory: int, plan: PlanFor) -> str:
+    """What was chosen, why, and what more memory would allow; empty for full precision.
+
+    "FLUX.1 dev in Q4 (6.8 GB), because this GPU has 8 GB. A GPU with 24 GB runs it in full precision."
+    """
+    whole = precision.in_precision(chosen, precision.FULL.id)
+    if whole is None or whole == chosen:
+        return ""
+    size = sum(count for part, count in plan(chosen, memory).parts.items() if part in precision.NETWORKS)
+    here = _("{base} ({n} GB), because this GPU has {memory} GB.")
+    there = _("On a GPU with {memory} GB it runs in full precision.")
+    if kind == "cpu":
+        here = _("{base} ({n} GB), because this computer has {memory} GB.")
+        there = _("With {memory} GB it runs in full precision.")
+    note = here.format(base=precision.precise_label(chosen), n=f"{size / 1e9:.1f}", memory=round(memory / GIBIBYTE))
+    enough = (card for card in _CARDS if choose_precision(whole, "balanced", kind, card * GIBIBYTE, plan) == whole)
+    card = next((card for card in enough if card * GIBIBYTE > memory), None)
+    return note if card is None else sentences(note, there.format(memory=card))
