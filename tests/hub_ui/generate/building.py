@@ -51,6 +51,12 @@ def save_base(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def load_base(folder: Path | str) -> Any:
+    pipe: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)  # type: ignore[no-untyped-call]
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 def _tokenizer(folder: Path) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz,"
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]

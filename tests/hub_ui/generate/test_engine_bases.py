@@ -21,15 +21,10 @@ from hub_ui.generate.result import GenerationResult
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
-from tests.hub_ui.generate.original import save_checkpoint, save_wide
+from tests.hub_ui.generate.original import save_checkpoint
 from tests.hub_ui.generate.pipelines import hidream, wan
 
 UNIPC: Any = UniPCMultistepScheduler
-
-
-@pytest.fixture(scope="module")
-def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture(scope="module")

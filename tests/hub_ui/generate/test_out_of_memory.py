@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
 from connectors.errors import PreviewError
@@ -24,7 +23,7 @@ from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job
+from tests.hub_ui.generate.building import adapter, job, save_lokr
 
 # Where memory runs out -> the method that then raises.
 STAGES: dict[str, tuple[Any, str]] = {
@@ -51,9 +50,7 @@ def levels(monkeypatch: pytest.MonkeyPatch) -> list[OffloadLevel]:
 
 @pytest.fixture
 def lokr(tmp_path: Path) -> Path:
-    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
-    save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, path)
-    return path
+    return save_lokr(tmp_path / "lokr.safetensors")
 
 
 def run_out(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> list[None]:

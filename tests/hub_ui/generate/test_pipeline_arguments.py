@@ -14,9 +14,10 @@ from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
-from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.comparing import apart
 from tests.hub_ui.generate.pipelines import flux, hunyuan_guided
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
 from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
@@ -146,10 +147,6 @@ def strip(studio: Engine, row: Row, folder: Path, steps: list[Step]) -> Generati
         guidance=3.0, width=call.get("width", 32), height=call.get("height", 32), frames=call.get("num_frames"),
     )  # fmt: skip
     return studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)), Callbacks(on_progress=steps.append))
-
-
-def apart(one: GeneratedImage, other: GeneratedImage) -> float:
-    return float(np.abs(np.asarray(one.image, dtype=int) - np.asarray(other.image, dtype=int)).mean())
 
 
 @pytest.mark.parametrize("row", every_third(FAMILIES, 0), ids=str)

@@ -22,7 +22,7 @@ from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.memory import Device
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
-from tests.hub_ui.generate.original import save_checkpoint, save_wide
+from tests.hub_ui.generate.original import save_checkpoint
 from tests.hub_ui.generate.pipelines.anima import ANIMA
 from tests.hub_ui.generate.pipelines.flux import DEV
 from tests.hub_ui.generate.pipelines.wan import WAN_21
@@ -184,11 +184,6 @@ def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
 
 
 ON_CPU = Device(label="CPU", kind="cpu", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture(scope="module")
