@@ -3,7 +3,6 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -11,23 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.contract.conftest import hubs as hubs
+from tests.contract.conftest import running as running
 from tests.faults import Fault, Faults
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.recording import Recorder
 
 DATA = Path(__file__).parent / "contract" / "data"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[HubEndpoints]:
-    with running_hubs(DATA) as endpoints:
-        yield endpoints
-
-
-@pytest.fixture
-def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
-    yield running
-    running.faults.clear()
 
 
 @pytest.fixture

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.ref import Ref
 from tests.connectors.building import civitai_file, civitai_model, civitai_version, replicate_model, replicate_version
+from tests.faulty_hubs import HubEndpoints, running_hubs
 
 # Of each hub: the file with the short header, and the one with the long header.
 REFS = {
@@ -33,6 +37,14 @@ def big(*, metadata: int = 0) -> dict[str, Any]:
     scalars = {name: 32.0 for name in tensors if name.endswith(".alpha")}
     said = {"ss_network_dim": "64", "ss_tag_frequency": json.dumps({"10_ink": {"i" * metadata: 3}})}
     return {"safetensors": {"tensors": tensors, "metadata": said, "scalars": scalars}}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    data = tmp_path_factory.mktemp("big")
+    write(data)
+    with running_hubs(data) as endpoints:
+        yield endpoints
 
 
 def ref(hub: str, *, long: bool = False) -> Ref:

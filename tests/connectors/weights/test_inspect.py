@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,28 +14,16 @@ from connectors.ref import HubName, Ref
 from connectors.weights.inspect import Facts, decode_facts, inspect_download, inspect_path, inspect_url
 from connectors.weights.lora_facts import LoraFacts
 from tests.connectors import big_files
+from tests.connectors.big_files import running as running
 from tests.connectors.http.test_ranges import parts, redirect
 from tests.connectors.serving import Answer, Hub
 from tests.connectors.weights.test_tar import LORA, tar
+from tests.contract.conftest import hubs as hubs
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 
 HUBS: tuple[HubName, ...] = ("civitai", "huggingface", "replicate")
 INK = Ref.parse("civitai:1001@2001#3001")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    data = tmp_path_factory.mktemp("big")
-    big_files.write(data)
-    with running_hubs(data) as endpoints:
-        yield endpoints
-
-
-@pytest.fixture
-def hubs(running: HubEndpoints) -> Iterator[HubEndpoints]:
-    yield running
-    running.faults.clear()
 
 
 def connector(hubs: HubEndpoints, name: HubName) -> Connector:

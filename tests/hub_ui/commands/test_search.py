@@ -23,11 +23,12 @@ from hub_ui.commands.search import Search
 from hub_ui.library import lockfile
 from hub_ui.library.lockfile import Entry
 from tests.connectors import big_files
+from tests.connectors.big_files import running as running
 from tests.connectors.weights import building
 from tests.connectors.weights.building import file_of, raw_header, tensors
 from tests.connectors.weights.test_tar import LORA
 from tests.faults import Fault
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line
 from tests.hub_ui.stand_ins import Hub, lora
 
@@ -142,14 +143,6 @@ def test_a_word_that_is_in_no_lora_is_corrected(
     line("search", "wash")
     main(["search", "wosh", "--offline"])
     assert "Did you mean: wash" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
-    data = tmp_path_factory.mktemp("big")
-    big_files.write(data)
-    with running_hubs(data) as endpoints:
-        yield endpoints
 
 
 @pytest.fixture

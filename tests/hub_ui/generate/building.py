@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from connectors.ref import Ref
 from hub_ui.generate.request import GenerationRequest, LoraInput
+from tests.hub_ui.generate.pipelines import encoders, stable_diffusion
 
 WIDTH, TEXT_WIDTH = (32, 64), 32
 # Attention projections of the UNet and their (in, out) sizes: what most files train.
@@ -37,38 +38,23 @@ def save_base(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     kind: Any = StableDiffusionPipeline
     pipe = kind(
-        vae=_vae(), text_encoder=_text_encoder(), tokenizer=_tokenizer(folder), unet=_unet(), scheduler=_scheduler(),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
-    )  # fmt: skip
+        vae=encoders.vae(block_out_channels=(16, 16)),
+        text_encoder=encoders.clip(vocab_size=60, max_position_embeddings=24),
+        tokenizer=_tokenizer(folder),
+        unet=stable_diffusion.unet(block_out_channels=WIDTH, norm_num_groups=8),
+        scheduler=stable_diffusion.ddim(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
     pipe.save_pretrained(folder)
     return folder
 
 
-def _vae() -> Any:
-    vae: Any = AutoencoderKL  # its annotations leave out most of what it takes
-    return vae(
-        block_out_channels=(16, 16), down_block_types=("DownEncoderBlock2D",) * 2, norm_num_groups=4,
-        up_block_types=("UpDecoderBlock2D",) * 2, layers_per_block=1, latent_channels=4, sample_size=32,
-    )  # fmt: skip
-
-
-def _unet() -> Any:
-    unet: Any = UNet2DConditionModel
-    return unet(
-        sample_size=16, block_out_channels=WIDTH, layers_per_block=1, cross_attention_dim=TEXT_WIDTH,
-        attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=8,
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-    )  # fmt: skip
-
-
-def _text_encoder() -> Any:
-    config: Any = CLIPTextConfig
-    return CLIPTextModel(
-        config(
-            hidden_size=TEXT_WIDTH, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=60,
-            max_position_embeddings=24, bos_token_id=0, eos_token_id=1, pad_token_id=1,
-        )
-    )  # fmt: skip
+def load_base(folder: Path | str) -> Any:
+    pipe: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)  # type: ignore[no-untyped-call]
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -78,13 +64,6 @@ def _tokenizer(folder: Path) -> Any:
     (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=24)
-
-
-def _scheduler() -> Any:
-    scheduler: Any = DDIMScheduler
-    return scheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1
-    )
 
 
 def _pair(size: tuple[int, int], rank: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,12 +9,25 @@ from diffusers import UNet2DConditionModel
 
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.engine import Engine
-from tests.hub_ui.generate.building import save_base, save_kohya
+from tests.hub_ui.generate.building import load_base, save_base, save_kohya
+from tests.hub_ui.generate.original import save_wide
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(save_base(tmp_path_factory.mktemp("base")))
+
+
+@pytest.fixture(scope="module")
+def pipe(base: str) -> Any:
+    """Who changes it has to leave it as it was."""
+    return load_base(base)
+
+
+@pytest.fixture(scope="module")
+def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base with a text encoder as wide as the real one's."""
+    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -32,7 +32,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
 from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.building import adapter, job, load_base, save_kohya
 from tests.hub_ui.generate.comparing import one, same
 
 
@@ -248,10 +248,8 @@ class Traced:
 
 @pytest.fixture
 def pipe(base: str) -> Any:
-    kind: Any = StableDiffusionPipeline
-    pipe = kind.from_pretrained(base)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    """Compiled anew by each test."""
+    return load_base(base)
 
 
 @pytest.fixture

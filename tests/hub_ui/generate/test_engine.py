@@ -20,11 +20,6 @@ def test_a_pair_differs_by_the_lora_alone(studio: Engine, base: str, kohya: Path
     assert apart(without, with_lora) > 2
 
 
-def test_weight_0_is_the_base_bit_for_bit(studio: Engine, base: str, kohya: Path) -> None:
-    without, with_lora = pair(studio, adapter(kohya, weight=0.0), base=base).images
-    assert same(without, with_lora)
-
-
 def test_without_is_the_picture_of_the_base_alone(studio: Engine, base: str, kohya: Path) -> None:
     alone = one(studio, base=base)
     studio.close()
@@ -49,11 +44,6 @@ def test_another_seed_makes_another_pair(studio: Engine, base: str, kohya: Path)
     first = pair(studio, adapter(kohya), base=base)
     second = pair(studio, adapter(kohya), base=base, seed=8)
     assert not same(first.images[0], second.images[0])
-
-
-def test_the_weight_turns_the_effect_up(studio: Engine, base: str, kohya: Path) -> None:
-    none, low, high = strip(studio, adapter(kohya), weights=(0.0, 0.2, 1.0), base=base).images
-    assert 0 < apart(none, low) < apart(none, high)
 
 
 def test_the_trigger_word_alone_makes_the_difference(studio: Engine, base: str, kohya: Path) -> None:
@@ -88,14 +78,6 @@ def test_a_lora_of_the_text_encoder_counts_for_each_picture(studio: Engine, base
     studio.close()
     assert alike(together[0], one(studio, base=base))
     assert alike(together[1], one(studio, lora, base=base))
-
-
-def test_the_base_is_untouched_after_all_of_it(studio: Engine, base: str, kohya: Path, tmp_path: Path) -> None:
-    before = one(studio, base=base, seed=9)
-    for seed in range(8):
-        one(studio, adapter(save_peft(tmp_path / f"{seed}.safetensors", seed=seed)), base=base, steps=1)
-    studio._image_cache.clear()
-    assert same(one(studio, base=base, seed=9), before)
 
 
 def test_a_lora_replaced_while_it_is_drawn_is_drawn_anew_the_next_time(studio: Engine, base: str, kohya: Path) -> None:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import DoesNotFit, HubDown, NoBase, NotWeights, PreviewError, UsageError
+from connectors.errors import DoesNotFit, HubDown, PreviewError, UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.device_kinds import KINDS, DeviceKind
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.estimate import Timing
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, Step
-from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
+from tests.hub_ui.generate.building import adapter, job
 from tests.hub_ui.generate.comparing import one, pair
 
 
@@ -84,13 +84,6 @@ def test_a_sampler_is_followed_and_the_base_has_its_own_back(studio: Engine, bas
     assert studio.generate(asked, comparison.single(asked)).report.sampler == "DDIM"
 
 
-def test_a_sampler_that_calls_twice_for_a_step_is_counted_as_asked(studio: Engine, base: str) -> None:
-    steps: list[Step] = []
-    asked = job(base=base, sampler="Heun", steps=3)
-    studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
-    assert (steps[-1].done, steps[-1].total) == (3, 3)
-
-
 def test_steps_that_take_too_long_for_the_gpu_s_own_memory_are_told_and_not_expected_again(
     studio: Engine, base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,19 +104,6 @@ def test_a_missing_compiler_is_said_before_the_base_is_loaded(
     with pytest.raises(PreviewError, match="--compile needs a"):
         studio.generate(asked, comparison.single(asked))
     assert studio._loaded is None
-
-
-@pytest.mark.parametrize("fields", [{"width": 48}, {"prefix": "lora_unet_nobody."}])
-def test_a_lora_of_which_nothing_applies_is_refused(
-    studio: Engine, base: str, tmp_path: Path, runs: list[int], fields: dict[str, Any]
-) -> None:
-    save = save_kohya if "width" in fields else save_peft
-    path = save(tmp_path / "wrong.safetensors", **fields)
-    with pytest.raises(DoesNotFit, match=r"(72|48) tensors"):
-        pair(studio, adapter(path), base=base)
-    assert runs == []
-    asked = job(base=base)
-    assert studio.generate(asked, comparison.single(asked)).report.coverage == ()
 
 
 def test_loras_of_two_architectures_do_not_go_together(studio: Engine, kohya: Path) -> None:
@@ -150,23 +130,10 @@ def test_a_second_lora_is_refused_as_the_first_is(kohya: Path) -> None:
         choose_spec(job(*loras))
 
 
-def test_only_safetensors_are_loaded(studio: Engine, base: str, tmp_path: Path) -> None:
-    (tmp_path / "lora.bin").write_bytes(b"\x80\x02")
-    (tmp_path / "lora.safetensors").write_bytes(b"\x80\x02")
-    for name in ("lora.bin", "lora.safetensors"):
-        with pytest.raises(NotWeights):
-            pair(studio, adapter(tmp_path / name), base=base)
-
-
 def test_a_base_that_cannot_be_fetched_is_told(studio: Engine, kohya: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(HubDown, match=r"SD 1\.5 could not be fetched"):
         pair(studio, adapter(kohya))
-
-
-def test_a_folder_without_a_model_is_no_base(studio: Engine, kohya: Path, tmp_path: Path) -> None:
-    with pytest.raises(NoBase):
-        pair(studio, adapter(kohya), base=str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,15 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, pixels, same
-from tests.hub_ui.generate.pipelines.flux import save_chroma, save_dev
-from tests.hub_ui.generate.pipelines.qwen_image import save_qwen_image
+from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV
+from tests.hub_ui.generate.pipelines.frame import Base
+from tests.hub_ui.generate.pipelines.qwen_image import QWEN_IMAGE
 from tests.hub_ui.generate.pipelines.short_form import every_third
-from tests.hub_ui.generate.pipelines.stable_diffusion import save_sdxl
-from tests.hub_ui.generate.pipelines.stable_diffusion_3 import save_sd3
-from tests.hub_ui.generate.pipelines.z_image import save_z_image
+from tests.hub_ui.generate.pipelines.stable_diffusion import SDXL
+from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
+from tests.hub_ui.generate.pipelines.z_image import Z_IMAGE
 
-FAMILIES = [save_sdxl, save_sd3, save_dev, save_chroma, save_qwen_image, save_z_image]
+FAMILIES = [SDXL, SD3, DEV, CHROMA, QWEN_IMAGE, Z_IMAGE]
 
 
 @pytest.fixture
@@ -97,10 +98,10 @@ def test_a_photo_is_turned_as_its_camera_says(studio: Engine, base: str, photo: 
 
 
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")  # Chroma's, which diffusers itself deprecates
-@pytest.mark.parametrize("save", FAMILIES)
-def test_the_pipelines_of_other_families_are_of_the_same_parts(save: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_the_pipelines_of_other_families_are_of_the_same_parts(family: Base, tmp_path: Path) -> None:
     kind: Any = diffusers.DiffusionPipeline
-    pipe = kind.from_pretrained(save(tmp_path))
+    pipe = kind.from_pretrained(family.save(tmp_path))
     starting = sibling_pipeline(pipe, "Img2Img", "none")
     assert all(getattr(starting, name) is part for name, part in pipe.components.items())
     shared = starting.config.keys() & pipe.config.keys() - pipe.components.keys() - {"_class_name"}
@@ -108,9 +109,9 @@ def test_the_pipelines_of_other_families_are_of_the_same_parts(save: Any, tmp_pa
 
 
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed`:FutureWarning")  # Chroma's, which diffusers itself deprecates
-@pytest.mark.parametrize("save", every_third(FAMILIES, 0))
-def test_a_pair_of_each_family_starts_from_the_image(studio: Engine, save: Any, photo: Path, tmp_path: Path) -> None:
-    base = str(save(tmp_path / "base"))
+@pytest.mark.parametrize("family", every_third(FAMILIES, 0), ids=str)
+def test_a_pair_of_each_family_starts_from_the_image(studio: Engine, family: Base, photo: Path, tmp_path: Path) -> None:
+    base = str(family.save(tmp_path / "base"))
     asked = job(base=base, image=photo, steps=4, strength=0.5)
     cells = tuple(comparison.Cell(label=prompt, prompt=prompt, weights=()) for prompt in ("a red cat", "a blue dog"))
     rows = comparison.Comparison(kind="grid", rows=("", ""), columns=("",), cells=cells)

@@ -14,7 +14,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.result import GenerationResult
 from tests.hub_ui.generate.building import adapter, job
-from tests.hub_ui.generate.comparing import alike, one, same
+from tests.hub_ui.generate.comparing import alike, one
 
 OF_CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 OF_CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
@@ -81,26 +81,6 @@ def test_what_does_not_fit_the_second_time_is_told_with_what_would(
         strip(studio, kohya, base)
     assert memory.runs == [6, 2]
     assert raised.value.message.endswith("not even piece by piece. Close other programs.")
-
-
-def test_afterwards_it_draws_as_before(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
-    before = one(studio, base=base)
-    memory.fill(0)
-    with pytest.raises(PreviewError):
-        strip(studio, kohya, base)
-    memory.fill(100)
-    studio._image_cache.clear()
-    assert same(one(studio, base=base), before)
-
-
-def test_nothing_stays_on_the_pipeline(studio: Engine, base: str, kohya: Path, memory: Memory) -> None:
-    one(studio, base=base)
-    memory.fill(0)
-    with pytest.raises(PreviewError):
-        strip(studio, kohya, base)
-    pipe: Any = studio._loaded.pipe if studio._loaded else None
-    assert [name for name in ("scheduler", "text_encoder", "vae") for own in ("step", "forward", "decode")
-            if own in vars(getattr(pipe, name))] == []  # fmt: skip
 
 
 def test_memory_that_runs_out_while_a_lora_is_read_is_told(

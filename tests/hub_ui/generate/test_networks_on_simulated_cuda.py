@@ -35,7 +35,7 @@ IN_SHORT = (("gguf-q8_0", "group_offload"), ("fp8", "disk_offload"))
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return flux.save_dev(tmp_path_factory.mktemp("flux"))
+    return flux.DEV.save(tmp_path_factory.mktemp("flux"))
 
 
 def load_on(device: Device, precision: str, base: Path, folder: Path) -> Any:

@@ -4,8 +4,6 @@ image at a lower level or in a sentence, and nothing stays allocated.
 
 from __future__ import annotations
 
-import gc
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
 from connectors.errors import PreviewError
@@ -24,7 +21,7 @@ from hub_ui.generate.lora.merge import Originals
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.result import GenerationResult
-from tests.hub_ui.generate.building import adapter, job
+from tests.hub_ui.generate.building import adapter, job, save_lokr
 
 # Where memory runs out -> the method that then raises.
 STAGES: dict[str, tuple[Any, str]] = {
@@ -51,9 +48,7 @@ def levels(monkeypatch: pytest.MonkeyPatch) -> list[OffloadLevel]:
 
 @pytest.fixture
 def lokr(tmp_path: Path) -> Path:
-    path, layer = tmp_path / "lokr.safetensors", "lora_unet_mid_block_attentions_0_proj_in.lokr_w"
-    save_file({f"{layer}1": torch.eye(4), f"{layer}2": torch.ones(16, 16)}, path)
-    return path
+    return save_lokr(tmp_path / "lokr.safetensors")
 
 
 def run_out(monkeypatch: pytest.MonkeyPatch, stage: str, times: int) -> list[None]:
@@ -80,11 +75,6 @@ def pixels(result: GenerationResult) -> Any:
     return np.asarray(result.images[0].image).astype(int)
 
 
-def tensors() -> int:
-    gc.collect()
-    return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
-
-
 NEXT = [(stage, *pair) for stage in ("encoding", "merging", "denoising") for pair in pairwise(LEVELS)]
 IN_SHORT = ("denoising", *LEVELS[:2])
 
@@ -108,11 +98,6 @@ def test_it_goes_on_at_the_next_level(
     assert np.abs(pixels(made) - expected).max() <= (1 if lower == "disk_offload" else 0)
 
 
-def only(name: str) -> list[Any]:
-    """The other stages are for `make exact`."""
-    return [stage if stage == name else pytest.param(stage, marks=pytest.mark.exact) for stage in STAGES]
-
-
 @pytest.mark.parametrize("level", [LEVELS[0], *(pytest.param(level, marks=pytest.mark.exact) for level in LEVELS[1:])])
 def test_where_decoding_runs_out_the_image_is_decoded_in_pieces(
     studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
@@ -123,51 +108,6 @@ def test_where_decoding_runs_out_the_image_is_decoded_in_pieces(
     loaded: Any = studio._loaded
     assert (loaded.placement.level, loaded.placement.is_tiled) == (level, True)
     assert made.report.notes == (IN_PIECES,)
-
-
-@pytest.mark.parametrize("stage", only("denoising"))
-def test_after_the_last_level_it_is_told_what_would_fit_and_nothing_stays(
-    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str
-) -> None:
-    generate(studio, base, lokr)
-    studio.close()
-    before = tensors()
-    run_out(monkeypatch, stage, 100)
-    with pytest.raises(PreviewError, match="does not fit into the memory of this card"):
-        generate(studio, base, lokr)
-    loaded: Any = studio._loaded
-    assert loaded.placement.level == "disk_offload"
-    del loaded
-    studio.close()
-    assert tensors() <= before
-
-
-@pytest.mark.parametrize("stage", only("decoding"))
-def test_afterwards_the_same_base_generates_as_before(
-    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch, stage: str
-) -> None:
-    del levels[2:]
-    expected = pixels(generate(studio, base, lokr))
-    left = run_out(monkeypatch, stage, 100)
-    asked = replace(job(adapter(lokr), base=base), prompt="a blue cat")
-    with pytest.raises(PreviewError):
-        studio.generate(asked, comparison.single(asked))
-    left.clear()
-    studio._image_cache.clear()
-    assert (pixels(generate(studio, base, lokr)) == expected).all()
-
-
-def test_the_next_request_begins_at_the_planned_level_again(
-    studio: Engine, base: str, lokr: Path, levels: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = pixels(generate(studio, base, lokr))
-    studio.close()
-    run_out(monkeypatch, "denoising", 2)
-    assert generate(studio, base, lokr).report.level == "group_offload"
-    studio._image_cache.clear()
-    made = generate(studio, base, lokr)
-    assert (made.report.level, made.report.notes) == ("whole", ())
-    assert (pixels(made) == expected).all()
 
 
 def test_memory_that_runs_out_each_time_is_tried_ever_more_rarely(

@@ -14,26 +14,17 @@ from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
 from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
-from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines import (
-    anima,
-    dits,
-    flux,
-    hunyuan_guided,
-    ltx2,
-    ltx_video,
-    qwen_image,
-    sana,
-    wan,
-    z_image,
-)
+from tests.hub_ui.generate.comparing import apart
+from tests.hub_ui.generate.pipelines import flux, hunyuan_guided
 from tests.hub_ui.generate.pipelines.dit_rows import OTHERS
 from tests.hub_ui.generate.pipelines.film_rows import ROWS as FILMS
 from tests.hub_ui.generate.pipelines.flux_rows import FLUXES, control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, load
 from tests.hub_ui.generate.pipelines.image_rows import ROWS as IMAGES
+from tests.hub_ui.generate.pipelines.rows import Row
 from tests.hub_ui.generate.pipelines.short_form import every_third
 from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 
@@ -137,22 +128,19 @@ def test_a_clip_is_several_frames_of_one_picture() -> None:
 
 
 # Of each family, the row whose file it can be given here.
-WRITTEN: tuple[Any, ...] = (*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS)
-ROWS: dict[Any, Any] = {row.base.save: row for row in reversed(WRITTEN)}
-FAMILIES = (
-    flux.save_dev, flux.save_kontext, dits.save_pixart, qwen_image.save_qwen_image, z_image.save_z_image,
-    sana.save_sana, anima.save_anima, wan.save_wan_21, wan.save_wan_22, ltx_video.save_ltx_video,
-    ltx2.save_ltx2,
-    hunyuan_guided.save_hunyuan_image,
-    hunyuan_guided.save_hunyuan_video_15,
-)  # fmt: skip
+FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *IMAGES, *FILMS))}
+FAMILIES = [
+    FIRST[name]
+    for name in (
+        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "wan_21", "wan_22",
+        "ltx_video", "ltx2", "hunyuan_image", "hunyuan_video_15",
+    )
+]  # fmt: skip
 
 
-def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> GenerationResult:
-    row = ROWS[save]
-    base = save(folder / "base")
-    lora = getattr(row, "make", None) or row.file
-    path = lora(load(row.base, base), 1).save(folder / "lora.safetensors")
+def strip(studio: Engine, row: Row, folder: Path, steps: list[Step]) -> GenerationResult:
+    base = row.base.save(folder / "base")
+    path = row.make(load(row.base, base), 1).save(folder / "lora.safetensors")
     call = row.base.call
     job = GenerationRequest(
         adapters=(adapter(path, architecture=row.base.architecture),), prompt="a red cat", steps=2, base=str(base),
@@ -161,14 +149,10 @@ def strip(studio: Engine, save: Any, folder: Path, steps: list[Step]) -> Generat
     return studio.generate(job, comparison.weight_sweep(job, (0.0, 0.5, 1.0)), Callbacks(on_progress=steps.append))
 
 
-def apart(one: GeneratedImage, other: GeneratedImage) -> float:
-    return float(np.abs(np.asarray(one.image, dtype=int) - np.asarray(other.image, dtype=int)).mean())
-
-
-@pytest.mark.parametrize("save", every_third(FAMILIES, 0), ids=lambda save: save.__name__)
-def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, save: Any) -> None:
+@pytest.mark.parametrize("row", every_third(FAMILIES, 0), ids=str)
+def test_every_family_draws_a_strip(studio: Engine, tmp_path: Path, row: Row) -> None:
     steps: list[Step] = []
-    made = strip(studio, save, tmp_path, steps)
+    made = strip(studio, row, tmp_path, steps)
     none, half, whole = made.images
     assert [coverage.whole for coverage in made.report.coverage] == [True]
     assert 0.5 < apart(none, half) < apart(none, whole)
@@ -224,8 +208,8 @@ def test_guidance_that_a_base_takes_for_a_part_of_the_steps_is_said() -> None:
 
 
 def control_job(folder: Path, **fields: Any) -> GenerationRequest:
-    base = flux.save_dev(folder / "base")
-    wide = flux.widen(load(ROWS[flux.save_dev].base, base))
+    base = flux.DEV.save(folder / "base")
+    wide = flux.widen(load(flux.DEV, base))
     path = control_of_diffusers(wide, 1).save(folder / "control.safetensors")
     picture = folder / "picture.png"
     Image.fromarray((np.indices((32, 32)).sum(0) // 8 % 2 * 255).astype(np.uint8)).save(picture)
@@ -269,7 +253,7 @@ def test_a_picture_that_steers_nothing_is_said(studio: Engine, base: str, tmp_pa
 
 def test_a_base_that_changes_pictures_is_given_the_picture_itself(studio: Engine, tmp_path: Path) -> None:
     Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
-    base = flux.save_kontext(tmp_path / "base")
+    base = flux.KONTEXT.save(tmp_path / "base")
     job = GenerationRequest(
         adapters=(), base=str(base), prompt="a", steps=1, width=32, height=32, control=tmp_path / "a.png"
     )

@@ -29,8 +29,8 @@ from hub_ui.generate.prompt_weights import (
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import alike, apart, one, same
-from tests.hub_ui.generate.pipelines.stable_diffusion import save_sd1, save_sdxl
-from tests.hub_ui.generate.pipelines.stable_diffusion_3 import save_sd3
+from tests.hub_ui.generate.pipelines.stable_diffusion import SD1, SDXL
+from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
 
 
 # The first six are the examples in A1111's own documentation of its parser.
@@ -153,9 +153,9 @@ LONG = "ab " * 50
 KEYS = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
 
 
-@pytest.fixture(scope="module", params=[save_sd1, save_sdxl])
+@pytest.fixture(scope="module", params=[SD1, SDXL], ids=str)
 def pipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = request.param(tmp_path_factory.mktemp("base"))
+    folder = request.param.save(tmp_path_factory.mktemp("base"))
     kind: Any = diffusers.DiffusionPipeline
     return kind.from_pretrained(folder)
 
@@ -253,7 +253,7 @@ def test_the_pipelines_own_call_encodes_what_is_plain_and_short(
 
 def test_other_families_get_plain_words_and_say_so(tmp_path: Path) -> None:
     kind: Any = diffusers.DiffusionPipeline
-    pipe = kind.from_pretrained(save_sd3(tmp_path))
+    pipe = kind.from_pretrained(SD3.save(tmp_path))
     assert not reads_emphasis(pipe)
     assert prompt_notes(pipe, settings(), ["a cat (asleep)"]) == []
     assert prompt_notes(pipe, settings(), ["a (cat:1.2)"]) == [

@@ -11,16 +11,8 @@ import torch
 
 from hub_ui.generate import samplers
 from hub_ui.generate.samplers import SAMPLERS, SPACINGS
-from tests.hub_ui.generate.building import save_base
 
 DIFFUSERS: Any = diffusers
-
-
-@pytest.fixture(scope="module")
-def pipe(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    pipe = DIFFUSERS.StableDiffusionPipeline.from_pretrained(save_base(tmp_path_factory.mktemp("base")))
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def drawn(pipe: Any, seed: int = 1) -> Any:

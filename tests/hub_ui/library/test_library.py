@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.contract.conftest import hubs as hubs
+from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
-from tests.hub_ui.library.hubs import DATA, HUBS, library_in, pull
+from tests.hub_ui.library.hubs import HUBS, library_in, pull
 from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
@@ -362,12 +362,6 @@ def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None
     with pytest.raises(errors.HubDown):
         Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1))).pull(asked, record())
     assert all(b"secret" not in path.read_bytes() for path in library.folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def hubs() -> Iterator[HubEndpoints]:
-    with running_hubs(DATA) as endpoints:
-        yield endpoints
 
 
 @pytest.mark.parametrize("hub", HUBS)

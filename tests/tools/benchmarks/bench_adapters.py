@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, StableDiffusionPipeline
 from diffusers.utils import logging as of_diffusers
 
 from hub_ui.generate.lora.load import LoraCache
@@ -102,7 +102,7 @@ def _large() -> Any:
     kind: Any = StableDiffusionPipeline
     scheduler: Any = DDIMScheduler
     config = {"sample_size": 64, "cross_attention_dim": 768, "attention_head_dim": 8}
-    unet = networks.materialised(UNet2DConditionModel, config, "cpu", torch.float32)
+    unet = networks.materialised("UNet2DConditionModel", config, "cpu", torch.float32)
     steps = scheduler(steps_offset=1, clip_sample=False)
     pipe = kind(None, None, None, unet, steps, None, None, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)

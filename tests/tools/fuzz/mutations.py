@@ -104,51 +104,52 @@ def _copy(value: Any) -> Any:
     return dict(value) if isinstance(value, dict) else list(value)
 
 
+def _near_number(draw: Random, value: Any, other: Any) -> Any:
+    known = isinstance(value, int | float)
+    return draw.choice((value + 1, value - 1, -value, value * 2, value / 2, str(value))) if known else 7
+
+
+def _embedded(draw: Random, value: Any, other: Any) -> Any:
+    """Trainers write JSON into texts of their header."""
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
+    try:
+        inner = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return written(draw, damaged(draw, inner, other)).decode("utf-8", "replace")
+
+
+def _from_other(draw: Random, value: Any, other: Any) -> Any:
+    while draw.random() < 0.8 and (below := _keys(other)):
+        other = other[draw.choice(below)]
+    return other
+
+
+# What takes the place of a value.
+_OTHER_VALUES: tuple[Callable[[Random, Any, Any], Any], ...] = (
+    lambda draw, value, other: None,
+    lambda draw, value, other: draw.choice(VALUES),
+    lambda draw, value, other: draw.choice(NUMBERS),
+    lambda draw, value, other: draw.choice(TEXTS),
+    lambda draw, value, other: draw.choice(tuple(RAW)),
+    lambda draw, value, other: [value] * draw.choice((1, 2) if _keys(value) else (1, 2, 500)),
+    lambda draw, value, other: {draw.choice(TEXTS): value},
+    lambda draw, value, other: list(value.values()) if isinstance(value, dict) else {"0": value},
+    lambda draw, value, other: {} if value is None else type(value)(),
+    lambda draw, value, other: respelled(draw, value) if isinstance(value, str) else value,
+    _near_number,
+    _embedded,
+    _from_other,
+)
+
+
+def _replaced(draw: Random, parent: Any, key: Any, other: Any) -> None:
+    parent[key] = draw.choice(_OTHER_VALUES)(draw, parent[key], other)
+
+
 def _drop(draw: Random, parent: Any, key: Any, other: Any) -> None:
     del parent[key]
-
-
-def _null(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = None
-
-
-def _other_type(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = draw.choice(VALUES)
-
-
-def _other_number(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = draw.choice(NUMBERS)
-
-
-def _near_number(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    value = parent[key]
-    known = isinstance(value, int | float)
-    parent[key] = draw.choice((value + 1, value - 1, -value, value * 2, value / 2, str(value))) if known else 7
-
-
-def _other_text(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = draw.choice(TEXTS)
-
-
-def _raw(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = draw.choice(tuple(RAW))
-
-
-def _in_list(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = [parent[key]] * draw.choice((1, 2) if _keys(parent[key]) else (1, 2, 500))
-
-
-def _in_object(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = {draw.choice(TEXTS): parent[key]}
-
-
-def _list_for_object(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    value = parent[key]
-    parent[key] = list(value.values()) if isinstance(value, dict) else {"0": value}
-
-
-def _emptied(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    parent[key] = type(parent[key])() if parent[key] is not None else {}
 
 
 def _twice(draw: Random, parent: Any, key: Any, other: Any) -> None:
@@ -163,31 +164,8 @@ def _renamed(draw: Random, parent: Any, key: Any, other: Any) -> None:
         parent[draw.choice((draw.choice(TEXTS), key.upper(), key + " ", respelled(draw, key)))] = parent.pop(key)
 
 
-def _respelled_text(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    if isinstance(parent[key], str):
-        parent[key] = respelled(draw, parent[key])
-
-
-def _embedded(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    """Trainers write JSON into texts of their header."""
-    if isinstance(parent[key], str) and parent[key][:1] in ("{", "["):
-        try:
-            inner = json.loads(parent[key])
-        except (ValueError, RecursionError):
-            return
-        parent[key] = written(draw, damaged(draw, inner, other)).decode("utf-8", "replace")
-
-
-def _from_other(draw: Random, parent: Any, key: Any, other: Any) -> None:
-    value = other
-    while draw.random() < 0.8 and (below := _keys(value)):
-        value = value[draw.choice(below)]
-    parent[key] = value
-
-
 CHANGES: tuple[Callable[[Random, Any, Any, Any], None], ...] = (
-    _drop, _null, _other_type, _other_number, _near_number, _other_text, _raw, _in_list, _in_object, _list_for_object,
-    _emptied, _twice, _renamed, _respelled_text, _embedded, _from_other,
+    *(_replaced for _ in _OTHER_VALUES), _drop, _twice, _renamed,
 )  # fmt: skip
 
 

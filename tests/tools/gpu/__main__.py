@@ -19,7 +19,6 @@ import diffusers
 import torch
 from diffusers.utils import logging as of_diffusers
 
-from hub_ui.generate.base_models import base_by_id
 from hub_ui.generate.memory import is_out_of_memory
 from tests.tools.gpu import correctness, networks, offloading, short, small_cards, speed
 from tests.tools.gpu.card import GIGABYTE, Card, cpu, find_card
@@ -61,26 +60,13 @@ def short_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
 
 def _sdxl(card: Card, folder: Path) -> speed.Measured:
     pipe = networks.sdxl(card.kind, card.half)
-    paths = tuple(networks.lora(folder / f"{seed}.safetensors", pipe, rank=16, seed=seed) for seed in (1, 2))
-    return speed.Measured(
-        card=card,
-        name="SDXL, 1024 pixels",
-        pipe=pipe,
-        paths=(paths[0], paths[1]),
-        draw=lambda pipe, images, steps: networks.call(pipe, card, size=1024, steps=steps, images=images),
-    )
+    return speed.measured_sdxl(card, folder, pipe, size=1024, rank=16, name="SDXL, 1024 pixels")
 
 
 def _real(card: Card) -> tuple[small_cards.Real, ...]:
-    def draw(pipe: object, steps: int, card: Card) -> object:
-        return networks.call(pipe, card, size=1024, steps=steps, decode=True)
-
-    sdxl, flux = base_by_id("sdxl-1.0"), base_by_id("flux.1-dev")
-    assert sdxl is not None
-    assert flux is not None
     return (
-        small_cards.Real(spec=sdxl, dtype=torch.float16, size=1024, build=networks.sdxl, draw=draw, needs=6 * GIGABYTE),
-        small_cards.Real(spec=flux, dtype=card.half, size=1024, build=networks.flux, draw=draw, needs=26 * GIGABYTE),
+        small_cards.real("sdxl-1.0", torch.float16, 1024, networks.sdxl, 6 * GIGABYTE),
+        small_cards.real("flux.1-dev", card.half, 1024, networks.flux, 26 * GIGABYTE),
     )
 
 

@@ -25,7 +25,7 @@ from tests.hub_ui.generate.pipelines.unet_rows import UNETS
 from tests.tools.gpu.card import Card, full_precision, moved
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 
-BASES = tuple({row.base.save: row for row in reversed((*UNETS, *SD3S, *FLUXES, *OTHERS))}.values())
+BASES = tuple({row.base.name: row for row in reversed((*UNETS, *SD3S, *FLUXES, *OTHERS))}.values())
 ROWS = (*BASES, *ALGORITHMS)
 # In float32, of latents that are about 1. The test suite's is 1e-4 on a processor; kernels here add in other orders.
 TOLERANCE = 1e-3
@@ -46,11 +46,11 @@ class Bases:
 
     card: Card
     folder: Path
-    _loaded: dict[tuple[Any, torch.dtype], Tiny] = field(default_factory=dict)
+    _loaded: dict[tuple[str, torch.dtype], Tiny] = field(default_factory=dict)
 
     def tiny(self, base: Base, dtype: torch.dtype) -> Tiny:
         """In two copies, called with tensors that are on the card too."""
-        key = base.save, dtype
+        key = base.name, dtype
         if key not in self._loaded:
             folder = base.save(self.folder / f"base_{len(self._loaded)}")
             call: dict[str, Any] = {name: moved(value, self.card, dtype) for name, value in base.call.items()}

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    EulerDiscreteScheduler,
-    FlowMatchEulerDiscreteScheduler,
-    FluxPipeline,
-    FluxTransformer2DModel,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
 from safetensors.torch import save_file
 
+from tests.hub_ui.generate.pipelines.frame import build, flow
+from tests.tools.accuracy.real_models import MODELS
 from tests.tools.gpu.card import Card
 
 _NOISE = 1 << 24
-# The published configurations of stable-diffusion-xl-base-1.0.
-SDXL_UNET: dict[str, Any] = {
-    "sample_size": 128, "in_channels": 4, "out_channels": 4, "block_out_channels": (320, 640, 1280),
-    "layers_per_block": 2, "cross_attention_dim": 2048, "attention_head_dim": (5, 10, 20),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 2, 10), "use_linear_projection": True, "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
-}  # fmt: skip
+# The published configurations of stable-diffusion-xl-base-1.0 and of FLUX.1 dev.
+Values = Mapping[str, Any]
+SDXL_UNET, FLUX_TRANSFORMER = (MODELS[name][part][1] for name, part in (("sdxl", "unet"), ("flux1", "transformer")))
 _VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "sample_size": 1024,
     "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4,
 }  # fmt: skip
 SDXL_VAE: dict[str, Any] = {**_VAE, "latent_channels": 4, "scaling_factor": 0.13025}
-# Of FLUX.1 dev: the defaults of the class, and guidance as an input.
-FLUX_TRANSFORMER: dict[str, Any] = {"guidance_embeds": True}
 FLUX_VAE: dict[str, Any] = {
     **_VAE, "latent_channels": 16, "scaling_factor": 0.3611, "shift_factor": 0.1159, "use_quant_conv": False,
     "use_post_quant_conv": False,
 }  # fmt: skip
 
 
-def materialised(kind: Any, config: dict[str, Any], device: str, dtype: torch.dtype) -> Any:
-    """A network of class `kind`, shaped without memory and filled where it will run."""
+def materialised(name: str, config: Values, device: str, dtype: torch.dtype) -> Any:
+    """A network of that class of diffusers, shaped without memory and filled where it will run."""
     with torch.device("meta"):
-        network = kind(**config)
+        network = build(name, **config)
     network = network.to(dtype).to_empty(device=device)
     return filled(network.eval(), device, dtype)
 
@@ -71,31 +57,29 @@ def filled(network: Any, device: str, dtype: torch.dtype) -> Any:
     return network
 
 
-def sdxl(device: str, dtype: torch.dtype, unet: dict[str, Any] | None = None, vae: dict[str, Any] | None = None) -> Any:
-    """Without text encoders: it is called with embeddings."""
-    kind: Any = StableDiffusionXLPipeline
-    scheduler: Any = EulerDiscreteScheduler
-    pipe = kind(
-        vae=materialised(AutoencoderKL, vae or SDXL_VAE, device, dtype), text_encoder=None, text_encoder_2=None,
-        tokenizer=None, tokenizer_2=None, unet=materialised(UNet2DConditionModel, unet or SDXL_UNET, device, dtype),
-        scheduler=scheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1),
-        force_zeros_for_empty_prompt=True, add_watermarker=False,
+def sdxl(device: str, dtype: torch.dtype, unet: Values = SDXL_UNET, vae: Values = SDXL_VAE) -> Any:
+    return _without_text(
+        "StableDiffusionXLPipeline", vae=materialised("AutoencoderKL", vae, device, dtype),
+        unet=materialised("UNet2DConditionModel", unet, device, dtype), force_zeros_for_empty_prompt=True,
+        scheduler=build(
+            "EulerDiscreteScheduler", beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, steps_offset=1
+        ),
+        add_watermarker=False,
     )  # fmt: skip
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
-def flux(
-    device: str, dtype: torch.dtype, transformer: dict[str, Any] | None = None, vae: dict[str, Any] | None = None
-) -> Any:
-    """Without text encoders: it is called with embeddings."""
-    kind: Any = FluxPipeline
-    scheduler: Any = FlowMatchEulerDiscreteScheduler
-    pipe = kind(
-        scheduler=scheduler(use_dynamic_shifting=True, shift=3.0), text_encoder=None, tokenizer=None,
-        text_encoder_2=None, tokenizer_2=None, vae=materialised(AutoencoderKL, vae or FLUX_VAE, device, dtype),
-        transformer=materialised(FluxTransformer2DModel, transformer or FLUX_TRANSFORMER, device, dtype),
+def flux(device: str, dtype: torch.dtype, transformer: Values = FLUX_TRANSFORMER, vae: Values = FLUX_VAE) -> Any:
+    return _without_text(
+        "FluxPipeline", vae=materialised("AutoencoderKL", vae, device, dtype),
+        transformer=materialised("FluxTransformer2DModel", transformer, device, dtype),
+        scheduler=flow(use_dynamic_shifting=True, shift=3.0),
     )  # fmt: skip
+
+
+def _without_text(name: str, **parts: Any) -> Any:
+    """It is called with embeddings."""
+    missing = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+    pipe = build(name, **dict.fromkeys(missing), **parts)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from hub_ui.generate.base_models import base_by_id
 from tests.tools.gpu import networks, small_cards, speed
 from tests.tools.gpu.card import Card
 
@@ -38,27 +37,13 @@ def flux(device: str, dtype: torch.dtype) -> Any:
 
 def measured(card: Card, folder: Path) -> speed.Measured:
     pipe = sdxl(card.kind, torch.float32)
-    paths = tuple(networks.lora(folder / f"{seed}.safetensors", pipe, rank=4, seed=seed) for seed in (1, 2))
-    return speed.Measured(
-        card=card,
-        name="tiny SDXL",
-        pipe=pipe,
-        paths=(paths[0], paths[1]),
-        draw=lambda pipe, images, steps: networks.call(pipe, card, size=SIZE, steps=steps, images=images),
-        steps=1,
-        runs=1,
-        has_aims=False,
-    )
+    return speed.measured_sdxl(
+        card, folder, pipe, size=SIZE, rank=4, name="tiny SDXL", steps=1, runs=1, has_aims=False
+    )  # fmt: skip
 
 
 def real() -> tuple[small_cards.Real, ...]:
-    def draw(pipe: object, steps: int, card: Card) -> object:
-        return networks.call(pipe, card, size=SIZE, steps=steps, decode=True)
-
-    sdxl_spec, flux_spec = base_by_id("sdxl-1.0"), base_by_id("flux.1-dev")
-    assert sdxl_spec is not None
-    assert flux_spec is not None
     return (
-        small_cards.Real(spec=sdxl_spec, dtype=torch.float32, size=SIZE, build=sdxl, draw=draw),
-        small_cards.Real(spec=flux_spec, dtype=torch.float32, size=SIZE, build=flux, draw=draw),
+        small_cards.real("sdxl-1.0", torch.float32, SIZE, sdxl),
+        small_cards.real("flux.1-dev", torch.float32, SIZE, flux),
     )

@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 
-from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models import PipelineSpec, base_by_id
 from hub_ui.generate.memory import Device, available_memory, is_out_of_memory
 from hub_ui.generate.memory_plan import Footprint, OffloadLevel, footprint, levels_of, peak_memory, usable_memory
 from hub_ui.generate.offload import Placement, place
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate import simulated_cuda
 from tests.hub_ui.generate.real_size import without_values
+from tests.tools.gpu import networks
 from tests.tools.gpu.card import GIGABYTE, Card
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 
@@ -41,6 +42,15 @@ class Real:
     build: Callable[[str, torch.dtype], Any]
     draw: Callable[[Any, int, Card], object]
     needs: int = 0
+
+
+def real(id: str, dtype: torch.dtype, size: int, build: Callable[..., Any], needs: int = 0) -> Real:
+    def draw(pipe: object, steps: int, card: Card) -> object:
+        return networks.call(pipe, card, size=size, steps=steps, decode=True)
+
+    spec = base_by_id(id)
+    assert spec is not None
+    return Real(spec=spec, dtype=dtype, size=size, build=build, draw=draw, needs=needs)
 
 
 def lines(card: Card, budget: Budget, bases: Sequence[Real], sizes: Sequence[float] = SIZES) -> Iterator[Line]:

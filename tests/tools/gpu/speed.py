@@ -16,6 +16,7 @@ from typing import Any
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
+from tests.tools.gpu import networks
 from tests.tools.gpu.card import GIGABYTE, Card
 from tests.tools.gpu.results import Budget, Line, judged, left_out
 
@@ -37,6 +38,17 @@ class Measured:
     steps: int = 8
     runs: int = 3
     has_aims: bool = True
+
+
+def measured_sdxl(card: Card, folder: Path, pipe: Any, *, size: int, rank: int, **fields: Any) -> Measured:
+    one, other = (networks.lora(folder / f"{seed}.safetensors", pipe, rank=rank, seed=seed) for seed in (1, 2))
+    return Measured(
+        card=card,
+        pipe=pipe,
+        paths=(one, other),
+        draw=lambda pipe, images, steps: networks.call(pipe, card, size=size, steps=steps, images=images),
+        **fields,
+    )
 
 
 def lines(measured: Measured, budget: Budget) -> Iterator[Line]:

@@ -22,10 +22,10 @@ from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.memory import Device
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
-from tests.hub_ui.generate.original import save_checkpoint, save_wide
-from tests.hub_ui.generate.pipelines.anima import save_anima
-from tests.hub_ui.generate.pipelines.flux import save_dev
-from tests.hub_ui.generate.pipelines.wan import save_wan_21
+from tests.hub_ui.generate.original import save_checkpoint
+from tests.hub_ui.generate.pipelines.anima import ANIMA
+from tests.hub_ui.generate.pipelines.flux import DEV
+from tests.hub_ui.generate.pipelines.wan import WAN_21
 
 CPU = Device(label="CPU", kind="cpu", dtype="float32")
 DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
@@ -38,7 +38,7 @@ def copy(base: str, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def flux(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_dev(tmp_path_factory.mktemp("flux"))
+    return DEV.save(tmp_path_factory.mktemp("flux"))
 
 
 def of(folder: Path | str, **fields: Any) -> PipelineSpec:
@@ -54,7 +54,7 @@ def test_a_folder_draws(base: str) -> None:
 
 
 def test_the_autoencoder_of_wan_is_loaded_in_full_precision(tmp_path: Path) -> None:
-    folder = save_wan_21(tmp_path / "wan")
+    folder = WAN_21.save(tmp_path / "wan")
     pipe: Any = load_pipeline(of(folder), folder, replace(CPU, dtype="bfloat16"))[0]
     assert (pipe.vae.dtype, pipe.transformer.dtype) == (torch.float32, torch.bfloat16)
     frames = pipe(**DRAW, num_frames=5, max_sequence_length=24, output_type="np").frames
@@ -103,7 +103,7 @@ def test_a_base_without_a_control_input_is_told(base: str) -> None:
 
 
 def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
-    folder = save_anima(tmp_path / "anima")
+    folder = ANIMA.save(tmp_path / "anima")
     pipe = load_base(folder)
     made = pipe(**DRAW, max_sequence_length=24)
     assert made.images[0].size == (32, 32)
@@ -111,7 +111,7 @@ def test_a_modular_pipeline_is_assembled(tmp_path: Path) -> None:
 
 
 def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
-    folder = save_anima(tmp_path / "anima")
+    folder = ANIMA.save(tmp_path / "anima")
     moved = folder / "vae"
     moved.rename(tmp_path / "vae")
     index = folder / "modular_model_index.json"
@@ -123,7 +123,7 @@ def test_parts_of_a_modular_pipeline_may_lie_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_modular_pipeline_with_a_broken_part_is_told(tmp_path: Path) -> None:
-    folder = save_anima(tmp_path / "anima")
+    folder = ANIMA.save(tmp_path / "anima")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
     with pytest.raises(NoBase, match="its vae can't be read"):
         load_base(folder)
@@ -184,11 +184,6 @@ def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
 
 
 ON_CPU = Device(label="CPU", kind="cpu", dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def wide(base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_wide(Path(base), tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +272,7 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
 @pytest.fixture
 def single_file_flux(tmp_path: Path) -> tuple[Path, Path]:
     """A folder without its transformer's weights, and those in a file."""
-    folder = save_dev(tmp_path / "flux")
+    folder = DEV.save(tmp_path / "flux")
     [weights] = (folder / "transformer").glob("*.safetensors")
     return folder, Path(shutil.move(weights, tmp_path / "flux1.safetensors"))
 

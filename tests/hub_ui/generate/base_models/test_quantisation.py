@@ -51,7 +51,7 @@ CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return flux.save_dev(tmp_path_factory.mktemp("flux"))
+    return flux.DEV.save(tmp_path_factory.mktemp("flux"))
 
 
 def of_gguf(base: Path, file: Path) -> PipelineSpec:
@@ -84,7 +84,7 @@ def test_a_gguf_file_draws_what_its_network_draws(base: Path, tmp_path: Path, ki
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packed.save_wide_flux(tmp_path_factory.mktemp("wide"))
+    return packed.WIDE_FLUX.save(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.mark.parametrize("kind", ["Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q4_1", "Q4_0"])
@@ -123,7 +123,7 @@ def test_gguf_files_of_other_networks_draw_what_they_hold(tmp_path: Path, one: B
 
 
 def test_two_networks_are_read_from_two_gguf_files(tmp_path: Path) -> None:
-    folder, unpacked, files = wan.save_wan_22(tmp_path / "base"), tmp_path / "unpacked", {}
+    folder, unpacked, files = wan.WAN_22.save(tmp_path / "base"), tmp_path / "unpacked", {}
     for part in ("transformer", "transformer_2"):
         files[part] = packed.save_gguf(folder, tmp_path / f"{part}.gguf", "Q8_0", part=part)
         packed.unpack_gguf(folder, files[part], unpacked, part=part)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from hub_ui.generate.base_models.table import (
     read_pipelines,
 )
 from tests.hub_ui.generate.base_models.live_bytes import line, peak_bytes
+from tests.tools.gpu import networks
 
 each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
 # What the taxonomy has bases for and diffusers a pipeline.
@@ -209,7 +211,10 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
 @pytest.mark.parametrize(
     ("id", "part", "network", "settings"),
     [
-        ("flux.1-dev", "transformer", "FluxTransformer2DModel", {"guidance_embeds": True}),
+        ("sdxl-1.0", "unet", "UNet2DConditionModel", networks.SDXL_UNET),
+        ("sdxl-1.0", "vae", "AutoencoderKL", networks.SDXL_VAE),
+        ("flux.1-dev", "transformer", "FluxTransformer2DModel", networks.FLUX_TRANSFORMER),
+        ("flux.1-dev", "vae", "AutoencoderKL", networks.FLUX_VAE),
         ("flux.2-dev", "transformer", "Flux2Transformer2DModel", {}),
         ("qwen-image", "transformer", "QwenImageTransformer2DModel", {}),
         ("z-image", "transformer", "ZImageTransformer2DModel", {}),
@@ -219,7 +224,7 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
     ],
 )
 def test_a_network_of_the_published_size_has_as_many_parameters(
-    id: str, part: str, network: str, settings: dict[str, Any]
+    id: str, part: str, network: str, settings: Mapping[str, Any]
 ) -> None:
     with torch.device("meta"):
         built = getattr(diffusers, network)(**settings)

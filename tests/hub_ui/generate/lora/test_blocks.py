@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import FluxTransformer2DModel, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import FluxTransformer2DModel, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from connectors.errors import UsageError
@@ -133,13 +133,6 @@ def test_a_block_that_the_list_leaves_out_gets_nothing_and_the_time_embedding_st
 def test_the_clip_weight_multiplies_the_block_weight_of_the_text_encoder(sd1: Sizes) -> None:
     one = adapter(Path("a"), block_weights=(0.5,) + (1.0,) * 16, text_encoder_scale=0.5)
     assert module_factors(one, sd1, "sd1")["text_encoder", "text_model.encoder.layers.0.mlp.fc1"] == 0.25
-
-
-@pytest.fixture(scope="module")
-def pipe(base: str) -> Any:
-    pipe: Any = StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def latents(pipe: Any, path: Path, **fields: Any) -> torch.Tensor:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
@@ -133,11 +132,6 @@ def test_a_damaged_file_is_refused_in_words_or_read(tmp_path: Path, data: Any) -
     path.write_bytes(raw)
     with suppress(HubUiError):
         read(path, "a")
-
-
-@pytest.fixture(scope="module")
-def pipe(base: str) -> Any:
-    return StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
 
 
 def memory(pipe: Any, path: Path) -> int:

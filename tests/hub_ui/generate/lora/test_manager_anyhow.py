@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -61,13 +60,6 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> Trouble:
     made = Trouble()
     for owner, name in STEPS:
         monkeypatch.setattr(owner, name, made.around(getattr(owner, name)))
-    return made
-
-
-@pytest.fixture(scope="module")
-def pipe(base: str) -> Any:
-    made: Any = StableDiffusionPipeline.from_pretrained(base, safety_checker=None)  # type: ignore[no-untyped-call]
-    made.set_progress_bar_config(disable=True)
     return made
 
 

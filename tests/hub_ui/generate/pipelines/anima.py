@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from diffusers import (
-    AnimaAutoBlocks,
-    AnimaTextConditioner,
-    CosmosTransformer3DModel,
-    FlowMatchEulerDiscreteScheduler,
-)
-
 from tests.hub_ui.generate.pipelines import language_models, qwen_image, tokens
-from tests.hub_ui.generate.pipelines.frame import Base, save
+from tests.hub_ui.generate.pipelines.frame import Base, build, flow
 
 
-def save_anima(folder: Path) -> Path:
-    blocks: Any = AnimaAutoBlocks
-    scheduler: Any = FlowMatchEulerDiscreteScheduler
-    pipe = blocks().init_pipeline()
-    pipe.update_components(
-        text_encoder=language_models.qwen3(), tokenizer=tokens.qwen2(), t5_tokenizer=tokens.t5(), vae=qwen_image.vae(),
-        transformer=_transformer(), text_conditioner=_conditioner(), scheduler=scheduler(shift=3.0),
+def _parts() -> dict[str, Any]:
+    transformer = build(
+        "CosmosTransformer3DModel", in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=16,
+        num_layers=1, mlp_ratio=2.0, text_embed_dim=language_models.WIDTH, adaln_lora_dim=8, max_size=(4, 32, 32),
+        patch_size=(1, 2, 2), rope_scale=(1.0, 1.0, 1.0), concat_padding_mask=True, extra_pos_embed_type=None,
     )  # fmt: skip
-    return save(pipe, folder, overwrite_modular_index=True)
-
-
-def _transformer() -> Any:
-    kind: Any = CosmosTransformer3DModel
-    return kind(
-        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=16, num_layers=1, mlp_ratio=2.0,
-        text_embed_dim=language_models.WIDTH, adaln_lora_dim=8, max_size=(4, 32, 32), patch_size=(1, 2, 2),
-        rope_scale=(1.0, 1.0, 1.0), concat_padding_mask=True, extra_pos_embed_type=None,
+    conditioner = build(
+        "AnimaTextConditioner", source_dim=language_models.WIDTH, target_dim=language_models.WIDTH,
+        model_dim=language_models.WIDTH, num_layers=1, num_attention_heads=2, target_vocab_size=tokens.VOCABULARY,
+        min_sequence_length=24,
     )  # fmt: skip
-
-
-def _conditioner() -> Any:
-    kind: Any = AnimaTextConditioner
-    return kind(
-        source_dim=language_models.WIDTH, target_dim=language_models.WIDTH, model_dim=language_models.WIDTH,
-        num_layers=1, num_attention_heads=2, target_vocab_size=tokens.VOCABULARY, min_sequence_length=24,
-    )  # fmt: skip
+    return {
+        "text_encoder": language_models.qwen3(), "tokenizer": tokens.qwen2(), "t5_tokenizer": tokens.t5(),
+        "vae": qwen_image.vae(), "transformer": transformer, "text_conditioner": conditioner,
+        "scheduler": flow(shift=3.0),
+    }  # fmt: skip
 
 
 CALL = {
     "height": 32, "width": 32, "negative_prompt": "blur", "max_sequence_length": 24, "output": "latents",
     "output_type": "pt",
 }  # fmt: skip
-ANIMA = Base(architecture="anima", pipeline="AnimaModularPipeline", save=save_anima, call=CALL)
+ANIMA = Base(name="anima", architecture="anima", pipeline="AnimaModularPipeline", parts=_parts, call=CALL)
 
 PARTS = {
     "adaln_modulation_self_attn.1": "norm1.linear_1", "adaln_modulation_self_attn.2": "norm1.linear_2",

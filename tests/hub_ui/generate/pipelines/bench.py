@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.hub_ui.generate.building import adapter
-from tests.hub_ui.generate.pipelines.frame import Base, File, by_hand, draw, load, plain
+from tests.hub_ui.generate.pipelines.frame import PROMPT, Base, File, by_hand, draw, load, plain
+from tests.hub_ui.generate.pipelines.rows import Row
 
 Weights = tuple[float, float]
 # Off, half, whole, and two at once of which one works backwards.
@@ -37,15 +39,21 @@ class Bench:
 
     folder: Path
     cache: LoraCache
-    loaded: dict[Callable[[Path], Path], Tiny] = field(default_factory=dict)
+    loaded: dict[str, Tiny] = field(default_factory=dict)
 
     def tiny(self, base: Base) -> Tiny:
-        if base.save not in self.loaded:
+        if base.name not in self.loaded:
             folder = base.save(self.folder / f"base_{len(self.loaded)}")
             ours, theirs = load(base, folder), load(base, folder)
             draw(ours, base)  # transformers hooks itself up at a first use
-            self.loaded[base.save] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base), folder=folder)
-        return self.loaded[base.save]
+            self.loaded[base.name] = Tiny(base=base, ours=ours, theirs=theirs, drawn=draw(theirs, base), folder=folder)
+        return self.loaded[base.name]
+
+
+def written(row: Row, tiny: Tiny, folder: Path) -> tuple[list[File], list[Path]]:
+    """Two files of the row."""
+    files = [row.make(tiny.theirs, seed) for seed in (1, 2)]
+    return files, [file.save(folder / f"{i}.safetensors") for i, file in enumerate(files)]
 
 
 def by_diffusers(tiny: Tiny, paths: Sequence[Path]) -> Mapping[Weights, torch.Tensor]:
@@ -62,9 +70,7 @@ def _with_base(tiny: Tiny, made: Sequence[torch.Tensor]) -> Mapping[Weights, tor
     return dict(zip(WEIGHTS, (tiny.drawn, *made), strict=True))
 
 
-def by_manager(
-    tiny: Tiny, paths: Sequence[Path], cache: LoraCache, merged: bool = False
-) -> Mapping[Weights, torch.Tensor]:
+def by_manager(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> Mapping[Weights, torch.Tensor]:
     manager = AdapterManager(tiny.ours, tiny.base.architecture, cache)
     before = snapshot(tiny.ours)
     made = {}
@@ -74,11 +80,32 @@ def by_manager(
                 [adapter(path, weight=weight) for path, weight in zip(paths, row, strict=True)]
             )
             assert all(coverage.whole for coverage in switched.coverage), switched.coverage[0].sentence()
-            made[row] = _drawn(manager, tiny, merged and any(row))
+            made[row] = draw(tiny.ours, tiny.base)
         return made
     finally:
         manager.disable()
         assert same_networks(before, snapshot(tiny.ours)), "the base is not what it was"
+
+
+@contextmanager
+def with_adapters(tiny: Tiny, paths: Sequence[Path], cache: LoraCache) -> Iterator[AdapterManager]:
+    """All tensors of all files take effect, or it fails."""
+    manager = AdapterManager(tiny.ours, tiny.base.architecture, cache)
+    try:
+        covered = manager.set_adapters([adapter(path) for path in paths]).coverage
+        assert [coverage.sentence() for coverage in covered if not coverage.whole] == []
+        yield manager
+    finally:
+        manager.disable()
+
+
+def two(tiny: Tiny) -> torch.Tensor:
+    """A batch of two images from the same noise: its texts, and tensors of one row, once for each."""
+    call = {"prompt": PROMPT, **tiny.base.call}
+    doubled: dict[str, Any] = {"generator": [torch.Generator().manual_seed(0) for _ in range(2)]}
+    doubled |= {key: [call[key]] * 2 for key in ("prompt", "negative_prompt") if isinstance(call.get(key), str)}
+    doubled |= {key: torch.cat([value] * 2) for key, value in call.items() if isinstance(value, torch.Tensor)}
+    return draw(tiny.ours, tiny.base, **doubled)
 
 
 def snapshot(pipe: Any) -> dict[tuple[str, str], torch.Tensor]:
@@ -101,12 +128,8 @@ def same_networks(ones: Mapping[tuple[str, str], torch.Tensor], others: Mapping[
     return ones.keys() == others.keys() and all(torch.equal(value, others[at]) for at, value in ones.items())
 
 
-def _drawn(manager: AdapterManager, tiny: Tiny, merged: bool) -> torch.Tensor:
-    if not merged:
-        return draw(tiny.ours, tiny.base)
-    with manager.merge():
-        assert "merged" in manager.application
-        return draw(tiny.ours, tiny.base)
+def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one.reshape(other.shape) - other).abs().max())
 
 
 def apart(

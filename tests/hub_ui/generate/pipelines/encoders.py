@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from diffusers import AutoencoderKL
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    T5Config,
-    T5EncoderModel,
-    UMT5Config,
-    UMT5EncoderModel,
-)
+import transformers
 
+from tests.hub_ui.generate.pipelines.frame import build
 from tests.hub_ui.generate.pipelines.tokens import VOCABULARY
 
 WIDTH = 32
@@ -22,36 +14,35 @@ WIDTH = 32
 
 def vae(channels: int = 4, **fields: Any) -> Any:
     """Halves a picture once."""
-    kind: Any = AutoencoderKL  # its annotations leave out most of what it takes
     values: dict[str, Any] = {
         "block_out_channels": (8, 8), "down_block_types": ("DownEncoderBlock2D",) * 2, "norm_num_groups": 4,
         "up_block_types": ("UpDecoderBlock2D",) * 2, "layers_per_block": 1, "latent_channels": channels,
         "sample_size": 32,
     }  # fmt: skip
-    return kind(**{**values, **fields})
+    return build("AutoencoderKL", **{**values, **fields})
 
 
 def clip(projection: bool = False, **fields: Any) -> Any:
-    config: Any = CLIPTextConfig
     values: dict[str, Any] = {
         "hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
         "vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1, "projection_dim": WIDTH,
     }  # fmt: skip
-    made = config(**{**values, **fields})
-    return CLIPTextModelWithProjection(made) if projection else CLIPTextModel(made)
+    return of_transformers("CLIPTextModelWithProjection" if projection else "CLIPTextModel", **{**values, **fields})
 
 
-def t5(**fields: Any) -> Any:
-    return T5EncoderModel(_t5(T5Config, **fields))
-
-
-def umt5(**fields: Any) -> Any:
-    return UMT5EncoderModel(_t5(UMT5Config, **fields))
-
-
-def _t5(config: Any, **fields: Any) -> Any:
+def t5(name: str = "T5EncoderModel", **fields: Any) -> Any:
     values: dict[str, Any] = {
         "vocab_size": VOCABULARY, "d_model": WIDTH, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4,
         "feed_forward_proj": "gated-gelu", "decoder_start_token_id": 0,
     }  # fmt: skip
-    return config(**{**values, **fields})
+    return of_transformers(name, **{**values, **fields})
+
+
+def umt5() -> Any:
+    return t5("UMT5EncoderModel")
+
+
+def of_transformers(name: str, **fields: Any) -> Any:
+    """A model by its name there, with such a configuration."""
+    kind: Any = getattr(transformers, name)
+    return kind(kind.config_class(**fields))

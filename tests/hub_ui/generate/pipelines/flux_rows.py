@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.hub_ui.generate.pipelines import flux
 from tests.hub_ui.generate.pipelines.files import (
     KOHYA,
     KOHYA_BARE,
@@ -17,6 +16,7 @@ from tests.hub_ui.generate.pipelines.files import (
     together,
     varied,
 )
+from tests.hub_ui.generate.pipelines.flux import CHROMA, DEV, KONTEXT, SCHNELL
 from tests.hub_ui.generate.pipelines.frame import Base, File
 from tests.hub_ui.generate.pipelines.rows import (
     BLOCKS,
@@ -29,6 +29,7 @@ from tests.hub_ui.generate.pipelines.rows import (
     dit_rows,
     file,
     parts,
+    rows,
 )
 from tests.hub_ui.generate.pipelines.spellings import (
     CHROMA_OUTSIDE,
@@ -43,20 +44,13 @@ from tests.hub_ui.generate.pipelines.spellings import (
 )
 from tests.hub_ui.generate.pipelines.spellings import XLABS as XLABS_BLOCKS
 
-DEV, SCHNELL, KONTEXT, CONTROL, CHROMA = (
-    getattr(flux, name) for name in ("DEV", "SCHNELL", "KONTEXT", "CONTROL", "CHROMA")
-)
 
-
-def _kohya_flux(base: Base, name: str) -> tuple[Row, ...]:
+def _kohya_flux(base: Base) -> tuple[Row, ...]:
     whole = original("lora_unet_", FLUX_BLOCKS, FLUX_LINEAR1, between="_")
-    return (
-        Row(
-            base=base,
-            name=f"{name} kohya without linear1",
-            make=file(original("lora_unet_", FLUX_BLOCKS, between="_"), KOHYA, varied),
-        ),
-        Row(base=base, name=f"{name} kohya", make=file(whole, KOHYA, varied), alone=REAL_SIZE),
+    return rows(
+        base,
+        ("kohya without linear1", file(original("lora_unet_", FLUX_BLOCKS, between="_"), KOHYA, varied)),
+        ("kohya", file(whole, KOHYA, varied), REAL_SIZE),
     )
 
 
@@ -76,81 +70,44 @@ ONETRAINER_ALL = parts(
     file(of_clip("text_encoder", "lora_te1_"), KOHYA),
     file(underscored("text_encoder_2", "lora_te2_", T5), KOHYA),
 )
+OUTSIDE = file(original("lora_unet_", FLUX_OUTSIDE, between="_"), KOHYA, varied)
+OWN_NAMES = dotted("transformer", "transformer.", BLOCKS)
+STABILISED = described(file(OWN_NAMES, PEFT), "transformer", rank_stabilised=True)
+FAL = file(original("base_model.model.", *FLUX_NAMES, FLUX_OUTSIDE), PEFT)
+NO_T5 = "diffusers reads no LoRA for T5"
 FLUXES = (
-    *dit_rows(DEV, "flux1 dev"),
-    *_kohya_flux(DEV, "flux1 dev"),
-    Row(base=DEV, name="flux1 dev kohya with CLIP", make=FLUX_TEXT),
-    Row(base=DEV, name="flux1 dev kohya with CLIP and T5", make=FLUX_T5, alone="diffusers reads no LoRA for T5"),
-    Row(
-        base=DEV,
-        name="flux1 dev kohya, layers outside of blocks",
-        make=file(original("lora_unet_", FLUX_OUTSIDE, between="_"), KOHYA, varied),
-        alone="diffusers drops them, and the last layers' alpha",
-    ),
-    Row(
-        base=DEV,
-        name="flux1 dev ai-toolkit",
-        make=file(original("diffusion_model.", *FLUX_NAMES), PEFT),
-        alone=SILENT,
-    ),
-    Row(
-        base=DEV,
-        name="flux1 dev ComfyUI with kohya's endings",
-        make=file(original("diffusion_model.", FLUX_BLOCKS), KOHYA_BARE),
-    ),
-    Row(base=DEV, name="flux1 dev ComfyUI with CLIP", make=COMFY_TEXT),
-    Row(base=DEV, name="flux1 dev ComfyUI with CLIP and T5", make=COMFY_T5, alone="diffusers reads no LoRA for T5"),
-    Row(
-        base=DEV,
-        name="flux1 dev diffusers with kohya's endings",
-        make=file(dotted("transformer", "transformer.", BLOCKS), KOHYA_BARE),
-    ),
-    Row(
-        base=DEV,
-        name="flux1 dev diffusers with metadata of a rank-stabilised LoRA",
-        make=described(file(dotted("transformer", "transformer.", BLOCKS), PEFT), "transformer", rank_stabilised=True),
-    ),
-    Row(
-        base=DEV,
-        name="flux1 dev diffusers with ranks and alphas in patterns",
-        make=lambda pipe, seed: patterned(
-            pipe, dotted("transformer", "transformer.", BLOCKS)(pipe), "transformer", seed
+    *dit_rows(DEV),
+    *_kohya_flux(DEV),
+    *rows(
+        DEV,
+        ("kohya with CLIP", FLUX_TEXT),
+        ("kohya with CLIP and T5", FLUX_T5, NO_T5),
+        ("kohya, layers outside of blocks", OUTSIDE, "diffusers drops them, and the last layers' alpha"),
+        ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES), PEFT), SILENT),
+        ("ComfyUI with kohya's endings", file(original("diffusion_model.", FLUX_BLOCKS), KOHYA_BARE)),
+        ("ComfyUI with CLIP", COMFY_TEXT),
+        ("ComfyUI with CLIP and T5", COMFY_T5, NO_T5),
+        ("diffusers with kohya's endings", file(OWN_NAMES, KOHYA_BARE)),
+        ("diffusers with metadata of a rank-stabilised LoRA", STABILISED),
+        (
+            "diffusers with ranks and alphas in patterns",
+            lambda pipe, seed: patterned(pipe, OWN_NAMES(pipe), "transformer", seed),
         ),
+        ("XLabs", file(original("", XLABS_BLOCKS), XLABS)),
+        ("XLabs with single blocks", file(original("", XLABS_BLOCKS, XLABS_SINGLE), XLABS)),
+        ("OneTrainer", ONETRAINER),
+        ("OneTrainer with text encoders", ONETRAINER_ALL, REFUSED),
+        ("diffusers with alpha", file(OWN_NAMES, PEFT_ALPHA, varied)),
+        ("diffusers, every layer", file(dotted("transformer", "transformer."), PEFT)),
     ),
-    Row(base=DEV, name="flux1 dev XLabs", make=file(original("", XLABS_BLOCKS), XLABS)),
-    Row(
-        base=DEV, name="flux1 dev XLabs with single blocks", make=file(original("", XLABS_BLOCKS, XLABS_SINGLE), XLABS)
-    ),
-    Row(base=DEV, name="flux1 dev OneTrainer", make=ONETRAINER),
-    Row(base=DEV, name="flux1 dev OneTrainer with text encoders", make=ONETRAINER_ALL, alone=REFUSED),
-    Row(
-        base=DEV,
-        name="flux1 dev diffusers with alpha",
-        make=file(dotted("transformer", "transformer.", BLOCKS), PEFT_ALPHA, varied),
-    ),
-    Row(
-        base=DEV,
-        name="flux1 dev diffusers, every layer",
-        make=file(dotted("transformer", "transformer."), PEFT),
-    ),
-    *dit_rows(SCHNELL, "flux1 schnell")[:1],
-    *_kohya_flux(SCHNELL, "flux1 schnell"),
-    *dit_rows(KONTEXT, "flux1 Kontext")[:1],
-    *_kohya_flux(KONTEXT, "flux1 Kontext"),
-    Row(
-        base=KONTEXT,
-        name="flux1 Kontext fal",
-        make=file(original("base_model.model.", *FLUX_NAMES, FLUX_OUTSIDE), PEFT),
-        alone=REAL_SIZE,
-    ),
-    *dit_rows(CHROMA, "chroma"),
-    *_kohya_flux(CHROMA, "chroma"),
-    Row(
-        base=CHROMA,
-        name="chroma ai-toolkit",
-        make=file(original("diffusion_model.", *FLUX_NAMES, CHROMA_OUTSIDE), PEFT),
-        alone=SILENT,
-    ),
+    *dit_rows(SCHNELL)[:1],
+    *_kohya_flux(SCHNELL),
+    *dit_rows(KONTEXT)[:1],
+    *_kohya_flux(KONTEXT),
+    *rows(KONTEXT, ("fal", FAL, REAL_SIZE)),
+    *dit_rows(CHROMA),
+    *_kohya_flux(CHROMA),
+    *rows(CHROMA, ("ai-toolkit", file(original("diffusion_model.", *FLUX_NAMES, CHROMA_OUTSIDE), PEFT), SILENT)),
 )
 
 

@@ -23,18 +23,46 @@ PROMPT = "a red cat"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
-    """`pipeline` is the name of the class within diffusers, `call` what one picture takes besides seed and steps.
+    """`pipeline` is the name of the class within diffusers, and `parts` makes its components.
 
-    `attributes` are set on the pipeline once it is loaded: what no argument of a call can make small. `given` are
-    components that are not in the folder.
+    `call` is what one picture takes besides seed and steps. `attributes` are set on the pipeline once it is loaded:
+    what no argument of a call can make small. `given` are components that are not in the folder.
     """
 
+    name: str
     architecture: str
     pipeline: str
-    save: Callable[[Path], Path]
+    parts: Callable[[], Mapping[str, Any]]
     call: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, folder: Path) -> Path:
+        """In diffusers' layout, every network with new random weights."""
+        with warnings.catch_warnings(action="ignore"):  # Kolors uses torch.jit, Chroma what diffusers deprecates
+            kind, parts = attrgetter(self.pipeline)(diffusers), self.parts()
+            modular = issubclass(kind, diffusers.ModularPipeline)
+            pipe = kind() if modular else kind(**parts)
+        if modular:
+            pipe.update_components(**parts)
+        for seed, (_, part) in enumerate(sorted(pipe.components.items())):
+            if isinstance(part, torch.nn.Module):
+                randomise(part, seed)
+        pipe.save_pretrained(str(folder), **({"overwrite_modular_index": True} if modular else {}))
+        return folder
+
+
+def build(name: str, **fields: Any) -> Any:
+    """Of diffusers, by its name there. The annotations of most classes leave out what they take."""
+    return attrgetter(name)(diffusers)(**fields)
+
+
+def flow(**fields: Any) -> Any:
+    """The scheduler of most newer networks."""
+    return build("FlowMatchEulerDiscreteScheduler", **fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,15 +93,6 @@ def randomise(module: torch.nn.Module, seed: int) -> Any:
             else:
                 parameter.copy_(noise * 0.1 + (0.0 if name.endswith("bias") else 1.0))
     return module.eval()
-
-
-def save(pipe: Any, folder: Path, **options: Any) -> Path:
-    """In diffusers' layout, every network with new random weights."""
-    for seed, (_, part) in enumerate(sorted(pipe.components.items())):
-        if isinstance(part, torch.nn.Module):
-            randomise(part, seed)
-    pipe.save_pretrained(str(folder), **options)
-    return folder
 
 
 def load(base: Base, folder: Path) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,7 @@ WIDE: dict[str, Any] = {
     "attention_head_dim": 128, "num_attention_heads": 2, "axes_dims_rope": (32, 48, 48), "num_layers": 1,
     "num_single_layers": 1,
 }  # fmt: skip
-
-
-def save_wide_flux(folder: Path) -> Path:
-    return flux.save_flux(folder, "FluxPipeline", **WIDE)
+WIDE_FLUX = replace(flux.DEV, parts=partial(flux.flux_parts, **WIDE))
 
 
 def save_gguf(base: Path, path: Path, kind: str, others: str = "F32", part: str = "transformer") -> Path:

@@ -37,7 +37,14 @@ class Row:
     stacked: bool = True
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.base} {self.name}"
+
+
+def rows(base: Base, *table: tuple[str, Make] | tuple[str, Make, str]) -> tuple[Row, ...]:
+    """Of one base: name, file, and why diffusers alone can't be asked."""
+    return tuple(
+        Row(base=base, name=entry[0], make=entry[1], alone=entry[2] if len(entry) == 3 else None) for entry in table
+    )
 
 
 def file(spelling: Spelling, endings: Endings, ranks: Ranks = same(4, 2.0)) -> Make:  # noqa: B008
@@ -57,31 +64,18 @@ BLOCKS = r"transformer_blocks"
 T5 = r"SelfAttention|DenseReluDense"
 SILENT = "diffusers leaves such names aside in silence"
 REFUSED = "diffusers refuses such names"
+UNREAD = "diffusers does not read all of it"
 REAL_SIZE = "diffusers' converter has the real network's sizes written into it"
 
 
-def dit_rows(base: Base, name: str, wanted: str = BLOCKS) -> tuple[Row, ...]:
+def dit_rows(base: Base, wanted: str = BLOCKS) -> tuple[Row, ...]:
     """What diffusers' own training scripts write, and the same names in other frames."""
     peft = file(dotted("transformer", "transformer.", wanted), PEFT)
-    return (
-        Row(base=base, name=f"{name} diffusers", make=peft),
-        Row(base=base, name=f"{name} diffusers with metadata", make=described(peft, "transformer")),
-        Row(
-            base=base,
-            name=f"{name} peft",
-            make=file(dotted("transformer", "base_model.model.", wanted), PEFT),
-            alone=REFUSED,
-        ),
-        Row(
-            base=base,
-            name=f"{name} bare names",
-            make=file(dotted("transformer", "", wanted), PEFT_DEFAULT),
-            alone=SILENT,
-        ),
-        Row(
-            base=base,
-            name=f"{name} lycoris names",
-            make=file(underscored("transformer", "lycoris_", wanted), KOHYA),
-            alone=SILENT,
-        ),
+    return rows(
+        base,
+        ("diffusers", peft),
+        ("diffusers with metadata", described(peft, "transformer")),
+        ("peft", file(dotted("transformer", "base_model.model.", wanted), PEFT), REFUSED),
+        ("bare names", file(dotted("transformer", "", wanted), PEFT_DEFAULT), SILENT),
+        ("lycoris names", file(underscored("transformer", "lycoris_", wanted), KOHYA), SILENT),
     )

@@ -2,57 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, SanaPipeline, SanaTransformer2DModel
-
 from tests.hub_ui.generate.pipelines import language_models, tokens
-from tests.hub_ui.generate.pipelines.frame import Base, save
+from tests.hub_ui.generate.pipelines.frame import Base, build, flow
 
 
-def save_sana(folder: Path) -> Path:
-    kind: Any = SanaPipeline
-    scheduler: Any = FlowMatchEulerDiscreteScheduler
-    pipe = kind(
-        vae=_vae(), text_encoder=language_models.gemma2(), tokenizer=tokens.gemma(), transformer=_transformer(),
-        scheduler=scheduler(),
+def _parts() -> dict[str, Any]:
+    transformer = build(
+        "SanaTransformer2DModel", patch_size=1, in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2,
+        attention_head_dim=16, num_cross_attention_heads=2, cross_attention_head_dim=16, cross_attention_dim=32,
+        sample_size=16, caption_channels=language_models.WIDTH,
     )  # fmt: skip
-    return save(pipe, folder)
-
-
-def _transformer() -> Any:
-    kind: Any = SanaTransformer2DModel
-    return kind(
-        patch_size=1, in_channels=4, out_channels=4, num_layers=1, num_attention_heads=2, attention_head_dim=16,
-        num_cross_attention_heads=2, cross_attention_head_dim=16, cross_attention_dim=32, sample_size=16,
-        caption_channels=language_models.WIDTH,
-    )  # fmt: skip
-
-
-def _vae() -> Any:
-    kind: Any = AutoencoderDC
     blocks: dict[str, Any] = {
-        f"{side}_{name}": value
-        for side in ("encoder", "decoder")
-        for name, value in (
-            ("block_types", ("ResBlock", "EfficientViTBlock")),
-            ("block_out_channels", (8, 8)),
-            ("qkv_multiscales", ((), (5,))),
-            ("layers_per_block", (1, 1)),
-        )
-    }
-    return kind(
-        in_channels=3, latent_channels=4, attention_head_dim=2, downsample_block_type="conv", scaling_factor=0.41,
-        upsample_block_type="interpolate", decoder_norm_types="rms_norm", decoder_act_fns="silu", **blocks,
+        "block_types": ("ResBlock", "EfficientViTBlock"), "block_out_channels": (8, 8), "qkv_multiscales": ((), (5,)),
+        "layers_per_block": (1, 1),
+    }  # fmt: skip
+    both = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in blocks.items()}
+    vae = build(
+        "AutoencoderDC", in_channels=3, latent_channels=4, attention_head_dim=2, downsample_block_type="conv",
+        scaling_factor=0.41, upsample_block_type="interpolate", decoder_norm_types="rms_norm", decoder_act_fns="silu",
+        **both,
     )  # fmt: skip
+    return {
+        "vae": vae, "text_encoder": language_models.gemma2(), "tokenizer": tokens.gemma(), "transformer": transformer,
+        "scheduler": flow(),
+    }  # fmt: skip
 
 
 CALL = {
     "height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 32,
     "complex_human_instruction": None, "use_resolution_binning": False,
 }  # fmt: skip
-SANA = Base(architecture="sana", pipeline="SanaPipeline", save=save_sana, call=CALL)
+SANA = Base(name="sana", architecture="sana", pipeline="SanaPipeline", parts=_parts, call=CALL)
 
 BLOCKS = tuple(
     f"transformer_blocks.0.{attention}.{part}"

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
-from tests.hub_ui.generate.pipelines.files import (
-    Deltas,
-    Endings,
-    Spelled,
-    low_rank,
-    put,
-    same,
-    together,
-    varied,
-    weights,
-)
-from tests.hub_ui.generate.pipelines.files import with_metadata as described
-from tests.hub_ui.generate.pipelines.frame import Base, File
+from tests.hub_ui.generate.pipelines.files import PEFT, Deltas, Endings, Spelled, low_rank, put, same, varied, weights
+from tests.hub_ui.generate.pipelines.frame import File
+from tests.hub_ui.generate.pipelines.rows import Make, described, file
+from tests.hub_ui.generate.pipelines.spellings import Spelling
 
 Names = Mapping[str, tuple[str, ...]]
-Written = Callable[[Any, int], File]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """A file for a base. `loads`: diffusers reads all of it, so that what it draws is the measure."""
-
-    base: Base
-    label: str
-    file: Written
-    loads: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.base.save.__name__.removeprefix('save_')}-{self.label}"
 
 
 def as_they_are(modules: Iterable[str]) -> Names:
@@ -45,8 +21,8 @@ def as_they_are(modules: Iterable[str]) -> Names:
 
 def spelled(
     names: Names, prefix: str, *, flat: bool = False, component: str = "transformer", swapped: bool = False
-) -> list[Spelled]:
-    return [
+) -> Spelling:
+    return lambda pipe: [
         Spelled(
             name=prefix + (name.replace(".", "_") if flat else name),
             component=component,
@@ -57,33 +33,24 @@ def spelled(
     ]
 
 
-def lora(layers: list[Spelled], endings: Endings) -> Written:
+def lora(spelling: Spelling, endings: Endings) -> Make:
     """Ranks and alphas differ from layer to layer where the format can say so."""
-    return lambda pipe, seed: low_rank(
-        pipe, layers, endings, seed=seed, ranks=varied if endings.alpha else same(4, 2.0)
-    )
+    return file(spelling, endings, varied if endings.alpha else same(4, 2.0))
 
 
-def with_metadata(layers: list[Spelled], endings: Endings) -> Written:
+def with_metadata(spelling: Spelling) -> Make:
     """As diffusers saves now: alpha stands in the header."""
-    return lambda pipe, seed: described(low_rank(pipe, layers, endings, seed=seed), pipe, "transformer", 4, 2.0)
+    return described(file(spelling, PEFT), "transformer")
 
 
-def all_of(*parts: Written) -> Written:
-    def write(pipe: Any, seed: int) -> File:
-        return together(*(part(pipe, seed + 100 * i) for i, part in enumerate(parts)))
-
-    return write
-
-
-def lokr(layers: list[Spelled], *, whole: bool) -> Written:
+def lokr(spelling: Spelling, *, whole: bool) -> Make:
     """Kronecker products. `whole`: both factors are matrices, and alpha, absurd as LyCORIS makes it, scales nothing."""
 
     def write(pipe: Any, seed: int) -> File:
         generator = torch.Generator().manual_seed(seed)
         tensors: dict[str, torch.Tensor] = {}
         deltas: Deltas = {}
-        for layer in layers:
+        for layer in spelling(pipe):
             rows, columns = sum(w.shape[0] for w in weights(pipe, layer)), weights(pipe, layer)[0].shape[1]
             first = torch.randn(4, 4, generator=generator) * 0.5
             left = torch.randn(rows // 4, 2, generator=generator)
@@ -101,25 +68,22 @@ def lokr(layers: list[Spelled], *, whole: bool) -> Written:
     return write
 
 
-def dora(layers: list[Spelled], endings: Endings) -> Written:
+def dora(spelling: Spelling) -> Make:
     """Factors and a magnitude for each output, as PEFT writes them."""
 
     def write(pipe: Any, seed: int) -> File:
-        file = low_rank(pipe, layers, endings, seed=seed)
-        magnitudes = {
-            f"{layer.name}.lora_magnitude_vector": (weights(pipe, layer)[0] + file.deltas[_of(layer)]).norm(dim=1) * 1.2
-            for layer in layers
-        }
-        return File(tensors={**file.tensors, **magnitudes}, deltas={})
+        layers = spelling(pipe)
+        plain = low_rank(pipe, layers, PEFT, seed=seed)
+        magnitudes = {}
+        for layer in layers:
+            changed = weights(pipe, layer)[0] + plain.deltas[layer.component, f"{layer.modules[0]}.weight"]
+            magnitudes[f"{layer.name}.lora_magnitude_vector"] = changed.norm(dim=1) * 1.2
+        return File(tensors={**plain.tensors, **magnitudes}, deltas={})
 
     return write
 
 
-def _of(layer: Spelled) -> tuple[str, str]:
-    return layer.component, f"{layer.modules[0]}.weight"
-
-
-def differences(names: Mapping[str, str], prefix: str, ending: str, parameter: str) -> Written:
+def differences(names: Mapping[str, str], prefix: str, ending: str, parameter: str) -> Make:
     """Whole differences of norms and biases, which lie beside the factors in some distilled networks' files."""
 
     def write(pipe: Any, seed: int) -> File:

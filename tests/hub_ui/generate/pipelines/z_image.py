@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from diffusers import FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
-
 from tests.hub_ui.generate.pipelines import encoders, language_models, tokens
-from tests.hub_ui.generate.pipelines.frame import Base, save
+from tests.hub_ui.generate.pipelines.frame import Base, build, flow
 
 
-def save_z_image(folder: Path) -> Path:
-    kind: Any = ZImagePipeline
-    scheduler: Any = FlowMatchEulerDiscreteScheduler
-    pipe = kind(
-        vae=encoders.vae(shift_factor=0.1), text_encoder=language_models.qwen3(), tokenizer=tokens.qwen2(),
-        transformer=_transformer(), scheduler=scheduler(),
+def _parts() -> dict[str, Any]:
+    transformer = build(
+        "ZImageTransformer2DModel", all_patch_size=(2,), all_f_patch_size=(1,), in_channels=4, dim=32, n_layers=1,
+        n_refiner_layers=1, n_heads=2, n_kv_heads=2, cap_feat_dim=language_models.WIDTH, axes_dims=[8, 4, 4],
+        axes_lens=[128, 32, 32],
     )  # fmt: skip
-    return save(pipe, folder)
-
-
-def _transformer() -> Any:
-    kind: Any = ZImageTransformer2DModel
-    return kind(
-        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=4, dim=32, n_layers=1, n_refiner_layers=1, n_heads=2,
-        n_kv_heads=2, cap_feat_dim=language_models.WIDTH, axes_dims=[8, 4, 4], axes_lens=[128, 32, 32],
-    )  # fmt: skip
+    return {
+        "vae": encoders.vae(shift_factor=0.1), "text_encoder": language_models.qwen3(), "tokenizer": tokens.qwen2(),
+        "transformer": transformer, "scheduler": flow(),
+    }  # fmt: skip
 
 
 CALL = {"height": 32, "width": 32, "negative_prompt": "blur", "guidance_scale": 3.0, "max_sequence_length": 32}
-Z_IMAGE = Base(architecture="z-image", pipeline="ZImagePipeline", save=save_z_image, call=CALL)
+Z_IMAGE = Base(name="z_image", architecture="z-image", pipeline="ZImagePipeline", parts=_parts, call=CALL)
 
 PLACES = ("layers.0", "noise_refiner.0", "context_refiner.0")
 ATTENTION = tuple(f"{place}.attention.{part}" for place in PLACES for part in ("to_q", "to_k", "to_v", "to_out.0"))
