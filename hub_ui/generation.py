@@ -13,8 +13,11 @@ from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate import lora_axis
 from hub_ui.generate.backend import Backend
+from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.lora.blocks import parse_block_weights
+from hub_ui.generate.lora_axis import Fit
+from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import (
     NO_CALLBACKS,
     Callbacks,
@@ -175,6 +178,16 @@ class Generation:
             base_model=entry.base_model,
             sha256=entry.sha256,
         )
+
+    def fit(self, request: GenerationRequest) -> Fit:
+        """Which of its LoRAs can be compared on one base that the policy allows."""
+
+        def choose(request: GenerationRequest) -> PipelineSpec:
+            first = request.adapters[0]
+            allowed = choose_allowed_base(self._policy, first.architecture, first.base_model, request.base)
+            return choose_spec(replace(request, base=request.base or allowed.id))
+
+        return lora_axis.fit(request, choose)
 
     def to_pull(self, refs: Iterable[Ref | Path]) -> tuple[int, int]:
         """How many of them are not in the library yet, and their bytes as far as hubs say them."""

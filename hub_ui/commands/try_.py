@@ -20,7 +20,7 @@ from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
-from hub_ui.generate import comparison, lora_axis
+from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
@@ -114,7 +114,7 @@ class TryCommand(TryOptions):
             "quality": self.quality or "balanced",
         }
         if self.compare == "loras":
-            fit = lora_axis.fit(built.generation.plan(loras, weights, **fields), choose_spec)
+            fit = built.generation.fit(built.generation.plan(loras, weights, **fields))
             weights, clips, blocks = (
                 [given[i] for i in fit.kept] if len(given) == len(loras) else list(given)
                 for given in (weights, fields["clip_weights"], fields["blocks"])

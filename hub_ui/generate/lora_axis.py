@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from connectors.errors import DoesNotFit, NoBase
+from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
@@ -49,7 +50,7 @@ class Fit:
 def fit(request: GenerationRequest, choose: Callable[[GenerationRequest], PipelineSpec]) -> Fit:
     """Which LoRAs of a request fit one base: the request's, or the one that most of them are made for.
 
-    `choose` finds the base of a request, as engine.choose_spec. Raises DoesNotFit where none fits.
+    `choose` finds the base of a request, as plan.choose_spec. Raises DoesNotFit where no two are left to compare.
     """
     loras = [request.adapters[place.start : place.stop] for place in lora_slices(request)]
     base = request.base
@@ -65,8 +66,8 @@ def fit(request: GenerationRequest, choose: Callable[[GenerationRequest], Pipeli
             kept.append(number)
         except (DoesNotFit, NoBase) as error:
             aside.append(_stands_aside(lora[0].title, error.message))
-    if not kept and aside:
-        raise DoesNotFit(aside[0])
+    if len(kept) < 2 and aside:
+        raise DoesNotFit(sentences(*aside))
     return Fit(kept=tuple(kept), base=base, aside=tuple(aside))
 
 

@@ -13,7 +13,7 @@ from connectors.errors import UsageError
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import Quality
-from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.generate.comparison import MAX_LORAS, ComparisonKind
 from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
 
@@ -21,7 +21,8 @@ Place = Literal["local", "replicate"]
 LONGEST_PROMPT = 2000
 MOST_PROMPTS = 6
 MOST_WEIGHTS = 8
-MOST_LORAS = 8
+MOST_LORAS = MAX_LORAS
+MOST_SEEDS = 4
 LARGEST_SEED = 2**53
 LARGEST_SIDE = 4096
 _SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×*]\s*(\d{1,5}))?\s*")
@@ -176,8 +177,8 @@ def _sides(size: tuple[int, int] | None) -> Mapping[str, Any]:
 class TrySettings:
     """One row a field. None and "" mean the base's default. The endpoint has its arguments in this order.
 
-    `prompts` are a grid's further rows, `weights` those of LoRA `varied`. `clip_weights` and `blocks` (as
-    lora/blocks.py reads them) are one for all LoRAs, or one for each.
+    `prompts` are further rows, each from so many `seeds`, `weights` those of LoRA `varied`. `clip_weights` and `blocks`
+    (as lora/blocks.py reads them) are one for all LoRAs, or one for each.
 
     To add one that a GenerationRequest has, add a row: tests/hub_ui/web/try_page/test_adding_a_field.py does.
     """
@@ -338,6 +339,7 @@ class TrySettings:
     prompts: Annotated[
         tuple[str, ...], TryField(name="row", read=lambda rows: rows_of("\n".join(rows)), write=tuple, is_list=True)
     ] = ()
+    seeds: Annotated[int, choice("seeds", range(1, MOST_SEEDS + 1), 1)] = 1
     place: Annotated[Place, choice("place", get_args(Place), "local")] = "local"
     weights: Annotated[
         tuple[float, ...],
@@ -380,7 +382,7 @@ class TrySettings:
 
 
 # They choose which images are made, and where.
-OF_THE_COMPARISON = ("sheet", "prompts", "place", "weights", "varied")
+OF_THE_COMPARISON = ("sheet", "prompts", "seeds", "place", "weights", "varied")
 
 
 def is_right(row: TryField, given: Mapping[str, Sequence[str]]) -> bool:

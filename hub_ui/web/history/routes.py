@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from connectors.errors import NotFound
 from hub_ui import format
 from hub_ui.generate.base_models.precision import precision_name
-from hub_ui.generate.comparison import ComparisonKind
+from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
@@ -29,7 +29,7 @@ from hub_ui.web.view import StackedLora, View
 
 LABELS: dict[ComparisonKind, str] = {
     "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
-    "grid": N_("Grid"),
+    "loras": N_("Which of these?"), "grid": N_("Grid"),
 }  # fmt: skip
 
 
@@ -59,6 +59,8 @@ def describe(image: Provenance) -> str:
     """The kind, the LoRA whose weight varies with its weights, and the weights of the others."""
     sheet = image.sheet
     label = _(LABELS.get(sheet.kind if sheet else "one", ""))
+    if sheet and sheet.kind == "loras":
+        return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
     own = [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
     weights = [{cell.weights[i] for cell in sheet.cells} for i in range(len(own))] if sheet else []
     varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
@@ -85,6 +87,16 @@ def infotext_in(path: Path) -> str:
         return ""
 
 
+def seeds_of(sheet: Comparison) -> int:
+    return len({cell.seed for cell in sheet.cells})
+
+
+def prompts_of(sheet: Comparison) -> tuple[str, ...]:
+    """Each once, of rows that name their seeds where there are several."""
+    seeds = seeds_of(sheet)
+    return tuple(row.rpartition(" · ")[0] if seeds > 1 else row for row in sheet.rows[::seeds])
+
+
 def settings_of(image: Provenance) -> TrySettings:
     """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
@@ -104,7 +116,8 @@ def settings_of(image: Provenance) -> TrySettings:
         sampler=image.sampler or "",
         use_trigger_words=image.typed_with_words if sheet else False,
         sheet=sheet.kind if sheet and sheet.kind != "one" else "pair",
-        prompts=sheet.rows[1:] if sheet and sheet.kind == "grid" else (),
+        prompts=prompts_of(sheet)[1:] if sheet and sheet.kind in ("grid", "loras") else (),
+        seeds=seeds_of(sheet) if sheet else 1,
         place="replicate" if image.report and image.report.place == "replicate" else "local",
         weights=weights,
         varied=varied,

@@ -26,6 +26,8 @@ from hub_ui.web.view import StackedLora, View, clamp_weight
 MOST_BYTES = 100 * 1024 * 1024
 LONGEST_VALUE = 2000
 MOST_ROWS = 60
+# Another program's LoRAs are looked for on the hubs.
+MOST_NAMED = 8
 _PROGRAMS = ("hub-ui", "ComfyUI", "SwarmUI", "InvokeAI")
 
 
@@ -124,9 +126,9 @@ def _base_of_provenance(services: Services, found: Provenance) -> tuple[str, lis
 def _read_infotext(services: Services, found: Infotext) -> DroppedImage:
     taken = example_settings.of_text(found)
     notes: list[str] = []
-    if len(taken.loras) > MOST_LORAS:
-        notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_LORAS))
-    loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_LORAS])
+    if len(taken.loras) > MOST_NAMED:
+        notes.append(_("Only the first {count} of its LoRAs are taken.").format(count=MOST_NAMED))
+    loras = tuple(_describe_lora(services, find_used_lora(services, lora)) for lora in taken.loras[:MOST_NAMED])
     kept = [lora for lora in loras if lora.ref]
     records = [find_record(services, Ref.parse(lora.ref)) for lora in kept]
     checkpoint = found.fields.get("Model", "")

@@ -65,7 +65,7 @@ class PageState:
     def problems(self) -> Mapping[str, str]:
         """What is wrong, by the field's name."""
         found = {name: CHECKED[name].check(text) for name, text in self.wrong.items()}
-        if len(self.view.stack) == 1 and self.settings.sheet == "both":
+        if len(self.view.stack) == 1 and self.settings.sheet in ("both", "loras"):
             found["lora"] = _("Two LoRAs are compared here: add another one.")
         return found
 

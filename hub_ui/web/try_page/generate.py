@@ -171,11 +171,25 @@ class Generator:
         """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
         if not order.view.refs and order.original is None:
             raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
-        settings, make = order.view.settings, partial(self.make, order)
+        fitting, aside = self.fitting(order)
+        settings, make = fitting.view.settings, partial(self.make, fitting, aside)
         base = settings.base if settings.place == "local" else None
-        return start_job(self.services, self.jobs, order.view.refs, make, name=settings.sheet, base=base, inputs=order)
+        return start_job(
+            self.services, self.jobs, fitting.view.refs, make, name=settings.sheet, base=base, inputs=order
+        )
 
-    def make(self, order: TryOrder, on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
+    def fitting(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
+        """The LoRAs of a comparison of LoRAs that fit one base, and why the others stand aside."""
+        view, generation = order.view, self.services.generation
+        if view.settings.sheet != "loras" or view.settings.place != "local":
+            return order, ()
+        fit = generation.fit(generation.plan(view.refs, view.weights, **order.fields))
+        settings = replace(view.settings, base=fit.base or "")
+        return replace(
+            order, view=replace(view, stack=tuple(view.stack[i] for i in fit.kept), settings=settings)
+        ), fit.aside
+
+    def make(self, order: TryOrder, aside: Sequence[str], on_progress: OnProgress, is_cancelled: IsCancelled) -> Result:
         generation, view, original = self.services.generation, order.view, order.original
         place = view.settings.place
         if place == "replicate":
@@ -193,7 +207,7 @@ class Generator:
             shown = result.with_original(shown, original, made)
         if shown.request is not None and shown.kind == "pair":
             shown = replace(shown, offered=form.weights_under_pair(self.services, view, shown.varied))
-        return result.with_link(shown, view)
+        return result.with_link(replace(shown, notes=(*aside, *shown.notes)), view)
 
     def add_weights(self, shown: Result) -> str:
         """The id of the job that makes the weights that are missing under a pair."""
@@ -230,6 +244,8 @@ class Generator:
         # What has come is kept for another time.
         may_resume = self.services.policy.allows("pull")
         text = _(DOWNLOAD_KEPT if alone and may_resume else STOPPED)
+        if not alone and found and found.subject.name == "loras" and self.services.policy.allows("keep history"):
+            text = _("Stopped. The LoRAs that are done are kept: make the sheet again to go on.")
         self.jobs.stop(id_, text)
         for task in alone:
             self.services.queue.pause(task) if may_resume else self.services.queue.cancel(task)
@@ -237,9 +253,14 @@ class Generator:
 
     def estimate(self, order: TryOrder) -> str:
         """The time, and the price where generation costs money."""
-        generation, view = self.services.generation, order.view
+        generation, (order, aside) = self.services.generation, self.fitting(order)
+        view = order.view
         request = generation.plan(view.refs, view.weights, **order.fields)
-        return generation.estimate(request, comparison_of(self.services, view, request), place=view.settings.place)
+        text = generation.estimate(request, comparison_of(self.services, view, request), place=view.settings.place)
+        count, to_come = generation.to_pull(view.refs) if view.settings.sheet == "loras" else (0, 0)
+        if count:
+            text = format.join(text, _("{size} to download first").format(size=format.size(to_come)))
+        return format.sentences(text, *aside)
 
 
 def is_about(kind: str, refs: Iterable[str], view: View) -> bool:
@@ -259,5 +280,6 @@ def comparison_of(services: Services, view: View, request: GenerationRequest) ->
     """Raises UsageError for LoRAs that can't be compared this way."""
     settings = view.settings
     weights = settings.weights or form.usual_weights(services, view)
+    prompts = (request.prompt, *settings.prompts)
     varied = min(settings.varied, max(0, len(comparison.lora_slices(request)) - 1))
-    return comparison.make_comparison(settings.sheet, request, (request.prompt, *settings.prompts), weights, varied)
+    return comparison.make_comparison(settings.sheet, request, prompts, weights, varied, settings.seeds)

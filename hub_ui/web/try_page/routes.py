@@ -25,7 +25,7 @@ from hub_ui import format
 from hub_ui.generate.backend import DeferredBackend
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import Step
-from hub_ui.generate.try_fields import MOST_LORAS, TRY_FIELDS, TryField
+from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
 from hub_ui.jobs.jobs import Failed, Stopped
 from hub_ui.library.download.progress import Progress
@@ -223,6 +223,7 @@ class TryRoutes(Room):
             "problems": {**dict.fromkeys(("lora", *CHECKED), ""), **state.problems},
             "sections": SECTIONS,
             "most": MOST_LORAS,
+            "most_seeds": MOST_SEEDS,
             "control_kinds": CONTROL_KINDS,
             # What the Browse page shows stays.
             "search": parse_qsl(View(query=state.view.query).to_address()),

@@ -114,7 +114,10 @@ def test_the_base_is_the_one_of_most_of_them_and_the_others_stand_aside() -> Non
 
 
 def test_a_base_that_was_asked_for_decides() -> None:
-    asked = GenerationRequest(adapters=(FLUX, SD, OTHER_SD), prompt="a cat", base="flux.1-dev")
-    assert lora_axis.fit(asked, choose_spec).kept == (0,)
+    asked = GenerationRequest(adapters=(SD, FLUX, FLUX), prompt="a cat", base="flux.1-dev")
+    assert lora_axis.fit(asked, choose_spec).kept == (1, 2)
+
+
+def test_one_alone_is_no_comparison() -> None:
     with pytest.raises(DoesNotFit, match="“New” stands aside"):
-        lora_axis.fit(GenerationRequest(adapters=(FLUX,), prompt="a cat", base="sdxl-1.0"), choose_spec)
+        lora_axis.fit(GenerationRequest(adapters=(FLUX, SD), prompt="a cat", base="sd-1.5"), choose_spec)

@@ -182,6 +182,19 @@ def test_a_lora_that_does_not_fit_is_refused_before_anything_is_downloaded(
     assert queued.queue.tasks() == ()
 
 
+def test_of_loras_that_are_compared_one_that_does_not_fit_is_not_downloaded(
+    queued: Services, generator: Generator, pulls: Pulls
+) -> None:
+    pulls.held.set()
+    stack = tuple(StackedLora(ref=ref) for ref in ("civitai:1", "civitai:2", "civitai:2@20"))
+    order = TryOrder(view=View(page="try", stack=stack, settings=TrySettings(sheet="loras")))
+    fitting, aside = generator.fitting(order)
+    assert (fitting.view.settings.base, [note[:14] for note in aside]) == ("tiny-shapes", ["“Ink 1” stands"])
+    found = generator.jobs.find(generator.start(order))
+    assert found is not None
+    assert found.subject.refs == ("civitai:2", "civitai:2@20")
+
+
 def test_stopping_pauses_its_own_downloads_and_no_other(queued: Services, generator: Generator, pulls: Pulls) -> None:
     pulls.held.set()
     other = queued.queue.add(A)

@@ -333,6 +333,13 @@ def test_a_grid_names_the_lora_above_each_column(client: TestClient) -> None:
     assert len(stage.select(".sheet td a img")) == 4
 
 
+def test_a_sheet_of_loras_has_a_column_for_each_and_a_row_for_each_prompt(client: TestClient) -> None:
+    columns, rows = ("Ink 1", "<i> 0.8"), ("a cat", "<b>")
+    stage = shown_values(client, 0, 1, 0, 1, kind="loras", rows=rows, columns=columns, address="&sheet=loras")
+    assert [head.text for head in stage.select(".sheet th")] == ["Ink 1", "<i> 0.8", "a cat", "<b>"]
+    assert stage.select_one(".sheet")["aria-label"] == "Which of these?"
+
+
 def test_a_shared_link_has_the_settings_and_not_the_job(client: TestClient) -> None:
     share = shown_values(client, 0, 1, link="view=try&seed=5").select_one("[data-share]")
     assert share is not None
@@ -342,15 +349,17 @@ def test_a_shared_link_has_the_settings_and_not_the_job(client: TestClient) -> N
 @pytest.mark.parametrize(("address", "tab"), [("", "With and without"), ("&sheet=grid", "Prompts")])
 def test_a_tab_for_each_comparison(client: TestClient, address: str, tab: str) -> None:
     page = read(client.get(f"/?view=try&lora=civitai:2{address}").text)
-    labels = ["With and without", "Weights", "LoRAs", "Prompts", "Trigger words"]
+    labels = ["With and without", "Weights", "LoRAs", "Which of these?", "Prompts", "Trigger words"]
     assert [each.text for each in page.select(".tab")] == labels
     assert [each.text for each in page.select(".tab[aria-pressed=true]")] == [tab]
-    assert [each.text for each in page.select(".tab[disabled]")] == ["LoRAs"]
+    assert [each.text for each in page.select(".tab[disabled]")] == ["LoRAs", "Which of these?"]
 
 
-def test_only_a_grid_asks_for_more_prompts_and_only_a_sweep_for_weights(client: TestClient) -> None:
-    pages = {sheet: client.get(f"/?view=try&lora=civitai:2&sheet={sheet}").text for sheet in ("pair", "strip", "grid")}
-    assert [sheet for sheet, text in pages.items() if "<textarea" in text and 'id="rows"' in text] == ["grid"]
+def test_rows_are_asked_for_where_there_are_some_and_weights_where_they_vary(client: TestClient) -> None:
+    sheets = ("pair", "strip", "grid", "loras")
+    pages = {sheet: client.get(f"/?view=try&lora=civitai:2&sheet={sheet}").text for sheet in sheets}
+    assert [sheet for sheet, text in pages.items() if "<textarea" in text and 'id="rows"' in text] == ["grid", "loras"]
+    assert [sheet for sheet, text in pages.items() if 'name="seeds"' in text] == ["loras"]
     assert [sheet for sheet, text in pages.items() if 'id="try-weights"' in text] == ["strip", "grid"]
 
 
