@@ -6,7 +6,7 @@ Its parts are values for the templates: cards, filters, the query in words, and 
 import hmac
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -21,10 +21,11 @@ from starlette.responses import RedirectResponse, Response
 from connectors.errors import BadQuery
 from connectors.query import BY_KEY, Query
 from connectors.record import Nsfw, Record, within
-from connectors.ref import HubName
+from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
 from hub_ui import format, used_loras
 from hub_ui.catalog.search import Facets
+from hub_ui.generate.try_fields import MOST_LORAS, TrySettings
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import _, language
 from hub_ui.web.browse import search
@@ -44,7 +45,7 @@ from hub_ui.web.layout.pages import (
 from hub_ui.web.lora.detail import Requirements
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.news.routes import NewsRoutes
-from hub_ui.web.try_page.compatibility import requirements
+from hub_ui.web.try_page.compatibility import requirements, to_download
 from hub_ui.web.view import OWN_ADDRESSES, PageName, View, filter_pair
 
 LONGEST_CURSOR = 4000
@@ -54,6 +55,7 @@ LONGEST_TEXT = 1000
 MOST_NAMES = 20
 
 Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
+Ticked = Annotated[Sequence[str], fastapi.Query(max_length=MOST_LORAS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,17 @@ class BrowseRoutes(Room):
             lead = self.read_cursors(view.query, cursors, signed)
             return self.pages.streams.answer(self.more(view, after=after, shown=shown, page=page, cursors=lead))
 
+        @router.get("/tray")
+        def tray(lora: Ticked = ()) -> Response:
+            return self.pages.part("browse/tray", **self.tray(list(dict.fromkeys(map(Ref.parse, lora)))))
+
+        @router.get("/compare")
+        def compare(lora: Ticked = ()) -> Response:
+            view = View(page="try", settings=TrySettings(sheet="loras"))
+            for ref in list(dict.fromkeys(map(Ref.parse, lora))):
+                view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
+            return RedirectResponse(page_address(view.to_address()), 303)
+
         @router.get("/suggestions")
         def suggestions(before: Typed = "", after: Typed = "") -> Response:
             text = (before + after)[:LONGEST_TEXT]
@@ -118,6 +131,19 @@ class BrowseRoutes(Room):
         return await to_thread.run_sync(
             self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
         )
+
+    def tray(self, refs: Sequence[Ref]) -> dict[str, Any]:
+        """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
+        records = list(filter(None, map(self.services.lookup.find_record, refs)))
+        bases = len({record.architecture for record in records})
+        line = _("{n} LoRAs, one base") if bases < 2 else _("{n} LoRAs for {bases} bases, which don't go together")
+        line = line if len(refs) > 1 else _("One LoRA: tick another one")
+        pictures = [(record, card(record, ceiling="safe").image) for record in records[:4]]
+        return {
+            "pictures": pictures,
+            "line": line.format(n=len(refs), bases=bases),
+            "cost": to_download(self.services, refs),
+        }
 
     def find(self, view: View) -> View | None:
         """The LoRA that the words name, opened; None where they are words."""

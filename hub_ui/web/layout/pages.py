@@ -40,7 +40,7 @@ STATIC = Path(__file__).parent.parent / "static"
 STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 # Those of one page alone are in its own template.
-MODULES = ("navigation", "keyboard", "search_box", "panel", "gallery", "terms", "drop")
+MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms", "drop")
 PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
 MORE = (
     ("news", N_("Saved searches")), ("train", N_("Train")), ("settings", N_("Settings")),

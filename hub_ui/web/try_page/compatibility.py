@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from connectors.errors import DoesNotFit, HubUiError, NoBase
 from connectors.record import Record
+from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.settings import choose_allowed_base
@@ -105,3 +106,11 @@ def no_base_text(services: Services, record: Record) -> str:
     # The user may know the base nevertheless.
     add = "" if services.settings.demo else _("Add it on the Compare page, and choose a base there.")
     return format.sentences(reason, add)
+
+
+def to_download(services: Services, refs: Sequence[Ref]) -> str:
+    """What comes before the images: "191 MB to download first"; empty where all LoRAs are here."""
+    count, known = services.generation.to_pull(refs)
+    if not known:
+        return _("{n} files to download first").format(n=count) if count else ""
+    return _("{size} to download first").format(size=format.size(known))

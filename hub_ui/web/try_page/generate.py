@@ -24,7 +24,7 @@ from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import form, result
-from hub_ui.web.try_page.compatibility import choose_base
+from hub_ui.web.try_page.compatibility import choose_base, to_download
 from hub_ui.web.try_page.result import Original, Result
 from hub_ui.web.view import View
 
@@ -257,9 +257,8 @@ class Generator:
         view = order.view
         request = generation.plan(view.refs, view.weights, **order.fields)
         text = generation.estimate(request, comparison_of(self.services, view, request), place=view.settings.place)
-        count, to_come = generation.to_pull(view.refs) if view.settings.sheet == "loras" else (0, 0)
-        if count:
-            text = format.join(text, _("{size} to download first").format(size=format.size(to_come)))
+        if view.settings.sheet == "loras":
+            text = format.join(text, to_download(self.services, view.refs))
         return format.sentences(text, *aside)
 
 

@@ -47,6 +47,21 @@ def test_the_page_asks_the_hubs_once_it_is_there(client: TestClient) -> None:
     assert (str(ask["hx-get"]).partition("&seen=")[0], ask["hx-trigger"]) == ("ask?base=flux1", "load")
 
 
+def test_the_tray_says_what_is_ticked_whether_it_shares_a_base_and_what_is_to_come(seen: TestClient) -> None:
+    tray = read(seen.get("/tray?lora=civitai:2&lora=civitai:2").text)
+    assert tray.select_one("b").text == "One LoRA: tick another one"
+    tray = read(seen.get("/tray?lora=civitai:1&lora=civitai:2").text)
+    assert tray.select_one("b").text == "2 LoRAs for 2 bases, which don't go together"
+    assert (tray.select_one("small").text, len(tray.select(".picture"))) == ("2 files to download first", 2)
+
+
+def test_what_is_ticked_is_compared_each_lora_at_its_authors_weight(seen: TestClient) -> None:
+    answer = seen.get("/compare?lora=civitai:1&lora=civitai:2&lora=civitai:1", follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "./?view=try&lora=civitai%3A1&lora=civitai%3A2&sheet=loras"
+    assert seen.get("/compare?lora=nothing").status_code == 422
+
+
 def test_the_hubs_answers_come_in_parts(client: TestClient) -> None:
     last = parts(client.get("/ask?hub=civitai").text)[-1]
     assert [link.text for link in last.select(".hit")] == ["Ink 1", "Ink 2"]
