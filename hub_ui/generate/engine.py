@@ -217,7 +217,7 @@ class Engine:
         plan.check()
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
-            pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.level)
+            pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,

@@ -80,11 +80,11 @@ class LoadedPipeline:
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        if self.placement.level == plan.level:
-            self.placement = replace(self.placement, planned=plan.level)
+        wanted = replace(plan.placement, is_tiled=self.placement.is_tiled)
+        if self.placement.level == wanted.level:
+            self.placement = wanted
             return
         self.manager.disable()
-        wanted = replace(self.placement, level=plan.level, planned=plan.level)
         try:
             self.placement = first_fit(self.pipe, plan.device, wanted)
         except (RuntimeError, MemoryError) as error:

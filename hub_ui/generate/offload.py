@@ -63,6 +63,10 @@ class Placement:
         return replace(self, level=after[0]) if after else None
 
 
+# All of it on the device, or not at all.
+WHOLE = Placement(levels=("whole",))
+
+
 def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
     """Puts a new pipeline on the device, at a lower level where memory runs out. Raises after the last."""
     placement = wanted
