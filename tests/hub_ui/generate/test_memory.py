@@ -69,18 +69,12 @@ def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, la
     assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last
 
 
-SDXL = choose_base("sdxl", None, None)
-GIGABYTE = 1_000_000_000
+CARD = Device(label="card", kind="cuda", dtype="float16")
 
 
 def settings(**fields: Any) -> ResolvedRequest:
     values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 1024, "height": 1024}
     return ResolvedRequest(**{**values, **fields})
-
-
-def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None = 24) -> Device:
-    free = None if gigabytes is None else round(gigabytes * GIGABYTE)
-    return Device(label="CPU" if kind == "cpu" else "card", kind=kind, dtype=dtype, free_bytes=free)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +97,12 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), CARD)
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), device())
+    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), CARD)
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
@@ -124,21 +118,21 @@ def test_what_would_fit_is_told() -> None:
 )
 def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
     asked = settings(width=size[0], height=size[1], frames=frames)
-    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, CARD)
     assert error.message.split("piece by piece. ")[1] == advice
 
 
 def test_of_several_cards_the_one_with_most_free_memory_is_chosen() -> None:
     by_others = (20_000, 4_000, 16_000)
     with simulated_cuda(*(Card(memory=24_000, by_others=size) for size in by_others)):
-        chosen = choose_device(SDXL)
+        chosen = choose_device(XL)
     assert (chosen.name, chosen.free_bytes, chosen.total_bytes) == ("cuda:1", 20_000, 24_000)
 
 
 def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
     with simulated_cuda(Card(memory=8_000), Card(memory=24_000)):
         base = torch.zeros(20_000, dtype=torch.uint8, device="cuda:1")
-        chosen = choose_device(SDXL)
+        chosen = choose_device(XL)
         del base
     assert (chosen.name, chosen.free_bytes) == ("cuda:1", 4_000)
 
