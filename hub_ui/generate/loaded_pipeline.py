@@ -11,8 +11,8 @@ from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory, release_memory
-from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
+from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory
+from hub_ui.generate.offload import Placement, Stage, first_fit, place, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count

@@ -12,8 +12,8 @@ from connectors.errors import NoBase
 from hub_ui.generate.base_models import precision, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.table import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, prepare
-from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
+from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
 from hub_ui.i18n import _
 
 

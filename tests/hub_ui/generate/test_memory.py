@@ -10,7 +10,6 @@ import torch
 from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -54,19 +53,6 @@ def test_what_overflows_in_float16_is_not_computed_in_it_on_a_gpu_without_bfloat
 ) -> None:
     with simulated_cuda(Card(memory=gibibytes * 2**30, major=7)):
         assert choose_device(choose_base(None, None, base)).dtype == dtype
-
-
-def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
-    choice = choose_base("sd1", None, base)
-    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))[0]
-    assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize(("dtype", "last"), [("float16", True), ("bfloat16", True), ("float32", False)])
-def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, last: bool) -> None:
-    unet = torch.nn.Conv2d(4, 8, 3)
-    memory.prepare(SimpleNamespace(unet=unet), Device(label="card", kind="cuda", dtype=dtype))
-    assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last
 
 
 CARD = Device(label="card", kind="cuda", dtype="float16")
