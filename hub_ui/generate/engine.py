@@ -18,7 +18,8 @@ from hub_ui.generate.estimate import Estimate, Timing, Timings, estimate_time, s
 from hub_ui.generate.loaded_pipeline import LoadedPipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory, release_memory
+from hub_ui.generate.memory import available_memory, choose_device, image_too_large, is_out_of_memory
+from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.prompt_weights import prompt_notes
@@ -217,7 +218,7 @@ class Engine:
         plan.check()
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
-            pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.level)
+            pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,

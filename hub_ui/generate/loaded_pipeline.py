@@ -11,8 +11,8 @@ from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
 from hub_ui.generate.lora.hooks import NotPerRow
 from hub_ui.generate.lora.manager import AdapterManager, AdapterSwitch
-from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory, release_memory
-from hub_ui.generate.offload import Placement, Stage, first_fit, place, set_tiling
+from hub_ui.generate.memory import base_too_large, image_too_large, is_out_of_memory
+from hub_ui.generate.offload import Placement, Stage, first_fit, place, release_memory, set_tiling
 from hub_ui.generate.plan import GenerationPlan
 from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import chunk_count
@@ -80,11 +80,11 @@ class LoadedPipeline:
             return
         self.patience, self.stayed = (min(2 * self.patience + 1, _MOST_PATIENCE) if self.is_short else 0), 0
         self.one_by_one = self.ran_out_decoding = False
-        if self.placement.level == plan.level:
-            self.placement = replace(self.placement, planned=plan.level)
+        wanted = replace(plan.placement, is_tiled=self.placement.is_tiled)
+        if self.placement.level == wanted.level:
+            self.placement = wanted
             return
         self.manager.disable()
-        wanted = replace(self.placement, level=plan.level, planned=plan.level)
         try:
             self.placement = first_fit(self.pipe, plan.device, wanted)
         except (RuntimeError, MemoryError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
@@ -220,27 +219,3 @@ def _most_free(backend: Any) -> int:
     """The number of the GPU, of torch.cuda or torch.xpu, that would have the most free memory without this program."""
     free = [backend.mem_get_info(i)[0] + backend.memory_reserved(i) for i in range(backend.device_count())]
     return free.index(max(free))
-
-
-def prepare(pipe: Any, device: Device) -> None:
-    """Sets what a device computes faster or safer with, before the pipeline is moved there."""
-    if device.traits.slices_attention and hasattr(pipe, "enable_attention_slicing"):
-        # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
-        pipe.enable_attention_slicing()
-    if device.dtype in device.traits.channels_last:
-        import torch
-
-        # Up to three times faster on a CPU. Video networks have 3D convolutions too, which have no such layout.
-        for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
-            if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
-                part.to(memory_format=torch.channels_last)
-
-
-def release_memory(device: Device) -> None:
-    """Frees the memory of a dropped pipeline."""
-    import torch
-
-    gc.collect()
-    empty = getattr(getattr(torch, device.kind), "empty_cache", None)
-    if empty is not None:
-        empty()

@@ -12,6 +12,7 @@ changes an image a little: it is chosen apart from the level.
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 import weakref
@@ -22,14 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from hub_ui.generate.memory import (
-    Device,
-    available_memory,
-    disk_folder,
-    is_out_of_memory,
-    pinned_bytes,
-    release_memory,
-)
+from hub_ui.generate.memory import Device, available_memory, disk_folder, is_out_of_memory, pinned_bytes
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, is_autoencoder
 
 # What was going on when memory ran out.
@@ -63,6 +57,10 @@ class Placement:
         return replace(self, level=after[0]) if after else None
 
 
+# All of it on the device, or not at all.
+WHOLE = Placement(levels=("whole",))
+
+
 def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
     """Puts a new pipeline on the device, at a lower level where memory runs out. Raises after the last."""
     placement = wanted
@@ -78,6 +76,30 @@ def first_fit(pipe: Any, device: Device, wanted: Placement) -> Placement:
         # Outside of the handler, because the error keeps the memory alive.
         release_memory(device)
         placement = lower
+
+
+def prepare(pipe: Any, device: Device) -> None:
+    """Sets what a device computes faster or safer with, before the pipeline is moved there."""
+    if device.traits.slices_attention and hasattr(pipe, "enable_attention_slicing"):
+        # Without it, MPS returns wrong images or none when memory runs out; slices keep its peaks low.
+        pipe.enable_attention_slicing()
+    if device.dtype in device.traits.channels_last:
+        import torch
+
+        # Up to three times faster on a CPU. Video networks have 3D convolutions too, which have no such layout.
+        for part in (getattr(pipe, name, None) for name in ("unet", "vae")):
+            if part is not None and all(parameter.dim() < 5 for parameter in part.parameters()):
+                part.to(memory_format=torch.channels_last)
+
+
+def release_memory(device: Device) -> None:
+    """Frees the memory of a dropped pipeline."""
+    import torch
+
+    gc.collect()
+    empty = getattr(getattr(torch, device.kind), "empty_cache", None)
+    if empty is not None:
+        empty()
 
 
 @contextmanager

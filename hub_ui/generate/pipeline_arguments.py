@@ -74,7 +74,6 @@ FAMILIES = (
 )
 # The requested size, not the nearest of a list; and no cleaning of prompts, which needs more packages.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
-_LONGEST_LOST = 60
 
 
 def family(pipeline: str) -> Family:
@@ -168,22 +167,6 @@ def _takes_guidance(pipe: Any, kind: Family) -> bool:
     if kind.embedded:
         return bool(pipe.transformer.config.get("guidance_embeds", True))
     return not (kind.distils and pipe.config.is_distilled)
-
-
-def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
-    """Notes on prompt text beyond CLIP's limit, for pipelines without a longer encoder such as T5."""
-    tokenizers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
-    if not tokenizers or not all(type(each).__name__.startswith("CLIPTokenizer") for each in tokenizers):
-        return []
-    for prompt in prompts:
-        tokens, most = tokenizers[0](prompt).input_ids, tokenizers[0].model_max_length
-        if len(tokens) > most:
-            # The first and last token are markers.
-            lost = tokenizers[0].decode(tokens[most - 1 : -1]).strip()
-            shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
-            words = most // 4 * 3
-            return [f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”."]
-    return []
 
 
 def output_images(output: Any) -> list[tuple[Image, ...]]:

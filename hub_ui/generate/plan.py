@@ -25,13 +25,14 @@ from hub_ui.generate.memory_plan import (
     CARDS,
     GIBIBYTE,
     MemoryPlan,
-    OffloadLevel,
     latent_frames,
+    levels_of,
     plan_memory,
     usable_memory,
     usable_ram,
     usual_loras,
 )
+from hub_ui.generate.offload import Placement
 from hub_ui.generate.pipeline_arguments import Family, family
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
@@ -50,11 +51,11 @@ class GenerationPlan:
     """`spec` is the base as its own files describe it, in its precision; it computes on `device`. That and the `ram`
     bytes of the computer's memory are free without the base that is in memory. `settings` are those of all cells.
 
-    `memory` is what such an image takes. It begins at `level`, which is that of an image of the base's own size where
-    this one fits at none: memory has to run out then. `shortage` says why not even that one fits. `is_tiled`: images
-    are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in `merge_steps` steps;
-    None stands for any number, since a network that is compiled takes no hooks. `timing` is what an image is expected
-    to take. `remarks` are on LoRAs that were made for another base.
+    `memory` is what such an image takes. Its `placement` begins at its level, or at that of an image of the base's own
+    size where this one fits at none: memory has to run out then. `shortage` says why not even that one fits.
+    `is_tiled`: images are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in
+    `merge_steps` steps; None stands for any number, since a network that is compiled takes no hooks. `timing` is what
+    an image is expected to take. `remarks` are on LoRAs that were made for another base.
     """
 
     request: GenerationRequest
@@ -64,7 +65,7 @@ class GenerationPlan:
     ram: int
     settings: ResolvedRequest
     memory: MemoryPlan
-    level: OffloadLevel
+    placement: Placement
     shortage: str
     is_tiled: bool
     rows: int
@@ -91,9 +92,11 @@ def make_plan(
     settings, remarks = resolve_request(request, spec), substitution_notes(spec, request)
     loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
     pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
-    plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=device.levels)
+    levels = device.levels or levels_of(device.kind, precision.precision_of(spec))
+    plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=levels)
     with_free = partial(plan, memory=ram if on_cpu else device.free_bytes, ram=ram, loras=loras, disk=disk)
     usual, memory = with_free(), with_free(settings=settings)
+    level = (memory if memory.fits else usual).level
     # Pieces change an image a little, so the memory that there is decides on them, free or not.
     all_ram = usable_ram(device_memory.total_memory())
     card = None if device.total_bytes is None else usable_memory(device.total_bytes)
@@ -107,7 +110,7 @@ def make_plan(
         settings=settings,
         timing=timings.expect(spec, settings, device) if timings else UNKNOWN,
         memory=memory,
-        level=(memory if memory.fits else usual).level,
+        placement=Placement(level=level, planned=level, levels=levels),
         shortage="" if usual.fits else device_memory.shortage(spec, usual, device, ram, disk),
         is_tiled=is_tiled,
         rows=_rows_of_a_call(request, pipeline, settings, device.kind),

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub_ui.generate.pipeline_arguments import family, truncation_notes
+from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 
 _ROUND, _SQUARE = 1.1, 1 / 1.1
@@ -36,6 +36,8 @@ _WEIGHTED = re.compile(r"(?<!\\)\(([^()\[\]\\]*?):\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*
 _NEAR = 20
 # Brackets inside brackets, where a weight means nothing.
 _DEEPEST = 8
+# Characters of what is left out that are shown.
+_LONGEST_LOST = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +170,22 @@ def prompt_notes(pipe: Any, settings: ResolvedRequest, prompts: Sequence[str]) -
         *truncation_notes(pipe, plain),
         "This base reads whole sentences and has no emphasis: the weights in (word:1.2) were left out.",
     ]
+
+
+def truncation_notes(pipe: Any, prompts: Sequence[str]) -> list[str]:
+    """Notes on prompt text beyond CLIP's limit, for pipelines without a longer encoder such as T5."""
+    tokenizers = [part for name, part in pipe.components.items() if name.startswith("tokenizer") and part is not None]
+    if not tokenizers or not all(type(each).__name__.startswith("CLIPTokenizer") for each in tokenizers):
+        return []
+    for prompt in prompts:
+        tokens, most = tokenizers[0](prompt).input_ids, tokenizers[0].model_max_length
+        if len(tokens) > most:
+            # The first and last token are markers.
+            lost = tokenizers[0].decode(tokens[most - 1 : -1]).strip()
+            shown = lost if len(lost) <= _LONGEST_LOST else f"{lost[:_LONGEST_LOST]}…"
+            words = most // 4 * 3
+            return [f"This base reads {most - 2} tokens of a prompt, some {words} words; left out was “{shown}”."]
+    return []
 
 
 def encode_prompts(pipe: Any, prompts: Sequence[str], negative: str, count: int) -> dict[str, Any]:

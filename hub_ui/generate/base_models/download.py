@@ -3,8 +3,9 @@
 import glob
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import file_digest, sha256
 from pathlib import Path
 from shutil import disk_usage
@@ -242,8 +243,17 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
             if part.repo is not None
         ),
     ]
-    pieces = (main, *(_plan_shared(each, choice, source) for each in shared), *_plan_checkpoint(choice, source))
-    return DownloadPlan(spec=choice, repos=pieces, free=RepoCache(choice.source, source.cache).free())
+    pieces = [main]
+    for each in shared:
+        select = partial(repo_layout.select_part_files, folder=each.folder, dtype=choice.dtype, kind=each.kind)
+        piece = _plan_other(each.repo, each.revision, each.part, select, choice, source)
+        pieces.append(replace(piece, part=each.part, folder=each.folder))
+    # The file on a hub that replaces some weights; a local file needs no download.
+    if (file := choice.checkpoint) is not None and file.repo is not None:
+        names = [file.file, *(name for _, name in file.beside)]
+        pieces.append(_plan_other(file.repo, file.revision, "network", lambda _there: names, choice, source))
+    free = RepoCache(choice.source, source.cache).free()
+    return DownloadPlan(spec=choice, repos=tuple(pieces), free=free)
 
 
 def check_download(plan: DownloadPlan, may_fetch: bool, *, may_complete: bool = True) -> None:
@@ -315,42 +325,26 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
     return _plan_files(query, info, names, source, license=choice.license), index
 
 
-def _plan_shared(shared: SharedComponent, choice: PipelineSpec, source: Source) -> RepoDownload:
-    """A part in another repo."""
-    cached = RepoCache(shared.repo, source.cache)
-    for revision in [shared.revision] if shared.revision else cached.commits():
-        names = repo_layout.select_part_files(
-            cached.tree(revision) or (), shared.folder, choice.dtype, kind=shared.kind
-        )
-        if files := cached.files(revision, names):
-            piece = RepoDownload(repo=shared.repo, revision=revision, files=files)
-            return replace(piece, part=shared.part, folder=shared.folder)
-    query = _query(shared.repo, choice, source)
-    info = _ask_hub(query, shared.revision, source)
-    names = repo_layout.select_part_files(_names(info), shared.folder, choice.dtype, kind=shared.kind)
+def _plan_other(
+    repo: str,
+    revision: str | None,
+    part: str,
+    select: Callable[[Iterable[str]], Sequence[str]],
+    choice: PipelineSpec,
+    source: Source,
+) -> RepoDownload:
+    """A part in another repo: the files that `select` finds in it."""
+    cached = RepoCache(repo, source.cache)
+    for commit in [revision] if revision else cached.commits():
+        if files := cached.files(commit, select(cached.tree(commit) or ())):
+            return RepoDownload(repo=repo, revision=commit, files=files)
+    query = _query(repo, choice, source)
+    info = _ask_hub(query, revision, source)
+    names = select(_names(info))
     if not names:
-        part = shared.part.replace("_", " ")
-        raise NoBase(
-            _("{repo} has no {part} for {label}. Choose another base.").format(
-                repo=shared.repo, part=part, label=choice.label
-            )
-        )
-    return replace(_plan_files(query, info, names, source), part=shared.part, folder=shared.folder)
-
-
-def _plan_checkpoint(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, ...]:
-    """The file on a hub that replaces some weights; a local file needs no download."""
-    checkpoint = choice.checkpoint
-    if checkpoint is None or checkpoint.repo is None:
-        return ()
-    names = [checkpoint.file, *(name for _, name in checkpoint.beside)]
-    cached = RepoCache(checkpoint.repo, source.cache)
-    for revision in [checkpoint.revision] if checkpoint.revision else cached.commits():
-        if files := cached.files(revision, names):
-            return (RepoDownload(repo=checkpoint.repo, revision=revision, files=files),)
-    query = _query(checkpoint.repo, choice, source)
-    info = _ask_hub(query, checkpoint.revision, source)
-    return (_plan_files(query, info, names, source),)
+        text = _("{repo} has no {part} for {label}. Choose another base.")
+        raise NoBase(text.format(repo=repo, part=part.replace("_", " "), label=choice.label))
+    return _plan_files(query, info, names, source)
 
 
 def _query(repo: str, choice: PipelineSpec, source: Source) -> RepoQuery:

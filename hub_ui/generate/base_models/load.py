@@ -12,9 +12,8 @@ from connectors.errors import NoBase
 from hub_ui.generate.base_models import precision, repo_layout
 from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.table import PipelineSpec
-from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory, prepare
-from hub_ui.generate.memory_plan import OffloadLevel, levels_of
-from hub_ui.generate.offload import Placement, first_fit, layer_mover
+from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
+from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
 from hub_ui.i18n import _
 
 
@@ -91,10 +90,9 @@ FAILURES = (
 
 
 def load_pipeline(
-    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, level: OffloadLevel | None = None
+    choice: PipelineSpec, fetched: LocalBase | Path, device: Device, placement: Placement = WHOLE
 ) -> tuple[Any, Placement]:
-    """Returns the base on its device, and how it is kept in memory: at that level, or lower where memory ran out. None
-    is the highest that it has there.
+    """Returns the base on its device, and how it is kept in memory: in that placement, or lower where memory ran out.
 
     Raises NoBase when diffusers can't build a pipeline from the files.
     """
@@ -103,16 +101,14 @@ def load_pipeline(
         fetched = LocalBase(folder=fetched, checkpoint=Path(checkpoint.file) if checkpoint else None)
     kind = _pipeline_class(choice)
     index = _read_index(choice, fetched)
-    levels = device.levels or levels_of(device.kind, precision.precision_of(choice))
-    level = level or levels[0]
     try:
-        with layer_mover(device, level) as settle:
+        with layer_mover(device, placement.level) as settle:
             pipe = _build(kind, choice, fetched, index, device, settle)
             if choice.scheduler is not None:
                 pipe.scheduler = _build_scheduler(pipe, choice.scheduler, choice.scheduler_options)
             pipe.set_progress_bar_config(disable=True)
             prepare(pipe, device)
-            placement = first_fit(pipe, device, Placement(level=level, planned=level, levels=levels))
+            placement = first_fit(pipe, device, placement)
     except FAILURES as error:
         if is_out_of_memory(error):
             raise base_too_large(choice, device) from error

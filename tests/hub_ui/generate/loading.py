@@ -20,6 +20,7 @@ from torch import nn
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision
 from hub_ui.generate.memory import Device
+from hub_ui.generate.offload import Placement
 from tests.hub_ui.generate.real_pipelines import spec_of
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
@@ -71,11 +72,11 @@ def _anonymous() -> int:
 def main(folder: str, base: str, precision: str) -> int:
     spec = in_precision(spec_of(base), precision)
     assert spec is not None
-    device = Device(label="GPU", kind="cuda", dtype=str(spec.dtype), free_bytes=10**12, levels=("disk_offload",))
+    device = Device(label="GPU", kind="cuda", dtype=str(spec.dtype), free_bytes=10**12)
     with simulated_cuda(Card(memory=10**12)) as cuda:
         # The first use of torch and of both libraries takes some of its own.
         torch.zeros(10).to(torch.float8_e4m3fn)
-        peak = peak_of(lambda: load_pipeline(spec, Path(folder), device))
+        peak = peak_of(lambda: load_pipeline(spec, Path(folder), device, Placement(level="disk_offload")))
         on_device = cuda.cards[0].peak
     print(json.dumps({"peak": peak, "device": on_device}))
     return 0

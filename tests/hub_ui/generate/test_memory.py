@@ -10,7 +10,6 @@ import torch
 from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
-from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -56,31 +55,12 @@ def test_what_overflows_in_float16_is_not_computed_in_it_on_a_gpu_without_bfloat
         assert choose_device(choose_base(None, None, base)).dtype == dtype
 
 
-def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
-    choice = choose_base("sd1", None, base)
-    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))[0]
-    assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize(("dtype", "last"), [("float16", True), ("bfloat16", True), ("float32", False)])
-def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, last: bool) -> None:
-    unet = torch.nn.Conv2d(4, 8, 3)
-    memory.prepare(SimpleNamespace(unet=unet), Device(label="card", kind="cuda", dtype=dtype))
-    assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last
-
-
-SDXL = choose_base("sdxl", None, None)
-GIGABYTE = 1_000_000_000
+CARD = Device(label="card", kind="cuda", dtype="float16")
 
 
 def settings(**fields: Any) -> ResolvedRequest:
     values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 1024, "height": 1024}
     return ResolvedRequest(**{**values, **fields})
-
-
-def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None = 24) -> Device:
-    free = None if gigabytes is None else round(gigabytes * GIGABYTE)
-    return Device(label="CPU" if kind == "cpu" else "card", kind=kind, dtype=dtype, free_bytes=free)
 
 
 @pytest.mark.parametrize(
@@ -103,12 +83,12 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), CARD)
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), device())
+    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), CARD)
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
@@ -124,21 +104,21 @@ def test_what_would_fit_is_told() -> None:
 )
 def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
     asked = settings(width=size[0], height=size[1], frames=frames)
-    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), asked, CARD)
     assert error.message.split("piece by piece. ")[1] == advice
 
 
 def test_of_several_cards_the_one_with_most_free_memory_is_chosen() -> None:
     by_others = (20_000, 4_000, 16_000)
     with simulated_cuda(*(Card(memory=24_000, by_others=size) for size in by_others)):
-        chosen = choose_device(SDXL)
+        chosen = choose_device(XL)
     assert (chosen.name, chosen.free_bytes, chosen.total_bytes) == ("cuda:1", 20_000, 24_000)
 
 
 def test_what_this_program_takes_of_a_card_does_not_change_the_choice() -> None:
     with simulated_cuda(Card(memory=8_000), Card(memory=24_000)):
         base = torch.zeros(20_000, dtype=torch.uint8, device="cuda:1")
-        chosen = choose_device(SDXL)
+        chosen = choose_device(XL)
         del base
     assert (chosen.name, chosen.free_bytes) == ("cuda:1", 4_000)
 

@@ -14,9 +14,9 @@ from hub_ui.generate.base_models.download import LocalBase
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import Device, release_memory
+from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
-from hub_ui.generate.offload import Placement, free_parts, place
+from hub_ui.generate.offload import Placement, free_parts, place, release_memory
 from tests.hub_ui.generate.building import adapter
 from tests.hub_ui.generate.pipelines import flux, packed
 from tests.hub_ui.generate.pipelines.files import PEFT

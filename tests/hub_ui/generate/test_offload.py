@@ -21,7 +21,7 @@ from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.base_models.precision import in_precision, store_network, store_text_encoder
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
-from hub_ui.generate.offload import Placement, free_parts, layer_mover, place
+from hub_ui.generate.offload import Placement, free_parts, layer_mover, place, prepare
 from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.anima import ANIMA
 from tests.hub_ui.generate.pipelines.sana import SANA
@@ -209,3 +209,15 @@ def test_loading_takes_no_more_of_the_computer_s_memory_than_is_planned(tmp_path
     assert spec is not None
     planned = host_memory(footprint(spec, "bfloat16"), "disk_offload")
     assert taken["peak"] - taken["device"] <= planned
+
+
+def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
+    pipe: Any = load_pipeline(choose_base("sd1", None, base), Path(base), CPU)[0]
+    assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("dtype", "last"), [("float16", True), ("bfloat16", True), ("float32", False)])
+def test_on_cuda_convolutions_are_channels_last_in_half_precision(dtype: str, last: bool) -> None:
+    unet = torch.nn.Conv2d(4, 8, 3)
+    prepare(SimpleNamespace(unet=unet), Device(label="card", kind="cuda", dtype=dtype))
+    assert unet.weight.is_contiguous(memory_format=torch.channels_last) is last

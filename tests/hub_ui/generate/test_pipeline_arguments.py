@@ -12,7 +12,7 @@ from PIL import Image
 from connectors.errors import UsageError
 from hub_ui.generate import comparison
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.pipeline_arguments import call_arguments, output_images, truncation_notes, unused_notes
+from hub_ui.generate.pipeline_arguments import call_arguments, output_images, unused_notes
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import ResolvedRequest
@@ -97,28 +97,6 @@ def test_frames_on_a_base_for_still_pictures_are_said() -> None:
     (said,) = unused_notes(QwenImagePipeline(), ResolvedRequest(**{**values, "frames": 9}))
     assert said == "This base generates images that stand still; the number of frames was left out."
     assert unused_notes(WanPipeline(), ResolvedRequest(**{**values, "frames": 9})) == []
-
-
-class CLIPTokenizer:
-    model_max_length = 6
-
-    def __call__(self, text: str) -> SimpleNamespace:
-        return SimpleNamespace(input_ids=["<", *text.split(), ">"])
-
-    def decode(self, tokens: list[str]) -> str:
-        return " ".join(tokens)
-
-
-def test_what_of_a_prompt_is_not_read_is_said() -> None:
-    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": None})
-    assert truncation_notes(pipe, ["a cat on grass", "dull"]) == []
-    (said,) = truncation_notes(pipe, ["a cat on grass under clouds"])
-    assert said == "This base reads 4 tokens of a prompt, some 3 words; left out was “under clouds”."
-
-
-def test_beside_clip_another_reader_reads_on() -> None:
-    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": SimpleNamespace()})
-    assert truncation_notes(pipe, ["a cat on grass under clouds"]) == []
 
 
 def test_a_clip_is_several_frames_of_one_picture() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hub_ui.generate import plan as plans
-from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, base_by_id, choose_base
+from hub_ui.generate.base_models import BASES, Checkpoint, PipelineSpec, choose_base
 from hub_ui.generate.base_models.precision import Quality, in_precision, precision_of
 from hub_ui.generate.comparison import single
 from hub_ui.generate.engine import Engine
@@ -18,6 +18,7 @@ from tests.hub_ui.generate.building import job
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 GB = 2**30
+FLUX = choose_base(None, None, "flux.1-dev")
 
 
 def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
@@ -30,12 +31,6 @@ def plan(spec: PipelineSpec, memory: int) -> MemoryPlan:
     )
     parts = {"transformer": network, "text_encoder": texts}
     return MemoryPlan(level=level, is_tiled=False, peak=0, ram=0, disk=0, fits=True, parts=parts)
-
-
-def flux() -> PipelineSpec:
-    found = base_by_id("flux.1-dev")
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
@@ -56,7 +51,7 @@ def flux() -> PipelineSpec:
     ],
 )
 def test_a_quality_means_a_precision_by_memory(asked: Quality, gigabytes: int, chosen: str) -> None:
-    assert choose_precision(flux(), asked, "cuda", gigabytes * GB, plan).precision == chosen
+    assert choose_precision(FLUX, asked, "cuda", gigabytes * GB, plan).precision == chosen
 
 
 def with_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,45 +77,39 @@ def test_what_can_t_go_layer_by_layer_is_not_the_smallest_for_a_small_card(monke
     with_bitsandbytes(monkeypatch)
     qualities: tuple[Quality, ...] = ("fast", "balanced")
     for asked in qualities:
-        spec, its = plan_on_card(flux(), asked, 8 * GB)
+        spec, its = plan_on_card(FLUX, asked, 8 * GB)
         assert (spec.precision, its.level, its.fits) == ("gguf-q4_k_s", "group_offload", True)
-    assert plan_on_card(flux(), "fast", 12 * GB)[0].precision == "nf4"
+    assert plan_on_card(FLUX, "fast", 12 * GB)[0].precision == "nf4"
 
 
 def test_apple_s_gpus_have_no_8_bit_floats() -> None:
-    qwen = base_by_id("qwen-image-2")
-    assert qwen is not None
+    qwen = choose_base(None, None, "qwen-image-2")
     assert choose_precision(qwen, "balanced", "cuda", 20 * GB, plan).precision == "fp8"
     assert choose_precision(qwen, "balanced", "xpu", 20 * GB, plan).precision == "fp8"
     assert choose_precision(qwen, "balanced", "mps", 20 * GB, plan).precision == "full"
 
 
 def test_a_user_s_own_file_stays_as_it_is() -> None:
-    own = replace(flux(), checkpoint=Checkpoint(file="mine.safetensors", brings=frozenset({"transformer"})))
+    own = replace(FLUX, checkpoint=Checkpoint(file="mine.safetensors", brings=frozenset({"transformer"})))
     assert choose_precision(own, "fast", "cuda", 8 * GB, plan) == own
 
 
 def test_what_was_chosen_is_said_with_what_more_memory_allows() -> None:
-    chosen = choose_precision(flux(), "balanced", "cuda", 10 * GB, plan)
+    chosen = choose_precision(FLUX, "balanced", "cuda", 10 * GB, plan)
     assert precision_note(chosen, "cuda", 10 * GB, plan) == (
         "FLUX.1 dev in Q6 (10.6 GB), because this GPU has 10 GB. On a GPU with 24 GB it runs in full precision."
     )
-    assert precision_note(flux(), "cuda", 24 * GB, plan) == ""
+    assert precision_note(FLUX, "cuda", 24 * GB, plan) == ""
 
 
 def test_a_base_in_a_file_of_a_hub_is_full_again_when_asked() -> None:
-    packed = in_precision(flux(), "gguf-q8_0")
+    packed = in_precision(FLUX, "gguf-q8_0")
     assert packed is not None
     assert packed.checkpoint == Checkpoint(
         repo="city96/FLUX.1-dev-gguf", file="flux1-dev-Q8_0.gguf", brings=frozenset({"transformer"})
     )
-    assert in_precision(packed, "full") == flux()
-    assert in_precision(flux(), "gguf-q4_0") is None
-
-
-def on_a_small_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing fits."""
-    monkeypatch.setattr(plans, "total_memory", lambda device: 2 * GB)
+    assert in_precision(packed, "full") == FLUX
+    assert in_precision(FLUX, "gguf-q4_0") is None
 
 
 def test_an_image_says_its_precision_and_is_made_again_in_it(
@@ -129,7 +118,8 @@ def test_an_image_says_its_precision_and_is_made_again_in_it(
     monkeypatch.setattr(plans, "total_memory", lambda device: 64 * GB)
     asked = job(base=base)
     whole = studio.generate(asked, single(asked))
-    on_a_small_device(monkeypatch)
+    # Nothing fits.
+    monkeypatch.setattr(plans, "total_memory", lambda device: 2 * GB)
     assert "in 8-bit floats" in studio.estimate(asked, single(asked)).sentence
     stored = studio.generate(asked, single(asked))
     assert (whole.report.precision, stored.report.precision) == ("full", "fp8")
@@ -142,13 +132,29 @@ def test_an_image_says_its_precision_and_is_made_again_in_it(
     assert studio.generate(again, single(again)).images[0].image.tobytes() == stored.images[0].image.tobytes()
 
 
+def test_a_plan_is_made_once_for_a_request_and_once_more_where_its_base_is_loaded(
+    base: str, studio: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[plans.GenerationPlan] = []
+
+    def keep(*args: Any) -> plans.GenerationPlan:
+        made.append(make_plan(*args))
+        return made[-1]
+
+    monkeypatch.setattr("hub_ui.generate.engine.make_plan", keep)
+    for seed, times in ((1, 2), (2, 3)):
+        asked = job(base=base, seed=seed)
+        level = studio.generate(asked, single(asked)).report.level
+        assert (len(made), made[-1].request, made[-1].placement.level) == (times, asked, level)
+
+
 @pytest.mark.parametrize("gigabytes", [(8, 80), (80, 8)])
 def test_of_two_gpus_the_one_that_is_chosen_decides_the_precision(
     monkeypatch: pytest.MonkeyPatch, gigabytes: tuple[int, int]
 ) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64 * GB)
     with simulated_cuda(*(Card(memory=size * GB) for size in gigabytes)) as cuda:
-        assert in_quality(flux(), job(base="flux.1-dev")).precision == "full"
+        assert in_quality(FLUX, job(base="flux.1-dev")).precision == "full"
     assert cuda.unindexed == []
 
 

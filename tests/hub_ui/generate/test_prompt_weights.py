@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -24,6 +25,7 @@ from hub_ui.generate.prompt_weights import (
     prompt_chunks,
     prompt_notes,
     reads_emphasis,
+    truncation_notes,
     without_weights,
 )
 from hub_ui.generate.settings import ResolvedRequest
@@ -280,3 +282,25 @@ def test_prompts_with_and_without_emphasis_are_rows_of_one_grid(studio: Engine, 
     studio.close()
     alone = [one(studio, adapter(lora.path, weight=w), base=base, prompt=p) for p in prompts for w in (0.0, 1.0)]
     assert all(alike(found, expected) for found, expected in zip(images, alone, strict=True))
+
+
+class CLIPTokenizer:
+    model_max_length = 6
+
+    def __call__(self, text: str) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=["<", *text.split(), ">"])
+
+    def decode(self, tokens: list[str]) -> str:
+        return " ".join(tokens)
+
+
+def test_what_of_a_prompt_is_not_read_is_said() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": None})
+    assert truncation_notes(pipe, ["a cat on grass", "dull"]) == []
+    (said,) = truncation_notes(pipe, ["a cat on grass under clouds"])
+    assert said == "This base reads 4 tokens of a prompt, some 3 words; left out was “under clouds”."
+
+
+def test_beside_clip_another_reader_reads_on() -> None:
+    pipe = SimpleNamespace(components={"tokenizer": CLIPTokenizer(), "tokenizer_2": SimpleNamespace()})
+    assert truncation_notes(pipe, ["a cat on grass under clouds"]) == []
