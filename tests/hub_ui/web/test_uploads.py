@@ -253,17 +253,6 @@ def test_a_form_takes_no_file_that_is_no_image(client: TestClient) -> None:
     assert (answer.status_code, "can't be read as an image" in read(answer.text).text) == (422, True)
 
 
-def test_visitors_of_a_shared_page_see_their_own_uploads_alone(built: Services, tmp_path: Path) -> None:
-    with open_client(with_settings(built, hosted=True), tmp_path) as client:
-        own = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
-        client.cookies.clear()
-        other = {"cookie": client.get("/").headers["set-cookie"].partition(";")[0]}
-        client.cookies.clear()
-        sent = client.post("/upload", files={"file": ("a.png", png())}, headers=own)
-        address = "/" + sent.headers["location"].replace("image?", "uploaded?")
-        assert [client.get(address, headers=each).status_code for each in (own, other, {})] == [200, 404, 404]
-
-
 def test_uploads_of_a_visitor_count_against_their_hour(built: Services, tmp_path: Path) -> None:
     limits = replace(built.settings.limits, upload_bytes_per_hour=100_000)
     with open_client(with_settings(built, hosted=True, limits=limits), tmp_path) as client:

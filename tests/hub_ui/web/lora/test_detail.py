@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from connectors.claims.base_models import base_claims
-from connectors.claims.resolve import flatten, record_with_header
+from connectors.claims.resolve import flatten
 from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
@@ -84,11 +84,6 @@ def versions(of: Lora, ref: Ref = REF, history: Sequence[Version] = ()) -> tuple
     return detail.version_items(of, of.version(ref.version), history=history)
 
 
-def test_each_fact_says_where_it_was_read() -> None:
-    fact = next(f for f in rows(flatten(lora(1, base="Flux.1 D")), None) if f.name == "Base model")
-    assert (fact.value, fact.source, fact.where) == ("FLUX.1 dev", "CivitAI", "version.baseModel")
-
-
 def test_a_fact_nobody_stated_has_no_row() -> None:
     assert rows(flatten(lora(1)), None) == ()
 
@@ -133,14 +128,6 @@ def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
 def test_how_little_was_read_is_told() -> None:
     facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
     assert detail.read_text(facts) == "98 kB of 151 MB, nothing downloaded"
-
-
-def test_a_contradiction_stands_beside_the_fact_and_is_told_in_a_sentence() -> None:
-    header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
-    record = record_with_header(flatten(lora(1, base="SDXL 1.0")), header)
-    fact = next(fact for fact in rows(record, Facts(adapter=header)) if fact.name == "Architecture")
-    assert (fact.value, fact.others) == ("FLUX.1", ("CivitAI says SDXL 1.0",))
-    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
 
 
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:

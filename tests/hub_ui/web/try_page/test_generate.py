@@ -80,11 +80,6 @@ def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: P
         generate.wait_for_downloads(queued.queue, fetches, print, lambda: False)
 
 
-def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:
-    with pytest.raises(NoBase, match="hub-ui serve"):
-        generate.check_bases(queued, [Ref.parse("civitai:1")])
-
-
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_hub_that_says_nothing_of_a_lora_ends_it_where_that_is_to_be_fetched(
     queued: Services, monkeypatch: pytest.MonkeyPatch, installed: bool
@@ -134,16 +129,6 @@ def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Servic
     with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
         hosted.generation.generate(wanted, before_after(wanted))
     assert [asked.may_fetch for asked in studio.jobs] == [False]
-
-
-@pytest.mark.parametrize("base", ["/etc", "../../etc/x.safetensors", "maker/own"])
-def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services, studio: Asking, base: str) -> None:
-    hosted = with_settings(built, hosted=True)
-    wanted = job(built, base=base)
-    for ask in (hosted.generation.generate, hosted.generation.estimate):
-        with pytest.raises(UsageError, match="bases of its list"):
-            ask(wanted, before_after(wanted))
-    assert studio.jobs == []
 
 
 def test_the_answer_to_a_question_says_what_it_is_about() -> None:
