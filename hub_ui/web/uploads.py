@@ -196,11 +196,11 @@ def check_pixels(path: Path, most: int) -> None:
         return
 
 
-def plain_name(text: str) -> str:
+def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
     """A file's name without folders, hidden characters and leading dots, which any disk can hold."""
     name = _UNSAFE.sub("_", format.visible(text.replace("\\", "/").rpartition("/")[2])).lstrip(". ")
     stem, dot, suffix = name.rpartition(".")
-    short = f"{stem[: LONGEST_NAME - 12]}{dot}{suffix[:11]}" if dot else name[:LONGEST_NAME]
+    short = f"{stem[: longest - 12]}{dot}{suffix[:11]}" if dot else name[:longest]
     return short.strip() or "file"
 
 
