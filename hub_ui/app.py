@@ -4,7 +4,7 @@ import ctypes
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from hub_ui.web import middleware
 from hub_ui.web.api import Endpoints, add_endpoints, describe_endpoints, read_call
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.queue import gradio_settings
-from hub_ui.web.requests import CallCheck, Calls, OpenRoutes, RequestCheck, own_parts
+from hub_ui.web.requests import CallCheck, Calls, RequestCheck, own_parts
 from hub_ui.web.server import Connections, patient_launch, raise_file_limit
 from hub_ui.web.site import build_routes
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
@@ -100,7 +100,7 @@ def build_app(services: Services, closing: ExitStack, *, host: str, folder: Path
     closing.callback(jobs.close)
     endpoints = Endpoints(services, jobs, calls, folder)
     routes, functions = build_routes(services, closing, jobs, folder), endpoints.by_name()
-    checks = build_checks(services, host=host, routes=OpenRoutes(own=own_parts(routes), agents=agents))
+    checks = build_checks(services, host=host, own=own_parts(routes), agents=agents)
     read = partial(read_call, functions)
     calls_check = Middleware(
         CallCheck, calls=calls, endpoints=tuple(functions), read_call=read, check_room=jobs.check_room
@@ -151,7 +151,7 @@ def bound_connections(services: Services) -> Connections:
     )
 
 
-def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[Middleware]:
+def build_checks(services: Services, *, host: str, own: Collection[str], agents: bool) -> list[Middleware]:
     """What stands between the network and the pages, the outermost first."""
     hosted = services.settings.hosted
     checks = [
@@ -167,7 +167,7 @@ def build_checks(services: Services, *, host: str, routes: OpenRoutes) -> list[M
         most = services.settings.limits.connections_per_address
         checks += [Middleware(VisitorCookie, visitors=services.visitors), Middleware(AddressCheck, most=most)]
     limits = services.policy.limits
-    return [*checks, Middleware(RequestCheck, routes=routes, limits=limits)]
+    return [*checks, Middleware(RequestCheck, own=own, limits=limits, agents=agents)]
 
 
 def allowed_hosts(services: Services, host: str) -> middleware.AllowedHosts:

@@ -20,17 +20,17 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
+from hub_ui.web import visitors
 from hub_ui.web.layout.pages import static_version
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused, RequestMiddleware, path_of
-from hub_ui.web.view import OWN_ADDRESSES
 
 VARIABLE = "HUB_UI_ALLOWED_HOSTS"
 _PORTS = {"http": 80, "https": 443}
 # By Sec-Fetch-Site. Another port of this computer is the same site to a browser; older ones don't say.
 _OTHER_SITES, _OWN_SITE = ("cross-site", "same-site"), ("same-origin", "none")
 # What other sites may lead to; the last is where Hugging Face brings back who has signed in.
-PAGES = ("/", *(f"/{name}" for name in OWN_ADDRESSES), "/history", "/lora-image", "/login/callback")
+PAGES = (*visitors.PAGES, "/history", "/lora-image", "/login/callback")
 
 
 @dataclass(frozen=True, kw_only=True)

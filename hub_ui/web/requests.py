@@ -63,20 +63,6 @@ class RequestMiddleware:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
-class OpenRoutes:
-    """`own` are the first parts of our routes' paths. `agents`: whether MCP is on."""
-
-    own: Collection[str]
-    agents: bool = False
-
-    def is_open(self, method: str, path: str) -> bool:
-        if first_part(path) in self.own:
-            return True
-        tables = [GRADIO_ROUTES, AGENTS_ROUTES] if self.agents else [GRADIO_ROUTES]
-        return any(re.fullmatch(pattern, path) for table in tables for pattern in table.get(method, ()))
-
-
 def own_parts(routes: Iterable[BaseRoute]) -> frozenset[str]:
     return frozenset(first_part(str(getattr(route, "path", "/"))) for route in routes)
 
@@ -87,20 +73,29 @@ def first_part(path: str) -> str:
 
 @dataclass(frozen=True)
 class RequestCheck(RequestMiddleware):
-    """In front of all routes, ours and Gradio's."""
+    """In front of all routes, ours and Gradio's. `own` are the first parts of our routes' paths. `agents`: whether MCP
+    is on.
+    """
 
-    routes: OpenRoutes
+    own: Collection[str]
     limits: WebLimits
+    agents: bool = False
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         # The server leaves the body away. Gradio has a HEAD of its own.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path = path_of(scope)
-        if not self.routes.is_open(method, path):
+        if not self.is_open(method, path):
             raise Refused(_("There is no such page."), 404)
         if method != "GET" and path not in UPLOAD_ROUTES:
             receive = await whole_body(receive, self.limits.body_bytes)
         await self.app({**scope, "method": method}, receive, send)
+
+    def is_open(self, method: str, path: str) -> bool:
+        if first_part(path) in self.own:
+            return True
+        tables = [GRADIO_ROUTES, AGENTS_ROUTES] if self.agents else [GRADIO_ROUTES]
+        return any(re.fullmatch(pattern, path) for table in tables for pattern in table.get(method, ()))
 
 
 def path_of(scope: Scope) -> str:

@@ -31,9 +31,10 @@ from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.train.routes import build_train
+from hub_ui.web.try_page.dropped import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
-from hub_ui.web.try_page.routes import DroppedRoutes, TryRoutes
-from hub_ui.web.uploads import UploadedFiles, UploadRoutes, Uploads
+from hub_ui.web.try_page.routes import TryRoutes
+from hub_ui.web.uploads import UploadedFiles, Uploads
 from hub_ui.web.view import PageName, View
 from hub_ui.web.visit.routes import VisitRoutes
 
@@ -94,7 +95,6 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size)),
     )
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
-    dropped = DroppedRoutes(pages=pages, files=files)
     generator = Generator(services=services, jobs=jobs, images=images)
     compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)
     train = build_train(pages, jobs, closing)
@@ -112,8 +112,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         compare,
         JobRoutes(pages=pages, jobs=jobs, painters={"generation": compare, "training": train}),
         history,
-        UploadRoutes(pages=pages, files=files, uploads=uploads, answers=dropped.answers),
-        dropped,
+        DroppedRoutes(pages=pages, files=files, uploads=uploads),
         train,
         SettingsRoutes(pages=pages),
         LayoutRoutes(pages=pages),

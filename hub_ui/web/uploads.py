@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,22 +17,19 @@ from secrets import token_bytes, token_urlsafe
 from typing import Annotated, BinaryIO
 
 import anyio
-from fastapi import APIRouter, Query
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from fastapi import Query
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive
 
-from connectors.errors import HubUiError, NotFound, UsageError
+from connectors.errors import HubUiError, NotFound
 from hub_ui import format
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.settings.policy import WebLimits
 from hub_ui.web.images import FORMAT_TYPES, PRIVATE, TooLarge, open_image
-from hub_ui.web.layout.pages import Room, is_part, page_address
 from hub_ui.web.requests import TOO_LARGE, Refused
-from hub_ui.web.view import View
 
 _SPARE_BYTES = 500_000_000
 # What a small file takes of a disk, and of this server.
@@ -44,9 +41,8 @@ _NO_ROOM = N_("There is no room for another file here just now. Try again in an 
 # Beside the generated images, which are swept with it, and two folders deep: no other route serves it.
 FOLDER = "uploads"
 LONGEST_NAME = 60
-MOST_FILES, MOST_FIELDS = 3, 40
+MOST_FIELDS = 40
 GONE = N_("The file that was uploaded is no longer here. Choose it again.")
-NOTHING = N_("Choose a file first.")
 _NAME = re.compile(r"[\w-]{20,60}")
 _UNSAFE = re.compile(r"[^\w .()+-]")
 
@@ -200,56 +196,12 @@ def check_pixels(path: Path, most: int) -> None:
         return
 
 
-def plain_name(text: str) -> str:
+def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
     """A file's name without folders, hidden characters and leading dots, which any disk can hold."""
     name = _UNSAFE.sub("_", format.visible(text.replace("\\", "/").rpartition("/")[2])).lstrip(". ")
     stem, dot, suffix = name.rpartition(".")
-    short = f"{stem[: LONGEST_NAME - 12]}{dot}{suffix[:11]}" if dot else name[:LONGEST_NAME]
+    short = f"{stem[: longest - 12]}{dot}{suffix[:11]}" if dot else name[:longest]
     return short.strip() or "file"
-
-
-@dataclass(frozen=True, kw_only=True)
-class UploadRoutes(Room):
-    """`answers` are by form field: what a file in it is answered with, or, with an empty name, its removal.
-
-    Other fields are answered with a hidden field of the upload's name, or lead back to their page with that name.
-    """
-
-    files: UploadedFiles
-    uploads: Uploads
-    answers: Mapping[str, Callable[[Request, FormData, str], Response]] = field(default_factory=dict)
-
-    def add_to(self, router: APIRouter) -> None:
-        router.post("/upload")(self.receive)
-
-        @router.get("/uploaded")
-        def show(name: UploadName) -> Response:
-            return image_response(self.files.path(name))
-
-    async def receive(self, request: Request) -> Response:
-        try:
-            async with self.uploads.read_form(request, MOST_FILES) as form:
-                return await anyio.to_thread.run_sync(self.answer, request, form)
-        except (HTTPException, ClientDisconnect) as error:
-            raise UsageError(_(NOTHING)) from error
-
-    def answer(self, request: Request, form: FormData) -> Response:
-        """To the first field with a file, or to one that is emptied."""
-        given = next(
-            ((name, file) for name, file in form.multi_items() if isinstance(file, UploadFile) and file.size), None
-        )
-        emptied = text_of(form, "remove")
-        if given is None and emptied not in self.answers:
-            raise UsageError(_(NOTHING))
-        field_name, file = given or (emptied, None)
-        name = self.files.keep(file.file, file.filename or "") if file is not None else ""
-        answer = self.answers.get(field_name)
-        if answer is not None:
-            return answer(request, form, name)
-        if not is_part(request):
-            back = View.from_address(text_of(form, "back")).to_address()
-            return RedirectResponse(page_address(f"{back}&{field_name}={name}".lstrip("&")), 303)
-        return self.pages.part("upload", field=field_name, name=name, file=self.files.path(name).name)
 
 
 def text_of(form: FormData, name: str, longest: int = 8000) -> str:

@@ -1,6 +1,7 @@
 """Templates -> HTML, with hubs' images under this server's addresses. Only detail.py's Markup is unescaped."""
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"
 LOCAL_IMAGE_PATH = "local-picture"
 LONGEST = 4000
+_NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 # Where an image stands, and the width in pixels that is asked of its hub: twice what a card is wide, and what CivitAI's
 # own pages use. None is the original.
 Place = Literal["card", "panel", "full"]
@@ -105,10 +107,12 @@ class Renderer:
             since=format.since,
             size=format.size,
             visible=format.visible,
+            xml=xml,
         )
 
     def __call__(self, template: str, **values: Any) -> str:
-        return self._environment.get_template(f"{template}.html").render(**values)
+        name = template if template.endswith(".xml") else f"{template}.html"
+        return self._environment.get_template(name).render(**values)
 
     def image_url(self, url: str, ref: Ref | str, place: Place | None = None, media: Media = "image") -> str:
         """This server's address for an image or video of the LoRA `ref`, of the width for its place.
@@ -121,6 +125,11 @@ class Renderer:
             # This hub has the video alone.
             return ""
         return self.links.link(sized, hub, HUB_VIDEO_PATH if media == "video" else HUB_IMAGE_PATH)
+
+
+def xml(text: str) -> str:
+    """What can be seen of `text`, as far as XML can hold it."""
+    return _NOT_XML.sub("", format.visible(text))
 
 
 def key(text: str) -> str:

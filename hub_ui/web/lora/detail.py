@@ -285,15 +285,6 @@ HIDDEN = ("Lora hashes", "Lora weights", "Civitai resources", "Model hash", "Neg
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """`term` is its word in the glossary, empty for none. What is shown is what is copied."""
-
-    name: str
-    value: str
-    term: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class GalleryItem:
     """`index` is its position in the record."""
 
@@ -318,7 +309,7 @@ class GalleryItem:
         return _lines(example_settings.settings(self.example).negative)
 
     @property
-    def settings(self) -> tuple[Setting, ...]:
+    def settings(self) -> tuple[tuple[str, str, str], ...]:
         return tuple(settings(self.example))
 
     @property
@@ -332,8 +323,10 @@ def gallery(record: Record, ceiling: Nsfw) -> tuple[GalleryItem, ...]:
     return tuple(GalleryItem(index=index, example=each) for index, each in shown[:MOST_ITEMS])
 
 
-def settings(example: Example) -> Iterator[Setting]:
-    """Those with a word of their own, then everything else as its hub names it."""
+def settings(example: Example) -> Iterator[tuple[str, str, str]]:
+    """Those with a word of their own, then everything else as its hub names it: name, value, and its word in the
+    glossary, empty for none. What is shown is what is copied.
+    """
     params = {str(name): value for name, value in example.params.items()}
     names = {**example_settings.NAMES, "model": ("Model", "baseModel", "model")}
     for name, title, term in SHOWN:
@@ -341,12 +334,10 @@ def settings(example: Example) -> Iterator[Setting]:
         if name == "size" and not value:
             value = _size(params)
         if value:
-            yield Setting(name=_(title), value=value, term=term)
+            yield _(title), value, term
     used = {each for name in (*(row[0] for row in SHOWN), "negative", "width", "height") for each in names[name]}
     others = [(name, _text(value)) for name, value in params.items() if name not in used and name not in HIDDEN]
-    yield from (
-        Setting(name=format.visible(n)[:60], value=v) for n, v in [each for each in others if each[1]][:MOST_OTHER]
-    )
+    yield from ((format.visible(n)[:60], v, "") for n, v in [each for each in others if each[1]][:MOST_OTHER])
 
 
 def lora(used: UsedLora) -> tuple[str, str, str]:

@@ -1,13 +1,11 @@
 """The addresses of saved searches: the list with what is new in each, what is done with them, and Atom feeds."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
-from xml.etree import ElementTree
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Form
@@ -17,7 +15,6 @@ from starlette.responses import RedirectResponse, Response
 from connectors import query_language
 from connectors.errors import BadQuery, HubUiError, UsageError
 from connectors.query import Query
-from connectors.record import Record
 from hub_ui import documents, format, news
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import _
@@ -39,9 +36,7 @@ from hub_ui.web.view import View
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
 # Feed readers wait for hubs.
 MOST_FEEDS, ENTRIES = 8, 50
-# What XML can hold.
-_NOT_XML = re.compile("[^\\t\\n\\r -\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-ATOM = "http://www.w3.org/2005/Atom"
+NEVER = "1970-01-01T00:00:00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +147,17 @@ class NewsRoutes(Room):
         found = documents.search(self.services, replace(view.query, sort="newest", limit=ENTRIES))
         home = str(request.base_url)
         address = f"{home}?{view.to_address()}".rstrip("?")
-        text = atom(found.records, f"hub-ui: {query_name(view.query)}", str(request.url), address, home)
+        # Hugging Face writes fractions of a second.
+        times = [f"{(record.updated_at or NEVER)[:19]}Z" for record in found.records]
+        values = {
+            "own": str(request.url),
+            "title": f"hub-ui: {query_name(view.query)}",
+            "address": address,
+            "home": home,
+            "newest": max(times, default=f"{NEVER}Z"),
+            "entries": list(zip(found.records, times, strict=True)),
+        }
+        text = self.pages.render("news/feed.xml", **values)
         return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
 
 
@@ -166,40 +171,3 @@ def saves(view: View) -> dict[str, Any]:
     """The search that can be saved."""
     view = View(query=view.query)
     return {"search_name": query_name(view.query), "back": view.to_address()}
-
-
-def atom(records: tuple[Record, ...], title: str, own: str, address: str, home: str) -> bytes:
-    """RFC 4287. An entry's id is the LoRA's page at its hub, so that an update is no second entry."""
-    newest = max((time_of(record) for record in records), default="1970-01-01T00:00:00Z")
-    feed = ElementTree.Element("feed", xmlns=ATOM)
-    add(feed, "id", own)
-    add(feed, "title", title)
-    add(feed, "updated", newest)
-    add(add(feed, "author"), "name", "hub-ui")
-    add(feed, "link", rel="self", href=own)
-    add(feed, "link", rel="alternate", href=address)
-    for record in records:
-        entry = add(feed, "entry")
-        add(entry, "id", record.url)
-        add(entry, "title", format.title(record.title))
-        add(entry, "updated", time_of(record))
-        if record.creator:
-            add(add(entry, "author"), "name", record.creator)
-        add(entry, "link", rel="alternate", href=f"{home}?open={quote(str(record.ref.lora), safe='')}")
-        add(entry, "link", rel="via", href=record.url)
-        base = record.base_model or record.raw_base_model
-        said = (base, record.kind, ", ".join(record.trigger_words))
-        add(entry, "summary", format.join(*(text for text in said if text)))
-    text: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
-    return text
-
-
-def add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> ElementTree.Element:
-    child = ElementTree.SubElement(parent, name, attributes)
-    child.text = _NOT_XML.sub("", format.visible(text))
-    return child
-
-
-def time_of(record: Record) -> str:
-    """Hugging Face writes fractions of a second."""
-    return f"{(record.updated_at or '1970-01-01T00:00:00')[:19]}Z"

@@ -50,27 +50,17 @@ KEY_PLACES: dict[KeyPlace | None, str] = {
 KeyAct = Literal["save", "check", "remove"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class HubKey:
-    """`is_read`: the key can be used; a keyring may be locked."""
+def hub_keys(services: Services) -> list[tuple[Hub, KeyPlace | None, bool]]:
+    """Each hub, where its key is, and whether that can be used: a keyring may be locked.
 
-    hub: Hub
-    place: KeyPlace | None
-    is_read: bool
-
-    @property
-    def state(self) -> str:
-        return _(KEY_PLACES[self.place]).format(variable=self.hub.token_variable)
-
-
-def hub_keys(services: Services) -> list[HubKey]:
-    """A visitor's own are of the hubs that they don't sign in to."""
+    A visitor's own are of the hubs that they don't sign in to.
+    """
     visitor, hubs = current_visitor(), [HUBS[name] for name in services.settings.endpoints]
     if visitor is None:
         keys = services.settings.tokens
-        return [HubKey(hub=hub, place=key_place(keys, hub.name), is_read=hub.name in keys) for hub in hubs]
+        return [(hub, key_place(keys, hub.name), hub.name in keys) for hub in hubs]
     typed = [(hub, hub.name in visitor.keys) for hub in hubs if not hub.signs_in]
-    return [HubKey(hub=hub, place="visit" if has_key else None, is_read=has_key) for hub, has_key in typed]
+    return [(hub, "visit" if has_key else None, has_key) for hub, has_key in typed]
 
 
 def change_key(services: Services, hub: HubName, act: KeyAct, text: str) -> str:
@@ -177,7 +167,7 @@ class SettingsRoutes(Room):
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
         services = self.services
-        if hub not in [each.hub.name for each in hub_keys(services)]:
+        if hub not in [each.name for each, _place, _is_read in hub_keys(services)]:
             raise UsageError(_("There is no such hub. Load the page again."))
         change = partial(change_key, services, hub, do, key)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
@@ -245,6 +235,7 @@ class SettingsRoutes(Room):
             "said": said,
             "back": view.to_address(),
             "keys": hub_keys(services),
+            "key_places": KEY_PLACES,
             "visitor": current_visitor(),
             "is_shared": is_shared,
             "settings": settings,

@@ -30,7 +30,7 @@ from hub_ui.settings.policy import REFUSALS
 from hub_ui.training import Trainer, TrainingSet, price, training_set
 from hub_ui.web.layout.pages import Pages, Room, in_threads, is_part
 from hub_ui.web.requests import Refused
-from hub_ui.web.uploads import Uploads
+from hub_ui.web.uploads import Uploads, plain_name
 
 KIND = "training"
 CANCELLED = N_("The training is cancelled.")
@@ -51,7 +51,7 @@ class Progress:
 MOST_FILES = 2_000
 _NAME = re.compile(r"[\w-]{20,40}")
 # Names of files mean nothing to the trainer, but a caption has that of its image.
-_NOT_PLAIN = re.compile(r"[^\w.() -]+")
+LONGEST_NAME = 120
 # What asks Replicate, or reads images, just now.
 MOST_AT_WORK = 10
 USUAL: Mapping[str, str] = {"destination": "", "trigger": "", "rank": "16", "steps": "1000"}
@@ -203,8 +203,8 @@ def keep_images(folder: Path, files: Sequence[UploadFile]) -> tuple[str, Trainin
         raise UsageError(_("Choose images first: 10 to 20 of the same thing, from several angles."))
     with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as name:
         part = Path(name)
-        for number, file in enumerate(named):
-            path = part / plain_name(str(file.filename), number)
+        for file in named:
+            path = part / plain_name(str(file.filename), LONGEST_NAME)
             if path.exists():
                 raise UsageError(_("Two of the files have the same name. Rename one of them."))
             with path.open("xb") as kept:
@@ -222,12 +222,6 @@ def find_images(folder: Path, id_: str) -> TrainingSet:
     if not _NAME.fullmatch(id_) or not path.is_file():
         raise UsageError(_("The images are no longer here. Choose them again to see the price."))
     return training_set(path)
-
-
-def plain_name(name: str, number: int) -> str:
-    """A name within the folder, whatever a browser says."""
-    plain = _NOT_PLAIN.sub("-", Path(name.replace("\\", "/")).name).lstrip(".")[-120:]
-    return plain or f"{number}"
 
 
 def order_of(given: Mapping[str, str]) -> Order:

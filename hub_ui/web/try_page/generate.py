@@ -37,32 +37,23 @@ STOPPED = N_("Stopped. Nothing was changed.")
 DOWNLOAD_KEPT = N_("Stopped. What has come of the download is kept.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class PendingDownloads:
-    """The downloads that a generation waits for; `own` are those it queued, and may pause."""
-
-    tasks: tuple[Task, ...] = ()
-    own: tuple[int, ...] = ()
-
-
-def enqueue(services: Services, refs: Sequence[Ref]) -> PendingDownloads:
-    """Queues missing files; the downloads continue when the page is closed.
+def enqueue(services: Services, refs: Sequence[Ref]) -> tuple[Sequence[Task], Sequence[int]]:
+    """Queues missing files, for which a generation waits, and says which of them were not queued before: it may pause
+    these. The downloads continue when the page is closed.
 
     A hosted page has no queue: files come with the generation, with the right of the visitor who asks for it.
     """
     if not services.policy.allows("pull"):
-        return PendingDownloads()
+        return (), ()
     missing = [ref for ref in refs if services.downloads.find_installed(ref) is None]
     under_way = {task.id for task in services.queue.tasks() if not task.rests}
     tasks = tuple(services.downloads.enqueue(ref) for ref in missing)
-    return PendingDownloads(tasks=tasks, own=tuple(task.id for task in tasks if task.id not in under_way))
+    return tasks, tuple(task.id for task in tasks if task.id not in under_way)
 
 
-def wait_for_downloads(
-    queue: Queue, fetches: PendingDownloads, on_progress: OnProgress, is_cancelled: IsCancelled
-) -> None:
+def wait_for_downloads(queue: Queue, tasks: Sequence[Task], on_progress: OnProgress, is_cancelled: IsCancelled) -> None:
     """Returns when all are in the library. Cancelling the wait leaves the downloads as they are."""
-    for task in fetches.tasks:
+    for task in tasks:
         while (now := queue.wait(task.id, timeout=LOOK_SECONDS)).state != "done":
             check_coming(now)
             if is_cancelled():
@@ -114,17 +105,18 @@ def start_job(
     `base` is the one that was chosen, None where this program makes nothing itself. Raises our errors for what can't be
     made, before anything is downloaded.
     """
-    fetches = PendingDownloads()
+    tasks: Sequence[Task] = ()
+    own: Sequence[int] = ()
     if base is not None:
         check_bases(services, refs, base)
-        fetches = enqueue(services, refs)
+        tasks, own = enqueue(services, refs)
 
     def work(on_progress: OnProgress, is_cancelled: IsCancelled) -> Any:
-        wait_for_downloads(services.queue, fetches, on_progress, is_cancelled)
+        wait_for_downloads(services.queue, tasks, on_progress, is_cancelled)
         return make(on_progress, is_cancelled)
 
-    waits_for = tuple(task.id for task in fetches.tasks)
-    subject = JobSubject(name=name, refs=tuple(map(str, refs)), downloads=fetches.own, waits_for=waits_for)
+    waits_for = tuple(task.id for task in tasks)
+    subject = JobSubject(name=name, refs=tuple(map(str, refs)), downloads=tuple(own), waits_for=waits_for)
     return jobs.start(subject, work, inputs=inputs)
 
 

@@ -1,29 +1,22 @@
-"""The addresses of the Compare page, and of images that are given to a page: what one was made with, its end, and those
-of the form.
-"""
+"""The addresses of the Compare page."""
 
 import logging
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Form
-from starlette.datastructures import FormData
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from connectors.errors import HubUiError, NeedsFetching, NotFound, UsageError
+from connectors.errors import HubUiError, NeedsFetching, UsageError
 from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate.backend import DeferredBackend
-from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import Step
 from hub_ui.generate.try_fields import MOST_LORAS, MOST_SEEDS, TRY_FIELDS, TryField
 from hub_ui.i18n import _
@@ -31,7 +24,6 @@ from hub_ui.jobs.jobs import Failed, Stopped
 from hub_ui.library.download.progress import Progress
 from hub_ui.web.layout.pages import LEVEL_COOKIE, Preview, Room, in_threads, is_part, page_address
 from hub_ui.web.queue import use_request
-from hub_ui.web.try_page import dropped
 from hub_ui.web.try_page.form import (
     CHECKED,
     CONTROL_KINDS,
@@ -46,7 +38,6 @@ from hub_ui.web.try_page.form import (
 )
 from hub_ui.web.try_page.generate import Generator, TryOrder, check_bases, download_subject, is_about, loras
 from hub_ui.web.try_page.result import Result, data_url, read_original
-from hub_ui.web.uploads import UploadedFiles, UploadName, text_of
 from hub_ui.web.view import View
 
 logger = logging.getLogger(__name__)
@@ -328,65 +319,3 @@ def with_weight_of_shown(state: PageState, result: Result) -> PageState:
     if mine is None or weight is None or state.shown is None:
         return state
     return replace(state, view=state.view.with_weight(mine.ref, weight))
-
-
-# Hubs may be asked for each LoRA of an image.
-MOST_READ = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class DroppedRoutes(Room):
-    files: UploadedFiles
-
-    def add_to(self, router: APIRouter) -> None:
-        @router.get("/image")
-        @in_threads(CapacityLimiter(MOST_READ))
-        def image(request: Request, name: UploadName = "") -> Response:
-            values = self.values(name, self.files.path(name)) if name else {}
-            if name and is_part(request):
-                return self.pages.part("try_page/dropped", **values)
-            title = _("How was this image made?")
-            return self.pages.own(request, "try_page/image_page", "image", title, **{"name": "", **values})
-
-        @router.post("/image/forget")
-        def forget(request: Request, name: Annotated[str, Form(max_length=60)]) -> Response:
-            with suppress(NotFound):
-                shutil.rmtree(self.files.path(name).parent, ignore_errors=True)
-            return HTMLResponse("") if is_part(request) else RedirectResponse("../image", 303)
-
-    @property
-    def answers(self) -> Mapping[str, Callable[[Request, FormData, str], Response]]:
-        """To uploads, by the form's file fields. Beside those of the form, hidden ones hold what was chosen before."""
-        return {
-            "file": self.answer,
-            "image_file": partial(self.answer_choice, "image"),
-            "control_file": partial(self.answer_choice, "control"),
-        }
-
-    def answer(self, request: Request, form: FormData, name: str) -> Response:
-        """It stands on the page at once, and what it was made with comes when it is known."""
-        if not is_part(request):
-            return RedirectResponse(page_address(f"name={name}", "image"), 303)
-        return self.pages.part("try_page/dropped", name=name, file=self.files.path(name).name, problem="", waits=True)
-
-    def answer_choice(self, field: str, request: Request, form: FormData, name: str) -> Response:
-        """The form's images as they are now, an empty name for none; without JavaScript, the page with them."""
-        if name:
-            open_image(self.files.path(name), "picture")
-        chosen = {"image": text_of(form, "image", 60), "control": text_of(form, "control", 60), field: name}
-        state = replace(read_address(text_of(form, "back")), image=chosen["image"], control=chosen["control"])
-        if is_part(request):
-            return self.pages.part("try_page/chosen_images", state=state)
-        return RedirectResponse(page_address(state.to_address()), 303)
-
-    def values(self, name: str, path: Path) -> dict[str, Any]:
-        shown = {"name": name, "file": path.name, "problem": "", "waits": False}
-        try:
-            found = dropped.read_dropped(self.services, path)
-        except UsageError as error:
-            return {**shown, "problem": error.message}
-        filled = PageState(view=found.view(View()))
-        # A sheet is compared with nothing: the same sheet is made.
-        again = filled if found.is_sheet else replace(filled, again=name)
-        addresses = {"fill": filled.to_address(), "again": again.to_address()}
-        return {**shown, "dropped": found, **addresses}

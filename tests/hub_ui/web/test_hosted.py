@@ -18,10 +18,12 @@ from connectors.ref import Ref
 from hub_ui.app import LAUNCH, start_jobs
 from hub_ui.generate import comparison
 from hub_ui.generate.request import GenerationRequest
+from hub_ui.hosting.limits import Limits
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
+from hub_ui.settings.policy import hosted_policy
 from hub_ui.web.queue import gradio_settings
-from hub_ui.web.requests import OpenRoutes, own_parts
+from hub_ui.web.requests import RequestCheck, own_parts
 from hub_ui.web.site import build_routes
 from tests.connectors.raw_server import raw_server
 from tests.hub_ui.web.conftest import PART, with_settings
@@ -140,7 +142,7 @@ def test_of_gradios_routes_those_are_open_that_something_uses(routes: Sequence[B
         server.launch(**LAUNCH)
         paths = server.openapi()["paths"]
         server.get_blocks().close(verbose=False)
-    table = OpenRoutes(own=own_parts(routes))
+    table = RequestCheck(server, own_parts(routes), hosted_policy(Limits()).limits)
     found = {
         f"{method.upper()} {path.rstrip('/') or '/'}"
         for path, methods in paths.items()

@@ -13,7 +13,7 @@ import pytest
 from hub_ui.hosting.limits import Limits
 from hub_ui.settings.policy import hosted_policy
 from hub_ui.web import requests as web_requests
-from hub_ui.web.requests import OpenRoutes, RequestCheck
+from hub_ui.web.requests import RequestCheck
 from tests.hub_ui.web.raw import Visitor
 
 WEB_LIMITS = hosted_policy(Limits()).limits
@@ -82,6 +82,6 @@ def test_what_is_no_request_goes_through_as_it_is() -> None:
         seen.append(asked)
 
     start, receive, send = {"type": "lifespan"}, object(), object()
-    check = RequestCheck(app, OpenRoutes(own=()), WEB_LIMITS)
+    check = RequestCheck(app, (), WEB_LIMITS)
     asyncio.run(check(start, receive, send))  # type: ignore[arg-type]
     assert seen == [(start, receive, send)]

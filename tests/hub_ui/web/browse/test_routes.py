@@ -10,7 +10,6 @@ from bs4 import BeautifulSoup
 from starlette.testclient import TestClient
 
 from connectors.guard import without_guard
-from connectors.record import Example
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import file, lora, version
 from tests.hub_ui.stand_ins import Hub
@@ -132,13 +131,6 @@ def test_a_filter_that_is_wrong_is_told_and_the_list_goes_without_it(seen: TestC
     assert "Did you mean “kind”" in page.select_one("#news .problem").text
 
 
-def test_each_part_of_the_query_is_a_link_that_takes_it_away(seen: TestClient) -> None:
-    page = read(seen.get("/?q=ink&base=flux1&filter=rank:>=16").text)
-    links = {link["aria-label"]: link["href"] for link in page.select("#line .part")}
-    assert links["Remove ink"] == "./?base=flux1&filter=rank%3A%3E%3D16"
-    assert len(links) == 3
-
-
 @pytest.mark.parametrize(
     ("text", "ref"),
     [("civitai:2", "civitai:2"), ("https://civitai.com/models/2/ink", "civitai:2"), ("civitai:404", "civitai:404")],
@@ -200,13 +192,6 @@ def test_the_level_of_mature_images_is_this_browsers_from_then_on(seen: TestClie
     seen.cookies.clear()
     seen.get("/?nsfw=explicit")
     assert read(seen.get("/").text).select_one("#nsfw option[selected]")["value"] == "soft"
-
-
-def test_a_mature_picture_is_blurred_where_it_is_shown_at_all(client: TestClient, built: Services) -> None:
-    picture = Example(url="https://pictures.example/2.png", nsfw="mature")
-    built.catalog.add([lora(3, versions=(version("civitai:3@30", examples=(picture,)),))])
-    shown = {level: read(client.get(f"/?q=3&nsfw={level}").text).select("#cards img") for level in ("soft", "mature")}
-    assert (shown["soft"], [image["class"] for image in shown["mature"]]) == ([], [["blurred"]])
 
 
 def test_a_link_to_a_search_says_what_it_leads_to(seen: TestClient) -> None:

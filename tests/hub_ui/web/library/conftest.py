@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 import connectors
 from connectors.connector import Connector
@@ -18,7 +17,6 @@ from hub_ui.services import Services
 from hub_ui.settings import from_environment
 from tests.hub_ui.library.building import entry, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
-from tests.hub_ui.web.conftest import open_client
 
 MIST = Ref.parse("civitai:7@8#9")
 
@@ -55,11 +53,3 @@ def thousands(built: Services, count: int = 3000) -> None:
         )
         for n in range(100, 100 + count)
     )  # fmt: skip
-
-
-@pytest.fixture
-def hosted_client(built: Services, tmp_path: Path) -> Iterator[TestClient]:
-    """The same library behind a page for everybody."""
-    settings = replace(built.settings, hosted=True)
-    with open_client(services.connect(settings, built.connectors, built.catalog), tmp_path) as opened:
-        yield opened

@@ -136,19 +136,6 @@ def test_an_empty_library_says_what_will_be_here(client: TestClient, built: Serv
     assert not page.select("#look, #bulk")
 
 
-def test_visitors_of_a_hosted_page_see_nobodys_library(hosted_client: TestClient) -> None:
-    for answer in (
-        hosted_client.post("/library", data={"do": "remove", "ref": str(INK)}),
-        hosted_client.post("/library/entry", data={"do": "note", "ref": str(INK), "value": "x"}),
-        hosted_client.get("/library-lock"),
-        hosted_client.get("/downloads"),
-        hosted_client.post("/downloads/clear"),
-    ):
-        assert answer.status_code == 422
-    page = hosted_client.get("/?view=library")
-    assert (page.status_code, str(INK) in page.text) == (200, False)
-
-
 WITHOUT_A_CHOICE = {
     "check", "stop", "try-collection", "delete-collection", "remove-duplicates", "undo", "empty-trash", "ignore",
     "lift",

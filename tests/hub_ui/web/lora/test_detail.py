@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 
 from connectors.claims.base_models import base_claims
-from connectors.claims.resolve import flatten, record_with_header
+from connectors.claims.resolve import flatten
 from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
@@ -84,11 +84,6 @@ def versions(of: Lora, ref: Ref = REF, history: Sequence[Version] = ()) -> tuple
     return detail.version_items(of, of.version(ref.version), history=history)
 
 
-def test_each_fact_says_where_it_was_read() -> None:
-    fact = next(f for f in rows(flatten(lora(1, base="Flux.1 D")), None) if f.name == "Base model")
-    assert (fact.value, fact.source, fact.where) == ("FLUX.1 dev", "CivitAI", "version.baseModel")
-
-
 def test_a_fact_nobody_stated_has_no_row() -> None:
     assert rows(flatten(lora(1)), None) == ()
 
@@ -133,14 +128,6 @@ def test_a_language_models_lora_is_refused_with_what_it_is() -> None:
 def test_how_little_was_read_is_told() -> None:
     facts = Facts(adapter=LoraFacts(what="lora"), size=151_000_000, bytes_read=98_304)
     assert detail.read_text(facts) == "98 kB of 151 MB, nothing downloaded"
-
-
-def test_a_contradiction_stands_beside_the_fact_and_is_told_in_a_sentence() -> None:
-    header = LoraFacts(what="lora", claims=(claim("architecture", "flux1", source="header"),))
-    record = record_with_header(flatten(lora(1, base="SDXL 1.0")), header)
-    fact = next(fact for fact in rows(record, Facts(adapter=header)) if fact.name == "Architecture")
-    assert (fact.value, fact.others) == ("FLUX.1", ("CivitAI says SDXL 1.0",))
-    assert record.conflict_sentences == ("CivitAI says SDXL 1.0, the file is FLUX.1.",)
 
 
 def test_a_file_that_wants_a_key_says_exactly_where_one_goes() -> None:
@@ -247,15 +234,14 @@ def page(*shown: GalleryItem) -> str:
 def test_every_setting_is_shown_those_with_a_word_first() -> None:
     others: dict[str, Any] = {"Hires upscale": 2, "cfgScale": 3.5, "Size": "896x976", "Model": "flux"}
     shown = item(seed=417, steps="25", **others)
-    assert [(each.name, each.value) for each in shown.settings] == [
-        ("Seed", "417"), ("Steps", "25"), ("Guidance", "3.5"), ("Size", "896x976"), ("Model", "flux"),
-        ("Hires upscale", "2"),
-    ]  # fmt: skip
-    assert [each.term for each in shown.settings] == ["seed", "steps", "guidance", "", "base-model", ""]
+    assert shown.settings == (
+        ("Seed", "417", "seed"), ("Steps", "25", "steps"), ("Guidance", "3.5", "guidance"), ("Size", "896x976", ""),
+        ("Model", "flux", "base-model"), ("Hires upscale", "2", ""),
+    )  # fmt: skip
 
 
 def test_width_and_height_are_one_size() -> None:
-    assert [(each.name, each.value) for each in item(width=1024, height=768).settings] == [("Size", "1024 × 768")]
+    assert item(width=1024, height=768).settings == (("Size", "1024 × 768", ""),)
 
 
 def test_lists_and_digests_are_no_settings() -> None:

@@ -14,10 +14,11 @@ from starlette.testclient import TestClient
 
 from hub_ui.news import SavedSearch
 from hub_ui.services import Services
-from hub_ui.web.news.routes import ATOM, COOKIE
+from hub_ui.web.news.routes import COOKIE
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
+ATOM = "http://www.w3.org/2005/Atom"
 DRAWER = {**PART, "HX-Target": "div#saved", "HX-Current-URL": "http://localhost/?q=ink&kind=style"}
 HOSTILE = '<b>"x'
 

@@ -27,7 +27,7 @@ from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
 from hub_ui.web.layout.pages import Pages
-from hub_ui.web.train.routes import build_train, plain_name
+from hub_ui.web.train.routes import build_train
 from tests.hub_ui.web.conftest import PART, open_client, parts, read, with_settings
 
 VALUES = {"destination": "local/boat", "trigger": "BOATX", "rank": "8", "steps": "1000"}
@@ -242,10 +242,3 @@ def test_strangers_train_nothing_and_are_told_so(online: Services, tmp_path: Pat
     assert "A shared page trains nothing." in shown.select("main")[0].text
     assert shown.select("main form") == []
     assert "Train" not in [link.text for link in shown.select("#header .pop a")]
-
-
-@pytest.mark.parametrize(
-    ("name", "plain"), [("../../x.png", "x.png"), ("..\\a.png", "a.png"), ("墨.png", "墨.png"), ("..", "7"), ("…", "-")]
-)
-def test_no_name_leads_out_of_the_folder(name: str, plain: str) -> None:
-    assert plain_name(name, 7) == plain

@@ -19,7 +19,7 @@ from hub_ui.library.download.progress import PullCancelled
 from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.try_page import generate
-from hub_ui.web.try_page.generate import Generator, PendingDownloads, TryOrder, download_subject, is_about
+from hub_ui.web.try_page.generate import Generator, TryOrder, download_subject, is_about
 from hub_ui.web.view import StackedLora, View
 from tests.hub_ui.library.queueing import A, Pulls
 from tests.hub_ui.web.conftest import with_settings
@@ -29,25 +29,25 @@ TINY = View(stack=(StackedLora(ref="civitai:2"),))
 
 def wait(built: Services, view: View = TINY, is_cancelled: Callable[[], bool] = lambda: False) -> list[Step]:
     waits: list[Step] = []
-    generate.wait_for_downloads(built.queue, enqueue(built, view), waits.append, is_cancelled)
+    generate.wait_for_downloads(built.queue, enqueue(built, view)[0], waits.append, is_cancelled)
     return waits
 
 
-def enqueue(built: Services, view: View = TINY) -> PendingDownloads:
+def enqueue(built: Services, view: View = TINY) -> Any:
     return generate.enqueue(built, [Ref.parse(s.ref) for s in view.stack])
 
 
 def test_what_is_to_be_tried_is_fetched_by_the_queue_first(queued: Services) -> None:
-    fetches = enqueue(queued)
-    generate.wait_for_downloads(queued.queue, fetches, print, lambda: False)
+    tasks, own = enqueue(queued)
+    generate.wait_for_downloads(queued.queue, tasks, print, lambda: False)
     [task] = queued.queue.tasks()
-    assert (str(task.ref), task.state, fetches.own) == ("civitai:2", "done", (task.id,))
+    assert (str(task.ref), task.state, own) == ("civitai:2", "done", (task.id,))
 
 
 def test_a_download_that_ran_before_is_not_this_pages_to_stop(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
     queued.queue.add(Ref.parse("civitai:2"))
-    assert enqueue(queued).own == ()
+    assert enqueue(queued)[1] == ()
 
 
 def test_who_gives_up_waiting_stops_no_download(queued: Services, pulls: Pulls) -> None:
@@ -74,15 +74,10 @@ def test_what_keeps_a_download_from_coming_soon_is_told(
 
 def test_a_paused_download_is_told_and_not_waited_for(queued: Services, pulls: Pulls) -> None:
     pulls.held.set()
-    fetches = enqueue(queued)
-    queued.queue.pause(fetches.tasks[0].id)
+    tasks, _own = enqueue(queued)
+    queued.queue.pause(tasks[0].id)
     with pytest.raises(UsageError, match="Resume it under Downloads"):
-        generate.wait_for_downloads(queued.queue, fetches, print, lambda: False)
-
-
-def test_a_lora_that_no_base_here_carries_is_refused(queued: Services) -> None:
-    with pytest.raises(NoBase, match="hub-ui serve"):
-        generate.check_bases(queued, [Ref.parse("civitai:1")])
+        generate.wait_for_downloads(queued.queue, tasks, print, lambda: False)
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -134,16 +129,6 @@ def test_for_strangers_no_gigabytes_are_fetched_even_if_they_agree(built: Servic
     with pytest.raises(UsageError, match="This shared page does not have SDXL 1"):
         hosted.generation.generate(wanted, before_after(wanted))
     assert [asked.may_fetch for asked in studio.jobs] == [False]
-
-
-@pytest.mark.parametrize("base", ["/etc", "../../etc/x.safetensors", "maker/own"])
-def test_strangers_draw_on_no_folder_and_no_repo_of_their_choice(built: Services, studio: Asking, base: str) -> None:
-    hosted = with_settings(built, hosted=True)
-    wanted = job(built, base=base)
-    for ask in (hosted.generation.generate, hosted.generation.estimate):
-        with pytest.raises(UsageError, match="bases of its list"):
-            ask(wanted, before_after(wanted))
-    assert studio.jobs == []
 
 
 def test_the_answer_to_a_question_says_what_it_is_about() -> None:
