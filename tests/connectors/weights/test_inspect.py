@@ -15,8 +15,8 @@ from connectors.weights.inspect import Facts, decode_facts, inspect_download, in
 from connectors.weights.lora_facts import LoraFacts
 from tests.connectors import big_files
 from tests.connectors.big_files import running as running
-from tests.connectors.http.test_ranges import parts, redirect
-from tests.connectors.serving import Answer, Hub
+from tests.connectors.http.test_ranges import parts
+from tests.connectors.serving import Answer, Hub, redirect
 from tests.connectors.weights.test_tar import LORA, tar
 from tests.contract.conftest import hubs as hubs
 from tests.faults import Fault
