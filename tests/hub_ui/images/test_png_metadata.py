@@ -96,12 +96,6 @@ def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
     assert read.libraries.keys() >= {"torch", "diffusers", "transformers"}
 
 
-def test_refs_and_weights_are_read_back(tmp_path: Path) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
-    assert (read.refs, read.weights) == ((INK,), (0.8,))
-
-
 def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.before_after(asked)), 0, tmp_path / "a.png")
