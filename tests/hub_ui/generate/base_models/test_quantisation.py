@@ -95,12 +95,6 @@ def test_packed_weights_have_the_values_that_gguf_itself_unpacks(wide: Path, tmp
     assert psnr(draw(load_gguf(wide, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
 
 
-def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Path) -> None:
-    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
-    unpacked = load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
-    assert psnr(draw(load_gguf(base, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
-
-
 NETWORKS = [
     pytest.param(hidream.HIDREAM, id="HiDream", marks=pytest.mark.exact),
     pytest.param(krea2.KREA2, id="Krea 2", marks=pytest.mark.exact),
@@ -301,17 +295,6 @@ def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Pa
     for row, weight in enumerate([0.0, 1.0]):
         manager.set_weights([weight])
         assert torch.allclose(both[row], draw(pipe, flux.DEV)[0], atol=1e-4)
-
-
-@pytest.mark.parametrize("name", ["gguf-q8_0", "fp8"])
-def test_a_quantised_base_is_offloaded_layer_by_layer(base: Path, tmp_path: Path, name: str) -> None:
-    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
-    pipe = load_gguf(base, gguf) if name.startswith("gguf") else load_in(name, base)
-    manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
-    alone = draw(pipe, flux.DEV)
-    pipe.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
-    assert torch.equal(draw(pipe, flux.DEV), alone)
-    manager.disable()
 
 
 @pytest.fixture
