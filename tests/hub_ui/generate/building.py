@@ -57,6 +57,16 @@ def load_base(folder: Path | str) -> Any:
     return pipe
 
 
+def drawn(pipe: Any, pictures: int = 1, side: int = 32) -> torch.Tensor:
+    """Latents of one seed, once for each image."""
+    with torch.inference_mode():
+        latents: torch.Tensor = pipe(
+            ["a red cat"] * pictures, num_inference_steps=1, width=side, height=side, output_type="latent",
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
+        ).images  # fmt: skip
+    return latents
+
+
 def _tokenizer(folder: Path) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz,"
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
