@@ -13,6 +13,7 @@ from transformers import CLIPTokenizer
 
 from connectors.ref import Ref
 from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.pipelines import encoders, stable_diffusion
 
 WIDTH, TEXT_WIDTH = (32, 64), 32
@@ -140,3 +141,8 @@ def adapter(path: Path, **fields: Any) -> LoraInput:
 def job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
     values: dict[str, Any] = {"prompt": "a red cat", "seed": 7, "steps": 2, "width": 32, "height": 32}
     return GenerationRequest(adapters=adapters, **{**values, **fields})
+
+
+def settings(width: int = 512, height: int = 512, **fields: Any) -> ResolvedRequest:
+    values: dict[str, Any] = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5}
+    return ResolvedRequest(width=width, height=height, **{**values, **fields})

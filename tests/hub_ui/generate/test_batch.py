@@ -32,8 +32,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
-from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import adapter, drawn, job, load_base, save_kohya
+from tests.hub_ui.generate.building import adapter, drawn, job, load_base, save_kohya, settings
 from tests.hub_ui.generate.comparing import one, same
 
 
@@ -88,10 +87,6 @@ def test_latents_of_a_stopped_run_are_in_no_preview_of_the_next(
     asked = job(base=base, seed=8)
     studio.generate(asked, comparison.single(asked), Callbacks(on_progress=steps.append))
     assert [step for step in steps if step.preview] != []
-
-
-def settings(width: int, height: int, **fields: Any) -> ResolvedRequest:
-    return ResolvedRequest(negative="", seed=0, steps=1, guidance=1.0, width=width, height=height, **fields)
 
 
 @pytest.mark.parametrize(

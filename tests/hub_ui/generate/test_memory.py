@@ -13,6 +13,7 @@ from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device, is_decoded_in_pieces
 from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.building import settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 XL = choose_base("sdxl", None, None)
@@ -90,11 +91,6 @@ FLUX, SDXL = choose_base("flux1", None, None), choose_base("sdxl", None, None)
 GIGABYTE = 1_000_000_000
 
 
-def settings(**fields: Any) -> ResolvedRequest:
-    values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 1024, "height": 1024}
-    return ResolvedRequest(**{**values, **fields})
-
-
 def device(kind: str = "cuda", dtype: str = "float16", gigabytes: float | None = 24) -> Device:
     free = None if gigabytes is None else round(gigabytes * GIGABYTE)
     return Device(label="CPU" if kind == "cpu" else "card", kind=kind, dtype=dtype, free_bytes=free)
@@ -120,12 +116,12 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), device())
+    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(1024, 1024), device())
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), device())
+    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(1024, 1024), device())
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
@@ -140,7 +136,7 @@ def test_what_would_fit_is_told() -> None:
     ],
 )
 def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
-    asked = settings(width=size[0], height=size[1], frames=frames)
+    asked = settings(*size, frames=frames)
     error = memory.image_too_large(choose_base("qwen-image", None, None), asked, device())
     assert error.message.split("piece by piece. ")[1] == advice
 
