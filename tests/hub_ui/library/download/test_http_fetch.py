@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import io
-import tarfile
 from collections import namedtuple
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +8,8 @@ import pytest
 
 from connectors import errors
 from connectors.connector import HttpDownload
-from connectors.errors import HubDown, NotWeights
+from connectors.errors import HubDown
 from connectors.http.adapter import Attempts, RetryPolicy
-from connectors.weights.tar import only_safetensors
 from hub_ui.library.disk import Fetched
 from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile
@@ -55,57 +51,6 @@ def test_no_login_from_netrc_is_added(
     delivery.answers["/signed"] = Answer(body=FILE)
     fetched(download(hub.url + "/file"), part)
     assert "Authorization" not in {**hub.asked[0].headers, **delivery.asked[0].headers}
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error"),
-    [
-        (401, '{"error":"Unauthorized","message":"The creator requires you to be logged in"}', errors.KeyRequired),
-        (401, '{"message":"The creator of this asset has disabled downloads on this file"}', errors.DownloadsDisabled),
-        (403, '{"error":"Early Access","message":"This asset is in Early Access."}', errors.Paid),
-        (403, '{"error":"You do not have access to download this file"}', errors.Paid),
-        (403, "Forbidden", errors.KeyRequired),
-        (404, '{"error":"File not found"}', errors.NotFound),
-        (410, "{}", errors.NotFound),
-        (429, '{"error":"unusual amount of downloading"}', errors.RateLimited),
-        (451, "", errors.RegionBlocked),
-        (400, "", errors.BadAnswer),
-    ],
-)
-def test_each_refusal_has_its_name(
-    hub: Hub, part: PartialFile, status: int, body: str, error: type[errors.HubUiError]
-) -> None:
-    hub.answers["/file"] = Answer(status=status, body=body.encode(), headers={"Content-Type": "application/json"})
-    with pytest.raises(error) as raised:
-        fetched(download(hub.url + "/file"), part)
-    assert type(raised.value) is error
-    assert raised.value.hub == "civitai"
-    assert part.bytes_done == 0
-
-
-def test_a_rate_limit_says_how_long(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(status=429, headers={"Retry-After": "7"})
-    with pytest.raises(errors.RateLimited, match="in 7 seconds") as raised:
-        fetched(download(hub.url + "/file"), part)
-    assert raised.value.retry_after == 7.0
-
-
-def test_a_fault_of_the_hub_is_tried_again(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = in_turn(Answer(status=503), Answer(body=FILE))
-    fetched(download(hub.url + "/file"), part)
-
-
-def test_a_login_page_after_a_redirect_wants_a_key(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = redirect(hub.url + "/login?reason=download-auth")
-    hub.answers["/login"] = Answer(body=b"<html>", headers={"Content-Type": "text/html; charset=utf-8"})
-    with pytest.raises(errors.KeyRequired):
-        fetched(download(hub.url + "/file"), part)
-
-
-def test_a_web_page_at_the_address_itself_is_not_weights(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
-    with pytest.raises(errors.NotWeights, match="web page"):
-        fetched(download(hub.url + "/file"), part)
 
 
 def test_a_web_page_of_the_host_it_leads_to_asks_for_no_key(hub: Hub, part: PartialFile) -> None:
@@ -155,12 +100,6 @@ def test_a_body_that_does_not_end_is_stopped(hub: Hub, part: PartialFile) -> Non
         fetched(download(hub.url + "/file", size=100), part)
 
 
-def test_a_cut_connection_is_told(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=weights(100_000), cut=50_000)
-    with pytest.raises(errors.HubDown, match="broke off"):
-        fetched(download(hub.url + "/file"), part)
-
-
 def test_a_cut_without_a_length_shows_in_the_header(hub: Hub, part: PartialFile) -> None:
     hub.answers["/file"] = Answer(body=FILE, cut=len(FILE) - 4, length=False)
     with pytest.raises(errors.NotWeights, match="describes"):
@@ -189,74 +128,6 @@ def test_the_lora_inside_a_tar_is_taken_out(hub: Hub, part: PartialFile) -> None
     got = fetched(download(hub.url + "/tar", in_tar=True), part)
     assert got.sha256 == sha256(FILE)
     assert part.path.read_bytes() == FILE
-
-
-def in_pieces(data: bytes, size: int = 7000) -> Iterator[bytes]:
-    return (data[at : at + size] for at in range(0, len(data), size))
-
-
-def taken(data: bytes) -> bytes:
-    return b"".join(only_safetensors(in_pieces(data)))
-
-
-def test_the_only_lora_is_taken_whatever_lies_beside_it() -> None:
-    assert taken(tar({"a/config.yaml": b"x", "a/lora.safetensors": FILE, "a/0.txt": b"TOK"})) == FILE
-
-
-def test_a_large_member_comes_whole() -> None:
-    large = weights(3_000_000)
-    assert taken(tar({"lora.safetensors": large})) == large
-
-
-def test_a_resource_fork_of_macos_is_passed_over() -> None:
-    assert taken(tar({"._lora.safetensors": b"fork", "lora.safetensors": FILE})) == FILE
-
-
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize("kilobytes", [60, 200, 15_000])
-def test_a_long_pax_header_holds_nobody_up(kilobytes: int) -> None:
-    # What older tarfiles take minutes for: digits that may end a record anywhere.
-    hostile = b"1" * (kilobytes * 1024)
-    header = tarfile.TarInfo("pax")
-    header.type, header.size = tarfile.XHDTYPE, len(hostile)
-    with pytest.raises(NotWeights):
-        taken(header.tobuf() + hostile + bytes(-len(hostile) % 512) + tar({"a.safetensors": FILE}))
-
-
-@pytest.mark.parametrize(
-    ("data", "why"),
-    [
-        (tar({"a.txt": b"x"}), "no safetensors"),
-        (tar({"a.safetensors": FILE, "b.safetensors": FILE}), "several"),
-        (tar({"../a.safetensors": FILE}), "outside"),
-        (tar({"/etc/a.safetensors": FILE}), "outside"),
-        (tar({"a.safetensors": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd"), "link"),
-        (tar({"a.safetensors": b""}, type=tarfile.LNKTYPE, linkname="b"), "link"),
-        (tar({"a.safetensors": b""}, type=tarfile.FIFOTYPE), "link"),
-        (tar({"a.safetensors": FILE * 9})[:900], "not a readable tar|breaks off"),
-        (b"<html>" * 400, "not a readable tar"),
-        (b"", "no safetensors"),
-    ],
-)
-def test_other_archives_are_refused(data: bytes, why: str) -> None:
-    with pytest.raises(NotWeights, match=why):
-        taken(data)
-
-
-def test_a_compressed_archive_is_not_unpacked() -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.addfile(tarfile.TarInfo("a.safetensors"))
-    with pytest.raises(NotWeights, match="not a readable tar"):
-        taken(packed.getvalue())
-
-
-def test_a_header_that_claims_gigabytes_is_stopped() -> None:
-    bomb = tarfile.TarInfo("x")
-    bomb.type, bomb.size = tarfile.XHDTYPE, 1 << 32
-    endless = iter([bomb.tobuf(), *[b"0" * 1_000_000] * 40])
-    with pytest.raises(NotWeights, match="more room"):
-        list(only_safetensors(endless))
 
 
 # Longer than what is read to find it, so that its own requests show.
