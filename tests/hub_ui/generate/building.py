@@ -12,10 +12,12 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from connectors.ref import Ref
+from hub_ui.generate.memory import Device
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.pipelines import encoders, stable_diffusion
 
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
 WIDTH, TEXT_WIDTH = (32, 64), 32
 # Attention projections of the UNet and their (in, out) sizes: what most files train.
 LAYERS = {

@@ -17,10 +17,9 @@ from hub_ui.generate.estimate import (
     spill_note,
 )
 from hub_ui.generate.memory import Device
-from tests.hub_ui.generate.building import settings
+from tests.hub_ui.generate.building import CPU, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 SD = base_models.choose_base("sd1", None, None)
 
 

@@ -13,7 +13,7 @@ from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.memory import Device, choose_device, is_decoded_in_pieces
 from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import settings
+from tests.hub_ui.generate.building import CPU, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 XL = choose_base("sdxl", None, None)
@@ -28,7 +28,7 @@ def _large_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64_000_000_000)
-    assert choose_device(XL) == Device(label="CPU", kind="cpu", dtype="float32")
+    assert choose_device(XL) == CPU
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
@@ -76,7 +76,7 @@ def test_what_overflows_in_float16_is_not_computed_in_it_on_a_gpu_without_bfloat
 
 def test_a_pipeline_on_the_cpu_has_its_convolutions_channels_last(base: str) -> None:
     choice = choose_base("sd1", None, base)
-    pipe: Any = load_pipeline(choice, Path(base), Device(label="CPU", kind="cpu", dtype="float32"))[0]
+    pipe: Any = load_pipeline(choice, Path(base), CPU)[0]
     assert pipe.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
 
 

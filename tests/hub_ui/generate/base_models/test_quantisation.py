@@ -22,9 +22,8 @@ from hub_ui.generate.base_models.table import NetworkFile
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import Device
-from tests.hub_ui.generate.base_hub import save_hub
-from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.base_hub import save_hub, silently
+from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import (
     dits,
     flux,
@@ -45,8 +44,6 @@ from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.spellings import dotted
-
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -327,11 +324,11 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert "transformer/config.json" in names
     assert not [name for name in names if name.startswith("transformer/") and name.endswith(".safetensors")]
     assert (plan.origin, plan.license) == ("maker/tiny and maker/packed", "tiny-license; packed-license")
-    fetched = download(plan, hub, lambda _count: None)
+    fetched = download(plan, hub, silently)
     drawn = draw(load_pipeline(packed_flux(), fetched, CPU)[0], flux.DEV)
     assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
-    assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
+    assert download(plan_download(packed_flux(), offline), offline, silently) == fetched
 
 
 def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Source) -> None:
@@ -339,7 +336,7 @@ def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Sou
     assert spec.checkpoint is not None
     both = replace(spec.checkpoint, beside=(("transformer_2", "2/tiny-Q8_0.gguf"),))
     plan = plan_download(replace(spec, checkpoint=both), hub)
-    fetched = download(plan, hub, lambda _count: None)
+    fetched = download(plan, hub, silently)
     assert fetched.checkpoint is not None
     assert fetched.beside == {"transformer_2": fetched.checkpoint.parent / "2" / "tiny-Q8_0.gguf"}
     assert fetched.beside["transformer_2"].stat().st_size == fetched.checkpoint.stat().st_size
