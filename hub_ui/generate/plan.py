@@ -18,8 +18,7 @@ from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, precision
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
-from hub_ui.generate.lora.load import lora_bytes
-from hub_ui.generate.lora.manager import check_halves
+from hub_ui.generate.lora.load import check_halves, lora_bytes
 from hub_ui.generate.memory import Device, choose_device, dtype_on
 from hub_ui.generate.memory_plan import (
     CARDS,

@@ -1,8 +1,9 @@
-"""A hub on loopback that answers as it is told, and remembers what it was asked."""
+"""A hub or its delivery host on loopback: it answers as it is told, and remembers what it was asked."""
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,10 +19,19 @@ from connectors.ref import HubName
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
+    """It comes `after` so many seconds, and its body `late` by so many more.
+
+    `cut` ends the connection after that many bytes of the body. With `stall` it stays open until that is set.
+    """
+
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    length: bool = True
     after: float = 0.0
+    late: float = 0.0
+    cut: int | None = None
+    stall: threading.Event | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +50,40 @@ def said(data: object, status: int = 200, **headers: str) -> Answer:
     """A JSON answer; `Retry_After="3"` is the header Retry-After."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Answer(status=status, body=json.dumps(data).encode(), headers={"Content-Type": "application/json", **named})
+
+
+def redirect(to: str, **headers: str) -> Answer:
+    return Answer(status=302, headers={"Location": to, **headers})
+
+
+def in_turn(*answers: Answer) -> Callable[[Asked], Answer]:
+    """One after the other; the last again and again."""
+    left = iter(answers)
+    return lambda _asked: next(left, answers[-1])
+
+
+@dataclass(kw_only=True)
+class Ranged:
+    """A file with ranges and a tag. `cut` ends each answer after that many bytes, `cuts` times in all."""
+
+    body: bytes
+    etag: str | None = '"one"'
+    cut: int | None = None
+    cuts: int = 1_000
+
+    def __call__(self, asked: Asked) -> Answer:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.headers.get("Range", ""))
+        tagged = {"ETag": self.etag} if self.etag else {}
+        cut = self.cut if self.cuts > 0 else None
+        self.cuts -= 1
+        if wanted is None or asked.headers.get("If-Range") not in (None, self.etag):
+            return Answer(body=self.body, headers=tagged, cut=cut)
+        start, size = int(wanted[1]), len(self.body)
+        if start >= size:
+            return Answer(status=416, headers={"Content-Range": f"bytes */{size}"})
+        stop = min(int(wanted[2]) + 1, size) if wanted[2] else size
+        place = {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+        return Answer(body=self.body[start:stop], status=206, headers={**tagged, **place}, cut=cut)
 
 
 class Hub:
@@ -80,11 +124,15 @@ def hub(host: str = "127.0.0.1") -> Iterator[Hub]:
 
         def _send(self, answer: Answer) -> None:
             self.send_response(answer.status)
-            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+            length = {"Content-Length": str(len(answer.body))} if answer.length else {}
+            for name, value in {**length, **answer.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            time.sleep(answer.late)
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
+                self.wfile.write(answer.body[: answer.cut])
+            if answer.stall is not None:
+                answer.stall.wait(30)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -97,6 +145,8 @@ def hub(host: str = "127.0.0.1") -> Iterator[Hub]:
         answering = Hub(f"http://{host}:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield answering
-        server.shutdown()
-        thread.join()
+        try:
+            yield answering
+        finally:
+            server.shutdown()
+            thread.join()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, snapshot_download
+from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
@@ -47,12 +47,6 @@ def test_a_new_space_has_the_hubs_own_files_and_no_app(api: HfApi, hubs: HubEndp
     assert (runtime.stage, runtime.hardware, runtime.requested_hardware) == ("NO_APP_FILE", None, "t4-small")
 
 
-def test_a_name_is_taken_once(api: HfApi, space: str) -> None:
-    with pytest.raises(HfHubHTTPError, match="You already created this space repo"):
-        api.create_repo(space, repo_type="space", space_sdk="gradio")
-    assert api.create_repo(space, repo_type="space", space_sdk="gradio", exist_ok=True).repo_id == space
-
-
 def test_pushed_files_come_back_as_they_were(api: HfApi, hubs: HubEndpoints, space: str, tmp_path: Path) -> None:
     commit = push(api, space, README_md=CARD, app_py=b"print(1)\n", data__base_safetensors=WEIGHTS)
     folder = Path(snapshot_download(space, repo_type="space", endpoint=hubs.huggingface, cache_dir=tmp_path))
@@ -79,12 +73,6 @@ def test_an_upload_of_what_is_there_makes_no_commit(api: HfApi, space: str) -> N
     assert len(api.list_repo_commits(space, repo_type="space")) == 2
 
 
-def test_files_are_deleted(api: HfApi, space: str) -> None:
-    push(api, space, a_txt=b"a")
-    api.create_commit(space, [CommitOperationDelete("a.txt")], commit_message="Less", repo_type="space")
-    assert api.list_repo_files(space, repo_type="space") == [".gitattributes", "README.md"]
-
-
 def test_a_commit_on_an_older_one_is_refused(api: HfApi, space: str) -> None:
     old = api.space_info(space).sha
     push(api, space, a_txt=b"a")
@@ -105,28 +93,6 @@ def test_an_upload_that_is_not_what_was_announced_is_refused(hubs: HubEndpoints,
     commit = f"{hubs.huggingface}/api/spaces/{space}/commit/main"
     ndjson = {**headers, "Content-Type": "application/x-ndjson"}
     assert requests.post(commit, data=line, headers=ndjson, timeout=30).status_code == 400
-
-
-def test_variables_are_read_back_and_secrets_are_not(api: HfApi, space: str) -> None:
-    api.add_space_variable(space, "HUB_UI_LIMIT_STEPS", "20", description="At most")
-    api.add_space_variable(space, "OTHER", "1")
-    api.delete_space_variable(space, "OTHER")
-    api.add_space_secret(space, "CIVITAI_TOKEN", "civ_secret")
-    variables = api.get_space_variables(space)
-    assert {name: each.value for name, each in variables.items()} == {"HUB_UI_LIMIT_STEPS": "20"}
-    assert list(api.get_space_secrets(space)) == ["CIVITAI_TOKEN"]
-    assert "civ_secret" not in str(api.get_space_secrets(space)["CIVITAI_TOKEN"])
-
-
-def test_hardware_is_requested(api: HfApi, space: str) -> None:
-    assert api.request_space_hardware(space, "zero-a10g").requested_hardware == "zero-a10g"  # type: ignore[arg-type]
-
-
-def test_a_private_space_is_nobody_elses(api: HfApi, hubs: HubEndpoints, space: str) -> None:
-    api.update_repo_settings(space, private=True, repo_type="space")
-    with pytest.raises(RepositoryNotFoundError):
-        HfApi(endpoint=hubs.huggingface, token=False).space_info(space)
-    assert api.space_info(space).private is True
 
 
 def test_only_a_key_changes_what_is_its_accounts(api: HfApi, space: str) -> None:

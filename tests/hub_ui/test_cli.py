@@ -215,23 +215,6 @@ def test_show_of_an_unknown_lora_ends_with_4(hubs: dict[str, Hub], said: Said) -
     assert said.json() == {"error": "NotFound", "message": "CivitAI has no LoRA civitai:404 (any more)."}
 
 
-@pytest.mark.parametrize(
-    ("known", "asked"),
-    [
-        ("civitai:1001", "civitai:1001@9999"),
-        ("civitai:1001", "civitai:@9999"),
-        ("hf:ada/ink-lines", "hf:ada/ink-lines@deadbeef"),
-        ("hf:ada/ink-lines", "hf:ada/ink-lines@" + "d" * 40),
-        ("replicate:ada/ink-lines", "replicate:ada/ink-lines@" + "d" * 64),
-    ],
-)
-def test_show_of_a_version_that_does_not_exist_ends_with_4_whatever_the_catalog_knows(
-    known: str, asked: str, hubs: dict[str, Hub], said: Said
-) -> None:
-    assert hub_ui(f"show {known}") == 0
-    assert hub_ui(f"show {asked}") == 4
-
-
 @pytest.mark.parametrize("ref", ["nonsense", "http://[", "hf.co]/[a", "civitai:1@"])
 def test_a_ref_that_names_nothing_is_a_usage_error(ref: str, said: Said) -> None:
     assert hub_ui(f"show {ref} --json") == 2

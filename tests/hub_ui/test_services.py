@@ -63,13 +63,6 @@ def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) ->
     assert built.catalog.search(part).total == 2
 
 
-def test_search_hands_over_a_failing_hub_beside_the_others(built: Services, hub: Hub) -> None:
-    hub.error = DOWN
-    answers = {answer.hub: answer for answer in built.lookup.search(Query(text="Ink"))}
-    assert answers["civitai"].error is DOWN
-    assert answers["huggingface"].page is not None
-
-
 def test_open_asks_the_hub_and_remembers(built: Services, hub: Hub) -> None:
     assert built.lookup.get(REF).title == "Ink lines"
     assert hub.asked == ["get civitai:1001"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -239,6 +239,21 @@ def noise_of_input(
     """The network of Wan 2.2 that a LoRA is for, by its file, the model it was trained on, or its title."""
     names = (adapter.path.stem, adapter.ref.file or "", metadata.get("ss_sd_model_name", ""), adapter.title)
     return next(filter(None, map(noise_of, names)), None)
+
+
+def check_halves(adapters: Sequence[LoraInput], architecture: str, components: Collection[str]) -> None:
+    """Raises DoesNotFit where both halves of a LoRA for the two networks of Wan 2.2 would change the only one."""
+    if architecture != "wan" or "transformer_2" in components:
+        return
+    followers = [adapter for adapter in adapters if adapter.follows]
+    halves = {noise: adapter for adapter in adapters if (noise := noise_of_input(adapter))}
+    if followers or len(halves) > 1:
+        raise DoesNotFit(
+            _(
+                "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
+                "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
+            ).format(title=(followers or list(halves.values()))[0].title)
+        )
 
 
 class LoraCache:

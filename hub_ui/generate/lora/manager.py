@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from connectors.errors import DoesNotFit
 from hub_ui.generate.lora.algorithms import is_peft
 from hub_ui.generate.lora.blocks import module_factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, attach, follow_tokens
-from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity, load_patches, noise_of_input
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, check_halves, identity, load_patches
 from hub_ui.generate.lora.merge import MergeRule, ModuleChange, Originals, expand_input
 from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
@@ -40,21 +40,6 @@ class AdapterSwitch:
     coverage: tuple[Coverage, ...]
     seconds: float
     control: bool = False
-
-
-def check_halves(adapters: Sequence[LoraInput], architecture: str, components: Collection[str]) -> None:
-    """Raises DoesNotFit where both halves of a LoRA for the two networks of Wan 2.2 would change the only one."""
-    if architecture != "wan" or "transformer_2" in components:
-        return
-    followers = [adapter for adapter in adapters if adapter.follows]
-    halves = {noise: adapter for adapter in adapters if (noise := noise_of_input(adapter))}
-    if followers or len(halves) > 1:
-        raise DoesNotFit(
-            _(
-                "“{title}” is half of a LoRA for two networks, one for much noise and one for little. This base has "
-                "one, which both halves would change. Choose a base that has two (--base wan-2.2-t2v-a14b)."
-            ).format(title=(followers or list(halves.values()))[0].title)
-        )
 
 
 class AdapterManager:

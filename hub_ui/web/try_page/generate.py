@@ -163,14 +163,14 @@ class Generator:
         """The id of the job that makes it. Raises our errors for what can't be made, before anything is downloaded."""
         if not order.view.refs and order.original is None:
             raise UsageError(_("There is no LoRA to try. Open one on the Browse page and press “Try it”."))
-        fitting, aside = self.fitting(order)
+        fitting, aside = self.fit(order)
         settings, make = fitting.view.settings, partial(self.make, fitting, aside)
         base = settings.base if settings.place == "local" else None
         return start_job(
             self.services, self.jobs, fitting.view.refs, make, name=settings.sheet, base=base, inputs=order
         )
 
-    def fitting(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
+    def fit(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
         """The LoRAs of a comparison of LoRAs that fit one base, and why the others stand aside."""
         view, generation = order.view, self.services.generation
         if view.settings.sheet != "loras" or view.settings.place != "local":
@@ -245,7 +245,7 @@ class Generator:
 
     def estimate(self, order: TryOrder) -> str:
         """The time, and the price where generation costs money."""
-        generation, (order, aside) = self.services.generation, self.fitting(order)
+        generation, (order, aside) = self.services.generation, self.fit(order)
         view = order.view
         request = generation.plan(view.refs, view.weights, **order.fields)
         text = generation.estimate(request, comparison_of(self.services, view, request), place=view.settings.place)

@@ -10,13 +10,10 @@ from connectors.connector import HttpDownload, pin
 from connectors.errors import (
     BadAnswer,
     DownloadsDisabled,
-    HubDown,
     HubUiError,
     KeyRequired,
     NotFound,
     Paid,
-    RateLimited,
-    RegionBlocked,
     Withheld,
 )
 from connectors.query import Query, Range
@@ -234,33 +231,6 @@ def test_a_hub_that_has_the_bytes_itself_gets_its_key(server: Hub) -> None:
     assert download.url == f"{server.url}{DOWNLOAD}?fileId=9001"
     assert dict(download.headers) == {"Authorization": "Bearer k"}
     assert "Bearer" not in repr(download)
-
-
-LOGIN = "The creator of this asset requires you to be logged in to download it"
-DISABLED = "The creator of this asset has disabled downloads on this file"
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error"),
-    [
-        (401, {"error": "Unauthorized", "message": LOGIN}, KeyRequired),
-        (401, {"error": "Unauthorized", "message": DISABLED}, DownloadsDisabled),
-        (403, {"error": "Early Access", "deadline": "2099-01-01T00:00:00Z", "message": "In Early Access."}, Paid),
-        (403, {"error": "You do not have access to download this file"}, Paid),
-        (404, {"error": "File not found"}, NotFound),
-        (410, {"error": "Model archived"}, NotFound),
-        (429, {"error": "We've noticed an unusual amount of downloading from your account"}, RateLimited),
-        (451, {"error": "Not in your region", "code": "REGION_BLOCKED"}, RegionBlocked),
-        (502, {}, HubDown),
-        (400, {"error": {"issues": []}}, BadAnswer),
-    ],
-)
-def test_a_refused_download_says_why(server: Hub, status: int, body: object, error: type[HubUiError]) -> None:
-    server.answers[DOWNLOAD] = said(body, status)
-    with pytest.raises(error) as caught:
-        _holding(server).download(PIN)
-    assert type(caught.value) is error
-    assert caught.value.hub == "civitai"
 
 
 def test_a_deadline_is_told_as_the_time_left(server: Hub) -> None:

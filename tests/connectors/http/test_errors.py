@@ -53,9 +53,9 @@ def test_hugging_face_tells_its_refusals_apart_in_a_header(code: str, error: typ
 
 
 def test_a_server_that_is_no_hub_is_not_called_one() -> None:
-    refused = download_error(answer(500), None)
-    assert refused is not None
-    assert refused.message.startswith("The server has a fault")
+    found = download_error(answer(500), None)
+    assert found is not None
+    assert found.message.startswith("The server has a fault")
     assert connection_error(requests.ConnectionError(), None).message.startswith("The server can't be reached")
 
 
@@ -68,38 +68,44 @@ def test_a_file_is_no_download_error() -> None:
     assert download_error(answer(206, Content_Type="application/octet-stream"), "civitai") is None
 
 
-def saying(status: int, text: str, **headers: str) -> str:
-    refused = answer(status, **headers)
-    refused._content = text.encode()
-    found = download_error(refused, "civitai")
+def refused(status: int, text: str, **headers: str) -> HubUiError:
+    given = answer(status, **headers)
+    given._content = text.encode()
+    found = download_error(given, "civitai")
     assert found is not None
-    return found.message
+    return found
 
 
-def test_a_missing_key_says_where_to_get_one_and_where_it_goes() -> None:
-    message = saying(401, '{"message": "requires you to be logged in"}')
-    assert "Add a key (CIVITAI_TOKEN, from civitai.com/user/account), or check the one you gave." in message
-
-
-def test_early_access_says_until_when() -> None:
-    said = '{"deadline": "2999-01-02T03:04:00Z", "message": "This asset is in Early Access."}'
-    assert "until 2999-01-02 03:04 UTC." in saying(403, said)
+EARLY = '{"error": "Early Access", "deadline": "2999-01-02T03:04:00Z", "message": "This asset is in Early Access."}'
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "told"),
+    ("status", "text", "error", "told"),
     [
-        (401, '{"message": "has disabled downloads on this file"}', "The author allows use on the hub only"),
-        (410, '{"error": "Model archived"}', "Its author has archived it"),
-        (451, "", "Look for the same LoRA on another hub."),
+        (401, '{"message": "requires you to be logged in"}', KeyRequired,
+         "Add a key (CIVITAI_TOKEN, from civitai.com/user/account), or check the one you gave."),
+        (401, '{"message": "has disabled downloads on this file"}', errors.DownloadsDisabled,
+         "The author allows use on the hub only"),
+        (403, EARLY, errors.Paid, "until 2999-01-02 03:04 UTC."),
+        (403, '{"error": "You do not have access to download this file"}', errors.Paid, ""),
+        (403, "Forbidden", KeyRequired, ""),
+        (404, '{"error": "File not found"}', NotFound, ""),
+        (410, '{"error": "Model archived"}', NotFound, "Its author has archived it"),
+        (429, '{"error": "unusual amount of downloading"}', RateLimited, ""),
+        (451, "", RegionBlocked, "Look for the same LoRA on another hub."),
+        (400, "", BadAnswer, ""),
     ],
-)
-def test_each_refusal_is_a_sentence_with_a_next_step(status: int, text: str, told: str) -> None:
-    assert told in saying(status, text)
+)  # fmt: skip
+def test_each_refusal_is_a_sentence_with_a_next_step(
+    status: int, text: str, error: type[HubUiError], told: str
+) -> None:
+    found = refused(status, text)
+    assert (type(found), found.hub) == (error, "civitai")
+    assert told in found.message
 
 
 def test_a_long_wait_is_told_in_minutes() -> None:
-    assert "Try again in 60 minutes." in saying(429, "", Retry_After="3600")
+    assert "Try again in 60 minutes." in refused(429, "", Retry_After="3600").message
 
 
 REQUEST = httpx2.Request("GET", "https://huggingface.co/api/models/a/b")

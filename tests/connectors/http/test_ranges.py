@@ -13,7 +13,7 @@ from connectors.http.adapter import RetryPolicy, file_http
 from connectors.http.ranges import FileChanged, HttpReader, Range, RangedSource
 from connectors.weights.header import FileReader
 from connectors.weights.inspect import SparingReader
-from tests.connectors.serving import Answer, Asked, Hub
+from tests.connectors.serving import Answer, Asked, Hub, redirect
 
 DATA = bytes(range(256)) * 8
 KEY = {"Authorization": "Bearer secret"}
@@ -45,10 +45,6 @@ def parts(data: bytes = DATA, **headers: str) -> Callable[[Asked], Answer]:
         return Answer(status=206, body=data[start:stop], headers={**place, **named})
 
     return answer
-
-
-def redirect(to: str, **headers: str) -> Answer:
-    return Answer(status=302, headers={"Location": to, **headers})
 
 
 def test_a_part_is_asked_for_and_no_more(server: Hub, http: requests.Session) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors.connector import HttpDownload, pin
-from connectors.errors import BadAnswer, DownloadsDisabled, HubUiError, KeyRequired, NotFound, RateLimited
+from connectors.errors import BadAnswer, DownloadsDisabled, KeyRequired, NotFound, RateLimited
 from connectors.http.session import Endpoint
 from connectors.query import Query, Range
 from connectors.ref import Ref
@@ -109,14 +109,6 @@ def test_a_page_without_a_list_is_a_bad_answer(server: Hub, body: object) -> Non
     server.answers[MODELS] = said(body)
     with pytest.raises(BadAnswer):
         _connector(server).search(Query())
-
-
-@pytest.mark.parametrize(("status", "error"), [(401, KeyRequired), (404, NotFound), (429, RateLimited)])
-def test_a_refusal_is_one_of_ours(server: Hub, status: int, error: type[HubUiError]) -> None:
-    server.answers[MODEL] = said({"title": "No", "detail": "No.", "status": status}, status, ratelimit_reset="30")
-    with pytest.raises(error) as caught:
-        _connector(server).get(REF)
-    assert caught.value.hub == "replicate"
 
 
 def test_an_older_version_is_shown_as_it_was(server: Hub) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from connectors.weights.inspect import Facts, decode_facts, inspect_download, in
 from connectors.weights.lora_facts import LoraFacts
 from tests.connectors import big_files
 from tests.connectors.big_files import running as running
-from tests.connectors.http.test_ranges import parts, redirect
-from tests.connectors.serving import Answer, Hub
+from tests.connectors.http.test_ranges import parts
+from tests.connectors.serving import Hub, redirect
 from tests.connectors.weights.test_tar import LORA, tar
 from tests.contract.conftest import hubs as hubs
 from tests.faults import Fault
@@ -50,26 +49,11 @@ def test_a_long_header_takes_three_requests_on_every_hub(hubs: HubEndpoints, nam
 
 
 @pytest.mark.parametrize("name", HUBS)
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Fault(kind="ignore_range", hub="delivery"), errors.BadAnswer),
-        (Fault(kind="html", hub="delivery"), errors.NotWeights),
-        (Fault(kind="cut", hub="delivery", after_bytes=5000), errors.HubDown),
-        (Fault(kind="expired", hub="delivery"), errors.HubDown),
-        (Fault(kind="status", hub="delivery", status=500), errors.HubDown),
-        (Fault(kind="status", hub="delivery", status=404), errors.NotFound),
-        (Fault(kind="status", hub="delivery", status=429, retry_after=9), errors.RateLimited),
-    ],
-    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",
-)
-def test_a_bad_day_of_the_delivery_has_its_own_error(
-    hubs: HubEndpoints, name: HubName, fault: Fault, error: type[errors.HubUiError]
-) -> None:
-    hubs.faults.add(fault)
-    with pytest.raises(error) as raised:
+def test_a_bad_day_of_the_delivery_is_told_in_the_hubs_name(hubs: HubEndpoints, name: HubName) -> None:
+    hubs.faults.add(Fault(kind="expired", hub="delivery"))
+    with pytest.raises(errors.HubDown) as raised:
         inspect_download(located(hubs, name))
-    assert (type(raised.value), raised.value.hub) == (error, name)
+    assert raised.value.hub == name
 
 
 @pytest.mark.parametrize("name", HUBS)
@@ -77,16 +61,6 @@ def test_an_address_that_expired_once_is_asked_for_anew(hubs: HubEndpoints, name
     hubs.faults.add(Fault(kind="expired", hub="delivery", times=1))
     found = inspect_download(located(hubs, name))
     assert (found.adapter.rank, found.requests) == (64, 4)
-
-
-def test_a_file_that_comes_whole_takes_no_memory(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="ignore_range", hub="delivery"))
-    tracemalloc.start()
-    with pytest.raises(errors.BadAnswer, match="whole files only"):
-        inspect_download(located(hubs, "civitai"))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 5_000_000
 
 
 def test_no_other_origin_sees_a_key(server: Hub, elsewhere: Hub) -> None:
@@ -111,16 +85,6 @@ def test_an_address_got_from_the_hub_counts_as_a_request(server: Hub) -> None:
     server.answers["/signed"] = parts(LORA)
     download = HttpDownload(ref=INK, name="", url=server.url + "/signed", source=server.url + "/file")
     assert inspect_download(download).requests == 2
-
-
-def test_a_gated_repository_is_told_from_a_private_one(server: Hub) -> None:
-    download = HubDownload(
-        ref=Ref.parse("hf:a/b"), name="", endpoint=server.url, repo="a/b", commit="c", path="d.safetensors"
-    )
-    for code, error in (("GatedRepo", errors.Gated), ("RepoNotFound", errors.NotFound)):
-        server.answers["/a/b/resolve/c/d.safetensors"] = Answer(status=401, headers={"X-Error-Code": code})
-        with pytest.raises(error):
-            inspect_download(download)
 
 
 def test_any_web_address_can_be_read_be_it_a_tar(server: Hub) -> None:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from connectors.errors import NotWeights
 from connectors.weights.header import FileReader, read_header
-from connectors.weights.tar import TarMember, is_tar
+from connectors.weights.tar import TarMember, is_tar, only_safetensors
 
 HEADER = b'{"w": {"dtype": "U8", "shape": [64], "data_offsets": [0, 64]}}'
 LORA = len(HEADER).to_bytes(8, "little") + HEADER + b"\1" * 64
@@ -57,6 +57,103 @@ def changed(data: bytes, at: int, bytes_: bytes) -> bytes:
     return bytes(block) + data[512:]
 
 
+def ranged(data: bytes) -> bytes:
+    """The LoRA of a tar that is read in parts."""
+    return TarMember(Counted(data)).read(0, 10_000)
+
+
+def streamed(data: bytes) -> bytes:
+    """The LoRA of a tar that is read from the front."""
+    return b"".join(only_safetensors(data[at : at + 7000] for at in range(0, len(data), 7000)))
+
+
+both = pytest.mark.parametrize("taken", [ranged, streamed])
+LINK = changed(tar({"a": b""}, type=tarfile.SYMTYPE, linkname="b")[:512], 124, b"00000777777\0")
+# pax: a size and a comment; its sparse files.
+SIZED = {"size": str(len(LORA)), "comment": "a=b"}
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.name": "lora.safetensors"}
+
+
+@both
+@pytest.mark.parametrize(
+    "data",
+    [
+        tar({"a/config.yaml": b"x", "a/lora.safetensors": LORA, "a/0.txt": b"TOK"}),
+        tar({LONG + ".txt": b"no", LONG: LORA}, format=tarfile.GNU_FORMAT),
+        tar({LONG + ".txt": b"no", LONG: LORA}, format=tarfile.PAX_FORMAT),
+        tar({"lora.safetensors": LORA}, format=tarfile.PAX_FORMAT, pax_headers=SIZED),
+        tar({"out/._lora.safetensors": b"fork", "out/lora.safetensors": LORA}),
+        # It has no bytes, whatever size it claims.
+        LINK + tar({"lora.safetensors": LORA}),
+    ],
+    ids=["beside others", "a long name of GNU", "a long name of pax", "a size of pax", "a fork of a Mac", "a link"],
+)
+def test_the_only_lora_is_taken(taken: Callable[[bytes], bytes], data: bytes) -> None:
+    assert taken(data) == LORA
+
+
+@both
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (tar({"/etc/lora.safetensors": LORA}), "outside the archive"),
+        (tar({"../lora.safetensors": LORA}), "outside the archive"),
+        (tar({"a/../../lora.safetensors": LORA}), "outside the archive"),
+        (tar({"lora.safetensors": b""}, type=tarfile.SYMTYPE, linkname="/etc/passwd"), "is a link"),
+        (tar({"lora.safetensors": b""}, type=tarfile.LNKTYPE, linkname="/etc/passwd"), "is a link"),
+        (tar({"lora.safetensors": b""}, type=tarfile.CHRTYPE), "is a link"),
+        (tar({"lora.safetensors": b""}, type=tarfile.FIFOTYPE), "is a link"),
+        (tar({"x": LORA}, format=tarfile.PAX_FORMAT, pax_headers=SPARSE), "is a link"),
+        (changed(tar({"lora.safetensors": LORA}), 156, b"S"), "size can't be right"),
+        (changed(tar({"a": b""}), 124, b"\xff" * 12), "size can't be right"),
+        (changed(tar({"a": b""}), 124, b"\x80" + b"\x7f" * 11), "no safetensors"),
+        (b"", "no safetensors"),
+        (b"\0" * 1024, "no safetensors"),
+        (tar({}), "no safetensors"),
+        (tar({"a.txt": b"a", "b.ckpt": LORA}), "no safetensors"),
+        (b"\x1f\x8b" + b"z" * 600, "not a readable tar"),
+        (b"<html>" * 400, "not a readable tar"),
+        (b"x" * 100, "not a readable tar"),
+        (tar({"a": b"a"})[:700], "no safetensors"),
+        (tar({"lora.safetensors": LORA})[:600], "breaks off"),
+        *(
+            (tar({"x": record}, type=tarfile.XHDTYPE)[:1024] + tar({"lora.safetensors": LORA}), "broken")
+            for record in (b"9999999 path=a\n", b"0 path=a\n", b"path=a\n", b"6 path\n", b"-5 a=b\n")
+        ),
+    ],
+)
+def test_other_archives_are_refused(taken: Callable[[bytes], bytes], data: bytes, why: str) -> None:
+    with pytest.raises(NotWeights, match=why):
+        taken(data)
+
+
+def test_of_several_none_is_taken_as_it_streams() -> None:
+    with pytest.raises(NotWeights, match="several"):
+        streamed(tar({"a.safetensors": LORA, "b.safetensors": LORA}))
+
+
+def test_a_large_member_comes_whole_as_it_streams() -> None:
+    large = LORA + b"\1" * 3_000_000
+    assert streamed(tar({"lora.safetensors": large})) == large
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kilobytes", [60, 200, 15_000])
+def test_a_long_pax_header_holds_nobody_up(kilobytes: int) -> None:
+    # What older tarfiles take minutes for: digits that may end a record anywhere.
+    hostile = tar({"pax": b"1" * (kilobytes * 1024)}, type=tarfile.XHDTYPE)[: 512 + kilobytes * 1024]
+    with pytest.raises(NotWeights):
+        streamed(hostile + tar({"a.safetensors": LORA}))
+
+
+def test_a_header_that_claims_gigabytes_is_stopped() -> None:
+    bomb = tarfile.TarInfo("x")
+    bomb.type, bomb.size = tarfile.XHDTYPE, 1 << 32
+    endless = iter([bomb.tobuf(), *[b"0" * 1_000_000] * 40])
+    with pytest.raises(NotWeights, match="more room"):
+        list(only_safetensors(endless))
+
+
 def test_one_request_brings_small_members_and_the_whole_header() -> None:
     source = Counted(tar({"config.yaml": b"x" * 300, "captions/0.txt": b"y", "out/lora.safetensors": LORA}))
     member = TarMember(source)
@@ -83,88 +180,12 @@ def test_a_header_that_reaches_past_the_first_read_is_asked_for_exactly() -> Non
     assert source.requests == 2
 
 
-@pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_long_names_of_gnu_and_pax_are_read(format: int) -> None:
-    source = Counted(tar({LONG + ".txt": b"no", LONG: LORA}, format=format))
-    assert TarMember(source).read(0, 10_000) == LORA
-
-
-def test_a_size_in_a_pax_header_counts() -> None:
-    members = {"lora.safetensors": LORA}
-    source = Counted(tar(members, format=tarfile.PAX_FORMAT, pax_headers={"size": str(len(LORA)), "comment": "a=b"}))
-    assert TarMember(source).size == len(LORA)
-
-
-def test_resource_forks_of_a_mac_are_passed_over() -> None:
-    source = Counted(tar({"out/._lora.safetensors": b"fork", "out/lora.safetensors": LORA}))
-    assert TarMember(source).size == len(LORA)
-
-
-@pytest.mark.parametrize("name", ["/etc/lora.safetensors", "../lora.safetensors", "a/../../lora.safetensors"])
-def test_a_way_out_of_the_archive_is_refused(name: str) -> None:
-    with pytest.raises(NotWeights, match="outside the archive"):
-        TarMember(Counted(tar({name: LORA})))
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_a_link_or_device_is_refused(kind: bytes) -> None:
-    with pytest.raises(NotWeights, match="is a link"):
-        TarMember(Counted(tar({"lora.safetensors": b""}, type=kind, linkname="/etc/passwd")))
-
-
-def test_a_sparse_member_is_refused() -> None:
-    said = {"GNU.sparse.major": "1", "GNU.sparse.name": "lora.safetensors"}
-    with pytest.raises(NotWeights, match="is a link"):
-        TarMember(Counted(tar({"x": LORA}, format=tarfile.PAX_FORMAT, pax_headers=said)))
-    with pytest.raises(NotWeights, match="size can't be right"):
-        TarMember(Counted(changed(tar({"lora.safetensors": LORA}), 156, b"S")))
-
-
-def test_a_link_that_claims_a_size_has_no_bytes() -> None:
-    link = changed(tar({"a": b""}, type=tarfile.SYMTYPE, linkname="b")[:512], 124, b"00000777777\0")
-    assert TarMember(Counted(link + tar({"lora.safetensors": LORA}))).size == len(LORA)
-
-
-@pytest.mark.parametrize("data", [b"", b"\0" * 1024, tar({}), tar({"a.txt": b"a", "b.ckpt": LORA})])
-def test_no_safetensors_in_it_is_told(data: bytes) -> None:
-    with pytest.raises(NotWeights, match="no safetensors"):
-        TarMember(Counted(data))
-
-
-@pytest.mark.parametrize("data", [b"\x1f\x8b" + b"z" * 600, b"<html>" * 200, tar({"a": b"a"})[:700], b"x" * 100])
-def test_what_is_no_tar_or_breaks_off_is_told(data: bytes) -> None:
-    with pytest.raises(NotWeights):
-        TarMember(Counted(data))
-
-
-def test_a_lora_that_is_cut_off_is_told() -> None:
-    with pytest.raises(NotWeights, match="breaks off"):
-        TarMember(Counted(tar({"lora.safetensors": LORA})[:600]))
-
-
-def test_a_negative_size_is_refused() -> None:
-    with pytest.raises(NotWeights, match="size can't be right"):
-        TarMember(Counted(changed(tar({"a": b""}), 124, b"\xff" * 12)))
-
-
-def test_a_size_beyond_everything_leads_nowhere() -> None:
-    with pytest.raises(NotWeights):
-        TarMember(Counted(changed(tar({"a": b""}), 124, b"\x80" + b"\x7f" * 11)))
-
-
 def test_a_long_name_of_a_gigabyte_is_not_read() -> None:
     huge = changed(tar({"a": b""}, type=tarfile.GNUTYPE_LONGNAME), 124, b"10000000000\0")
     source = Counted(huge + b"a" * 300_000)
     with pytest.raises(NotWeights, match="more room"):
         TarMember(source)
     assert source.bytes_read < 100_000
-
-
-@pytest.mark.parametrize("record", [b"9999999 path=a\n", b"0 path=a\n", b"path=a\n", b"6 path\n", b"-5 a=b\n"])
-def test_a_broken_pax_header_is_told(record: bytes) -> None:
-    broken = tar({"x": record}, type=tarfile.XHDTYPE)
-    with pytest.raises(NotWeights, match="broken"):
-        TarMember(Counted(broken[:1024] + tar({"lora.safetensors": LORA})))
 
 
 def test_a_thousand_members_are_enough() -> None:

@@ -59,13 +59,6 @@ def test_one_page_may_name_a_lora_twice(tmp_path: Path) -> None:
         assert (opened.lora(INK).creator, opened.lora(INK).likes) == ("ada", 3)
 
 
-def test_a_listing_after_a_get_keeps_what_the_get_knew(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(description="long")) as opened:
-        opened.add([lora(versions=(), downloads=9)])
-        kept = opened.lora(INK)
-    assert (kept.description, kept.downloads, len(kept.versions[0].files)) == ("long", 9, 1)
-
-
 def test_the_time_of_an_answer_may_be_given(tmp_path: Path) -> None:
     with catalog(tmp_path) as opened:
         assert opened.add([lora()], at=datetime(2026, 1, 2, tzinfo=UTC)) == 1

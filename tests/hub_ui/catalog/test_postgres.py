@@ -14,7 +14,6 @@ import psycopg
 import pytest
 
 from connectors.errors import HubUiError
-from connectors.query import Query
 from connectors.ref import Ref
 from hub_ui.catalog import dialects, snapshot
 from hub_ui.catalog.catalog import Catalog
@@ -166,15 +165,6 @@ def test_a_transaction_that_fails_changes_nothing(address: str) -> None:
         fail()
     assert store.state("cursor") is None
     store.close()
-
-
-def test_the_catalog_counts_what_is_in_it(tmp_path: Path, address: str) -> None:
-    with Catalog.open(tmp_path / "catalog.sqlite", address) as opened:
-        opened.add([lora(1), lora(2, access="removed")])
-        assert opened.search(Query()).total == 2
-        stats = opened.stats()
-    assert (stats.loras, stats.files, stats.removed, stats.index) == ({"civitai": 2}, 2, 1, "current")
-    assert stats.bytes > 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,29 +80,6 @@ def test_sorting_puts_the_unknown_last(tmp_path: Path, sort: str, expected: list
     )
     with both(tmp_path, *loras) as catalogs:
         assert [titles(each, sort=sort) for each in catalogs] == [expected, expected]
-
-
-@pytest.mark.parametrize("sort", ["relevance", "downloads", "likes", "newest"])
-def test_equals_stand_in_the_same_order_whatever_came_first(tmp_path: Path, sort: str) -> None:
-    loras = [lora(number, title=str(number), updated_at="2026-01-01T00:00:00Z") for number in range(1, 10)]
-    found = []
-    for name, order in (("one", loras), ("other", loras[::-1])):
-        with both(tmp_path / name, *order[:5]) as catalogs:
-            titles(catalogs[0])
-            catalogs[0].add([*order[5:], replace(order[0], tags=("new",))])
-            found += [titles(each, sort=sort) for each in catalogs]
-    assert found == [found[0]] * 4
-
-
-def test_pages_join_without_gap_or_double(tmp_path: Path) -> None:
-    loras = [lora(n, title="Pixel" if n % 3 else "Pixel art", downloads=n % 4) for n in range(1, 30)]
-    with both(tmp_path, *loras) as catalogs:
-        for each in catalogs:
-            whole = [r.ref for r in each.search(Query(text="pixel", limit=99)).records]
-            pages = [
-                r.ref for o in range(0, 35, 4) for r in each.search(Query(text="pixel", limit=4), offset=o).records
-            ]
-            assert pages == whole
 
 
 @pytest.mark.parametrize("offset", [-5, 2, 10**15])

@@ -131,12 +131,6 @@ def test_a_crawl_gives_one_document_with_every_hub(line: Line) -> None:
     assert document["stopped"] is False
 
 
-def test_what_was_crawled_is_found_offline(line: Line) -> None:
-    line("crawl", "--hub", "civitai")
-    _, document = line("search", "", "--offline", "--nsfw", "explicit")
-    assert {record["hub"] for record in document["results"]} == {"civitai"}
-
-
 def test_a_person_reads_a_table(line: Line) -> None:
     code, text = line.words("crawl", "--hub", "civitai")
     assert (code, text.split()[:3]) == (0, ["HUB", "PAGES", "NEW"])

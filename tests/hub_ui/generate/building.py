@@ -12,9 +12,12 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from connectors.ref import Ref
+from hub_ui.generate.memory import Device
 from hub_ui.generate.request import GenerationRequest, LoraInput
+from hub_ui.generate.settings import ResolvedRequest
 from tests.hub_ui.generate.pipelines import encoders, stable_diffusion
 
+CPU = Device(label="CPU", kind="cpu", dtype="float32")
 WIDTH, TEXT_WIDTH = (32, 64), 32
 # Attention projections of the UNet and their (in, out) sizes: what most files train.
 LAYERS = {
@@ -55,6 +58,16 @@ def load_base(folder: Path | str) -> Any:
     pipe: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)  # type: ignore[no-untyped-call]
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def drawn(pipe: Any, pictures: int = 1, side: int = 32) -> torch.Tensor:
+    """Latents of one seed, once for each image."""
+    with torch.inference_mode():
+        latents: torch.Tensor = pipe(
+            ["a red cat"] * pictures, num_inference_steps=1, width=side, height=side, output_type="latent",
+            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
+        ).images  # fmt: skip
+    return latents
 
 
 def _tokenizer(folder: Path) -> Any:
@@ -130,3 +143,8 @@ def adapter(path: Path, **fields: Any) -> LoraInput:
 def job(*adapters: LoraInput, **fields: Any) -> GenerationRequest:
     values: dict[str, Any] = {"prompt": "a red cat", "seed": 7, "steps": 2, "width": 32, "height": 32}
     return GenerationRequest(adapters=adapters, **{**values, **fields})
+
+
+def settings(width: int = 512, height: int = 512, **fields: Any) -> ResolvedRequest:
+    values: dict[str, Any] = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5}
+    return ResolvedRequest(width=width, height=height, **{**values, **fields})

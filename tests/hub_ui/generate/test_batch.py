@@ -31,7 +31,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.request import Callbacks, GenerationCancelled, Step
-from tests.hub_ui.generate.building import adapter, job, load_base, save_kohya
+from tests.hub_ui.generate.building import adapter, drawn, job, load_base, save_kohya
 from tests.hub_ui.generate.comparing import one, same
 
 
@@ -252,15 +252,6 @@ def manager(pipe: Any, tmp_path: Path) -> AdapterManager:
     manager = AdapterManager(pipe, "sd1", LoraCache(2**28))
     manager.set_adapters([adapter(save_kohya(tmp_path / "kohya.safetensors"))])
     return manager
-
-
-def drawn(pipe: Any) -> torch.Tensor:
-    with torch.inference_mode():
-        made: torch.Tensor = pipe(
-            "a cat", num_inference_steps=2, height=32, width=32, generator=torch.Generator().manual_seed(0),
-            output_type="latent",
-        ).images  # fmt: skip
-    return made
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")

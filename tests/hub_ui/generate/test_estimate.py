@@ -17,16 +17,10 @@ from hub_ui.generate.estimate import (
     spill_note,
 )
 from hub_ui.generate.memory import Device
-from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.building import CPU, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 SD = base_models.choose_base("sd1", None, None)
-
-
-def settings(**fields: Any) -> ResolvedRequest:
-    values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 512, "height": 512}
-    return ResolvedRequest(**{**values, **fields})
 
 
 def sentence(images: int, step: float) -> str:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -11,7 +10,7 @@ from connectors.errors import PreviewError
 from hub_ui.generate import memory
 from hub_ui.generate.base_models import choose_base
 from hub_ui.generate.memory import Device, choose_device
-from hub_ui.generate.settings import ResolvedRequest
+from tests.hub_ui.generate.building import CPU, settings
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 XL = choose_base("sdxl", None, None)
@@ -20,7 +19,7 @@ XL = choose_base("sdxl", None, None)
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
 def test_without_a_gpu_it_is_the_cpu_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub_ui.generate.memory.total_memory", lambda: 64_000_000_000)
-    assert choose_device(XL) == Device(label="CPU", kind="cpu", dtype="float32")
+    assert choose_device(XL) == CPU
 
 
 @pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="this machine has a GPU")
@@ -58,11 +57,6 @@ def test_what_overflows_in_float16_is_not_computed_in_it_on_a_gpu_without_bfloat
 CARD = Device(label="card", kind="cuda", dtype="float16")
 
 
-def settings(**fields: Any) -> ResolvedRequest:
-    values = {"negative": "", "seed": 1, "steps": 20, "guidance": 7.5, "width": 1024, "height": 1024}
-    return ResolvedRequest(**{**values, **fields})
-
-
 @pytest.mark.parametrize(
     ("error", "told"),
     [
@@ -83,12 +77,12 @@ def test_every_device_says_in_its_own_way_that_memory_ran_out(error: Exception, 
 
 
 def test_what_would_fit_is_told() -> None:
-    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(), CARD)
+    error = memory.image_too_large(choose_base("qwen-image", None, None), settings(1024, 1024), CARD)
     assert error.message == (
         "1024 × 1024 with Qwen-Image does not fit into the memory of this card, not even piece by piece. "
         "Try 768 × 768, or close other programs."
     )
-    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(), CARD)
+    sd = memory.image_too_large(choose_base("sd3", None, "sd-3.5-large"), settings(1024, 1024), CARD)
     assert "or the smaller base SD 3.5 Medium" in sd.message
 
 
@@ -103,7 +97,7 @@ def test_what_would_fit_is_told() -> None:
     ],
 )
 def test_only_what_is_smaller_is_proposed(size: tuple[int, int], frames: int, advice: str) -> None:
-    asked = settings(width=size[0], height=size[1], frames=frames)
+    asked = settings(*size, frames=frames)
     error = memory.image_too_large(choose_base("qwen-image", None, None), asked, CARD)
     assert error.message.split("piece by piece. ")[1] == advice
 

@@ -17,7 +17,7 @@ from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel
 from hub_ui.generate.offload import Placement, free_parts, place, release_memory
-from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import flux, packed
 from tests.hub_ui.generate.pipelines.files import PEFT
 from tests.hub_ui.generate.pipelines.frame import draw, load
@@ -25,7 +25,6 @@ from tests.hub_ui.generate.pipelines.rows import file
 from tests.hub_ui.generate.pipelines.spellings import dotted
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 SECOND = Device(label="card", kind="cuda", dtype="float32", index=1)
 BLOCKS = file(dotted("transformer", "transformer.", r"attn\.to_[qkv]$|ff\.net\.2"), PEFT)
 # Of GGUF files "BF16" is the type of what is not packed.

@@ -22,13 +22,12 @@ from hub_ui.generate.base_models.precision import in_precision, store_network, s
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVELS, OffloadLevel, footprint, host_memory
 from hub_ui.generate.offload import Placement, free_parts, layer_mover, place, prepare
+from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.loading import save_sparse
 from tests.hub_ui.generate.pipelines.anima import ANIMA
 from tests.hub_ui.generate.pipelines.sana import SANA
 from tests.hub_ui.generate.real_pipelines import GEMMA_2, SANA_06B, built, spec_of
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
-
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
 
 @pytest.fixture

@@ -10,12 +10,7 @@ from PIL import Image
 
 from hub_ui.generate.device_kinds import HostCopy
 from hub_ui.generate.previews import LatentPreviews, copy_pixels
-from hub_ui.generate.settings import ResolvedRequest
-
-
-def settings(**fields: Any) -> ResolvedRequest:
-    values = {"negative": "", "seed": 1, "steps": 2, "guidance": 4.0, "width": 64, "height": 32}
-    return ResolvedRequest(**{**values, **fields})
+from tests.hub_ui.generate.building import settings
 
 
 def latents(*shape: int) -> torch.Tensor:
@@ -37,13 +32,13 @@ def latents(*shape: int) -> torch.Tensor:
 def test_latents_of_every_form_are_read_as_channels_of_a_picture(
     shape: tuple[int, ...], fields: Any, read: tuple[int, ...] | None
 ) -> None:
-    found = copy_pixels(latents(*shape), settings(**fields))
+    found = copy_pixels(latents(*shape), settings(**{"width": 64, "height": 32, **fields}))
     assert (None if found is None else tuple(found.read().shape)) == read
 
 
 def test_a_packed_list_runs_row_by_row_and_a_clip_shows_its_middle() -> None:
     patches = torch.arange(24.0)[None, :, None]
-    found = copy_pixels(patches, settings(frames=17))
+    found = copy_pixels(patches, settings(64, 32, frames=17))
     assert found is not None
     assert found.read()[0].tolist() == [[8, 9, 10, 11], [12, 13, 14, 15]]
 
@@ -55,7 +50,7 @@ def picture_of(pixels: torch.Tensor, mix: torch.Tensor) -> Image.Image:
 
 
 def preview(previews: LatentPreviews, given: torch.Tensor, last: bool = False) -> Any:
-    return previews.preview(given, settings(), last=last)
+    return previews.preview(given, settings(64, 32), last=last)
 
 
 def test_which_colours_the_channels_stand_for_is_learnt_from_the_first_picture() -> None:
@@ -76,7 +71,7 @@ def test_before_that_they_are_read_in_grey() -> None:
 
 
 def test_a_preview_is_small() -> None:
-    shown = LatentPreviews().preview(latents(1, 4, 128, 256), settings(width=2048, height=1024), last=False)
+    shown = LatentPreviews().preview(latents(1, 4, 128, 256), settings(2048, 1024), last=False)
     assert shown is not None
     assert shown.size == (256, 128)
 

@@ -28,8 +28,7 @@ from hub_ui.generate.prompt_weights import (
     truncation_notes,
     without_weights,
 )
-from hub_ui.generate.settings import ResolvedRequest
-from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.building import adapter, job, save_kohya, settings
 from tests.hub_ui.generate.comparing import alike, apart, one, same
 from tests.hub_ui.generate.pipelines.stable_diffusion import SD1, SDXL
 from tests.hub_ui.generate.pipelines.stable_diffusion_3 import SD3
@@ -160,11 +159,6 @@ def pipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = request.param.save(tmp_path_factory.mktemp("base"))
     kind: Any = diffusers.DiffusionPipeline
     return kind.from_pretrained(folder)
-
-
-def settings(**fields: Any) -> ResolvedRequest:
-    values: dict[str, Any] = {"negative": "", "seed": 7, "steps": 2, "guidance": 5.0, "width": 32, "height": 32}
-    return ResolvedRequest(**{**values, **fields})
 
 
 @torch.inference_mode()

@@ -17,14 +17,13 @@ from connectors.ref import Ref
 from hub_ui.generate import base_models, comparison
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import Infotext
 from hub_ui.images.png_metadata import contact
 from hub_ui.images.provenance import ControlProvenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
-from tests.hub_ui.generate.test_comparison import lora
 
 V1 = {
     "version": 1, "loras": [{"ref": str(INK), "weight": 0.8}], "prompt": "a cat", "negative": "blurred", "seed": 7,
@@ -104,12 +103,6 @@ def test_everything_that_was_asked_is_kept(tmp_path: Path) -> None:
     assert (read.sampler, read.typed, read.typed_with_words) == ("euler", "a “cat” 猫", False)
     assert read.report == making.report()
     assert read.libraries.keys() >= {"torch", "diffusers", "transformers"}
-
-
-def test_refs_and_weights_are_read_back(tmp_path: Path) -> None:
-    png_metadata.save(making.made(), 0, tmp_path / "a.png")
-    read = png_metadata.read(tmp_path / "a.png")
-    assert (read.refs, read.weights) == ((INK,), (0.8,))
 
 
 def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
@@ -420,23 +413,12 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         png_metadata.read(tmp_path / "nobody.png")
 
 
-REPORT = GenerationReport(
-    base="", base_id="", device="", coverage=(), switch_seconds=0, seed=0, steps=1, guidance=1, width=256, height=128,
-    sampler="",
-)  # fmt: skip
 COLOURS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
 
 
 def made(sheet: Comparison, size: tuple[int, int] = (256, 128)) -> GenerationResult:
     images = (Image.new("RGB", size, COLOURS[i % 4]) for i in range(len(sheet.cells)))
-    pictures = tuple(GeneratedImage(image=image, seconds=0) for image in images)
-    return GenerationResult(
-        request=GenerationRequest(adapters=(lora(),), prompt="a cat"), comparison=sheet, images=pictures, report=REPORT
-    )
-
-
-def job(**fields: Any) -> GenerationRequest:
-    return GenerationRequest(adapters=(lora(),), prompt="a cat", **fields)
+    return making.made(sheet=sheet, images=tuple(GeneratedImage(image=image, seconds=0) for image in images))
 
 
 def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -446,7 +428,7 @@ def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, in
 
 
 def test_pictures_stand_in_their_rows_and_columns() -> None:
-    paper = contact(made(comparison.prompt_grid(job(), ["a cat", "a dog"], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
     red, green, blue = (area(paper, colour) for colour in COLOURS[:3])
     assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
     assert (green[0] > red[2], green[1] == red[1]) == (True, True)
@@ -454,7 +436,7 @@ def test_pictures_stand_in_their_rows_and_columns() -> None:
 
 
 def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
-    paper = contact(made(comparison.prompt_grid(job(), ["a cat", "a dog"], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
     left, top, _, bottom = area(paper, COLOURS[0])
     above, beside = (np.asarray(paper.crop(box)) for box in ((left, 0, left + 256, top), (0, top, left, bottom)))
     assert (above.min() < 60, beside.min() < 60) == (True, True)
@@ -463,11 +445,11 @@ def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
 
 @pytest.mark.parametrize("prompt", ["a long prompt of many words " * 20, "x" * 500])
 def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
-    paper = contact(made(comparison.prompt_grid(job(), [prompt], (0, 1))))
+    paper = contact(made(comparison.prompt_grid(making.job(), [prompt], (0, 1))))
     assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
 
 
 def test_tiny_pictures_are_shown_larger() -> None:
-    paper = contact(made(comparison.before_after(job()), size=(32, 32)))
+    paper = contact(made(comparison.before_after(making.job()), size=(32, 32)))
     left, top, right, bottom = area(paper, COLOURS[0])
     assert (right - left, bottom - top) == (192, 192)

@@ -6,19 +6,20 @@ from pathlib import Path
 import pytest
 
 from hub_ui.library.library import Library
+from tests.connectors.serving import Hub
+from tests.connectors.serving import hub as host
 from tests.contract.conftest import running as running
 from tests.hub_ui.library.building import QUICK
-from tests.hub_ui.library.serving import Host, host
 
 
 @pytest.fixture
-def hub() -> Iterator[Host]:
+def hub() -> Iterator[Hub]:
     with host() as origin:
         yield origin
 
 
 @pytest.fixture
-def delivery() -> Iterator[Host]:
+def delivery() -> Iterator[Hub]:
     with host() as origin:
         yield origin
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,11 +18,11 @@ from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, PartState, write_state
 from hub_ui.library.download.progress import Progress, PullCancelled
 from hub_ui.library.library import Library, source_of
+from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
 from tests.hub_ui.library.hubs import HUBS, library_in, pull
-from tests.hub_ui.library.serving import Answer, Host, Ranged
 
 FILE = weights()
 OTHER = Ref.parse("civitai:7@8#9")
@@ -31,7 +30,7 @@ BLOCK = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
 @pytest.fixture
-def ink(hub: Host) -> HttpDownload:
+def ink(hub: Hub) -> HttpDownload:
     hub.answers["/file"] = Answer(body=FILE)
     return download(hub.url + "/file", size=len(FILE), sha256=sha256(FILE))
 
@@ -62,10 +61,10 @@ def test_the_entry_holds_what_the_record_says(library: Library, ink: HttpDownloa
     )
 
 
-def test_what_is_there_is_not_asked_for_again(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_what_is_there_is_not_asked_for_again(library: Library, ink: HttpDownload, hub: Hub) -> None:
     first = library.pull(ink, record())
     assert library.pull(ink, record()) == first
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
 def test_a_damaged_file_is_fetched_again(library: Library, ink: HttpDownload) -> None:
@@ -75,11 +74,11 @@ def test_a_damaged_file_is_fetched_again(library: Library, ink: HttpDownload) ->
     assert library.path(first).read_bytes() == FILE
 
 
-def test_a_lost_lock_file_is_written_from_the_files(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_a_lost_lock_file_is_written_from_the_files(library: Library, ink: HttpDownload, hub: Hub) -> None:
     first = library.pull(ink, record())
     library.lock.unlink()
     assert library.pull(ink, record()) == first
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
 def test_a_weight_the_person_set_stays(library: Library, ink: HttpDownload) -> None:
@@ -98,14 +97,14 @@ def test_a_stranger_at_the_place_is_left_alone(library: Library, ink: HttpDownlo
     assert library.path(got).read_bytes() == FILE
 
 
-def test_other_bytes_under_a_locked_ref_are_refused(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_other_bytes_under_a_locked_ref_are_refused(library: Library, ink: HttpDownload, hub: Hub) -> None:
     library.pull(ink, record())
     with pytest.raises(errors.WrongHash, match="lock file pins"):
         library.pull(replace(ink, sha256="b" * 64), record())
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
-def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, ink: HttpDownload, hub: Hub) -> None:
     first = library.pull(ink, record())
     library.path(first).unlink()
     hub.answers["/file"] = Answer(body=weights(fill=b"\x02"))
@@ -115,7 +114,7 @@ def test_the_lock_file_decides_where_the_hub_promises_nothing(library: Library, 
 
 
 @pytest.mark.parametrize("body", [b"<html>", FILE[:-1], weights(fill=b"\x02")])
-def test_a_failed_pull_leaves_nothing(library: Library, ink: HttpDownload, hub: Host, body: bytes) -> None:
+def test_a_failed_pull_leaves_nothing(library: Library, ink: HttpDownload, hub: Hub, body: bytes) -> None:
     hub.answers["/file"] = Answer(body=body)
     with pytest.raises(errors.IntegrityError):
         library.pull(ink, record())
@@ -134,7 +133,7 @@ def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None
     assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
 
 
-def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library, hub: Host) -> None:
+def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     came: list[Progress] = []
     with pytest.raises(PullCancelled):
@@ -145,21 +144,15 @@ def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library,
     assert (files(library), library.partial_bytes(INK)) == ([], 0)
 
 
-def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Host) -> None:
-    started = threading.Event()
-
-    def slowly(_: int) -> Answer:
-        started.wait(0.3)
-        return Answer(body=FILE)
-
-    hub.answers["/file"] = slowly
+def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Hub) -> None:
+    hub.answers["/file"] = Answer(body=FILE, after=0.3)
     with ThreadPoolExecutor(4) as pool:
         pulls = [pool.submit(library.pull, download(hub.url + "/file"), record()) for _ in range(4)]
     assert len({pull.result() for pull in pulls}) == 1
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
-def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library, hub: Host) -> None:
+def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=FILE)
     refs = [Ref.parse(f"civitai:1001@2001#{number}") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -196,13 +189,13 @@ def test_a_ref_that_may_mean_two_entries_asks_back(library: Library) -> None:
         library.entry(Ref.parse("civitai:1001"))
 
 
-def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, ink: HttpDownload, hub: Hub) -> None:
     library.lock.write_text("version = 1\n[[lora]]\nref = \n")
     for attempt in (library.entries, lambda: library.pull(ink, record()), lambda: library.adopt([entry()])):
         with pytest.raises(lockfile.LockError, match=r"loras\.lock.*line 3"):
             attempt()
     assert library.lock.read_text() == "version = 1\n[[lora]]\nref = \n"
-    assert hub.seen == []
+    assert hub.asked == []
 
 
 def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
@@ -250,14 +243,14 @@ def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink
     assert set(library.entries()) == {got, new}
 
 
-def break_off(library: Library, hub: Host) -> None:
+def break_off(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
 
 
-def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> None:
+def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Hub) -> None:
     break_off(library, hub)
     assert library.partial_bytes(INK) == 100_000
     assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(
@@ -266,7 +259,7 @@ def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Host) -> No
     assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
 
 
-def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Host) -> None:
+def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Hub) -> None:
     break_off(library, hub)
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.NotWeights, match="web page"):
@@ -274,28 +267,28 @@ def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: 
     assert library.partial_bytes(INK) == 100_000
 
 
-def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Host) -> None:
+def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Hub) -> None:
     break_off(library, hub)
     library.pull(download(hub.url + "/file"), record(title="Renamed", creator="bob"))
     assert files(library) == ["sd1/bob/Renamed-2001.safetensors"]
-    assert hub.seen[1].headers["Range"].startswith("bytes=100000-")
+    assert hub.asked[1].headers["Range"].startswith("bytes=100000-")
 
 
-def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, hub: Host) -> None:
+def test_bytes_of_another_entry_are_linked(library: Library, ink: HttpDownload, hub: Hub) -> None:
     first = library.pull(ink, record())
     second = library.pull(replace(ink, ref=OTHER, url=hub.url + "/gone"), record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
 def test_bytes_that_turn_out_to_be_another_entrys_are_stored_once(
-    library: Library, ink: HttpDownload, hub: Host
+    library: Library, ink: HttpDownload, hub: Hub
 ) -> None:
     first = library.pull(ink, record())
     unpromised = replace(ink, ref=OTHER, size=None, sha256=None)
     second = library.pull(unpromised, record(title="Twin"))
     assert library.path(first).samefile(library.path(second))
-    assert len(hub.seen) == 2
+    assert len(hub.asked) == 2
 
 
 def test_a_damaged_file_of_another_entry_is_not_copied(library: Library, ink: HttpDownload) -> None:
@@ -304,16 +297,16 @@ def test_a_damaged_file_of_another_entry_is_not_copied(library: Library, ink: Ht
     assert library.path(second).read_bytes() == FILE
 
 
-def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, ink: HttpDownload, hub: Host) -> None:
-    hub.answers["/file"] = Answer(body=FILE, seconds=0.2)
+def test_the_same_bytes_wanted_twice_at_once_are_fetched_once(library: Library, ink: HttpDownload, hub: Hub) -> None:
+    hub.answers["/file"] = Answer(body=FILE, late=0.2)
     with ThreadPoolExecutor(2) as pool:
         pulls = [pool.submit(library.pull, replace(ink, ref=ref), record()) for ref in (INK, OTHER)]
     assert {pull.result().sha256 for pull in pulls} == {sha256(FILE)}
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
 def test_a_file_renamed_just_before_the_end_gets_its_entry(
-    library: Library, ink: HttpDownload, hub: Host, monkeypatch: pytest.MonkeyPatch
+    library: Library, ink: HttpDownload, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpromised = replace(ink, sha256=None, size=None)
     with monkeypatch.context() as patch:
@@ -322,7 +315,7 @@ def test_a_file_renamed_just_before_the_end_gets_its_entry(
             library.pull(unpromised, record())
     assert library.entries() == ()
     assert library.pull(unpromised, record()).sha256 == sha256(FILE)
-    assert (len(hub.seen), files(library)) == (1, ["sd1/ada/Ink lines-2001.safetensors"])
+    assert (len(hub.asked), files(library)) == (1, ["sd1/ada/Ink lines-2001.safetensors"])
 
 
 def _end(*_: object) -> None:
@@ -346,7 +339,7 @@ def test_a_state_file_cannot_name_what_is_not_a_part(library: Library, ink: Http
     assert stranger.read_bytes() == b"mine"
 
 
-def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Host) -> None:
+def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Hub) -> None:
     spec = {"tensors": {f"{BLOCK}.lora_down.weight": ["F16", [4, 768]], f"{BLOCK}.lora_up.weight": ["F16", [640, 4]]}}
     content = generate_safetensors({**spec, "metadata": {"modelspec.trigger_phrase": "inkstyle"}})
     hub.answers["/file"] = Answer(body=content.read(0, content.size))
@@ -356,7 +349,7 @@ def test_what_no_hub_says_is_taken_from_the_file(library: Library, hub: Host) ->
     assert got.file == "sd1/ada/Ink lines-2001.safetensors"
 
 
-def test_no_file_of_the_library_holds_a_key(library: Library, hub: Host) -> None:
+def test_no_file_of_the_library_holds_a_key(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Ranged(body=weights(200_000), cut=100_000)
     asked = download(hub.url + "/file?token=secret", headers={"Authorization": "Bearer secret"})
     with pytest.raises(errors.HubDown):

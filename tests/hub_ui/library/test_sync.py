@@ -14,8 +14,9 @@ from hub_ui.library import lockfile
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
+from tests.connectors.serving import Answer
+from tests.connectors.serving import Hub as Host
 from tests.hub_ui.library.building import INK, download, entry, sha256, weights
-from tests.hub_ui.library.serving import Answer, Host
 from tests.hub_ui.stand_ins import Hub, lora
 
 FILE = weights()
@@ -45,7 +46,7 @@ def test_only_what_is_needed_is_asked_of_the_hub(library: Library, held: Entry, 
     civitai = Hub(name="civitai", address=hub.url)
     assert sync(library, civitai) == [("fetched", None)]
     assert sync(library, civitai) == [("kept", None)]
-    assert (len(hub.seen), civitai.asked) == (1, [])
+    assert (len(hub.asked), civitai.asked) == (1, [])
 
 
 def test_the_entry_stays_as_it_was(library: Library, held: Entry, hub: Host) -> None:

@@ -13,7 +13,7 @@ from hub_ui.generate.base_models import Checkpoint, PipelineSpec, SharedComponen
 from hub_ui.generate.base_models import download as base_models_download
 from hub_ui.generate.base_models.download import Source, check_download, download, plan_download
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.generate.base_hub import save_hub, text
+from tests.hub_ui.generate.base_hub import save_hub, silently, text
 
 NOWHERE = "http://127.0.0.1:9"
 ELSEWHERE = {"pretrained_model_name_or_path": "maker/tiny", "subfolder": "tokenizer"}
@@ -54,10 +54,6 @@ def offline(source: Source) -> Source:
 
 def of(repo: str, **fields: Any) -> PipelineSpec:
     return replace(choose_base("sd1", None, repo), **fields)
-
-
-def silently(_count: int) -> None:
-    """Nobody wants to know."""
 
 
 def all_of(folder: Path) -> list[str]:

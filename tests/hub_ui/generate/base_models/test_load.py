@@ -19,15 +19,14 @@ from hub_ui.generate.base_models import load as base_models_load
 from hub_ui.generate.base_models.download import LocalBase, Source, download, plan_download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.control import control_pipeline
-from hub_ui.generate.memory import Device
 from tests.faulty_hubs import HubEndpoints, running_hubs
-from tests.hub_ui.generate.base_hub import save_hub
+from tests.hub_ui.generate.base_hub import save_hub, silently
+from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.original import save_checkpoint
 from tests.hub_ui.generate.pipelines.anima import ANIMA
 from tests.hub_ui.generate.pipelines.flux import DEV
 from tests.hub_ui.generate.pipelines.wan import WAN_21
 
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 DRAW: dict[str, Any] = {"prompt": "a red cat", "num_inference_steps": 1, "height": 32, "width": 32}
 
 
@@ -183,9 +182,6 @@ def test_a_pipeline_that_diffusers_has_not_yet_is_told(base: str) -> None:
         load_base(base, pipeline="StableDiffusion9Pipeline")
 
 
-ON_CPU = Device(label="CPU", kind="cpu", dtype="float32")
-
-
 @pytest.fixture(scope="module")
 def checkpoint(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_checkpoint(wide, tmp_path_factory.mktemp("file") / "mine.safetensors")
@@ -217,11 +213,7 @@ def drawn(pipe: Any) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def reference(wide: Path) -> NDArray[np.uint8]:
     """What the model generates from its own folder."""
-    return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, ON_CPU)[0])
-
-
-def silently(_count: int) -> None:
-    """Nobody wants to know."""
+    return drawn(load_pipeline(choose_base("sd1", None, str(wide)), wide, CPU)[0])
 
 
 def test_only_small_files_are_fetched_for_a_whole_checkpoint(source: Source, checkpoint: Path) -> None:
@@ -236,7 +228,7 @@ def test_a_whole_checkpoint_draws_as_the_same_model_in_diffusers_layout(
     choice = spec_of_single_file(checkpoint)
     fetched = download(plan_download(choice, source), source, silently)
     assert (choice.label, fetched.checkpoint) == ("mine.safetensors", checkpoint)
-    assert np.array_equal(drawn(load_pipeline(choice, fetched, ON_CPU)[0]), reference)
+    assert np.array_equal(drawn(load_pipeline(choice, fetched, CPU)[0]), reference)
 
 
 def test_once_fetched_the_rest_serves_without_the_hub(source: Source, checkpoint: Path) -> None:
@@ -255,7 +247,7 @@ def test_what_a_checkpoint_leaves_out_comes_from_the_base(
     planned = plan_download(choice, source)
     weights = {file.filename.partition("/")[0] for file in planned.files if file.filename.endswith(".safetensors")}
     assert weights == {"unet", "vae", "text_encoder"} - set(parts)
-    pipe = load_pipeline(choice, download(planned, source, silently), ON_CPU)[0]
+    pipe = load_pipeline(choice, download(planned, source, silently), CPU)[0]
     assert np.array_equal(drawn(pipe), reference)
 
 
@@ -266,7 +258,7 @@ def test_weights_of_another_size_are_told(source: Source, wide: Path, tmp_path: 
     save_file(tensors, tmp_path / "other.safetensors")
     choice = spec_of_single_file(tmp_path / "other.safetensors")
     with pytest.raises(NoBase, match=r"other\.safetensors can't be loaded from its files"):
-        load_pipeline(choice, download(plan_download(choice, source), source, silently), ON_CPU)
+        load_pipeline(choice, download(plan_download(choice, source), source, silently), CPU)
 
 
 @pytest.fixture
@@ -283,7 +275,7 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tup
         choose_base("flux1", None, str(folder)),
         checkpoint=Checkpoint(file=str(file), brings=frozenset({"transformer"})),
     )
-    pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), ON_CPU)[0]
+    pipe = load_pipeline(choice, LocalBase(folder=folder, checkpoint=file), CPU)[0]
     assert type(pipe).__name__ == "FluxPipeline"
     assert torch.equal(pipe.transformer.state_dict()["proj_out.weight"], load_file(file)["proj_out.weight"])
     steered = control_pipeline(pipe, choice)
@@ -292,7 +284,7 @@ def test_a_diffusion_model_alone_is_put_on_the_other_parts(single_file_flux: tup
 
 def test_a_checkpoint_is_put_on_a_folder_alone_too(wide: Path, checkpoint: Path) -> None:
     choice = replace(choose_base("sd1", None, str(checkpoint)), source=str(wide))
-    assert drawn(load_pipeline(choice, wide, ON_CPU)[0]).shape == (32, 32, 3)
+    assert drawn(load_pipeline(choice, wide, CPU)[0]).shape == (32, 32, 3)
 
 
 def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
@@ -301,4 +293,4 @@ def test_a_file_without_a_network_is_told(wide: Path, tmp_path: Path) -> None:
         choose_base("sd1", None, str(wide)), checkpoint=Checkpoint(file=str(path), brings=frozenset({"vae"}))
     )
     with pytest.raises(NoBase, match=r"vae\.safetensors has no network to generate with"):
-        load_pipeline(choice, wide, ON_CPU)
+        load_pipeline(choice, wide, CPU)

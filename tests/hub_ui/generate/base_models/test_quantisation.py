@@ -22,9 +22,8 @@ from hub_ui.generate.base_models.table import NetworkFile
 from hub_ui.generate.control import control_pipeline
 from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
-from hub_ui.generate.memory import Device
-from tests.hub_ui.generate.base_hub import save_hub
-from tests.hub_ui.generate.building import adapter
+from tests.hub_ui.generate.base_hub import save_hub, silently
+from tests.hub_ui.generate.building import CPU, adapter
 from tests.hub_ui.generate.pipelines import (
     dits,
     flux,
@@ -45,8 +44,6 @@ from tests.hub_ui.generate.pipelines.flux_rows import control_of_diffusers
 from tests.hub_ui.generate.pipelines.frame import Base, draw, load
 from tests.hub_ui.generate.pipelines.rows import Make, file
 from tests.hub_ui.generate.pipelines.spellings import dotted
-
-CPU = Device(label="CPU", kind="cpu", dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +90,6 @@ def test_packed_weights_have_the_values_that_gguf_itself_unpacks(wide: Path, tmp
     unpacked = load(flux.DEV, packed.unpack_gguf(wide, gguf, tmp_path / "unpacked"))
     # diffusers multiplies by the scales in half precision.
     assert psnr(draw(load_gguf(wide, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
-
-
-def test_norms_and_biases_in_bfloat16_are_unpacked_too(base: Path, tmp_path: Path) -> None:
-    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0", others="BF16")
-    unpacked = load(flux.DEV, packed.unpack_gguf(base, gguf, tmp_path / "unpacked"))
-    assert psnr(draw(load_gguf(base, gguf), flux.DEV), draw(unpacked, flux.DEV)) > 70
 
 
 NETWORKS = [
@@ -303,17 +294,6 @@ def test_two_loras_have_weights_of_their_own_in_a_batch(base: Path, tmp_path: Pa
         assert torch.allclose(both[row], draw(pipe, flux.DEV)[0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gguf-q8_0", "fp8"])
-def test_a_quantised_base_is_offloaded_layer_by_layer(base: Path, tmp_path: Path, name: str) -> None:
-    gguf = packed.save_gguf(base, tmp_path / "flux.gguf", "Q8_0")
-    pipe = load_gguf(base, gguf) if name.startswith("gguf") else load_in(name, base)
-    manager = with_lora(pipe, BLOCKS(load(flux.DEV, base), 1).save(tmp_path / "lora.safetensors"))
-    alone = draw(pipe, flux.DEV)
-    pipe.enable_group_offload(onload_device=torch.device("cpu"), offload_type="leaf_level")
-    assert torch.equal(draw(pipe, flux.DEV), alone)
-    manager.disable()
-
-
 @pytest.fixture
 def hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
     """A hub with the whole base, and with its network as a GGUF file in a repo of its own."""
@@ -344,11 +324,11 @@ def test_of_a_base_with_a_gguf_file_everything_but_its_own_network_is_fetched(hu
     assert "transformer/config.json" in names
     assert not [name for name in names if name.startswith("transformer/") and name.endswith(".safetensors")]
     assert (plan.origin, plan.license) == ("maker/tiny and maker/packed", "tiny-license; packed-license")
-    fetched = download(plan, hub, lambda _count: None)
+    fetched = download(plan, hub, silently)
     drawn = draw(load_pipeline(packed_flux(), fetched, CPU)[0], flux.DEV)
     assert psnr(drawn, draw(load(flux.DEV, base), flux.DEV)) > 45
     offline = replace(hub, endpoint="http://127.0.0.1:9")
-    assert download(plan_download(packed_flux(), offline), offline, lambda _count: None) == fetched
+    assert download(plan_download(packed_flux(), offline), offline, silently) == fetched
 
 
 def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Source) -> None:
@@ -356,7 +336,7 @@ def test_the_file_of_a_second_network_is_fetched_with_that_of_the_first(hub: Sou
     assert spec.checkpoint is not None
     both = replace(spec.checkpoint, beside=(("transformer_2", "2/tiny-Q8_0.gguf"),))
     plan = plan_download(replace(spec, checkpoint=both), hub)
-    fetched = download(plan, hub, lambda _count: None)
+    fetched = download(plan, hub, silently)
     assert fetched.checkpoint is not None
     assert fetched.beside == {"transformer_2": fetched.checkpoint.parent / "2" / "tiny-Q8_0.gguf"}
     assert fetched.beside["transformer_2"].stat().st_size == fetched.checkpoint.stat().st_size

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,8 @@ from hub_ui.generate.base_models.table import (
     model_sizes,
     read_pipelines,
 )
-from tests.hub_ui.generate.base_models.live_bytes import line, peak_bytes
+from tests.hub_ui.generate.real_size import without_values
+from tests.hub_ui.generate.simulated_cuda import Card
 from tests.tools.gpu import networks
 
 each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
@@ -257,12 +258,21 @@ FOUR_LEVELS: dict[str, Any] = {
 
 
 def empty(*shape: int) -> torch.Tensor:
-    return torch.empty(*shape, dtype=torch.bfloat16, device="meta")
+    return torch.empty(*shape, dtype=torch.bfloat16, device="cuda:0")
 
 
 def build(name: str, **settings: Any) -> Any:
     with torch.device("meta"):
         return getattr(diffusers, name)(**settings).to(torch.bfloat16)
+
+
+def peak_bytes(network: Any, call: Callable[[Any], Any]) -> int:
+    """The most bytes beside the weights."""
+    with without_values(Card(memory=10**12)) as cuda, torch.inference_mode():
+        network.to("cuda:0")
+        weights = cuda.cards[0].used
+        call(network)
+    return cuda.cards[0].peak - weights
 
 
 def flux(network: Any, side: int) -> None:
@@ -289,10 +299,10 @@ def test_denoising_takes_what_the_network_of_real_size_takes(
 ) -> None:
     built = build(network, **settings)
     small, large = ((side**2, peak_bytes(built, partial(call, side=side))) for side in (512, 1024))
-    pixel, fixed = line(small, large)
+    pixel = (large[1] - small[1]) / (large[0] - small[0])
     known = activations(of(id))
     assert known.pixel == pytest.approx(pixel, rel=0.01)
-    assert known.fixed == pytest.approx(fixed, abs=1_000_000)
+    assert known.fixed == pytest.approx(small[1] - pixel * small[0], abs=1_000_000)
 
 
 def test_decoding_takes_what_the_autoencoder_of_real_size_takes() -> None:

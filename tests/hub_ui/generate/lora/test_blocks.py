@@ -14,7 +14,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import modules_of
 from hub_ui.generate.lora.modules import Shape
-from tests.hub_ui.generate.building import adapter, save_kohya
+from tests.hub_ui.generate.building import adapter, drawn, save_kohya
 
 Sizes = dict[str, dict[str, Shape]]
 
@@ -139,14 +139,9 @@ def latents(pipe: Any, path: Path, **fields: Any) -> torch.Tensor:
     manager = AdapterManager(pipe, "sd1", LoraCache(10**8))
     manager.set_adapters([adapter(path, **fields)])
     try:
-        with torch.inference_mode():
-            found: torch.Tensor = pipe(
-                "a red cat", num_inference_steps=1, width=32, height=32, output_type="latent",
-                generator=torch.Generator().manual_seed(7),
-            ).images  # fmt: skip
+        return drawn(pipe)
     finally:
         manager.disable()
-    return found
 
 
 def scaled(path: Path, to: Path, part: str, factor: float) -> Path:
@@ -185,11 +180,8 @@ def test_each_image_of_a_batch_has_its_weight_in_each_block(pipe: Any, tmp_path:
     weights = tuple(0.25 if block == "M00" else 1.0 for block in block_names("sd1", 26))
     manager = AdapterManager(pipe, "sd1", LoraCache(10**8))
     manager.set_adapters([adapter(path, block_weights=weights)])
-    with torch.inference_mode(), manager.row_weights([(0.8,), (0.3,)]):
-        found = pipe(
-            ["a red cat"] * 2, num_inference_steps=1, width=32, height=32, output_type="latent",
-            generator=[torch.Generator().manual_seed(7) for _ in range(2)],
-        ).images  # fmt: skip
+    with manager.row_weights([(0.8,), (0.3,)]):
+        found = drawn(pipe, 2)
     manager.disable()
     alone = [latents(pipe, path, block_weights=weights, weight=weight) for weight in (0.8, 0.3)]
     torch.testing.assert_close(found, torch.cat(alone), atol=1e-4, rtol=1e-4)

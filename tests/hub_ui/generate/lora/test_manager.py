@@ -20,7 +20,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.module_names import Names, names_of
 from hub_ui.generate.lora.parameters import ParamHandle
-from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
+from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 MEGABYTE = 1_000_000
@@ -44,16 +44,6 @@ def manager(pipe: Any) -> Iterator[AdapterManager]:
 
 def state(pipe: Any) -> dict[str, torch.Tensor]:
     return {**pipe.unet.state_dict(), **{f"te.{name}": value for name, value in pipe.text_encoder.state_dict().items()}}
-
-
-def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
-    """Latents of one seed, once for each image."""
-    with torch.inference_mode():
-        latents: torch.Tensor = pipe(
-            ["a red cat"] * pictures, num_inference_steps=1, width=32, height=32, output_type="latent",
-            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
-        ).images  # fmt: skip
-    return latents
 
 
 def lokr(path: Path) -> Path:

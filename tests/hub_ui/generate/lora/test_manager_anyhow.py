@@ -21,7 +21,7 @@ from hub_ui.generate.lora.load import LoraCache
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import components
 from hub_ui.generate.request import LoraInput
-from tests.hub_ui.generate.building import adapter, save_kohya, save_peft
+from tests.hub_ui.generate.building import adapter, drawn, save_kohya, save_peft
 
 Q = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 # What a manager does by steps, each of which may run out of memory or be stopped.
@@ -73,15 +73,6 @@ def loras(tmp_path: Path) -> list[LoraInput]:
     return [adapter(path) for path in (*paths, tmp_path / "whole.safetensors")]
 
 
-def drawn(pipe: Any, pictures: int = 1) -> torch.Tensor:
-    with torch.inference_mode():
-        latents: torch.Tensor = pipe(
-            ["a cat"] * pictures, num_inference_steps=1, width=16, height=16, output_type="latent",
-            generator=[torch.Generator().manual_seed(7) for _ in range(pictures)],
-        ).images  # fmt: skip
-    return latents
-
-
 def everything(pipe: Any) -> dict[tuple[str, str], object]:
     """Each module with its hooks and attributes, each parameter with the place of its values."""
     found: dict[tuple[str, str], object] = {}
@@ -94,8 +85,8 @@ def everything(pipe: Any) -> dict[tuple[str, str], object]:
 
 
 def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBasedStateMachine]:
-    drawn(pipe)  # transformers hooks itself up at a first use
-    own, before = drawn(pipe), everything(pipe)
+    drawn(pipe, side=16)  # transformers hooks itself up at a first use
+    own, before = drawn(pipe, side=16), everything(pipe)
     values = {
         name: {at: value.clone() for at, value in part.state_dict().items()} for name, part in components(pipe).items()
     }
@@ -127,7 +118,7 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
 
             def do() -> None:
                 with self.manager.row_weights(weights):
-                    drawn(pipe, 2)
+                    drawn(pipe, 2, side=16)
 
             self.tried(do, failure)
 
@@ -135,7 +126,7 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
         def merged(self, steps: int | None, failure: Failure) -> None:
             def do() -> None:
                 with self.manager.merge(steps):
-                    drawn(pipe)
+                    drawn(pipe, side=16)
 
             self.tried(do, failure)
 
@@ -148,7 +139,7 @@ def machine(pipe: Any, loras: list[LoraInput], trouble: Trouble) -> type[RuleBas
             assert everything(pipe) == before
             for name, part in components(pipe).items():
                 assert all(torch.equal(value, values[name][at]) for at, value in part.state_dict().items())
-            assert torch.equal(drawn(pipe), own)
+            assert torch.equal(drawn(pipe, side=16), own)
 
     return Anyhow
 

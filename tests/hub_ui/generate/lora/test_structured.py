@@ -24,8 +24,8 @@ from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, 
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
 from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
-from hub_ui.generate.memory import Device
 from hub_ui.generate.offload import Placement, place
+from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
 
 Made = tuple[str, Mapping[Part, tuple[int, ...]]]
@@ -161,7 +161,7 @@ def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None
     part, one, x = nn.Sequential(nn.Linear(8, 12)), patch(LINEAR["dora"]), torch.randn(3, 8)
     expected = merged(part[0], one, 0.7, x)
     pipe = SimpleNamespace(components={"unet": part}, to=part.to)
-    place(pipe, Device(label="CPU", kind="cpu", dtype="float32"), Placement(level="disk_offload"))
+    place(pipe, CPU, Placement(level="disk_offload"))
     own, weights = param_handles(part, "0"), AdapterWeights()
     attach_structured(part[0], [(0, one)], weights, lambda _: own["weight"].read(), own["bias"])
     weights.set([0.7])

@@ -19,8 +19,8 @@ from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server
+from tests.connectors.serving import Answer, Asked, Hub, Ranged, in_turn, redirect
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
-from tests.hub_ui.library.serving import Answer, Host, Ranged, redirect
 
 FILE = weights(200_000, b"\x05")
 ONE_TRY = DownloadOptions(retry=RetryPolicy(tries=1))
@@ -28,11 +28,11 @@ WIDE = replace(QUICK, connections=3, parallel_from=1, piece_size=20_000)
 HALF = 100_000
 
 
-def asked_for(hub: Host) -> list[str]:
-    return [seen.headers.get("Range", "all") for seen in hub.seen]
+def asked_for(hub: Hub) -> list[str]:
+    return [asked.headers.get("Range", "all") for asked in hub.asked]
 
 
-def cut_short(hub: Host, part: PartialFile, asked: HttpDownload) -> None:
+def cut_short(hub: Hub, part: PartialFile, asked: HttpDownload) -> None:
     """One try, which brings the first half."""
     served = hub.answers["/file"]
     assert isinstance(served, Ranged)
@@ -41,68 +41,68 @@ def cut_short(hub: Host, part: PartialFile, asked: HttpDownload) -> None:
         fetch(asked, part, Meter(), options=replace(ONE_TRY, connections=1))
     part.close()
     hub.answers["/file"] = served
-    hub.seen.clear()
+    hub.asked.clear()
 
 
 @pytest.fixture
-def file(hub: Host) -> HttpDownload:
+def file(hub: Hub) -> HttpDownload:
     hub.answers["/file"] = Ranged(body=FILE)
     return download(hub.url + "/file")
 
 
-def test_a_cut_is_gone_on_from_with_if_range(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_cut_is_gone_on_from_with_if_range(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, cut=70_000)
     got = fetch(file, a_part(tmp_path), Meter(), options=replace(QUICK, connections=1))
     assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
     assert asked_for(hub) == ["all", "bytes=70000-200077", "bytes=140000-200077"]
-    assert [seen.headers.get("If-Range") for seen in hub.seen] == [None, '"one"', '"one"']
+    assert [asked.headers.get("If-Range") for asked in hub.asked] == [None, '"one"', '"one"']
 
 
-def test_another_process_goes_on_from_the_part(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_another_process_goes_on_from_the_part(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     got = fetch(file, a_part(tmp_path), Meter(), options=QUICK)
     assert got.sha256 == sha256(FILE)
     assert asked_for(hub) == ["bytes=100000-200077"]
 
 
-def test_a_part_that_is_whole_asks_nobody(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_part_that_is_whole_asks_nobody(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     first = a_part(tmp_path)
     fetch(file, first, Meter(), options=QUICK)
     first.save()
-    hub.seen.clear()
+    hub.asked.clear()
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(FILE)
-    assert hub.seen == []
+    assert hub.asked == []
 
 
-def test_progress_tells_what_lay_there_before(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_progress_tells_what_lay_there_before(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     seen: list[Progress] = []
     fetch(file, a_part(tmp_path), Meter(on_progress=seen.append), options=QUICK)
     assert (seen[0].kept, seen[0].total) == (HALF, len(FILE))
 
 
-def test_another_tag_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_another_tag_starts_over(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     other = weights(200_000, b"\x06")
     hub.answers["/file"] = Ranged(body=other, etag='"two"')
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(other)
 
 
-def test_a_server_that_ignores_ranges_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_server_that_ignores_ranges_starts_over(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Answer(body=FILE, headers={"ETag": '"one"'})
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(FILE)
-    assert len(hub.seen) == 1
+    assert len(hub.asked) == 1
 
 
-def test_without_tag_and_hash_two_halves_are_never_joined(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_without_tag_and_hash_two_halves_are_never_joined(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, etag=None)
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Ranged(body=weights(200_000, b"\x06"), etag=None)
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).sha256 == sha256(weights(200_000, b"\x06"))
 
 
-def test_without_a_tag_a_promised_hash_proves_the_halves(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_without_a_tag_a_promised_hash_proves_the_halves(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, etag=None)
     promised = replace(file, sha256=sha256(FILE))
     cut_short(hub, a_part(tmp_path, sha256=sha256(FILE)), promised)
@@ -110,19 +110,19 @@ def test_without_a_tag_a_promised_hash_proves_the_halves(hub: Host, tmp_path: Pa
     assert asked_for(hub) == ["bytes=100000-200077"]
 
 
-def test_another_promised_hash_drops_the_part(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_another_promised_hash_drops_the_part(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path, sha256="a" * 64), file)
     assert a_part(tmp_path, sha256="b" * 64).bytes_done == 0
 
 
-def test_a_file_that_got_shorter_starts_over(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_file_that_got_shorter_starts_over(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Ranged(body=weights(10))
     assert fetch(file, a_part(tmp_path), Meter(), options=QUICK).size == len(weights(10))
 
 
 @pytest.mark.parametrize("place", ["bytes 5-200077/200078", "bytes 100000-200077/999999999", "nonsense"])
-def test_a_part_from_another_place_is_never_written(hub: Host, tmp_path: Path, file: HttpDownload, place: str) -> None:
+def test_a_part_from_another_place_is_never_written(hub: Hub, tmp_path: Path, file: HttpDownload, place: str) -> None:
     cut_short(hub, a_part(tmp_path), file)
     hub.answers["/file"] = Answer(
         status=206, body=FILE[HALF:], headers={"Content-Range": place, "ETag": '"one"'}
@@ -131,28 +131,28 @@ def test_a_part_from_another_place_is_never_written(hub: Host, tmp_path: Path, f
         fetch(file, a_part(tmp_path), Meter(), options=QUICK)
 
 
-def test_several_connections_bring_one_file(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_several_connections_bring_one_file(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Slowly(body=FILE)
     got = fetch(file, a_part(tmp_path), Meter(), options=WIDE)
     assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
-    assert len(hub.seen) == 11
+    assert len(hub.asked) == 11
     assert a_part(tmp_path).path.read_bytes() == FILE
 
 
 class Slowly(Ranged):
     """The first bytes come so late that one connection is not left alone."""
 
-    def answer(self, headers: dict[str, str]) -> Answer:  # type: ignore[override]
-        is_first = headers.get("Range", "").startswith("bytes=0-")
-        return replace(super().answer(headers), seconds=3.0 if is_first else 0.0)
+    def __call__(self, asked: Asked) -> Answer:
+        is_first = asked.headers.get("Range", "").startswith("bytes=0-")
+        return replace(super().__call__(asked), late=3.0 if is_first else 0.0)
 
 
-def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_cuts_of_several_connections_leave_gaps_that_are_filled(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Slowly(body=FILE, cut=9_000, cuts=3)
     assert fetch(file, a_part(tmp_path), Meter(), options=WIDE).sha256 == sha256(FILE)
 
 
-def test_gaps_are_known_to_the_next_process(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_gaps_are_known_to_the_next_process(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     part = a_part(tmp_path)
     part.begin(validator='"one"', size=len(FILE))
     for start, stop in ((0, 50_000), (120_000, 160_000)):
@@ -166,7 +166,7 @@ def test_gaps_are_known_to_the_next_process(hub: Host, tmp_path: Path, file: Htt
     assert asked_for(hub) == ["bytes=50000-119999", "bytes=160000-200077"]
 
 
-def test_a_cancelled_pull_goes_on_later(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_cancelled_pull_goes_on_later(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Ranged(body=FILE, cut=HALF)
     part = a_part(tmp_path)
     with pytest.raises(PullCancelled, match="kept"):
@@ -176,7 +176,7 @@ def test_a_cancelled_pull_goes_on_later(hub: Host, tmp_path: Path, file: HttpDow
 
 
 @pytest.mark.timeout(30)
-def test_a_pull_that_waits_for_a_stalled_server_is_cancelled(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_pull_that_waits_for_a_stalled_server_is_cancelled(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     stalled = threading.Event()
     hub.answers["/file"] = Answer(body=FILE, cut=HALF, stall=stalled)
     part = a_part(tmp_path)
@@ -201,7 +201,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, mon
         fetch(download(server.url + "/file"), a_part(tmp_path), Meter(), options=ONE_TRY)
 
 
-def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     cut_short(hub, a_part(tmp_path), file)
     place = {"Content-Range": "bytes 100000-200077/200078", "ETag": '"one"'}
     hub.answers["/file"] = Answer(status=206, headers=place, length=False)
@@ -210,7 +210,7 @@ def test_an_answer_without_bytes_is_not_asked_for_forever(hub: Host, tmp_path: P
 
 
 def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
-    hub: Host, delivery: Host, tmp_path: Path, file: HttpDownload
+    hub: Hub, delivery: Hub, tmp_path: Path, file: HttpDownload
 ) -> None:
     """The hub's own answer leads to a signed address, and the first one has expired when the part is gone on with."""
     delivery.answers["/old"] = Answer(status=403)
@@ -221,10 +221,10 @@ def test_an_expired_address_is_renewed_by_the_hub_in_the_middle(
         old, a_part(tmp_path), Meter(), options=QUICK, renew=lambda: replace(old, url=delivery.url + "/new")
     )  # fmt: skip
     assert got.sha256 == sha256(FILE)
-    assert [seen.path for seen in delivery.seen] == ["/old", "/new"]
+    assert [asked.path for asked in delivery.asked] == ["/old", "/new"]
 
 
-def test_a_renewed_address_that_promises_other_bytes_is_refused(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_renewed_address_that_promises_other_bytes_is_refused(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     old = replace(file, url=hub.url + "/old", source=file.url, sha256=sha256(FILE))
     hub.answers["/old"] = Answer(status=403)
     with pytest.raises(errors.WrongHash, match="other bytes"):
@@ -232,27 +232,27 @@ def test_a_renewed_address_that_promises_other_bytes_is_refused(hub: Host, tmp_p
 
 
 def test_the_key_stays_with_the_hub_on_every_request_of_a_resumed_pull(
-    hub: Host, delivery: Host, tmp_path: Path, file: HttpDownload
+    hub: Hub, delivery: Hub, tmp_path: Path, file: HttpDownload
 ) -> None:
     delivery.answers["/signed"] = Ranged(body=FILE, cut=70_000)
     hub.answers["/go"] = redirect(delivery.url + "/signed")
     asked = download(hub.url + "/go", headers={"Authorization": "Bearer secret"})
     fetch(asked, a_part(tmp_path), Meter(), options=replace(QUICK, connections=1))
-    assert [seen.headers.get("Authorization") for seen in hub.seen] == ["Bearer secret"]
-    assert "secret" not in str([seen.headers for seen in delivery.seen])
-    assert len(delivery.seen) == 3
+    assert [asked.headers.get("Authorization") for asked in hub.asked] == ["Bearer secret"]
+    assert "secret" not in str([asked.headers for asked in delivery.asked])
+    assert len(delivery.asked) == 3
 
 
-def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     waits: list[float] = []
     limited = Answer(status=429, headers={"Retry-After": "7"})
-    hub.answers["/file"] = lambda count: limited if count == 1 else Answer(body=FILE)
+    hub.answers["/file"] = in_turn(limited, Answer(body=FILE))
     fetch(file, a_part(tmp_path), Meter(), options=DownloadOptions(retry=RetryPolicy(pause=waits.append)))
     assert round(sum(waits), 1) == 7.0
 
 
-def test_one_that_asks_for_too_long_is_told(hub: Host, tmp_path: Path, file: HttpDownload) -> None:
+def test_one_that_asks_for_too_long_is_told(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:
     hub.answers["/file"] = Answer(status=429, headers={"Retry-After": "600"})
     with pytest.raises(errors.RateLimited, match="in 10 minutes") as raised:
         fetch(file, a_part(tmp_path), Meter(), options=DownloadOptions())
-    assert (raised.value.retry_after, len(hub.seen)) == (600.0, 1)
+    assert (raised.value.retry_after, len(hub.asked)) == (600.0, 1)

@@ -26,8 +26,8 @@ from hub_ui.library.export import (
     find_unchanged,
 )
 from hub_ui.library.library import Library
+from tests.connectors.serving import Answer, Hub, redirect
 from tests.hub_ui.library.building import entry
-from tests.hub_ui.library.serving import Answer, Host, redirect
 from tests.hub_ui.stand_ins import lora
 
 OWN = Destinations(own=frozenset({"127.0.0.1"}))
@@ -135,7 +135,7 @@ def test_what_is_no_image_raises_our_error(data: bytes) -> None:
         as_png(data)
 
 
-def test_an_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> None:
+def test_an_image_comes_from_where_the_hub_has_it(hub: Hub, delivery: Hub) -> None:
     hub.answers["/1"] = redirect(delivery.url + "/1.webp")
     delivery.answers["/1.webp"] = Answer(body=image_bytes(side=64))
     with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), OWN))) as image:
@@ -145,16 +145,16 @@ def test_an_image_comes_from_where_the_hub_has_it(hub: Host, delivery: Host) -> 
 @pytest.mark.parametrize(
     ("url", "error"), [("/none", NotFound), ("http://hub.invalid/1", HubUiError), ("http://[", HubUiError)]
 )
-def test_an_image_that_cannot_be_had_is_one_of_our_errors(hub: Host, url: str, error: type[HubUiError]) -> None:
+def test_an_image_that_cannot_be_had_is_one_of_our_errors(hub: Hub, url: str, error: type[HubUiError]) -> None:
     with pytest.raises(error):
         fetch(Example(url=url if "://" in url else hub.url + url), OWN)
 
 
-def test_an_image_of_this_network_is_not_fetched(hub: Host) -> None:
+def test_an_image_of_this_network_is_not_fetched(hub: Hub) -> None:
     hub.answers["/1"] = Answer(body=image_bytes(side=64))
     with pytest.raises(BadAnswer, match="isn't a hub's"):
         fetch(Example(url=hub.url + "/1"), Destinations())
-    assert hub.seen == []
+    assert hub.asked == []
 
 
 @pytest.mark.parametrize(

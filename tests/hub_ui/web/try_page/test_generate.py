@@ -173,7 +173,7 @@ def test_of_loras_that_are_compared_one_that_does_not_fit_is_not_downloaded(
     pulls.held.set()
     stack = tuple(StackedLora(ref=ref) for ref in ("civitai:1", "civitai:2", "civitai:2@20"))
     order = TryOrder(view=View(page="try", stack=stack, settings=TrySettings(sheet="loras")))
-    fitting, aside = generator.fitting(order)
+    fitting, aside = generator.fit(order)
     assert (fitting.view.settings.base, [note[:14] for note in aside]) == ("tiny-shapes", ["“Ink 1” stands"])
     found = generator.jobs.find(generator.start(order))
     assert found is not None
