@@ -29,8 +29,7 @@ from hub_ui.generate.request import (
 )
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
-from hub_ui.images.history import History
-from hub_ui.images.unfinished import UnfinishedComparison
+from hub_ui.images.history import History, UnfinishedComparison
 from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.identify import entry_of_file

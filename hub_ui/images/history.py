@@ -3,6 +3,7 @@
     20261124-223801-042-1a2b3c-01.png    the images of a comparison, in the order of its cells
     20261124-223801-042-1a2b3c-control.png
     small/20261124-223801-042-1a2b3c.webp
+    unfinished/                          what has been made of comparisons that were stopped
 
 The folder is the user's own: files with other names are left alone, damaged ones are skipped. `Uses` is what the
 history says of the library: when each LoRA last made an image, and a small copy of that image.
@@ -11,11 +12,13 @@ history says of the library: when each LoRA last made an image, and a small copy
 import os
 import re
 import secrets
+import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,15 +27,20 @@ from PIL import Image, ImageSequence
 
 from connectors.errors import HubUiError, NotFound, UsageError
 from connectors.ref import Ref
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.lora.load import identity
+from hub_ui.generate.lora_axis import Part
+from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
-from hub_ui.images.provenance import Provenance
+from hub_ui.images.provenance import Provenance, library_versions
 
 _ID = re.compile(r"(?P<second>\d{8}-\d{6})-(?P<ms>\d{3})-[0-9a-f]{6}")
 _FILE = re.compile(rf"(?P<id>{_ID.pattern})-(?P<cell>\d\d)\.png")
 _MOST = 200
 _THUMBNAIL = 320
+_MOST_UNFINISHED = 5
 GONE = "That image is no longer kept. Make it again."
 
 
@@ -234,3 +242,50 @@ class Uses:
             refs = frozenset(lora.ref.lora for lora in entry.provenance.loras)
             return refs, Use(at=entry.at, thumbnail=entry.thumbnail)
         return None
+
+
+class UnfinishedComparison:
+    """The parts of one comparison of LoRAs that were made before it was stopped.
+
+    It has a folder below `folder`, named by all that its images depend on. The latest few are kept.
+    """
+
+    def __init__(self, folder: Path, request: GenerationRequest, comparison: Comparison) -> None:
+        files = [identity(adapter) for adapter in request.adapters]
+        inputs = [identity_of_image(path) for path in (request.control, request.image)]
+        # Whether a base may be downloaded makes no other image.
+        request = replace(request, may_fetch=False)
+        said = repr((request, comparison, files, inputs, library_versions()))
+        self._all, self._folder = folder, folder / sha256(said.encode()).hexdigest()[:24]
+
+    def find(self, part: Part) -> GenerationResult | None:
+        """None where it was not made, or where its images can't be read any more."""
+        history = self._history(part)
+        with suppress(HubUiError):
+            for name in history.ids():
+                return history.load(name)
+        return None
+
+    def add(self, part: Part, made: GenerationResult) -> None:
+        """It goes on where nothing can be written: then all is made again after a stop."""
+        with suppress(HubUiError):
+            self._history(part).add(made)
+        with suppress(OSError):
+            others = sorted(self._all.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+            for old in others[_MOST_UNFINISHED:]:
+                shutil.rmtree(old, ignore_errors=True)
+
+    def clear(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _history(self, part: Part) -> History:
+        return History(self._folder / str(part.columns.start))
+
+
+def identity_of_image(path: Path | None) -> tuple[str, int, int] | None:
+    if path is None:
+        return None
+    with suppress(OSError):
+        stat = path.stat()
+        return str(path), stat.st_mtime_ns, stat.st_size
+    return str(path), 0, 0

@@ -11,7 +11,7 @@ from hub_ui.generate.engine import Engine
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
-from hub_ui.images.unfinished import UnfinishedComparison
+from hub_ui.images.history import UnfinishedComparison
 from tests.hub_ui.generate.building import adapter, job, save_kohya, save_peft
 from tests.hub_ui.generate.comparing import alike, one, same
 from tests.hub_ui.generate.test_comparison import lora

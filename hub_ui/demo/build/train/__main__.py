@@ -13,7 +13,6 @@ from hub_ui.demo.build.train import decoder
 from hub_ui.demo.build.train.captions import build_tokenizer
 from hub_ui.demo.build.train.fitting import Plan
 from hub_ui.demo.build.train.formats import save_lora
-from hub_ui.demo.build.train.latents import LAYOUTS, base_latents, standardise
 from hub_ui.demo.build.train.lora import PLAN as LORA_PLAN
 from hub_ui.demo.build.train.lora import train_lora
 from hub_ui.demo.build.train.model import Sizes, Vae, build_pipeline
@@ -31,8 +30,8 @@ from hub_ui.demo.build.train.unet import (
     SEED,
     train_denoiser,
 )
+from hub_ui.demo.build.train.vae import LAYOUTS, base_latents, picture_pool, standardise, train_vae
 from hub_ui.demo.build.train.vae import PLAN as VAE_PLAN
-from hub_ui.demo.build.train.vae import picture_pool, train_vae
 
 SHIPPED = Path(__file__).resolve().parents[2] / "data" / "weights"
 

@@ -14,12 +14,11 @@ from hub_ui.demo.build.train.captions import training_caption
 from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.formats import load_lora
-from hub_ui.demo.build.train.latents import encode_all
 from hub_ui.demo.build.train.model import Pipeline, Vae
 from hub_ui.demo.build.train.recipes import FACTOR, LAYERS, TEXT_LAYERS, Recipe
 from hub_ui.demo.build.train.scene import random_scene
 from hub_ui.demo.build.train.unet import denoiser_weights, denoising_loss, load_weights
-from hub_ui.demo.build.train.vae import to_bytes
+from hub_ui.demo.build.train.vae import encode_all, to_bytes
 
 PLAN = Plan(steps=280, rate=3e-3, warm_up=30, averaging=0.98, weight_decay=0.0)
 SEED = 53

@@ -12,13 +12,12 @@ from hub_ui.demo.build.train import fitting
 from hub_ui.demo.build.train.captions import build_tokenizer
 from hub_ui.demo.build.train.decoder import encoded, train_decoder
 from hub_ui.demo.build.train.fitting import Plan
-from hub_ui.demo.build.train.latents import base_latents, encode_all, scenes, standardise
 from hub_ui.demo.build.train.lora import add_adapter, set_weight, train_lora
 from hub_ui.demo.build.train.model import Pipeline, Sizes, build_pipeline, build_vae
 from hub_ui.demo.build.train.pipeline import load_base, sample, save_base
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
 from hub_ui.demo.build.train.unet import denoiser_weights, denoising_loss, snr_weights, train_denoiser
-from hub_ui.demo.build.train.vae import picture_pool, train_vae
+from hub_ui.demo.build.train.vae import base_latents, encode_all, picture_pool, scenes, standardise, train_vae
 
 PLAN = Plan(steps=2, rate=1e-3, warm_up=0, save_every=1)
 
