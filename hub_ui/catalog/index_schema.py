@@ -21,7 +21,7 @@ from hub_ui.catalog.schema import names_from, split
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
 # is rebuilt.
-FORMAT = " ".join(("7", *FACETS, *FILTERS))
+FORMAT = " ".join(("8", *FACETS, *FILTERS))
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
 # The field of words for the texts of a place. `own` has all but what a hub found it by, of rows that have that;
@@ -61,7 +61,7 @@ def schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for name in FIELDS.values():
         builder.add_text_field(name, tokenizer_name="whitespace")
-    for name in ("row", "whole", "ref", "has", *FILTERS):
+    for name in ("whole", "ref", "has", *FILTERS):
         is_stored = name in NAMES.values()
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=is_stored)
     for name in NAMES:
@@ -70,7 +70,9 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level", "listed"):
         builder.add_unsigned_field(name, indexed=True)
-    for name in ("id", *STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
+    # Its terms are what a changed row is deleted by, and those of unsigned fields can't be named.
+    builder.add_integer_field("id", indexed=True, fast=True)
+    for name in (*STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
         builder.add_unsigned_field(name, fast=True)
     return builder.build()
 
@@ -81,7 +83,6 @@ def document(row_id: int, columns: Mapping[str, Any]) -> str:
     refs = split(columns["refs"])
     values: dict[str, Any] = {
         "id": row_id,
-        "row": str(row_id),
         "whole": columns["whole"],
         "title": own[0],
         "short": own[:3],
