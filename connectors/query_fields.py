@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -203,8 +204,13 @@ class Said:
         """What its licence allows."""
         terms = best(self.claims, "license_terms")
         license = "".join(self.text("license")) or None
-        allowed = permissions_from(self.lora.hub, license, terms if isinstance(terms, str) else None)
-        return (use for use in get_args(Use) if allowed and allowed.allows(use))
+        return _uses(self.lora.hub, license, terms if isinstance(terms, str) else None)
+
+
+@lru_cache(maxsize=1_000)
+def _uses(hub: str, license: str | None, terms: str | None) -> tuple[Use, ...]:
+    allowed = permissions_from(hub, license, terms)
+    return tuple(use for use in get_args(Use) if allowed and allowed.allows(use))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

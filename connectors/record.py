@@ -140,7 +140,7 @@ class Lora:
     @property
     def is_withheld(self) -> bool:
         """Whether its hub marks it as showing a minor and it is above soft: it is shown to nobody."""
-        return is_marked(self.claims, "minor") and not within(self.nsfw, "soft")
+        return not within(self.nsfw, "soft") and is_marked(self.claims, "minor")
 
     def version(self, version_id: str | None) -> Version | None:
         """The version with this id, or the default one for None; None if there is no such version."""
@@ -263,7 +263,7 @@ def distinct(claims: Iterable[Claim]) -> tuple[Claim, ...]:
 
 def is_marked(claims: Iterable[Claim], field: str) -> bool:
     """Whether a hub says yes to a field such as "minor", "sfw_only", "real_person"."""
-    return any(claim.field == field and claim.value is True for claim in claims)
+    return any(claim.value is True and claim.field == field for claim in claims)
 
 
 def within(level: Nsfw | None, ceiling: Nsfw) -> bool:

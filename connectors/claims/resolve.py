@@ -199,7 +199,8 @@ def with_own_claims(
 
 def possible(claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
     """Leaves out other architectures than the person says or the header proves, and base models on them."""
-    proof = _proof([claim for claim in claims if claim.source in ("you", "header")], "architecture")
+    trusted = [claim for claim in claims if claim.source in ("you", "header")]
+    proof = _proof(trusted, "architecture") if trusted else None
     if proof is None:
         return claims
     allowed = values_of(proof)

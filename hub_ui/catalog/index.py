@@ -14,7 +14,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -30,21 +30,23 @@ from connectors.errors import HubUiError
 from hub_ui.catalog import index_facets, index_search
 from hub_ui.catalog.index_schema import FORMAT, document, schema
 from hub_ui.catalog.plan import Plan
-from hub_ui.catalog.row import Row
 from hub_ui.catalog.search import Counts, RingStart
 from hub_ui.catalog.similar import Model
 from hub_ui.catalog.store import Store
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
+# Of a row.
+_Columns = Mapping[str, Any]
 _BUSY_SECONDS = 2.0
 _ATTEMPTS = 3
 _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 _CPUS = os.cpu_count() or 1
 _HEAP_BYTES = 15_000_000
-_REBUILD_THREADS = min(4, _CPUS)
-_REBUILD_HEAP_BYTES = 48_000_000 * _REBUILD_THREADS
+# One thread is as fast as what hands it documents. It writes a part of the index whenever this is full, and 8 alike are
+# merged, which takes as long again as a seventh of the rest: a million LoRAs are 7.
+_REBUILD_HEAP_BYTES = 224_000_000
 # The writer is kept for so long after its last use: another one couldn't be had while it merges parts of the index.
 _KEEP_SECONDS = 1.0
 _MOST_COUNTS = 128
@@ -108,7 +110,8 @@ class Index:
 
         def find(current: _Current, searcher: tantivy.Searcher) -> Found[_T]:
             wanted = index_search.with_rings(searcher, plan)
-            key = (current, wanted.uncut())
+            # Counts depend on no page and no order.
+            key = (current, replace(wanted, sort="relevance", offset=0, limit=1))
             with self._lock:
                 known = self._counts.get(key)
             counting = None if known else index_facets.start(searcher, wanted, self._executor)
@@ -213,7 +216,7 @@ class Index:
         target.mkdir(parents=True)
         index = tantivy.Index(schema(), path=str(target))
         index.config_reader("manual")
-        writer = index.writer(_REBUILD_HEAP_BYTES, _REBUILD_THREADS)
+        writer = index.writer(_REBUILD_HEAP_BYTES, 1)
         current = self._write(writer, store.rows(), current, replaces=False)
         writer.wait_merging_threads()
         index.reload()
@@ -226,7 +229,7 @@ class Index:
     def _write(
         self,
         writer: tantivy.IndexWriter,
-        rows: Iterable[tuple[int, int, Row | None]],
+        rows: Iterable[tuple[int, int, _Columns | None]],
         current: _Current,
         *,
         replaces: bool,
@@ -235,9 +238,9 @@ class Index:
         for row_id, latest, row in alike_together(rows):
             change = latest
             if replaces:
-                writer.delete_documents_by_term("row", str(row_id))
+                writer.delete_documents_by_term("id", row_id)
             if row is not None:
-                writer.add_document(document(row_id, row))
+                writer.add_json(document(row_id, row))
         writer.commit()
         written = replace(current, change=change)
         # Before the writer lets go of its lock, so that two processes' numbers can't cross.
@@ -247,7 +250,7 @@ class Index:
         return written
 
 
-def alike_together(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tuple[int, int, Row | None]]:
+def alike_together(rows: Iterable[tuple[int, int, _Columns | None]]) -> Iterator[tuple[int, int, _Columns | None]]:
     """Some after the other in the order of what is filtered by, each with the change that all of them are up to."""
     left = iter(rows)
     while some := list(islice(left, _TOGETHER)):
@@ -257,9 +260,9 @@ def alike_together(rows: Iterable[tuple[int, int, Row | None]]) -> Iterator[tupl
             yield row_id, some[-1][1], row
 
 
-def _filtered_by(numbered: tuple[int, Row | None]) -> tuple[Any, ...]:
+def _filtered_by(numbered: tuple[int, _Columns | None]) -> tuple[Any, ...]:
     row = numbered[1]
-    return (row.groups, row.names["kind"], row.nsfw, row.numbers["rank"] or 0) if row else ()
+    return (row["groups"], row["kind"] or "", row["nsfw"], row["rank"] or 0) if row else ()
 
 
 def _open_writer(index: tantivy.Index) -> tantivy.IndexWriter:

@@ -6,7 +6,7 @@ level, rank and kind are one column, so that one pass counts all three for any f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import takewhile
 from threading import Lock
@@ -16,7 +16,7 @@ import tantivy
 from cachetools import LRUCache, cached
 
 from hub_ui.catalog.index_schema import GROUPS, NAMES, PROFILE, STEPS, TEXTS
-from hub_ui.catalog.index_search import all_of, any_of, any_ref, number_of, query_of, term
+from hub_ui.catalog.index_search import all_of, any_of, any_of_values, number_of, query_of, term
 from hub_ui.catalog.plan import FACETS, FILTERS, MOST_COUNTED, Condition, Plan, number_of_name
 from hub_ui.catalog.row import SEPARATOR
 from hub_ui.catalog.search import Counts, most_first
@@ -64,7 +64,8 @@ def start(searcher: tantivy.Searcher, plan: Plan, executor: Executor) -> Callabl
         for (ignored, _), names in sorted(columns.items(), key=lambda each: not each[0][1])
     ]
     profile = executor.submit(_profile, searcher, plan)
-    marked = {name: executor.submit(_count, searcher, plan.but(name), refs) for name, refs in plan.marks if refs}
+    marks = {name: all_of([query_of(plan.but(name)), any_of_values("ref", refs)]) for name, refs in plan.marks if refs}
+    marked = {name: executor.submit(number_of, searcher, query) for name, query in marks.items()}
 
     def counts() -> Counts:
         total, facets = profile.result()
@@ -159,7 +160,3 @@ def _terms(
         name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
     }
     return searcher.aggregate(query, asked)
-
-
-def _count(searcher: tantivy.Searcher, plan: Plan, refs: Collection[str]) -> int:
-    return number_of(searcher, all_of([query_of(plan), any_ref(refs)]))

@@ -7,20 +7,21 @@ read for every hit, so values that are counted together are one text in one colu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+import msgspec
 import tantivy
 
-from connectors.query import Sort
 from connectors.record import NSFW_LEVELS
-from hub_ui.catalog import relevance
-from hub_ui.catalog.plan import FACETS, FILTERS, MEASURES, NUMBER, measure, number_of_name, order_key, step, tie
-from hub_ui.catalog.row import SEPARATOR, Row, row_terms
+from hub_ui.catalog import relevance, row
+from hub_ui.catalog.plan import FACETS, FILTERS, MEASURES, ORDERS, number_of_name, order_key, step, tie
+from hub_ui.catalog.row import NUMBERS, SEPARATOR, row_terms
+from hub_ui.catalog.schema import names_from, split
 
 # Raise it whenever the schema, a row's words or the order keys change: an index of another format, or of other filters,
 # is rebuilt.
-FORMAT = " ".join(("7", *FACETS, *FILTERS))
+FORMAT = " ".join(("8", *FACETS, *FILTERS))
 # Between the keys and the groups of a row in their one column. No folded name holds it.
 GROUPS = "\x1d"
 # The field of words for the texts of a place. `own` has all but what a hub found it by, of rows that have that;
@@ -47,6 +48,12 @@ TEXTS = {
     if column.name in FACETS and column.name not in PROFILE
 }
 STEPS = {f"{name}_step": name for name in MEASURES if name in FACETS and name not in PROFILE}
+# The columns with few values, whose filters many rows answer alike, and the others.
+_FEW_COLUMNS = (*TEXTS.values(), "kind")
+_MANY_COLUMNS = [name for name in row.NAMES if name not in _FEW_COLUMNS]
+_FEW = {key: field for key, field in FILTERS.items() if field.columns[0].name in _FEW_COLUMNS}
+_MANY = {key: field for key, field in FILTERS.items() if key not in _FEW}
+_JSON = msgspec.json.Encoder()
 
 
 @cache
@@ -54,7 +61,7 @@ def schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for name in FIELDS.values():
         builder.add_text_field(name, tokenizer_name="whitespace")
-    for name in ("row", "whole", "ref", "has", *FILTERS):
+    for name in ("whole", "ref", "has", *FILTERS):
         is_stored = name in NAMES.values()
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", stored=is_stored)
     for name in NAMES:
@@ -63,46 +70,52 @@ def schema() -> tantivy.Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level", "listed"):
         builder.add_unsigned_field(name, indexed=True)
-    for name in ("id", *STEPS, *MEASURES, *map(key_field, NUMBER)):
+    # Its terms are what a changed row is deleted by, and those of unsigned fields can't be named.
+    builder.add_integer_field("id", indexed=True, fast=True)
+    for name in (*STEPS, *MEASURES, *(f"by_{sort}" for sort in ORDERS)):
         builder.add_unsigned_field(name, fast=True)
     return builder.build()
 
 
-def document(row_id: int, row: Row) -> tantivy.Document:
-    """Numbers are one more than the row's: 0 stands for none, since a column with gaps is slower to count."""
-    number = tie(row)
-    own = [row.title, row.words, row.tag_words, row.about]
-    has_found = bool(row.found.strip())
+def document(row_id: int, columns: Mapping[str, Any]) -> str:
+    """As JSON. Numbers are one more than the row's: 0 stands for none, since a column with gaps is slower to count."""
+    own = (columns["title"], columns["words"], columns["tag_words"], columns["about"])
+    refs = split(columns["refs"])
     values: dict[str, Any] = {
         "id": row_id,
-        "row": str(row_id),
-        "whole": row.whole,
-        "title": row.title,
+        "whole": columns["whole"],
+        "title": own[0],
         "short": own[:3],
-        "own": own if has_found else [],
-        "any": [*own, row.found] if has_found else own,
-        "has": [FOUND] if has_found else [],
-        "ref": list(row.refs),
-        "level": relevance.level(row.merit),
-        "listed": list(range(row.nsfw, len(NSFW_LEVELS))),
-        "profile": SEPARATOR.join((str(row.nsfw), *_first(row.numbers["rank"]), *_first(*row.names["kind"]))),
+        "any": own,
+        "ref": refs,
+        "level": relevance.level(columns["merit"]),
+        "newest": columns["newest"],
     }
-    terms = {key: row_terms(field, row.names) for key, field in FILTERS.items()}
-    numbers = {name: measure(name, row) for name in MEASURES}
-    values |= {key: list(found) for key, found in terms.items()}
-    values |= {name: 0 if number is None else number + 1 for name, number in numbers.items()}
-    values |= {column: [number_of_name(each) for each in terms[key]] for column, key in NAMES.items()}
-    values |= {column: SEPARATOR.join(row.names[name]) for column, name in TEXTS.items()}
-    values["all_keys"] = SEPARATOR.join((*row.names["keys"], GROUPS, *row.groups))
-    steps = {column: numbers[name] for column, name in STEPS.items()}
-    values |= {column: 0 if n is None else step(STEPS[column], n) + 1 for column, n in steps.items()}
-    values |= {key_field(sort): order_key(row, sort, number) for sort in NUMBER}
-    return tantivy.Document.from_dict(values, schema())
+    if found := columns["found"].strip():
+        values |= {"own": own, "any": (*own, found), "has": FOUND}
+    names = {name: split(columns[name]) for name in _MANY_COLUMNS}
+    for key, field in _MANY.items():
+        values[key] = row_terms(field, names)
+    for column, key in NAMES.items():
+        values[column] = [number_of_name(each) for each in values[key]]
+    for name in NUMBERS:
+        values[name] = 0 if (number := columns[name]) is None else number + 1
+    for column, name in STEPS.items():
+        values[column] = step(name, number - 1) + 1 if (number := values[name]) else 0
+    last = tie(refs[0])
+    for sort, (name, bits) in ORDERS.items():
+        values[f"by_{sort}"] = order_key(columns[name], bits, last)
+    alike = _alike(columns["nsfw"], columns["rank"], columns["groups"], *[columns[name] for name in _FEW_COLUMNS])
+    return alike + _JSON.encode(values).decode()[1:]
 
 
-def _first(*values: str | int | None) -> tuple[str]:
-    return (next((str(value) for value in values if value is not None), ""),)
-
-
-def key_field(sort: Sort) -> str:
-    return f"by_{sort}"
+@lru_cache(maxsize=20_000)
+def _alike(nsfw: int, rank: int | None, groups: str, *columns: str | None) -> str:
+    """What many rows have alike: the beginning of a document."""
+    names = names_from(dict(zip(_FEW_COLUMNS, columns, strict=True)), _FEW_COLUMNS)
+    values: dict[str, Any] = {key: row_terms(field, names) for key, field in _FEW.items()}
+    values |= {column: SEPARATOR.join(names[name]) for column, name in TEXTS.items()}
+    values["all_keys"] = SEPARATOR.join((*names["keys"], GROUPS, *split(groups)))
+    values["profile"] = SEPARATOR.join((str(nsfw), "" if rank is None else str(rank), *(names["kind"][:1] or ("",))))
+    values["listed"] = list(range(nsfw, len(NSFW_LEVELS)))
+    return _JSON.encode(values).decode()[:-1] + ","

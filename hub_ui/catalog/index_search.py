@@ -19,7 +19,7 @@ from tantivy import FieldType, Occur, Order
 from connectors.query import Range
 from connectors.record import NSFW_LEVELS, Kind
 from hub_ui.catalog import relevance, rings
-from hub_ui.catalog.index_schema import FIELDS, FOUND, key_field, schema
+from hub_ui.catalog.index_schema import FIELDS, FOUND, schema
 from hub_ui.catalog.plan import PLACES, Place, Plan, merit_of
 from hub_ui.catalog.rings import Ring, Rings, Unit
 from hub_ui.catalog.search import RingStart, most_first
@@ -95,7 +95,7 @@ def page(searcher: tantivy.Searcher, plan: Plan) -> tuple[tuple[int, ...], tuple
         # More to skip than there can be finds nothing; the index would make room for all of it.
         if need <= 0 or skip >= searcher.num_docs:
             break
-        hits = searcher.search(query, need, False, key_field(plan.sort), skip, Order.Desc).hits
+        hits = searcher.search(query, need, False, f"by_{plan.sort}", skip, Order.Desc).hits
         found += (address for _, address in hits)
         skip = 0 if hits or not skip else max(0, skip - number_of(searcher, query))
     return tuple(int(value or 0) for value in searcher.fast_field_values("id", found)), starts
@@ -177,7 +177,7 @@ def _places_of(unit: Unit) -> Iterator[tuple[tantivy.Query, int]]:
 
 
 def _best_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
-    return tantivy.Query.disjunction_max_query(list(queries)) if queries else _nothing()
+    return tantivy.Query.disjunction_max_query(list(queries)) if queries else tantivy.Query.empty_query()
 
 
 def _level_worth(key: int) -> int:
@@ -192,7 +192,7 @@ def _by_score(
 ) -> tuple[int, ...]:
     """Row ids by their score and `more` for the order key, equals by relevance. No `more` leads over a `step`."""
     found = [address for _, address in hits]
-    keys = [int(key or 0) for key in searcher.fast_field_values(key_field("relevance"), found)]
+    keys = [int(key or 0) for key in searcher.fast_field_values("by_relevance", found)]
     ids = [int(id or 0) for id in searcher.fast_field_values("id", found)]
     ordered = sorted(
         (-(int(score) // step), -score - more(key), -key, id)
@@ -271,7 +271,7 @@ def values(searcher: tantivy.Searcher, field: str, prefix: str, *, limit: int) -
 def _queries_in_order(plan: Plan) -> Iterator[tantivy.Query]:
     """The classes, best first. Levels of one place that follow each other are one query: the merit orders them."""
     conditions = _conditions(plan)
-    if plan.rings is None or not plan.has_places:
+    if plan.rings is None or plan.terms is None or plan.sort != "relevance":
         yield query_of(plan)
         return
     for number, classes in groupby(relevance.CLASSES, key=lambda each: each[0]):
@@ -304,17 +304,17 @@ def _conditions(plan: Plan) -> list[tantivy.Query]:
     if plan.nsfw < len(NSFW_LEVELS) - 1:
         queries.append(term("listed", plan.nsfw))
     marks = dict(plan.marks)
-    queries += [any_ref(marks[name]) for name, is_wanted in plan.wanted if is_wanted]
+    queries += [any_of_values("ref", marks[name]) for name, is_wanted in plan.wanted if is_wanted]
     unwanted = [term(name, value) for name, values in plan.excluded for value in sorted(values)]
     unwanted += [_phrase("any", each) for each in plan.without]
-    unwanted += [any_ref(marks[name]) for name, is_wanted in plan.wanted if not is_wanted]
+    unwanted += [any_of_values("ref", marks[name]) for name, is_wanted in plan.wanted if not is_wanted]
     return [all_of(queries or [tantivy.Query.all_query()], none=unwanted)] if unwanted else queries
 
 
 def _words_query(plan: Plan, place: Place) -> tantivy.Query:
     """Of the first ring, its words in this place."""
     if plan.terms is None or plan.rings is None:
-        return _nothing()
+        return tantivy.Query.empty_query()
     if place.is_whole:
         return term("whole", plan.terms.whole)
     field, ring = FIELDS[place.fields], plan.rings.rings[0]
@@ -358,17 +358,13 @@ def _range(name: str, range: Range) -> tantivy.Query:
     least = max(range.least or 0, 0) + 1
     most = _MOST if range.most is None else min(range.most, _MOST) + 1
     if most < least:
-        return _nothing()
+        return tantivy.Query.empty_query()
     return tantivy.Query.range_query(schema(), name, FieldType.Unsigned, least, most)
-
-
-def any_ref(refs: Collection[str]) -> tantivy.Query:
-    return any_of_values("ref", refs)
 
 
 def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
     if not values:
-        return _nothing()
+        return tantivy.Query.empty_query()
     if len(values) == 1:
         return term(name, next(iter(values)))
     return tantivy.Query.term_set_query(schema(), name, list(values))
@@ -376,10 +372,6 @@ def any_of_values(name: str, values: Collection[Any]) -> tantivy.Query:
 
 def term(name: str, value: str | int) -> tantivy.Query:
     return tantivy.Query.term_query(schema(), name, value, "basic")
-
-
-def _nothing() -> tantivy.Query:
-    return tantivy.Query.empty_query()
 
 
 def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = ()) -> tantivy.Query:
@@ -393,6 +385,7 @@ def all_of(queries: Sequence[tantivy.Query], *, none: Sequence[tantivy.Query] = 
 
 
 def any_of(queries: Sequence[tantivy.Query]) -> tantivy.Query:
+    """Of no queries, nothing."""
     if len(queries) == 1:
         return queries[0]
-    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries]) if queries else _nothing()
+    return tantivy.Query.boolean_query([(Occur.Should, query) for query in queries])

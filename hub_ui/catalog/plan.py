@@ -78,22 +78,19 @@ PLACES: tuple[Place, ...] = (
 
 # What each sort puts first, and the bits of an order key that its number takes. A number that has no room there stands
 # with the largest one.
-NUMBER: Mapping[Sort, str] = {
-    "relevance": "merit",
-    "downloads": "downloads",
-    "likes": "likes",
-    "newest": "newest",
+ORDERS: Mapping[Sort, tuple[str, int]] = {
+    "relevance": ("merit", MERIT_BITS),
+    "downloads": ("downloads", 28),
+    "likes": ("likes", 28),
+    "newest": ("newest", 34),
 }
-_BITS: Mapping[str, int] = {"merit": MERIT_BITS, "downloads": 28, "likes": 28, "newest": 34}
 _KEY_BITS = 64
 # No two of millions of names have the same number, and a float holds it.
 _NAME_BITS = 52
 
 
-def order_key(row: Row, sort: Sort, tie: int) -> int:
+def order_key(number: int, bits: int, tie: int) -> int:
     """Largest first: the number to sort by, then as many bits of `tie` as there is room for."""
-    bits = _BITS[NUMBER[sort]]
-    number: int = getattr(row, NUMBER[sort])
     return min(number, (1 << bits) - 1) << (_KEY_BITS - bits) | tie >> bits
 
 
@@ -102,18 +99,14 @@ def merit_of(key: int) -> int:
     return key >> (_KEY_BITS - MERIT_BITS)
 
 
-def tie(row: Row) -> int:
-    """Orders equals the same way in every catalog, whatever came first."""
-    return _hash(row.refs[0])
-
-
 @lru_cache(maxsize=20_000)
 def number_of_name(name: str) -> int:
     """What a name is counted by. It orders equally frequent ones."""
-    return _hash(name) >> (_KEY_BITS - _NAME_BITS)
+    return tie(name) >> (_KEY_BITS - _NAME_BITS)
 
 
-def _hash(text: str) -> int:
+def tie(text: str) -> int:
+    """Orders equals the same way in every catalog, whatever came first."""
     return int.from_bytes(blake2b(text.encode(), digest_size=_KEY_BITS // 8).digest())
 
 
@@ -151,15 +144,6 @@ class Plan:
             wanted=tuple(each for each in self.wanted if each[0] != condition),
             nsfw=len(NSFW_LEVELS) - 1 if condition == "nsfw" else self.nsfw,
         )
-
-    def uncut(self) -> Plan:
-        """What its counts depend on: no page and no order."""
-        return replace(self, sort="relevance", offset=0, limit=1)
-
-    @property
-    def has_places(self) -> bool:
-        """Whether it matters where the words stand."""
-        return self.terms is not None and self.sort == "relevance"
 
 
 def plan(

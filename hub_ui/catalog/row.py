@@ -93,9 +93,9 @@ def searchable_names(*texts: str) -> str:
     """The same with the parts of joined-up names ("PixelArtXL") at the end."""
     together = "\n".join(texts)
     found = together.translate(_SAME).split() if together.isascii() else _WORD.findall(together)
-    # Most are plain words: asking for them costs as much as all the rest.
-    odd = [word for word in found if not (word.islower() and word.isalpha())]
-    return searchable(together, *(part for word in odd for part in _parts(word[: LONGEST_WORD + 1])))
+    # Most are plain words or numbers: asking for them costs as much as all the rest.
+    odd = [word for word in found if not ((word.islower() and word.isalpha()) or word.isdigit())]
+    return searchable(together, *[part for word in odd for part in _parts(word[: LONGEST_WORD + 1])])
 
 
 @lru_cache(maxsize=5_000)
@@ -237,7 +237,7 @@ def row_and_spellings(lora: Lora) -> tuple[Row, dict[str, str]]:
     labels = (label for _, _, labels, _ in bases for label in labels)
     triggers = _short(said.trigger_words())
     names = {
-        name: _unique(fold_name(each[:_MAX_TEXT]) for each in islice(read(said), _MOST_NAMES))
+        name: _unique([fold_name(each[:_MAX_TEXT]) for each in islice(read(said), _MOST_NAMES)])
         for name, read in _READ_NAMES
     }
     row = Row(
@@ -339,7 +339,7 @@ def _text(value: object) -> str | None:
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))
+    return tuple(dict.fromkeys(filter(None, values)))
 
 
 def _whole_number(value: object) -> int | None:

@@ -1,6 +1,6 @@
 """The tables of the catalog, as SQLite and PostgreSQL both read them (see dialects.py)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, get_origin
@@ -60,20 +60,28 @@ COLUMNS = {
 }
 
 
-def row_values(row: Row) -> list[Any]:
-    """Its columns, in the order of ROW."""
+def columns_of(row: Row) -> dict[str, Any]:
+    """In the order of ROW."""
     fixed = [SEPARATOR.join(value) if isinstance(value, tuple) else value for value in _GET(row)]
-    return [*fixed, *(SEPARATOR.join(row.names[name]) for name in NAMES), *(row.numbers[name] for name in NUMBERS)]
+    names, numbers = row.names, row.numbers
+    values = [*fixed, *[SEPARATOR.join(names[name]) for name in NAMES], *[numbers[name] for name in NUMBERS]]
+    return dict(zip(ROW, values, strict=True))
 
 
-def row_from(values: Sequence[Any]) -> Row:
-    columns = dict(zip(ROW, values, strict=True))
-    for name in (*_TUPLES, *NAMES):
-        columns[name] = tuple(columns[name].split(SEPARATOR)) if columns[name] else ()
-    # Catalogs of before have it as hubs write it.
-    columns["license"] = tuple(map(fold_name, columns["license"]))
-    names, numbers = ({name: columns.pop(name) for name in some} for some in (NAMES, NUMBERS))
-    return Row(names=names, numbers=numbers, **columns)
+def row_from(columns: Mapping[str, Any]) -> Row:
+    fixed: dict[str, Any] = {name: split(columns[name]) if name in _TUPLES else columns[name] for name in _FIXED}
+    return Row(names=names_from(columns, NAMES), numbers={name: columns[name] for name in NUMBERS}, **fixed)
+
+
+def names_from(columns: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Some of a row's `names`. Catalogs of before have licences as hubs write them."""
+    found = {name: split(columns[name]) for name in names}
+    return found | {"license": tuple(map(fold_name, found["license"]))} if "license" in found else found
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """The values in a column."""
+    return tuple(text.split(SEPARATOR)) if text else ()
 
 
 def file_values(lora: Lora) -> list[tuple[Any, ...]]:

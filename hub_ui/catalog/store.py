@@ -26,7 +26,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection, dialect
 from hub_ui.catalog.homes import lead_order
 from hub_ui.catalog.row import UNLISTED, Row, row_of, storable
-from hub_ui.catalog.schema import ROW, row_from, row_values
+from hub_ui.catalog.schema import ROW, columns_of, row_from
 from hub_ui.catalog.writing import (
     STATE,
     Key,
@@ -86,7 +86,7 @@ def _m002_search_values(connection: Connection) -> None:
             # One that can't be read can't be found again either: it returns when its hub lists it.
             with suppress(HubUiError):
                 lora = decode(document)
-                connection.execute(insert, (*kept, document, kept[0], twin(lora), *row_values(row_of(lora))))
+                connection.execute(insert, (*kept, document, kept[0], twin(lora), *columns_of(row_of(lora)).values()))
     connection.execute("DROP TABLE loras")
     connection.execute("ALTER TABLE new_loras RENAME TO loras")
     connection.execute("ALTER TABLE files ADD COLUMN autov3 TEXT")
@@ -284,7 +284,7 @@ class Store:
                           WHERE hub = ? AND change > ? AND hub_id IN"""
                 named = {storable(ref.id): ref for ref in some}
                 for hub_id, removed, *values in each(connection, sql, named, hub, after):
-                    yield named[hub_id], row_from(values), bool(removed)
+                    yield named[hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
 
     def homes(self, ref: Ref) -> list[Ref]:
         """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
@@ -303,33 +303,28 @@ class Store:
         with self._reading() as connection:
             return dict(each(connection, "SELECT id, lead FROM loras WHERE id IN", ids))
 
-    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, Row | None]]:
-        """(id, change, row) of everything changed after the change `after`; None for what has no card of its own."""
-        sql = f"""SELECT id, change, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
+    def rows(self, *, after: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | None]]:
+        """(id, change, row's columns) of all that changed after the change `after`; None for what has no own card."""
+        sql = f"""SELECT change, id, lead = id AND nsfw < {UNLISTED}, {", ".join(ROW)} FROM loras
                   WHERE (change, id) > (?, ?) ORDER BY change, id LIMIT {_PAGE}"""
-        last = (after, _LAST_ID)
-        while True:
-            with self._reading() as connection:
-                found = connection.execute(sql, last).fetchall()
-            for number, change, leads, *values in found:
-                last = (change, number)
-                yield number, change, row_from(values) if leads else None
-            if len(found) < _PAGE:
-                return
+        for change, number, leads, *values in self._pages(sql, after, _LAST_ID):
+            yield number, change, dict(zip(ROW, values, strict=True)) if leads else None
 
     def documents(self) -> Iterator[str]:
         """Of all LoRAs, by hub and id in the order of their bytes."""
         sql = f"""SELECT hub, hub_id, document FROM loras
                   WHERE (hub, hub_id) > (?, ?) ORDER BY hub, hub_id LIMIT {_PAGE}"""
-        last = ("", "")
+        return (document for _, _, document in self._pages(sql, "", ""))
+
+    def _pages(self, sql: str, *last: Any) -> Iterator[tuple[Any, ...]]:
+        """All rows of a statement that finds those after two values, which its rows begin with."""
         while True:
             with self._reading() as connection:
                 found = connection.execute(sql, last).fetchall()
-            for *place, document in found:
-                last = (place[0], place[1])
-                yield document
+            yield from found
             if len(found) < _PAGE:
                 return
+            last = found[-1][:2]
 
     def stale_refs(self, hub: str, since: datetime, limit: int) -> tuple[Ref, ...]:
         """LoRAs that their hub has not listed since then, the longest unseen first."""
@@ -340,19 +335,18 @@ class Store:
         return tuple(Ref(hub=hub, id=hub_id) for (hub_id,) in found)
 
     def refs_of(self, sha256: str) -> tuple[Ref, ...]:
-        sql = """SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
-                 WHERE sha256 = ? ORDER BY files.lora, place"""
-        with self._reading() as connection:
-            found = connection.execute(sql, (storable(sha256),)).fetchall()
-        return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
+        return self._refs("sha256 = ?", storable(sha256))
 
     def refs_of_hash(self, value: str) -> tuple[Ref, ...]:
         """By AutoV2, the beginning of the SHA-256, or by AutoV3, which files share that differ in metadata alone."""
-        sql = """SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
-                 WHERE (sha256 >= ? AND sha256 < ?) OR autov3 = ? ORDER BY files.lora, place"""
+        # No digit of a hash comes after "f".
+        return self._refs("(sha256 >= ? AND sha256 < ?) OR autov3 = ?", value, f"{value}g", value)
+
+    def _refs(self, where: str, *values: str) -> tuple[Ref, ...]:
+        sql = f"""SELECT loras.hub, hub_id, version, file FROM files JOIN loras ON loras.id = files.lora
+                  WHERE {where} ORDER BY files.lora, place"""
         with self._reading() as connection:
-            # No digit of a hash comes after "f".
-            found = connection.execute(sql, (value, f"{value}g", value)).fetchall()
+            found = connection.execute(sql, values).fetchall()
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
     def also_on(self, number: int, ref: Ref) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.dialects import Connection
 from hub_ui.catalog.homes import Sharer, card, card_row, lead_order, page_of, partners
 from hub_ui.catalog.row import Row, bases_of, fold_name, row_of, storable
-from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, file_values, row_values
+from hub_ui.catalog.schema import FILTER_COLUMNS, ROW, columns_of, file_values
 from hub_ui.database import placeholders, timestamp
 
 # Hub and id.
@@ -32,12 +32,6 @@ _INSERT = f"""INSERT INTO loras (id, hub, hub_id, lead, first_seen, {", ".join(_
               VALUES {placeholders(("id", "hub", "hub_id", "lead", "first_seen", *_WRITTEN))}"""
 _UPDATE = f"UPDATE loras SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
 _INSERT_FILE = f"INSERT INTO files VALUES {placeholders(range(9))}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Home:
-    lead: int
-    order: tuple[bool, int, int, str]
 
 
 class Writing:
@@ -59,12 +53,13 @@ class Writing:
         """Each LoRA once."""
         if not changes:
             return
-        time, number, last = timestamp(at), self._next_number(), self._last_id()
+        time, number = timestamp(at), self._next_number()
+        [(last,)] = self._connection.execute("SELECT coalesce(max(id), 0) FROM loras").fetchall()
         new, old, files, refiled, rows = [], [], [], dict[int, Lora](), {}
         for change in changes:
             stored, lora = change.stored, change.lora
             listed = time if at is None or stored is None else max(time, stored.seen)
-            values = (number, listed, twin(lora), *row_values(change.row), change.document)
+            values = (number, listed, twin(lora), *columns_of(change.row).values(), change.document)
             if stored is None:
                 last += 1
                 new.append((last, *key(lora.ref), last, time, *values))
@@ -118,17 +113,17 @@ class Writing:
                     cards.update(dict.fromkeys(members, members))
             more = self._on_cards(near).union(cards) - near
             near |= more
-        homes = self._homes(near)
-        first = {members: min(members, key=lambda each: homes[each].order) for members in set(cards.values())}
+        before, order = self._homes(near)
+        first = {members: min(members, key=order.__getitem__) for members in set(cards.values())}
         leads = {number: first[members] for number, members in cards.items()}
-        moved = {number for number in near if homes[number].lead != leads[number]}
+        moved = {number for number in near if before[number] != leads[number]}
         change = self._next_number()
         sql = "UPDATE loras SET lead = ?, change = ? WHERE id = ?"
         self._connection.executemany(sql, [(leads[one], change, one) for one in moved])
         # Also the card that they left.
         changed = {leads[one] for one in moved.union(near.intersection(written))}
-        changed |= {leads[homes[one].lead] for one in moved}
-        ordered = {lead: sorted(cards[lead], key=lambda each: homes[each].order) for lead in sorted(changed)}
+        changed |= {leads[before[one]] for one in moved}
+        ordered = {lead: sorted(cards[lead], key=order.__getitem__) for lead in sorted(changed)}
         self._write_cards(ordered, rows)
 
     def add_columns(self) -> None:
@@ -139,10 +134,10 @@ class Writing:
         sql, last = f"SELECT id FROM loras WHERE lead = id AND id > ? ORDER BY id LIMIT {_MOST_VALUES}", -1
         while leads := [number for (number,) in self._connection.execute(sql, (last,)).fetchall()]:
             last = leads[-1]
-            homes = self._homes({*leads, *self._on_cards(leads)})
+            lead_of, order = self._homes({*leads, *self._on_cards(leads)})
             cards: dict[int, list[int]] = {}
-            for number in sorted(homes, key=lambda each: homes[each].order):
-                cards.setdefault(homes[number].lead, []).append(number)
+            for number in sorted(order, key=order.__getitem__):
+                cards.setdefault(lead_of[number], []).append(number)
             self._write_cards(cards, {}, names)
 
     def _write_cards(
@@ -163,7 +158,7 @@ class Writing:
         values = []
         for lead, some in homes.items():
             if some:
-                row = dict(zip(ROW, row_values(card_row(some)), strict=True))
+                row = columns_of(card_row(some))
                 values.append((change, *(row[name] for name in columns), lead))
         self._connection.executemany(sql, values)
 
@@ -173,10 +168,10 @@ class Writing:
         sql = "SELECT id, lead FROM loras WHERE lead != id AND lead IN"
         return {number for pair in each(self._connection, sql, leads | {*ids}) for number in pair}
 
-    def _homes(self, ids: Iterable[int]) -> dict[int, _Home]:
-        sql = "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN"
-        found = each(self._connection, sql, ids)
-        return {number: _Home(lead=lead, order=lead_order(*rest)) for number, lead, *rest in found}
+    def _homes(self, ids: Iterable[int]) -> tuple[dict[int, int], dict[int, tuple[bool, int, int, str]]]:
+        """The lead of each, and its order on a card."""
+        found = list(each(self._connection, "SELECT id, lead, access, hub, hub_id FROM loras WHERE id IN", ids))
+        return {one: lead for one, lead, *_ in found}, {one: lead_order(*rest) for one, _, *rest in found}
 
     def put_facts(self, sha256: str, facts: str) -> None:
         self._connection.execute(
@@ -199,10 +194,6 @@ class Writing:
             self._number = latest_change(self._connection)
         return self._number
 
-    def _last_id(self) -> int:
-        [(last,)] = self._connection.execute("SELECT coalesce(max(id), 0) FROM loras").fetchall()
-        return int(last)
-
 
 class _Sharers:
     """The graph of homes.py, read as far as it is looked at."""
@@ -224,8 +215,9 @@ class _Sharers:
             self._load_holders([file])
         return self._holders[file]
 
-    def near(self, ids: Collection[int]) -> set[int]:
+    def near(self, ids: Iterable[int]) -> set[int]:
         """Those of these that share something, and all whose card may change with their files."""
+        ids = self._with_others(set(ids))
         self.load(ids)
         tensors = {each for number in ids for each in self[number].tensors}
         sql = "SELECT lora FROM files WHERE sha256 IS NULL AND autov3 IN"
@@ -238,6 +230,13 @@ class _Sharers:
             others = partners(lora, self).union(lora.pages, lora.linkers) - {number}
             found |= {number, *others} if others else others
         return found
+
+    def _with_others(self, ids: set[int]) -> set[int]:
+        """Those that have a hash or a link in common with another. Most have none, and nothing more of them is read."""
+        same = "EXISTS (SELECT 1 FROM files AS others WHERE others.{0} = files.{0} AND others.lora != files.lora)"
+        sql = f"SELECT lora FROM files WHERE ({same.format('sha256')} OR {same.format('autov3')}) AND lora IN"
+        linked = {end for pair in self.links(ids) for end in pair}
+        return ids.intersection(linked.union(number for (number,) in each(self._connection, sql, ids)))
 
     def links(self, ids: Collection[int]) -> set[tuple[int, int]]:
         """(linker, page): whose card links a page, and the LoRA there, if one of `ids` is either."""

@@ -10,12 +10,13 @@ from hub_ui.catalog.index_schema import document, schema
 from hub_ui.catalog.index_search import with_rings
 from hub_ui.catalog.plan import plan
 from hub_ui.catalog.row import row_of
+from hub_ui.catalog.schema import columns_of
 from tests.hub_ui.catalog.builders import lora
 
 
 def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
-    bases = [(1, "SDXL 1.0"), (2, "Pony"), (3, "SDXL 1.0"), (4, "Pony"), (1, "Pony")]
-    rows = [(number, change, row_of(lora(number, base=base))) for change, (number, base) in enumerate(bases)]
+    bases = [(1, "sdxl"), (2, "pony"), (3, "sdxl"), (4, "pony"), (1, "pony")]
+    rows = [(one, at, {"groups": base, "kind": "", "nsfw": 0, "rank": 0}) for at, (one, base) in enumerate(bases)]
     written = list(alike_together([*rows, (5, 9, None)]))
     assert [(number, change) for number, change, _ in written] == [(5, 9), (1, 9), (2, 9), (4, 9), (3, 9)]
 
@@ -23,7 +24,7 @@ def test_what_a_filter_holds_alike_is_written_side_by_side_and_once() -> None:
 def test_beginnings_are_asked_for_where_there_is_a_longer_word() -> None:
     index = tantivy.Index(schema())
     writer = index.writer()
-    writer.add_document(document(1, row_of(lora(title="Ink inkling"))))
+    writer.add_json(document(1, columns_of(row_of(lora(title="Ink inkling")))))
     writer.commit()
     index.reload()
     found = [with_rings(index.searcher(), plan(Query(text=typed))).rings for typed in ("ink", "inkling")]

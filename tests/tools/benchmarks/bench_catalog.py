@@ -27,6 +27,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.index import Index
 from hub_ui.catalog.plan import plan
 from hub_ui.catalog.row import UNDER, row_of
+from hub_ui.catalog.schema import row_from
 from hub_ui.catalog.store import Store
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 from tests.tools.benchmarks.fts5 import Fts5
@@ -156,12 +157,11 @@ def building(path: Path) -> Figure:
 
 
 def opening(path: Path, *, runs: int) -> Figure:
+    def opened(of: Path) -> float:
+        return seconds(lambda: Catalog.open(of).close())
+
     with empty() as other:
-        ours, theirs = interleaved(
-            lambda: seconds(lambda: Catalog.open(path).close()),
-            lambda: seconds(lambda: Catalog.open(other).close()),
-            runs=runs,
-        )
+        ours, theirs = interleaved(partial(opened, path), partial(opened, other), runs=runs)
     return Figure(name="open", ours=ours, other=theirs, against="an empty one", target=1.2)
 
 
@@ -198,7 +198,7 @@ def fill(folder: Path, loras: int) -> tuple[Path, Path]:
         catalog.search(Query())
     with closing(Fts5(other)) as fts5, closing(Store(path)) as store:
         if len(fts5) < loras:
-            rows = ((number, row) for number, _, row in store.rows() if row is not None)
+            rows = ((number, row_from(row)) for number, _, row in store.rows() if row is not None)
             fts5.add(islice(rows, len(fts5), loras))
     return path, other
 
