@@ -18,9 +18,9 @@ class DeviceKind:
     """`has_own_memory`: it does not share the computer's, so that weights can be offloaded from it, copied beside its
     computing; several of them are numbered. `pins`: it copies by itself from pinned memory. `channels_last` are the
     types in which it computes convolutions faster in that layout. `merges`: it has all operations that merging takes.
-    `slices_attention`: images are wrong where attention at once runs out of memory. `compiler` is the package that
-    torch.compile needs for it. On the platform `spills_on`, its driver goes on in the computer's memory where its own
-    runs out, and raises nothing.
+    `slices_attention`: images are wrong where attention at once runs out of memory. `emulates_bfloat16`: torch computes
+    it in float32 where the device lacks it. `compiler` is the package that torch.compile needs for it. On the platform
+    `spills_on`, its driver goes on in the computer's memory where its own runs out, and raises nothing.
     """
 
     has_own_memory: bool = False
@@ -28,6 +28,7 @@ class DeviceKind:
     channels_last: tuple[str, ...] = ()
     merges: bool = True
     slices_attention: bool = False
+    emulates_bfloat16: bool = False
     compiler: str | None = None
     spills_on: str | None = None
 
@@ -39,6 +40,7 @@ KINDS: Mapping[str, DeviceKind] = {
         has_own_memory=True,
         pins=True,
         channels_last=("bfloat16", "float16"),
+        emulates_bfloat16=True,
         compiler="triton",
         spills_on="win32",
     ),

@@ -142,7 +142,7 @@ class Engine:
             dtype=plan.device.dtype,
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
-            adapters=_application(images),
+            adapters=" and ".join(how for how in ("merged", "hooked") if any(how in each.adapters for each in images)),
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
@@ -264,11 +264,6 @@ class Engine:
             self._loaded.manager.disable()
             self._loaded = None
             release_memory(device)
-
-
-def _application(images: Sequence[GeneratedImage]) -> str:
-    """How LoRAs were applied in all of them together."""
-    return " and ".join(how for how in ("merged", "hooked") if any(how in image.adapters for image in images))
 
 
 def _read_ahead(adapters: Sequence[LoraInput], callbacks: Callbacks) -> None:

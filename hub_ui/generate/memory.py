@@ -206,10 +206,10 @@ def dtype_on(device: Device, spec: PipelineSpec) -> str:
         return "bfloat16" if is_large else "float32"
     if device.has_bfloat16:
         return spec.dtype
-    if device.kind == "mps":
+    if not device.traits.emulates_bfloat16:
         return "float16" if spec.runs_in_float16 else "float32"
     # What was trained in bfloat16 may overflow in float16, so rather in full precision, if it fits. What surely
-    # overflows is computed in bfloat16 all the same, which torch does in float32.
+    # overflows is computed in bfloat16 all the same.
     if spec.dtype == "bfloat16" and required_memory(spec, "float32") <= (device.total_bytes or 0):
         return "float32"
     return "float16" if spec.runs_in_float16 else "bfloat16"
