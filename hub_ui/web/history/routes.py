@@ -183,7 +183,7 @@ class HistoryRoutes(Room):
         @router.get("/history")
         def history(request: Request, page: Annotated[int, Query(ge=1, le=1000)] = 1, removed: Id = "") -> Response:
             if is_part(request):
-                return self.changed(request, page) if services.policy.allows("keep history") else HTMLResponse("")
+                return self.answer_change(request, page) if services.policy.allows("keep history") else HTMLResponse("")
             services.policy.check("keep history")
             return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
 
@@ -199,13 +199,13 @@ class HistoryRoutes(Room):
         def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.trash(id)
-            return self.changed(request, page, id)
+            return self.answer_change(request, page, id)
 
         @router.post("/history/bring-back")
         def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
             services.history.bring_back(id)
-            return self.changed(request, page)
+            return self.answer_change(request, page)
 
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
@@ -213,7 +213,7 @@ class HistoryRoutes(Room):
             return Markup("")
         return Markup(self.pages.render("history/list", **self.list_values(1)))
 
-    def changed(self, request: Request, page: int, removed: str = "") -> Response:
+    def answer_change(self, request: Request, page: int, removed: str = "") -> Response:
         if is_part(request):
             return self.pages.part("history/list", **self.list_values(page, removed))
         return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)

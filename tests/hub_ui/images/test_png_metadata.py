@@ -388,8 +388,12 @@ def test_a_damaged_stamp_of_ours_is_told(tmp_path: Path, change: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "[]", "{}", '{"version": 2}', '{"version": 1, "loras": [{"ref": "?"}]}', "[" * 50_000]
-)
+    "text",
+    [
+        "", "no json", "[]", "{}", '{"version": 2}', '{"version": 1, "loras": [{"ref": "?"}]}', "[" * 50_000,
+        "{" * 50_000, '"x"', "null",
+    ],
+)  # fmt: skip
 def test_a_stamp_that_cannot_be_read_is_told(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         png_metadata.read(stamped(tmp_path / "a.png", hub_ui=text))
@@ -401,7 +405,15 @@ def test_pictures_of_others_say_nothing(tmp_path: Path) -> None:
         png_metadata.read(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("data", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"no image", b"\x89PNG\r\n\x1a\n", b"\x89PNG\r\n\x1a\n" + b"\0" * 99, b"GIF89a" + b"\xff" * 99,
+        b"\xff\xd8\xff\xe1\xff\xff" + b"Exif\0\0" + b"\xff" * 999, b"RIFF\xff\xff\xff\xffWEBPVP8X" + b"\xff" * 99,
+        b"<svg onload=alert(1)>",
+    ],
+)  # fmt: skip
 def test_files_that_are_no_pictures_are_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(UsageError, match="as an image"):
