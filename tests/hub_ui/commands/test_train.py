@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from hub_ui.training import step_of, training_set
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
+from tests.hub_ui.stand_ins import Screen
 
 FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")
 
@@ -40,13 +40,6 @@ def pictures(tmp_path: Path) -> str:
         Image.new("RGB", (520, 520), "teal").save(folder / f"{name}.png")
     (folder / "a.txt").write_text("a pier")
     return str(folder)
-
-
-class Typed(io.StringIO):
-    """What a person at a terminal types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_pictures_become_a_lora_and_its_ref_is_printed(hubs: HubEndpoints, line: Line, pictures: str) -> None:
@@ -91,7 +84,7 @@ ASKED = {"no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."
 def test_it_says_what_it_will_cost_and_asks(
     capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr("sys.stdin", Typed(f"{answer}\n"))
+    monkeypatch.setattr("sys.stdin", Screen(f"{answer}\n"))
     code, said = told(capsys, pictures, *FOG)
     assert "1000 steps at rank 16 take about 19 minutes on Replicate and cost about $1.23 to $2.28." in said
     assert (code, ASKED[answer][1] in said) == (ASKED[answer][0], True)
