@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from connectors.claims.resolve import flatten
-from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, Runs, start_training
@@ -17,7 +16,6 @@ from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.generate.request import Step
 from hub_ui.training import step_of, training_set
-from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
 from tests.hub_ui.stand_ins import Screen
@@ -157,30 +155,6 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
     code, said = line("train", *words, "--yes")
     assert code == 2
     assert message in said["message"]
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "words"),
-    [(402, 3, "wants credit before it runs"), (429, 6, "asks to slow down"), (401, 3, "REPLICATE_API_TOKEN")],
-)
-def test_a_refusal_ends_with_its_own_exit_code(
-    hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    retry = RetryPolicy(tries=6, pause=lambda _: None)
-    monkeypatch.setattr("hub_ui.training.Runs", lambda endpoint: Runs(endpoint, retry=retry))
-    hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
-    got, said = line("train", pictures, *FOG, "--yes")
-    assert got == code
-    assert words in said["message"]
-
-
-def test_without_a_key_it_says_where_to_get_one(
-    hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REPLICATE_API_TOKEN")
-    code, said = line("train", pictures, *FOG, "--yes")
-    assert (code, said["error"]) == (3, "KeyRequired")
-    assert "replicate.com/account/api-tokens" in said["message"]
 
 
 @pytest.mark.parametrize(
