@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,13 @@ from connectors.registry import HUBS
 
 VERSIONS: Mapping[HubName, str] = {"civitai": "2001", "huggingface": "a" * 40, "replicate": "b" * 64}
 IDS: Mapping[HubName, str] = {"civitai": "1001", "huggingface": "ada/ink-lines", "replicate": "ada/ink-lines"}
+
+
+class Screen(io.StringIO):
+    """What a person at a terminal types, or reads."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @dataclass(kw_only=True)

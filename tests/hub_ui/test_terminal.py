@@ -5,11 +5,7 @@ import json
 
 from connectors.errors import Gated
 from hub_ui.terminal import Terminal
-
-
-class Screen(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.hub_ui.stand_ins import Screen
 
 
 def terminal(*, as_json: bool = False) -> Terminal:

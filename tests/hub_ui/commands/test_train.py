@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from PIL import Image
 
 from connectors.claims.resolve import flatten
-from connectors.http.adapter import RetryPolicy
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, Runs, start_training
@@ -18,9 +16,9 @@ from hub_ui import cli
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.generate.request import Step
 from hub_ui.training import step_of, training_set
-from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.shared_hubs import Line, answering, copied
+from tests.hub_ui.stand_ins import Screen
 
 FOG = ("--destination", "local/fog", "--trigger", "FGHRBR")
 
@@ -40,13 +38,6 @@ def pictures(tmp_path: Path) -> str:
         Image.new("RGB", (520, 520), "teal").save(folder / f"{name}.png")
     (folder / "a.txt").write_text("a pier")
     return str(folder)
-
-
-class Typed(io.StringIO):
-    """What a person at a terminal types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_pictures_become_a_lora_and_its_ref_is_printed(hubs: HubEndpoints, line: Line, pictures: str) -> None:
@@ -91,7 +82,7 @@ ASKED = {"no": (2, "hub-ui: Not started. Nothing was sent, and nothing is paid."
 def test_it_says_what_it_will_cost_and_asks(
     capsys: pytest.CaptureFixture[str], pictures: str, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    monkeypatch.setattr("sys.stdin", Typed(f"{answer}\n"))
+    monkeypatch.setattr("sys.stdin", Screen(f"{answer}\n"))
     code, said = told(capsys, pictures, *FOG)
     assert "1000 steps at rank 16 take about 19 minutes on Replicate and cost about $1.23 to $2.28." in said
     assert (code, ASKED[answer][1] in said) == (ASKED[answer][0], True)
@@ -164,30 +155,6 @@ def test_what_can_t_be_trained_is_told(hubs: HubEndpoints, line: Line, words: li
     code, said = line("train", *words, "--yes")
     assert code == 2
     assert message in said["message"]
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "words"),
-    [(402, 3, "wants credit before it runs"), (429, 6, "asks to slow down"), (401, 3, "REPLICATE_API_TOKEN")],
-)
-def test_a_refusal_ends_with_its_own_exit_code(
-    hubs: HubEndpoints, line: Line, pictures: str, status: int, code: int, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    retry = RetryPolicy(tries=6, pause=lambda _: None)
-    monkeypatch.setattr("hub_ui.training.Runs", lambda endpoint: Runs(endpoint, retry=retry))
-    hubs.faults.add(Fault(kind="status", status=status, match="/trainings$", hub="replicate"))
-    got, said = line("train", pictures, *FOG, "--yes")
-    assert got == code
-    assert words in said["message"]
-
-
-def test_without_a_key_it_says_where_to_get_one(
-    hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REPLICATE_API_TOKEN")
-    code, said = line("train", pictures, *FOG, "--yes")
-    assert (code, said["error"]) == (3, "KeyRequired")
-    assert "replicate.com/account/api-tokens" in said["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hub_ui.library.library import Library
-from tests.connectors.serving import Hub
-from tests.connectors.serving import hub as host
+from tests.connectors.conftest import elsewhere as delivery  # noqa: F401
+from tests.connectors.conftest import server as hub  # noqa: F401
 from tests.contract.conftest import running as running
 from tests.hub_ui.library.building import QUICK
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with host() as origin:
-        yield origin
-
-
-@pytest.fixture
-def delivery() -> Iterator[Hub]:
-    with host() as origin:
-        yield origin
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -33,8 +32,3 @@ def a1111(path: Path, text: str) -> Path:
     info.add_text("parameters", text)
     Image.new("RGB", (32, 32)).save(path, pnginfo=info)
     return path
-
-
-class Keyboard(io.StringIO):
-    def isatty(self) -> bool:
-        return True

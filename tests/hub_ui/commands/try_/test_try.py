@@ -24,10 +24,11 @@ from hub_ui.generate.request import Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.images import png_metadata
 from tests.connectors.weights.building import file_of, raw_header
-from tests.hub_ui.commands.try_.images import LORAS, REF, Keyboard, generate
+from tests.hub_ui.commands.try_.images import LORAS, REF, generate
 from tests.hub_ui.generate.building import save_kohya
 from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
+from tests.hub_ui.stand_ins import Screen
 
 GIBIBYTE = 2**30
 
@@ -193,7 +194,7 @@ def test_gigabytes_are_fetched_only_when_a_person_agrees(
     tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     typed: str | None, more: list[str], told: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Screen(f"{typed}\n"))
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"), *more]
     assert cli.main(words) == 1
     question, said = "Download it now? [y/N] ", capsys.readouterr().err
@@ -290,7 +291,7 @@ def test_replicate_makes_it_with_the_price_first(
 def test_nothing_is_spent_on_replicate_without_a_persons_word(
     typed: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Keyboard(f"{typed}\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO() if typed is None else Screen(f"{typed}\n"))
     words = ["try", REPLICATE, "--prompt", "a pier", "--on", "replicate", "--out", str(tmp_path / "one.png")]
     assert cli.main(words) == 2
     assert capsys.readouterr().err.endswith(f"hub-ui: {said}\n")

@@ -10,7 +10,6 @@ import pytest
 import requests
 from safetensors.torch import load
 
-from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 TOKEN = {"Authorization": "Bearer r8_local"}
@@ -74,12 +73,6 @@ def test_a_tar_is_read_in_parts(hubs: HubEndpoints) -> None:
     assert (answer.status_code, len(answer.content)) == (206, 512)
 
 
-def test_a_training_s_weights_are_public_on_the_delivery(hubs: HubEndpoints) -> None:
-    weights = call(hubs, "GET", "trainings/train123").json()["output"]["weights"]
-    assert weights.startswith(hubs.delivery)
-    assert requests.head(weights, timeout=30).status_code == 200
-
-
 @pytest.mark.parametrize("version", ["b" * 64, "f" * 64])
 def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, version: str) -> None:
     assert requests.get(f"{hubs.replicate}/maker/tuned/versions/{version}/_weights", timeout=30).status_code == 404
@@ -102,9 +95,3 @@ def test_official_models_are_in_no_list(hubs: HubEndpoints) -> None:
     listed = {model["name"] for model in call(hubs, "GET", "models").json()["results"]}
     assert listed == {"tuned", "trainer"}
     assert call(hubs, "GET", "models/black-forest-labs/flux-dev-lora").json()["is_official"] is True
-
-
-def test_an_account_without_credit_is_a_fault_on_request(hubs: HubEndpoints) -> None:
-    hubs.faults.add(Fault(kind="status", status=402, hub="replicate"))
-    answer = call(hubs, "POST", "predictions", json={"version": VERSION, "input": {}})
-    assert (answer.status_code, answer.json()["title"]) == (402, "Insufficient credit")
