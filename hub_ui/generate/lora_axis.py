@@ -4,7 +4,7 @@ What has been made of a comparison is kept until all of it is there: stopped, or
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
-from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.i18n import _
 
 Generate = Callable[[GenerationRequest, Comparison, Callbacks], GenerationResult]
@@ -82,7 +82,7 @@ def generate(
 
     Raises what `make` raises; DoesNotFit only where no LoRA fits.
     """
-    parts, made, aside = split(request, comparison), dict[int, GenerationResult](), list[str]()
+    parts, made, aside = split(request, comparison), list[tuple[Part, GenerationResult]](), list[str]()
     for number, part in enumerate(parts):
         found = unfinished.find(part) if unfinished else None
         if found is None:
@@ -103,8 +103,8 @@ def generate(
                 raise GenerationCancelled(text.format(n=len(made), count=len(parts), seed=request.seed)) from error
             if unfinished:
                 unfinished.add(part, found)
-        made[number] = found
-    whole = _join(request, comparison, [(parts[number], found) for number, found in made.items()], aside)
+        made.append((part, found))
+    whole = _join(request, comparison, made, aside)
     if unfinished:
         unfinished.clear()
     return whole
@@ -112,29 +112,20 @@ def generate(
 
 def split(request: GenerationRequest, comparison: Comparison) -> tuple[Part, ...]:
     """One part for each LoRA, with its columns."""
-    loras = lora_slices(request)
-    each = len(comparison.columns) // len(loras)
-    return tuple(
-        Part(
-            request=replace(request, adapters=request.adapters[place.start : place.stop]),
-            comparison=Comparison(
-                kind="loras",
-                rows=comparison.rows,
-                columns=comparison.columns[columns.start : columns.stop],
-                cells=tuple(_of_columns(comparison, columns, place)),
-            ),
-            columns=columns,
+    loras, many = lora_slices(request), len(comparison.columns)
+    each = many // len(loras)
+    parts = []
+    for number, place in enumerate(loras):
+        columns = range(number * each, (number + 1) * each)
+        own = replace(request, adapters=request.adapters[place.start : place.stop])
+        cells = tuple(
+            replace(cell, weights=cell.weights[place.start : place.stop])
+            for at, cell in enumerate(comparison.cells)
+            if at % many in columns
         )
-        for place, columns in zip(
-            loras, (range(at, at + each) for at in range(0, each * len(loras), each)), strict=True
-        )
-    )
-
-
-def _of_columns(comparison: Comparison, columns: range, place: range) -> Iterator[Cell]:
-    for at, cell in enumerate(comparison.cells):
-        if at % len(comparison.columns) in columns:
-            yield replace(cell, weights=cell.weights[place.start : place.stop])
+        names = comparison.columns[columns.start : columns.stop]
+        parts.append(Part(request=own, comparison=replace(comparison, columns=names, cells=cells), columns=columns))
+    return tuple(parts)
 
 
 def _join(
@@ -145,16 +136,12 @@ def _join(
 ) -> GenerationResult:
     """The comparison of the LoRAs that were made. What all of them share is said once."""
     adapters = tuple(adapter for part, _found in made for adapter in part.request.adapters)
-    columns = [column for part, _found in made for column in part.columns]
-    images = {
-        (row, column): found.images[row * len(part.columns) + i]
-        for part, found in made
-        for i, column in enumerate(part.columns)
-        for row in range(len(comparison.rows))
-    }
-    of_made = [i for i, adapter in enumerate(request.adapters) if adapter in adapters]
-    places = [(row, column) for row in range(len(comparison.rows)) for column in columns]
-    cells = (comparison.cells[row * len(comparison.columns) + column] for row, column in places)
+    own = [i for i, adapter in enumerate(request.adapters) if adapter in adapters]
+    cells, images = list[Cell](), list[GeneratedImage]()
+    for row in range(len(comparison.rows)):
+        for part, found in made:
+            images += found.images[row * len(part.columns) : (row + 1) * len(part.columns)]
+            cells += (comparison.cells[row * len(comparison.columns) + column] for column in part.columns)
     reports = [found.report for _part, found in made]
     report = replace(
         reports[0],
@@ -162,17 +149,15 @@ def _join(
         switch_seconds=sum(each.switch_seconds for each in reports),
         notes=(*aside, *dict.fromkeys(note for each in reports for note in each.notes)),
         rows=max(each.rows for each in reports),
-        adapters=" and ".join(sorted({how for each in reports for how in each.adapters.split(" and ") if how})[::-1]),
+        adapters=" and ".join(how for how in ("merged", "hooked") if any(how in each.adapters for each in reports)),
+    )
+    whole = replace(
+        comparison,
+        columns=tuple(comparison.columns[column] for part, _found in made for column in part.columns),
+        cells=tuple(replace(cell, weights=tuple(cell.weights[i] for i in own)) for cell in cells),
     )
     return GenerationResult(
-        request=replace(request, adapters=adapters),
-        comparison=replace(
-            comparison,
-            columns=tuple(comparison.columns[column] for column in columns),
-            cells=tuple(replace(cell, weights=tuple(cell.weights[i] for i in of_made)) for cell in cells),
-        ),
-        images=tuple(images[place] for place in places),
-        report=report,
+        request=replace(request, adapters=adapters), comparison=whole, images=tuple(images), report=report
     )
 
 
