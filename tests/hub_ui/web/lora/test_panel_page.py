@@ -67,6 +67,12 @@ def test_what_is_in_the_library_can_be_tried_even_after_its_removal(built: Servi
     assert [button.text for button in page.select(".actions button[disabled]")] == ["In library"]
 
 
+def test_the_versions_of_what_can_be_tried_can_be_compared(built: Services) -> None:
+    two = tuple(version(f"civitai:1@{number}", base=TINY, files=(file(),)) for number in (11, 10))
+    link = panel(built, lora(1, versions=two)).select_one("a[href^=compare]")
+    assert (link.text, link["href"]) == ("Compare the versions", "compare?lora=civitai%3A1%4011&lora=civitai%3A1%4010")
+
+
 def test_a_language_models_lora_is_refused_with_what_it_is(built: Services) -> None:
     page = panel(built, lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")))
     assert "the file is a LoRA for a language model." in page.select_one(".problem").text
