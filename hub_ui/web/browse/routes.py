@@ -96,8 +96,9 @@ class BrowseRoutes(Room):
             return self.pages.streams.answer(self.more(view, after=after, shown=shown, page=page, cursors=lead))
 
         @router.get("/tray")
-        def tray(lora: Ticked = ()) -> Response:
-            return self.pages.part("browse/tray", **self.tray(list(dict.fromkeys(map(Ref.parse, lora)))))
+        def tray(request: Request, lora: Ticked = ()) -> Response:
+            refs = list(dict.fromkeys(map(Ref.parse, lora)))
+            return self.pages.part("browse/tray", **self.tray(refs, view_of(request).query.nsfw))
 
         @router.get("/compare")
         def compare(lora: Ticked = ()) -> Response:
@@ -132,13 +133,13 @@ class BrowseRoutes(Room):
             self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
         )
 
-    def tray(self, refs: Sequence[Ref]) -> dict[str, Any]:
+    def tray(self, refs: Sequence[Ref], ceiling: Nsfw) -> dict[str, Any]:
         """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
         records = list(filter(None, map(self.services.lookup.find_record, refs)))
         bases = len({record.architecture for record in records})
         line = _("{n} LoRAs, one base") if bases < 2 else _("{n} LoRAs for {bases} bases, which don't go together")
         line = line if len(refs) > 1 else _("One LoRA: tick another one")
-        pictures = [(record, card(record, ceiling="safe").image) for record in records[:4]]
+        pictures = [card(record, ceiling=ceiling) for record in records[:4]]
         return {
             "pictures": pictures,
             "line": line.format(n=len(refs), bases=bases),
