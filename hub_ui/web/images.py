@@ -34,7 +34,7 @@ from hub_ui.images.media_store import MediaFile, MediaStore, media_file
 from hub_ui.web.layout.render import HUB_IMAGE_PATH, HUB_VIDEO_PATH, LOCAL_IMAGE_PATH, ImageLinks
 
 # Gradio's own threads must not wait for slow hosts.
-AT_ONCE = 16
+HUB_IMAGES_AT_ONCE = 16
 MOST_PIXELS = 100_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 # Pillow opens a JPEG with a second image in it, as many phones make them, as MPO.
@@ -82,7 +82,7 @@ class HubImages:
     links: ImageLinks
     store: MediaStore
     destinations: Mapping[str, Destinations] = field(default_factory=dict)
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "hub-image"))
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(HUB_IMAGES_AT_ONCE, "hub-image"))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     # By kind, hub and address: what is on its way, and for how many seconds a failure counts.
     _coming: dict[tuple[str, str, str], Future[MediaFile]] = field(default_factory=dict)
@@ -261,13 +261,13 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 SIDE = 256
-AT_ONCE = 2
+LOCAL_IMAGES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalImages:
     links: ImageLinks
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "local-image"))
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LOCAL_IMAGES_AT_ONCE, "local-image"))
 
     def route(self) -> Route:
         return Route(f"/{LOCAL_IMAGE_PATH}", self.answer)

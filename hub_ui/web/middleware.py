@@ -189,8 +189,7 @@ _WORD = re.compile(r"[a-z_-]{1,15}")
 class RequestLog(RequestMiddleware):
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         number, start, status = new_request_id(), time.monotonic(), 0
-        headers = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID_HEADER.encode()]
-        scope = {**scope, "headers": [*headers, (REQUEST_ID_HEADER.encode(), number.encode())]}
+        MutableHeaders(scope=scope)[REQUEST_ID_HEADER] = number
 
         async def reply(message: Message) -> None:
             nonlocal status

@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -48,6 +48,18 @@ class Refused(HubUiError):
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+@contextmanager
+def count(under_way: Counter[str], key: str) -> Iterator[None]:
+    """One more of `key` within. Keys with none are not kept: there may be any number of them."""
+    under_way[key] += 1
+    try:
+        yield
+    finally:
+        under_way[key] -= 1
+        if not under_way[key]:
+            del under_way[key]
 
 
 @dataclass(frozen=True)
@@ -184,15 +196,8 @@ class Calls:
     def of_session(self, session: str) -> Sequence[Call]:
         return [call for call in self._calls if session and session in (call.session, call.id)]
 
-    @contextmanager
-    def reading(self, session: str) -> Iterator[None]:
-        self._reads[session] += 1
-        try:
-            yield
-        finally:
-            self._reads[session] -= 1
-            if not self._reads[session]:
-                del self._reads[session]
+    def reading(self, session: str) -> AbstractContextManager[None]:
+        return count(self._reads, session)
 
     def is_read(self, session: str) -> bool:
         """Whether somebody reads its answers just now."""

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.i18n import _
-from hub_ui.web.requests import Refused, RequestMiddleware
+from hub_ui.web.requests import Refused, RequestMiddleware, count
 from hub_ui.web.view import OWN_ADDRESSES
 
 # Where people arrive.
@@ -75,13 +75,8 @@ class AddressCheck(RequestMiddleware):
         address = visitor.address if visitor is not None else ""
         if address and self._open[address] >= self.most:
             raise Refused(_("Too many pages are open at your network address. Close some, then try again."), 429)
-        self._open[address] += 1
-        try:
+        with count(self._open, address):
             await self.app(scope, receive, send)
-        finally:
-            self._open[address] -= 1
-            if not self._open[address]:
-                del self._open[address]
 
 
 def read_address(headers: Mapping[str, str], peer: str, *, trusts_proxy: bool) -> str:

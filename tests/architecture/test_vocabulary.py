@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -127,3 +128,18 @@ def test_no_name_is_an_old_word() -> None:
 def test_an_old_word_is_seen_wherever_it_stands(text: str) -> None:
     source = Source(module="made_up", path=SOURCES[0].path, text=text)
     assert any(name in old for name, old in names(source))
+
+
+def constants(source: Source) -> Iterator[str]:
+    """The names that a module assigns at its top, as often as it does."""
+    for node in source.tree.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        assigned = (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+        yield from (name for name in assigned if name != "_")
+
+
+def test_a_module_gives_a_name_once() -> None:
+    counted = {source.module: Counter(constants(source)) for source in SOURCES}
+    assert [f"{module}: {name}" for module, found in counted.items() for name, n in found.items() if n > 1] == []

@@ -3,10 +3,11 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,16 @@ def png(side: int = 2) -> bytes:
 
 
 @contextmanager
-def host(bodies: Mapping[str, bytes | str], wait: float = 0.0) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+def host(
+    bodies: Mapping[str, bytes | str], wait: Callable[[], object] = lambda: None
+) -> Iterator[tuple[str, list[Mapping[str, str]]]]:
     """A server on loopback: bytes are bodies, text is where to go instead. Yields its origin and what was sent."""
     seen: list[Mapping[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append(dict(self.headers))
-            time.sleep(wait)
+            wait()
             body = bodies.get(self.path, b"")
             self.send_response(302 if isinstance(body, str) else 200 if body else 404)
             if isinstance(body, str):
@@ -203,13 +206,23 @@ def test_a_browser_that_has_the_image_is_told_so(made: HubImages) -> None:
 
 def test_ten_who_ask_at_once_cost_one_fetch(made: HubImages) -> None:
     with (
-        host({"/1.png": png()}, wait=0.5) as (origin, seen),
+        host({"/1.png": png()}, wait=partial(time.sleep, 0.5)) as (origin, seen),
         TestClient(Starlette(routes=made.routes())) as client,
         ThreadPoolExecutor(10) as pool,
     ):
         link = "/" + made.links.link(f"{origin}/1.png", "replicate")
         found = list(pool.map(lambda _: client.get(link).content, range(10)))
     assert (found, len(seen)) == ([png()] * 10, 1)
+
+
+def test_sixteen_images_of_slow_hosts_come_at_once(made: HubImages) -> None:
+    with (
+        host({f"/{n}.png": png() for n in range(16)}, wait=threading.Barrier(16, timeout=20).wait) as (origin, _seen),
+        TestClient(Starlette(routes=made.routes())) as client,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        links = ["/" + made.links.link(f"{origin}/{n}.png", "replicate") for n in range(16)]
+        assert list(pool.map(lambda link: client.get(link).content, links)) == [png()] * 16
 
 
 def test_what_failed_is_asked_for_again_only_after_a_while(made: HubImages) -> None:
