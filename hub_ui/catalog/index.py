@@ -44,9 +44,9 @@ _ABANDONED_SECONDS = 3_600
 _FOLDER = re.compile(r"[0-9a-f]{12}")
 _CPUS = os.cpu_count() or 1
 _HEAP_BYTES = 15_000_000
-# One thread is as fast as what hands it documents. It writes a part of the index whenever this is full, and 8 alike are
-# merged, which takes as long again as a seventh of the rest: a million LoRAs are 7.
-_REBUILD_HEAP_BYTES = 224_000_000
+# One thread is as fast as what hands it documents. Whenever this is full it writes a part of the index, and 8 alike are
+# merged, which takes an eighth of all the time: a million LoRAs are 7.
+_REBUILD_HEAP_BYTES = 240_000_000
 # The writer is kept for so long after its last use: another one couldn't be had while it merges parts of the index.
 _KEEP_SECONDS = 1.0
 _MOST_COUNTS = 128
