@@ -211,16 +211,15 @@ def test_a_pipe_is_skipped_and_a_dead_link_is_listed(tmp_path: Path) -> None:
     assert files_in(tmp_path) == [tmp_path / "link.safetensors"]
 
 
-BYTES = weights()
-REF = local_ref("ink", sha256(BYTES))
-ENTRY = entry(ref=REF, title="ink", file="ink.safetensors", size=len(BYTES), sha256=sha256(BYTES), source="")
+REF = local_ref("ink", sha256(FILE))
+ENTRY = entry(ref=REF, title="ink", file="ink.safetensors", size=len(FILE), sha256=sha256(FILE), source="")
 
 
 @pytest.fixture
 def given(tmp_path: Path) -> Path:
     path = tmp_path / "upload" / "ink.safetensors"
     path.parent.mkdir()
-    path.write_bytes(BYTES)
+    path.write_bytes(FILE)
     return path
 
 
@@ -228,7 +227,7 @@ def test_a_file_can_be_used_before_it_is_kept_and_is_no_part_of_the_library(libr
     own = OwnFiles(library)
     assert (own.entries(), library.folder.exists()) == ((), False)
     placed = own.add(given, ENTRY)
-    assert (library.path(placed).read_bytes(), given.exists()) == (BYTES, False)
+    assert (library.path(placed).read_bytes(), given.exists()) == (FILE, False)
     assert (own.entry(REF), library.entries(), foreign(library)) == (placed, (), ())
 
 
@@ -236,7 +235,7 @@ def test_a_file_that_is_kept_is_in_the_library(library: Library, given: Path) ->
     own = OwnFiles(library)
     own.add(given, ENTRY)
     kept = own.keep(REF, "sdxl/ink.safetensors")
-    assert (kept.file, library.path(kept).read_bytes(), own.entries()) == ("sdxl/ink.safetensors", BYTES, ())
+    assert (kept.file, library.path(kept).read_bytes(), own.entries()) == ("sdxl/ink.safetensors", FILE, ())
     assert library.entries() == (kept,)
     with pytest.raises(NotFound, match="Choose it again"):
         own.keep(REF, "sdxl/ink.safetensors")
@@ -248,14 +247,14 @@ def test_a_file_in_its_place_stays(library: Library, given: Path) -> None:
     (library.folder / "ink.safetensors").write_bytes(b"mine")
     kept = own.keep(REF, "ink.safetensors")
     assert (library.folder / "ink.safetensors").read_bytes() == b"mine"
-    assert library.path(kept).read_bytes() == BYTES
+    assert library.path(kept).read_bytes() == FILE
 
 
 def test_the_same_file_twice_is_one(library: Library, given: Path) -> None:
     own = OwnFiles(library)
     own.add(given, ENTRY)
-    given.write_bytes(BYTES)
-    own.add(given, entry(ref=REF, file="other.safetensors", size=len(BYTES), sha256=sha256(BYTES), source=""))
+    given.write_bytes(FILE)
+    own.add(given, entry(ref=REF, file="other.safetensors", size=len(FILE), sha256=sha256(FILE), source=""))
     assert len(own.entries()) == len(list((library.folder / ".own").rglob("*.safetensors"))) == 1
 
 
@@ -263,8 +262,8 @@ def test_what_the_library_has_by_now_is_not_kept_twice(library: Library, given: 
     own = OwnFiles(library)
     own.add(given, ENTRY)
     path = library.folder / "a.safetensors"
-    path.write_bytes(BYTES)
-    [known] = library.adopt([entry(ref=REF, file="a.safetensors", size=len(BYTES), sha256=sha256(BYTES), source="")])
+    path.write_bytes(FILE)
+    [known] = library.adopt([entry(ref=REF, file="a.safetensors", size=len(FILE), sha256=sha256(FILE), source="")])
     assert (own.keep(REF, "b.safetensors"), own.entries()) == (known, ())
 
 

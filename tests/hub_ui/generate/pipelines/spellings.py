@@ -257,7 +257,3 @@ def swapped(pipe: Any, module: str) -> bool:
     """
     last = f"transformer_blocks.{getattr(pipe.transformer.config, 'num_layers', 0) - 1}.norm1_context.linear"
     return module == "norm_out.linear" or (type(pipe).__name__.startswith("StableDiffusion3") and module == last)
-
-
-def all_of(*spellings: Spelling) -> Spelling:
-    return lambda pipe: [spelled for spelling in spellings for spelled in spelling(pipe)]

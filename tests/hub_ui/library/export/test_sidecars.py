@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from connectors.errors import BadAnswer, HubUiError, NotFound
+from connectors.errors import BadAnswer
 from connectors.http.adapter import Destinations
 from connectors.record import Example, Nsfw
 from connectors.ref import Ref
@@ -140,14 +140,6 @@ def test_an_image_comes_from_where_the_hub_has_it(hub: Hub, delivery: Hub) -> No
     delivery.answers["/1.webp"] = Answer(body=image_bytes(side=64))
     with Image.open(io.BytesIO(fetch(Example(url=hub.url + "/1"), OWN))) as image:
         assert image.size == (64, 32)
-
-
-@pytest.mark.parametrize(
-    ("url", "error"), [("/none", NotFound), ("http://hub.invalid/1", HubUiError), ("http://[", HubUiError)]
-)
-def test_an_image_that_cannot_be_had_is_one_of_our_errors(hub: Hub, url: str, error: type[HubUiError]) -> None:
-    with pytest.raises(error):
-        fetch(Example(url=url if "://" in url else hub.url + url), OWN)
 
 
 def test_an_image_of_this_network_is_not_fetched(hub: Hub) -> None:
