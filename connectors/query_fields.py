@@ -5,8 +5,6 @@ the columns of the catalog and its index, and what stands beside the list. Range
 people write them: `>=16`, `<200mb`, `8..32`, `>1y`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

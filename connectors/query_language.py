@@ -3,8 +3,6 @@
 docs/query-language.md is its grammar; FIELDS are its filters.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 The SQL of the other modules is SQLite's; PostgreSQL gets it translated. Both let others read while one writes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager

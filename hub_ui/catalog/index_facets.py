@@ -4,8 +4,6 @@ Each facet ignores its own filter. What many LoRAs have alike is counted by whol
 level, rank and kind are one column, so that one pass counts all three for any filters on them, and the total.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import takewhile

@@ -4,8 +4,6 @@ A field of words is one list of rows for each word, so texts that are looked thr
 read for every hit, so values that are counted together are one text in one column.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any

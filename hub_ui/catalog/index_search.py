@@ -5,8 +5,6 @@ all the evidence that there is for each. Of many the classes are asked one after
 is full: for a common word the first one fills it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

@@ -4,8 +4,6 @@ The first ring has everything that was typed, as it is written or in another spe
 with one typo a word follows, then rings with a word fewer each. What is in no LoRA at all is left out first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -6,8 +6,6 @@ known of the first one is shared; below `LEAST` nothing is similar. The kind and
 first, and make nothing similar by themselves.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache

@@ -3,8 +3,6 @@
 Everything here is a guess. `Known` says in how many LoRAs a word is, and a guess that is in none is left out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from string import ascii_lowercase

@@ -4,8 +4,6 @@ Every change of a LoRA gets the next number of `change`, so that the index can a
 it knows. Pages are read by that number or by id, each with its own statement: no long one keeps others from tidying.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

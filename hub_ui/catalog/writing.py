@@ -1,7 +1,5 @@
 """One transaction of the catalog: LoRAs are written in batches, and the cards they are on follow."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Searching the library: the query language of the whole app, and words for what only a library has (`is:favorite`)."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections import Counter
