@@ -1,7 +1,5 @@
 """What every test runs in: a clean environment, a home of its own, and no network but this machine's own."""
 
-from __future__ import annotations
-
 import gc
 import os
 import socket

@@ -3,8 +3,6 @@
 Tests that need it are skipped without it, but in CI its absence is an error.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The local hubs, with faults on request in front of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

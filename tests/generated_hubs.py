@@ -4,8 +4,6 @@
 hubs do. Nothing but lists is answered.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

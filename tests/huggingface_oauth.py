@@ -4,8 +4,6 @@
 under its name in access.json; for the hub, a token that may read repos is the account's name.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

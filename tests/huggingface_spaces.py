@@ -3,8 +3,6 @@
 `running_hubs(data, huggingface=HubWithSpaces)`.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Everything that origins of the local hubs were asked, and how much they sent: put in front of them by `around`."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 

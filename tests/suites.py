@@ -5,8 +5,6 @@ A suite is a make target. `make test` has its short form: the tests of its folde
 to it as ARGS.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

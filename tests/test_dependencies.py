@@ -1,7 +1,5 @@
 """What pyproject.toml asks for is imported, or needed by something that is."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

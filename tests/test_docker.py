@@ -1,7 +1,5 @@
 """Dockerfile and compose.yaml name what is there. Nothing here needs Docker."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Signing in with the local Hugging Face, asked with plain HTTP. Gradio's own flow is in tests/hub_ui/web."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`python -m tests.architecture` prints the figures of the shipped source; `--found` lists what each one counts."""
 
-from __future__ import annotations
-
 import sys
 
 from tests.architecture.figures import figures

@@ -1,7 +1,5 @@
 """Size and structure of the source, with limits."""
 
-from __future__ import annotations
-
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The shipped sources, parsed."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass

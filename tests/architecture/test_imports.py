@@ -1,7 +1,5 @@
 """Dependencies between modules, and lazy imports."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

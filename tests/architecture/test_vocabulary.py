@@ -1,7 +1,5 @@
 """Names must use the standard words instead of those listed here."""
 
-from __future__ import annotations
-
 import ast
 from collections import Counter
 from collections.abc import Iterator

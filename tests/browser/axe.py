@@ -1,7 +1,5 @@
 """Installs axe-core for the browser tests with npm, and runs it. `python -m tests.browser.axe` prints where it is."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

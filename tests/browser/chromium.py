@@ -5,8 +5,6 @@ the package manager's. A browser counts only if it starts: a download can miss i
 script in its place that asks for another package.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

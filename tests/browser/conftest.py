@@ -1,7 +1,5 @@
 """A running demo and a watched browser page: any console error, page error or request off loopback fails the test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

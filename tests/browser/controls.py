@@ -1,7 +1,5 @@
 """All controls of the stylesheet on one page, for docs/controls.md: `python -m tests.browser.controls`."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The demo as `hub-ui demo` runs it, in this process: sample hubs on loopback, a fresh home, the page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ What runs sets `window.hacked`. `write_hub(folder)` adds one LoRA for each text,
 `images()` and `lora_files()` have several of the texts each, and all of them together.
 """
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Iterator

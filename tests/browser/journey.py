@@ -8,8 +8,6 @@
 The fixture `journey` also fails on console errors and requests to another machine, and stops at the end by itself.
 """
 
-from __future__ import annotations
-
 from playwright.sync_api import Page, ViewportSize
 
 from tests.browser import axe

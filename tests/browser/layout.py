@@ -1,7 +1,5 @@
 """What a page's layout does, measured in the browser: what moves by itself, and which controls can't be reached."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from playwright.sync_api import Page

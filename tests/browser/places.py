@@ -1,7 +1,5 @@
 """The pages of hub-ui as a person meets them, each brought to rest: for tests that look at every one."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 from types import MappingProxyType

@@ -3,8 +3,6 @@
 `python -m tests.browser.races --page compare --rounds 200 --seed 7`
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

@@ -1,7 +1,5 @@
 """The images of README.md and docs/tour.md, from the demo: `python -m tests.browser.readme_images`."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Images of every page and state, at three widths in both themes: `python -m tests.browser.shots FOLDER [STATE...]`."""
 
-from __future__ import annotations
-
 import io
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """What only a browser can tell of Browse and the panel: focus, history, scrolling, and acts that overtake others."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Text that becomes part of the page, by whatever fault, runs nothing and asks nobody."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Browser
 
 # As a fault in the cleaning of a hub's text would let it through.

@@ -1,7 +1,5 @@
 """The page of all controls, in both themes: what each is called and whether it can be told from its ground."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Page, expect
 

@@ -1,7 +1,5 @@
 """An image dropped on a page in a real browser says there how it was made."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every page, in both themes and at the widths of a phone, a small and a large screen: what keeps people out of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 

@@ -1,7 +1,5 @@
 """Sixty hostile texts in every field of a hub: nothing runs, nothing leaves, and no layout breaks at three widths."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from shutil import copytree
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """The whole line in a real browser by clicks and keys alone; journey.py says what each stop is held to."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

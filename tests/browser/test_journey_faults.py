@@ -1,7 +1,5 @@
 """Journeys that something gets in the way of: a hub that is down, a closed tab, no network at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The page in Chinese and Japanese: nothing is cut off, too wide or out of reach in their words."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Browser, Page
 

@@ -1,7 +1,5 @@
 """What the measures of a page's layout say."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Page
 

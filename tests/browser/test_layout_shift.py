@@ -1,7 +1,5 @@
 """Nothing moves under a person's eyes or finger: neither while a page comes, nor after a click, which counts too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

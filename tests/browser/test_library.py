@@ -1,7 +1,5 @@
 """The Library page and the downloads in a real browser: what only a browser can see of them."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """An image shown large in a real browser, by mouse and keys. Videos play only where they are pointed at."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

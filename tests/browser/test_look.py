@@ -1,7 +1,5 @@
 """What only a browser can tell of the look: with forced colours, without motion, and enlarged to 200 %."""
 
-from __future__ import annotations
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 

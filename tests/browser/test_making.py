@@ -1,7 +1,5 @@
 """The Compare page in a real browser: what only a browser can see of it."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A page of another web site, open in the same browser as a shared page that somebody has signed in to."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,7 +1,5 @@
 """What only a browser can tell of settings and saved searches: where a key goes, and what is drawn again."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

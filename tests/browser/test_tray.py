@@ -1,7 +1,5 @@
 """Cards are ticked for a comparison in a real browser: over several searches, and without JavaScript."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What the watched page of the other tests is held to, and what not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

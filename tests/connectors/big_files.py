@@ -1,7 +1,5 @@
 """Hubs with a LoRA of 150 MB each, in two forms: a short header, and one too long for the first read."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the three hubs send, in the shapes of August 2026, one field at a time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A server that remembers who connects and what it is sent."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Iterator, Sequence

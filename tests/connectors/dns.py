@@ -1,7 +1,5 @@
 """A name server on loopback whose answers change, and this machine's own resolver asking it."""
 
-from __future__ import annotations
-
 import _socket
 import ctypes
 import socket

@@ -1,7 +1,5 @@
 """A made-up hub, as ADDING_A_HUB.md says to write one: its row, its connector, and how its JSON becomes a Lora."""
 
-from __future__ import annotations
-
 import re
 
 from connectors.claims.base_models import base_claims

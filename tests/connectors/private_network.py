@@ -4,8 +4,6 @@ Its only interface is loopback, which has the addresses of a server out there, o
 network. Nothing has to stand in for a connection, a port or an address.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket

@@ -1,7 +1,5 @@
 """Queries of any kind for property tests, in the form that the query language reads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import strategies as st

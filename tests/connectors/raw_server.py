@@ -1,7 +1,5 @@
 """A server on loopback that sends what a test writes, byte for byte, and counts what was taken."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A hub or its delivery host on loopback: it answers as it is told, and remembers what it was asked."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

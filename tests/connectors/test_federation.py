@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import itertools
 import threading
 from collections.abc import Iterator, Sequence

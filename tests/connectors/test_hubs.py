@@ -3,8 +3,6 @@
 Whatever stands in place of any value of a hub's answer, the mapping gives a record or nothing, never a crash.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterator

@@ -7,8 +7,6 @@ by " | "), the kind and the access. An empty cell means that the recording doesn
 models has a line for each LoRA among them, `PAGE#OWNER/NAME`.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence

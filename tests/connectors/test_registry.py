@@ -1,7 +1,5 @@
 """Every hub of the registry against connectors/ADDING_A_HUB.md."""
 
-from __future__ import annotations
-
 import inspect
 import pkgutil
 import re

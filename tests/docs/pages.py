@@ -8,8 +8,6 @@ The words after a fence's language say how a block of shell lines is run:
 - `example: REASON`: it is not run
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

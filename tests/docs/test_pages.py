@@ -5,8 +5,6 @@ SECURITY.md names a test for each control, and each of them is there.
 Every message that docs/troubleshooting.md explains is one that hub-ui says.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import shlex

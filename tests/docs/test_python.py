@@ -1,7 +1,5 @@
 """The Python of the documentation does what it says, as it stands, against the demo's hubs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The shell lines of the documentation do what they say, as they stand, against the demo's hubs."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -4,8 +4,6 @@
 folder, the environment and its three streams, and ends with the exit code.
 """
 
-from __future__ import annotations
-
 import atexit
 import gc
 import importlib

@@ -1,7 +1,5 @@
 """What the tests of several commands share: sample hubs, and a command line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

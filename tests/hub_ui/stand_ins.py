@@ -1,7 +1,5 @@
 """Hubs made of literals, for tests that are about what happens with their answers."""
 
-from __future__ import annotations
-
 import io
 import threading
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A filter is one row: of a program with one more, nothing but connectors/query.py differs."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

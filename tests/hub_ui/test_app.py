@@ -1,7 +1,5 @@
 """The whole app: its endpoints in Gradio's order, and what it does when it ends."""
 
-from __future__ import annotations
-
 import platform
 import threading
 from contextlib import ExitStack

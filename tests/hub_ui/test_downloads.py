@@ -1,7 +1,5 @@
 """Pulling a LoRA that has several homes: the same bytes on Hugging Face and CivitAI."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

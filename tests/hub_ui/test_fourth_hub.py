@@ -1,7 +1,5 @@
 """A hub that is only a row of the registry and a connector is met everywhere that the others are."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

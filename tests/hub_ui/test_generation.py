@@ -1,7 +1,5 @@
 """What a visitor of a hosted page can't have fetched: a base, and the rest of one."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files that no hub is known to have, through every command of the library."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a pull asks a hub: each question once."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Each key may stand in one place only: the Authorization header of a request to i
 request of every origin, the delivery host's among them, every log line, every file written, and all that was printed.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import logging

@@ -1,7 +1,5 @@
 """What CivitAI marks as showing a minor, above soft, through every door: and what its scan found danger in."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

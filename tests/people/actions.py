@@ -1,7 +1,5 @@
 """What a person does on a hosted page: a table of actions, each of them whole, with the person's own word in it."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -3,8 +3,6 @@
 It keeps every byte of the answers, streams included.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, MutableSequence
 from dataclasses import dataclass, field

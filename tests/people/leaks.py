@@ -4,8 +4,6 @@ Words are looked for as they stand and in base64, also within what is packed: gz
 images, data URLs. Images are looked at too: a person's own have colours that no other image has.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import io

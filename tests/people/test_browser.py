@@ -1,7 +1,5 @@
 """tests/people/browser.py keeps all that somebody is told, streams included, and sends forms as browsers do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

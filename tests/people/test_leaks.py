@@ -1,7 +1,5 @@
 """tests/people/leaks.py finds what it is there to find."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import io

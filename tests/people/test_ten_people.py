@@ -1,7 +1,5 @@
 """Ten people use one server at once: each sees what is their own, and nobody's search waits for another's images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

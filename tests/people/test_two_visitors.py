@@ -1,7 +1,5 @@
 """Two people use every feature of a hosted page; `python -m tests.people.two_visitors` is the long form."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.people.two_visitors import each_once, play

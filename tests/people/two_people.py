@@ -3,8 +3,6 @@
 All that the page writes lies in one folder: its home, caches, temporary files, and what it says at DEBUG.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

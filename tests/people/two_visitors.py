@@ -4,8 +4,6 @@ Whatever either was told, whatever the page said and wrote is then looked at: no
 of the server. The same `--seed` chooses the same actions.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

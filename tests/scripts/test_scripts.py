@@ -1,7 +1,5 @@
 """The page's scripts without a page: `node --test tests/scripts` runs what is in the .mjs files here."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -3,8 +3,6 @@
 The names of models in diffusers' own source, read as if a card named them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from importlib.util import find_spec

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from connectors.claims.kind import content_tags, kind_claims, poi_claims, prompt_claims, word_claims

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from connectors.claims.base_models import base_claims

@@ -3,8 +3,6 @@
 Prints what was connected to and what was sent something, as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a request raises that leads nowhere, whichever client makes it."""
 
-from __future__ import annotations
-
 import httpx2
 
 from connectors.errors import HubUiError

@@ -1,7 +1,5 @@
 """Servers that drip, that send without end, and that lead into this network."""
 
-from __future__ import annotations
-
 import gzip
 import time
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A canary on every loopback address counts what it is sent. Whoever asks for anot
 (tests/conftest.py), so that "nothing was reached" is not only said of this one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

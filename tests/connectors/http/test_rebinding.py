@@ -4,8 +4,6 @@ In this process the C library's resolver asks a name server on loopback (tests/c
 own (tests/connectors/private_network.py) a name leads to public addresses first, and then to a metadata service.
 """
 
-from __future__ import annotations
-
 import _socket
 import json
 import os

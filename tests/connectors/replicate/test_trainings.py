@@ -1,7 +1,5 @@
 """On the local hub, which trains in a fifth of a second unless a test needs it to take longer."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Headers of LoRA files, written by hand in the few words in which they differ."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping

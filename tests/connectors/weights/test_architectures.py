@@ -1,7 +1,5 @@
 """The rules about architectures, one by one: a few layers of each network, in the names of several trainers."""
 
-from __future__ import annotations
-
 import pytest
 
 from connectors.claims.base_models import ARCHITECTURES

@@ -1,7 +1,5 @@
 """Networks that use a known one's names and are another: newer models, other sizes. None may be taken for the known."""
 
-from __future__ import annotations
-
 import pytest
 
 from connectors.weights.lora_facts import read

@@ -1,7 +1,5 @@
 """The published sizes, and what a file's blocks say about its network's."""
 
-from __future__ import annotations
-
 import pytest
 
 from connectors.claims.base_models import TABLES

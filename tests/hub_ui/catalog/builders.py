@@ -1,7 +1,5 @@
 """LoRAs with defaults; a test names only what it is about."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The catalog's tests run on SQLite and on PostgreSQL."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

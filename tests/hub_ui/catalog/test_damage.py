@@ -1,7 +1,5 @@
 """Files that are damaged, missing, foreign, old or new: the catalog opens, and search works."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil

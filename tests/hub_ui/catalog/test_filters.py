@@ -1,7 +1,5 @@
 """Each filter of a query, with the index and without it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One LoRA on several hubs is one card."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Whatever is typed or listed: it is words or nothing, never syntax and never a crash."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """In which order the index is written, and when it is asked for beginnings of words."""
 
-from __future__ import annotations
-
 import tantivy
 
 from connectors.query import Query

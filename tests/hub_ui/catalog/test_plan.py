@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from hub_ui.catalog.plan import Plan, order_key
 
 

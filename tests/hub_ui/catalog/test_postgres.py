@@ -1,7 +1,5 @@
 """A catalog in PostgreSQL: several processes, a server that goes away, addresses and passwords."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

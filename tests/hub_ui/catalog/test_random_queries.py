@@ -1,7 +1,5 @@
 """Three hundred queries drawn at random: an index that grew, one built at once, PostgreSQL and another order agree."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """What a search asks for less and less, and in which order."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Threads and processes on one catalog."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor

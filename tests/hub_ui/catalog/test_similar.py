@@ -1,7 +1,5 @@
 """LoRAs like another one, and what a filter is completed with."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

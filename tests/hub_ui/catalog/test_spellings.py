@@ -1,7 +1,5 @@
 """Other ways to write a word, out of those that LoRAs have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

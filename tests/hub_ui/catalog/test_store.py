@@ -1,7 +1,5 @@
 """Catalogs of older versions."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """What nobody is shown, and what is no LoRA, in the catalog: kept, and in none of its lists."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the sockets of a worker and all its processes answer to somebody without the token."""
 
-from __future__ import annotations
-
 import http.client
 import pickle
 import random

@@ -1,7 +1,5 @@
 """Two replicas of real Ray Serve on the CPU, with the tiny base. The long form is `make bench ARGS=cluster`."""
 
-from __future__ import annotations
-
 import gc
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Files that are sent to workers: found where they are already, checked by their bytes, within a budget."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path

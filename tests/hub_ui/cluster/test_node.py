@@ -1,7 +1,5 @@
 """The token of a cluster: where it is, who makes it, and what is said where there is none; and the start of Ray."""
 
-from __future__ import annotations
-
 import os
 import stat
 import sys

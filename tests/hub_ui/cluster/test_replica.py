@@ -1,7 +1,5 @@
 """What a request is called by: the content of its LoRAs, which is what replicas hold."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from connectors.ref import Ref

@@ -1,7 +1,5 @@
 """Nobody without the token runs anything where Ray listens for other computers, too; test_cluster.py has the rest."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

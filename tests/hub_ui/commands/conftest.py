@@ -1,7 +1,5 @@
 """What the tests of the library's commands share: one LoRA of each hub, pulled."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """hub-ui undo, move and collection on the local hubs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from connectors.ref import Ref

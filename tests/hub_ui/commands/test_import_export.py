@@ -1,7 +1,5 @@
 """hub-ui import and export on the local hubs: files told by their bytes, and files that other programs read."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

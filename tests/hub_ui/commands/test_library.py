@@ -1,7 +1,5 @@
 """pull, sync, outdated, duplicates and licenses, from the command line down to the local hubs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

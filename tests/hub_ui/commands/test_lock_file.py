@@ -1,7 +1,5 @@
 """hub-ui verify, remove and diff on the local hubs."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

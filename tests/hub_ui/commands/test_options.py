@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from hub_ui.commands.options import describe_progress
 from hub_ui.generate.request import Step
 

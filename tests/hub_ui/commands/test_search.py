@@ -1,7 +1,5 @@
 """hub-ui search, show and inspect on the local hubs, as a person calls them."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterator

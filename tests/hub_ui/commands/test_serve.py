@@ -1,7 +1,5 @@
 """`hubs`, `demo` and `serve` as processes: what they print, whether they answer, and how they end."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

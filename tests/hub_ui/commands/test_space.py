@@ -1,7 +1,5 @@
 """`hub-ui space push` on the local hub, which other tests hold to the real client."""
 
-from __future__ import annotations
-
 import re
 from itertools import count
 from pathlib import Path

@@ -1,7 +1,5 @@
 """hub-ui train, on a local Replicate that trains in a moment."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

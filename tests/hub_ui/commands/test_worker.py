@@ -1,7 +1,5 @@
 """hub-ui worker: what it refuses. tests/hub_ui/cluster runs real ones."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 
 import pytest

@@ -1,7 +1,5 @@
 """A local Hugging Face with base models: whole ones with things that must stay there, and ones that can't be used."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A real Stable Diffusion pipeline of a few hundred kilobytes with random weights, and LoRAs that fit it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Runs of an engine, and how far their images are apart."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ It loads a base of published size, whose files are sparse, for a GPU that reads 
 most bytes that were taken at once, as JSON. The simulated GPU takes its own of the same memory: an autoencoder.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Generated images without a pipeline: for what is done with them afterwards."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,8 +3,6 @@
 For networks as small as those of building.py: two blocks with one residual layer each.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ It prints the table of docs/memory.md: pipelines of published size without weigh
 LoRA at each of them, which takes an hour.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence

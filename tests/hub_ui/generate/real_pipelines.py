@@ -1,7 +1,5 @@
 """Whole pipelines of published size without weights, and how one image is made with each: for counting bytes."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field

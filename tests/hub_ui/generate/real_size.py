@@ -5,8 +5,6 @@ tensors that pipelines make themselves (timesteps, positions, masks) keep their 
 them. An attention takes no matrix of its own, as on GPUs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The engine on the second of two simulated GPUs, and what it is to draw there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

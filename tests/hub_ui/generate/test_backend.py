@@ -1,7 +1,5 @@
 """A backend that is built with its first use."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier

@@ -1,7 +1,5 @@
 """Compiled networks. The backend hands back what torch traced, so that no compiler is needed and nothing is rounded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from types import SimpleNamespace

@@ -4,8 +4,6 @@ One row for each format of an architecture, in pipelines/*_rows.py. Latents in f
 two LoRAs at once.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

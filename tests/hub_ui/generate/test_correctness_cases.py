@@ -1,7 +1,5 @@
 """What is true of some LoRAs and networks alone: control LoRAs, DoRAs, whole requests, two networks of Wan 2.2."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The demo's own LoRAs do what they claim, more of it the higher the weight, and nothing much without their words."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path

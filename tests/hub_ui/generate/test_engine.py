@@ -1,7 +1,5 @@
 """What the engine's images are made of: the base, LoRAs with their weights, prompts and seeds."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

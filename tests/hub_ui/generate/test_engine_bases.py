@@ -1,7 +1,5 @@
 """The studio on bases from a hub: fetched, agreed to, refused; and on a person's own checkpoint."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Which of a comparison's images are generated, and how many in a call."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

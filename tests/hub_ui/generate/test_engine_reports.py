@@ -3,8 +3,6 @@
 Requests that the engine refuses, and what it says.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The weights that ship with the demo: the base generates, and each LoRA shows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

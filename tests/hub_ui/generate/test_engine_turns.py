@@ -1,7 +1,5 @@
 """Stops, and requests that come while another is generated."""
 
-from __future__ import annotations
-
 import os
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The same request gives the same bytes, the first time as later. Pipelines leave hooks and caches behind."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Memory that runs out while generating: what is tried then, what is told, and that nothing is left changed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Quantised networks on the second of two simulated GPUs: what they draw on the CPU at each level."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Offload levels on real pipelines whose device is the CPU: images stay the same, from each level to each other."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

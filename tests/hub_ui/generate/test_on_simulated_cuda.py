@@ -1,7 +1,5 @@
 """The engine on the second of two simulated GPUs: the images of the CPU at each level, and nothing on the first."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -2,8 +2,6 @@
 image at a lower level or in a sentence, and nothing stays allocated.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 `without_values` and `real_pipelines` have tests here too: a part of another size would measure something else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Generating on the local Replicate, over HTTP."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A job with its defaults, and what of it can't be had."""
 
-from __future__ import annotations
-
 import pytest
 
 from connectors.errors import UsageError

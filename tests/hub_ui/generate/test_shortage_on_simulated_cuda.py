@@ -2,8 +2,6 @@
 image or a sentence, and the next request is as if nothing had been.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The simulated devices behave as CUDA's do, as far as they go."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

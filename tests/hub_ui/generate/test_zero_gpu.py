@@ -1,7 +1,5 @@
 """ZeroGPU with the real `spaces`: elsewhere it does nothing, and its emulation needs no GPU."""
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

@@ -1,7 +1,5 @@
 """The local hubs with what is private to some visitors, and what was asked of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The hubs of the contract tests, and on them things that only some accounts may have."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from shutil import copytree

@@ -1,7 +1,5 @@
 """Hubs as visitors meet them: what is private stays with the one whose key opened it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """hub_ui/hosting/downloads.py on the local hubs: one cache, and each visitor's own right."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

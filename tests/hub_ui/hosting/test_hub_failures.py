@@ -1,7 +1,5 @@
 """hub_ui/hosting/downloads.py while a hub fails: what it gave to anyone before comes from the shared cache."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Whose key counts."""
 
-from __future__ import annotations
-
 import pytest
 
 from connectors.errors import UsageError

@@ -1,7 +1,5 @@
 """hub_ui/hosting/lora_cache.py, on a hub of its own."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -3,8 +3,6 @@
 hub_ui/hosting/limits.py.
 """
 
-from __future__ import annotations
-
 import threading
 from contextlib import suppress
 from dataclasses import fields

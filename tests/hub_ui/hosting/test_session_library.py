@@ -1,7 +1,5 @@
 """hub_ui/hosting/downloads.py: the lists of visitors."""
 
-from __future__ import annotations
-
 import gc
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """hub_ui/hosting/visitor.py."""
 
-from __future__ import annotations
-
 from hub_ui.hosting.visitor import Visitor, Visitors, current_visitor, use_visitor
 
 

@@ -1,7 +1,5 @@
 """Images of ComfyUI, SwarmUI and InvokeAI: what they say is read like A1111's."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

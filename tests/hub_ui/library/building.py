@@ -1,7 +1,5 @@
 """Records, downloads, entries and weight files with defaults; a test names only what it is about."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One small file on each of the three local hubs, and a library that pulls it the way the app does."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A clock that tests move, and a library whose pulls do as they are told."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import defaultdict, deque

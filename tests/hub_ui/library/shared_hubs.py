@@ -1,7 +1,5 @@
 """The local hubs on a copy of the contract tests' data, which a test may change, and the command line on them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Every bad day of every hub, with nothing here yet and with a half: the right file in the end, or a clear error."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

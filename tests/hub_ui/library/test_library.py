@@ -1,7 +1,5 @@
 """A process that is killed in the middle of a pull: the next one finds its way, and nothing stands in it."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A library of thousands of LoRAs with files, and all that the hubs say of them in the catalog."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """After a change of texts: `make words`, then translate what it lists."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

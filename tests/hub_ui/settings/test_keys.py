@@ -1,7 +1,5 @@
 """Keys with keyring's own interface and a real file behind it, and without a keyring."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

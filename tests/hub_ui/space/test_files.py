@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import ast
 import secrets
 from dataclasses import replace

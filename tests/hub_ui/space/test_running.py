@@ -1,7 +1,5 @@
 """A Space as a visitor meets it: pushed to the local hub, downloaded as Spaces does, and started by its own app.py."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

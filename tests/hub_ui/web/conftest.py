@@ -2,8 +2,6 @@
 pages by HTTP without a server, and a page that is served once a module, on one's own computer and for strangers.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace

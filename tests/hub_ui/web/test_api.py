@@ -1,7 +1,5 @@
 """The named endpoints by the official clients, on the demo's hubs: from a search to a picture."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import io

@@ -1,7 +1,5 @@
 """Calls of the named endpoints: how many may wait, and that each answer is given once."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

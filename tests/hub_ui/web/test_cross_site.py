@@ -1,7 +1,5 @@
 """Other web sites: whatever their pages make a browser send, on any route, changes nothing and tells nothing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

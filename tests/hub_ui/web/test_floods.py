@@ -3,8 +3,6 @@
 Uploads without end: each is bounded, and so are all of an hour.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import socket

@@ -1,7 +1,5 @@
 """What browsers are told that the page may do, on every route."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

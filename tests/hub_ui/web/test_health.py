@@ -1,7 +1,5 @@
 """What those who run a page ask it, over real HTTP."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A shared page by raw HTTP: every route of it has a decision, and none of them reaches what is the owner's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The pages in Chinese and Japanese, as browsers ask for them: nothing that has a translation is left in English."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path

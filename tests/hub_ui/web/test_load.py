@@ -1,7 +1,5 @@
 """Many visitors at once: what is counted is who got an answer."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 What is logged of a hosted page: each request with an id, and nothing that is a person's own.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """Gradio's queue and its settings, and what ZeroGPU reads of the visitor who asks, by the names of `spaces`."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import contextvars

@@ -1,7 +1,5 @@
 """Requests before they reach a route: closed routes, files of this computer, bodies without end, images as bombs."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 from http.client import HTTPResponse

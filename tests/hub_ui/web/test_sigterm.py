@@ -1,7 +1,5 @@
 """The app's process is told to end while it generates: it ends soon, in order, and nothing is left half done."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The glossary and the About page, and the addresses that pages had before."""
 
-from __future__ import annotations
-
 import re
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """Files that are given to the page: their room, with a clock of its own, and the names that lead back to them."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import os

@@ -3,8 +3,6 @@
 A shared page whose visitors sign in to Hugging Face, by Gradio's own sign-in and the local hub's consent page.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

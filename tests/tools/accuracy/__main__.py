@@ -6,8 +6,6 @@ The exit code is 1 if either is too little. With FOLDERs of trainers' sources: w
 known here (see taxonomy.py).
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The recorded headers: each becomes a file again, and is read like anybody's."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

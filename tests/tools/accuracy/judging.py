@@ -9,8 +9,6 @@ and 0 where one is missing. What people type around a name ("lora", "style", a w
 `python -m tests.tools.accuracy.judging` writes the grades into the file anew, after queries or recordings changed.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import unicodedata

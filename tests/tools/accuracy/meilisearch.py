@@ -6,8 +6,6 @@ asks for one), exactness. A word from 5 letters on may have one typo, one from 9
 two. The last word may be a beginning. Up to three words may be written as one, and one as two, which is a typo.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise

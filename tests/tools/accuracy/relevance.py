@@ -10,8 +10,6 @@ counts as 0. They are the part "by hand". The LoRAs themselves are in the record
 relevance_corpus.py).
 """
 
-from __future__ import annotations
-
 import csv
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The LoRAs of the recorded answers and of the samples, as the connectors read them: what the judged list is about."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path

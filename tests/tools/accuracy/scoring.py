@@ -1,7 +1,5 @@
 """What was read from a header against what it is: the judgement of one case, and the counts over all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Safetensors files without weights: the header as safetensors' own writer lays it out, then nothing to full size."""
 
-from __future__ import annotations
-
 import json
 import struct
 from collections.abc import Callable, Mapping

@@ -6,8 +6,6 @@ metadata as ss_base_model_version or modelspec.architecture. Not every repo is a
 sets are for a person to leave out.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """Every recorded header is read as what it is, within the figures that this project promises."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The yardstick orders by Meilisearch's rules."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.tools.accuracy.meilisearch import Meilisearch

@@ -3,8 +3,6 @@
 The rule that queries are judged by, and the grades that it gave.
 """
 
-from __future__ import annotations
-
 from math import log2
 
 import pytest

@@ -4,8 +4,6 @@
 shared a base, a kind or a word (20 of 393 were similar), and all that is listed now, for every LoRA of the recordings.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The list of base models that sources name is made from any folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A known name with one typo is found."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Names with one typo: words of titles in the recordings, each with a letter missing, added, changed and moved."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path

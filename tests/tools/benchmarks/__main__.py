@@ -1,7 +1,5 @@
 """Runs every bench_*.py beside this file, each in a Python of its own. Names given choose: `... start federation`."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

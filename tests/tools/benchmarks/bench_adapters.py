@@ -4,8 +4,6 @@ The UNet has Stable Diffusion 1.5's size and random weights, and draws 256 x 256
 a minute. Memory is measured on the tiny base of the demo.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -3,8 +3,6 @@
 What is filled once is kept in the user's cache folder, or in HUB_UI_BENCH_FOLDER. `--loras N` is another number.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

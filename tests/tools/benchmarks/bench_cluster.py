@@ -4,8 +4,6 @@ How many were generated where their LoRA was already, and how many equal those o
 thread each and without a GPU, with the tiny base of the demo.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

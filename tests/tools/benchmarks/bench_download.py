@@ -4,8 +4,6 @@ Everything lies in memory where the system has /dev/shm, so that the disk, which
 part of the comparison.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

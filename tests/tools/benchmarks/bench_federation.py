@@ -1,7 +1,5 @@
 """Three hubs that answer after 100, 400 and 900 ms: how long until the first cards, and until all of them."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import threading

@@ -1,7 +1,5 @@
 """Inspecting LoRA files on disk, against only reading and parsing the JSON of their headers."""
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

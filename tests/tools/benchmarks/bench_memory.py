@@ -3,8 +3,6 @@
 Two come from CivitAI, one from Hugging Face through huggingface_hub's cache, and one out of a tar of Replicate's.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

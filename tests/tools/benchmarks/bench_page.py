@@ -3,8 +3,6 @@
 What a visit takes (time, script, requests, bytes), what an act takes until it is painted, and what the server works.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import time

@@ -3,8 +3,6 @@
 Idle is what an app that nobody looks at costs: processor time over a minute, as a share of one core.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

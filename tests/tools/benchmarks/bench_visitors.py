@@ -5,8 +5,6 @@ person who reads does. Of a list and of a panel, what the catalog has is timed a
 of it is done again while one hub hangs and another fails.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import random

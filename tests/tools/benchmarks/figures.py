@@ -1,7 +1,5 @@
 """Two things timed in turn, and what is printed of it: always a ratio, both sides measured in the same run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median

@@ -4,8 +4,6 @@
 host: ranges, an ETag, kept connections, and no work of its own that could be mistaken for the client's.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -1,7 +1,5 @@
 """The catalog's question on SQLite alone: full text in FTS5, filters and facets in SQL."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path

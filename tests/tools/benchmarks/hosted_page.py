@@ -3,8 +3,6 @@
 A visitor is a connection: what a browser library would cost for each is more than what the page takes for an answer.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import os

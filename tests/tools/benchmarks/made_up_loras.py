@@ -1,7 +1,5 @@
 """LoRAs that nobody made, as many as wanted, the same for the same number: about as much as a hub's listing says."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from functools import cache, partial

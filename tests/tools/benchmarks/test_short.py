@@ -1,7 +1,5 @@
 """The benches in short: that they run. How long things take is for `make bench` to say, on a quiet machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

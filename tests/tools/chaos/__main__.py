@@ -5,8 +5,6 @@ until all twenty files are there. What must not be ends the run with the seed an
 The crawl is killed twenty times.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """A crawl of generated LoRAs as a process of its own, killed with SIGKILL at random moments and started again."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

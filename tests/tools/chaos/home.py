@@ -1,7 +1,5 @@
 """What lies in a home between two lives of the process, and whether it is what it must be."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The killed crawl of `make chaos` in short, and that it would see what must not be."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from random import Random
 

@@ -1,7 +1,5 @@
 """The kills of `make chaos` in short, and that it would see what must not be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random

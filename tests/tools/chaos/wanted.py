@@ -1,7 +1,5 @@
 """What the queue is to bring: twenty LoRAs on three local hubs, whose every byte is known beforehand."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

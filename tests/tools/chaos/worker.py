@@ -1,7 +1,5 @@
 """The process that is killed: Services and its queue on the local hubs, as in the app, and no page."""
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

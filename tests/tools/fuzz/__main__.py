@@ -5,8 +5,6 @@ not is written to fuzz-failures/, and `--replay FILE` reads it again. Then come 
 draw what they try.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

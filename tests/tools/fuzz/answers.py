@@ -3,8 +3,6 @@
 The connectors are the real ones, down to the HTTP libraries; only what those would have sent is answered from memory.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 import json

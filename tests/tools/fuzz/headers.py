@@ -1,7 +1,5 @@
 """Damaged safetensors headers, and what comes of reading one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

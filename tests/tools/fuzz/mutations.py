@@ -3,8 +3,6 @@
 A document is damaged as parsed values, so that what comes out is JSON of a wrong shape and not only no JSON at all.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The fuzzing in short: a few hundred cases of `make fuzz`, and whatever Hypothesis thinks of."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from random import Random

@@ -3,8 +3,6 @@
 `--short` goes through the same sections on the CPU with tiny pipelines, and writes nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import platform

@@ -1,7 +1,5 @@
 """The device: CUDA or Apple's MPS; the CPU in the short form, which shows that the sections themselves work."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Iterator

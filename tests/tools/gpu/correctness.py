@@ -3,8 +3,6 @@
 The rows are those of the test suite (tests/hub_ui/generate/pipelines), which run on the CPU there.
 """
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence

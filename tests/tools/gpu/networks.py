@@ -1,7 +1,5 @@
 """Networks of real sizes with random weights: as quick to make as their memory can be written."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

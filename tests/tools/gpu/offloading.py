@@ -1,7 +1,5 @@
 """Every offload level, with LoRAs that are added while layers run, merged, and that change weights as a whole."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """What the sections find, the time that they may take, and the table in docs/gpu.md."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

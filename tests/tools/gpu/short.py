@@ -1,7 +1,5 @@
 """The sections in short, on the CPU: tiny pipelines of the same classes, and a few rows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

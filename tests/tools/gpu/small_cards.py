@@ -4,8 +4,6 @@ The networks and autoencoders have their real sizes and random weights. Text enc
 the plan by their weights alone, and the stages that take the most are the other two.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any

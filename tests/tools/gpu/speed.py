@@ -4,8 +4,6 @@ On SDXL's UNet at full size in 16 bits, with random weights. Images are latents,
 changes, hides nothing.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`make gpu` in short, on the CPU: that every section works, and finds what is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path

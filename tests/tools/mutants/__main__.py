@@ -4,8 +4,6 @@ A mutant is caught where the types no longer fit, where a test fails, or where t
 without it.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil

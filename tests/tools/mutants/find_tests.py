@@ -1,7 +1,5 @@
 """The tests of a module: those that mirror it, those that import it, and those of what stands beside it."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping, Sequence, Set
 from functools import cache

@@ -1,7 +1,5 @@
 """The mutants of a module: small changes of its source, each of which some test should notice."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """`make mutants` on a tree of its own, in short."""
 
-from __future__ import annotations
-
 import subprocess
 from collections import Counter
 from pathlib import Path

@@ -4,8 +4,6 @@ New texts are added to each with an empty translation, and texts that are gone a
 
 """
 
-from __future__ import annotations
-
 import sys
 
 from hub_ui.i18n import LANGUAGES

@@ -1,7 +1,5 @@
 """The texts of the sources, the template of the catalogues (.pot), and each language's catalogue (.po)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cache

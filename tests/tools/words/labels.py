@@ -3,8 +3,6 @@
 `connectors` knows no languages.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from connectors.query import FIELDS

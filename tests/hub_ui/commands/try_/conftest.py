@@ -1,7 +1,5 @@
 """A base model of a few hundred kilobytes, and a library with one LoRA for it."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the tests of hub-ui try share."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`hub-ui try` on a real pipeline of a few hundred kilobytes, and what --plan says of a base without loading it."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import io

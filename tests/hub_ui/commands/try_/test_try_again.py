@@ -1,7 +1,5 @@
 """`hub-ui try --again`, with images of ours and of A1111."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

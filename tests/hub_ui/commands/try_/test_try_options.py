@@ -1,7 +1,5 @@
 """Options of `hub-ui try` that contradict each other, or that name what is not there."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A LoRA on a base that it was not made for is said by the estimate, the plan, the result and the image."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from pathlib import Path

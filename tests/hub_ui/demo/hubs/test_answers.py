@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from hub_ui.demo.hubs.answers import attachment, inline, json_answer, page_of, parse_range

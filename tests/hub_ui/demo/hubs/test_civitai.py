@@ -1,7 +1,5 @@
 """CivitAI's wire format, asked with plain HTTP."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The delivery origin, reached the way clients reach it: by a redirect of a hub."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

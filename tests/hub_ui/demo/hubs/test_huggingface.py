@@ -1,7 +1,5 @@
 """The Hugging Face wire format, asked with plain HTTP."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

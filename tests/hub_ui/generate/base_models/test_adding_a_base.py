@@ -1,7 +1,5 @@
 """A base model is one block: of a program with one more, nothing but connectors/base_models.toml differs."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

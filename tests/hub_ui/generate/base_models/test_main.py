@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from hub_ui.generate.base_models.__main__ import memory_table, table, table_of_files, table_of_substitutions
 
 

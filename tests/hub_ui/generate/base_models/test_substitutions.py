@@ -1,7 +1,5 @@
 """LoRAs on models that they were not made for: what is refused, and what is said where they run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

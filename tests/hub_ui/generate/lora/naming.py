@@ -1,7 +1,5 @@
 """Small models and files by their names, for the tests of names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from hub_ui.generate.lora import key_mapping

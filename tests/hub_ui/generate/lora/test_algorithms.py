@@ -1,7 +1,5 @@
 """The forms that PEFT does not have, each computed another way: with whole matrices, or one number at a time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

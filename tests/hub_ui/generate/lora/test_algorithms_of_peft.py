@@ -1,7 +1,5 @@
 """Each algorithm against PEFT's own layer, with the same weights in both."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

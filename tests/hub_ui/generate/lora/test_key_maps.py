@@ -3,8 +3,6 @@
 The others are held against the converters in test_key_maps_converters.py.
 """
 
-from __future__ import annotations
-
 import pytest
 
 from hub_ui.generate.lora.key_maps import Entry, swap_halves, within

@@ -1,7 +1,5 @@
 """Names on the real networks, built without weights: every layer, in every spelling that trainers write."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache
 

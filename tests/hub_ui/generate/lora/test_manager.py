@@ -1,7 +1,5 @@
 """LoRAs on a tiny Stable Diffusion: what the pipeline generates is compared, not what the manager believes."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from collections.abc import Callable, Iterator

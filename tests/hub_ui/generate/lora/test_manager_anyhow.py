@@ -1,7 +1,5 @@
 """Whatever is done with a manager, in any order, and wherever it fails: the base is as it was before, to the bit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path

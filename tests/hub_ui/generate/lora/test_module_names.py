@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from hub_ui.generate.lora.module_names import by_head, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Target
 from tests.hub_ui.generate.lora.naming import model, names

@@ -1,7 +1,5 @@
 """What is refused before it is put on a module: files hold anything."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is added to outputs is what merging the same patch gives, for one weight and for rows of a batch."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Algorithms beyond plain factors, on a UNet with convolutions and on FLUX, whose layers the files have fused."""
 
-from __future__ import annotations
-
 from itertools import cycle
 from typing import Any
 

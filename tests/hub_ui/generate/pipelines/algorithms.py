@@ -3,8 +3,6 @@
 LyCORIS' and kohya's are worked out here by index arithmetic (einsum), PEFT's by PEFT itself.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 import warnings

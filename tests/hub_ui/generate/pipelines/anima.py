@@ -1,7 +1,5 @@
 """Anima is a modular pipeline: its folder holds `modular_model_index.json`, its parts are loaded by a second call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import language_models, qwen_image, tokens

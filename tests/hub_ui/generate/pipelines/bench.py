@@ -1,7 +1,5 @@
 """Both sides of a comparison: diffusers alone, or the files' meaning worked out by hand; and the product's manager."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Formats of Stable Diffusion 3, PixArt, AuraFlow and CogView4."""
 
-from __future__ import annotations
-
 from tests.hub_ui.generate.pipelines import dits, stable_diffusion_3
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, varied
 from tests.hub_ui.generate.pipelines.rows import BLOCKS, REFUSED, SILENT, T5, dit_rows, file, parts, rows

@@ -1,7 +1,5 @@
 """PixArt, AuraFlow and CogView4: transformers with one text encoder."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, tokens

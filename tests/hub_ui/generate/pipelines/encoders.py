@@ -1,7 +1,5 @@
 """Text encoders and autoencoders of the real classes, 32 wide, that several families share."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import transformers

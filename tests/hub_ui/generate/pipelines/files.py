@@ -4,8 +4,6 @@ A spelling says what a file calls the layers of a model; endings say what it cal
 a file and the gain of each of the model's weights.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence

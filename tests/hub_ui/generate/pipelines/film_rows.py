@@ -1,7 +1,5 @@
 """Formats of Wan, LTX-Video, LTX-2, HunyuanVideo, and of HunyuanImage, whose names are the same."""
 
-from __future__ import annotations
-
 from tests.hub_ui.generate.pipelines import hunyuan_guided, hunyuan_video, ltx2, ltx_video, wan
 from tests.hub_ui.generate.pipelines.files import KOHYA, KOHYA_BARE, PEFT, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows

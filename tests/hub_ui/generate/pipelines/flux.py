@@ -1,7 +1,5 @@
 """FLUX.1 (dev, schnell, Kontext, Control) and Chroma. Two blocks of each kind, 32 wide."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

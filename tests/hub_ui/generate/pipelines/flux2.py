@@ -1,7 +1,5 @@
 """FLUX.2 dev (Mistral 3 reads its text) and klein (Qwen3)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from transformers import PixtralImageProcessor, PixtralProcessor

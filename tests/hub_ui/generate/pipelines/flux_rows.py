@@ -1,7 +1,5 @@
 """Formats of FLUX.1 and Chroma, and of FLUX.1's control LoRAs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines.files import (

@@ -3,8 +3,6 @@
 A base is drawn to latents: unlike a picture they are not cut off at black and white, so that nothing hides there.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """HiDream-I1: two CLIPs, a T5 and a Llama read its text, and two of four experts answer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, language_models, tokens

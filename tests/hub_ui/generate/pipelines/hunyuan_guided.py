@@ -1,7 +1,5 @@
 """HunyuanImage and HunyuanVideo 1.5: a Qwen2.5-VL and a ByT5 read their text, and a guider holds their guidance."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from transformers import ByT5Tokenizer

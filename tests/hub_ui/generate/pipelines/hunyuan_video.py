@@ -1,7 +1,5 @@
 """HunyuanVideo: a Llama and a CLIP read its text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, language_models, tokens

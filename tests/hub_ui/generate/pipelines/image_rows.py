@@ -1,7 +1,5 @@
 """Formats of FLUX.2, Qwen-Image, Z-Image, Lumina 2, Sana, HiDream, Anima and Krea 2."""
 
-from __future__ import annotations
-
 from tests.hub_ui.generate.pipelines import anima, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows

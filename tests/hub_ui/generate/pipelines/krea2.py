@@ -1,7 +1,5 @@
 """Krea 2: three layers of a Qwen3-VL are its text, its pictures go through Qwen-Image's VAE."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import language_models, qwen_image, tokens

@@ -1,7 +1,5 @@
 """The language models that newer networks read their text with, two layers each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines.encoders import of_transformers

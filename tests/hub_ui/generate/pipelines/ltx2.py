@@ -1,7 +1,5 @@
 """LTX-2: a Gemma 3 reads its text, and one transformer makes a clip and its sound."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import language_models, tokens

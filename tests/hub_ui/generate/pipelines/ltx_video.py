@@ -1,7 +1,5 @@
 """LTX-Video with a T5."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, tokens

@@ -1,7 +1,5 @@
 """Lumina 2 reads its text with a Gemma 2."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, language_models, tokens

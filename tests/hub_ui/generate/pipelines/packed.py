@@ -1,7 +1,5 @@
 """The network of a tiny base in a GGUF file, as city96's tool writes it: matrices packed, everything else as it is."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from functools import partial

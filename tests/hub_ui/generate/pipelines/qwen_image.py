@@ -1,7 +1,5 @@
 """Qwen-Image with a Qwen2.5-VL of two layers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import language_models, tokens

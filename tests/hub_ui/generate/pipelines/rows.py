@@ -1,7 +1,5 @@
 """A row of the comparison: which file on which pipeline, and who can read it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

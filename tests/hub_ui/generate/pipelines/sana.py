@@ -1,7 +1,5 @@
 """Sana: linear attention, convolutions in the feed-forward part, text from a Gemma 2."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import language_models, tokens

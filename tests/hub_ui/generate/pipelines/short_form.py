@@ -1,7 +1,5 @@
 """Which rows of a table `make test` has. The others are for `make exact`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

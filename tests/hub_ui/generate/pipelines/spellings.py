@@ -3,8 +3,6 @@
 Written from the models' original code, and from nothing of the product's.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

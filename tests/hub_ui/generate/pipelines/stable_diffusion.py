@@ -1,7 +1,5 @@
 """Stable Diffusion 1, 2 and XL, and Kolors: UNets."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Stable Diffusion 3 and 3.5 medium, whose first block attends twice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, tokens

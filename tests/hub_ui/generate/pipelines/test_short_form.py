@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from tests.hub_ui.generate.pipelines.short_form import every_third, one_of_each
 
 ROWS = ("a1", "a2", "a3", "b1", "b4", "c1")

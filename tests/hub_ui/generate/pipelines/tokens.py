@@ -1,7 +1,5 @@
 """Tokenizers of the real classes that know letters only. Nothing is downloaded, every vocabulary fits on a page."""
 
-from __future__ import annotations
-
 import string
 from typing import Any
 

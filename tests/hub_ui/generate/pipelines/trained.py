@@ -1,7 +1,5 @@
 """What trainers write for the networks that are transformers: plain factors, LoKr, and differences beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Formats of Stable Diffusion 1, 2 and XL, and of Kolors."""
 
-from __future__ import annotations
-
 import re
 
 from tests.hub_ui.generate.pipelines.files import (

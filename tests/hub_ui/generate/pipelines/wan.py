@@ -1,7 +1,5 @@
 """Wan 2.1 (text to video, image to video) and 2.2 with its two transformers, one for each half of the noise."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from PIL import Image

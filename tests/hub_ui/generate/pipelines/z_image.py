@@ -1,7 +1,5 @@
 """Z-Image with a Qwen3 of two layers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.hub_ui.generate.pipelines import encoders, language_models, tokens

@@ -1,7 +1,5 @@
 """How a download goes on: across cuts and processes, over several connections, and never with the wrong bytes."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What a card of the list shows, and what stands around the cards."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The filters beside the list, and the line above it that says what is listed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

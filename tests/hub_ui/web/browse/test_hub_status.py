@@ -1,7 +1,5 @@
 """The hubs' pill: what it says of hubs that answer, that need a key, and that are down, and how to ask again."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from connectors.errors import HubDown, KeyRequired, RateLimited

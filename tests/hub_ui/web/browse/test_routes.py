@@ -1,7 +1,5 @@
 """What a person does on the Browse page, by HTTP."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlencode
 

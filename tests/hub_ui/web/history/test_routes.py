@@ -1,7 +1,5 @@
 """The history: what was made, opened again, compared, removed and brought back."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

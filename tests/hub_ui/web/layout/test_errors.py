@@ -1,7 +1,5 @@
 """What a person is told where an address or a form is refused: whole pages, and parts of a page."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Two LoRAs in the library, on a hub that knows the first; the queue does not run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

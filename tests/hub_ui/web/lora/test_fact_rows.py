@@ -1,7 +1,5 @@
 """A LoRA's images: the strip of the panel, one large with how it was made, and its settings on the Compare page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 What a person does in the panel of a LoRA.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Saved searches of the pages, on one's own computer and for a visitor of a hosted page."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

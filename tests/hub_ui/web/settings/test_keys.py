@@ -5,8 +5,6 @@ Keys of a hosted page's visitors: theirs alone, for one visit.
 Addresses, folders and what is in use; how the page looks; and the images that are kept.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The Train page against the local Replicate: what it costs, the training itself, and what came of it."""
 
-from __future__ import annotations
-
 import io
 import time
 import zipfile

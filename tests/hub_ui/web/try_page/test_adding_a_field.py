@@ -1,7 +1,5 @@
 """A field of the Compare page is one row: of a program with one more, nothing but try_fields.py differs."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

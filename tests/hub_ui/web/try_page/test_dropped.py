@@ -3,8 +3,6 @@
 An image that is dropped or chosen on a page: how it was made, and the same again.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a LoRA needs to be tried, and the prompt that a form begins with."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 What is said of images that are there, and what stands beside them.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 A hosted visitor's library: what was kept is listed, goes home as a lock, and is removed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
