@@ -11,9 +11,9 @@ import pkgutil
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from connectors.errors import UsageError
 from connectors.registry import HUBS, HubName
@@ -24,34 +24,20 @@ from hub_ui.settings.saved_settings import write_private
 KeyPlace = Literal["given", "keyring", "file", "visit"]
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _LONGEST = 1000
+SERVICE = "hub-ui"
+# Backends raise what their system raises: D-Bus, ctypes, and worse.
+_FAILURES = (OSError, RuntimeError, ValueError, TypeError, AttributeError, ImportError)
 
 
-class Keyring(Protocol):
-    """See keyring_store.py. No method raises."""
+@contextmanager
+def _system_keyring() -> Iterator[Any]:
+    """Loaded only where a key is in it or goes there, because its import takes long.
 
-    def get(self, name: str) -> str | None: ...
-    def put(self, name: str, key: str) -> bool:
-        """Whether it is kept."""
-        ...
-
-    def remove(self, name: str) -> None: ...
-
-
-class NoKeyring:
-    def get(self, name: str) -> str | None:
-        return None
-
-    def put(self, name: str, key: str) -> bool:
-        return False
-
-    def remove(self, name: str) -> None:
-        pass
-
-
-def load_keyring() -> Keyring:
-    """On first use, because its import takes long."""
-    keyring: Keyring = pkgutil.resolve_name("hub_ui.settings.keyring_store:SystemKeyring")()
-    return keyring
+    Failures read as "there is none": a headless computer has no keyring, a locked one gives nothing.
+    """
+    keyring: Any = pkgutil.resolve_name("keyring")
+    with suppress(keyring.errors.KeyringError, *_FAILURES):
+        yield keyring
 
 
 class KeyStore:
@@ -61,7 +47,6 @@ class KeyStore:
         """Without `has_keyring` keys go into the file: those of a demo are not for the person's keyring."""
         self._file = file
         self._has_keyring = has_keyring
-        self._keyring: Keyring | None = None
 
     def version(self) -> int:
         """A number that differs after each change."""
@@ -74,27 +59,28 @@ class KeyStore:
         """All keys with their places; a key is empty where the keyring does not give it."""
         found: dict[HubName, tuple[str, KeyPlace]] = {}
         for hub, key in self._entries().items():
+            found[hub] = ("", "keyring") if key is None else (key, "file")
             if key is None:
-                found[hub] = (self._load().get(hub) or "", "keyring")
-            else:
-                found[hub] = (key, "file")
+                with _system_keyring() as keyring:
+                    found[hub] = (keyring.get_password(SERVICE, hub) or "", "keyring")
         return found
 
     def put(self, hub: HubName, key: str) -> None:
         """Raises HubUiError if it can be kept nowhere."""
-        in_keyring = self._load().put(hub, key)
+        in_keyring = False
+        if self._has_keyring:
+            with _system_keyring() as keyring:
+                keyring.set_password(SERVICE, hub, key)
+                # One backend takes everything and keeps nothing.
+                in_keyring = keyring.get_password(SERVICE, hub) == key
         write_private(self._file, json.dumps({**self._entries(), hub: None if in_keyring else key}))
 
     def remove(self, hub: HubName) -> None:
         entries = self._entries()
         if entries.pop(hub, "") is None:
-            self._load().remove(hub)
+            with _system_keyring() as keyring:
+                keyring.delete_password(SERVICE, hub)
         write_private(self._file, json.dumps(entries))
-
-    def _load(self) -> Keyring:
-        if self._keyring is None:
-            self._keyring = load_keyring() if self._has_keyring else NoKeyring()
-        return self._keyring
 
     def _entries(self) -> dict[HubName, str | None]:
         """A damaged file is as if there were none."""

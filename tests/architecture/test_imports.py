@@ -25,7 +25,6 @@ LAYERS = {
     "hub_ui.logs": 1,
     "hub_ui.database": 2,
     "hub_ui.settings.saved_settings": 1,
-    "hub_ui.settings.keyring_store": 1,
     "hub_ui.settings.keys": 2,
     "hub_ui.settings": 4,
     "hub_ui.format": 1,
