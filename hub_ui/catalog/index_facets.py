@@ -25,8 +25,7 @@ from hub_ui.catalog.search import Counts, most_first
 _MAX_BUCKETS = 10_000
 # Of creators and tags, what is looked at first, and what each part of the index hands in for it; how many more are few
 # enough to count them all; how many times as frequent a name must be as what may be missed.
-_TOP_BUCKETS = 300
-_PART_BUCKETS = 1_000
+_FIRST = (300, 1_000)
 _FEW_NAMES = 20_000
 _FAR = 8
 _MOST_NAMES = 20_000
@@ -130,12 +129,14 @@ def _most(
         least, last = (buckets[place]["doc_count"] for place in (most - 1, -1))
         missed = found["doc_count_error_upper_bound"] or 0
         if (least == last or least <= 2 * missed) and found["sum_other_doc_count"] <= _FEW_NAMES:
-            buckets = _terms(searcher, query, [column], _FEW_NAMES)[column]["buckets"]
+            # Only equals need more than the first ones.
+            top = _FEW_NAMES if least == last else _FIRST[0]
+            buckets = _terms(searcher, query, [column], (top, _FEW_NAMES))[column]["buckets"]
         elif missed * _FAR > least:
             likely = {int(bucket["key"]) for bucket in buckets[: 2 * most]}
             # Not a set: its preparation takes as long as all the rest.
             among = all_of([query, any_of([term(column, number) for number in sorted(likely)])])
-            buckets = _terms(searcher, among, [column], _FEW_NAMES)[column]["buckets"]
+            buckets = _terms(searcher, among, [column], (_FEW_NAMES, _FEW_NAMES))[column]["buckets"]
             buckets = [bucket for bucket in buckets if bucket["key"] in likely]
     least = buckets[most - 1]["doc_count"] if len(buckets) > most else 0
     kept = takewhile(lambda bucket: bucket["doc_count"] >= least, buckets)
@@ -153,9 +154,9 @@ def _name(searcher: tantivy.Searcher, column: str, number: int) -> str:
 
 
 def _terms(
-    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], top: int = _TOP_BUCKETS
+    searcher: tantivy.Searcher, query: tantivy.Query, columns: Sequence[str], most: tuple[int, int] = _FIRST
 ) -> dict[str, Any]:
-    sizes = {name: (top, max(top, _PART_BUCKETS)) if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
+    sizes = {name: most if name in NAMES else (_MAX_BUCKETS,) * 2 for name in columns}
     asked = {
         name: {"terms": {"field": name, "size": size, "segment_size": part}} for name, (size, part) in sizes.items()
     }
