@@ -5,7 +5,6 @@ what is compared. A file without tensors has no weights that could be the same.
 """
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from hub_ui.library.lockfile import Entry
 DuplicateKind = Literal["bytes", "weights", "versions"]
 _SAMPLES = 8
 _SAMPLE_BYTES = 4096
-_CHUNK = 4 * 1024 * 1024
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -193,12 +191,9 @@ def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes | None:
 
 
 def _tensors_digest(path: Path, start: int) -> str | None:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            file.seek(start, os.SEEK_SET)
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+            file.seek(start)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    return digest.hexdigest()
