@@ -232,28 +232,21 @@ class EntryLicense:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """`because` are the entries that give this answer, where it isn't "yes"."""
-
-    answer: Answer
-    because: tuple[Entry, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseSummary:
+    """`together` has each answer with the entries that give it, where it isn't "yes"."""
+
     each: tuple[EntryLicense, ...]
-    together: Mapping[Use, Verdict]
+    together: Mapping[Use, tuple[Answer, tuple[Entry, ...]]]
     conditions: tuple[str, ...]
 
 
 def summarize_licenses(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
     """`claims` returns the claims of an entry beyond its lock file; there may be none."""
     each = tuple(_entry_license(entry, tuple(claims(entry))) for entry in entries)
-    together: dict[Use, Verdict] = {}
+    together: dict[Use, tuple[Answer, tuple[Entry, ...]]] = {}
     for use in QUESTIONS:
         answer = _strictest(one.answers[use] for one in each)
-        because = tuple(one.entry for one in each if one.answers[use] == answer != "yes")
-        together[use] = Verdict(answer=answer, because=because)
+        together[use] = answer, tuple(one.entry for one in each if one.answers[use] == answer != "yes")
     conditions = {condition for one in each for condition in one.conditions}
     return LicenseSummary(each=each, together=together, conditions=tuple(sorted(conditions)))
 
