@@ -167,7 +167,9 @@ class Collections:
         with FileLock(self._folder / ".writer"):
             known = _read(path) if path.exists() else Collection(name=name)
             entries = edit({entry.ref: entry for entry in known.entries})
-            changed = replace(known, entries=tuple(_with_own_files(entries.values())))
+            # A lock file names each file once; entries of a time before a move may not.
+            own = tuple(result.entry for result in lockfile.merge((), entries.values()))
+            changed = replace(known, entries=own)
             lock = Lock(entries=changed.entries, extra={_NAME: changed.name})
             replace_file(path, lockfile.write(lock).encode())
         return changed
@@ -197,12 +199,6 @@ def _read(path: Path) -> Collection:
     lock = lockfile.read(text, str(path))
     name = lock.extra.get(_NAME)
     return Collection(name=name if isinstance(name, str) else path.name.removesuffix(_ENDING), entries=lock.entries)
-
-
-def _with_own_files(entries: Iterable[Entry]) -> Iterable[Entry]:
-    """A lock file names each file once; entries of a time before a move may not."""
-    for result in lockfile.merge((), entries):
-        yield result.entry
 
 
 Answer = Literal["yes", "no", "unknown"]
