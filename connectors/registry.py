@@ -1,6 +1,7 @@
 """One row for each hub: its endpoint, key, ref format and connector. ADDING_A_HUB.md explains how to write one."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,17 +41,6 @@ class RefFormat:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImageSizes:
-    """How an image's address asks for a size: between the two groups of `address` stands one of the others."""
-
-    address: re.Pattern[str]
-    original: str
-    image: str
-    video: str
-    still: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
     """Requests a minute: `keyless` for all visitors of a shared page together, `keyed` for each key of one of them."""
 
@@ -68,7 +58,8 @@ class Hub:
     `pages_per_minute` of its lists, which leaves room for everything else; `rate` is for visitors of a shared page.
     `is_keyless` says that its open files come without a key, and `needs_key` that it answers nothing without one.
     `signs_in`: on a page that is not their own, people sign in to it instead of giving a key.
-    `account_path` answers with the name of a key's account. `image_sizes` is None where images have one size only.
+    `account_path` answers with the name of a key's account. `image_sizes` says how an image's address asks for a size:
+    between the two groups of the pattern stands one of the forms. It is None where images have one size only.
     `hosts` are where its API, images and files are, their delivery included; `*.x` is every name below x. A hosted page
     asks nobody else (http/adapter.py).
     """
@@ -91,7 +82,7 @@ class Hub:
     is_keyless: bool = False
     needs_key: bool = False
     signs_in: bool = False
-    image_sizes: ImageSizes | None = None
+    image_sizes: tuple[re.Pattern[str], Mapping[str, str]] | None = None
     hosts: tuple[str, ...] = ()
 
     @property
@@ -138,14 +129,16 @@ _CIVITAI = Hub(
         # The storage that its files are redirected to. Everybody can have a bucket at other names of that service.
         "civitai-delivery-worker-prod.5ac0637cfd0766c97916cefa3764fbdf.r2.cloudflarestorage.com",
     ),
-    image_sizes=ImageSizes(
+    image_sizes=(
         # https://image.civitai.com/ACCOUNT/UUID/original=true/139439234.jpeg, older ones .../width=450/692411.jpeg
-        address=re.compile(r"([^?#]+/)[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*(/[^/?#]+)"),
-        original="original=true",
-        image="width={width}",
-        # Without `anim` the CDN answers 500 to a width of a video.
-        video="anim=true,transcode=true,width={width}",
-        still="anim=false,transcode=true,width={width}",
+        re.compile(r"([^?#]+/)[a-z]+=[a-z0-9]+(?:,[a-z]+=[a-z0-9]+)*(/[^/?#]+)"),
+        {
+            "original": "original=true",
+            "image": "width={width}",
+            # Without `anim` the CDN answers 500 to a width of a video.
+            "video": "anim=true,transcode=true,width={width}",
+            "still": "anim=false,transcode=true,width={width}",
+        },
     ),
 )
 
@@ -281,9 +274,8 @@ def with_width(url: str, origin: Origin, width: int | None, media: Media = "imag
 
     A card needs no original of many megabytes.
     """
-    sizes = HUBS[origin].image_sizes if origin in HUBS else None
-    match = sizes.address.fullmatch(url) if sizes else None
-    if sizes is None or match is None:
+    address, forms = (HUBS[origin].image_sizes if origin in HUBS else None) or (None, {})
+    match = address.fullmatch(url) if address else None
+    if match is None:
         return url
-    forms = {"image": sizes.image, "video": sizes.video, "still": sizes.still}
-    return match[1] + (sizes.original if width is None else forms[media].format(width=width)) + match[2]
+    return match[1] + forms["original" if width is None else media].format(width=width) + match[2]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
 from connectors.query import BY_KEY
+from connectors.query_fields import AGES
 from connectors.registry import HUBS, origin_label
 from hub_ui import services, settings
 from hub_ui.catalog import snapshot
@@ -24,7 +25,7 @@ from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
 
 ACTIONS = ("export", "import", "stats")
-_DAYS = {"h": 1 / 24, "d": 1, "w": 7, "m": 30, "y": 365}
+_LONGEST_AGE = 20_000 * AGES.factors["d"]
 _AGE = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[hdwmy])")
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -148,8 +149,8 @@ def sources(built: Services, hubs: Sequence[str]) -> list[Source]:
 def read_time(text: str, now: datetime) -> datetime:
     """A date, or an age before `now`. Raises BadQuery."""
     if age := _AGE.fullmatch(text):
-        days = int(age["number"]) * _DAYS[age["unit"]]
-        return max(now - timedelta(days=min(days, 20_000)), _EARLIEST)
+        seconds = int(age["number"]) * AGES.factors[age["unit"]]
+        return max(now - timedelta(seconds=min(seconds, _LONGEST_AGE)), _EARLIEST)
     try:
         time = datetime.fromisoformat(text)
     except ValueError:

@@ -246,8 +246,8 @@ class Licenses(options.LibraryOptions):
             for one in found.each
         ]
         together = {
-            question: {"answer": verdict.answer, "because": [str(entry.ref) for entry in verdict.because]}
-            for question, verdict in found.together.items()
+            question: {"answer": answer, "because": [str(entry.ref) for entry in because]}
+            for question, (answer, because) in found.together.items()
         }
         document = {"entries": entries, "together": together, "conditions": list(found.conditions)}
         terminal.show(document, lambda: _print_licenses(found, terminal))
@@ -264,10 +264,10 @@ def _print_licenses(found: LicenseSummary, terminal: Terminal) -> None:
     terminal.line(f"May you, with all {len(found.each):,} together:")
     verdicts = []
     for question, words in QUESTIONS.items():
-        verdict = found.together[question]
-        names = ", ".join(entry.title for entry in verdict.because[:_NAMES_SHOWN])
-        more = f" and {len(verdict.because) - _NAMES_SHOWN:,} more" if len(verdict.because) > _NAMES_SHOWN else ""
-        verdicts.append((f"  {words}", f"{verdict.answer}: {names}{more}" if names else verdict.answer))
+        answer, because = found.together[question]
+        names = ", ".join(entry.title for entry in because[:_NAMES_SHOWN])
+        more = f" and {len(because) - _NAMES_SHOWN:,} more" if len(because) > _NAMES_SHOWN else ""
+        verdicts.append((f"  {words}", f"{answer}: {names}{more}" if names else answer))
     terminal.facts(verdicts)
     if found.conditions:
         terminal.line(f"Conditions: {'; '.join(found.conditions)}.")

@@ -2,7 +2,6 @@
 
 # No postponed annotations: typer evaluates those of a base class in the subclass's module.
 
-import math
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from connectors.errors import BadRef, HubUiError, NotFound, UsageError
+from connectors.http import json_fields
 from connectors.ref import Ref, is_bare
 from hub_ui import settings
 from hub_ui.format import size
@@ -156,11 +156,8 @@ def memory_size(text: str | int) -> int:
 
 
 def number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = json_fields.number(text)
+    if value is None:
         raise typer.BadParameter(f"{text[:40]!r} is no number, such as 0.8")
     return value
 

@@ -22,7 +22,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui.downloads import Downloads, IsCancelled, OnProgress, check_scan
-from hub_ui.hosting.connector import VisitorConnector, refusals_for_visitors
+from hub_ui.hosting.connector import VisitorConnector, over_http, refusals_for_visitors
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.hosting.visitor import Visitor, current_visitor
 from hub_ui.i18n import _
@@ -258,12 +258,6 @@ class VisitorDownloads(Downloads):
 def is_shared(right: str) -> bool:
     """What only a visitor's own right opens is not for the others."""
     return right != "visitor"
-
-
-def over_http(found: Download) -> HttpDownload:
-    if not isinstance(found, HttpDownload):
-        raise TypeError(f"{type(found).__name__} of a visitor's hub")
-    return found
 
 
 def entry_of(found: Download, record: Record, sha256: str, size: int) -> Entry:

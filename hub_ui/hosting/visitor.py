@@ -140,7 +140,6 @@ class Visitors:
         *,
         can_sign_in: bool = False,
         most: int = MOST_VISITORS,
-        seconds: float = KEPT_SECONDS,
         trusts_proxy: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -148,8 +147,8 @@ class Visitors:
         self.trusts_proxy = trusts_proxy
         self._can_sign_in = can_sign_in
         # Apart, so that a crowd of others does not drive out who has keys.
-        self._with_keys: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
-        self._visitors: TTLCache[str, Visitor] = TTLCache(most, seconds, timer=clock)
+        self._with_keys: TTLCache[str, Visitor] = TTLCache(most, KEPT_SECONDS, timer=clock)
+        self._visitors: TTLCache[str, Visitor] = TTLCache(most, KEPT_SECONDS, timer=clock)
         self._signed_out: LRUCache[bytes, None] = LRUCache(most)
         self._lock = threading.Lock()
 

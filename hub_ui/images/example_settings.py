@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.claims import base_models
 from connectors.claims.nsfw import level_of, text_claims
+from connectors.http.json_fields import number
 from connectors.record import Claim, Example, Version, within
 from connectors.ref import Ref
 from hub_ui.generate import samplers
@@ -229,19 +230,16 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
 
 
 def _whole(text: str | None, least: int, most: int) -> int | None:
-    number = _number(text, least, most)
+    found = _number(text, least, most)
     # Above 2**53 a float is no longer exact.
-    if number is not None and text is not None and text.strip().isascii() and text.strip().isdigit():
+    if found is not None and text is not None and text.strip().isascii() and text.strip().isdigit():
         return int(text)
-    return int(number) if number is not None and number == int(number) else None
+    return int(found) if found is not None and found == int(found) else None
 
 
 def _number(text: str | None, least: float, most: float) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if least <= number <= most else None
+    found = number(text)
+    return found if found is not None and least <= found <= most else None
 
 
 def file_stem(name: str) -> str:

@@ -4,12 +4,12 @@ ComfyUI writes its whole graph, twice: as it ran ("prompt", nodes by number with
 page ("workflow", nodes with the values of their widgets in order). Only what leads to the sampler counts.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from hub_ui.images.infotext import LORA_HASHES, Infotext, name_of, tag
+from connectors.http.json_fields import Table, table, tables
+from hub_ui.images.infotext import LORA_HASHES, Infotext, load_json, name_of, tag
 
 Node: TypeAlias = dict[str, Any]
 Graph: TypeAlias = dict[str, Node]
@@ -53,18 +53,14 @@ def read_graph(texts: Mapping[str, str]) -> Infotext | None:
     return None
 
 
-def _load(text: str) -> dict[str, Any] | None:
+def _load(text: str) -> Table | None:
     """None for what is no JSON object, or a monstrous one."""
     if not text.lstrip().startswith("{") or len(text) > _LONGEST:
         return None
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+    return table(load_json(text)) or None
 
 
-def _read_comfyui(data: dict[str, Any]) -> Infotext | None:
+def _read_comfyui(data: Table) -> Infotext | None:
     nodes = {
         str(number): {"class": str(node.get("class_type", "")), "inputs": node["inputs"]}
         for number, node in list(data.items())[:_MOST_NODES]
@@ -73,18 +69,16 @@ def _read_comfyui(data: dict[str, Any]) -> Infotext | None:
     return _infotext_of(nodes)
 
 
-def _read_workflow(data: dict[str, Any]) -> Infotext | None:
+def _read_workflow(data: Table) -> Infotext | None:
     """A node that is bypassed (4) or muted (2) did nothing."""
     links = {link[0]: link[1] for link in _list(data.get("links")) if isinstance(link, list) and len(link) > 4}
     nodes: Graph = {}
-    for node in _list(data.get("nodes"))[:_MOST_NODES]:
-        if not isinstance(node, dict):
-            continue
+    for node in tables(data.get("nodes"))[:_MOST_NODES]:
         name, is_off = str(node.get("type", "")), node.get("mode") in (2, 4)
         inputs = {
             str(each.get("name")): [str(links[each["link"]]), 0]
-            for each in _list(node.get("inputs"))
-            if isinstance(each, dict) and isinstance(each.get("link"), int) and each["link"] in links
+            for each in tables(node.get("inputs"))
+            if isinstance(each.get("link"), int) and each["link"] in links
         }
         if not is_off:
             inputs |= dict(zip(_WIDGETS.get(name, ()), _list(node.get("widgets_values")), strict=False))
@@ -181,7 +175,7 @@ def _lora_name(file: str) -> str:
     return name_of(file.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors"))[:300]
 
 
-def _read_swarmui(data: dict[str, Any]) -> Infotext | None:
+def _read_swarmui(data: Table) -> Infotext | None:
     said = data.get("sui_image_params")
     if not isinstance(said, dict):
         return None
@@ -190,11 +184,10 @@ def _read_swarmui(data: dict[str, Any]) -> Infotext | None:
         (_lora_name(str(name)), _number(weights[i] if i < len(weights) else None))
         for i, name in enumerate(names[:_MOST_LORAS])
     ]
-    models = [each for each in _list(data.get("sui_models")) if isinstance(each, dict)]
     # Of the tensors alone, as A1111's.
     hashes = [
         f"{_lora_name(str(each.get('name')))}: {str(each.get('hash')).removeprefix('0x')[:12]}"
-        for each in models
+        for each in tables(data.get("sui_models"))
         if each.get("param") == "loras" and each.get("hash")
     ]
     fields = {
@@ -207,21 +200,21 @@ def _read_swarmui(data: dict[str, Any]) -> Infotext | None:
     return _infotext(said.get("prompt"), said.get("negativeprompt"), tags, fields)
 
 
-def _read_invokeai(data: dict[str, Any]) -> Infotext | None:
+def _read_invokeai(data: Table) -> Infotext | None:
     if "positive_prompt" not in data:
         return None
-    loras = [each for each in _list(data.get("loras"))[:_MOST_LORAS] if isinstance(each, dict)]
-    named = [(_table(each.get("model") or each.get("lora")), _number(each.get("weight"))) for each in loras]
+    loras = tables(data.get("loras"))[:_MOST_LORAS]
+    named = [(table(each.get("model") or each.get("lora")), _number(each.get("weight"))) for each in loras]
     fields = {
         "Steps": data.get("steps"), "Sampler": data.get("scheduler"), "CFG scale": data.get("cfg_scale"),
         "Seed": data.get("seed"), "Size": f"{data.get('width')}x{data.get('height')}" if data.get("width") else None,
-        "Model": _table(data.get("model")).get("name"), "Version": "InvokeAI",
+        "Model": table(data.get("model")).get("name"), "Version": "InvokeAI",
     }  # fmt: skip
     tags = [tag(_lora_name(str(model.get("name") or "lora")), weight, weight) for model, weight in named]
     return _infotext(data.get("positive_prompt"), data.get("negative_prompt"), tags, fields)
 
 
-_PROGRAMS: tuple[tuple[str, Callable[[dict[str, Any]], Infotext | None]], ...] = (
+_PROGRAMS: tuple[tuple[str, Callable[[Table], Infotext | None]], ...] = (
     ("prompt", _read_comfyui),
     ("workflow", _read_workflow),
     ("parameters", _read_swarmui),
@@ -257,7 +250,3 @@ def _number(value: object, otherwise: float = 1.0) -> float:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -202,46 +202,31 @@ def _read_picture(path: Path) -> GeneratedImage:
     return GeneratedImage(image=frames[len(frames) // 2], frames=frames if len(frames) > 1 else (), seconds=0.0)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Use:
-    """The latest image with a LoRA: when it was made, in seconds, and a small copy of it."""
-
-    at: float
-    thumbnail: Path
-
-
 class Uses:
     """What the history says of each LoRA. Each of its images is read once."""
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[frozenset[Ref], Use] | None] = {}
-        self._latest: Mapping[Ref, Use] = {}
+        self._ids: tuple[str, ...] = ()
+        self._latest: Mapping[Ref, HistoryEntry] = {}
         self._times: Mapping[Ref, float] = MappingProxyType({})
 
-    def latest(self) -> Mapping[Ref, Use]:
-        """By LoRA, without version and file."""
+    def latest(self) -> Mapping[Ref, HistoryEntry]:
+        """The latest entry with each LoRA, without version and file."""
         with self._lock:
             ids = self._history.ids()
-            if ids != tuple(self._read):
-                self._read = {id_: self._read[id_] if id_ in self._read else self._use(id_) for id_ in ids}
-                found = [use for use in self._read.values() if use is not None]
-                self._latest = {ref: use for refs, use in reversed(found) for ref in refs}
-                self._times = MappingProxyType({ref: use.at for ref, use in self._latest.items()})
+            if ids != self._ids:
+                entries = reversed(self._history.entries())
+                self._latest = {lora.ref.lora: entry for entry in entries for lora in entry.provenance.loras}
+                self._times = MappingProxyType({ref: entry.at for ref, entry in self._latest.items()})
+                self._ids = ids
             return self._latest
 
     def times(self) -> Mapping[Ref, float]:
         """The same object as before for as long as nothing new was made."""
         self.latest()
         return self._times
-
-    def _use(self, id_: str) -> tuple[frozenset[Ref], Use] | None:
-        with suppress(NotFound, UsageError):
-            entry = self._history.entry(id_)
-            refs = frozenset(lora.ref.lora for lora in entry.provenance.loras)
-            return refs, Use(at=entry.at, thumbnail=entry.thumbnail)
-        return None
 
 
 class UnfinishedComparison:

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from connectors.http.json_fields import number, table, tables
+
 NEGATIVE = "Negative prompt:"
 LORA_HASHES = "Lora hashes"
 LORA_WEIGHTS = "Lora weights"
@@ -201,8 +203,7 @@ def _hashes(fields: Mapping[str, str]) -> dict[str, str]:
     """The hashes by name, from A1111's own list or else from the one of CivitAI's extension."""
     hashes = _pairs(fields.get(LORA_HASHES, ""))
     if not hashes:
-        listed = _load_json(fields.get("Hashes", ""))
-        for name, value in listed.items() if isinstance(listed, dict) else ():
+        for name, value in table(load_json(fields.get("Hashes", ""))).items():
             if name.lower().startswith("lora:"):
                 hashes[name.partition(":")[2]] = str(value)
     return {name: value.lower() for name, value in hashes.items() if re.fullmatch(r"[0-9A-Fa-f]{8,64}", value)}
@@ -216,10 +217,9 @@ def _pairs(text: str) -> dict[str, str]:
 
 def resources(text: str) -> tuple[UsedLora, ...]:
     """The LoRAs in CivitAI's own list."""
-    listed = _load_json(text)
     found = []
-    for item in listed if isinstance(listed, list) else ():
-        if not isinstance(item, dict) or str(item.get("type", "")).lower() not in _LORA_TYPES:
+    for item in tables(load_json(text)):
+        if str(item.get("type", "")).lower() not in _LORA_TYPES:
             continue
         version = item.get("modelVersionId")
         if isinstance(version, int) and not isinstance(version, bool) and version > 0:
@@ -228,7 +228,8 @@ def resources(text: str) -> tuple[UsedLora, ...]:
     return tuple(found)
 
 
-def _load_json(text: str) -> object:
+def load_json(text: str) -> object:
+    """None for what is no JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -236,11 +237,8 @@ def _load_json(text: str) -> object:
 
 
 def _number(value: object) -> float | None:
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return number if -1000 < number < 1000 else None
+    found = number(value)
+    return found if found is not None and -1000 < found < 1000 else None
 
 
 def autov3(path: Path) -> str | None:

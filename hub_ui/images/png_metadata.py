@@ -151,7 +151,8 @@ def read_any(path: Path) -> Provenance | Infotext:
             ) from error
     infotext = a1111.read(texts.get(_INFOTEXT, ""))
     # A saver of ComfyUI may write both; what A1111 defined says more, its hashes for example.
-    graph = None if _is_whole(infotext) else read_graph(texts)
+    is_whole = "Steps" in infotext.fields and not infotext.prompt.startswith("{")
+    graph = None if is_whole else read_graph(texts)
     if graph is not None or infotext.fields:
         found = graph or infotext
         # Their JSON may have half surrogates, which fit into no page and no file.
@@ -172,10 +173,6 @@ def read_any(path: Path) -> Provenance | Infotext:
 
 def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
-
-
-def _is_whole(infotext: Infotext) -> bool:
-    return "Steps" in infotext.fields and not infotext.prompt.startswith("{")
 
 
 def _texts(path: Path) -> dict[str, str]:

@@ -92,14 +92,6 @@ class Provenance:
     report: GenerationReport | None = None
 
     @property
-    def refs(self) -> tuple[Ref, ...]:
-        return tuple(lora.ref for lora in self.loras)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        return tuple(lora.weight for lora in self.loras)
-
-    @property
     def whole_comparison(self) -> Comparison | None:
         """The comparison to make again, if the image shows all of it."""
         return self.sheet if self.cell is None else None

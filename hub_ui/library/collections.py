@@ -167,7 +167,9 @@ class Collections:
         with FileLock(self._folder / ".writer"):
             known = _read(path) if path.exists() else Collection(name=name)
             entries = edit({entry.ref: entry for entry in known.entries})
-            changed = replace(known, entries=tuple(_with_own_files(entries.values())))
+            # A lock file names each file once; entries of a time before a move may not.
+            own = tuple(result.entry for result in lockfile.merge((), entries.values()))
+            changed = replace(known, entries=own)
             lock = Lock(entries=changed.entries, extra={_NAME: changed.name})
             replace_file(path, lockfile.write(lock).encode())
         return changed
@@ -199,12 +201,6 @@ def _read(path: Path) -> Collection:
     return Collection(name=name if isinstance(name, str) else path.name.removesuffix(_ENDING), entries=lock.entries)
 
 
-def _with_own_files(entries: Iterable[Entry]) -> Iterable[Entry]:
-    """A lock file names each file once; entries of a time before a move may not."""
-    for result in lockfile.merge((), entries):
-        yield result.entry
-
-
 Answer = Literal["yes", "no", "unknown"]
 
 QUESTIONS: Mapping[Use, str] = {
@@ -232,28 +228,21 @@ class EntryLicense:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """`because` are the entries that give this answer, where it isn't "yes"."""
-
-    answer: Answer
-    because: tuple[Entry, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseSummary:
+    """`together` has each answer with the entries that give it, where it isn't "yes"."""
+
     each: tuple[EntryLicense, ...]
-    together: Mapping[Use, Verdict]
+    together: Mapping[Use, tuple[Answer, tuple[Entry, ...]]]
     conditions: tuple[str, ...]
 
 
 def summarize_licenses(entries: Iterable[Entry], claims: Callable[[Entry], Iterable[Claim]]) -> LicenseSummary:
     """`claims` returns the claims of an entry beyond its lock file; there may be none."""
     each = tuple(_entry_license(entry, tuple(claims(entry))) for entry in entries)
-    together: dict[Use, Verdict] = {}
+    together: dict[Use, tuple[Answer, tuple[Entry, ...]]] = {}
     for use in QUESTIONS:
         answer = _strictest(one.answers[use] for one in each)
-        because = tuple(one.entry for one in each if one.answers[use] == answer != "yes")
-        together[use] = Verdict(answer=answer, because=because)
+        together[use] = answer, tuple(one.entry for one in each if one.answers[use] == answer != "yes")
     conditions = {condition for one in each for condition in one.conditions}
     return LicenseSummary(each=each, together=together, conditions=tuple(sorted(conditions)))
 

@@ -5,12 +5,11 @@ what is compared. A file without tensors has no weights that could be the same.
 """
 
 import hashlib
-import os
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from connectors.errors import HubUiError
 from connectors.ref import Ref
@@ -24,8 +23,6 @@ from hub_ui.library.lockfile import Entry
 DuplicateKind = Literal["bytes", "weights", "versions"]
 _SAMPLES = 8
 _SAMPLE_BYTES = 4096
-_CHUNK = 4 * 1024 * 1024
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,9 +157,9 @@ def _newest(file: DuplicateFile) -> int:
     return int(version) if version.isdecimal() else 0
 
 
-def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Key | None]) -> list[list[DuplicateFile]]:
+def _groups(files: Iterable[DuplicateFile], key: Callable[[DuplicateFile], Hashable]) -> list[list[DuplicateFile]]:
     """Those that share a key with another one. None is a key of nobody."""
-    found: Mapping[Key, list[DuplicateFile]] = defaultdict(list)
+    found: dict[Hashable, list[DuplicateFile]] = defaultdict(list)
     for file in files:
         value = key(file)
         if value is not None:
@@ -193,12 +190,9 @@ def _sample(folder: Path, file: DuplicateFile, start: int = 0) -> bytes | None:
 
 
 def _tensors_digest(path: Path, start: int) -> str | None:
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            file.seek(start, os.SEEK_SET)
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+            file.seek(start)
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-    return digest.hexdigest()

@@ -90,7 +90,6 @@ class Library:
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
         renew: Renew | None = None,
-        most: int | None = None,
     ) -> Entry:
         """The file of a pinned ref in the folder, its bytes checked, and its entry in the lock file.
 
@@ -99,11 +98,11 @@ class Library:
         unfinished file is kept for the next pull, also after PullCancelled, unless its bytes are wrong.
 
         `about` names the file and fills in its entry. `renew` returns the same download with a new address when a
-        signed one has expired. Raises UsageError for a file of more than `most` bytes.
+        signed one has expired.
         """
         if not download.ref.is_pinned:
             raise BadRef(f"{download.ref} names no fixed version, so its bytes may change. Pin it first.")
-        meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled, most=most)
+        meter = Meter(total=download.size, on_progress=on_progress, is_cancelled=is_cancelled)
         # Before anything is fetched: a lock file that can't be read must not cost a download first.
         self.entries()
         same_bytes = f"sha256 {download.sha256.lower()}" if download.sha256 else f"bytes of {download.ref}"
@@ -122,11 +121,6 @@ class Library:
         """Deletes the part of a ref that is not to be pulled after all."""
         with self._alone(str(ref), Meter()):
             self._drop(ref)
-
-    def partial_bytes(self, ref: Ref) -> int:
-        """How many bytes of a ref an unfinished pull has left for the next one."""
-        state = read_state(self._state(ref))
-        return sum(stop - start for start, stop in state.spans) if state else 0
 
     @contextmanager
     def writer(self) -> Iterator[Callable[[Iterable[Entry]], None]]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from connectors.claims.resolve import flatten
 from connectors.errors import HubUiError, NotFound, UsageError
-from connectors.record import Record
+from connectors.record import Lora, Record
 from hub_ui.i18n import N_
 from hub_ui.library.file_names import FileNameTemplate, fold, free_path, name_notes, target
 from hub_ui.library.library import Library
@@ -69,17 +70,11 @@ def moves_of(planned: Iterable[PlannedMove]) -> Mapping[Entry, str]:
 
 def _record(entry: Entry, known: Record | None) -> Record:
     """What the lock file says leads: a person may have changed it."""
-    if known is not None:
-        return replace(
-            known,
-            title=entry.title or known.title,
-            base_model=entry.base_model or known.base_model,
-            architecture=entry.architecture or known.architecture,
-        )
     owner = entry.ref.id.partition("/")[0] if entry.ref.hub in ("huggingface", "replicate") else None
-    return Record(
-        ref=entry.ref, hub=entry.ref.hub, title=entry.title, creator=owner, url="", base_model=entry.base_model,
-        architecture=entry.architecture, raw_base_model=None, kind=None, trigger_words=entry.trigger_words, rank=None,
-        alpha=None, algorithm=None, file=None, license=entry.license, nsfw=None, downloads=None, likes=None,
-        updated_at=None, images=(), access="open", claims=(), conflicts=(), weight=entry.weight,
-    )  # fmt: skip
+    record = known or flatten(Lora(ref=entry.ref, title=entry.title, url="", creator=owner))
+    return replace(
+        record,
+        title=entry.title or record.title,
+        base_model=entry.base_model or record.base_model,
+        architecture=entry.architecture or record.architecture,
+    )

@@ -5,7 +5,6 @@ and `ID.second.begun.json` from when files leave the trash again on their way to
 Removed files lie in `ID/`, so neither removing nor undoing needs room on the disk.
 """
 
-import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -196,9 +195,7 @@ class Trash:
         """Records in the order of time."""
         try:
             names = sorted(os.listdir(self._trash))
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                raise
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [name for name in names if name.endswith(suffix) and (suffix == _BEGUN or not name.endswith(_BEGUN))]
 

@@ -59,31 +59,6 @@ class WebLimits:
     media_bytes: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What one generation may use. `bases` empty: every base model that is on the disk."""
-
-    bases: frozenset[str]
-    loras: int
-    images: int
-    steps: int
-    side: int
-    frames: int
-
-    def check(self, **requested: int | None) -> None:
-        """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
-        for name, number in requested.items():
-            most = getattr(self, name)
-            if number is not None and number > most:
-                text = _(
-                    "A shared page takes at most {most} {things} at once, not {number}. Ask for less, or run hub-ui "
-                    "on your own computer."
-                )
-                things = _(_NAMES.get(name, name))
-                shown = language().number
-                raise UsageError(text.format(most=shown(most), things=things, number=shown(number)))
-
-
 _NAMES = {
     "loras": N_("LoRAs"),
     "images": N_("images"),
@@ -95,14 +70,15 @@ _NAMES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """`bounds` is None where the engine's own are enough. `frames` are the sites that may show the page in a frame.
+    """`bounds` are what one generation may use, None where the engine's own are enough. `frames` are the sites that may
+    show the page in a frame.
 
     `has_rates`: whether all visitors together ask a hub only as often as its rate says.
     """
 
     allowed: frozenset[Action]
     limits: WebLimits
-    bounds: Bounds | None = None
+    bounds: Limits | None = None
     frames: str = "'self'"
     has_rates: bool = False
 
@@ -115,9 +91,17 @@ class Policy:
             raise UsageError(_(REFUSALS[action]).format(what=what))
 
     def check_bounds(self, **requested: int | None) -> None:
-        """Raises UsageError for more than a visitor may ask for at once (see Bounds)."""
-        if self.bounds is not None:
-            self.bounds.check(**requested)
+        """Raises UsageError that names what is too much, and how much is not. None is the base's own value."""
+        for name, number in requested.items() if self.bounds else ():
+            most = getattr(self.bounds, name)
+            if number is not None and number > most:
+                text = _(
+                    "A shared page takes at most {most} {things} at once, not {number}. Ask for less, or run hub-ui "
+                    "on your own computer."
+                )
+                things = _(_NAMES.get(name, name))
+                shown = language().number
+                raise UsageError(text.format(most=shown(most), things=things, number=shown(number)))
 
     @property
     def allows_every_base(self) -> bool:
@@ -144,10 +128,6 @@ def hosted_policy(limits: Limits) -> Policy:
         body_bytes=1_000_000, upload_bytes=limits.upload_bytes, uploads_bytes=limits.uploads_bytes,
         keep_seconds=3_600, pixels=4096 * 4096, events=100, address_events=1_000, media_bytes=200_000_000,
     )  # fmt: skip
-    bounds = Bounds(
-        bases=limits.bases, loras=limits.loras, images=limits.images, steps=limits.steps, side=limits.side,
-        frames=limits.frames,
-    )  # fmt: skip
     # A Space is shown within a page of Hugging Face.
     frames = "'self' https://huggingface.co"
-    return Policy(allowed=frozenset(), limits=web, bounds=bounds, frames=frames, has_rates=True)
+    return Policy(allowed=frozenset(), limits=web, bounds=limits, frames=frames, has_rates=True)

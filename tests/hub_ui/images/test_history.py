@@ -19,7 +19,7 @@ def files(folder: Path) -> list[str]:
 def test_what_was_made_is_kept_with_its_stamp_and_a_thumbnail(tmp_path: Path) -> None:
     kept = History(tmp_path).add(making.made())
     assert files(tmp_path) == [f"{kept.id}-01.png"]
-    assert kept.provenance.refs == (making.INK,)
+    assert [lora.ref for lora in kept.provenance.loras] == [making.INK]
     assert abs(kept.at - time.time()) < 60
     with Image.open(kept.thumbnail) as image:
         assert (image.format, image.size) == ("WEBP", (32, 16))

@@ -107,7 +107,7 @@ def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
     asked = making.job()
     png_metadata.save(making.made(asked, comparison.before_after(asked)), 0, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
-    assert (read.weights, read.cell, read.whole_comparison) == ((0.0,), 0, None)
+    assert ([lora.weight for lora in read.loras], read.cell, read.whole_comparison) == ([0.0], 0, None)
     assert read.sheet == comparison.before_after(asked)
 
 

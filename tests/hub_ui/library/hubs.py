@@ -8,6 +8,7 @@ import connectors
 from connectors.connector import Connector, pin
 from connectors.ref import HubName, Ref
 from hub_ui.library.download.http import DownloadOptions
+from hub_ui.library.download.partial_file import read_state
 from hub_ui.library.download.progress import Progress
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
@@ -38,6 +39,12 @@ def connector_of(hubs: HubEndpoints, hub: HubName) -> Connector:
         "replicate": hubs.replicate,
     }
     return next(found for found in connectors.build(endpoints, TOKENS) if found.name == hub)
+
+
+def partial_bytes(library: Library) -> int:
+    """How many bytes unfinished pulls have left for the next ones."""
+    states = map(read_state, (library.folder / ".hub-ui").glob("*.json"))
+    return sum(stop - start for state in states if state for start, stop in state.spans)
 
 
 def pull(

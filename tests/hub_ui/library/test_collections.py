@@ -149,7 +149,7 @@ def summarize(*entries: Entry, claims: tuple[Claim, ...] = ()) -> LicenseSummary
 
 def answers(*entries: Entry, claims: tuple[Claim, ...] = ()) -> list[str]:
     """In the order of QUESTIONS: sell images, run as a service, sell, merge, no credit."""
-    return [verdict.answer for verdict in summarize(*entries, claims=claims).together.values()]
+    return [answer for answer, _because in summarize(*entries, claims=claims).together.values()]
 
 
 def boxes(**fields: object) -> str:
@@ -198,9 +198,9 @@ def test_a_base_model_of_unknown_terms_leaves_it_unknown() -> None:
 
 def test_a_set_permits_what_its_strictest_permits() -> None:
     found = summarize(entry(license=ALL), entry(ref=HF, license="cc-by-nc-4.0"))
-    assert [verdict.answer for verdict in found.together.values()] == ["no", "no", "no", "yes", "no"]
-    assert [one.ref for one in found.together["sell_images"].because] == [HF]
-    assert found.together["merge"].because == ()
+    assert [answer for answer, _because in found.together.values()] == ["no", "no", "no", "yes", "no"]
+    assert [one.ref for one in found.together["sell_images"][1]] == [HF]
+    assert found.together["merge"] == ("yes", ())
 
 
 def test_no_outweighs_unknown_and_unknown_outweighs_yes() -> None:

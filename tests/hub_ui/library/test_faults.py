@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from connectors import errors
-from connectors.connector import pin
 from connectors.http.adapter import RetryPolicy
-from connectors.ref import HubName, Ref
+from connectors.ref import HubName
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.library import Library
 from tests.faults import Fault
@@ -21,10 +20,9 @@ from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.hubs import (
     DELIVERED,
     HUBS,
-    REFS,
     SIZE,
-    connector_of,
     library_in,
+    partial_bytes,
     pull,
     sha256_of,
     weights_in,
@@ -71,7 +69,7 @@ def begun(start: str, hubs: HubEndpoints, hub: HubName, folder: Path) -> Library
             pull(hubs, hub, first)
         hubs.faults.clear()
         # huggingface_hub keeps what came in its own cache.
-        kept = first.partial_bytes(pin(connector_of(hubs, hub), Ref.parse(REFS[hub])))
+        kept = partial_bytes(first)
         assert (weights_in(first), kept) == ([], 0 if hub == "huggingface" else 900)
     return library_in(folder)
 

@@ -20,7 +20,7 @@ from tests.connectors.serving import Answer, Hub, Ranged
 from tests.contract.conftest import hubs as hubs
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.library.building import INK, download, entry, record, sha256, weights
-from tests.hub_ui.library.hubs import HUBS, library_in, pull
+from tests.hub_ui.library.hubs import HUBS, library_in, partial_bytes, pull
 
 FILE = weights()
 OTHER = Ref.parse("civitai:7@8#9")
@@ -137,9 +137,9 @@ def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library,
     with pytest.raises(PullCancelled):
         library.pull(download(hub.url + "/file"), record(), on_progress=came.append, is_cancelled=lambda: bool(came))
     assert files(library) == ["sd1/ada/Ink lines-2001.38fcb4edb5bb.part"]
-    assert library.partial_bytes(INK) > 0
+    assert partial_bytes(library) > 0
     library.forget(INK)
-    assert (files(library), library.partial_bytes(INK)) == ([], 0)
+    assert (files(library), partial_bytes(library)) == ([], 0)
 
 
 def test_pulls_of_one_file_at_the_same_time_fetch_once(library: Library, hub: Hub) -> None:
@@ -250,7 +250,7 @@ def break_off(library: Library, hub: Hub) -> None:
 
 def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Hub) -> None:
     break_off(library, hub)
-    assert library.partial_bytes(INK) == 100_000
+    assert partial_bytes(library) == 100_000
     assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(
         weights(200_000)
     )
@@ -262,7 +262,7 @@ def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: 
     hub.answers["/file"] = Answer(body=b"<html>Just a moment", headers={"Content-Type": "text/html"})
     with pytest.raises(errors.NotWeights, match="web page"):
         library.pull(download(hub.url + "/file"), record())
-    assert library.partial_bytes(INK) == 100_000
+    assert partial_bytes(library) == 100_000
 
 
 def test_a_part_moves_along_when_its_target_has_another_name_now(library: Library, hub: Hub) -> None:
