@@ -168,7 +168,10 @@ class Round:
         return "Esc"
 
 
-GO = "(step) => new Promise((done) => (addEventListener('popstate', () => done(null), {once: true}), history.go(step)))"
+# Where a late answer adds an address before the browser goes, there is nothing to go forward to any more.
+GO = """(step) => new Promise((done) => {
+  addEventListener('popstate', () => done(null), {once: true}); setTimeout(() => done(null), 10_000); history.go(step);
+})"""
 SHOWN = """() => ({
   address: location.search,
   cards: [...document.querySelectorAll('#cards .hit')].map((card) => card.textContent),

@@ -33,7 +33,16 @@ KEYS = {"huggingface": "hf_member", "civitai": "civ_buyer", "replicate": "r8_own
 CLOSED = ("huggingface:maker/closed", "civitai:1001@2002#3003")
 # What each route of a shared page may do. A route that is new needs a decision here, and a refusal where it could
 # write, read a path, spend money, or show what others do.
-SEARCHES = {"GET /", "GET /ask", "GET /more", "GET /suggestions", "GET /news/ask", "GET /feed"}
+SEARCHES = {
+    "GET /",
+    "GET /ask",
+    "GET /more",
+    "GET /suggestions",
+    "GET /tray",
+    "GET /compare",
+    "GET /news/ask",
+    "GET /feed",
+}
 OPENS = {"GET /lora/read", "GET /lora-image", "GET /lora/example"}
 PAGES = {"GET /train", "GET /settings", "GET /glossary", "GET /about", "GET /image"}
 # Where a hub that is left alone may be asked again, and what a browser keeps in its own cookies.

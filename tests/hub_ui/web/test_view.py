@@ -152,7 +152,7 @@ def test_any_text_and_number_comes_back(prompt: str, seed: int, guidance: float)
     "pair",
     [("steps", "0"), ("steps", "-4"), ("seed", "9" * 17), ("cfg", "nan"), ("size", "0x5"), ("on", "<b>"),
      ("sheet", "one"), ("sheet", "x"), ("place", "moon"), ("weights", "0, 3"),
-     ("weights", "nan"), ("varied", "9"), ("words", "on"), ("quality", "best")],
+     ("weights", "nan"), ("varied", "32"), ("seeds", "5"), ("words", "on"), ("quality", "best")],
 )  # fmt: skip
 def test_what_makes_no_sense_in_an_address_is_left_out(pair: tuple[str, str]) -> None:
     assert TrySettings.from_pairs({pair[0]: [pair[1]]}) == TrySettings()
