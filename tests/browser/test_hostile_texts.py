@@ -121,7 +121,8 @@ def test_in_the_loras_and_the_form_of_the_compare_page(hostile: Demo, page: Page
 @pytest.mark.journeys
 def test_in_the_search_box_and_in_each_part_of_the_address(hostile: Demo, page: Page) -> None:
     page.goto(hostile.url)
-    for text in TEXTS:
+    # An address that names no LoRA is refused, which a browser notes as an error where nothing overtakes the answer.
+    for text in (text for text in TEXTS if "://" not in text):
         page.locator("#q").fill(text.replace("\ud800", "").replace("\udfff", "")[:1_000])
         page.locator("#q").press("Enter")
     expect_whole(page, "#line, #header")

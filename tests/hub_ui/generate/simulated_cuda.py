@@ -334,10 +334,15 @@ def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
         card = cuda.cards[cuda.current if device is None else cuda.named(device).index]
         return SimpleNamespace(name="Simulated card", major=card.major, minor=0, total_memory=card.memory)
 
-    def stream(device: Any = None, **_kwargs: Any) -> _Stream:
+    def stream(device: Any = None) -> _Stream:
         place = cuda.named(cuda.current if device is None else device)
         cuda.queued.add(place.index)
         return _Stream(device=place)
+
+    # A class, since transformers has `Stream | None` in its annotations.
+    class Stream:
+        def __new__(cls, device: Any = None, **_kwargs: Any) -> Any:
+            return stream(device)
 
     @contextmanager
     def using(stream: _Stream) -> Iterator[None]:
@@ -358,7 +363,7 @@ def _functions(cuda: SimulatedCuda) -> dict[str, Any]:
         "get_device_name": lambda device=None: properties(device).name,
         "empty_cache": lambda: None,
         "synchronize": lambda device=None: None,
-        "Stream": stream,
+        "Stream": Stream,
         "Event": _Event,
         "stream": using,
         "current_stream": stream,
