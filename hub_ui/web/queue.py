@@ -78,6 +78,7 @@ class RestingQueue(queueing.Queue):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         self._asked = -ASKED_SECONDS
+        self._is_used = asyncio.Event()
         super().__init__(*args, **{**named, "max_size": MOST_WAITING})
         # For gr.Progress, which no endpoint uses.
         self.progress_update_sleep_when_free = 60.0
@@ -90,8 +91,14 @@ class RestingQueue(queueing.Queue):
     def sleep_when_free(self, seconds: float) -> None:
         """Gradio sets it once."""
 
+    async def start_processing(self) -> None:
+        """Once somebody asks: the pages use no endpoint."""
+        await self._is_used.wait()
+        await super().start_processing()
+
     async def push(self, *args: Any, **named: Any) -> Any:
         self._asked = time.monotonic()
+        self._is_used.set()
         return await super().push(*args, **named)
 
 

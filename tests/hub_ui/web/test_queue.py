@@ -99,6 +99,24 @@ def test_the_queue_looks_often_only_while_somebody_asks(monkeypatch: pytest.Monk
     assert found == [0.002, 0.5]
 
 
+def test_the_queue_looks_for_nothing_before_somebody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, looks = resting(), list[None]()
+    counted = property(lambda self: looks.append(None) or 0.001, lambda self, seconds: None)  # type: ignore[func-returns-value]
+    monkeypatch.setattr(RestingQueue, "sleep_when_free", counted)
+
+    async def ask_late() -> None:
+        processing = asyncio.create_task(made.start_processing())
+        await asyncio.sleep(0.05)
+        assert looks == []
+        with pytest.raises(AttributeError):
+            await made.push(None, None, None)  # type: ignore[arg-type]
+        await asyncio.sleep(0.05)
+        processing.cancel()
+
+    asyncio.run(ask_late())
+    assert looks != []
+
+
 def test_a_server_has_the_queue_that_rests() -> None:
     with gradio_settings():
         server = gr.Server()
