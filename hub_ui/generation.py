@@ -44,7 +44,7 @@ _LOG = logging.getLogger(__name__)
 class Generation:
     """`local` is the backend that the operator chose: this process, or other computers.
 
-    `unfinished` is the folder of comparisons that were stopped.
+    `unfinished` is the folder of comparisons that were stopped, each below where it was made.
     """
 
     downloads: Downloads
@@ -225,7 +225,7 @@ class Generation:
                 if comparison.kind == "loras":
                     unfinished = None
                     if self._policy.allows("keep history"):
-                        unfinished = UnfinishedComparison(self.unfinished, request, comparison)
+                        unfinished = UnfinishedComparison(self.unfinished / place, request, comparison)
                     result = lora_axis.generate(backend.generate, request, comparison, callbacks, unfinished)
                 else:
                     result = backend.generate(request, comparison, callbacks)

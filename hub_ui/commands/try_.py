@@ -123,7 +123,7 @@ class TryCommand(TryOptions):
             fields |= {"base": fit.base, "clip_weights": clips, "blocks": blocks}
             count, to_come = built.generation.to_pull(loras)
             if count and not self.estimate:
-                terminal.note(f"{plural(count, 'LoRA')} are pulled first: {size(to_come, precise=True)}")
+                terminal.note(f"To be pulled first: {plural(count, 'LoRA')}, {size(to_come, precise=True)}")
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
         if self.on != "local" or (self.estimate and missing):

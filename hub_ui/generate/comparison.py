@@ -147,7 +147,8 @@ def lora_columns(
         raise UsageError(
             _("2 to {most} LoRAs can be compared, and there are {n}.").format(most=MAX_LORAS, n=len(loras))
         )
-    texts = _prompt_rows(prompts or (request.prompt,))
+    # Trigger words alone are a prompt too.
+    texts = _prompt_rows(prompts) or (" ".join(request.prompt.split()),)
     _check_weights(weights or (1.0,), len(texts) * seeds * len(loras))
     names, own = _distinct_names(request), _own_weights(request)
     columns = [(place, weight) for place in loras for weight in weights or (own[place.start],)]
@@ -173,6 +174,8 @@ def prompt_grid(
     """A row for each prompt, a column for each weight of one LoRA (the first unless `varied` says which)."""
     _need_lora(request, "A grid needs a LoRA whose weight it can turn up. Choose one.")
     rows = _prompt_rows(prompts)
+    if not rows:
+        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
     _check_weights(weights, len(rows))
     cells = tuple(
         Cell(
@@ -255,10 +258,7 @@ def _one_row(kind: ComparisonKind, *cells: Cell) -> Comparison:
 
 
 def _prompt_rows(prompts: Sequence[str]) -> tuple[str, ...]:
-    rows = tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
-    if not rows:
-        raise UsageError(_("A grid needs at least one prompt. Write one in each line."))
-    return rows
+    return tuple(" ".join(prompt.split()) for prompt in prompts if prompt.strip())
 
 
 def _distinct_names(request: GenerationRequest) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a visitor of a hosted page can't have fetched: a base, and the rest of one."""
+"""What a visitor of a hosted page can't have fetched: a base, and the rest of one. And where a comparison goes on."""
 
 import json
 from dataclasses import replace
@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import UsageError
+from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import base_by_id
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest
+from hub_ui.generate.result import GenerationResult
+from hub_ui.settings import from_environment
+from tests.hub_ui.generate import making
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import save_base
 
@@ -31,3 +36,32 @@ def test_no_visitor_completes_a_base_however_little_is_missing(tmp_path: Path, h
         settings = replace(demo_settings(home, home / "loras", hubs), demo=False, hosted=True)
         with services.build(settings) as page, pytest.raises(UsageError, match=r"does not have SD 1\.5 on its disk"):
             page.generation.generate(asked, comparison.single(asked))
+
+
+class Place:
+    """A backend that makes the images of so many LoRAs, and is stopped at the next."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.made = most, list[str]()
+
+    def generate(self, asked: GenerationRequest, sheet: Comparison, callbacks: Callbacks) -> GenerationResult:
+        if len(self.made) == self.most:
+            raise GenerationCancelled("Stopped.")
+        self.made.append(asked.adapters[0].title)
+        return making.made(asked, sheet)
+
+    def close(self) -> None:
+        """Has nothing open."""
+
+
+def test_a_comparison_goes_on_with_what_was_made_at_the_same_place_alone(home: Path) -> None:
+    other = making.adapter(ref=Ref.parse("civitai:7@8#9"), title="Mist")
+    asked = making.job(making.adapter(), other)
+    sheet = comparison.lora_columns(asked)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        here, there = Place(most=1), Place(most=2)
+        built.generation.local, built.generation.replicate = here, there  # type: ignore[assignment]
+        with pytest.raises(GenerationCancelled):
+            built.generation.generate(asked, sheet)
+        built.generation.generate(asked, sheet, place="replicate")
+    assert (len(here.made), len(there.made)) == (1, 2)

@@ -133,6 +133,11 @@ def test_loras_are_columns_each_alone_with_its_own_words_and_weight() -> None:
     assert [(cell.prompt, cell.seed) for cell in sheet.cells[1:4]] == [("a cat", 7), ("sks, a cat", 8), ("a cat", 8)]
 
 
+def test_trigger_words_alone_are_a_prompt_to_compare_loras_with() -> None:
+    sheet = comparison.lora_columns(job(lora(trigger_words=("sks",)), PAPER, prompt=""), [" "])
+    assert [cell.prompt for cell in sheet.cells] == ["sks", ""]
+
+
 def test_each_lora_can_have_several_weights_and_epochs_are_told_apart_by_their_files() -> None:
     epochs = (lora(path=Path("ink-01.safetensors")), lora(path=Path("ink-02.safetensors")))
     sheet = comparison.lora_columns(job(*epochs), weights=(0.5, 1.0))
