@@ -24,7 +24,7 @@ from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
 from hub_ui.i18n import _
 
@@ -142,7 +142,7 @@ class Engine:
             dtype=plan.device.dtype,
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
-            adapters=" and ".join(how for how in ("merged", "hooked") if any(how in each.adapters for each in images)),
+            adapters=application_of(images),
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 

@@ -13,7 +13,7 @@ from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
-from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationResult, application_of
 from hub_ui.i18n import _
 
 Generate = Callable[[GenerationRequest, Comparison, Callbacks], GenerationResult]
@@ -149,7 +149,7 @@ def _join(
         switch_seconds=sum(each.switch_seconds for each in reports),
         notes=(*aside, *dict.fromkeys(note for each in reports for note in each.notes)),
         rows=max(each.rows for each in reports),
-        adapters=" and ".join(how for how in ("merged", "hooked") if any(how in each.adapters for each in reports)),
+        adapters=application_of(reports),
     )
     whole = replace(
         comparison,

@@ -1,5 +1,6 @@
 """Generated images and their report: how much of each LoRA took effect on the base, and why the rest did not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PIL.Image import Image
@@ -99,3 +100,9 @@ class GenerationResult:
     comparison: Comparison
     images: tuple[GeneratedImage, ...]
     report: GenerationReport
+
+
+def application_of(made: Iterable[GeneratedImage | GenerationReport]) -> str:
+    """How LoRAs were applied in all of them together."""
+    found = [each.adapters for each in made]
+    return " and ".join(how for how in ("merged", "hooked") if any(how in one for one in found))
