@@ -30,7 +30,6 @@ from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationReque
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
-from hub_ui.images.png_metadata import contact
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
 from hub_ui.training import Trainer, price, training_set
@@ -207,7 +206,7 @@ def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
         if len(result.images) == 1:
             png_metadata.save(result, 0, part)
         else:
-            png_metadata.save_comparison(result, contact(result), part)
+            png_metadata.save_comparison(result, part)
     if not cells:
         return
     cells[0].parent.mkdir(exist_ok=True)

@@ -1,7 +1,8 @@
 """Writes and reads provenance and infotext in PNG files.
 
 The text chunk `parameters` is for A1111, ComfyUI and CivitAI; our own JSON has everything. A video is a lossless
-animated PNG with the same chunks. A contact sheet is one image with labels above its columns and left of its rows.
+animated PNG with the same chunks. A contact sheet has what makes all of a comparison again, and the choices between its
+columns.
 """
 
 import json
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+import msgspec
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
@@ -23,10 +25,11 @@ from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
 from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.i18n import _
+from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
 from hub_ui.images.infotext import Infotext
-from hub_ui.images.provenance import Provenance, from_json, library_versions, sha256_of, to_json
+from hub_ui.images.provenance import Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"
 # The text chunk that most viewers and CivitAI show.
@@ -59,9 +62,25 @@ def save(result: GenerationResult, cell: int, path: Path, hashes: Hashes | None 
     first.save(path, format="PNG", save_all=True, append_images=others, duration=duration, loop=0, pnginfo=info)
 
 
-def save_comparison(result: GenerationResult, image: Image.Image, path: Path, hashes: Hashes | None = None) -> None:
-    """Writes the whole comparison, which `image` shows, with everything to make all of it again."""
-    image.save(path, format="PNG", pnginfo=_info(result, None, hashes))
+def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None = None) -> None:
+    """Writes the contact sheet of a comparison, with everything to make all of it again."""
+    sheet = contact_sheet.contact(result)
+    sheet.image.save(path, format="PNG", pnginfo=_info(result, None, hashes, sheet.tiles))
+
+
+def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> None:
+    """Writes the contact sheet of `sheet` again, with choices between its columns and the ranking as lines below it.
+
+    Raises UsageError when the file is none.
+    """
+    tiles = read(sheet).tiles
+    if tiles is None:
+        raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.name))
+    info = PngInfo()
+    texts = _texts(sheet, all_of_them=True)
+    info.add_itxt(KEY, json.dumps({**json.loads(texts[KEY]), "votes": votes}))
+    info.add_text(_INFOTEXT, texts.get(_INFOTEXT, ""))
+    contact_sheet.with_ranking(contact_sheet.open_sheet(sheet), tiles, ranking).save(path, format="PNG", pnginfo=info)
 
 
 def lora_hashes(result: GenerationResult) -> list[str | None]:
@@ -121,9 +140,10 @@ def _tag(name: str, weight: float, adapter: LoraInput) -> str:
     return a1111.tag(name, weight, weight * adapter.text_encoder_scale, adapter.block_weights)
 
 
-def _info(result: GenerationResult, cell: int | None, hashes: Hashes | None) -> PngInfo:
+def _info(result: GenerationResult, cell: int | None, hashes: Hashes | None, tiles: Tiles | None = None) -> PngInfo:
     info = PngInfo()
-    info.add_itxt(KEY, json.dumps(to_json(result, cell)))
+    where = {"tiles": msgspec.to_builtins(tiles)} if tiles else {}
+    info.add_itxt(KEY, json.dumps({**to_json(result, cell), **where}))
     # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
     text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell, hashes)
     # A command line can contain half a character, which can't be encoded.
@@ -175,14 +195,14 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _texts(path: Path) -> dict[str, str]:
-    """The text chunks of a PNG; of other images, what A1111 writes in their place."""
+def _texts(path: Path, *, all_of_them: bool = False) -> dict[str, str]:
+    """The text chunks of a PNG; of other images, what A1111 writes in their place. Ours alone where it is there."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
                 # Ours is before the pixels, which are large and need not be read then.
-                if isinstance(image.info.get(KEY), str):
+                if isinstance(image.info.get(KEY), str) and not all_of_them:
                     return {KEY: image.info[KEY]}
                 image.load()
                 texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
@@ -294,57 +314,3 @@ def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]
             f"Its LoRAs were {before.adapters or 'without effect'}, and here they are "
             f"{report.adapters or 'without effect'}: pixels can differ a little."
         )
-
-
-_PAPER, _INK = (250, 250, 248), (24, 24, 28)
-_GAP = 12
-# Small images are enlarged, so that there is room for a label above them.
-_LEAST = 192
-_LINES = 6
-
-
-def contact(result: GenerationResult) -> Image.Image:
-    comparison = result.comparison
-    width, height = result.images[0].image.size
-    times = max(1, -(-_LEAST // width))
-    width, height = width * times, height * times
-    # Pillow brings this font, so it is the same everywhere.
-    font = ImageFont.load_default(max(15, width // 20))
-    box = font.getbbox("Ág")
-    line = round((box[3] - box[1]) * 1.35)
-    above = [_wrap(label, width, font) for label in comparison.columns]
-    beside = [_wrap(label, width, font) for label in comparison.rows]
-    label_width = max(round(font.getlength(text)) for lines in beside for text in lines)
-    top = _GAP + line * max(len(lines) for lines in above) + _GAP // 2
-    left = _GAP + (label_width + _GAP if any(comparison.rows) else 0)
-    paper = Image.new("RGB", (left + len(above) * (width + _GAP), top + len(beside) * (height + _GAP)), _PAPER)
-    ink = ImageDraw.Draw(paper)
-    labels = [(lines, left + column * (width + _GAP), _GAP) for column, lines in enumerate(above)]
-    labels += [(lines, _GAP, top + row * (height + _GAP)) for row, lines in enumerate(beside)]
-    for lines, x, y in labels:
-        for i, text in enumerate(lines):
-            ink.text((x, y + i * line), text, fill=_INK, font=font)
-    for i, picture in enumerate(result.images):
-        row, column = divmod(i, len(above))
-        image = picture.image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
-        paper.paste(image, (left + column * (width + _GAP), top + row * (height + _GAP)))
-    return paper
-
-
-def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """Lines of at most this width. A word that is too long is cut, and so is everything after the last line."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    if len(lines) > _LINES:
-        lines = [*lines[: _LINES - 1], f"{lines[_LINES - 1]} …"]
-    for i, line in enumerate(lines):
-        if font.getlength(line) > width:
-            while line and font.getlength(f"{line}…") > width:
-                line = line[:-1]
-            lines[i] = f"{line}…"
-    return lines

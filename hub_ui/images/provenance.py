@@ -63,10 +63,24 @@ class StartProvenance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tiles:
+    """Where the images of a contact sheet are, in the order of its cells: all `width` by `height`, with the left upper
+    `corners`. `sha256` are those of their RGB bytes. Below `paper`, the height of the sheet, a ranking may stand.
+    """
+
+    width: int
+    height: int
+    corners: tuple[tuple[int, int], ...]
+    sha256: tuple[str, ...]
+    paper: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
     base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
-    position in `sheet`, None for a contact sheet.
+    position in `sheet`, None for a contact sheet, which has `tiles`. `votes` are blind choices between its columns
+    (generate/judging.py).
     """
 
     loras: tuple[LoraProvenance, ...]
@@ -89,6 +103,8 @@ class Provenance:
     libraries: Mapping[str, str] = field(default_factory=dict)
     sheet: Comparison | None = None
     cell: int | None = 0
+    tiles: Tiles | None = None
+    votes: str = ""
     report: GenerationReport | None = None
 
     @property
@@ -224,6 +240,8 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         raise ValueError("a comparison with other cells than rows and columns")
     if provenance.cell is not None and not 0 <= provenance.cell < len(comparison.cells):
         raise ValueError(f"cell {provenance.cell}")
+    if provenance.tiles is not None and len(provenance.tiles.corners) != len(comparison.cells):
+        raise ValueError("a sheet with other images than its comparison")
     # A name with a folder in it would be looked up there.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)
     image = provenance.image and replace(provenance.image, name=Path(provenance.image.name).name)

@@ -235,16 +235,23 @@ class GeneratedImages:
         image.save(path)
         return address(path)
 
-    async def answer(self, request: Request) -> Response:
-        inside = request.path_params["inside"]
-        path = self.folder / inside / request.path_params["name"]
-        media_type = SUFFIX_TYPES.get(path.suffix)
+    def path(self, address: str) -> Path:
+        """Raises NotFound for what is gone, and for somebody else's."""
+        inside, _slash, name = address.removeprefix(f"{IMAGES_PATH}/").partition("/")
+        path = self.folder / inside / name
         # On one's own computer every browser is the same person.
         owner = inside.partition(".")[2].encode()
         is_own = current_visitor() is None or hmac.compare_digest(owner, self._owner().encode())
-        if media_type is None or not is_own or not is_inside(path, self.folder):
-            return Response("This image is no longer here. Make it again.", 404)
-        return FileResponse(path, media_type=media_type, headers=PRIVATE)
+        if path.suffix not in SUFFIX_TYPES or not is_own or not is_inside(path, self.folder):
+            raise NotFound(_("This image is no longer here. Make it again."))
+        return path
+
+    async def answer(self, request: Request) -> Response:
+        try:
+            path = self.path("{inside}/{name}".format_map(request.path_params))
+        except NotFound as error:
+            return Response(error.message, 404)
+        return FileResponse(path, media_type=SUFFIX_TYPES[path.suffix], headers=PRIVATE)
 
     def _owner(self) -> str:
         visitor = current_visitor()

@@ -33,6 +33,7 @@ from hub_ui.web.settings.routes import SettingsRoutes
 from hub_ui.web.train.routes import build_train
 from hub_ui.web.try_page.dropped import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.judge import JudgeRoutes
 from hub_ui.web.try_page.routes import TryRoutes
 from hub_ui.web.uploads import UploadedFiles, Uploads
 from hub_ui.web.view import PageName, View
@@ -110,6 +111,7 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         *visits,
         DownloadRoutes(pages=pages),
         compare,
+        JudgeRoutes(pages=pages, images=images, uploaded=files.path),
         JobRoutes(pages=pages, jobs=jobs, painters={"generation": compare, "training": train}),
         history,
         DroppedRoutes(pages=pages, files=files, uploads=uploads),

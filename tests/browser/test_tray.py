@@ -1,11 +1,12 @@
-"""Cards are ticked for a comparison in a real browser: over several searches, and without JavaScript."""
+"""Cards are ticked for a comparison in a real browser: over searches, without JavaScript, and up to its winner."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import axe
+from tests.browser import axe, places
 
 pytestmark = pytest.mark.browser
 
@@ -48,3 +49,34 @@ def test_without_javascript_the_ticked_cards_of_a_page_are_compared(demo: str, b
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#stack .layer")).to_have_count(2)
     page.close()
+
+
+def test_of_four_ticked_cards_the_winner_is_kept_and_the_proof_opens_elsewhere(
+    demo: str, page: Page, browser: Browser, tmp_path: Path
+) -> None:
+    page.goto(f"{demo}?base=tiny-shapes")
+    for title in ("Snowfall", "Size Slider", "SKS Robot", "top-hat-tiny"):
+        tick(page, title)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Make the sheet").click()
+    page.get_by_role("link", name="Judge blind").click(timeout=places.WAIT)
+    for number, key in enumerate("1201", 2):
+        page.keyboard.press(key)
+        expect(page.get_by_role("status")).to_contain_text(f"Choice {number}.")
+    assert axe.violations(page) == []
+    page.get_by_role("link", name="See the ranking").click()
+    expect(page.locator(".ranking li")).to_have_count(4)
+    assert axe.violations(page) == []
+    with page.expect_download() as proof:
+        page.get_by_role("link", name="Save the proof").click()
+    proof.value.save_as(tmp_path / "proof.png")
+    page.get_by_role("button", name="Keep, remove the others").click()
+    expect(page.get_by_role("status").filter(has_text="3 LoRAs removed.")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("form.said").get_by_role("button", name="Undo")).to_have_count(0)
+    other = browser.new_context().new_page()
+    other.goto(demo)
+    places.drop(other, "proof.png", (tmp_path / "proof.png").read_bytes(), "image/png")
+    other.get_by_role("link", name="See the ranking").click(timeout=places.WAIT)
+    expect(other.get_by_role("heading", name="Ranking · 4 blind choices")).to_be_visible()
+    other.context.close()

@@ -67,7 +67,9 @@ class DroppedLora:
 
 @dataclass(frozen=True, kw_only=True)
 class DroppedImage:
-    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours."""
+    """`rows` are its settings in full, as they stand in it. `is_sheet`: it shows a whole comparison of ours.
+    `votes` are choices between its columns, None where it can't be judged.
+    """
 
     program: str
     loras: tuple[DroppedLora, ...]
@@ -75,6 +77,7 @@ class DroppedImage:
     rows: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     is_sheet: bool = False
+    votes: str | None = None
 
     def view(self, view: View) -> View:
         """The Compare page with its settings, and those of its LoRAs that were found."""
@@ -111,7 +114,13 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
         (_("Made with"), ", ".join(f"{library} {version}" for library, version in found.libraries.items())),
     )
     return DroppedImage(
-        program="hub-ui", loras=loras, settings=settings, rows=rows, notes=tuple(notes), is_sheet=sheet is not None
+        program="hub-ui",
+        loras=loras,
+        settings=settings,
+        rows=rows,
+        notes=tuple(notes),
+        is_sheet=sheet is not None,
+        votes=found.votes if sheet and found.tiles and len(sheet.columns) > 1 else None,
     )
 
 

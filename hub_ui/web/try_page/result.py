@@ -17,7 +17,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import GenerationResult, Missed
+from hub_ui.generate.result import Coverage, GenerationResult, Missed
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
@@ -101,6 +101,8 @@ class Result:
         return self.right_tile.weight if self.offered and self.right > 1 else None
 
 
+# More than that and the line under a sheet can't be read.
+MOST_NAMED = 2
 # The labels of comparisons (hub_ui/generate/comparison.py).
 ALONE = (N_("without"), N_("the base alone"))
 WITH = (N_("without {loras}"), N_("with {loras}"))
@@ -143,7 +145,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     for index, file in enumerate(files):
         png_metadata.save(result, index, file, hashes)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
-    png_metadata.save_comparison(result, png_metadata.contact(result), sheet, hashes)
+    png_metadata.save_comparison(result, sheet, hashes)
     places = comparison.lora_slices(result.request)
     varied = comparison.find_swept_lora(result.request, result.comparison)
     is_pair = result.comparison.kind in ("pair", "one")
@@ -154,7 +156,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
         right=last,
         width=result.images[last].image.width,
         height=result.images[last].image.height,
-        proof=" · ".join(coverage.sentence() for coverage in report.coverage) or _("no LoRA"),
+        proof=proof_of(report.coverage),
         whole=all(coverage.whole for coverage in report.coverage),
         detail=details(result),
         varied=varied,
@@ -168,6 +170,16 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
         sheet=address(sheet) if len(files) > 1 else "",
         request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
     )
+
+
+def proof_of(coverages: Sequence[Coverage]) -> str:
+    """Of many LoRAs, only those that did not take effect whole are named."""
+    parts = [coverage for coverage in coverages if not coverage.whole]
+    if len(coverages) > MOST_NAMED:
+        if not parts:
+            return _("all tensors of {n} files applied").format(n=len(coverages))
+        return " · ".join(f"{coverage.title}: {coverage.sentence()}" for coverage in parts)
+    return " · ".join(coverage.sentence() for coverage in coverages) or _("no LoRA")
 
 
 def tiles_of(

@@ -13,12 +13,10 @@ from safetensors.numpy import save_file
 from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import base_models, comparison
-from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.images import png_metadata
 from hub_ui.images.infotext import Infotext
-from hub_ui.images.png_metadata import contact
 from hub_ui.images.provenance import ControlProvenance, StartProvenance
 from tests.hub_ui.generate import making
 from tests.hub_ui.generate.making import INK
@@ -54,7 +52,7 @@ def test_an_image_from_a_seed_of_its_own_says_so_and_the_whole_comparison_its_fi
     pair = replace(comparison.before_after(making.job()), cells=(without, replace(with_lora, seed=9)))
     made = making.made(sheet=pair)
     png_metadata.save(made, 1, tmp_path / "cell.png")
-    png_metadata.save_comparison(made, contact(made), tmp_path / "all.png")
+    png_metadata.save_comparison(made, tmp_path / "all.png")
     assert (again(tmp_path / "cell.png").seed, again(tmp_path / "all.png").seed) == (9, 7)
     assert "Seed: 9," in png_metadata.infotext_of(made, 1)
 
@@ -114,7 +112,7 @@ def test_a_cell_says_its_own_weights_and_where_it_stood(tmp_path: Path) -> None:
 def test_a_sheet_as_one_picture_says_all_of_it(tmp_path: Path) -> None:
     asked = making.job()
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
-    png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    png_metadata.save_comparison(made, tmp_path / "a.png")
     read = png_metadata.read(tmp_path / "a.png")
     assert read.whole_comparison == made.comparison
     assert again(tmp_path / "a.png").width == 32
@@ -421,45 +419,3 @@ def test_files_that_are_no_pictures_are_told(tmp_path: Path, data: bytes) -> Non
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="as an image"):
         png_metadata.read(tmp_path / "nobody.png")
-
-
-COLOURS = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)]
-
-
-def made(sheet: Comparison, size: tuple[int, int] = (256, 128)) -> GenerationResult:
-    images = (Image.new("RGB", size, COLOURS[i % 4]) for i in range(len(sheet.cells)))
-    return making.made(sheet=sheet, images=tuple(GeneratedImage(image=image, seconds=0) for image in images))
-
-
-def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of what has this colour."""
-    rows, columns = np.nonzero((np.asarray(paper) == colour).all(axis=2))
-    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
-
-
-def test_pictures_stand_in_their_rows_and_columns() -> None:
-    paper = contact(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
-    red, green, blue = (area(paper, colour) for colour in COLOURS[:3])
-    assert (red[2] - red[0], red[3] - red[1]) == (256, 128)
-    assert (green[0] > red[2], green[1] == red[1]) == (True, True)
-    assert (blue[0] == red[0], blue[1] > red[3]) == (True, True)
-
-
-def test_labels_are_dark_on_light_and_outside_the_pictures() -> None:
-    paper = contact(made(comparison.prompt_grid(making.job(), ["a cat", "a dog"], (0, 1))))
-    left, top, _, bottom = area(paper, COLOURS[0])
-    above, beside = (np.asarray(paper.crop(box)) for box in ((left, 0, left + 256, top), (0, top, left, bottom)))
-    assert (above.min() < 60, beside.min() < 60) == (True, True)
-    assert paper.getpixel((1, 1)) == (250, 250, 248)
-
-
-@pytest.mark.parametrize("prompt", ["a long prompt of many words " * 20, "x" * 500])
-def test_long_prompts_take_no_more_room_than_a_picture(prompt: str) -> None:
-    paper = contact(made(comparison.prompt_grid(making.job(), [prompt], (0, 1))))
-    assert area(paper, COLOURS[0])[0] <= 256 + 3 * 12
-
-
-def test_tiny_pictures_are_shown_larger() -> None:
-    paper = contact(made(comparison.before_after(making.job()), size=(32, 32)))
-    left, top, right, bottom = area(paper, COLOURS[0])
-    assert (right - left, bottom - top) == (192, 192)

@@ -14,6 +14,8 @@ document.addEventListener("keydown", (event) => {
     step(event);
   } else if (event.key === "ArrowDown" && event.target.id === "q") {
     document.querySelector("#cards .hit")?.focus();
+  } else if (!isTyping) {
+    document.querySelector(`[data-key="${CSS.escape(event.key)}"]`)?.click();
   }
 });
 

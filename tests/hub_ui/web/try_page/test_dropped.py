@@ -92,7 +92,7 @@ def test_an_image_of_ours_brings_its_refs_and_all_its_settings(known: Services, 
 def test_a_whole_comparison_of_ours_comes_back_as_one(known: Services, tmp_path: Path) -> None:
     asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20#200")))
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
-    png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    png_metadata.save_comparison(made, tmp_path / "a.png")
     plan = dropped.read_dropped(known, tmp_path / "a.png")
     assert (plan.is_sheet, plan.settings.sheet, plan.settings.weights) == (True, "strip", (0.0, 0.5, 1.0))
 
@@ -100,7 +100,7 @@ def test_a_whole_comparison_of_ours_comes_back_as_one(known: Services, tmp_path:
 def test_a_whole_comparison_is_made_again_as_from_the_history(known: Services, tmp_path: Path) -> None:
     asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20"), text_encoder_scale=0.5), seed=9)
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5)), report=making.report(seed=9))
-    png_metadata.save_comparison(made, Image.new("RGB", (96, 16)), tmp_path / "a.png")
+    png_metadata.save_comparison(made, tmp_path / "a.png")
     of_history = view_of(known.history.add(made).provenance)
     assert dropped.read_dropped(known, tmp_path / "a.png").view(View()) == of_history
     assert (of_history.settings.seed, of_history.settings.clip_weights) == (9, (0.4,))
@@ -192,7 +192,7 @@ def test_what_is_not_found_is_left_out_and_can_be_searched_for(client: TestClien
 def test_a_whole_comparison_is_made_again_without_an_original_beside_it(client: TestClient, tmp_path: Path) -> None:
     asked = making.job(making.adapter(ref=Ref.parse("civitai:2@20")))
     made = making.made(asked, comparison.weight_sweep(asked, (0.0, 0.5, 1.0)))
-    png_metadata.save_comparison(made, png_metadata.contact(made), tmp_path / "a.png")
+    png_metadata.save_comparison(made, tmp_path / "a.png")
     page = read(client.get(give(client, tmp_path / "a.png")).text)
     assert "original" not in link(page, "Make it again")
 

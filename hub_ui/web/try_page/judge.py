@@ -1,0 +1,180 @@
+"""A sheet of LoRAs is judged: blind pairs, the ranking, and the proof as one file.
+
+All that was chosen stands in the address: each choice is a link to the next pair, and back takes it back.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from anyio import CapacityLimiter
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from connectors.errors import UsageError
+from connectors.ref import Ref
+from hub_ui import format
+from hub_ui.generate.comparison import MAX_CELLS, Comparison
+from hub_ui.generate.judging import Choice, Rank, Vote, next_pair, ranking, read_votes, write_votes
+from hub_ui.i18n import _
+from hub_ui.images import contact_sheet, png_metadata
+from hub_ui.images.provenance import Provenance, Tiles
+from hub_ui.web.history.routes import view_of
+from hub_ui.web.images import PRIVATE, GeneratedImages, address
+from hub_ui.web.layout.pages import Preview, Room, in_threads, is_part
+from hub_ui.web.view import View
+
+# Each may have a whole sheet in memory.
+MOST_OPEN = 2
+# Images of fewer pixels across, on the sheet, are shown larger.
+SMALL, SCALE = 400, 1.5
+CHOICES: tuple[Choice, ...] = (1, 2, 0)
+# An address of GeneratedImages, or the name of an upload.
+SheetName = Annotated[str, Query(max_length=200)]
+Votes = Annotated[str, Query(max_length=12_000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """`name` is that of its address, `provenance` what it says of itself, `votes` are the choices so far."""
+
+    name: str
+    path: Path
+    provenance: Provenance
+    comparison: Comparison
+    tiles: Tiles
+    votes: tuple[Vote, ...]
+
+    def address(self, votes: Sequence[Vote] | None = None, **more: object) -> str:
+        return urlencode({"sheet": self.name, "votes": write_votes(self.votes if votes is None else votes), **more})
+
+    def ranks(self) -> Sequence[Rank]:
+        return ranking(self.votes, len(self.comparison.columns))
+
+    def loras(self, column: int) -> frozenset[Ref]:
+        """Those that its images have."""
+        cells = self.comparison.cells[column :: len(self.comparison.columns)]
+        return frozenset(
+            lora.ref for i, lora in enumerate(self.provenance.loras) if any(cell.weights[i] for cell in cells)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRoutes(Room):
+    images: GeneratedImages
+    uploaded: Callable[[str], Path]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_to(self, router: APIRouter) -> None:
+        waits = in_threads(CapacityLimiter(MOST_OPEN))
+
+        @router.get("/judge")
+        @waits
+        def judge(request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:
+            values = self.values(self.open(sheet, votes), blind=blind)
+            if is_part(request):
+                return self.pages.part("try_page/judge_shown", **values)
+            # Names of LoRAs may be above "safe".
+            preview = Preview(title=_("Which of these?"))
+            return self.pages.whole(request, "try_page/judge", View(page="try"), preview=preview, **values)
+
+        @router.get("/judge/image")
+        @waits
+        def image(
+            sheet: SheetName,
+            votes: Votes = "",
+            side: Annotated[int, Query(ge=0, le=1)] = 0,
+            cell: Annotated[int | None, Query(ge=0, le=99)] = None,
+        ) -> Response:
+            """One of the pair after these choices, so that its address does not say which it is; or `cell`."""
+            found = self.open(sheet, votes)
+            if cell is None:
+                columns = len(found.comparison.columns)
+                pair = next_pair(found.votes, columns, len(found.comparison.rows))
+                cell = pair.row * columns + (pair.left, pair.right)[side]
+            return FileResponse(self.cell(found, cell), media_type="image/png", headers=PRIVATE)
+
+        @router.get("/judge/proof")
+        @waits
+        def proof(sheet: SheetName, votes: Votes = "") -> Response:
+            found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
+            png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
+            return FileResponse(path, media_type="image/png", headers=PRIVATE, filename=path.name)
+
+        @router.get("/judge/kept")
+        @waits
+        def kept(id: Annotated[str, Query(max_length=40)]) -> Response:
+            """A sheet of the history."""
+            self.services.policy.check("keep history")
+            result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
+            png_metadata.save_comparison(result, path)
+            return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)
+
+    def open(self, name: str, votes: str) -> Sheet:
+        """Raises NotFound for what is gone or somebody else's, UsageError for what is no sheet."""
+        path = self.images.path(name) if "/" in name else self.uploaded(name)
+        found = png_metadata.read(path)
+        sheet, tiles = found.sheet, found.tiles
+        if sheet is None or tiles is None or len(sheet.columns) < 2 or len(sheet.cells) > MAX_CELLS:
+            raise UsageError(_(contact_sheet.NO_SHEET).format(name=path.name))
+        chosen = read_votes(votes, len(sheet.columns), len(sheet.rows))
+        return Sheet(name=name, path=path, provenance=found, comparison=sheet, tiles=tiles, votes=chosen)
+
+    def cell(self, sheet: Sheet, number: int) -> Path:
+        """The file of one image: all are cut out of the sheet when the first one is asked for."""
+        folder, tiles = sheet.path.parent / "cells", sheet.tiles
+        if number >= len(tiles.corners):
+            raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.path.name))
+        with self._lock:
+            if not folder.is_dir():
+                images = contact_sheet.cut(sheet.path, tiles)
+                part = folder.with_suffix(".part")
+                part.mkdir(exist_ok=True)
+                for i, one in enumerate(images):
+                    one.save(part / f"{i}.png", compress_level=1)
+                (part / "unchanged").write_text("yes" if contact_sheet.is_unchanged(images, tiles) else "")
+                part.rename(folder)
+        return folder / f"{number}.png"
+
+    def values(self, sheet: Sheet, *, blind: bool) -> dict[str, Any]:
+        votes, comparison = sheet.votes, sheet.comparison
+        values = {"sheet": sheet, "votes": votes, "address": sheet.address(), "tiles": sheet.tiles, "pair": None}
+        if blind:
+            pair = next_pair(votes, len(comparison.columns), len(comparison.rows))
+            choices = {choice: sheet.address((*votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
+            scale = SCALE if sheet.tiles.width < SMALL else 1
+            box = [round(scale * side) for side in (sheet.tiles.width, sheet.tiles.height)]
+            return {**values, "pair": pair, "choices": choices, "prompt": comparison.rows[pair.row], "box": box}
+        is_unchanged = (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes"
+        ranks = sheet.ranks() if votes else ()
+        return {
+            **values,
+            "ranks": ranks,
+            "base": sheet.provenance.report.base if sheet.provenance.report else "",
+            "is_unchanged": is_unchanged,
+            "others": self.others(sheet, ranks[0].column) if ranks else (),
+            "again": view_of(sheet.provenance).to_address(),
+        }
+
+    def others(self, sheet: Sheet, column: int) -> Sequence[Ref]:
+        """The LoRAs of the library that are in no image of a column, but in others'."""
+        if not self.services.policy.allows("change library"):
+            return ()
+        keep, refs = sheet.loras(column), {lora.ref for lora in sheet.provenance.loras}
+        return [entry.ref for entry in self.services.library.entries() if keep and entry.ref in refs - keep]
+
+
+def ranking_lines(sheet: Sheet) -> Sequence[str]:
+    """As they stand on the proof, in English like its other labels."""
+    if not sheet.votes:
+        return ()
+    names = [format.visible(name) for name in sheet.comparison.columns]
+    lines = [
+        f"{place}. {names[rank.column]}: wins {rank.wins:.0%} ({rank.low:.0%} to {rank.high:.0%})"
+        for place, rank in enumerate(sheet.ranks(), 1)
+    ]
+    return (f"Ranking of {len(sheet.votes)} blind choices", *lines)

@@ -1,0 +1,159 @@
+"""A sheet of LoRAs is judged: the blind pairs, the ranking, and the file that proves it."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from starlette.testclient import TestClient
+
+from connectors.ref import Ref
+from hub_ui.generate import comparison
+from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.images import png_metadata
+from hub_ui.services import Services
+from tests.hub_ui.generate import making
+from tests.hub_ui.library.building import entry
+from tests.hub_ui.web.conftest import PART, read
+from tests.hub_ui.web.library.conftest import put
+
+REFS = ("civitai:1@10#100", "civitai:2@20#200", "civitai:3@30#300")
+COLOURS = ("red", "lime", "blue")
+# The first of them wins each time.
+VOTES = "0-0-1-1_1-2-0-2_0-1-2-1"
+
+
+def result() -> GenerationResult:
+    pairs = zip(REFS, COLOURS, strict=True)
+    adapters = (making.adapter(ref=Ref.parse(ref), title=f"<b>{colour}</b>") for ref, colour in pairs)
+    asked = making.job(*adapters, prompt="a fox")
+    images = (GeneratedImage(image=Image.new("RGB", (64, 64), colour), seconds=0) for colour in COLOURS * 2)
+    return making.made(asked, comparison.lora_columns(asked, ["a fox", "a town"]), images=tuple(images))
+
+
+def give(client: TestClient, path: Path) -> str:
+    """The name of a file that is given to the page."""
+    given = client.post("/upload", files={"file": (path.name, path.read_bytes())})
+    return given.headers["location"].partition("name=")[2]
+
+
+@pytest.fixture
+def sheet(client: TestClient, tmp_path: Path) -> str:
+    """The address of a sheet."""
+    png_metadata.save_comparison(result(), tmp_path / "sheet.png")
+    return f"/judge?sheet={give(client, tmp_path / 'sheet.png')}"
+
+
+def colour(client: TestClient, address: str) -> str:
+    image = Image.open(io.BytesIO(client.get(address).content))
+    found = {(255, 0, 0): "red", (0, 255, 0): "lime", (0, 0, 255): "blue"}
+    return found[image.getpixel((9, 9))]  # type: ignore[index]
+
+
+def test_a_pair_is_shown_without_names_and_each_choice_leads_to_the_next(client: TestClient, sheet: str) -> None:
+    page = read(client.get(f"{sheet}&blind=1").text)
+    left, right = (colour(client, "/" + image["src"]) for image in page.select(".choices img"))
+    assert (left != right, any(name in page.main.text for name in COLOURS)) == (True, False)
+    keys = {link["data-key"]: link["href"] for link in page.select("[data-key]")}
+    assert [keys[key][-9:] for key in ("1", "2", "0")] == ["1&blind=1", "2&blind=1", "0&blind=1"]
+    assert "Choice 2." in client.get("/" + keys["2"]).text
+
+
+def test_the_address_of_a_blind_image_does_not_say_which_it_is(client: TestClient, sheet: str) -> None:
+    page = read(client.get(f"{sheet}&blind=1").text)
+    assert [image["src"].rpartition("&")[2] for image in page.select(".choices img")] == ["side=0", "side=1"]
+
+
+def test_a_choice_in_place_answers_with_the_pair_alone(client: TestClient, sheet: str) -> None:
+    assert client.get(f"{sheet}&blind=1", headers=PART).text.lstrip().startswith('<section class="blind"')
+
+
+def test_the_sheet_has_each_image_under_its_name(client: TestClient, sheet: str) -> None:
+    page = read(client.get(sheet).text)
+    assert [head.text for head in page.select("thead th")] == [f"<b>{colour}</b> 0.8" for colour in COLOURS]
+    assert [head.text for head in page.select("tbody th")] == ["a fox", "a town"]
+    assert [colour(client, "/" + image["src"]) for image in page.select("tbody img")] == [*COLOURS] * 2
+    assert page.select(".ranking") == []
+
+
+def test_the_ranking_has_the_winner_first_and_says_how_sure_it_is(client: TestClient, sheet: str) -> None:
+    page = read(client.get(f"{sheet}&votes={VOTES}").text)
+    assert "Ranking · 3 blind choices" in page.text
+    assert [row.text for row in page.select(".ranking [dir]")] == [
+        "<b>red</b> 0.8",
+        "<b>lime</b> 0.8",
+        "<b>blue</b> 0.8",
+    ]
+    first = page.select_one(".ranking li")
+    assert first.select_one(".wins")["title"].startswith("Between ")
+    assert "<b>red</b> 0.8 is the best with a chance of" in page.text
+
+
+def test_the_proof_is_one_file_from_which_anybody_goes_on(client: TestClient, sheet: str, tmp_path: Path) -> None:
+    answer = client.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}")
+    assert "hub-ui-proof.png" in answer.headers["content-disposition"]
+    (tmp_path / "proof.png").write_bytes(answer.content)
+    dropped = read(client.get(f"/image?name={give(client, tmp_path / 'proof.png')}").text)
+    link = next(one["href"] for one in dropped.select(".actions a") if one.text == "See the ranking")
+    page = read(client.get("/" + link).text)
+    assert ("Ranking · 3 blind choices" in page.text, page.select("[role=alert].problem")) == (True, [])
+
+
+def test_a_file_whose_images_were_changed_proves_nothing(client: TestClient, tmp_path: Path) -> None:
+    made = result()
+    other = replace(made, images=(*made.images[:5], replace(made.images[5], image=Image.new("RGB", (64, 64), "red"))))
+    png_metadata.save_comparison(made, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        text = image.info[png_metadata.KEY]
+    png_metadata.save_comparison(other, tmp_path / "b.png")
+    changed = _with_text(tmp_path / "b.png", text)
+    assert "proves nothing" in client.get(f"/judge?sheet={give(client, changed)}").text
+
+
+def _with_text(path: Path, text: str) -> Path:
+    info = PngInfo()
+    info.add_itxt(png_metadata.KEY, text)
+    with Image.open(path) as image:
+        image.save(path.with_name("changed.png"), pnginfo=info)
+    return path.with_name("changed.png")
+
+
+def test_the_others_are_removed_from_the_library_and_come_back(built: Services, client: TestClient, sheet: str) -> None:
+    for fill, ref in enumerate(REFS[:2], 1):
+        put(built, entry(ref=Ref.parse(ref), file=f"sd1/{fill}.safetensors", title=ref), fill)
+    form = read(client.get(f"{sheet}&votes={VOTES}").text).select_one(".ranking form")
+    fields = {field["name"]: field["value"] for field in form.select("input")}
+    assert (form.text.strip(), fields["ref"]) == ("Keep, remove the others", REFS[1])
+    said = read(client.post("/" + form["action"], data=fields).text).select_one("form.said")
+    assert [str(one.ref) for one in built.library.entries()] == [REFS[0]]
+    client.post("/library", data={field["name"]: field["value"] for field in said.select("input")})
+    assert len(built.library.entries()) == 2
+
+
+def test_a_sheet_of_the_history_is_judged(built: Services, client: TestClient) -> None:
+    kept = built.history.add(result())
+    location = client.get(f"/judge/kept?id={kept.id}").headers["location"]
+    assert "Which of these 3?" in client.get("/" + location.removeprefix("../")).text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("sheet=nobody", "no longer here"), ("sheet=images/a/b.png", "no longer here"),
+        ("sheet=images/../../etc/passwd.png", "no longer here"),
+    ],
+)  # fmt: skip
+def test_a_sheet_that_is_gone_is_told(client: TestClient, query: str, said: str) -> None:
+    answer = client.get(f"/judge?{query}")
+    assert (answer.status_code, said in answer.text) == (404, True)
+
+
+def test_what_is_no_sheet_and_choices_it_can_not_have_are_told(client: TestClient, sheet: str, tmp_path: Path) -> None:
+    png_metadata.save(making.made(), 0, tmp_path / "one.png")
+    answer = client.get(f"/judge?sheet={give(client, tmp_path / 'one.png')}")
+    assert (answer.status_code, "no sheet of a comparison" in answer.text) == (422, True)
+    answer = client.get(f"{sheet}&votes=9-9-9-9")
+    assert (answer.status_code, "Begin again." in answer.text) == (422, True)
+    assert client.get(f"{sheet.replace('judge', 'judge/image')}&cell=9").status_code == 422
