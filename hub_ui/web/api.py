@@ -1,4 +1,4 @@
-"""Five named endpoints beside the pages, for programs (gradio_client, plain HTTP) and agents (MCP): see docs/api.md.
+"""Six named endpoints beside the pages, for programs (gradio_client, plain HTTP) and agents (MCP): see docs/api.md.
 
 Their answers are the documents of the command line.
 """
@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -29,14 +28,14 @@ from hub_ui import documents
 from hub_ui.generate import comparison
 from hub_ui.generate.request import Callbacks, GenerationRequest, IsCancelled
 from hub_ui.generate.result import GenerationResult
-from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings
+from hub_ui.generate.try_fields import MOST_SEEDS, TRY_FIELDS, TrySettings
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.jobs.jobs import ABANDONED_SECONDS, GONE, Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.used_loras import find_ref
 from hub_ui.web.queue import caller_session, use_caller
-from hub_ui.web.requests import Calls
+from hub_ui.web.requests import GENERATING, Calls
 from hub_ui.web.try_page.generate import start_job
 from hub_ui.web.uploads import sweep
 from hub_ui.web.view import PARAMETERS
@@ -50,7 +49,8 @@ _BEAT_SECONDS = 1.0
 MOST_AT_ONCE = 8
 # Programs give arguments by their places, too: new ones come last.
 BY_POSITION = (
-    "text", "hubs", "bases", "kinds", "sort", "nsfw", "limit", "offline", "offset", "refs", "prompt", "weights",
+    "text", "hubs", "bases", "kinds", "sort", "nsfw", "limit", "offline", "offset", "refs", "prompt", "prompts",
+    "seeds", "weights",
     "negative", "base", "seed", "steps", "guidance", "width", "height", "fetch",
 )  # fmt: skip
 
@@ -175,6 +175,7 @@ class Endpoints:
             "inspect": self.inspect,
             "pull": self.pull,
             "try": with_arguments(self.try_loras, field_arguments()),
+            "compare": with_arguments(self.compare, field_arguments()),
         }
         if not self.services.policy.allows("pull"):
             del named["pull"]
@@ -293,28 +294,82 @@ class Endpoints:
             The report: seed, size, base, weights and notes
         """
         loras = [find_ref(self.services, ref) for ref in several(refs)]
-        given = {name: value for name, value in fields.items() if value is not None}
-        chosen = {"seed": random.randrange(_LARGEST_SEED)} | given
-        settings = TrySettings(**chosen).arguments() | {"prompt": prompt, "width": width, "height": height}
-        request = partial(self.services.generation.request, loras, several(weights), may_fetch=fetch, **settings)
-        return self._try(loras, given.get("base", ""), request)
+        settings = settings_of(fields, prompt=prompt, width=width, height=height, may_fetch=fetch)
+        return self._make(loras, several(weights), settings, comparison.single)
 
-    def _try(
-        self, loras: Sequence[Ref], base: str, request: Callable[..., GenerationRequest]
+    def compare(
+        self,
+        refs: list[str],
+        prompts: str | list[str] = "",
+        seeds: Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)] = 1,
+        weights: float | list[float] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        fetch: bool = False,
+        **fields: Any,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Makes a sheet that shows which of several LoRAs is best: each alone, with the same prompts and seeds.
+
+        Each LoRA has its own trigger words. One that does not fit the base stands aside, and a note says why.
+
+        Args:
+            refs: 2 to 32 LoRAs as HUB:ID, addresses of pages, or hashes of files.
+            prompts: What the images show, a row for each. Trigger words are put in.
+            seeds: How many seeds each prompt is made from, a row for each.
+            weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
+            width: In pixels. Default: the base's own.
+            height: In pixels. Default: the base's own.
+            fetch: Whether a base model of several gigabytes may be downloaded.
+
+        Returns:
+            The sheet, as a PNG that contains how it was made
+            The report: seed, size, base, weights and notes
+        """
+        loras, generation, rows = (
+            [find_ref(self.services, ref) for ref in refs],
+            self.services.generation,
+            several(prompts),
+        )
+        settings = settings_of(fields, prompt=next(iter(rows), ""), width=width, height=height, may_fetch=fetch)
+        planned = generation.plan(loras, several(weights), **settings)
+        fit = generation.fit(planned)
+        own = [planned.adapters[place.start].weight for place in comparison.lora_slices(planned)]
+        return self._make(
+            [loras[i] for i in fit.kept],
+            [own[i] for i in fit.kept],
+            settings | {"base": fit.base},
+            lambda request: comparison.lora_columns(request, rows, seeds),
+            fit.aside,
+        )
+
+    def _make(
+        self,
+        loras: Sequence[Ref],
+        weights: Sequence[float],
+        settings: Mapping[str, Any],
+        cells: Callable[[GenerationRequest], comparison.Comparison],
+        notes: Sequence[str] = (),
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One image, or all of a comparison as one, and the report."""
         services = self.services
         sweep(self.folder, time.time() - services.policy.limits.keep_seconds)
 
         def make(on_progress: Callable[[Any], None], is_cancelled: IsCancelled) -> GenerationResult:
-            wanted = request(on_progress=on_progress, is_cancelled=is_cancelled)
+            wanted = services.generation.request(
+                loras, weights, on_progress=on_progress, is_cancelled=is_cancelled, **settings
+            )
             callbacks = Callbacks(on_progress=on_progress, is_cancelled=is_cancelled)
-            return services.generation.generate(wanted, comparison.single(wanted), callbacks)
+            return services.generation.generate(wanted, cells(wanted), callbacks)
 
-        step = self._follow(start_job(services, self.jobs, loras, make, name="one", base=base))
+        name = "one" if cells is comparison.single else "loras"
+        step = self._follow(start_job(services, self.jobs, loras, make, name=name, base=settings["base"] or ""))
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"hub-ui-{step.report.seed}.png"
-        png_metadata.save(step, 0, path)
+        if len(step.images) == 1:
+            png_metadata.save(step, 0, path)
+        else:
+            png_metadata.save_comparison(step, path)
         image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()
-        return image, documents.result_json(step, path.name, step.report.notes)
+        return image, documents.result_json(step, path.name, (*notes, *step.report.notes))
 
     def _follow(self, id_: str) -> GenerationResult:
         """What was made. A visitor's generation ends once nobody waits for it."""
@@ -328,6 +383,12 @@ class Endpoints:
             if isinstance(step, Stopped):
                 raise UsageError(step.text)
         raise UsageError(_(GONE))
+
+
+def settings_of(fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Those of a request, with a seed by chance where none is given."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return TrySettings(**{"seed": random.randrange(_LARGEST_SEED), **given}).arguments() | more
 
 
 def filter_arguments() -> list[Argument]:
@@ -391,7 +452,7 @@ def add_endpoints(server: gr.Server, endpoints: Endpoints) -> None:
     """Before the launch, in the order of `by_name`, by which Gradio numbers them."""
     for name, function in endpoints.by_name().items():
         # Generations wait in the engine's own queue, and count as those of the page do.
-        at_once = None if name == "try" else MOST_AT_ONCE
+        at_once = None if name in GENERATING else MOST_AT_ONCE
         tool = server.mcp.tool(name=name)(endpoints.check_call(name, function))
         server.api(name=name, concurrency_limit=at_once)(tool)
 

@@ -57,6 +57,7 @@ GONE_FOR = 60.0
 _MOST_FAILURES = 1000
 _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 IMAGES_PATH = "images"
+SHARED = "shared"
 # The folder also holds visitors' uploads, which may be anything.
 SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
@@ -223,9 +224,9 @@ class GeneratedImages:
     def route(self) -> Route:
         return Route(f"/{IMAGES_PATH}/{{inside}}/{{name}}", self.answer)
 
-    def new(self) -> Path:
-        """A new folder for images of the present visitor."""
-        made = self.folder / f"{secrets.token_urlsafe(24)}.{self._owner()}"
+    def new(self, *, is_shared: bool = False) -> Path:
+        """A new folder for images of the present visitor. Who has the address of a shared one sees its images."""
+        made = self.folder / f"{secrets.token_urlsafe(24)}.{SHARED if is_shared else self._owner()}"
         made.mkdir(mode=0o700, parents=True)
         return made
 
@@ -240,8 +241,9 @@ class GeneratedImages:
         inside, _slash, name = address.removeprefix(f"{IMAGES_PATH}/").partition("/")
         path = self.folder / inside / name
         # On one's own computer every browser is the same person.
-        owner = inside.partition(".")[2].encode()
-        is_own = current_visitor() is None or hmac.compare_digest(owner, self._owner().encode())
+        owner = inside.partition(".")[2]
+        is_own = current_visitor() is None or hmac.compare_digest(owner.encode(), self._owner().encode())
+        is_own = is_own or owner == SHARED
         if path.suffix not in SUFFIX_TYPES or not is_own or not is_inside(path, self.folder):
             raise NotFound(_("This image is no longer here. Make it again."))
         return path

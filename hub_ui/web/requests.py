@@ -150,6 +150,8 @@ KEPT_SECONDS = 3_600.0
 _ANSWER = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/([^/]+)")
 _JOIN, _DATA, _FILE = "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/file="
 _DONE = re.compile(rb'"msg":"process_completed"')
+# The endpoints that make images.
+GENERATING = ("try", "compare")
 _ID = re.compile(rb'"event_id":"([0-9a-f]{32})"')
 
 
@@ -232,7 +234,7 @@ class CallCheck(RequestMiddleware):
     async def _call(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         data = await read_body(receive, 2**62)
         name, body = self._read(path, Headers(scope=scope), data)
-        if name == "try":
+        if name in GENERATING:
             try:
                 await anyio.to_thread.run_sync(self.check_room)
             except HubUiError as error:

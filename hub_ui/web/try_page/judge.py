@@ -5,17 +5,18 @@ All that was chosen stands in the address: each choice is a link to the next pai
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from connectors.errors import UsageError
+from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
@@ -24,7 +25,7 @@ from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
 from hub_ui.web.history.routes import view_of
-from hub_ui.web.images import PRIVATE, GeneratedImages, address
+from hub_ui.web.images import PRIVATE, SHARED, GeneratedImages, address
 from hub_ui.web.layout.pages import Preview, Room, in_threads, is_part
 from hub_ui.web.view import View
 
@@ -48,6 +49,15 @@ class Sheet:
     comparison: Comparison
     tiles: Tiles
     votes: tuple[Vote, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        return f".{SHARED}/" in self.name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this server made it. An upload may show anything."""
+        return "/" in self.name and not self.is_shared
 
     def address(self, votes: Sequence[Vote] | None = None, **more: object) -> str:
         return urlencode({"sheet": self.name, "votes": write_votes(self.votes if votes is None else votes), **more})
@@ -78,8 +88,12 @@ class JudgeRoutes(Room):
             values = self.values(self.open(sheet, votes), blind=blind)
             if is_part(request):
                 return self.pages.part("try_page/judge_shown", **values)
-            # Names of LoRAs may be above "safe".
+            found: Sheet = values["sheet"]
             preview = Preview(title=_("Which of these?"))
+            # Others see what is shared alone.
+            if found.is_shared:
+                names = format.join(*map(format.visible, found.comparison.columns))
+                preview = replace(preview, text=names, image=f"judge/proof?{found.address()}")
             return self.pages.whole(request, "try_page/judge", View(page="try"), preview=preview, **values)
 
         @router.get("/judge/image")
@@ -104,6 +118,20 @@ class JudgeRoutes(Room):
             found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
             png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
             return FileResponse(path, media_type="image/png", headers=PRIVATE, filename=path.name)
+
+        @router.post("/judge/share")
+        @waits
+        def share(
+            sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=12_000)] = ""
+        ) -> Response:
+            """A copy that everybody sees who has its address."""
+            found, path = self.open(sheet, votes), self.images.new(is_shared=True) / "hub-ui-proof.png"
+            if not found.is_own or (unsafe := self.unsafe(found)):
+                names = ", ".join(unsafe) if found.is_own else found.path.name
+                text = _("Only what is made here and rated safe is shared, and {names} is not. Save the proof instead.")
+                raise UsageError(text.format(names=names))
+            png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
+            return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
         @router.get("/judge/kept")
         @waits
@@ -142,7 +170,14 @@ class JudgeRoutes(Room):
 
     def values(self, sheet: Sheet, *, blind: bool) -> dict[str, Any]:
         votes, comparison = sheet.votes, sheet.comparison
-        values = {"sheet": sheet, "votes": votes, "address": sheet.address(), "tiles": sheet.tiles, "pair": None}
+        values: dict[str, Any] = {
+            "sheet": sheet,
+            "votes": votes,
+            "text": write_votes(votes),
+            "address": sheet.address(),
+            "tiles": sheet.tiles,
+            "pair": None,
+        }
         if blind:
             pair = next_pair(votes, len(comparison.columns), len(comparison.rows))
             choices = {choice: sheet.address((*votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
@@ -159,6 +194,15 @@ class JudgeRoutes(Room):
             "others": self.others(sheet, ranks[0].column) if ranks else (),
             "again": view_of(sheet.provenance).to_address(),
         }
+
+    def unsafe(self, sheet: Sheet) -> Sequence[str]:
+        """The names of LoRAs that are not rated safe."""
+        records = [(lora, self.services.lookup.find_record(lora.ref)) for lora in sheet.provenance.loras]
+        return [
+            format.visible(lora.title or str(lora.ref))
+            for lora, record in records
+            if record is None or not within(record.nsfw, "safe")
+        ]
 
     def others(self, sheet: Sheet, column: int) -> Sequence[Ref]:
         """The LoRAs of the library that are in no image of a column, but in others'."""

@@ -21,9 +21,10 @@ from hub_ui import app, services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.images import png_metadata
 from hub_ui.web.api import without_paths
 
-NAMES = ["search", "show", "inspect", "pull", "try"]
+NAMES = ["search", "show", "inspect", "pull", "try", "compare"]
 HAT = "huggingface:hatbox/top-hat-tiny@"
 
 
@@ -105,12 +106,27 @@ def test_an_agent_goes_from_a_search_to_a_picture(pages: dict[str, str], page: s
     assert json.loads(report.text)["seed"] == 7
 
 
-def test_agents_have_five_tools_whose_arguments_are_described(own: str) -> None:
+def test_gradio_client_has_loras_compared_and_one_that_fits_no_base_stands_aside(client: Client) -> None:
+    found = client.predict("", bases=["tiny-shapes", "flux.1-dev"], hubs="huggingface", api_name="/search")["results"]
+    of_base = {
+        base: [one["ref"] for one in found if one["base_model"] == base] for base in ("tiny-shapes", "flux.1-dev")
+    }
+    refs = [*of_base["tiny-shapes"][:2], of_base["flux.1-dev"][0]]
+    image, report = client.predict(refs, ["a cat", "a house"], seed=7, steps=1, weights=0.5, api_name="/compare")
+    assert (report["sheet"]["kind"], len(report["sheet"]["cells"])) == ("loras", 4)
+    assert [lora["ref"] for lora in report["loras"]] == refs[:2]
+    assert "stands aside" in report["notes"][0]
+    tiles = png_metadata.read(Path(image)).tiles
+    assert tiles is not None
+    assert len(tiles.corners) == 4
+
+
+def test_agents_have_six_tools_whose_arguments_are_described(own: str) -> None:
     found = tools(own)
     assert [tool.name for tool in found] == NAMES
     arguments = [(tool.name, name, about) for tool in found for name, about in tool.inputSchema["properties"].items()]
     assert [(tool, name) for tool, name, about in arguments if not about.get("description")] == []
-    assert len(arguments) == 23
+    assert len(arguments) == 35
 
 
 def test_the_values_of_an_argument_are_listed_where_they_are_few(own: str) -> None:
@@ -129,12 +145,13 @@ def test_gradio_client_has_what_an_argument_means(client: Client) -> None:
 
 
 def test_a_hosted_page_has_none_that_writes(hosted: str) -> None:
-    assert [tool.name for tool in tools(hosted)] == ["search", "show", "inspect", "try"]
+    assert [tool.name for tool in tools(hosted)] == ["search", "show", "inspect", "try", "compare"]
     assert set(Client(hosted, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]) == {
         "/search",
         "/show",
         "/inspect",
         "/try",
+        "/compare",
     }
     assert requests.post(f"{hosted}gradio_api/call/pull", json={"data": [HAT]}, timeout=30).status_code == 404
 
@@ -254,7 +271,7 @@ def test_plain_http_works_in_two_steps(own: str) -> None:
         ("show", '{"data": []}', 422, "/show needs the argument “ref”"),
         ("show", '{"data": [5]}', 422, "“ref” can't be 5. It has to be text."),
         ("show", '{"data": ["civitai:1"], "session_hash": 5}', 422, "“session_hash” has to be text."),
-        ("v2/shows", "{}", 404, "There is no endpoint “shows”. There are: search, show, inspect, pull, try."),
+        ("v2/shows", "{}", 404, "There is no endpoint “shows”. There are: search, show, inspect, pull, try, compare."),
     ],
 )
 def test_a_request_that_is_wrong_is_told_what_is_right(own: str, path: str, body: str, status: int, said: str) -> None:

@@ -302,6 +302,15 @@ def test_on_a_shared_page_only_who_made_an_image_sees_it(tmp_path: Path, asks: s
     assert status == 404 or answer.headers["cache-control"] == "private, max-age=86400"
 
 
+def test_what_is_shared_is_seen_by_all_who_have_its_address(tmp_path: Path) -> None:
+    made = GeneratedImages(folder=tmp_path)
+    with use_visitor(Visitor(id="ada", address="8.8.8.8")):
+        path = made.new(is_shared=True) / "sheet.png"
+    path.write_bytes(png())
+    with use_visitor(Visitor(id="bob", address="9.9.9.9")):
+        assert made.path(address(path)) == path
+
+
 @pytest.fixture
 def links() -> ImageLinks:
     return ImageLinks()

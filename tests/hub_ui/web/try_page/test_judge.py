@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
+from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.generate import making
 from tests.hub_ui.library.building import entry
 from tests.hub_ui.web.conftest import PART, read
@@ -130,6 +132,28 @@ def test_the_others_are_removed_from_the_library_and_come_back(built: Services, 
     assert [str(one.ref) for one in built.library.entries()] == [REFS[0]]
     client.post("/library", data={field["name"]: field["value"] for field in said.select("input")})
     assert len(built.library.entries()) == 2
+
+
+def share(client: TestClient, address: str) -> Any:
+    location = client.get(address).headers.get("location", address).removeprefix("..")
+    form = read(client.get(location).text).select_one("form[action='judge/share']")
+    fields = {field["name"]: field["value"] for field in form.select("input")} if form else {}
+    return client.post("/judge/share", data={"sheet": location.partition("sheet=")[2], **fields, "votes": VOTES})
+
+
+def test_a_sheet_is_shared_with_its_picture_where_all_of_it_is_safe(built: Services, client: TestClient) -> None:
+    built.catalog.add(lora(n, nsfw="safe") for n in (1, 2, 3))
+    location = share(client, f"/judge/kept?id={built.history.add(result()).id}").headers["location"]
+    page = read(client.get("/" + location.removeprefix("../")).text)
+    assert "Ranking · 3 blind choices" in page.text
+    image = page.select_one("meta[property='og:image']")["content"]
+    assert client.get(image).headers["content-type"] == "image/png"
+
+
+def test_what_nobody_rated_safe_and_an_upload_are_not_shared(built: Services, client: TestClient, sheet: str) -> None:
+    for address in (sheet, f"/judge/kept?id={built.history.add(result()).id}"):
+        answer = share(client, address)
+        assert (answer.status_code, "Save the proof instead." in answer.text) == (422, True)
 
 
 def test_a_sheet_of_the_history_is_judged(built: Services, client: TestClient) -> None:
