@@ -81,66 +81,63 @@ class JudgeRoutes(Room):
 
     def add_to(self, router: APIRouter) -> None:
         waits = in_threads(CapacityLimiter(MOST_OPEN))
+        router.get("/judge")(waits(self.judge))
+        router.get("/judge/image")(waits(self.image))
+        router.get("/judge/proof")(waits(self.proof))
+        router.post("/judge/share")(waits(self.share))
+        router.get("/judge/kept")(waits(self.kept))
 
-        @router.get("/judge")
-        @waits
-        def judge(request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:
-            values = self.values(self.open(sheet, votes), blind=blind)
-            if is_part(request):
-                return self.pages.part("try_page/judge_shown", **values)
-            found: Sheet = values["sheet"]
-            preview = Preview(title=_("Which of these?"))
-            # Others see what is shared alone.
-            if found.is_shared:
-                names = format.join(*map(format.visible, found.comparison.columns))
-                preview = replace(preview, text=names, image=f"judge/proof?{found.address()}")
-            return self.pages.whole(request, "try_page/judge", View(page="try"), preview=preview, **values)
+    def judge(self, request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:
+        values = self.values(self.open(sheet, votes), blind=blind)
+        if is_part(request):
+            return self.pages.part("try_page/judge_shown", **values)
+        found: Sheet = values["sheet"]
+        preview = Preview(title=_("Which of these?"))
+        # Others see what is shared alone.
+        if found.is_shared:
+            names = format.join(*map(format.visible, found.comparison.columns))
+            preview = replace(preview, text=names, image=f"judge/proof?{found.address()}")
+        return self.pages.whole(request, "try_page/judge", View(page="try"), preview=preview, **values)
 
-        @router.get("/judge/image")
-        @waits
-        def image(
-            sheet: SheetName,
-            votes: Votes = "",
-            side: Annotated[int, Query(ge=0, le=1)] = 0,
-            cell: Annotated[int | None, Query(ge=0, le=99)] = None,
-        ) -> Response:
-            """One of the pair after these choices, so that its address does not say which it is; or `cell`."""
-            found = self.open(sheet, votes)
-            if cell is None:
-                columns = len(found.comparison.columns)
-                pair = next_pair(found.votes, columns, len(found.comparison.rows))
-                cell = pair.row * columns + (pair.left, pair.right)[side]
-            return FileResponse(self.cell(found, cell), media_type="image/png", headers=PRIVATE)
+    def image(
+        self,
+        sheet: SheetName,
+        votes: Votes = "",
+        side: Annotated[int, Query(ge=0, le=1)] = 0,
+        cell: Annotated[int | None, Query(ge=0, le=99)] = None,
+    ) -> Response:
+        """One of the pair after these choices, so that its address does not say which it is; or `cell`."""
+        found = self.open(sheet, votes)
+        if cell is None:
+            columns = len(found.comparison.columns)
+            pair = next_pair(found.votes, columns, len(found.comparison.rows))
+            cell = pair.row * columns + (pair.left, pair.right)[side]
+        return FileResponse(self.cell(found, cell), media_type="image/png", headers=PRIVATE)
 
-        @router.get("/judge/proof")
-        @waits
-        def proof(sheet: SheetName, votes: Votes = "") -> Response:
-            found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
-            png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
-            return FileResponse(path, media_type="image/png", headers=PRIVATE, filename=path.name)
+    def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
+        found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
+        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
+        return FileResponse(path, media_type="image/png", headers=PRIVATE, filename=path.name)
 
-        @router.post("/judge/share")
-        @waits
-        def share(
-            sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=12_000)] = ""
-        ) -> Response:
-            """A copy that everybody sees who has its address."""
-            found, path = self.open(sheet, votes), self.images.new(is_shared=True) / "hub-ui-proof.png"
-            if not found.is_own or (unsafe := self.unsafe(found)):
-                names = ", ".join(unsafe) if found.is_own else found.path.name
-                text = _("Only what is made here and rated safe is shared, and {names} is not. Save the proof instead.")
-                raise UsageError(text.format(names=names))
-            png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
-            return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
+    def share(
+        self, sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=12_000)] = ""
+    ) -> Response:
+        """A copy that everybody sees who has its address."""
+        found = self.open(sheet, votes)
+        if not found.is_own or (unsafe := self.unsafe(found)):
+            names = ", ".join(unsafe) if found.is_own else found.path.name
+            text = _("Only what is made here and rated safe is shared, and {names} is not. Save the proof instead.")
+            raise UsageError(text.format(names=names))
+        path = self.images.new(is_shared=True) / "hub-ui-proof.png"
+        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
+        return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
-        @router.get("/judge/kept")
-        @waits
-        def kept(id: Annotated[str, Query(max_length=40)]) -> Response:
-            """A sheet of the history."""
-            self.services.policy.check("keep history")
-            result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
-            png_metadata.save_comparison(result, path)
-            return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)
+    def kept(self, id: Annotated[str, Query(max_length=40)]) -> Response:
+        """A sheet of the history."""
+        self.services.policy.check("keep history")
+        result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
+        png_metadata.save_comparison(result, path)
+        return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)
 
     def open(self, name: str, votes: str) -> Sheet:
         """Raises NotFound for what is gone or somebody else's, UsageError for what is no sheet."""
