@@ -205,6 +205,12 @@ def choose_inputs(pipe: Any, plan: GenerationPlan, *, control: bool, cache: Path
     request, settings, spec = plan.request, plan.settings, plan.spec
     if request.image is not None:
         return _choose_start(pipe, plan, request.image, control=control)
+    if spec.begins_with_image:
+        raise UsageError(
+            _("{label} makes a clip that begins with an image, and there is none. Choose one (--image FILE).").format(
+                label=spec.label
+            )
+        )
     if request.control is None and not control:
         if spec.needs_image:
             raise UsageError(
@@ -236,9 +242,10 @@ def _choose_start(pipe: Any, plan: GenerationPlan, path: Path, *, control: bool)
                 strength=settings.strength, steps=settings.steps
             )
         )
-    starting = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
+    if not plan.spec.begins_with_image:
+        pipe = sibling_pipeline(pipe, "Img2Img", f"{label} can't start from an image here. These can: {BASES}.")
     start, notes = fit_image(path, "image to start from", settings.width, settings.height)
-    return ControlImage(pipe=starting, start=start, notes=tuple(notes))
+    return ControlImage(pipe=pipe, start=start, notes=tuple(notes))
 
 
 def control_pipeline(pipe: Any, spec: PipelineSpec) -> Any:

@@ -58,7 +58,7 @@ FAMILIES = (
     Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
     Family(name="PixArt", padded=True),
     Family(name="Kolors", padded=True),
-    Family(name="WanImageToVideo", padded=True, lists=False, edits=True),
+    Family(name="WanImageToVideo", padded=True, lists=False),
     Family(name="Wan", padded=True),
     # It perturbs its attention in one more run and separates picture and sound in another; the sound is always guided.
     Family(name="LTX2", padded=True, unguided=0.0, more_runs=2),
@@ -120,7 +120,7 @@ def call_arguments(
         "num_frames": settings.frames or None,
         "control_image": control,
         # As many images as prompts.
-        "image": control if kind.edits else [start] * len(prompts) if start is not None else None,
+        "image": control if kind.edits else [start] * len(prompts) if start is not None and kind.lists else start,
         "strength": settings.strength,
         # Videos are arrays by default.
         "output_type": "pil",

@@ -23,7 +23,7 @@ _LARGEST_SEED = 2**63 - 1
 class ResolvedRequest:
     """The settings that all cells share. `sampler` None is the base's own; `frames` 0 is a still image.
 
-    `strength` is None without an image to start from.
+    `strength` is None without an image that is drawn over.
     """
 
     negative: str
@@ -60,7 +60,7 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec) -> ResolvedR
         frames=request.frames or (spec.video.frames if spec.video else 0),
         emphasis=request.emphasis,
         compile=request.compile,
-        strength=None if request.image is None else request.strength,
+        strength=None if request.image is None or spec.begins_with_image else request.strength,
     )
 
 

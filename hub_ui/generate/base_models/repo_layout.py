@@ -35,12 +35,15 @@ def _count_parameters(path: Path, changed: int) -> int:
 
 
 INDEXES = ("model_index.json", "modular_model_index.json")
-# The safety checker is left out: it is a gigabyte, and users generate on their own machine.
+# The safety checker is left out: it is a gigabyte, and users generate on their own machine. And what reads images, but
+# where clips begin with one.
 LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 # Classes of parts that are settings and vocabularies only.
 # transformers 5 saves a tokenizer without a class of its own as TokenizersBackend.
-_WEIGHTLESS = ("Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "Extractor", "Guidance", "Guider")
+_WEIGHTLESS = (
+    "Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "ProcessorPil", "Extractor", "Guidance", "Guider",
+)  # fmt: skip
 # "model.fp16-00001-of-00002.safetensors", "diffusion_pytorch_model-00001-of-00003.fp16.safetensors"
 _WEIGHTS = re.compile(
     r"(?P<stem>[\w-]+?)(?:\.(?P<variant>\w+))?(?:-(?P<at>\d{5})-of-(?P<of>\d{5}))?(?:\.(?P<last>\w+))?\.safetensors"
@@ -103,8 +106,14 @@ def parse_index(data: Any) -> Index:
     """Raises ValueError for JSON that is no index."""
     if not isinstance(data, dict):
         raise ValueError("no index")
-    parts = {str(name): part for name, value in data.items() if (part := _parse_part(value)) and name not in LEFT_OUT}
-    return Index(pipeline=str(data.get("_class_name", "")), parts=parts)
+    pipeline = str(data.get("_class_name", ""))
+    left_out = left_out_of(pipeline)
+    parts = {str(name): part for name, value in data.items() if (part := _parse_part(value)) and name not in left_out}
+    return Index(pipeline=pipeline, parts=parts)
+
+
+def left_out_of(pipeline: str) -> tuple[str, ...]:
+    return LEFT_OUT[:1] if pipeline.endswith("ImageToVideoPipeline") else LEFT_OUT
 
 
 def with_own_parts(index: Index, repo: str, names: Iterable[str]) -> Index:

@@ -60,7 +60,7 @@ class PipelineSpec:
     device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
     `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
     images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
-    whatever the rest computes in. `needs_image`: it edits an image. `assumed`: a user's own base that has not been read
+    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's own base that has not been read
     yet; its `architecture` may be "". `precision` is an id of precision.py: how the network's weights are stored.
     """
 
@@ -95,6 +95,11 @@ class PipelineSpec:
     def is_modular(self) -> bool:
         """Built of diffusers' modular blocks: the call returns `.images`, and a guider holds the guidance."""
         return self.pipeline.endswith("ModularPipeline")
+
+    @property
+    def begins_with_image(self) -> bool:
+        """Clips go on from the image that they are given."""
+        return self.needs_image and self.video is not None
 
     @property
     def runs_in_float16(self) -> bool:
@@ -323,17 +328,11 @@ def activations(spec: PipelineSpec) -> Activations:
     return next((known[name] for name in (spec.id, *alike) if name in known), _UNKNOWN)
 
 
-_NO_IMAGE = N_(
-    "{made_for} begins with an image and {base} with text alone: motion and look can be weak or not as in examples."
-)
 _FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
 _CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
 _BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
 # The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
 SUBSTITUTIONS: tuple[Substitution, ...] = (
-    Substitution(made_for=("wan-2.1-i2v-14b-480p", "wan-2.1-i2v-14b-720p"), base="wan-2.1-t2v-14b", reason=_NO_IMAGE),
-    # In two files, for two networks.
-    Substitution(made_for=("wan-2.2-i2v-a14b",), base="wan-2.2-t2v-a14b", reason=_NO_IMAGE),
     Substitution(made_for=("wan", "sd-3.5"), reason=_FAMILY),
     Substitution(made_for=("flux.1-canny", "flux.1-depth"), reason=_CONTROL),
     Substitution(

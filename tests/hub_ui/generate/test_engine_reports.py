@@ -115,7 +115,7 @@ def test_a_pair_for_image_to_video_runs_on_two_networks_or_not_at_all() -> None:
         adapter(Path(f"boats_{noise}.safetensors"), architecture="wan", base_model="wan-2.2-i2v-a14b", follows=follows)
         for noise, follows in (("high", False), ("low", True))
     )
-    assert choose_spec(job(high, low)).id == "wan-2.2-t2v-a14b"
+    assert choose_spec(job(high, low)).id == "wan-2.2-i2v-a14b"
     for base in ("wan-2.1-t2v-14b", "wan-2.2-ti2v-5b"):
         with pytest.raises(DoesNotFit, match="“boats_low” is half of a LoRA for two networks"):
             choose_spec(job(high, low, base=base))

@@ -15,7 +15,7 @@ def test_a_row_of_files_has_the_size_of_each_and_of_the_network_in_full() -> Non
 def test_a_row_says_what_a_lora_of_another_model_runs_on_or_why_not() -> None:
     rows = table_of_substitutions()
     assert "| Zeta-Chroma | nothing | Zeta-Chroma works on pixels, and Z-Image Turbo on latents. |" in rows
-    assert "| Wan 2.2 I2V A14B | `wan-2.2-t2v-a14b` | Wan 2.2 I2V A14B begins with an image " in rows
+    assert "| Wan Video | `wan-2.1-t2v-14b` | Wan Video is a family " in rows
 
 
 def test_a_row_says_how_a_base_runs_on_each_card() -> None:

@@ -27,21 +27,6 @@ def outcome(base_model: str) -> str:
 @pytest.mark.parametrize(
     ("base_model", "said"),
     [
-        (
-            "wan-2.2-i2v-a14b",
-            "wan-2.2-t2v-a14b: “Boats” was made for Wan 2.2 I2V A14B, and runs on Wan 2.2 A14B. Wan 2.2 I2V A14B "
-            "begins with an image and Wan 2.2 A14B with text alone: motion and look can be weak or not as in examples.",
-        ),
-        (
-            "wan-2.1-i2v-14b-480p",
-            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 480p, and runs on Wan 2.1 14B. Wan 2.1 I2V "
-            "14B 480p begins with an image ",
-        ),
-        (
-            "wan-2.1-i2v-14b-720p",
-            "wan-2.1-t2v-14b: “Boats” was made for Wan 2.1 I2V 14B 720p, and runs on Wan 2.1 14B. Wan 2.1 I2V "
-            "14B 720p begins with an image ",
-        ),
         ("wan", "wan-2.1-t2v-14b: “Boats” was made for Wan Video, and runs on Wan 2.1 14B. Wan Video is a family "),
         ("flux.1-fill", "flux.1-dev: “Boats” was made for FLUX.1 Fill, and runs on FLUX.1 dev. FLUX.1 Fill fills "),
         (
@@ -92,9 +77,14 @@ def test_no_lineage_of_the_taxonomy_runs_on_another_model_without_a_word() -> No
         # The file proves another architecture than the hub says: that is a conflict of the record.
         ("sdxl-1.0", "flux.1-dev", ""),
         (None, "sdxl-1.0", ""),
+        (
+            "wan-2.2-i2v-a14b",
+            "wan-2.2-t2v-a14b",
+            "“Boats” was made for Wan 2.2 I2V A14B, and runs on Wan 2.2 A14B. Images can ",
+        ),
         # A user's own may be anything: a Pony, but also the model that has no base here.
         ("pony", "someone/her-model", ""),
-        ("wan-2.2-i2v-a14b", "someone/her-wan", "“Boats” was made for Wan 2.2 I2V A14B, and nothing says whether "),
+        ("flux.1-fill", "someone/her-flux", "“Boats” was made for FLUX.1 Fill, and nothing says whether "),
         ("flex.1", "ostris/Flex.1-alpha", ""),
     ],
 )

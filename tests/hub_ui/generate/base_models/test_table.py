@@ -95,7 +95,7 @@ def test_videos_have_a_length_and_come_after_images() -> None:
 def test_most_repos_are_pinned() -> None:
     """Those without are the ones no commit could be found for, and the base that is in this package."""
     assert sorted(base.id for base in BASES if base.revision is None) == [
-        "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes",
+        "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes", "wan-2.1-i2v-14b-720p",
     ]  # fmt: skip
 
 
@@ -218,6 +218,13 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
         ("qwen-image", "transformer", "QwenImageTransformer2DModel", {}),
         ("z-image", "transformer", "ZImageTransformer2DModel", {}),
         ("wan-2.1-t2v-14b", "transformer", "WanTransformer3DModel", {}),
+        (
+            "wan-2.1-i2v-14b-480p",
+            "transformer",
+            "WanTransformer3DModel",
+            {"in_channels": 36, "added_kv_proj_dim": 5120, "image_dim": 1280},
+        ),
+        ("wan-2.2-i2v-a14b", "transformer_2", "WanTransformer3DModel", {"in_channels": 36}),
         ("krea-2", "transformer", "Krea2Transformer2DModel", {}),
         ("wan-2.1-t2v-14b", "vae", "AutoencoderKLWan", {}),
     ],
