@@ -16,7 +16,7 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.try_options import ROWS, TryOptions, row_option
+from hub_ui.commands.try_options import ROWS, TryOptions, is_webp, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
@@ -56,8 +56,10 @@ class TryCommand(TryOptions):
             if self.estimate:
                 _print_estimate(built, plan, terminal)
                 return 0
+            out = self.out or Path()
+            if is_webp(out) and len(plan.comparison.cells) > 1:
+                raise UsageError(f"--out {out}: a comparison is saved as one PNG. Name it .png")
             result = _generate(built, plan, terminal, yes=self.yes)
-        out = self.out or Path()
         cells = [self.cells / f"{i:02}.png" for i in range(1, len(result.images) + 1)] if self.cells else []
         try:
             save(result, out, cells)
@@ -204,7 +206,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     with _write_whole(out) as part:
         if len(result.images) == 1:
-            png_metadata.save(result, 0, part)
+            png_metadata.save(result, 0, part, is_webp=is_webp(out))
         else:
             png_metadata.save_comparison(result, part)
     if not cells:

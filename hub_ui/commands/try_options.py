@@ -47,7 +47,10 @@ class TryOptions(LibraryOptions):
     refs: Annotated[
         list[str] | None, argument("REF|PATH", "A web address, HUB:ID, or a .safetensors; pulled if it isn't here.")
     ] = None
-    out: Annotated[Path | None, option("FILE.png", "Where it goes. A video becomes an animated PNG.")] = None
+    out: Annotated[
+        Path | None,
+        option("FILE.png", "Where it goes. A video becomes an animated PNG, or with FILE.webp a smaller WebP."),
+    ] = None
     again: Annotated[Path | None, option("FILE.png", "Generate the image of that file once more.")] = None
 
     prompt: Annotated[
@@ -217,11 +220,15 @@ class TryOptions(LibraryOptions):
         )
 
 
+def is_webp(out: Path) -> bool:
+    return out.suffix.lower() == ".webp"
+
+
 def check_out(out: Path | None) -> None:
     if out is None:
         raise UsageError("--out FILE.png is needed, or --estimate. Try: hub-ui try --help")
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"--out {out}: the name must end in .png")
+    if out.suffix.lower() not in (".png", ".webp"):
+        raise UsageError(f"--out {out}: the name must end in .png, or .webp")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
     if out.is_dir():

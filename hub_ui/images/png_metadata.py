@@ -1,17 +1,18 @@
 """Writes and reads provenance and infotext in PNG files.
 
 The text chunk `parameters` is for A1111, ComfyUI and CivitAI; our own JSON has everything. A video is a lossless
-animated PNG with the same chunks. A contact sheet has what makes all of a comparison again, and the choices between its
-columns.
+animated PNG with the same chunks. A WebP has both in its EXIF. A contact sheet has what makes all of a comparison
+again, and the choices between its columns.
 """
 
 import json
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from PIL import Image, UnidentifiedImageError
@@ -35,6 +36,7 @@ KEY = "hub-ui"
 # The text chunk that most viewers and CivitAI show.
 _INFOTEXT = "parameters"
 _FRAMES_A_SECOND = 16
+_WEBP_QUALITY = 90
 _USER_COMMENT, _EXIF = 0x9286, 0x8769
 _COMFYUI_TAGS = range(0x010E, 0x0111)
 _FORMATS = ("PNG", "JPEG", "WEBP", "MPO")
@@ -49,23 +51,30 @@ NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it
 Hashes = Sequence[str | None]
 
 
-def save(result: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None) -> None:
-    """Writes one image of the comparison as PNG. `hashes` is what `lora_hashes` returns, if it was called before."""
+def save(
+    result: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None, *, is_webp: bool = False
+) -> None:
+    """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit.
+
+    `hashes` is what `lora_hashes` returns, if it was called before.
+    """
     picture = result.images[cell]
-    info = _info(result, cell, hashes)
-    if not picture.frames:
-        picture.image.save(path, format="PNG", pnginfo=info)
-        return
-    choice = base_models.base_by_id(result.report.base_id)
-    duration = 1000 // (choice.video.fps if choice and choice.video else _FRAMES_A_SECOND)
-    first, *others = picture.frames
-    first.save(path, format="PNG", save_all=True, append_images=others, duration=duration, loop=0, pnginfo=info)
+    texts = _chunks(result, cell, hashes)
+    how: dict[str, Any] = {"format": "PNG", "pnginfo": _info(texts)}
+    if is_webp:
+        how = {"format": "WEBP", "exif": _exif(texts), "quality": _WEBP_QUALITY}
+    first, *others = picture.frames or (picture.image,)
+    if others:
+        choice = base_models.base_by_id(result.report.base_id)
+        duration = 1000 // (choice.video.fps if choice and choice.video else _FRAMES_A_SECOND)
+        how |= {"save_all": True, "append_images": others, "duration": duration, "loop": 0}
+    first.save(path, **how)
 
 
 def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None = None) -> None:
     """Writes the contact sheet of a comparison, with everything to make all of it again."""
     sheet = contact_sheet.contact(result)
-    sheet.image.save(path, format="PNG", pnginfo=_info(result, None, hashes, sheet.tiles))
+    sheet.image.save(path, format="PNG", pnginfo=_info(_chunks(result, None, hashes, sheet.tiles)))
 
 
 def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> None:
@@ -76,10 +85,8 @@ def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> No
     tiles = read(sheet).tiles
     if tiles is None:
         raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.name))
-    info = PngInfo()
     texts = _texts(sheet, all_of_them=True)
-    info.add_itxt(KEY, json.dumps({**json.loads(texts[KEY]), "votes": votes}))
-    info.add_text(_INFOTEXT, texts.get(_INFOTEXT, ""))
+    info = _info({_INFOTEXT: "", **texts, KEY: json.dumps({**json.loads(texts[KEY]), "votes": votes})})
     contact_sheet.with_ranking(contact_sheet.open_sheet(sheet), tiles, ranking).save(path, format="PNG", pnginfo=info)
 
 
@@ -140,15 +147,30 @@ def _tag(name: str, weight: float, adapter: LoraInput) -> str:
     return a1111.tag(name, weight, weight * adapter.text_encoder_scale, adapter.block_weights)
 
 
-def _info(result: GenerationResult, cell: int | None, hashes: Hashes | None, tiles: Tiles | None = None) -> PngInfo:
-    info = PngInfo()
+def _chunks(
+    result: GenerationResult, cell: int | None, hashes: Hashes | None, tiles: Tiles | None = None
+) -> dict[str, str]:
     where = {"tiles": msgspec.to_builtins(tiles)} if tiles else {}
-    info.add_itxt(KEY, json.dumps({**to_json(result, cell), **where}))
-    # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
     text = infotext_of(result, len(result.comparison.cells) - 1 if cell is None else cell, hashes)
     # A command line can contain half a character, which can't be encoded.
-    info.add_text(_INFOTEXT, text.encode("utf-8", "replace").decode("utf-8"))
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    return {KEY: json.dumps({**to_json(result, cell), **where}), _INFOTEXT: whole}
+
+
+def _info(texts: Mapping[str, str]) -> PngInfo:
+    info = PngInfo()
+    info.add_itxt(KEY, texts[KEY])
+    # As A1111 adds it: Latin-1 where that is enough, for readers that know plain text chunks only.
+    info.add_text(_INFOTEXT, texts[_INFOTEXT])
     return info
+
+
+def _exif(texts: Mapping[str, str]) -> Image.Exif:
+    """As A1111 and ComfyUI write it into a WebP."""
+    exif = Image.Exif()
+    exif[_COMFYUI_TAGS[1]] = f"{KEY}:{texts[KEY]}"
+    exif.get_ifd(_EXIF)[_USER_COMMENT] = b"UNICODE\0" + texts[_INFOTEXT].encode("utf-16-be")
+    return exif
 
 
 def read(path: Path) -> Provenance:
@@ -215,7 +237,7 @@ def _texts(path: Path, *, all_of_them: bool = False) -> dict[str, str]:
             _("{name} can't be read as an image. Give a PNG, JPEG or WebP.").format(name=path.name)
         ) from error
     found = {key: str(value) for key, value in texts.items() if isinstance(value, str)}
-    found |= {key.lower(): text for key, _, text in named if key.lower() in ("prompt", "workflow")}
+    found |= {key.lower(): text for key, _, text in named if key.lower() in ("prompt", "workflow", KEY)}
     if isinstance(comment, bytes):
         # EXIF names the encoding in eight bytes. A1111 writes big-endian UTF-16; read as such, others' has no "Steps:".
         text = comment.removeprefix(b"ASCII\x00\x00\x00").decode("utf-8", "replace")

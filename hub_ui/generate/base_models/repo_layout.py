@@ -42,7 +42,8 @@ _TEXTS = (".json", ".txt", ".model", ".jinja")
 # Classes of parts that are settings and vocabularies only.
 # transformers 5 saves a tokenizer without a class of its own as TokenizersBackend.
 _WEIGHTLESS = (
-    "Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "ProcessorPil", "Extractor", "Guidance", "Guider",
+    "Scheduler", "Tokenizer", "TokenizerFast", "Backend", "Processor", "ProcessorPil", "Extractor", "Guidance",
+    "Guider",
 )  # fmt: skip
 # "model.fp16-00001-of-00002.safetensors", "diffusion_pytorch_model-00001-of-00003.fp16.safetensors"
 _WEIGHTS = re.compile(

@@ -60,8 +60,9 @@ class PipelineSpec:
     device needs for all parts at half precision and one image, in GB. `scheduler` replaces the repo's, with
     `scheduler_options` over its settings. `dtype` is the precision for GPUs. `video` is None for bases that make
     images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
-    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's own base that has not been read
-    yet; its `architecture` may be "". `precision` is an id of precision.py: how the network's weights are stored.
+    whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
+    own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
+    network's weights are stored.
     """
 
     id: str

@@ -172,6 +172,18 @@ def test_a_clip_is_an_animated_png_that_is_read_back(tmp_path: Path) -> None:
     assert again(tmp_path / "a.png").frames == 4
 
 
+def test_a_webp_says_the_same_to_us_and_to_other_programs(tmp_path: Path) -> None:
+    frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(4))
+    made = making.made(images=(GeneratedImage(image=frames[2], frames=frames, seconds=1.0),))
+    png_metadata.save(made, 0, tmp_path / "a.webp", is_webp=True)
+    png_metadata.save(made, 0, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.webp") as image:
+        assert (image.format, getattr(image, "n_frames", 0)) == ("WEBP", 4)
+        comment = image.getexif().get_ifd(0x8769)[0x9286]
+    assert png_metadata.read(tmp_path / "a.webp") == png_metadata.read(tmp_path / "a.png")
+    assert comment[8:].decode("utf-16-be") == png_metadata.infotext_of(made, 0)
+
+
 def test_a_base_knows_how_fast_its_clips_run(tmp_path: Path) -> None:
     film = next(base for base in base_models.BASES if base.video)
     frames = tuple(Image.new("RGB", (32, 16), (60 * i, 0, 0)) for i in range(2))

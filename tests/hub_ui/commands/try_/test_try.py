@@ -245,10 +245,22 @@ def test_ctrl_c_reaches_threads_too(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (seen, after, [*tmp_path.glob("*.png")]) == ([False, True], signal.default_int_handler, [])
 
 
+def test_a_name_says_which_file_it_becomes_and_a_comparison_is_a_png(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--seed", "4"]
+    out = tmp_path / "a.webp"
+    assert cli.main([*words, "--out", str(out)]) == 0
+    with Image.open(out) as image:
+        assert (image.format, png_metadata.read(out).seed) == ("WEBP", 4)
+    assert cli.main([*words, "--compare", "pair", "--out", str(out)]) == 2
+    assert "a comparison is saved as one PNG" in capsys.readouterr().err
+
+
 def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(_made: GenerationResult, _image: Image.Image, path: Path) -> None:
+    def full(_made: GenerationResult, path: Path) -> None:
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
