@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.errors import UsageError
-from hub_ui.generate.lora.key_maps.image import originals
+from hub_ui.generate.lora.key_maps import originals
 from hub_ui.generate.lora.module_names import UNETS
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
