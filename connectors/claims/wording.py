@@ -1,0 +1,41 @@
+"""The words and patterns of wording.toml, in which people write about LoRAs, by the table that has them."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_FILE = tomllib.loads((Path(__file__).parents[1] / "wording.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wording:
+    """`lists` are patterns in an order that counts."""
+
+    words: Mapping[str, frozenset[str]]
+    patterns: Mapping[str, re.Pattern[str]]
+    lists: Mapping[str, tuple[re.Pattern[str], ...]]
+
+
+def read_wording(name: str) -> Wording:
+    table = _FILE[name]
+    parts: dict[str, str] = {}
+    for part, text in table.get("parts", {}).items():
+        parts[part] = _fill(text, parts)
+    return Wording(
+        words={key: frozenset(words) for key, words in table.get("words", {}).items()},
+        patterns={key: re.compile(_fill(text, parts)) for key, text in table.get("patterns", {}).items()},
+        lists={
+            key: tuple(re.compile(_fill(text, parts)) for text in texts)
+            for key, texts in table.get("lists", {}).items()
+        },
+    )
+
+
+def _fill(text: str | list[str], parts: Mapping[str, str]) -> str:
+    """A text, or the texts of a list as one, with each {PART} in its place."""
+    whole = "".join(text)
+    for name, part in parts.items():
+        whole = whole.replace(f"{{{name}}}", part)
+    return whole
