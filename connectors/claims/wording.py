@@ -1,12 +1,12 @@
-"""The words and patterns of wording.toml, in which people write about LoRAs, by the table that has them."""
+"""The words and patterns of a TOML file, by the table that has them: those of wording.toml are people's about LoRAs."""
 
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-_FILE = tomllib.loads((Path(__file__).parents[1] / "wording.toml").read_text(encoding="utf-8"))
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,8 +18,13 @@ class Wording:
     lists: Mapping[str, tuple[re.Pattern[str], ...]]
 
 
-def read_wording(name: str) -> Wording:
-    table = _FILE[name]
+@cache
+def read_tables(file: str) -> Mapping[str, Any]:
+    return tomllib.loads((Path(__file__).parents[1] / file).read_text(encoding="utf-8"))
+
+
+def read_wording(name: str, file: str = "wording.toml") -> Wording:
+    table = read_tables(file)[name]
     parts: dict[str, str] = {}
     for part, text in table.get("parts", {}).items():
         parts[part] = _fill(text, parts)
