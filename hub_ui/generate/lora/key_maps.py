@@ -71,25 +71,6 @@ def _within(block: str, ours: str, entries: Table) -> Table:
 TABLES: Mapping[str, Table] = {name: table(rows) for name, rows in _FILE.items() if not name.startswith("_")}
 TEXT_ENCODER = table(_FILE["_text_encoder"])
 
-_TOP = {
-    "conv_in": "input_blocks.0.0",
-    "conv_norm_out": "out.0",
-    "conv_out": "out.2",
-    "time_embedding.linear_1": "time_embed.0",
-    "time_embedding.linear_2": "time_embed.2",
-    "add_embedding.linear_1": "label_emb.0.0",
-    "add_embedding.linear_2": "label_emb.0.2",
-    "class_embedding.linear_1": "label_emb.0.0",
-    "class_embedding.linear_2": "label_emb.0.2",
-}
-_RESNET = {
-    "norm1": "in_layers.0",
-    "conv1": "in_layers.2",
-    "time_emb_proj": "emb_layers.1",
-    "norm2": "out_layers.0",
-    "conv2": "out_layers.3",
-    "conv_shortcut": "skip_connection",
-}
 _BLOCK = re.compile(
     r"(?:(?P<side>down|up)_blocks\.(?P<block>\d+)|mid_block)\.(?P<kind>resnets|attentions|downsamplers|upsamplers)"
     r"\.(?P<layer>\d+)\.(?P<rest>.+)"
@@ -98,12 +79,12 @@ _BLOCK = re.compile(
 
 def originals(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Every module's name in the original code, and its own."""
-    every = tuple(modules)
+    every, top = tuple(modules), _FILE["_unet_top"]
     resnets = len({name.split(".")[3] for name in every if name.startswith("down_blocks.0.resnets.")})
     with_attention = {name.split(".")[1] for name in every if name.startswith("up_blocks.") and ".attentions." in name}
     for name in every:
-        if name in _TOP:
-            yield _TOP[name], name
+        if name in top:
+            yield top[name], name
         elif match := _BLOCK.fullmatch(name):
             has_attention = match["block"] in with_attention
             yield _original(match, resnets, has_attention), name
@@ -113,7 +94,7 @@ def _original(match: re.Match[str], resnets: int, has_attention: bool) -> str:
     """`resnets` is the number of them in a block; `has_attention` is that of an up block."""
     kind, layer, rest = match["kind"], int(match["layer"]), match["rest"]
     if kind == "resnets":
-        rest = _RESNET.get(rest, rest)
+        rest = _FILE["_unet_resnet"].get(rest, rest)
     position = int(kind == "attentions")
     if match["side"] is None:
         return f"middle_block.{2 * layer + position}.{rest}"
@@ -138,17 +119,7 @@ def plain(name: str) -> str:
 
 _NUMBERED = re.compile(r"(?:unet|text_encoder):\d+")
 # Component -> its blocks, and the layers of each.
-_ORDER = {
-    "unet": (
-        re.compile(r".+\.transformer_blocks\.\d+"),
-        ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "ff.net.0.proj",
-         "attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0"),
-    ),
-    "text_encoder": (
-        re.compile(r".*encoder\.layers\.\d+"),
-        ("self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj", "self_attn.out_proj"),
-    ),
-}  # fmt: skip
+_ORDER = {component: (re.compile(row["blocks"]), tuple(row["layers"])) for component, row in _FILE["_numbered"].items()}
 _SIDES = ("down_blocks", "up_blocks", "mid_block")
 
 
