@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wording:
-    """`lists` are patterns in an order that counts."""
+    """`words` stay in their order, which counts for some; so do `lists`, which are patterns."""
 
-    words: Mapping[str, frozenset[str]]
+    words: Mapping[str, Set[str]]
     patterns: Mapping[str, re.Pattern[str]]
     lists: Mapping[str, tuple[re.Pattern[str], ...]]
 
@@ -29,7 +29,7 @@ def read_wording(name: str, file: str = "wording.toml") -> Wording:
     for part, text in table.get("parts", {}).items():
         parts[part] = _fill(text, parts)
     return Wording(
-        words={key: frozenset(words) for key, words in table.get("words", {}).items()},
+        words={key: dict.fromkeys(words).keys() for key, words in table.get("words", {}).items()},
         patterns={key: re.compile(_fill(text, parts)) for key, text in table.get("patterns", {}).items()},
         lists={
             key: tuple(re.compile(_fill(text, parts)) for text in texts)
