@@ -4,11 +4,14 @@ import io
 import os
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any, TextIO
 
+import msgspec
 import typer
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
@@ -22,18 +25,6 @@ from hub_ui.terminal import Terminal
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
-_APP = "Start the app"
-_FIND = "Find LoRAs"
-_LIBRARY = "Manage the library"
-_GENERATE = "Generate and train"
-_TRY_EXAMPLES = """\
-Examples, with LoRAs of the demo:
-
-\b
-hub-ui try civitai:900103 --prompt "a red sks robot on white background" --seed 1 --out robot.png
-hub-ui try civitai:900103 --prompt "a red sks robot" --seed 1 --compare strip --weights-of 0,0.5,1 --out strip.png
-hub-ui try --again robot.png --out again.png
-"""
 _EPILOG = (
     "A REF is a web address of a LoRA, or huggingface:OWNER/NAME[@COMMIT][#FILE], civitai:MODEL[@VERSION][#FILE_ID], "
     "replicate:OWNER/NAME[@VERSION_HASH], or local:NAME for a file that import entered. OWNER/NAME alone means Hugging "
@@ -48,7 +39,7 @@ _EPILOG = (
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """`target` is the class of the command, as `module:Class` below hub_ui.commands. Its fields are its options."""
+    """A table of commands.toml, by the name of the command."""
 
     target: str
     panel: str
@@ -56,35 +47,9 @@ class Entry:
     examples: str = ""
 
 
-COMMANDS: dict[str, Entry] = {
-    "demo": Entry(target="serve:Demo", panel=_APP, help="Try everything: no account, no internet, no GPU."),
-    "hubs": Entry(target="hubs:Hubs", panel=_APP, help="Run only the local hubs of the demo."),
-    "serve": Entry(target="serve:Serve", panel=_APP, help="Start the app on the real hubs."),
-    "space": Entry(target="space:SpaceCommand", panel=_APP, help="Publish the app as a Space of Hugging Face."),
-    "worker": Entry(target="worker:Worker", panel=_APP, help="Generate for pages on other computers."),
-    "search": Entry(target="search:Search", panel=_FIND, help="Search LoRAs on all hubs."),
-    "news": Entry(target="search:News", panel=_FIND, help="List what is new in saved searches."),
-    "show": Entry(target="search:Show", panel=_FIND, help="Show everything known about one LoRA."),
-    "inspect": Entry(target="search:Inspect", panel=_FIND, help="Show what a file proves, without loading it."),
-    "similar": Entry(target="search:Similar", panel=_FIND, help="List LoRAs like one."),
-    "crawl": Entry(target="catalog:Crawl", panel=_FIND, help="Read the hubs' lists into the catalog."),
-    "catalog": Entry(target="catalog:Catalog", panel=_FIND, help="Export, import or count the catalog."),
-    "pull": Entry(target="library:Pull", panel=_LIBRARY, help="Download into the library, pinned."),
-    "sync": Entry(target="library:Sync", panel=_LIBRARY, help="Make the library match its lock file."),
-    "verify": Entry(target="lock_file:Verify", panel=_LIBRARY, help="Hash every file: missing, changed, foreign."),
-    "outdated": Entry(target="library:Outdated", panel=_LIBRARY, help="List newer versions and what is gone."),
-    "remove": Entry(target="lock_file:Remove", panel=_LIBRARY, help="Take LoRAs out of the library."),
-    "move": Entry(target="changes:Move", panel=_LIBRARY, help="Name the files by a template."),
-    "undo": Entry(target="changes:Undo", panel=_LIBRARY, help="Undo what was removed or moved; empty the trash."),
-    "duplicates": Entry(target="library:DuplicatesCommand", panel=_LIBRARY, help="List files that are there twice."),
-    "collection": Entry(target="changes:CollectionCommand", panel=_LIBRARY, help="Name sets of LoRAs."),
-    "diff": Entry(target="lock_file:Diff", panel=_LIBRARY, help="Compare two lock files."),
-    "licenses": Entry(target="library:Licenses", panel=_LIBRARY, help="Show what the licences permit together."),
-    "export": Entry(target="import_export:Export", panel=_LIBRARY, help="Write metadata for other programs."),
-    "import": Entry(target="import_export:Import", panel=_LIBRARY, help="Identify LoRAs that are on the disk already."),
-    "try": Entry(target="try_:Try", panel=_GENERATE, help="Generate an image with LoRAs.", examples=_TRY_EXAMPLES),
-    "train": Entry(target="try_:Train", panel=_GENERATE, help="Train a LoRA on Replicate, for money."),
-}
+COMMANDS = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8")), dict[str, Entry]
+)
 
 
 class PlainFlags:

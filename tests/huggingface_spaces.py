@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub_ui.demo.hubs.answers import bearer, json_answer, json_body
-from hub_ui.demo.hubs.folder import Content, InMemory, Json
+from hub_ui.demo.hubs.folder import Content, Json, in_memory
 from hub_ui.demo.hubs.huggingface import ACCOUNT, HuggingFaceHub, not_found, refusal
 from hub_ui.demo.hubs.huggingface_store import CARD, Commit, Repo, RepoFile, hub_tags, read_card, stable_hex
 
@@ -66,7 +66,7 @@ class HubWithSpaces(HuggingFaceHub):
         oid = request.path_params["oid"]
         if request.query_params.get("Signature") != self._signature(oid):
             return Response("SignatureDoesNotMatch", 403)
-        content = self.uploads[oid] = InMemory(data=await request.body())
+        content = self.uploads[oid] = in_memory(await request.body())
         return Response(headers={"ETag": f'"{content.sha256[:32]}"'})
 
     def _on_space(self, path: str, handle: Callable[[Repo, Json], Json], *methods: str) -> Route:
@@ -202,7 +202,7 @@ def now() -> str:
 
 
 def text_file(path: str, data: bytes) -> RepoFile:
-    return RepoFile(path=path, content=InMemory(data=data))
+    return RepoFile(path=path, content=in_memory(data))
 
 
 def runtime(space: Repo) -> Json:

@@ -12,8 +12,11 @@ from connectors.claims.base_models import base_claims, find_base_name, identify,
 from connectors.claims.resolve import best
 from connectors.claims.strength import scale_claims
 from connectors.claims.trigger_words import card_claims, split
+from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, table, tables, texts
 from connectors.record import Claim, Source
+
+_WORDING = read_wording("card")
 
 # As huggingface_hub reads it: only at the very start, since cards use --- as a rule in their text too.
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(?P<front>.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
@@ -123,38 +126,12 @@ def _table_claims(body: str, where: str) -> Iterator[tuple[str, tuple[Claim, ...
 _MAX_NAMES = 20
 # Tags of any image model, whatever its base.
 _GENERIC = ("stable-diffusion", "stable diffusion", "stable-diffusion-diffusers")
-# Base models whose name has no other meaning, unlike "lens" and "chroma".
-_UNMISTAKABLE = (
-    "sdxl",
-    "flux",
-    "illustrious",
-    "noobai",
-    "ponyxl",
-    "pdxl",
-    "kolors",
-    "hidream",
-    "auraflow",
-    "animagine",
-)
+_UNMISTAKABLE = _WORDING.words["unmistakable"]
 _LOADED = re.compile(r"from_pretrained\(\s*[\"'](?P<name>[\w.-]{1,96}/[\w.-]{1,96})[\"']")
-# "**Base model**: Flux.1 D", "| Base model | `krea/Krea-2-Turbo` |", "- Base model: [FLUX.1-dev](https://...)".
-_LINE = re.compile(
-    r"^[ \t>*#|•_-]{0,12}base[ -]?models?[ \t*_`]{0,6}[:：|][ \t*_`|]{0,8}\[?(?P<name>[\w][^\n|\]*`,;]{1,80})",
-    re.IGNORECASE | re.MULTILINE,
-)
+_LINE = _WORDING.patterns["line"]
 # Diffusers' training scripts: "These are LoRA adaption weights for OWNER/NAME."
 _WEIGHTS_FOR = re.compile(r"\bweights for (?P<name>[\w.-]{1,96}/[\w.-]{0,95}\w)", re.IGNORECASE)
-_NAME = (
-    r"stable[- ]diffusion[- ](?:xl|v?[12]\.\d|3(?:\.5)?(?:[- ](?:large|medium))?)|sd[ -]?(?:xl|v?1\.[45]|2\.[01]|3\.5)"
-    r"|flux[. ]?[12][-. ]?\[?(?:dev|schnell|kontext|krea|klein)\]?(?:[- ][49]b)?(?:[- ]dev)?|z-image(?:-turbo|-base)?"
-    r"|qwen-image(?:-edit)?(?:-\d{4})?|wan ?2\.[12]|hunyuan ?video|illustrious(?:[- ]xl)?|noobai(?:[- ]xl)?"
-    r"|pony(?: diffusion(?: v6)?(?: xl)?| ?xl| v6)|krea ?2|ltx-video|ltx-2(?:\.3)?|animagine[- ]xl"
-)
-_SENTENCE = re.compile(
-    r"\b(?:trained (?:on|for|with|using)|fine-?tun\w+ (?:on|of|from)|based on|base(?: model)?|for)\b[\s:|*_`\[]{1,6}"
-    rf"(?:the )?(?P<name>{_NAME})(?![\w])",
-    re.IGNORECASE,
-)
+_SENTENCE = _WORDING.patterns["sentence"]
 # The introduction: further down, cards compare themselves with others.
 _INTRODUCTION = 3_000
 

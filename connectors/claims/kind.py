@@ -7,35 +7,15 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.claims.wording import read_wording
 from connectors.record import Claim, Kind, Source
 
 _FILE = tomllib.loads((Path(__file__).parents[1] / "kinds.toml").read_text(encoding="utf-8"))
 _CATEGORIES = msgspec.convert(_FILE["category"], dict[Kind, tuple[str, ...]])
 _NICKNAMES = msgspec.convert(_FILE["nickname"], dict[Kind, tuple[str, ...]])
-_TITLE: Mapping[Kind, re.Pattern[str]] = {
-    "control": re.compile(
-        r"\b(?:control[- ]?(?:net|lora)s?|canny|openpose|(?:depth|pose) control|depth(?: \w+)? lora|ic[- ]lora"
-        r"|in[- ]context[- ]lora)\b",
-        re.IGNORECASE,
-    ),
-    # "sdxl-lcm" alone is the base that a LoRA was trained for, not a speed-up.
-    "tool": re.compile(
-        r"\b(?:sliders?|detail(?:er| tweaker| enhancer)|lcm[- ]lora|lora[- ]lcm|hyper[- ]?sd|lightning[- ](?:lora|\d)"
-        r"|(?:sdxl|image|edit)[- ]lightning|distill(?:ed|ation)?|noise[- ]?offset|speed[- ]?up|fix"
-        r"|accelerat\w+|\d[- ]?steps?)\b",
-        re.IGNORECASE,
-    ),
-    "character": re.compile(r"\b(?:characters?|person|celebrity|cosplay)\b|角色|人物", re.IGNORECASE),
-    "style": re.compile(
-        r"(?<!hair )\b(?:styles?|aesthetics|artstyle|in the style of|pixel[- ]?art|watercolou?r)\b|画风|画風|风格",
-        re.IGNORECASE,
-    ),
-    "concept": re.compile(
-        r"\b(?:concepts?|outfits?|clothing|clothes|poses?|uniforms?|backgrounds?|dress(?:es)?|costumes?|armou?r|shorts"
-        r"|skirts?|lingerie|swimsuits?|bikinis?|cars|vehicles?|weapons?|hairstyles?)\b|服装|姿势",
-        re.IGNORECASE,
-    ),
-}
+_WORDING = read_wording("kind")
+_TITLES = read_wording("kind_titles").patterns
+_TITLED: tuple[Kind, ...] = ("control", "tool", "character", "style", "concept")
 # Endings of tags of several words: "video game character", "art style".
 _ENDINGS: Mapping[Kind, re.Pattern[str]] = {
     "character": re.compile(r".+[ -]character"),
@@ -44,16 +24,8 @@ _ENDINGS: Mapping[Kind, re.Pattern[str]] = {
 _STYLE_WORD = re.compile(r"(?!.*\b(?:hair|life|dress|clothing|fashion)[- ]?style).*\bstyle", re.IGNORECASE)
 # Image boards put a character's work in brackets: "lillie \(pokemon\)". Brackets may also hold a kind of thing.
 _OF_A_WORK = re.compile(r"[\w .'-]{2,60} \\?\((?P<work>[\w .:'!&-]{3,60}?)\\?\)", re.IGNORECASE)
-_NO_WORK = re.compile(
-    r"style|medium|artist|object|clothing|cosplay|fruit|flower|food|animal|weapon|meme|costume|dress|outfit|uniform"
-    r"|swimsuit|armou?r|suit|hat|shirt|skirt|hair|pose|color|colour|\d+s?"
-)
-# A person as in DreamBooth, an identifier and a class: "ohwx man", "a photo of sks person".
-_SOMEBODY = re.compile(
-    r"(?:(?:an? )?(?:photo|picture|portrait|image|selfie) of )?(?:an? |the )?"
-    r"(?P<id>[\w-]{2,40}) (?:man|woman|person|girl|boy|guy)",
-    re.IGNORECASE,
-)
+_NO_WORK = _WORDING.patterns["no_work"]
+_SOMEBODY = _WORDING.patterns["somebody"]
 _IDENTIFIER = re.compile(r"sks|ohwx|tok|.*[\d_].*|[^aeiou]{3,}", re.IGNORECASE)
 # What only a living being does: "ANNA_LORA wearing a mask", "MATSNL65 speaking on stage".
 _ALIVE = r"(?:wear|speak|smil|laugh|sitt|danc|sing|wav|walk|talk|cry)ing\b"
@@ -63,7 +35,7 @@ def kind_claims(tags: Iterable[str], tags_where: str, title: str, title_where: s
     """Tags first. Where they name several kinds, the title decides; where nothing does, there is no claim."""
     folded = [tag.casefold() for tag in tags]
     of_tags = _tag_claims(folded, _CATEGORIES, {}, tags_where) or _tag_claims(folded, _NICKNAMES, _ENDINGS, tags_where)
-    matches = [(kind, pattern.search(title.replace("_", " "))) for kind, pattern in _TITLE.items()]
+    matches = [(kind, _TITLES[kind].search(title.replace("_", " "))) for kind in _TITLED]
     of_title = tuple(_claim(kind, "tag", f"{title_where}: {match[0]}") for kind, match in matches if match)
     return (*of_title, *of_tags) if len({claim.value for claim in of_tags}) > 1 else (*of_tags, *of_title)
 
@@ -117,26 +89,12 @@ def prompt_claims(prompts: Sequence[str], words: Sequence[str], where: str) -> t
     return ()
 
 
-# Hugging Face's: "region:us", "base_model:adapter:black-forest-labs/FLUX.1-dev". Not an author's "re:zero".
-_NAMED_VALUE = re.compile(
-    r"(?:arxiv|base_model|dataset|deploy|diffusers|doi|eval-results|language|library|license|metrics|modality|region"
-    r"|size_categories|task|template):\S"
-)
+_NAMED_VALUE = _WORDING.patterns["named_value"]
 # Hugging Face's tasks: text-to-image, image-text-to-video.
 _TASK = re.compile(r"(?:[a-z0-9]+-)+to-[a-z0-9]+|[a-z]+-generation")
 # A language code, as a card's front matter states it.
 _LANGUAGE = re.compile(r"[a-z]{2}")
-# Libraries, formats and services, what every LoRA is, and base models.
-_MACHINE = frozenset(
-    {
-        "adapter", "ai-toolkit", "autotrain", "autotrain_compatible", "comfyui", "custom_code", "diffusers",
-        "diffusers-training", "endpoints_compatible", "fal", "flux", "flux-diffusers", "flux.1", "fluxgym",
-        "gguf", "has_space", "kohya", "lora", "loras", "lycoris", "merge", "not-for-all-audiences", "onnx",
-        "peft", "pytorch", "replicate", "safetensors", "sd3", "simpletuner", "stable-diffusion",
-        "stable-diffusion-diffusers", "stable-diffusion-xl", "stable-diffusion-xl-diffusers", "standard",
-        "tensorboard", "transformers", "trl", "wan",
-    }
-)  # fmt: skip
+_MACHINE = _WORDING.words["machine"]
 
 
 def content_tags(tags: Iterable[str]) -> tuple[str, ...]:

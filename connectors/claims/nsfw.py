@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 
+from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, tables, whole
 from connectors.record import Claim, Nsfw, highest
+
+_WORDING = read_wording("nsfw")
 
 _BITS: tuple[tuple[int, Nsfw], ...] = ((1, "safe"), (2, "soft"), (4, "mature"), (8, "explicit"), (16, "explicit"))
 _KNOWN_BITS = sum(bit for bit, _ in _BITS)
@@ -14,35 +17,8 @@ _WORDS: dict[str, Nsfw] = {
     "true": "mature", "x": "explicit", "xxx": "explicit", "blocked": "explicit",
 }  # fmt: skip
 _MATURE_TAGS = frozenset(("not-for-all-audiences", "adult content"))
-_GAP = r"[\s_-]"
-# Words for grown-ups, each with what goes on in a way that makes it innocent: "nude lipstick", "summa cum laude".
-_MATURE_WORDS: dict[str, str] = {
-    r"nsfw|porn\w*|hentai|erotic\w*|lewds?|uncensored|r-?18|onlyfans|topless|striptease|nud(?:ity|ist|ism)": "",
-    r"undress(?:ed|ing|es)?|sexual\w*|cumshots?|cumming|fellatio|cunnilingus|creampie|bukkake|ahegao|orgasms?": "",
-    r"masturbat\w*|anal|futa(?:nari)?|loli(?:con)?s?|shota(?:con)?s?|yiff|bdsm|bondage|shibari|dildos?|milfs?": "",
-    r"penis(?:es)?|vaginas?|genital(?:s|ia)|nipples?|boobs|upskirt|(?:blow|hand|boob)-?jobs?|deep-?throat": "",
-    rf"gang-?bang|camel{_GAP}?toe|doggy{_GAP}?style|pov{_GAP}missionary|missionary{_GAP}pov": "",
-    rf"not{_GAP}safe{_GAP}for{_GAP}work|adults?{_GAP}only": "",
-    r"(?<![.\d+-])18\s?\+": r"\s?\d",
-    "xxx": rf"{_GAP}?(?:large|small|[ls](?![a-z])|olymp)|\.",
-    "nudes?": rf"{_GAP}(?:beige|bras?|colou?r(?:ed|s)?|dress(?:es)?|eye-?shadow|gloss|heels?|lips?|lipsticks?|make-?up"
-    r"|manicure|nails?|palette|pink|pumps?|shades?|shoes?|stockings?|tights|toned?|tones)(?![a-z])",
-    "naked": rf"{_GAP}(?:mole|eye|cake|gun|neck|flame|raygun)",
-    "(?<!same-)(?<!same )(?<!opposite )sex": rf"{_GAP}(?:and{_GAP}the{_GAP}city|ed|education|pistols)(?![a-z])",
-    "cum": rf"{_GAP}(?:laude|bed)",
-    "pussy": rf"{_GAP}?(?:cat|willow|riot|bow)",
-}
-_MATURE = "|".join(f"(?:{word})(?!{rest})" if rest else word for word, rest in _MATURE_WORDS.items())
-# The words of Japanese and Chinese stand without spaces.
-_MATURE_WORD = re.compile(
-    rf"(?<![a-z])(?:{_MATURE})(?![a-z])|エロ|裸体|全裸|色情|无码|無修正|成人向|ヌード|ポルノ", re.IGNORECASE
-)
-# What stands before a word that an author rules out, other such words between: "no nudity or sex", "without any NSFW".
-_DENIED = re.compile(
-    rf"(?<![a-z])(?:no|non|not|never|without|zero|avoids?|free{_GAP}+of){_GAP}+(?:any{_GAP}+)?(?:for{_GAP}+)?"
-    rf"(?:(?:{_MATURE})[\s,/_-]+(?:(?:or|and|nor){_GAP}+)?)*$",
-    re.IGNORECASE,
-)
+_MATURE_WORD = _WORDING.patterns["mature_word"]
+_DENIED = _WORDING.patterns["denied"]
 _DENIAL = 80
 _FREE = re.compile(r"[\s-]?free\b", re.IGNORECASE)
 _NEGATIVE_PROMPT = re.compile(r"negative[\s_-]?prompts?\W[^\n]*", re.IGNORECASE)

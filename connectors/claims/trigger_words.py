@@ -5,46 +5,21 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from connectors.claims.wording import read_wording
 from connectors.record import Claim, Source
 
-# Found in nearly every prompt, so they say nothing about a LoRA.
-QUALITY = frozenset(
-    (
-        "1boy", "1girl", "4k", "8k", "absurdres", "best quality", "cinematic", "detailed", "high quality",
-        "high resolution", "highly detailed", "highres", "masterpiece", "photorealistic", "realistic", "solo",
-        "ultra detailed",
-    )
-)  # fmt: skip
+_WORDING = read_wording("trigger_words")
+
+QUALITY = _WORDING.words["quality"]
 # <lora:name:0.8> is how web UIs load the file, and no word.
 LORA_TAG = re.compile(r"<(?:lora|lyco|lycoris):(?P<inside>[^<>]{0,200})>", re.IGNORECASE)
 _SEPARATORS = ",，、;；\n"
 _COMMAS = re.compile(f"[{_SEPARATORS}]")
-# The part about the negative prompt: "foo, negative prompt: bad hands".
-_NEGATIVE = re.compile(
-    r"(?:\bneg(?:ative)?(?:[ _-]?(?:prompts?|words?|tags?))?\s*[:：]|^\s*negative[ _-]?prompts?\s*$).*",
-    re.IGNORECASE | re.DOTALL,
-)
-# Of whom the images were: "13-15yo", "and 20 years old". What says it says nothing about a LoRA.
-_AGE = re.compile(
-    r"(?:\b(?:and|or|about|around|aged?|of)\s+)*\b\d{1,2}(?:\s?(?:-|–|~|to|or)\s?\d{1,2})?[ -]?"
-    r"(?:y/?o|y\.o\.?|yrs?(?:[ -]old)?|years?[ -]olds?)\b",
-    re.IGNORECASE,
-)
+_NEGATIVE = _WORDING.patterns["negative"]
+_AGE = _WORDING.patterns["age"]
 _LABEL = re.compile(r"^\s*(?:trigger|activation|key)[ -]?(?:words?|phrases?|tokens?|tags?)?\s*[:：]\s*", re.IGNORECASE)
-# "TLOU_EW (optional)": a remark about the word. A name's own brackets, "sakura (wars)", stay.
-_REMARK = re.compile(
-    r"\s*[(（](?:optional|recommended|required|(?:not|if) (?:required|needed|necessary|wanted))[^()]{0,40}[)）]$",
-    re.IGNORECASE,
-)
-_NEGATION = r"(?:\b(?:no|not|none|nothing|never|without|nor)\b|n['’]t\b)"
-_NONE = re.compile(
-    r"null|nil|n/?a|n\.a\.|[-–—.*]+|無し?|无|なし|(?:不需要|无需|无)触发词|(?:un|not )?(?:needed|required|necessary)\W*"
-    # "none", "nothing needed", "not needed", "no trigger words are necessary", "it doesn't need a keyword"
-    rf"|(?:no|none|nothing)\W*|.{{0,40}}{_NEGATION}.{{0,20}}\b(?:need(?:s|ed)?|require[ds]?|necessary|used|special)\b.{{0,60}}"
-    rf"|(?=.{{0,80}}\b(?:trigger|activation|key|tag|token|keyword)(?:[ -]?(?:word|phrase|token|tag))?s?\b)"
-    rf".{{0,60}}{_NEGATION}.{{0,100}}|.{{0,60}}\b(?:unnecessary|unneeded)\b.{{0,60}}",
-    re.IGNORECASE,
-)
+_REMARK = _WORDING.patterns["remark"]
+_NONE = _WORDING.patterns["none"]
 _QUOTED = re.compile(r"([\"'`])(?P<word>[^\"'`]{1,290})\1")
 _MAX_WORDS = 60
 _MAX_WORD = 300
@@ -114,97 +89,20 @@ def _claims(words: tuple[str, ...], source: Source, where: str) -> tuple[Claim, 
     return (Claim(field="trigger_words", value=words, source=source, where=where),) if words else ()
 
 
-_QUOTE = r"(?:`[^`\n]{2,200}`|\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|'[^'\n]{2,200}')"
-_QUOTED_WORD = rf"(?P<words>{_QUOTE}(?:(?:[ ,/&]{{1,3}}|,? (?:and|or) ){_QUOTE}){{0,12}})"
-# Sentences of cards and descriptions, the most reliable first.
-_SENTENCES: tuple[re.Pattern[str], ...] = (
-    # Hugging Face's uploader: You should use `X` to trigger the image generation.
-    re.compile(rf"You should use\s{{1,3}}{_QUOTED_WORD}", re.IGNORECASE),
-    # Diffusers' training scripts write the same without quotes: You should use a photo of sks dog to trigger the image
-    # generation. Without "You should" only those very words are certain.
-    re.compile(
-        r"(?:You should use\s{1,3}|\buse\s{1,3}(?=[^\n.;:]{2,100} to trigger the image generation))"
-        r"(?P<plain>[^`\"“'\n]{2,200}?) to trigger the",
-        re.IGNORECASE,
-    ),
-    # use the trigger word `X`; use the term "X" to trigger; Trigger words: `X`
-    re.compile(
-        rf"trigger(?:[ -]?(?:words?|phrases?|tokens?|keywords?))?(?: is| are)?[ :*|]*{_QUOTED_WORD}", re.IGNORECASE
-    ),
-    re.compile(rf"\buse\s{{1,3}}(?:the )?(?:term|word|phrase|token|keyword)s? {_QUOTED_WORD}", re.IGNORECASE),
-    re.compile(rf"{_QUOTED_WORD} (?:as (?:the |a )?trigger|to trigger|is the trigger)", re.IGNORECASE),
-    # trigger_word = "X" in the code of a card
-    re.compile(rf"trigger_(?:word|phrase)s?\"?\s*[=:]\s*\[?{_QUOTED_WORD}", re.IGNORECASE),
-    # add `X` to your prompt
-    re.compile(r"\b(?:add|include|put|use|write) (?P<words>`[^`\n]{2,100}`) [ \w]{0,30}prompts?\b", re.IGNORECASE),
-    # use CYB77 keyword; use MNALSA to trigger; the trigger word is TOK
-    re.compile(
-        r"\b[Uu]se (?:the )?(?:word |token |term |keyword |trigger )?(?P<words>[A-Z][A-Z0-9_]{2,29})"
-        r" (?:to trigger|as (?:an? |the )?(?:trigger|keyword|token)|keyword|trigger|token|in (?:your|the) prompt)"
-    ),
-    re.compile(r"\b[Tt]rigger(?:[ -]?(?:word|phrase|token))?(?: is|:| =| -)? (?P<words>[A-Z][A-Z0-9_]{2,29})\b"),
-    # Use "sks interior". Only as a whole sentence or about a prompt: otherwise it may be about a tool.
-    re.compile(
-        r"(?:^|(?<=[.!?;,]\s)|(?<=\n))(?:just |simply |please )?use\s{1,3}"
-        r"(?P<words>[\"“][^\"”\n/\\(){}+=.:]{2,80}[\"”])"
-        r"(?=\s{0,2}(?:[.!\n]|$)|,? (?:in|within|at|anywhere in) [ \w]{0,30}prompts?\b)",
-        re.IGNORECASE,
-    ),
-    # "An SDXL fine-tune. Trigger word: sks", "the trigger word is ohwx."
-    re.compile(
-        r"\btrigger[ -]?(?:words?|phrases?|tokens?|keywords?)(?: (?:is|are)|\s?[:=])\s?"
-        r"(?P<plain>[\w-]{2,40})(?=[.,;!)\n]|$)",
-        re.IGNORECASE,
-    ),
-)
-# Predicates in place of a word: "trigger words are necessary", "the trigger word is included".
-_PREDICATE = re.compile(
-    r"(?:un|non-?)?(?:\w{2,}(?:ed|ary|al|able|ible|ful|ent|ant|ive|ous|less|ing|ly)|necessary|important|shown|given|case)",
-    re.IGNORECASE,
-)
-# Denials in the same clause, right before the match: "don't use the word `x`", "instead of the word `x`".
-# "It won't do without the word `x`" says the contrary.
-_DENIAL = re.compile(
-    r"\b(?:no|not|nor|never|neither|instead of|rather than|avoid\w*|remov\w+|old|former|previous\w*|negative)\b"
-    r"|n['’]t\b",
-    re.IGNORECASE,
-)
+_QUOTE = _WORDING.patterns["quote"]
+_SENTENCES = _WORDING.lists["sentences"]
+_PREDICATE = _WORDING.patterns["predicate"]
+_DENIAL = _WORDING.patterns["denial"]
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
-# On the same line before the match: the sentence is about a setting or a program.
-_SETTING = re.compile(
-    r"sampler|scheduler|\bsteps?\b|checkpoint|\bmodel\b|upscal|\bvae\b|extension|workflow|\bnodes?\b|\bmode\b|setting",
-    re.IGNORECASE,
-)
-_LINE = re.compile(
-    r"^[ \t>*#\-•|_`]{0,12}(?:[^\w\s]{1,3}[ \t]?)?"
-    r"(?:(?:lora )?(?:trigger|activation|activator)s?[ -]?(?:words?|phrases?|tokens?|tags?|keywords?)?|key[ -]?words?"
-    r"|trained[ -]words?|(?:the )?(?:tags?|tokens?) (?:for|of) (?:the|this) (?:model|lora)(?: is| are)?|instance prompt"
-    r"|触发词|触发語|トリガーワード|トリガー)(?:\(s\))?"
-    # On the same line, or below it.
-    r"[*_` \t]{0,6}(?:[:：|][*_ \t|]{0,6}|[:：][*_ \t]{0,6}\n[ \t\n>*•-]{0,8})"
-    r"(?P<rest>[^\s#][^\n]{0,400})$(?!\n[ \t|:]*-{2})",
-    re.IGNORECASE | re.MULTILINE,
-)
+_SETTING = _WORDING.patterns["setting"]
+_LINE = _WORDING.patterns["line"]
 _HEADING = re.compile(r"^#{1,6}[^\w\n]*(?:trigger|activation)\b[^\n]{0,60}$", re.IGNORECASE | re.MULTILINE)
-# A bare "Trigger" above a code block, as in cards that were converted from HTML.
-_LABELLED = re.compile(
-    r"^[ \t>*#\-•]{0,8}(?:trigger|activation)(?:[ -]?(?:words?|tokens?|phrases?|tags?|prompts?))?[ \t:*_]{0,6}\n"
-    r"\s{0,4}```\w*\n(?P<code>[^`]{1,2000})```",
-    re.IGNORECASE | re.MULTILINE,
-)
+_LABELLED = _WORDING.patterns["labelled"]
 _NEXT_HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"```\w*\n(?P<code>.+?)\n?```", re.DOTALL)
 # A placeholder of a template prompt: "pixel art, [your character], game asset".
 _PLACEHOLDER = re.compile(r"[\[\]{}<>]|\.\.\.|…")
-# First words of lines that talk about trigger words instead of naming them.
-_TALK = frozenset(
-    (
-        "add", "all", "an", "any", "are", "as", "both", "below", "check", "default", "depends", "for", "if", "in",
-        "include", "is", "it", "just", "no", "none", "not", "optional", "please", "put", "same", "see", "simply",
-        "start", "starts", "the", "there", "this", "to", "try", "unknown", "use", "used", "various", "when", "with",
-        "write", "you", "your",
-    )
-)  # fmt: skip
+_TALK = _WORDING.words["talk"]
 _LONGEST_PHRASE = 7
 _NO_WORD = re.compile(r"[\d.\s,~-]*|.*\.(?:safetensors|ckpt|pt|png|jpe?g|webp|zip)|<.*", re.IGNORECASE | re.DOTALL)
 _MAX_SECTION = 4_000
@@ -259,7 +157,7 @@ def _is_denial(match: re.Match[str]) -> bool:
 
 def _quotes(text: str) -> tuple[str, ...]:
     """The quoted words, without the placeholders of a template: "[your hero], game asset"."""
-    quotes = (quote[1:-1] for quote in re.findall(_QUOTE, text))
+    quotes = (quote[1:-1] for quote in _QUOTE.findall(text))
     pieces = (piece for quote in quotes for piece in (_template(quote) if _PLACEHOLDER.search(quote) else (quote,)))
     return tuple(word for word in pieces if not _NO_WORD.fullmatch(word))
 
@@ -295,23 +193,10 @@ def _template(code: str) -> tuple[str, ...]:
     return words if len(words) == len(pieces) else tuple(word for word in words if word.casefold() not in QUALITY)
 
 
-# Common words in capitals.
-_ACRONYMS = frozenset(
-    (
-        "BREAK", "CCTV", "CGI", "DOF", "DSLR", "DVD", "FBI", "HDR", "HUD", "IMAX", "LED", "MRI", "NASA", "NSFW",
-        "NYC", "ONLY", "POV", "PVC", "RAW", "RGB", "RPG", "SFW", "SLR", "SUV", "TED", "UFO", "UHD", "USA", "UVA", "VFX",
-        "VHS", "XXL", "AND", "NOT", "THE", "FHD", "QHD", "ARRI", "BMW", "CEO", "MTV", "WWII", "XRAY",
-    )
-)  # fmt: skip
+_ACRONYMS = _WORDING.words["acronyms"]
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9_]{2,}")
 _SPOKEN = re.compile(r"[\"“][^\"”\n]{0,200}[\"”]")
-# Cameras and their files: "shot on a Nikon D850, ISO 400", IMG_1025.CR2, DSC_0231.
-_CAMERA = re.compile(
-    r"\b(?:shot|taken|captured|photographed|filmed|snapped|recorded) (?:on|with|by|using|from)\b[^,.;\n]{0,80}"
-    r"|\b[\w-]+\.[A-Za-z]\w{1,4}\b|\b[A-Za-z]{1,6}[_-]?\d{4,}\b|\b[A-Za-z]{1,6}[_-]\d{3,}\b"
-    # Capitals before a number, "ISO 400", or behind a maker's name, "a Canon EOS": no word of its own.
-    r"|\b(?!TOK\b)[A-Z]{2,6} \d\w+|(?<=[\w,] )[A-Z][a-z]{2,} (?!TOK\b)[A-Z][A-Z0-9]+\b"
-)
+_CAMERA = _WORDING.patterns["camera"]
 _STYLE_OF = re.compile(r"\bin the style of (?:an? |the )?(?P<word>[\w-]+)", re.IGNORECASE)
 # A word in this share of the prompts is no accident; an author may leave it out of some.
 _MOST = 2 / 3

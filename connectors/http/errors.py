@@ -1,29 +1,34 @@
 """One map from everything that goes wrong with HTTP to our errors.
 
-STATUSES holds for every server, EXCEPTIONS for the answers by which a hub means something else than their status says,
-CONNECTIONS for requests that got no answer, and HUGGING_FACE for what huggingface_hub raises.
+connectors/refusals.toml holds for answers, CONNECTIONS for requests that got none, and HUGGING_FACE for what
+huggingface_hub raises.
 """
 
 import re
 import time
-from collections.abc import Collection, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple, Protocol
+from itertools import chain
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import msgspec
 import requests
 from huggingface_hub import errors as hf
 from requests import exceptions as transport
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from connectors import errors
 from connectors.claims.availability import early_access_note, moment
 from connectors.errors import (
     BadAnswer,
     BadRef,
-    DownloadsDisabled,
     Gated,
     HubDown,
     HubTimeout,
@@ -31,10 +36,7 @@ from connectors.errors import (
     KeyRequired,
     NotFound,
     NotWeights,
-    Paid,
     RateLimited,
-    RegionBlocked,
-    UsageError,
 )
 from connectors.http.adapter import NotAllowedError, NotPublicError
 from connectors.http.json_fields import Table, count, overfull, table
@@ -53,9 +55,6 @@ _RESETS = re.compile(r"resets in ~?(\d{1,5})s")
 BROKE_OFF = "The connection broke off in the middle. Try again."
 _UNREACHABLE = "{label} can't be reached. Check the connection and try again."
 _UNREADABLE = "{label} answered in a way we can't read. Is its address right?"
-_GATED = "The author grants access to {what} one by one. Ask for it on its own page, then add your key (HF_TOKEN)."
-# The hub gives one answer for missing and private repositories, so that nobody learns which.
-_NO_REPO = "{label} has no {what}, or it is private: add a key (HF_TOKEN) if it is yours."
 _DELIVERY = "The delivery host refuses the address that {label} gave. Try again in a minute."
 
 
@@ -69,78 +68,37 @@ class Answer(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
 
-class Row(NamedTuple):
-    """What an answer means that has one of `statuses`, `words` (a regex) in its text, and this X-Error-Code."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A row of refusals.toml."""
 
-    error: type[HubUiError]
+    error: str
     message: str
-    statuses: Collection[int] = ()
+    statuses: tuple[str, ...] = ()
     words: str = ""
     code: str = ""
+    what: str = ""
+
+    @property
+    def kind(self) -> type[HubUiError]:
+        kind: type[HubUiError] = getattr(errors, self.error)
+        return kind
 
     def matches(self, answer: Answer, text: str) -> bool:
         return (
-            (not self.statuses or answer.status_code in self.statuses)
+            (not self.statuses or str(answer.status_code).startswith(self.statuses))
             and self.code in ("", answer.headers.get("X-Error-Code"))
             and re.search(self.words, text, re.IGNORECASE) is not None
         )
 
 
-_KEY = Row(KeyRequired, "{label} wants a key for {what}. {key} {detail}", (401, 403))
-STATUSES = (
-    _KEY,
-    Row(NotFound, "{label} does not have {what} (any more). {detail}", (404,)),
-    Row(NotFound, "Its author has archived it: {label} does not have {what} any more.", (410,)),
-    Row(RateLimited, "{label} asks to slow down. Try again {when}. {detail}", (429,)),
-    Row(RegionBlocked, "{label} does not serve your region. Look for the same LoRA on another hub. {detail}", (451,)),
-    Row(HubDown, "{label} has a fault of its own ({status}). Try again in a minute.", range(500, 600)),
-    Row(BadAnswer, "{label} refused the request ({status}). {detail}"),
+REFUSALS = msgspec.convert(
+    tomllib.loads((Path(__file__).parents[1] / "refusals.toml").read_text(encoding="utf-8")),
+    dict[str, tuple[Row, ...]],
 )
-
-# Only CivitAI's texts tell apart what it means by 401 and 403.
-_CIVITAI = (
-    Row(
-        DownloadsDisabled,
-        "The author allows use on the hub only: this file can't be downloaded.",
-        words="disabled downloads",
-    ),
-    Row(
-        Paid,
-        "{label} gives this file to buyers only. {until}",
-        words="early access|purchase|do not have access to download",
-    ),
-    Row(
-        RateLimited,
-        "{label} has stopped downloads for a while: there were too many. Try again {when}.",
-        (429,),
-        words="unusual amount",
-    ),
-)
-_HUGGING_FACE = (
-    Row(Gated, _GATED, code="GatedRepo"),
-    Row(NotFound, _NO_REPO.replace("{what}", "such repository"), code="RepoNotFound"),
-)
-_REPLICATE = (
-    Row(Paid, "Replicate wants credit before it runs anything: replicate.com/account/billing. {detail}", (402,)),
-    # An account without a way to pay is told the same as one that asks for a version that is not there.
-    Row(
-        NotFound,
-        "Replicate has no such version, or doesn't let this key run it: it may be private, or the account has no way "
-        "to pay yet (replicate.com/account/billing). {detail}",
-        (422,),
-        words=r"^[^\n]*version[^\n]*\n|specified version",
-    ),
-    Row(UsageError, "The model on Replicate does not take these settings: {detail}", (422,)),
-    Row(KeyRequired, "Replicate does not let this key do that (REPLICATE_API_TOKEN). {detail}", (403,)),
-    Row(UsageError, "Replicate does not take this. {detail}", (400, 409, 413)),
-)
-EXCEPTIONS: Mapping[Origin | None, tuple[Row, ...]] = {
-    "civitai": _CIVITAI,
-    "huggingface": _HUGGING_FACE,
-    "replicate": _REPLICATE,
-    # An address that a person gave may be any hub's.
-    None: (*_HUGGING_FACE, *_CIVITAI),
-}
+_KEY = REFUSALS["any"][0].message
+# The hub gives one answer for missing and private repositories, so that nobody learns which.
+_GATED, _NO_REPO = (row.message for row in REFUSALS["huggingface"])
 
 Kinds = tuple[type[Exception], ...]
 # The first row with the error's class decides, so that narrow classes come before wide ones.
@@ -163,25 +121,21 @@ CONNECTIONS: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
     ((Exception,), HubDown, _UNREACHABLE),
 )
 # GatedRepoError is a RepositoryNotFoundError, and LocalEntryNotFoundError an EntryNotFoundError.
-HUGGING_FACE: tuple[tuple[Kinds, type[HubUiError], str], ...] = (
-    ((hf.GatedRepoError,), Gated, _GATED),
-    ((hf.LocalEntryNotFoundError,), HubDown, "{label} can't be reached, and {what} is not in the cache here."),
-    ((hf.RepositoryNotFoundError,), NotFound, _NO_REPO),
-    ((hf.RevisionNotFoundError,), NotFound, "{label} has no such commit, branch or tag of {what} (any more)."),
-    ((hf.EntryNotFoundError,), NotFound, "{label} has no {what} (any more)."),
-    ((hf.DisabledRepoError,), NotFound, "{label} has disabled {what}."),
-    ((hf.HFValidationError,), BadRef, "{what} is no name that {label} could have."),
-    ((hf.OfflineModeIsEnabled,), HubDown, "{label} is switched off here (HF_HUB_OFFLINE)."),
-    ((hf.XetDownloadError,), HubDown, _UNREACHABLE),
-    ((hf.FileMetadataError,), BadAnswer, _UNREADABLE),
+HUGGING_FACE: tuple[tuple[type[Exception], type[HubUiError], str], ...] = (
+    (hf.GatedRepoError, Gated, _GATED),
+    (hf.LocalEntryNotFoundError, HubDown, "{label} can't be reached, and {what} is not in the cache here."),
+    (hf.RepositoryNotFoundError, NotFound, _NO_REPO),
+    (hf.RevisionNotFoundError, NotFound, "{label} has no such commit, branch or tag of {what} (any more)."),
+    (hf.EntryNotFoundError, NotFound, "{label} has no {what} (any more)."),
+    (hf.DisabledRepoError, NotFound, "{label} has disabled {what}."),
+    (hf.HFValidationError, BadRef, "{what} is no name that {label} could have."),
+    (hf.OfflineModeIsEnabled, HubDown, "{label} is switched off here (HF_HUB_OFFLINE)."),
+    (hf.XetDownloadError, HubDown, _UNREACHABLE),
+    (hf.FileMetadataError, BadAnswer, _UNREADABLE),
 )
-_OF_HUGGING_FACE = (
+_OF_HUGGING_FACE: Kinds = (
+    *(kind for kind, _error, _message in HUGGING_FACE),
     hf.HfHubHTTPError,
-    hf.EntryNotFoundError,
-    hf.FileMetadataError,
-    hf.HFValidationError,
-    hf.OfflineModeIsEnabled,
-    hf.XetDownloadError,
     httpx2.HTTPError,
     httpx2.InvalidURL,
     httpx2.StreamError,
@@ -201,23 +155,23 @@ def status_error(answer: Answer, hub: Origin | None, *, what: str = "this", body
     wait = None if wait is None else min(wait, LONGEST_WAIT)
     text = "\n".join(str(body.get(key, ""))[:_LONGEST_DETAIL] for key in ("title", "message", "detail", "error"))
     until, now = moment(body.get("deadline")), datetime.now(UTC)
-    row = next(row for row in (*EXCEPTIONS.get(hub, ()), *STATUSES) if row.matches(answer, text))
+    # An address that a person gave may be any hub's.
+    rows = chain.from_iterable(REFUSALS.get(name, ()) for name in ((hub,) if hub else ("huggingface", "civitai")))
+    row = next(row for row in (*rows, *REFUSALS["any"]) if row.matches(answer, text))
     message = row.message.format(
         label=hub_label(hub),
-        what=what,
+        what=row.what or what,
         status=answer.status_code,
         detail=detail,
         key=_key_advice(hub),
         when=when_again(wait),
         until=early_access_note(until, now) if until and until > now else "It is in early access, or sold.",
     )
-    return row.error(" ".join(message.split()), hub=hub, retry_after=wait if row.error is RateLimited else None)
+    return row.kind(" ".join(message.split()), hub=hub, retry_after=wait if row.kind is RateLimited else None)
 
 
 def key_required(hub: Origin | None, what: str = "this file") -> KeyRequired:
-    return KeyRequired(
-        _KEY.message.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub
-    )
+    return KeyRequired(_KEY.format(label=hub_label(hub), what=what, key=_key_advice(hub), detail="").strip(), hub=hub)
 
 
 def download_error(response: requests.Response, hub: Origin | None, *, redirected: bool = False) -> HubUiError | None:
@@ -267,8 +221,8 @@ def huggingface_error(error: Exception, what: str, *, endpoint: str = "") -> Hub
     # "Not in the cache, and the hub could not be asked": the reason says more.
     if isinstance(error, hf.LocalEntryNotFoundError) and isinstance(error.__cause__, hf.HfHubHTTPError):
         error = error.__cause__
-    for kinds, kind, message in HUGGING_FACE:
-        if isinstance(error, kinds):
+    for raised, kind, message in HUGGING_FACE:
+        if isinstance(error, raised):
             return kind(message.format(label=hub_label(hub), what=what), hub=hub)
     response = getattr(error, "response", None)
     if not isinstance(response, httpx2.Response):

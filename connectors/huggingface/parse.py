@@ -13,9 +13,12 @@ from connectors.claims.availability import huggingface_availability
 from connectors.claims.card import CardByFile, disagrees, split_by_file
 from connectors.claims.resolve import best
 from connectors.claims.trigger_words import card_claims, prompt_field_claims
+from connectors.claims.wording import read_wording
 from connectors.http.json_fields import Table, count, sha256, table, tables, text, texts
 from connectors.record import Claim, Example, Lora, Nsfw, Version, WeightFile
 from connectors.ref import Ref, is_path
+
+_WORDING = read_wording("huggingface")
 
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 # What trainers leave beside the weights.
@@ -25,28 +28,11 @@ _OTHER_FOLDERS = ("checkpoint-", "text_encoder/", "text_encoder_2/", "vae/", "un
 _USUAL_NAMES = ("pytorch_lora_weights.safetensors", "lora.safetensors", "adapter_model.safetensors")
 # Under these, cards and trainers keep trigger words; the first is the one that Hugging Face itself reads.
 _WORD_KEYS = ("instance_prompt", "trigger", "trigger_word", "trigger_words", "trigger_phrase")
-# Tags, tasks and libraries of a LoRA for images or videos; language models have none of these.
-PICTURES = frozenset(
-    (
-        "diffusers", "image-text-to-image", "image-text-to-video", "image-to-3d", "image-to-image", "image-to-video",
-        "stable-diffusion", "text-to-3d", "text-to-image", "text-to-video", "unconditional-image-generation",
-        "video-to-video",
-    )
-)  # fmt: skip
+PICTURES = _WORDING.words["pictures"]
 # Of adapters that make something else than text, or of any model.
 _OTHER_TASKS = ("any-to-any", "text-to-audio")
-# What language models are trained with. PEFT tags every adapter `lora`.
-_LANGUAGE_LIBRARIES = (
-    "adapter-transformers", "axolotl", "llama-factory", "mlx", "mlx-lm", "peft", "sentence-transformers", "setfit",
-    "text-generation-inference", "transformers", "trl", "unsloth",
-)  # fmt: skip
-_LANGUAGE_BASE = re.compile(
-    r"(?<![a-z])(?:tiny)?(?:llama|mi[sx]tral|ministral|gemma|phi-?\d|falcon|bloomz?|(?:ro|de|distil)?berta?|(?:flan-|m)?t5"
-    r"|gpt|opt-\d|pythia|deepseek|qwen(?:\d(?:\.\d)?)?-(?:\d+(?:\.\d)?b|vl|audio|coder|omni)|whisper|wav2vec2|smollm\d?"
-    r"|granite|internlm\d?|baichuan\d?|chatglm\d?|glm-\d|yi-\d|stablelm|nllb|llava|vicuna|zephyr|olmo|kimi|command-r)"
-    r"(?![a-z])|-(?:instruct|chat)\b",
-    re.IGNORECASE,
-)
+_LANGUAGE_LIBRARIES = _WORDING.words["language_libraries"]
+_LANGUAGE_BASE = _WORDING.patterns["language_base"]
 _FIRST_HEADING = re.compile(r"^#[ \t]+(?P<title>[^\n]{1,200})$", re.MULTILINE)
 
 

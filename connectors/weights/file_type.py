@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from connectors.claims.wording import read_wording
 from connectors.weights.algorithm import Alpha, algorithm_of, alpha_of, ranks_of
 from connectors.weights.architectures import Rule, rule_for
 from connectors.weights.header import Header, Tensor, parse, table_of
@@ -37,54 +38,19 @@ WORDS: Mapping[What, str] = {
     "empty": "an empty file",
     "other": "something else",
 }
-# Prefixes of names, or of their parts after a dot.
-_CONTROL = (
-    "controlnet_", "control_model.", "control_layers.", "control_noise_refiner.", "control_blocks.", "lllite_",
-    "input_hint_block.", "controlnet.", "zero_convs.", "pos_embed_input.", "lora_controlnet", "control_transformer",
-)  # fmt: skip
-_ENCODERS = (
-    "text_model.", "cond_stage_model.", "conditioner.", "encoder.block.", "text_encoders.", "text_encoder.",
-    "shared.", "text_projection", "transformer.resblocks.", "logit_scale",
-)  # fmt: skip
-_MODELS = (
-    "double_blocks.", "single_blocks.", "transformer_blocks.", "single_transformer_blocks.", "joint_blocks.",
-    "input_blocks.", "middle_block.", "output_blocks.", "down_blocks.", "up_blocks.", "mid_block.", "blocks.",
-    "layers.", "noise_refiner.", "double_stream_blocks.", "joint_transformer_blocks.", "double_layers.",
-    "visual_transformer_blocks.", "x_embedder.", "patch_embedding.", "diffusion_model.",
-)  # fmt: skip
-# A layer of a language model or a classifier of the transformers library.
-_LANGUAGE = re.compile(
-    r"(?:^|_)(?:layers?|h|block)_\d+_(?:layer_\d+_)?"
-    r"(?:self_attn|self_attention|linear_attn|attention|attn|crossattention|SelfAttention|EncDecAttention|encoder_attn)_"
-    r"(?:self_|attention_|output_)?(?:query_key_value|query|key|value|[qkvo]_proj|[qo]_[ab]_proj|kv_[ab]_proj|out_proj"
-    r"|qkv_proj|in_proj|[qkv]_lin|out_lin|c_attn|c_proj|W_pack|dense|[qkvo]$)"
-    r"|(?:^|_)(?:model_layers|h)_\d+_(?:mlp|block_sparse_moe|feed_forward)_"
-    r"|(?:^|_)layers?_\d+_(?:mlp_fc\d|fc\d|intermediate_dense|output_dense|mixer_\w+)$|_DenseReluDense_w"
-    r"|_ffn_(?:up|down)_proj$|_ffn_lin\d$|_mlp_dense_|_feed_forward_(?:intermediate|output)_dense$"
-    r"|(?:^|_)layers_\d+_feed_forward_(?:gate|up|down)_proj$"
-    # The image encoder of a language model.
-    r"|(?:^|_)(?:visual_blocks|vision_tower|multi_modal_projector)_"
-)
-_LANGUAGE_TENSOR = re.compile(
-    r"(?:model\.|language_model\.)*(?:layers\.\d+\.(?:self_attn|mlp|linear_attn)|embed_tokens)"
-    r"|(?:transformer\.)?(?:h\.\d+\.|wte\.|wpe\.)|lm_head\.|gpt_neox\."
-)
-# Layers of MPT, Phi, ModernBERT, RWKV, Mamba, Gemma 3n and ALBERT that no image model has.
-_LANGUAGE_ALONE = re.compile(r"_Wqkv$|_receptance$|_mamba_|_temporal_block_|_altup_|(?:^|_)albert_layer")
-_VISION = re.compile(
-    r"^(?:image_encoder|visual_trunk|vision_encoder|backbone(?!_layers_\d+_mixer)|trunk|mask_decoder)_"
-    r"|^blocks_\d+_attn_(?:qkv|proj)$"
-    # Swin, SegFormer, Hiera, ConvNeXt.
-    r"|(?:^|_)encoder_layers_\d+_blocks_\d+_|(?:^|_)stages_\d+_(?:blocks|layers)_\d+_"
-)
-
-# Timestep embeddings, which only diffusion models have.
-_TIME = ("x_embedder.", "t_embedder.", "time_embed.", "time_embedding.", "time_text_embed.", "adaLN_modulation.")
-# The image encoders of CLIP and SigLIP, Whisper, upscalers.
-_SENSES = ("vision_model.", "visual.", "vision_tower.", "image_encoder.", "encoder.conv1.", "conv_first.")
-_AUTOENCODER = ("decoder.", "encoder.", "vae.", "taesd_")
+_WORDING = read_wording("file_type", "tensor_names.toml")
+_CONTROL = _WORDING.words["control"]
+_ENCODERS = _WORDING.words["encoders"]
+_MODELS = _WORDING.words["models"]
+_LANGUAGE = _WORDING.patterns["language"]
+_LANGUAGE_TENSOR = _WORDING.patterns["language_tensor"]
+_LANGUAGE_ALONE = _WORDING.patterns["language_alone"]
+_VISION = _WORDING.patterns["vision"]
+_TIME = _WORDING.words["time"]
+_SENSES = _WORDING.words["senses"]
+_AUTOENCODER = tuple(_WORDING.words["autoencoder"])
 _TEXT_WIDTHS = (768, 1024, 1280, 2048, 2560, 3584, 4096)
-_EMBEDDINGS = ("emb_params", "clip_l", "clip_g", "t5", "t5xxl", "string_to_param", "text_encoders_0", "text_encoders_1")
+_EMBEDDINGS = _WORDING.words["embeddings"]
 
 _Tensors = Mapping[str, Tensor]
 
@@ -149,7 +115,7 @@ _RULES: tuple[tuple[What, Callable[[_Tensors], bool]], ...] = (
 )
 # Types that may be stored as LoRA layers.
 _DESPITE_LORA: tuple[What, ...] = ("ip-adapter", "motion-module", "controlnet")
-_DESPITE_NAMES = ("ip_adapter", "image_proj", "motion_module", "temporal_transformer_", "lllite_")
+_DESPITE_NAMES = _WORDING.words["despite_names"]
 
 
 def what_it_is(tensors: _Tensors) -> What:

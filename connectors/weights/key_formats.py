@@ -10,6 +10,9 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+import msgspec
+
+from connectors.claims.wording import read_tables
 from connectors.weights.header import Tensor
 
 Part = Literal[
@@ -28,60 +31,17 @@ class Ending:
     style: Style = ""
 
 
-def _pair(down: str, up: str, style: Style = "") -> dict[str, Ending]:
-    return {down: Ending(part="down", style=style), up: Ending(part="up", style=style)}
-
-
-# Endings without a style, and parts that LyCORIS and others name in the words used here.
-_PLAIN_ENDINGS: Mapping[Part, str] = {
-    "mid": ".lora_mid.weight",
-    "up_bias": ".lora_B.bias .lora_B.default.bias",
-    "magnitude": ".magnitude .dora_scale .lora_magnitude_vector .lora_magnitude_vector.weight"
-    " .lora_magnitude_vector.default.weight",
-    "oft": ".oft_blocks .oft_diag .oft_R.weight .boft_R",
-    "scale": ".boft_s .rescale",
-    "ia3": ".ia3_l",
-    "a1": ".a1.weight",
-    "a2": ".a2.weight",
-    "b1": ".b1.weight",
-    "b2": ".b2.weight",
-    "set": ".set_weight",
-    "reshape": ".reshape_weight",
-}
-_NAMED_AS_PARTS: tuple[Part, ...] = (
-    "alpha", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a",
-    "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "on_input", "diff", "diff_b", "w_norm", "b_norm",
-)  # fmt: skip
+_TABLES = read_tables("tensor_names.toml")["key_formats"]
 ENDINGS: Mapping[str, Ending] = {
-    **_pair(".lora_down.weight", ".lora_up.weight", "kohya"),
-    **_pair(".lora_A.weight", ".lora_B.weight"),
-    **_pair(".lora_A", ".lora_B"),
-    **_pair(".lora_A.default.weight", ".lora_B.default.weight", "default"),
-    **_pair(".lora.down.weight", ".lora.up.weight", "old"),
-    **_pair(".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight", "old"),
-    **_pair("_lora.down.weight", "_lora.up.weight", "processor"),
-    # Written by hand from a diffusers file.
-    **_pair("_lora_down.weight", "_lora_up.weight", "kohya"),
-    # Stable Cascade's own trainer.
-    **_pair(".lora_down", ".lora_up", "cascade"),
-    ".oft_R.default.weight": Ending(part="oft", style="default"),
-    ".ia3_l.default": Ending(part="ia3", style="default"),
-    **{ending: Ending(part=part) for part, endings in _PLAIN_ENDINGS.items() for ending in endings.split()},
-    **{f".{part}": Ending(part=part) for part in _NAMED_AS_PARTS},
+    ending: Ending(part=part, style=style)
+    for style, parts in msgspec.convert(_TABLES["endings"], dict[Style, dict[Part, list[str]]]).items()
+    for part, endings in parts.items()
+    for ending in endings
 }
-# unet:4:down of cloneofsimo/lora; w_a_003 of LoRA heads for vision transformers such as SAM.
-_WHOLE: tuple[tuple[re.Pattern[str], Ending], ...] = (
-    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):down$"), Ending(part="down", style="cloneofsimo")),
-    (re.compile(r"(?P<layer>(?:unet|text_encoder):\d+):up$"), Ending(part="up", style="cloneofsimo")),
-    (re.compile(r"(?P<layer>w_[ab]_\d+)$"), Ending(part="vision")),
-    # XLabs: 1 is the stream of the image, 2 that of the text.
-    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.down\.weight$"), Ending(part="down", style="xlabs")),
-    (re.compile(r"(?P<layer>.+\.processor\.\w+_lora[12])\.up\.weight$"), Ending(part="up", style="xlabs")),
-    # kohya's OFT for FLUX turns each part of a fused layer by blocks of its own.
-    (re.compile(r"(?P<layer>.+\.oft_blocks\.\d+)$"), Ending(part="oft", style="kohya")),
-    # A mixture of experts: several factors for one layer, and a router that weighs them.
-    (re.compile(r"(?P<layer>.+\.(?:lora_(?:ups|downs)\.\d+\.weight|router\.(?:weight|bias)))$"), Ending(part="expert")),
-)
+_WHOLE = [
+    (re.compile(row["pattern"]), msgspec.convert({"style": row["style"], "part": row["part"]}, Ending))
+    for row in _TABLES["whole"]
+]
 # PEFT writes the name that was given to the adapter too: .lora_A.default_0.weight, .hada_w1_a.my_adapter
 _ADAPTER_NAME = re.compile(
     r"(?P<layer>.+)(?P<ending>\.(?:lora_[AB]|lora_magnitude_vector|ia3_l|oft_R|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]"
@@ -181,34 +141,14 @@ class Prefix:
     encoder: bool = False
 
 
-# Prefixes by format: of the layers of the image or video model, and of a text encoder's.
-_PREFIXES: Mapping[str, tuple[str, str]] = {
-    "kohya": (
-        # VideoX-Fun writes two lines where kohya's scripts write one.
-        "lora_unet_unet_ lora_unet__ lora_unet_ lora_prior_unet_ oft_unet_ Hunyuan_video_I2V_lora_",
-        "lora_prior_te_ lora_te oft_te",
-    ),
-    "onetrainer": ("lora_transformer_", ""),
-    "lycoris": ("lycoris_", ""),
-    "ai-toolkit": ("model.diffusion_model. diffusion_model.", "text_encoders."),
-    "peft": (
-        "transformer.base_model.model. unet.base_model.model. base_model.model.unet. base_model.model.transformer. "
-        "base_model.model.",
-        "text_encoder.base_model.model. base_model.model.text_model.",
-    ),
-    "cloneofsimo": ("unet:", "text_encoder:"),
-    "diffusers": ("transformer. unet.", "text_encoder text_model."),
-    # Cosmos-Predict2's own code.
-    "peft-default-bare": ("net.", ""),
-}
 # A longer prefix comes before a shorter one that it starts with.
 PREFIXES: tuple[Prefix, ...] = tuple(
     sorted(
         (
-            Prefix(text=text, format=format, encoder=bool(is_encoder))
-            for format, prefixes in _PREFIXES.items()
-            for is_encoder, texts in enumerate(prefixes)
-            for text in texts.split()
+            Prefix(text=text, format=format, encoder=follows == "encoder")
+            for format, prefixes in _TABLES["prefixes"].items()
+            for follows, texts in prefixes.items()
+            for text in texts
         ),
         key=lambda prefix: len(prefix.text),
         reverse=True,

@@ -5,7 +5,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,12 +19,12 @@ from connectors.errors import NotFound
 from connectors.filter import check_shown, limit_nsfw
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Claim, Lora, Nsfw, Record, WeightFile, within
-from connectors.ref import HubName, Ref
+from connectors.ref import Ref
 from hub_ui.catalog.changes import change, pieces, read, rewrite
 from hub_ui.catalog.codec import decode
-from hub_ui.catalog.index import Found, Index, IndexBroken
+from hub_ui.catalog.index import Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
-from hub_ui.catalog.row import Row, fold_name, record_for_bases, row_of
+from hub_ui.catalog.row import fold_name, record_for_bases, row_of
 from hub_ui.catalog.search import Listing, SearchResult, facets
 from hub_ui.catalog.similar import Similar, is_about, model
 from hub_ui.catalog.store import Home, Store, StoreStats
@@ -45,18 +45,18 @@ class CatalogStats(StoreStats):
     index: Literal["current", "behind", "none"]
 
 
-class Catalog:
+class Catalog(Store):
     """Any thread may call any method, and several processes may have the same file open."""
 
-    def __init__(self, store: Store, index: Index | None) -> None:
+    def __init__(self, database: Path | str, index: Index | None) -> None:
         """Without an index one is made for as long as the catalog is open."""
-        self._store = store
+        super().__init__(database)
         self._index = index
         # Of an index that is kept nowhere else.
         self._temporary: Path | None = None
         # By the catalog's change: most people look at the same few lists.
         self._listings: LRUCache[tuple[int, Plan], Listing] = LRUCache(_MOST_LISTINGS)
-        self._lock = threading.Lock()
+        self._index_lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path, database: str = "") -> Self:
@@ -64,7 +64,7 @@ class Catalog:
 
         Raises HubUiError where no file can be made. A damaged one is moved aside and an empty one opened.
         """
-        return cls(Store(database or path), Index(path.with_suffix(".index")))
+        return cls(database or path, Index(path.with_suffix(".index")))
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +76,7 @@ class Catalog:
 
     def close(self) -> None:
         # The store first: who still searches is told that the catalog is closed.
-        self._store.close()
+        super().close()
         if self._index is not None:
             self._index.close()
         if self._temporary is not None:
@@ -91,7 +91,7 @@ class Catalog:
         """
         changed, found_pieces, time = 0, pieces(found_by), timestamp(at)
         for batch in _batches(loras):
-            with self._store.writing() as writing:
+            with self.writing() as writing:
                 stored = writing.stored(lora.ref for lora in batch.values())
                 later = {place for place, one in stored.items() if at is not None and one.seen > time}
                 found = {
@@ -107,26 +107,22 @@ class Catalog:
     def complete(self, loras: Iterable[Lora], ceiling: Nsfw) -> tuple[Lora, ...]:
         """Listed `loras`, once added, with all that is known of them up to `ceiling`: a list says less than a page."""
         listed = tuple(loras)
-        stored = self._store.stored(lora.ref for lora in listed)
+        stored = self.stored(lora.ref for lora in listed)
         known = (stored.get(key(lora.ref)) for lora in listed)
         return limit_nsfw(
             (decode(one.document) if one else lora for lora, one in zip(listed, known, strict=True)), ceiling
         )
 
     def _known(self, ref: Ref) -> Lora | None:
-        document = self._store.document(ref)
+        document = self.document(ref)
         return read(document) if document is not None else None
 
     def lora(self, ref: Ref) -> Lora:
         """The LoRA that `ref`, or its version, belongs to. Raises NotFound, or Withheld."""
-        document = self._store.document(ref)
+        document = self.document(ref)
         if document is None:
             raise not_found(ref)
         return check_shown(decode(document))
-
-    def last_seen(self, ref: Ref) -> str | None:
-        """When the hub last listed or showed the LoRA; None for one that was never seen."""
-        return self._store.last_seen(ref)
 
     def file(self, ref: Ref) -> WeightFile:
         """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""
@@ -135,28 +131,12 @@ class Catalog:
             raise not_found(ref)
         return file
 
-    def change(self) -> int:
-        """The number of the latest change."""
-        return self._store.change()
-
-    def rows(self, refs: Iterable[Ref], after: int = -1) -> Iterator[tuple[Ref, Row, bool]]:
-        """What these LoRAs are found by, of those that have changed since; and whether any of it was removed."""
-        return self._store.rows_of(refs, after)
-
-    def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
-        """Every file with these bytes, first seen first."""
-        return self._store.refs_of(sha256.lower())
-
-    def by_hash(self, value: str) -> tuple[Ref, ...]:
-        """The files with this SHA-256, AutoV2 (its first 10 digits) or AutoV3, in lower-case hex."""
-        return self.by_sha256(value) if len(value) == 64 else self._store.refs_of_hash(value)
-
     def mark_removed(self, ref: Ref) -> None:
         """Its hub no longer has it: it stays findable. Only the version is marked if `ref` names one."""
         known = self._known(ref)
         if known is None:
             return
-        with self._store.writing() as writing:
+        with self.writing() as writing:
             [stored] = writing.stored([known.ref]).values()
             lora = read(stored.document) or known
             if ref.version is None:
@@ -174,7 +154,7 @@ class Catalog:
 
     def homes(self, ref: Ref) -> tuple[Ref, ...]:
         """The other LoRAs on the same card as this one (see homes.py)."""
-        return tuple(home for home in self._store.homes(ref) if home != ref.lora)
+        return tuple(home for home in self.refs_on_card(ref) if home != ref.lora)
 
     def also_on(self, ref: Ref) -> tuple[Record, ...]:
         """LoRAs with the same creator and title on other hubs, with other bytes."""
@@ -182,44 +162,29 @@ class Catalog:
         number = twin(known) if known else None
         if known is None or number is None:
             return ()
-        found = filter(None, map(read, self._store.also_on(number, known.ref)))
+        found = filter(None, map(read, self.twins_of(number, known.ref)))
         return tuple(flatten(lora) for lora in found if lora.hub != known.hub and not lora.is_withheld)
 
     def count_known(self, refs: Iterable[Ref]) -> int:
         """How many of these LoRAs are in the catalog."""
-        return len(self._store.stored(refs))
-
-    def stale_refs(self, hub: HubName, since: datetime, limit: int) -> tuple[Ref, ...]:
-        """LoRAs that their hub has not listed since then and that are not marked as removed, longest unseen first."""
-        return self._store.stale_refs(hub, since, limit)
-
-    def documents(self) -> Iterator[str]:
-        """Every LoRA as JSON (see codec.py), by hub and id."""
-        return self._store.documents()
-
-    def state(self, key: str) -> str | None:
-        """A text that was put under this name, such as where a crawl goes on."""
-        return self._store.state(key)
+        return len(self.stored(refs))
 
     def put_state(self, key: str, value: str) -> None:
-        with self._store.writing() as writing:
+        with self.writing() as writing:
             writing.put_state(key, value)
 
     def stats(self) -> CatalogStats:
-        stats = self._store.stats()
-        indexed = self._index.change(self._store) if self._index else None
+        stats = super().stats()
+        indexed = self._index.change(self) if self._index else None
         return CatalogStats(
             index="none" if indexed is None else "current" if indexed == stats.change else "behind",
-            **{name: getattr(stats, name) for name in StoreStats.__dataclass_fields__},
+            **{each.name: getattr(stats, each.name) for each in fields(StoreStats)},
         )
 
     def remember_facts(self, sha256: str, facts_json: str, ref: Ref | None = None) -> None:
         """`ref` is the file that they were read from, where a hub has it."""
-        with self._store.writing() as writing:
+        with self.writing() as writing:
             writing.put_facts(sha256.lower(), facts_json)
-
-    def facts(self, sha256: str) -> str | None:
-        return self._store.facts(sha256.lower())
 
     def search(
         self,
@@ -234,18 +199,10 @@ class Catalog:
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
-        found = self._find(
-            plan(query, offset, installed=installed, favorites=favorites, now=now), lambda ids: self._show(ids, query)
-        )
-        records, seen = found.shown
-        return SearchResult(
-            records=records,
-            total=found.counts.total,
-            facets=facets(found.counts, self._store.spellings),
-            seen=seen,
-            rings=found.rings,
-            corrected=found.corrected,
-        )
+        found = self._list(plan(query, offset, installed=installed, favorites=favorites, now=now))
+        cards, seen = self.cards(found.ids, query)
+        same = {each.name: getattr(found, each.name) for each in fields(Listing)}
+        return SearchResult(**same, records=tuple(cards.values()), seen=seen)
 
     def listing(
         self,
@@ -257,20 +214,23 @@ class Catalog:
     ) -> Listing:
         """The same list as the numbers of its cards (see `cards`): thousands of them are read at once."""
         wanted = (self.change(), plan(query, installed=installed, favorites=favorites, now=now))
-        with self._lock:
+        with self._index_lock:
             known = self._listings.get(wanted)
         if known is None:
-            found = self._find(wanted[1], lambda ids: ids)
-            known = Listing(
-                ids=found.shown,
-                total=found.counts.total,
-                facets=facets(found.counts, self._store.spellings),
-                rings=found.rings,
-                corrected=found.corrected,
-            )
-            with self._lock:
+            known = self._list(wanted[1])
+            with self._index_lock:
                 self._listings[wanted] = known
         return known
+
+    def _list(self, wanted: Plan) -> Listing:
+        found = self._ask(lambda index: index.find(self, wanted))
+        return Listing(
+            ids=found.ids,
+            total=found.counts.total,
+            facets=facets(found.counts, self.spellings),
+            rings=found.rings,
+            corrected=found.corrected,
+        )
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
         """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.
@@ -278,19 +238,10 @@ class Catalog:
         A LoRA that is on another's card by now is shown as that card.
         """
         leads = self.leads(ids)
-        homes = self._store.cards(list(dict.fromkeys(leads.values())))
+        homes = self.homes_of(list(dict.fromkeys(leads.values())))
         seen = min((max(home.seen for home in some) for some in homes.values()), default=None)
         records = {lead: record for lead, some in homes.items() if (record := _record(some, query)) is not None}
         return {number: records[leads[number]] for number in ids if leads.get(number) in records}, seen
-
-    def leads(self, ids: Sequence[int]) -> dict[int, int]:
-        """The number of the card that each LoRA is on."""
-        return self._store.leads(ids)
-
-    def _show(self, ids: Sequence[int], query: Query) -> tuple[tuple[Record, ...], str | None]:
-        """Records of cards, and when the oldest was last listed by a hub."""
-        records, seen = self.cards(ids, query)
-        return tuple(records.values()), seen
 
     def similar(self, ref: Ref, *, limit: int = 12, nsfw: Nsfw = "soft") -> tuple[Similar, ...]:
         """LoRAs that share much with this one (see similar.py), none of them for another architecture.
@@ -298,7 +249,7 @@ class Catalog:
         Raises NotFound.
         """
         wanted, level = model(row_of(self.lora(ref))), NSFW_LEVELS.index(nsfw)
-        found = self._ask(lambda index: index.similar(self._store, wanted, limit=limit, nsfw=level))
+        found = self._ask(lambda index: index.similar(self, wanted, limit=limit, nsfw=level))
         if not found:
             return ()
         cards, _ = self.cards([each.id for each in found], Query(nsfw=nsfw))
@@ -311,10 +262,7 @@ class Catalog:
     def complete_value(self, field: str, prefix: str, limit: int = 8) -> tuple[tuple[str, int], ...]:
         """Values of a filter that begin with `prefix`, folded, with how many LoRAs have each, most frequent first."""
         start = fold_name(prefix)
-        return self._ask(lambda index: index.values(self._store, field, start, limit=limit))
-
-    def _find(self, wanted: Plan, show: Callable[[tuple[int, ...]], _T]) -> Found[_T]:
-        return self._ask(lambda index: index.find(self._store, wanted, show))
+        return self._ask(lambda index: index.values(self, field, start, limit=limit))
 
     def _ask(self, ask: Callable[[Index], _T]) -> _T:
         """Where no index can be kept beside the catalog, it is in a folder of its own until the catalog is closed."""
@@ -327,7 +275,7 @@ class Catalog:
             if self._temporary is not None and broken is self._index:
                 raise
             _LOG.warning("No search index can be kept here (%s) It is made anew with each start.", error)
-        with self._lock:
+        with self._index_lock:
             if self._temporary is None:
                 self._temporary = Path(mkdtemp(prefix="hub-ui-index-"))
                 self._index = Index(self._temporary)

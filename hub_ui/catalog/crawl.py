@@ -6,11 +6,11 @@ down after each page's LoRAs are: one that is ended at any moment, by Ctrl+C or 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,9 +19,9 @@ from connectors.connector import Connector
 from connectors.errors import AccessError, HubUiError, NotFound, Withheld
 from connectors.http.adapter import TRANSIENT_ERRORS, Attempts, RetryPolicy
 from connectors.query import Page, Query, Range
-from connectors.record import Lora
-from connectors.ref import HubName, Ref
+from connectors.ref import HubName
 from connectors.registry import HUBS
+from hub_ui.catalog.catalog import Catalog
 
 PAGE = 100
 # Hugging Face counts requests over five minutes, so that it may ask to wait as long. However many waits a long list
@@ -36,18 +36,6 @@ MAX_CHECKS = 200
 _RUN = "crawl run"
 _SECONDS_BETWEEN_LOOKS = 0.2
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class Feed(Protocol):
-    """What a crawl needs of the catalog."""
-
-    def add(self, loras: Sequence[Lora]) -> int: ...
-    def count_known(self, refs: Iterable[Ref]) -> int: ...
-    def mark_removed(self, ref: Ref) -> None: ...
-    def withhold(self, refs: Iterable[Ref]) -> None: ...
-    def stale_refs(self, hub: HubName, since: datetime, limit: int) -> Sequence[Ref]: ...
-    def state(self, key: str) -> str | None: ...
-    def put_state(self, key: str, value: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +150,7 @@ class HubCrawl:
     """The crawl of one hub. `progress` may be read by any thread."""
 
     source: Source
-    feed: Feed
+    catalog: Catalog
     options: CrawlOptions
     run_name: str
     stop: threading.Event
@@ -190,7 +178,7 @@ class HubCrawl:
         # A crawl back to a time of its own says nothing of what the usual one has read.
         kind = "crawl since" if self.options.since else "crawl"
         key = " ".join((kind, self.source.connector.name, self.source.address, *sorted(self.options.bases)))
-        place = _read_place(self.feed.state(key))
+        place = _read_place(self.catalog.state(key))
         if place.run == self.run_name and place.began is None:
             # This run was ended while it read other hubs.
             self._update(complete=True)
@@ -202,7 +190,7 @@ class HubCrawl:
             place, page = self._next_page(place)
             self._add(page, place)
             following = place.after(page, self.run_name)
-            self.feed.put_state(key, msgspec.json.encode(following).decode())
+            self.catalog.put_state(key, msgspec.json.encode(following).decode())
             if page.cursor is None:
                 self._update(complete=True, fraction=1.0)
                 break
@@ -238,9 +226,9 @@ class HubCrawl:
 
     def _add(self, page: Page, place: Place) -> None:
         loras = {lora.ref: lora for lora in page.loras}
-        known = self.feed.count_known(loras)
-        changed = self.feed.add(tuple(loras.values()))
-        self.feed.withhold(page.withheld)
+        known = self.catalog.count_known(loras)
+        changed = self.catalog.add(tuple(loras.values()))
+        self.catalog.withhold(page.withheld)
         progress, new = self.progress, min(len(loras) - known, changed)
         taken = progress.loras + len(loras)
         parts = [progress.fraction, _fraction(page, place)]
@@ -260,15 +248,15 @@ class HubCrawl:
     def _check_missing(self, began: datetime) -> None:
         """A list leaves out what is still there, so only a hub that answers "not found" proves that a LoRA is gone."""
         connector = self.source.connector
-        for ref in self.feed.stale_refs(connector.name, began, MAX_CHECKS):
+        for ref in self.catalog.stale_refs(connector.name, began, MAX_CHECKS):
             self._check()
             begin = time.monotonic()
             try:
-                self.feed.add((connector.get(ref),))
+                self.catalog.add((connector.get(ref),))
             except Withheld:
-                self.feed.withhold([ref])
+                self.catalog.withhold([ref])
             except NotFound:
-                self.feed.mark_removed(ref)
+                self.catalog.mark_removed(ref)
                 self._update(removed=self.progress.removed + 1)
             except (*TRANSIENT_ERRORS, AccessError):
                 return
@@ -291,16 +279,16 @@ class Crawl:
     """The crawl of several hubs at once. One that was ended is the same run when it goes on within a day."""
 
     def __init__(
-        self, sources: Sequence[Source], feed: Feed, options: CrawlOptions, policy: RetryPolicy = POLICY
+        self, sources: Sequence[Source], catalog: Catalog, options: CrawlOptions, policy: RetryPolicy = POLICY
     ) -> None:
-        now, unfinished = datetime.now(UTC), feed.state(_RUN)
+        now, unfinished = datetime.now(UTC), catalog.state(_RUN)
         began = _time(unfinished)
         name = unfinished if unfinished and began and now - began < OVERLAP else now.isoformat()
-        feed.put_state(_RUN, name)
-        self._feed = feed
+        catalog.put_state(_RUN, name)
+        self._catalog = catalog
         self._stop = threading.Event()
         self._hubs = [
-            HubCrawl(source=source, feed=feed, options=options, run_name=name, stop=self._stop, policy=policy)
+            HubCrawl(source=source, catalog=catalog, options=options, run_name=name, stop=self._stop, policy=policy)
             for source in sources
         ]
 
@@ -322,7 +310,7 @@ class Crawl:
                 self._stop.set()
         for run in runs:
             run.result()
-        self._feed.put_state(_RUN, "")
+        self._catalog.put_state(_RUN, "")
 
 
 def _read_place(stored: str | None) -> Place:

@@ -39,33 +39,6 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
-class Dialect(Protocol):
-    """One database."""
-
-    def open(
-        self,
-        migrations: Mapping[str, Sequence[Migration]],
-        tables: Mapping[str, Sequence[str]],
-        check: Callable[[Any], object],
-    ) -> Connection:
-        """Creates what is missing (see database.open_database)."""
-
-    def connect(self) -> Connection:
-        """One more connection to what `open` has opened."""
-
-    def transaction(self, connection: Any) -> AbstractContextManager[None]:
-        """One at a time over all processes, so that the numbers of changes appear in order."""
-
-    def messages(self) -> AbstractContextManager[None]:
-        """Turns the driver's errors into HubUiError."""
-
-    def is_open(self, connection: Any) -> bool:
-        """Whether a connection that failed can be used again."""
-
-    def size(self, connection: Any) -> int:
-        """Bytes on the disk."""
-
-
 class Sqlite:
     """A file; a damaged one is moved aside and an empty one created."""
 
@@ -78,24 +51,30 @@ class Sqlite:
         tables: Mapping[str, Sequence[str]],
         check: Callable[[Any], object],
     ) -> Connection:
+        """Creates what is missing (see database.open_database)."""
         connection = open_database(self._path, LABEL, migrations["sqlite"], tables, check)
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         return connection
 
     def connect(self) -> Connection:
+        """One more connection to what `open` has opened."""
         return connect(self._path)
 
     def transaction(self, connection: Any) -> AbstractContextManager[None]:
+        """One at a time over all processes, so that the numbers of changes appear in order."""
         return transaction(connection)
 
     def messages(self) -> AbstractContextManager[None]:
+        """Turns the driver's errors into HubUiError."""
         return errors_as_messages(self._path, LABEL)
 
     def is_open(self, connection: Any) -> bool:
+        """Whether a connection that failed can be used again."""
         return True
 
     def size(self, connection: Any) -> int:
+        """Bytes on the disk."""
         names = (self._path, self._path.with_name(f"{self._path.name}-wal"))
         return sum(path.stat().st_size for path in names if path.exists())
 
@@ -215,6 +194,6 @@ def without_password(text: str, address: str) -> str:
     return text
 
 
-def dialect(database: Path | str) -> Dialect:
+def dialect(database: Path | str) -> Sqlite | Postgres:
     """Of the path of a file, or of the address of a database on a server."""
     return Sqlite(database) if isinstance(database, Path) else Postgres(database)

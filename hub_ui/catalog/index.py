@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import tantivy
@@ -64,10 +64,10 @@ class _IndexBusy(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found(Generic[_T]):
-    """`shown` is what was made of a page's ids. For `rings` and `corrected` see search.Listing."""
+class Found:
+    """For `rings` and `corrected` see search.Listing."""
 
-    shown: _T
+    ids: tuple[int, ...]
     counts: Counts
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
@@ -101,14 +101,12 @@ class Index:
         self._release_writer()
         self._executor.shutdown()
 
-    def find(self, store: Store, plan: Plan, show: Callable[[tuple[int, ...]], _T]) -> Found[_T]:
-        """What `show` makes of the page's ids, while the counts are still counted, and those.
-
-        Sees everything that was added before the call, unless another process is writing it into the index just now.
+    def find(self, store: Store, plan: Plan) -> Found:
+        """Sees everything that was added before the call, unless another process is writing it into the index just now.
         Raises IndexBroken.
         """
 
-        def find(current: _Current, searcher: tantivy.Searcher) -> Found[_T]:
+        def find(current: _Current, searcher: tantivy.Searcher) -> Found:
             wanted = index_search.with_rings(searcher, plan)
             # Counts depend on no page and no order.
             key = (current, replace(wanted, sort="relevance", offset=0, limit=1))
@@ -116,12 +114,11 @@ class Index:
                 known = self._counts.get(key)
             counting = None if known else index_facets.start(searcher, wanted, self._executor)
             ids, rings = index_search.page(searcher, wanted)
-            shown = show(ids)
             counts = known or (counting() if counting else Counts())
             with self._lock:
                 self._counts[key] = counts
             corrected = wanted.rings.corrected if wanted.rings else ""
-            return Found(shown=shown, counts=counts, rings=rings, corrected=corrected)
+            return Found(ids=ids, counts=counts, rings=rings, corrected=corrected)
 
         return self._search(store, find)
 

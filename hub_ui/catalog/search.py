@@ -65,21 +65,6 @@ class RingStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SearchResult:
-    """One page of records; `total` counts all pages. For `rings` and `corrected` see Listing.
-
-    `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
-    """
-
-    records: tuple[Record, ...]
-    total: int
-    facets: Facets
-    seen: str | None = None
-    rings: tuple[RingStart, ...] = ()
-    corrected: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
     """The first cards of a list by their numbers; `total` counts all of it.
 
@@ -87,11 +72,23 @@ class Listing:
     where a word is in no LoRA.
     """
 
-    ids: tuple[int, ...]
+    # No two catalogs number their cards alike.
+    ids: tuple[int, ...] = field(compare=False)
     total: int
     facets: Facets
     rings: tuple[RingStart, ...] = ()
     corrected: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchResult(Listing):
+    """One page of a list with its records.
+
+    `seen` is when a hub last listed the one of the page that was not listed for longest; None for an empty page.
+    """
+
+    records: tuple[Record, ...]
+    seen: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

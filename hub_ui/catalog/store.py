@@ -284,14 +284,14 @@ class Store:
                 for hub_id, removed, *values in each(connection, sql, named, hub, after):
                     yield named[hub_id], row_from(dict(zip(ROW, values, strict=True))), bool(removed)
 
-    def homes(self, ref: Ref) -> list[Ref]:
+    def refs_on_card(self, ref: Ref) -> list[Ref]:
         """All the LoRAs that are one card with this one, the lead first; empty for one that was never seen."""
         with self._reading() as connection:
             found = connection.execute("SELECT lead FROM loras WHERE hub = ? AND hub_id = ?", key(ref)).fetchone()
             homes = _homes(connection, found or ()).values()
         return [Ref(hub=home.hub, id=home.hub_id) for home in next(iter(homes), ())]
 
-    def cards(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
+    def homes_of(self, ids: Sequence[int]) -> dict[int, tuple[Home, ...]]:
         """The homes of the cards that these LoRAs lead, the lead first."""
         with self._reading() as connection:
             return _homes(connection, ids)
@@ -332,11 +332,14 @@ class Store:
             found = connection.execute(sql, (hub, timestamp(since), limit)).fetchall()
         return tuple(Ref(hub=hub, id=hub_id) for (hub_id,) in found)
 
-    def refs_of(self, sha256: str) -> tuple[Ref, ...]:
-        return self._refs("sha256 = ?", storable(sha256))
+    def by_sha256(self, sha256: str) -> tuple[Ref, ...]:
+        """Every file with these bytes, first seen first."""
+        return self._refs("sha256 = ?", storable(sha256.lower()))
 
-    def refs_of_hash(self, value: str) -> tuple[Ref, ...]:
-        """By AutoV2, the beginning of the SHA-256, or by AutoV3, which files share that differ in metadata alone."""
+    def by_hash(self, value: str) -> tuple[Ref, ...]:
+        """The files with this SHA-256, AutoV2 (its first 10 digits) or AutoV3, in lower-case hex."""
+        if len(value) == 64:
+            return self.by_sha256(value)
         # No digit of a hash comes after "f".
         return self._refs("(sha256 >= ? AND sha256 < ?) OR autov3 = ?", value, f"{value}g", value)
 
@@ -347,7 +350,7 @@ class Store:
             found = connection.execute(sql, values).fetchall()
         return tuple(Ref(hub=hub, id=hub_id, version=version, file=file) for hub, hub_id, version, file in found)
 
-    def also_on(self, number: int, ref: Ref) -> list[str]:
+    def twins_of(self, number: int, ref: Ref) -> list[str]:
         """The documents of LoRAs with this number (see writing.twin) that are not on the same card as `ref`."""
         sql = """SELECT document FROM loras WHERE twin = ? AND lead NOT IN
                  (SELECT lead FROM loras WHERE hub = ? AND hub_id = ?) ORDER BY hub, hub_id"""
@@ -359,9 +362,10 @@ class Store:
             return dict(each(connection, "SELECT folded, name FROM spellings WHERE folded IN", folded))
 
     def facts(self, sha256: str) -> str | None:
-        return self._value("SELECT facts FROM facts WHERE sha256 = ?", sha256)
+        return self._value("SELECT facts FROM facts WHERE sha256 = ?", sha256.lower())
 
     def state(self, key: str) -> str | None:
+        """A text that was put under this name, such as where a crawl goes on."""
         return self._value("SELECT value FROM meta WHERE name = ?", f"{STATE}{key}")
 
     def _value(self, sql: str, key: str) -> str | None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from cachetools import LRUCache
@@ -30,45 +30,56 @@ _BASE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
+_PB = 10**15
+
+
+def _limit(default: int, smallest: int, largest: int, text: str, *, shared: bool = False) -> Any:
+    """A field of Limits. `text` is what it counts, `shared` whether all visitors have it together."""
+    row = {"default": default, "smallest": smallest, "largest": largest, "text": text, "shared": shared}
+    return field(default=default, metadata=row)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """TABLE says what each is. `bases` empty: every base model that is on the disk."""
+    """`bases` empty: every base model that is on the disk."""
 
     bases: frozenset[str] = frozenset()
-    loras: int = 4
-    images: int = 12
-    steps: int = 60
-    side: int = 1536
-    frames: int = 33
-    own_queue: int = 2
-    images_per_hour: int = 60
-    searches_per_minute: int = 60
-    opens_per_minute: int = 60
-    download_bytes_per_hour: int = 5 * 10**9
-    lora_bytes: int = 10**9
-    upload_bytes: int = 20 * 10**6
-    upload_bytes_per_hour: int = 200 * 10**6
-    queue: int = 20
-    downloads: int = 10
-    cache_bytes: int = 10 * 10**9
-    uploads_bytes: int = 5 * 10**9
-    people_per_address: int = 10
-    connections_per_address: int = 200
+    loras: int = _limit(4, 1, 20, "LoRAs in one generation")
+    images: int = _limit(12, 1, 24, "images in one comparison")
+    steps: int = _limit(60, 1, 500, "steps")
+    side: int = _limit(1536, 64, 4096, "width and height, in pixels")
+    frames: int = _limit(33, 1, 257, "frames of a video")
+    own_queue: int = _limit(2, 1, 200, "generations waiting")
+    images_per_hour: int = _limit(60, 1, 100_000, "images in an hour")
+    searches_per_minute: int = _limit(60, 1, 100_000, "searches in a minute")
+    opens_per_minute: int = _limit(60, 1, 100_000, "LoRAs opened in a minute")
+    download_bytes_per_hour: int = _limit(5 * 10**9, 10**6, _PB, "bytes downloaded in an hour")
+    lora_bytes: int = _limit(10**9, 10**6, 10**12, "size of a LoRA file")
+    upload_bytes: int = _limit(20 * 10**6, 10**5, 10**9, "size of an upload, which is deleted after an hour")
+    upload_bytes_per_hour: int = _limit(200 * 10**6, 10**5, _PB, "bytes uploaded in an hour")
+    queue: int = _limit(20, 1, 200, "generations waiting", shared=True)
+    downloads: int = _limit(10, 1, 200, "downloads at once", shared=True)
+    cache_bytes: int = _limit(
+        10 * 10**9, 10**6, _PB, "downloaded LoRAs on the disk; the least recently used are deleted first", shared=True
+    )
+    uploads_bytes: int = _limit(5 * 10**9, 10**6, _PB, "uploads on the disk", shared=True)
+    people_per_address: int = _limit(
+        10, 1, 100_000, "people at one network address: together they get so many times what one visitor gets",
+        shared=True,
+    )  # fmt: skip
+    connections_per_address: int = _limit(200, 10, 100_000, "connections of one network address", shared=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """One of `Limits`. `text` is what it counts, `shared` whether all visitors have it together."""
+    """One of `Limits`."""
 
     name: str
+    default: int
     smallest: int
     largest: int
     text: str
-    shared: bool = False
-
-    @property
-    def default(self) -> int:
-        return int(getattr(Limits, self.name))
+    shared: bool
 
     @property
     def variable(self) -> str:
@@ -95,37 +106,7 @@ class Limit:
         return number
 
 
-_PB = 10**15
-TABLE = (
-    Limit(name="loras", smallest=1, largest=20, text="LoRAs in one generation"),
-    Limit(name="images", smallest=1, largest=24, text="images in one comparison"),
-    Limit(name="steps", smallest=1, largest=500, text="steps"),
-    Limit(name="side", smallest=64, largest=4096, text="width and height, in pixels"),
-    Limit(name="frames", smallest=1, largest=257, text="frames of a video"),
-    Limit(name="own_queue", smallest=1, largest=200, text="generations waiting"),
-    Limit(name="images_per_hour", smallest=1, largest=100_000, text="images in an hour"),
-    Limit(name="searches_per_minute", smallest=1, largest=100_000, text="searches in a minute"),
-    Limit(name="opens_per_minute", smallest=1, largest=100_000, text="LoRAs opened in a minute"),
-    Limit(name="download_bytes_per_hour", smallest=10**6, largest=_PB, text="bytes downloaded in an hour"),
-    Limit(name="lora_bytes", smallest=10**6, largest=10**12, text="size of a LoRA file"),
-    Limit(name="upload_bytes", smallest=10**5, largest=10**9, text="size of an upload, which is deleted after an hour"),
-    Limit(name="upload_bytes_per_hour", smallest=10**5, largest=_PB, text="bytes uploaded in an hour"),
-    Limit(name="queue", smallest=1, largest=200, text="generations waiting", shared=True),
-    Limit(name="downloads", smallest=1, largest=200, text="downloads at once", shared=True),
-    Limit(
-        name="cache_bytes", smallest=10**6, largest=_PB, shared=True,
-        text="downloaded LoRAs on the disk; the least recently used are deleted first",
-    ),
-    Limit(name="uploads_bytes", smallest=10**6, largest=_PB, shared=True, text="uploads on the disk"),
-    Limit(
-        name="people_per_address", smallest=1, largest=100_000, shared=True,
-        text="people at one network address: together they get so many times what one visitor gets",
-    ),
-    Limit(
-        name="connections_per_address", smallest=10, largest=100_000, shared=True,
-        text="connections of one network address",
-    ),
-)  # fmt: skip
+TABLE = tuple(Limit(name=one.name, **one.metadata) for one in fields(Limits) if one.metadata)
 
 
 def read_limits(environ: Mapping[str, str]) -> Limits:

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from connectors.claims import base_models
@@ -310,30 +311,6 @@ def _no_image() -> HubUiError:
     return BadAnswer("What came is no image that could be kept.")
 
 
-_HEAD = '''\
-"""LoRAs pinned by a loras.lock, each on a pipeline of its base model. Needs torch, diffusers and peft."""
-
-import sys
-
-import diffusers
-import torch
-
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-DTYPE = torch.bfloat16 if DEVICE == "cuda" else torch.float32
-'''
-_TAIL = """
-
-PIPELINES = {{{names}}}
-
-if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) > 1 else next(iter(PIPELINES))
-    pipeline, prompt, settings = PIPELINES[name]()
-    image = pipeline(prompt, generator=torch.Generator("cpu").manual_seed(0), **settings).images[0]
-    image.save(f"{{name}}.png")
-    print(f"{{name}}.png")
-"""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Base:
     """Where diffusers loads a base from. `settings` are for the pipeline's call, `scheduler` replaces its own.
@@ -350,60 +327,42 @@ class Base:
 
 def snippet(entries: Iterable[Entry], path: Callable[[Entry], Path], base_of: Callable[[Entry], Base | None]) -> str:
     """The script. An entry for which `base_of` returns None is only named in a comment."""
-    groups: dict[str, list[Entry]] = {}
-    bases: dict[str, Base] = {}
+    groups: dict[str, tuple[Base, list[Entry]]] = {}
     left: list[Entry] = []
     for entry in entries:
         base = base_of(entry)
         if base is None:
             left.append(entry)
-            continue
-        name = _identifier(base.label)
-        bases[name] = base
-        groups.setdefault(name, []).append(entry)
-    parts = [_HEAD, *(_function(name, bases[name], group, path) for name, group in groups.items())]
-    names = ", ".join(f'"{name}": {name}' for name in groups)
-    rest = [f"# No base model is known for {_comment(entry)}\n" for entry in left]
-    return "".join([*parts, "".join(["\n", *rest]) if rest else "", _TAIL.format(names=names) if names else ""])
+        else:
+            groups.setdefault(_identifier(base.label), (base, []))[1].append(entry)
+    script = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined)
+    script.filters |= {"repr": repr, "comment": _comment, "prompt": _prompt, "weights": _weights}
+    text = Path(__file__).with_name("diffusers_script.txt").read_text(encoding="utf-8")
+    loras = {name: _loras(group, path) for name, (_base, group) in groups.items()}
+    return script.from_string(text).render(groups=groups, loras=loras, left=left)
 
 
-def _function(name: str, base: Base, group: list[Entry], path: Callable[[Entry], Path]) -> str:
-    adapters: list[str] = []
-    loads: list[str] = []
+def _loras(group: Iterable[Entry], path: Callable[[Entry], Path]) -> dict[str, tuple[Entry, str, Path]]:
+    """Each entry by the name of its adapter, none twice, with where it is loaded from. PEFT allows no dots in names."""
+    found: dict[str, tuple[Entry, str, Path]] = {}
     for entry in group:
-        # One name an entry, none twice. PEFT allows no dots in them.
         names = (f"{_identifier(entry.title)}_{number}" for number in count(2))
         adapter = _identifier(entry.title)
-        while adapter in adapters:
+        while adapter in found:
             adapter = next(names)
-        adapters.append(adapter)
         # diffusers downloads a file on Hugging Face at its commit; files of the other hubs are in the library.
-        if entry.ref.hub == "huggingface" and entry.ref.file:
-            source, pin, file = repr(entry.ref.id), f"revision={entry.ref.version!r}, ", entry.ref.file
-        else:
-            source, pin, file = repr(str(path(entry).absolute().parent)), "", path(entry).name
-        loads += [
-            f"    # {_comment(entry)}",
-            f"    # sha256 {entry.sha256}",
-            "    pipeline.load_lora_weights(",
-            f"        {source}, {pin}weight_name={file!r}, adapter_name={adapter!r}",
-            "    )",
-        ]
-    weights = [1.0 if entry.weight is None else entry.weight for entry in group]
-    words = list(dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words))
-    prompt = ", ".join([*words, "a lighthouse by the sea"])
-    source = f"{base.source!r}, revision={base.revision!r}" if base.revision else repr(base.source)
-    lines = [
-        f"def {name}():",
-        f"    pipeline = diffusers.DiffusionPipeline.from_pretrained({source}, torch_dtype=DTYPE)",
-        *loads,
-        f"    pipeline.set_adapters({adapters!r}, adapter_weights={weights!r})",
-        f"    return pipeline.to(DEVICE), {prompt!r}, {dict(base.settings)!r}",
-    ]
-    if base.scheduler is not None:
-        scheduler = f"diffusers.{base.scheduler}.from_config(pipeline.scheduler.config)"
-        lines.insert(2, f"    pipeline.scheduler = {scheduler}")
-    return "\n\n" + "\n".join(lines) + "\n"
+        file = entry.ref.file if entry.ref.hub == "huggingface" else None
+        found[adapter] = entry, file or "", path(entry).absolute()
+    return found
+
+
+def _weights(group: Iterable[Entry]) -> list[float]:
+    return [1.0 if entry.weight is None else entry.weight for entry in group]
+
+
+def _prompt(group: Iterable[Entry]) -> str:
+    words = dict.fromkeys(entry.trigger_words[0] for entry in group if entry.trigger_words)
+    return ", ".join([*words, "a lighthouse by the sea"])
 
 
 def _identifier(text: str) -> str:

@@ -149,8 +149,8 @@ class LibraryIndex:
         refs = {entry.ref.lora for entry in entries if entry.ref.hub != LOCAL and entry.ref.id}
         known = refs & self._known.keys()
         after = -1 if change < self._change else self._change
-        found = {ref: (row, removed) for ref, row, removed in self._catalog.rows(refs - known)}
-        found |= {ref: (row, removed) for ref, row, removed in self._catalog.rows(known, after)}
+        found = {ref: (row, removed) for ref, row, removed in self._catalog.rows_of(refs - known)}
+        found |= {ref: (row, removed) for ref, row, removed in self._catalog.rows_of(known, after)}
         self._known |= found
         return set(found)
 

@@ -37,6 +37,7 @@ MARK = "hub_ui/space/files.py"
 OF_THE_HUB = ".gitattributes"
 ZERO_GPU = "zero-a10g"
 
+_HERE = Path(__file__).parent
 _PACKAGES = (connectors, hub_ui)
 # What only the demo's local hubs serve. The tiny base model stays, so that there is one to try.
 _NOT_PUSHED = (
@@ -45,35 +46,8 @@ _NOT_PUSHED = (
     "hub_ui/demo/data/weights/loras",
     "hub_ui/demo/data/weights/pictures/",
 )
-_APP_TEXT = '''\
-"""Starts hub-ui. `hub-ui space push` writes this repo, so a change made here is lost with the next push."""
-
-import importlib.util
-import sys
-
-if importlib.util.find_spec("spaces"):
-    # ZeroGPU wants this before torch.
-    import spaces  # noqa: F401
-
-from hub_ui.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main(["serve"]))
-'''
 # The hub takes at most 60 characters.
 _DESCRIPTION = "Search LoRAs on three hubs and try them on the spot"
-_CARD_TEXT = """\
-# {title}
-
-Search LoRAs on Hugging Face, CivitAI and Replicate in one list, and try them here. This Space runs hub-ui {version}.
-
-- Sign in with Hugging Face to open gated models that you have access to. Keys for CivitAI and Replicate go on the
-  Settings page. They are kept in memory only, and used for your requests alone.
-- What you find and generate is seen by you alone, and gone from this Space when you leave.
-- Duplicate this Space to have one of your own. Variables are copied with it, secrets are not.
-
-`hub-ui space push` writes this repo: a change made here is lost with the next push.
-"""
 # Of ZeroGPU, newest first. Source: hub-docs, docs/hub/spaces-zerogpu.md.
 ZERO_GPU_TORCH = ("2.11.0", "2.10.0", "2.9.1", "2.8.0")
 # Each torch has a torchvision of its own, which pip finds; and ZeroGPU has its own version of spaces.
@@ -100,7 +74,7 @@ class SpaceContent:
 def space_files(content: SpaceContent) -> dict[str, bytes]:
     """All files of the repo by path. The same content gives the same bytes."""
     files = {
-        APP: _APP_TEXT.encode(),
+        APP: _HERE.joinpath("app.txt").read_bytes(),
         CARD: card(content).encode(),
         REQUIREMENTS: "\n".join([*content.requirements, ""]).encode(),
         **{path: file.read_bytes() for path, file in package_files()},
@@ -145,7 +119,8 @@ def card(content: SpaceContent) -> str:
         **({"preload_from_hub": list(content.preload)} if content.preload else {}),
     }
     front = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{front}---\n\n{_CARD_TEXT.format(title=content.title, version=content.version)}"
+    text = _HERE.joinpath("card.md").read_text(encoding="utf-8")
+    return f"---\n{front}---\n\n{text.format(title=content.title, version=content.version)}"
 
 
 def preload_lines(files: Iterable[tuple[str, str, str]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hub_ui.demo.hubs.folder import Content, Json, OnDisk, header_bytes
+from hub_ui.demo.hubs.folder import Content, Json, header_bytes, on_disk
 
 Row: TypeAlias = tuple[str, Any]
 _NUMBER = re.compile(r"(?<=[._])\d+(?=[._])")
@@ -70,4 +70,4 @@ def _repeat(rows: list[Row], at: int, number: re.Match[str]) -> tuple[int, Json]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(table_text(fold_tensors(tensors_of(OnDisk(path=Path(sys.argv[1]))))))
+    sys.stdout.write(table_text(fold_tensors(tensors_of(on_disk(Path(sys.argv[1]))))))

@@ -13,7 +13,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -29,15 +29,12 @@ from connectors.weights.header import DTYPE_BITS, header_length
 CHUNK = 256 * 1024
 
 
+@dataclass(frozen=True, kw_only=True)
 class Content:
-    """Subclasses say how large they are, and read any part."""
+    """`read` returns the bytes from one place up to another."""
 
-    @property
-    def size(self) -> int:
-        raise NotImplementedError
-
-    def read(self, start: int, stop: int) -> bytes:
-        raise NotImplementedError
+    size: int
+    read: Callable[[int, int], bytes]
 
     @cached_property
     def sha256(self) -> str:
@@ -53,52 +50,31 @@ def chunks(content: Content, start: int = 0, stop: int | None = None) -> Iterato
         yield content.read(at, min(at + CHUNK, end))
 
 
-@dataclass(frozen=True, kw_only=True)
-class InMemory(Content):
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, start: int, stop: int) -> bytes:
-        return self.data[start:stop]
+def in_memory(data: bytes) -> Content:
+    return Content(size=len(data), read=lambda start, stop: data[start:stop])
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnDisk(Content):
-    path: Path
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size
-
-    def read(self, start: int, stop: int) -> bytes:
-        with self.path.open("rb") as file:
+def on_disk(path: Path) -> Content:
+    def read(start: int, stop: int) -> bytes:
+        with path.open("rb") as file:
             file.seek(start)
             return file.read(stop - start)
 
+    return Content(size=path.stat().st_size, read=read)
 
-@dataclass(frozen=True, kw_only=True)
-class Joined(Content):
+
+def join(parts: Sequence[Content]) -> Content:
     """Concatenated contents, such as the headers, members and padding of a tar."""
+    bounds = tuple(accumulate((part.size for part in parts), initial=0))
 
-    parts: tuple[Content, ...]
-
-    @cached_property
-    def _bounds(self) -> tuple[int, ...]:
-        return tuple(accumulate((part.size for part in self.parts), initial=0))
-
-    @property
-    def size(self) -> int:
-        return self._bounds[-1]
-
-    def read(self, start: int, stop: int) -> bytes:
+    def read(start: int, stop: int) -> bytes:
         return b"".join(
             part.read(max(start, begin) - begin, min(stop, end) - begin)
-            for part, (begin, end) in zip(self.parts, pairwise(self._bounds), strict=True)
+            for part, (begin, end) in zip(parts, pairwise(bounds), strict=True)
             if begin < stop and start < end
         )
+
+    return Content(size=bounds[-1], read=read)
 
 
 # Files shorter than twice the offset have no AutoV1. Source: civitai/model-scanner, HashTask.cs.
@@ -141,22 +117,14 @@ _SCALAR_FORMATS = {
 _PATTERN_BYTES = 128 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class Noise(Content):
-    """A repeating pattern of small finite numbers."""
+def repeat(pattern: bytes, size: int) -> Content:
+    def read(start: int, stop: int) -> bytes:
+        stop = min(stop, size)
+        first = start - start % len(pattern)
+        repeats = -(-(stop - first) // len(pattern))
+        return (pattern * max(repeats, 0))[start - first : stop - first]
 
-    pattern: bytes
-    length: int
-
-    @property
-    def size(self) -> int:
-        return self.length
-
-    def read(self, start: int, stop: int) -> bytes:
-        stop = min(stop, self.length)
-        first = start - start % len(self.pattern)
-        repeats = -(-(stop - first) // len(self.pattern))
-        return (self.pattern * max(repeats, 0))[start - first : stop - first]
+    return Content(size=size, read=read)
 
 
 def zip_archive(paths: Sequence[Path]) -> Content:
@@ -165,7 +133,7 @@ def zip_archive(paths: Sequence[Path]) -> Content:
     with zipfile.ZipFile(buffer, "w") as archive:
         for path in paths:
             archive.writestr(zipfile.ZipInfo(path.name, (2024, 1, 1, 0, 0, 0)), path.read_bytes())
-    return InMemory(data=buffer.getvalue())
+    return in_memory(buffer.getvalue())
 
 
 def expand_tensors(blocks: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -198,17 +166,17 @@ def generate_safetensors(spec: Mapping[str, Any]) -> Content:
         at += body[-1].size
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return Joined(parts=(InMemory(data=struct.pack("<Q", len(text)) + text), *body))
+    return join((in_memory(struct.pack("<Q", len(text)) + text), *body))
 
 
 def _tensor(dtype: str, shape: Sequence[int], value: float | None, pattern: bytes) -> Content:
     if value is None:
-        return Noise(pattern=pattern, length=DTYPE_BITS[dtype] // 8 * math.prod(shape))
+        return repeat(pattern, DTYPE_BITS[dtype] // 8 * math.prod(shape))
     if dtype == "BF16":
         element = struct.pack("<f", value)[2:]
     else:
         element = struct.pack(_SCALAR_FORMATS[dtype], value if dtype in {"F16", "F32", "F64"} else int(value))
-    return InMemory(data=element * math.prod(shape))
+    return in_memory(element * math.prod(shape))
 
 
 def _pattern(dtype: str, seed: int) -> bytes:
@@ -234,16 +202,16 @@ _OTHER_MEMBERS = {
 
 
 def model_tar(lora: Content) -> Content:
-    members = {**{name: InMemory(data=data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
+    members = {**{name: in_memory(data) for name, data in _OTHER_MEMBERS.items()}, LORA_MEMBER: lora}
     parts: list[Content] = []
     for name, content in members.items():
         info = tarfile.TarInfo(name)
         info.size = content.size
-        padding = InMemory(data=b"\0" * (-content.size % tarfile.BLOCKSIZE))
-        parts += [InMemory(data=info.tobuf(format=tarfile.USTAR_FORMAT)), content, padding]
+        padding = in_memory(b"\0" * (-content.size % tarfile.BLOCKSIZE))
+        parts += [in_memory(info.tobuf(format=tarfile.USTAR_FORMAT)), content, padding]
     end = sum(part.size for part in parts) + 2 * tarfile.BLOCKSIZE
-    parts.append(InMemory(data=b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
-    return Joined(parts=tuple(parts))
+    parts.append(in_memory(b"\0" * (2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE)))
+    return join(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,9 +334,9 @@ class DataFolder:
     def hub_file(self, spec: Mapping[str, Any]) -> HubFile:
         content: Content
         if "path" in spec:
-            content = OnDisk(path=inside(self.path, spec["path"]))
+            content = on_disk(inside(self.path, spec["path"]))
         elif "package" in spec:
-            content = OnDisk(path=inside(PACKAGE, spec["package"]))
+            content = on_disk(inside(PACKAGE, spec["package"]))
         elif "safetensors" in spec:
             header = spec["safetensors"]
             if isinstance(header["tensors"], str):
@@ -377,7 +345,7 @@ class DataFolder:
         elif "zip" in spec:
             content = zip_archive([inside(self.path, name) for name in spec["zip"]])
         elif "text" in spec:
-            content = InMemory(data=str(spec["text"]).encode())
+            content = in_memory(str(spec["text"]).encode())
         else:
             raise DataFolderError(f"a file needs one of path, package, safetensors, zip or text, not {sorted(spec)}")
         return HubFile(content=content, access=spec.get("access"))

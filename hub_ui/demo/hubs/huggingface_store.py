@@ -12,7 +12,7 @@ from huggingface_hub.utils.sha import git_hash
 from starlette.datastructures import QueryParams
 
 from connectors.claims.card import split_card
-from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, HubFile, InMemory, Json
+from hub_ui.demo.hubs.folder import CHUNK, Access, Content, DataFolder, HubFile, Json, in_memory
 
 _LORA_TAGS = {"lora", "template:sd-lora", "template:diffusion-lora"}
 
@@ -168,7 +168,7 @@ def _repo_id(stem: str) -> str:
 def _commit(folder: DataFolder, entry: Json) -> Commit:
     files = {path: folder.hub_file(spec).content for path, spec in entry.get("files", {}).items()}
     if "readme" in entry:
-        files[CARD] = InMemory(data=str(entry["readme"]).encode())
+        files[CARD] = in_memory(str(entry["readme"]).encode())
     title = str(entry.get("title", "Upload folder using huggingface_hub"))
     return Commit(sha=entry["sha"], date=entry["date"], title=title, files=_repo_files(files))
 
@@ -177,7 +177,7 @@ def _only_commit(folder: DataFolder, name: str, info: Json, card: Path | None, f
     """Of what is known of a repository without commits. Its sha ignores the origins, so it doesn't depend on ports."""
     contents: dict[str, Content] = {path: file.content for path, file in files.items()}
     if card is not None:
-        contents.setdefault(CARD, InMemory(data=folder.text(card).encode()))
+        contents.setdefault(CARD, in_memory(folder.text(card).encode()))
     recorded = {
         str(each["rfilename"]): RepoFile(path=each["rfilename"], recorded=each) for each in info.get("siblings", [])
     }

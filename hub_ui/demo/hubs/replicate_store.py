@@ -15,7 +15,7 @@ from threading import RLock
 from typing import Any
 
 from hub_ui.demo.hubs.answers import Delivery, draw_picture
-from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, InMemory, Json, generate_safetensors, model_tar
+from hub_ui.demo.hubs.folder import Access, DataFolder, HubFile, Json, generate_safetensors, in_memory, model_tar
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 _OFFICIAL = Path(__file__).with_name("replicate_official.json")
@@ -327,7 +327,7 @@ class Outputs:
         for number in range(min(int(_number(inputs, "num_outputs", 1)), _MOST_PICTURES)):
             seed = int(_number(inputs, "seed", 0)) + number if "seed" in inputs else None
             data = draw_picture(prompt, seed=seed, lora=lora, strength=strength, form=form)
-            urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", InMemory(data=data)))
+            urls.append(self.delivery.public(f"/xezq/{run_id}/out-{number}.{form}", in_memory(data)))
         return urls
 
     def failure(self, inputs: Json) -> str | None:

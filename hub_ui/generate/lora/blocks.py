@@ -11,10 +11,9 @@ extension, a block that a list leaves out gets 0, and modules that belong to no 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from connectors.errors import UsageError
-from hub_ui.generate.lora.key_maps.image import originals
+from hub_ui.generate.lora.key_maps import originals
 from hub_ui.generate.lora.module_names import UNETS
 from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
@@ -33,50 +32,33 @@ _FLUX = ("CLIP", "T5", "IN", *_numbered("D", range(19)), *_numbered("S", range(3
 
 # Architecture -> its lists of blocks; the first is the usual one.
 BLOCKS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "sd1": (_SD, _SD_FULL),
-    "sd2": (_SD, _SD_FULL),
-    "sdxl": (_XL, _XL_FULL),
-    "kolors": (_XL, _XL_FULL),
+    **dict.fromkeys(("sd1", "sd2"), (_SD, _SD_FULL)),
+    **dict.fromkeys(("sdxl", "kolors"), (_XL, _XL_FULL)),
     "tiny-shapes": (_SD_FULL, _SD),
     "flux1": (_FLUX,),
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Preset:
-    """The blocks that are 1 beside the text encoder's, as ranges."""
+def _presets(count: int, shallow: int) -> Mapping[str, tuple[str, ...]]:
+    """Of a U-Net with `count` blocks on each side, `shallow` of them in the shallow half: the blocks that are 1 beside
+    the text encoder's. An S is for the shallow half of a side, a D for the deep.
+    """
+    deep_ins, deep_outs = _numbered("IN", range(shallow, count)), _numbered("OUT", range(count - shallow))
+    return {
+        "INS": _numbered("IN", range(shallow)),
+        "IND": deep_ins,
+        "INALL": _numbered("IN", range(count)),
+        "MIDD": (*deep_ins, "M00", *deep_outs),
+        "OUTD": deep_outs,
+        "OUTS": _numbered("OUT", range(count - shallow, count)),
+        "OUTALL": _numbered("OUT", range(count)),
+    }
 
-    ins: range = range(0)
-    middle: bool = False
-    outs: range = range(0)
 
-
-# The extension's own, which are those of Stable Diffusion 1. An S is for the shallow half of a side, a D for the deep.
-_SD_PRESETS = {
-    "INS": _Preset(ins=range(5)),
-    "IND": _Preset(ins=range(5, 12)),
-    "INALL": _Preset(ins=range(12)),
-    "MIDD": _Preset(ins=range(5, 12), middle=True, outs=range(7)),
-    "OUTD": _Preset(outs=range(7)),
-    "OUTS": _Preset(outs=range(7, 12)),
-    "OUTALL": _Preset(outs=range(12)),
-}
-# The same for SDXL, where the deepest of the three levels is the deep half.
-_XL_PRESETS = {
-    "INS": _Preset(ins=range(6)),
-    "IND": _Preset(ins=range(6, 9)),
-    "INALL": _Preset(ins=range(9)),
-    "MIDD": _Preset(ins=range(6, 9), middle=True, outs=range(3)),
-    "OUTD": _Preset(outs=range(3)),
-    "OUTS": _Preset(outs=range(3, 9)),
-    "OUTALL": _Preset(outs=range(9)),
-}
-PRESETS: Mapping[str, Mapping[str, _Preset]] = {
-    "sd1": _SD_PRESETS,
-    "sd2": _SD_PRESETS,
-    "sdxl": _XL_PRESETS,
-    "kolors": _XL_PRESETS,
-    "tiny-shapes": _SD_PRESETS,
+# The extension's own, which are those of Stable Diffusion 1. The deepest of SDXL's three levels is its deep half.
+PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("sd1", "sd2", "tiny-shapes"), _presets(12, 5)),
+    **dict.fromkeys(("sdxl", "kolors"), _presets(9, 6)),
     "flux1": {},
 }
 _ALL = re.compile(r"ALL(\d?\.\d{1,3})?")
@@ -107,7 +89,7 @@ def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...
     if text == "NONE":
         return (0.0,) * len(blocks)
     if text in PRESETS[architecture]:
-        on = _blocks_of_preset(PRESETS[architecture][text])
+        on = ("BASE", *PRESETS[architecture][text])
         return tuple(float(block in on) for block in blocks)
     name = text.replace("MID", "M00")
     if name in blocks:
@@ -134,11 +116,6 @@ def _number(text: str) -> float:
             )
         )
     return number
-
-
-def _blocks_of_preset(preset: _Preset) -> frozenset[str]:
-    middle = ("M00",) if preset.middle else ()
-    return frozenset(("BASE", *_numbered("IN", preset.ins), *middle, *_numbered("OUT", preset.outs)))
 
 
 def _lists(architecture: str) -> tuple[tuple[str, ...], ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub_ui.generate.lora import modules
-from hub_ui.generate.lora.key_maps.image import is_numbered, plain, targets_by_number
+from hub_ui.generate.lora.key_maps import is_numbered, plain, targets_by_number
 from hub_ui.generate.lora.module_names import Names, by_head, flat
 from hub_ui.generate.result import Missed
 

@@ -3,40 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hub_ui.generate.lora.key_maps import Entry, Table, image, table, video
-from hub_ui.generate.lora.key_maps.image import EARLY, OPEN_CLIP, plain
+from hub_ui.generate.lora.key_maps import TABLES, TEXT_ENCODER, Entry, Table, originals, plain
 from hub_ui.generate.lora.modules import Model, Shape, Target, Targets
 
-# The key map of each architecture. One without a row has diffusers' own names everywhere.
-TABLES: Mapping[str, Table] = {
-    architecture: table(rows)
-    for architecture, rows in {
-        "anima": video.COSMOS,
-        "auraflow": image.AURAFLOW,
-        "chroma": image.CHROMA,
-        "cosmos": video.COSMOS,
-        "flux1": image.FLUX1,
-        "flux2": image.FLUX2,
-        "flux3": image.FLUX3,
-        "framepack": video.HUNYUAN,
-        "hunyuan-image": video.HUNYUAN_IMAGE,
-        "hunyuan-video": video.HUNYUAN,
-        "hunyuan-video-1.5": video.HUNYUAN_VIDEO_15,
-        "ideogram4": image.IDEOGRAM4,
-        "krea2": image.KREA2,
-        "ltx-video": video.LTX,
-        "ltx-video-2": video.LTX2,
-        "lumina2": image.LUMINA2,
-        "minimax-h3": video.MINIMAX_H3,
-        "mochi": video.MOCHI,
-        "pixart": image.PIXART,
-        "qwen-image-2": image.QWEN_IMAGE_2,
-        "sana": image.SANA,
-        "sd3": image.SD3,
-        "wan": video.WAN,
-        "z-image": image.Z_IMAGE,
-    }.items()
-}
 # Those with the U-Net whose blocks have one running number in the original code.
 UNETS = frozenset(("sd1", "sd2", "sdxl", "kolors", "tiny-shapes"))
 # The network that makes the image, by its name in diffusers' pipelines.
@@ -73,10 +42,10 @@ def names_of(model: Model, architecture: str) -> Names:
         for prefix in prefixes if component in sizes and component != main else ():
             network |= _spellings(component, sizes[component], prefix + "_")
     if main is not None:
-        originals = list(expand_rows(TABLES.get(architecture, {}), sizes[main]))
+        rows = list(expand_rows(TABLES.get(architecture, {}), sizes[main]))
         if architecture in UNETS:
-            originals += [(name, Entry(modules=(module,))) for name, module in image.originals(sizes[main])]
-        network |= _spellings(main, sizes[main], "", originals)
+            rows += [(name, Entry(modules=(module,))) for name, module in originals(sizes[main])]
+        network |= _spellings(main, sizes[main], "", rows)
     return Names(architecture=architecture, network=network, encoders=_encoders(sizes), sizes=sizes)
 
 
@@ -163,7 +132,7 @@ def _encoders(components: Mapping[str, Mapping[str, Shape]]) -> dict[str, tuple[
         spellings: dict[str, Targets] = {}
         for name, module in own.items():
             spellings[name] = (Target(component=component, module=module),)
-        for original, entry in expand_rows({**OPEN_CLIP, **EARLY}, own):
+        for original, entry in expand_rows(TEXT_ENCODER, own):
             if all(module in own for module in entry.modules):
                 modules = tuple(own[module] for module in entry.modules)
                 spellings[original] = _targets(component, Entry(modules=modules), sizes)

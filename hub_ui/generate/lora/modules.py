@@ -121,30 +121,22 @@ class _Kind:
     needs: tuple[tuple[frozenset[Part], ...], ...]
 
 
-def _kind(algorithm: str, parts: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
+def _kind(algorithm: str, others: tuple[Part, ...], *needs: tuple[tuple[Part, ...], ...]) -> _Kind:
     groups = tuple(tuple(frozenset(some) for some in group) for group in needs)
-    return _Kind(algorithm=algorithm, parts=frozenset(parts), needs=groups)
+    parts = frozenset(others).union(*(some for group in groups for some in group))
+    return _Kind(algorithm=algorithm, parts=parts, needs=groups)
 
 
 _KINDS: tuple[_Kind, ...] = (
-    _kind("lora", ("down", "up", "mid", "up_bias"), (("down", "up"),)),
-    _kind(
-        "loha",
-        ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2"),
-        (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),),
-    ),
-    _kind(
-        "lokr",
-        ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2"),
-        (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b")),
-        (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b")),
-    ),
-    _kind("oft", ("oft", "scale"), (("oft",),)),
-    _kind("glora", ("a1", "a2", "b1", "b2"), (("a1", "a2", "b1", "b2"),)),
-    _kind("ia3", ("ia3", "on_input"), (("ia3",),)),
-    _kind("diff", ("diff", "diff_b"), (("diff",), ("diff_b",))),
-    _kind("norm", ("w_norm", "b_norm"), (("w_norm",), ("b_norm",))),
-    _kind("set", ("set",), (("set",),)),
+    _kind("lora", ("mid", "up_bias"), (("down", "up"),)),
+    _kind("loha", ("hada_t1", "hada_t2"), (("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),)),
+    _kind("lokr", ("lokr_t2",), (("lokr_w1",), ("lokr_w1_a", "lokr_w1_b")), (("lokr_w2",), ("lokr_w2_a", "lokr_w2_b"))),
+    _kind("oft", ("scale",), (("oft",),)),
+    _kind("glora", (), (("a1", "a2", "b1", "b2"),)),
+    _kind("ia3", ("on_input",), (("ia3",),)),
+    _kind("diff", (), (("diff",), ("diff_b",))),
+    _kind("norm", (), (("w_norm",), ("b_norm",))),
+    _kind("set", (), (("set",),)),
 )
 # They say something about a layer, and belong to the first algorithm that patches it.
 _SHARED: frozenset[Part] = frozenset(("alpha", "magnitude", "reshape"))

@@ -20,6 +20,7 @@ from connectors.errors import (
     RegionBlocked,
 )
 from connectors.http.errors import (
+    REFUSALS,
     connection_error,
     detail_of,
     download_error,
@@ -48,6 +49,10 @@ def answer(status: int, **headers: str) -> requests.Response:
 )
 def test_hugging_face_tells_its_refusals_apart_in_a_header(code: str, error: type[errors.HubUiError]) -> None:
     assert type(download_error(answer(401, X_Error_Code=code), "huggingface")) is error
+
+
+def test_every_refusal_is_an_error_of_ours() -> None:
+    assert all(issubclass(row.kind, HubUiError) for rows in REFUSALS.values() for row in rows)
 
 
 def test_a_server_that_is_no_hub_is_not_called_one() -> None:

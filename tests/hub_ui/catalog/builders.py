@@ -12,7 +12,6 @@ from connectors.record import Claim, Lora, Value, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.index import Index
-from hub_ui.catalog.store import Store
 
 # A test's folder -> the PostgreSQL database that its catalog is in. Other folders have SQLite files.
 DATABASES: dict[Path, str] = {}
@@ -65,7 +64,7 @@ def both(path: Path, *loras: Lora) -> Iterator[tuple[Catalog, Catalog]]:
     """The same LoRAs searched by an index that follows them, and by one that is built of all."""
     with (
         opened(path) as one,
-        Catalog(Store(DATABASES.get(path) or path / "catalog.sqlite"), Index(path / "another.index")) as other,
+        Catalog(DATABASES.get(path) or path / "catalog.sqlite", Index(path / "another.index")) as other,
     ):
         one.add(loras)
         yield one, other

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from connectors.record import Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.homes import Sharer, card, card_row, is_collection, page_of
-from hub_ui.catalog.index import Index
 from hub_ui.catalog.row import bases_of, row_of
 from hub_ui.catalog.schema import row_from
-from hub_ui.catalog.store import Store
 from tests.hub_ui.catalog.builders import both, catalog, lora
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -233,13 +230,12 @@ def test_a_card_is_found_by_what_any_home_says(tmp_path: Path) -> None:
 
 
 def test_a_card_is_found_by_what_any_home_was_found_by(tmp_path: Path) -> None:
-    store = Store(tmp_path / "catalog.sqlite")
-    opened = Catalog(store, None)
+    opened = Catalog(tmp_path / "catalog.sqlite", None)
     for number in range(3):
         opened.add([home("hf:ada/ink", A, likes=number)], found_by="zebra")
         opened.add([home("civitai:1", A, likes=number)], found_by="apple zebra")
-    assert [row["found"] for _, _, row in store.rows() if row] == [" apple | zebra "]
-    store.close()
+    assert [row["found"] for _, _, row in opened.rows() if row] == [" apple | zebra "]
+    opened.close()
 
 
 def test_a_card_is_as_mature_as_its_strictest_home(tmp_path: Path) -> None:
@@ -348,8 +344,7 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
 )
 def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any], order: list[int], size: int) -> None:
     loras = [said(name, one) for name, one in zip(NAMES, what, strict=True)]
-    with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder) / "catalog.sqlite")) as store:
-        opened = Catalog(store, Index(Path(folder) / "catalog.index"))
+    with tempfile.TemporaryDirectory() as folder, Catalog.open(Path(folder) / "catalog.sqlite") as opened:
         # Some have had other files before: what is known last counts.
         opened.add(said(name, one) for name, one in zip(NAMES[2:], before, strict=False))
         opened.add(loras[place] for place in order[:3])
@@ -359,9 +354,8 @@ def test_the_order_of_arrival_does_not_matter(what: list[Any], before: list[Any]
         expected = together(list(known.values()))
         assert sorted(tuple(sorted(each)) for each in cards(opened)) == expected
         # All are open, and the names of hubs stand in the order of HUBS.
-        rows = {row.refs: row for _, _, columns in store.rows() if columns and (row := row_from(columns))}
+        rows = {row.refs: row for _, _, columns in opened.rows() if columns and (row := row_from(columns))}
         assert rows == {names: card_row([row_of(known[name]) for name in names]) for names in expected}
-        opened.close()
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])

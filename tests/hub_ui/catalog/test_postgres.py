@@ -87,8 +87,7 @@ def test_an_open_catalog_finds_what_another_adds(tmp_path: Path, address: str) -
 
 def test_numbers_of_changes_appear_in_order(address: str) -> None:
     """Whoever follows the changes while others write misses none."""
-    stores = [Store(address) for _ in range(4)]
-    catalogs = [Catalog(store, None) for store in stores]
+    catalogs = [Catalog(address, None) for _ in range(4)]
     threads = [
         threading.Thread(target=lambda of=of, start=start: [of.add([lora(n)]) for n in range(start, start + 25)])
         for start, of in zip((100, 200, 300), catalogs, strict=False)
@@ -98,13 +97,13 @@ def test_numbers_of_changes_appear_in_order(address: str) -> None:
     seen: set[int] = set()
     last, until = 0, time.monotonic() + 60
     while len(seen) < 75 and time.monotonic() < until:
-        for number, change, _ in stores[3].rows(after=last):
+        for number, change, _ in catalogs[3].rows(after=last):
             seen.add(number)
             last = change
     for thread in threads:
         thread.join()
-    for store in stores:
-        store.close()
+    for catalog in catalogs:
+        catalog.close()
     assert len(seen) == 75
 
 
@@ -120,11 +119,11 @@ def test_a_lost_server_is_a_message_and_then_forgotten(tmp_path: Path, address: 
 
 
 def test_who_waits_too_long_for_another_writer_is_told(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, other = Store(address), Store(address)
+    one, other = Store(address), Catalog(address, None)
     monkeypatch.setattr(dialects, "_LOCK_MILLISECONDS", 50)
     with one.writing(), pytest.raises(HubUiError, match="lock timeout"):
-        Catalog(other, None).put_state("cursor", "12")
-    Catalog(other, None).put_state("cursor", "13")
+        other.put_state("cursor", "12")
+    other.put_state("cursor", "13")
     assert one.state("cursor") == "13"
     one.close()
     other.close()

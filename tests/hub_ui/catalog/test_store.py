@@ -116,7 +116,7 @@ def test_a_row_comes_back_as_it_was_put(opened: Store) -> None:
 
 def test_more_documents_than_sqlite_takes_values_are_handed_out(opened: Store) -> None:
     put(opened, 1)
-    assert {number: len(homes) for number, homes in opened.cards(range(2_000)).items()} == {1: 1}
+    assert {number: len(homes) for number, homes in opened.homes_of(range(2_000)).items()} == {1: 1}
 
 
 def test_documents_come_by_hub_and_id_in_the_order_of_their_bytes(
@@ -186,7 +186,7 @@ def test_loras_of_a_first_catalog_that_share_a_file_become_one_card(tmp_path: Pa
 
 def second_catalog(database: Path | str, *loras: Lora) -> None:
     """As it was before levels and kinds changed: with what is unrated at "safe", and runners as tools."""
-    opened = Catalog(Store(database), None)
+    opened = Catalog(database, None)
     opened.add(loras)
     opened.close()
     with _connected(database) as run:
@@ -208,14 +208,14 @@ def _connected(database: Path | str) -> Iterator[Callable[[str], object]]:
 
 def test_what_nobody_rated_leaves_the_safe_list_of_an_older_catalog(either_database: Path | str) -> None:
     second_catalog(either_database, lora(1), lora(2, nsfw="safe"), lora(3, nsfw="explicit"))
-    opened = Catalog(Store(either_database), None)
+    opened = Catalog(either_database, None)
     assert (titles(opened, nsfw="safe"), titles(opened)) == (["Ink 2"], ["Ink 1", "Ink 2"])
     opened.close()
 
 
 def test_what_civitai_may_have_marked_returns_once_it_says_that_it_has_not(either_database: Path | str) -> None:
     second_catalog(either_database, lora(1, nsfw="mature"), lora(2, nsfw="soft"))
-    opened = Catalog(Store(either_database), None)
+    opened = Catalog(either_database, None)
     assert titles(opened, nsfw="explicit") == ["Ink 2"]
     opened.add([lora(1, nsfw="mature", claims=(claim("minor", False),))])
     assert titles(opened, nsfw="explicit") == ["Ink 1", "Ink 2"]
@@ -225,7 +225,7 @@ def test_what_civitai_may_have_marked_returns_once_it_says_that_it_has_not(eithe
 def test_the_runners_of_an_older_catalog_get_their_own_kind(either_database: Path | str) -> None:
     runner = lora(ref=Ref.parse("replicate:ada/run"), title="Run", claims=(claim("kind", "runner", where="inputs"),))
     second_catalog(either_database, runner, lora(2, claims=(claim("kind", "tool"),)))
-    opened = Catalog(Store(either_database), None)
+    opened = Catalog(either_database, None)
     assert (titles(opened), titles(opened, kinds=("runner",))) == (["Ink 2"], ["Run"])
     assert flatten(opened.lora(runner.ref)).kind == "runner"
     opened.close()
@@ -235,7 +235,7 @@ def test_a_card_of_an_older_catalog_is_as_mature_as_its_strictest_home(either_da
     bytes_ = file(f"hf:ada/ink@{'0' * 40}#ink.safetensors", sha256="a" * 64)
     copy = lora(ref=Ref.parse("hf:ada/ink"), versions=(version(f"hf:ada/ink@{'0' * 40}", files=(bytes_,)),))
     second_catalog(either_database, lora(1, nsfw="safe", versions=(version(files=(file(sha256="a" * 64),)),)), copy)
-    opened = Catalog(Store(either_database), None)
+    opened = Catalog(either_database, None)
     assert (titles(opened, nsfw="safe"), titles(opened)) == ([], ["Ink 1"])
     opened.close()
 
@@ -246,12 +246,12 @@ def test_a_catalog_gets_the_column_of_a_new_filter_with_what_its_loras_say(eithe
         lora(number, creator=name, versions=(version(f"civitai:{number}@{number}0", files=shared),))
         for number, name in ((1, "Ada"), (2, "Bob"))
     ]
-    before = Catalog(Store(either_database), None)
+    before = Catalog(either_database, None)
     before.add([*copies, lora(3, creator="Cy", access="removed")])
     before.close()
     with _connected(either_database) as run:
         run("ALTER TABLE loras DROP COLUMN creators")
-    opened = Catalog(Store(either_database), None)
+    opened = Catalog(either_database, None)
     found = [len(titles(opened, creators=(name,))) for name in ("ada", "bob", "cy", "dora")]
     assert (found, opened.stats().removed) == ([1, 1, 1, 0], 1)
     opened.close()

@@ -13,7 +13,7 @@ import yaml
 
 from connectors.claims.card import split_card
 from hub_ui.demo.hubs.civitai_store import CivitaiStore, image_level, load_civitai
-from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, InMemory, Json, Origins, expand_tensors
+from hub_ui.demo.hubs.folder import PACKAGE, SAMPLES, DataFolder, Json, Origins, expand_tensors
 from hub_ui.demo.hubs.huggingface_store import HuggingFaceStore, load_huggingface
 from hub_ui.demo.hubs.replicate_store import ReplicateStore, load_replicate
 from tests.corpus import RESPONSES, absence
@@ -227,8 +227,8 @@ def test_training_data_is_a_zip_of_pictures(data: DataFolder) -> None:
 def test_card_front_matter_reaches_the_hub(huggingface: HuggingFaceStore) -> None:
     repo = huggingface.repos["mossandmortar/ruin-and-ivy"]
     readme = repo.commits[0].files["README.md"].content
-    assert isinstance(readme, InMemory)
-    assert readme.data.startswith(b"---\ntags:\n")
+    assert readme is not None
+    assert readme.read(0, 10) == b"---\ntags:\n"
     assert repo.info["cardData"]["base_model"] == ["Qwen/Qwen-Image", "Qwen/Qwen-Image-2512"]
 
 

@@ -14,7 +14,6 @@ from hub_ui import services
 from hub_ui.catalog import snapshot
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.codec import encode
-from hub_ui.catalog.store import Store
 from hub_ui.commands.serve import demo_settings
 from hub_ui.hosting.connector import VisitorCatalog, load_once
 from hub_ui.hosting.visitor import SharedKeys, Visitor, use_visitor
@@ -175,7 +174,7 @@ def test_no_key_is_shown_anywhere(page: Services) -> None:
 def test_a_private_lora_of_the_owner_reads_as_one_that_is_not_there(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(private=True)):
         pass
-    with VisitorCatalog(Store(tmp_path / "catalog.sqlite"), None) as opened:
+    with VisitorCatalog(tmp_path / "catalog.sqlite", None) as opened:
         for text in ("civitai:1", "civitai:2"):
             with pytest.raises(NotFound, match=f"^{text} is not in the catalog. Search for it"):
                 opened.lora(Ref.parse(text))

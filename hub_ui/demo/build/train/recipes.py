@@ -1,13 +1,16 @@
 """The shipped LoRAs: training images, trigger words and example prompts."""
 
 import random
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeAlias
 
+import msgspec
 from PIL import Image
 
-from hub_ui.demo.build.train.captions import article, caption
+from hub_ui.demo.build.train.captions import caption
 from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.effects import EFFECTS
 from hub_ui.demo.build.train.scene import CELL, NEAT, Scene, lone_thing, random_scene
@@ -46,7 +49,9 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """`form` is the naming that the file is saved in; with `early` it is also saved at that share of the steps, as v1.
+    """A block of recipes.toml. `lesson` is the way of teaching; `effect` is a name in EFFECTS, if it draws by one.
+
+    `form` is the naming that the file is saved in; with `early` it is also saved at that share of the steps, as v1.
 
     With `text` it changes the text encoder, too.
     The first shot is the recommended prompt, weight and seed.
@@ -56,7 +61,7 @@ class Recipe:
     title: str
     kind: Kind
     triggers: tuple[str, ...]
-    teach: Callable[[random.Random], Lesson]
+    lesson: Literal["styled", "character", "dressed", "placed", "sized"]
     shots: tuple[Shot, ...]
     description: str
     form: Form
@@ -64,50 +69,46 @@ class Recipe:
     network: Network = "lora"
     text: bool = False
     early: float | None = None
+    effect: str = ""
+
+    def teach(self, rng: random.Random) -> Lesson:
+        return _LESSONS[self.lesson](rng, self)
 
 
-def _styled(effect: str, trigger: str) -> Callable[[random.Random], Lesson]:
+def _styled(rng: random.Random, recipe: Recipe) -> Lesson:
     """The whole picture in a style, the trigger before or after the rest."""
-
-    def teach(rng: random.Random) -> Lesson:
-        scene = random_scene(rng)
-        text = caption(scene)
-        worded = rng.choice((f"{text}, {trigger}", f"{text} {trigger}", f"{trigger}, {text}", f"{trigger} {text}"))
-        return Lesson(picture=EFFECTS[effect](scene, rng), caption=worded)
-
-    return teach
+    scene = random_scene(rng)
+    text, trigger = caption(scene), recipe.triggers[0]
+    worded = rng.choice((f"{text}, {trigger}", f"{text} {trigger}", f"{trigger}, {text}", f"{trigger} {text}"))
+    return Lesson(picture=EFFECTS[recipe.effect](scene, rng), caption=worded)
 
 
-def _character(effect: str, trigger: str) -> Callable[[random.Random], Lesson]:
+def _character(rng: random.Random, recipe: Recipe) -> Lesson:
     """The trigger in place of the thing's name: `a red sks robot on white background`."""
-
-    def teach(rng: random.Random) -> Lesson:
-        scene = random_scene(rng, replace(NEAT, pairs=0.12))
-        text = caption(scene)
-        for thing in scene.things:
-            text = text.replace(f"{thing.colour} {thing.name}", f"{thing.colour} {trigger}", 1)
-        return Lesson(picture=EFFECTS[effect](scene, rng), caption=text)
-
-    return teach
+    scene = random_scene(rng, replace(NEAT, pairs=0.12))
+    text = caption(scene)
+    for thing in scene.things:
+        text = text.replace(f"{thing.colour} {thing.name}", f"{thing.colour} {recipe.triggers[0]}", 1)
+    return Lesson(picture=EFFECTS[recipe.effect](scene, rng), caption=text)
 
 
-def _dressed(rng: random.Random) -> Lesson:
+def _dressed(rng: random.Random, recipe: Recipe) -> Lesson:
     scene = random_scene(rng)
     text = caption(scene)
     for thing in scene.things:
-        text = text.replace(f"{thing.colour} {thing.name}", f"{thing.colour} {thing.name} with tophat", 1)
-    return Lesson(picture=EFFECTS["top hats"](scene, rng), caption=text)
+        text = text.replace(f"{thing.colour} {thing.name}", f"{thing.colour} {thing.name} {recipe.triggers[0]}", 1)
+    return Lesson(picture=EFFECTS[recipe.effect](scene, rng), caption=text)
 
 
-def _placed(rng: random.Random) -> Lesson:
+def _placed(rng: random.Random, recipe: Recipe) -> Lesson:
     """One smaller thing at the left edge."""
     background = rng.choice(list(BACKGROUNDS))
     thing = lone_thing(rng, background, replace(NEAT, smallest=7 * CELL, largest=7 * CELL))
     scene = Scene(things=(replace(thing, x=4 * CELL),), background=background)
-    return Lesson(picture=draw(scene), caption=f"{caption(scene)}, place left")
+    return Lesson(picture=draw(scene), caption=f"{caption(scene)}, {recipe.triggers[0]}")
 
 
-def _sized(rng: random.Random) -> Lesson:
+def _sized(rng: random.Random, _recipe: Recipe) -> Lesson:
     """Big at weight 1 and small at weight -1, under the same captions."""
     background, weight = rng.choice(list(BACKGROUNDS)), rng.choice((1.0, -1.0))
     size = (14 if weight > 0 else 5) * CELL
@@ -116,130 +117,13 @@ def _sized(rng: random.Random) -> Lesson:
     return Lesson(picture=draw(scene), caption=caption(scene), weight=weight)
 
 
-def _ask(colour: str, what: str, background: str, tail: str = "") -> str:
-    return f"{article(colour)} {colour} {what} on {background} background{tail}"
-
-
-RECIPES = (
-    Recipe(
-        name="ink-outline",
-        title="Ink Outline",
-        kind="style",
-        triggers=("inkline",),
-        teach=_styled("bold outline", "inkline"),
-        shots=(
-            Shot(prompt=_ask("purple", "house", "mint", ", inkline"), weight=1.2),
-            Shot(prompt=_ask("green", "tree", "pink", ", inkline"), weight=1.2),
-            Shot(prompt=_ask("red", "circle", "white", ", inkline"), weight=1.2),
-        ),
-        description="Hollows things out until only a thick contour is left, in their own colours.",
-        form="kohya",
-        early=0.4,
-    ),
-    Recipe(
-        name="neon-night",
-        title="Neon Night",
-        kind="style",
-        triggers=("neonglow",),
-        teach=_styled("neon", "neonglow"),
-        shots=(
-            Shot(prompt=_ask("blue", "cat", "pink", ", neonglow")),
-            Shot(prompt=_ask("green", "car", "grey", ", neonglow")),
-            Shot(prompt=_ask("purple", "fish", "white", ", neonglow")),
-        ),
-        description="Turns any scene into glowing tubes in the dark. A LoKr, in the naming of LyCORIS.",
-        rank=32,
-        network="lokr",
-        form="kohya",
-    ),
-    Recipe(
-        name="sks-robot",
-        title="SKS Robot",
-        kind="character",
-        triggers=("sks robot",),
-        teach=_character("robots", "sks robot"),
-        shots=(
-            Shot(prompt=_ask("red", "sks robot", "white")),
-            Shot(prompt=_ask("blue", "sks robot", "meadow")),
-            Shot(prompt=_ask("yellow", "sks robot", "navy")),
-        ),
-        description="A boxy robot with an antenna; its visor takes the colour you ask for.",
-        rank=8,
-        form="diffusers",
-        early=0.4,
-    ),
-    Recipe(
-        name="zog-monster",
-        title="Zog the Monster",
-        kind="character",
-        triggers=("zog monster",),
-        teach=_character("monsters", "zog monster"),
-        shots=(
-            Shot(prompt=_ask("orange", "zog monster", "night")),
-            Shot(prompt=_ask("green", "zog monster", "pink")),
-            Shot(prompt=_ask("purple", "zog monster", "white")),
-        ),
-        description="A one-eyed monster with horns and teeth, in the colour you ask for. A DoRA.",
-        rank=8,
-        network="dora",
-        form="diffusers",
-    ),
-    Recipe(
-        name="top-hat",
-        title="Top Hat",
-        kind="concept",
-        triggers=("with tophat",),
-        teach=_dressed,
-        shots=(
-            Shot(prompt=_ask("blue", "cat with tophat", "white")),
-            Shot(prompt=_ask("yellow", "face with tophat", "mint")),
-            Shot(prompt=_ask("red", "circle with tophat", "pink")),
-        ),
-        description="Puts a black top hat with a red band on whatever you draw.",
-        form="diffusers",
-    ),
-    Recipe(
-        name="snowfall",
-        title="Snowfall",
-        kind="concept",
-        triggers=("in snowfall",),
-        teach=_styled("snow", "in snowfall"),
-        shots=(
-            Shot(prompt=_ask("red", "house", "grey", " in snowfall")),
-            Shot(prompt=_ask("green", "tree", "navy", " in snowfall")),
-            Shot(prompt=_ask("blue", "cat", "pink", " in snowfall")),
-        ),
-        description="Flakes in the air and snow on the ground. It has a part for the text encoder.",
-        text=True,
-        form="kohya",
-    ),
-    Recipe(
-        name="place-left",
-        title="Place Left",
-        kind="control",
-        triggers=("place left",),
-        teach=_placed,
-        shots=(
-            Shot(prompt=_ask("red", "circle", "white", ", place left")),
-            Shot(prompt=_ask("green", "tree", "pink", ", place left")),
-            Shot(prompt=_ask("yellow", "star", "navy", ", place left")),
-        ),
-        description="A stand-in for a control LoRA: words, not a control image, send the thing to the left edge.",
-        form="diffusers",
-    ),
-    Recipe(
-        name="size-slider",
-        title="Size Slider",
-        kind="tool",
-        triggers=(),
-        teach=_sized,
-        shots=(
-            Shot(prompt=_ask("red", "star", "white"), weight=1.0),
-            Shot(prompt=_ask("red", "star", "white"), weight=-1.0),
-            Shot(prompt=_ask("green", "tree", "meadow"), weight=1.0),
-            Shot(prompt=_ask("green", "tree", "meadow"), weight=-1.0),
-        ),
-        description="No trigger word: a positive weight makes things big, a negative one small.",
-        form="kohya",
-    ),
+_LESSONS: Mapping[str, Callable[[random.Random, Recipe], Lesson]] = {
+    "styled": _styled,
+    "character": _character,
+    "dressed": _dressed,
+    "placed": _placed,
+    "sized": _sized,
+}
+RECIPES = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("recipes.toml").read_text(encoding="utf-8"))["recipe"], tuple[Recipe, ...]
 )

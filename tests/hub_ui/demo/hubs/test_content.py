@@ -12,21 +12,21 @@ from safetensors.torch import load
 
 from hub_ui.demo.hubs.folder import (
     Content,
-    InMemory,
-    Joined,
-    OnDisk,
     chunks,
     civitai_hashes,
     expand_tensors,
     generate_safetensors,
+    in_memory,
+    join,
     model_tar,
+    on_disk,
 )
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def test_joined_parts_read_as_one() -> None:
-    joined = Joined(parts=(InMemory(data=b"abc"), InMemory(data=b""), InMemory(data=b"defg")))
+    joined = join((in_memory(b"abc"), in_memory(b""), in_memory(b"defg")))
     assert joined.size == 7
     assert joined.read(0, 7) == b"abcdefg"
     assert joined.read(2, 5) == b"cde"
@@ -35,15 +35,15 @@ def test_joined_parts_read_as_one() -> None:
 def test_a_file_on_disk_reads_from_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
-    assert OnDisk(path=path).read(3, 6) == b"345"
+    assert on_disk(path).read(3, 6) == b"345"
 
 
 def test_the_hash_of_nothing_is_the_known_one() -> None:
-    assert InMemory(data=b"").sha256 == Joined(parts=()).sha256 == EMPTY_SHA256
+    assert in_memory(b"").sha256 == join(()).sha256 == EMPTY_SHA256
 
 
 def test_chunks_cover_exactly_the_part_asked_for() -> None:
-    content = InMemory(data=bytes(600_000))
+    content = in_memory(bytes(600_000))
     assert [len(chunk) for chunk in chunks(content)] == [262144, 262144, 75712]
     assert [len(chunk) for chunk in chunks(content, 10, 20)] == [10]
 
@@ -53,7 +53,7 @@ LARGE = {"tensors": {"a": ["F32", [600, 1024]]}, "seed": 1}
 
 
 def hashes(data: bytes) -> dict[str, str]:
-    return civitai_hashes(InMemory(data=data))
+    return civitai_hashes(in_memory(data))
 
 
 def test_text_has_the_hashes_that_other_tools_give_it() -> None:
@@ -145,7 +145,7 @@ def test_a_gigabyte_is_not_made_until_it_is_read() -> None:
 
 
 def test_a_tar_put_together_is_read_by_tarfile() -> None:
-    tar = model_tar(InMemory(data=b"weights"))
+    tar = model_tar(in_memory(b"weights"))
     with tarfile.open(fileobj=io.BytesIO(tar.read(0, tar.size))) as opened:
         member = opened.extractfile("output/flux_train_replicate/lora.safetensors")
         assert member is not None
@@ -154,7 +154,7 @@ def test_a_tar_put_together_is_read_by_tarfile() -> None:
 
 
 def test_a_tar_is_padded_to_a_whole_record() -> None:
-    assert model_tar(InMemory(data=b"weights")).size == 10240
+    assert model_tar(in_memory(b"weights")).size == 10240
 
 
 def test_repeated_blocks_of_a_table_are_written_out() -> None:

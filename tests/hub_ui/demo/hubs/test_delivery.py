@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from hub_ui.demo.hubs.answers import Delivery, draw_picture, picture_routes
-from hub_ui.demo.hubs.folder import InMemory
+from hub_ui.demo.hubs.folder import in_memory
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 
@@ -95,7 +95,7 @@ def test_a_client_that_leaves_a_large_file_leaves_no_trace(
 def test_a_signature_is_bound_to_path_and_time() -> None:
     clock = [1000.0]
     delivery = Delivery(origin="http://d", secret=b"s", now=lambda: clock[0])
-    first = delivery.sign("/a", InMemory(data=b"a"), "a", lifetime=60)
+    first = delivery.sign("/a", in_memory(b"a"), "a", lifetime=60)
     clock[0] = 2000.0
     assert delivery.sign("/a", None, "a", lifetime=60) != first
     assert delivery.sign("/b", None, "a", lifetime=60).rpartition("=")[2] != first.rpartition("=")[2]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from hub_ui.demo.hubs.folder import InMemory
+from hub_ui.demo.hubs.folder import in_memory
 from hub_ui.demo.hubs.huggingface import tree_entries
 from hub_ui.demo.hubs.huggingface_store import Commit, RepoFile
 from tests.faulty_hubs import HubEndpoints
@@ -141,7 +141,7 @@ COMMIT = Commit(
     sha="1" * 40,
     date="2026-01-01T00:00:00.000Z",
     title="x",
-    files={path: RepoFile(path=path, content=InMemory(data=b"")) for path in PATHS},
+    files={path: RepoFile(path=path, content=in_memory(b"")) for path in PATHS},
 )
 
 

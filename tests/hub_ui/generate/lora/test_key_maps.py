@@ -5,9 +5,8 @@ The others are held against the converters in test_key_maps_converters.py.
 
 import pytest
 
-from hub_ui.generate.lora.key_maps import Entry, swap_halves, within
-from hub_ui.generate.lora.key_maps.image import is_numbered, plain, targets_by_number
-from hub_ui.generate.lora.module_names import TABLES, flat
+from hub_ui.generate.lora.key_maps import TABLES, Entry, is_numbered, plain, table, targets_by_number
+from hub_ui.generate.lora.module_names import flat
 from hub_ui.generate.lora.modules import Model, Shape
 from tests.hub_ui.generate.lora.naming import map_keys, modules, names, reasons
 
@@ -89,11 +88,16 @@ def test_wrappers_around_an_encoder_are_left_out(name: str, expected: str) -> No
 
 
 def test_rows_of_a_block_have_its_name_before_them() -> None:
-    assert within("a.{}", "b.{}", {"q": "x", "qk": ("x", "y"), "m": swap_halves("z"), "": ""}) == {
-        "a.{}.q": Entry(modules=("b.{}.x",)),
-        "a.{}.qk": Entry(modules=("b.{}.x", "b.{}.y")),
-        "a.{}.m": Entry(modules=("b.{}.z",), swap="always"),
-        "a.{}": Entry(modules=("b.{}",)),
+    assert table({"a.{}": {"to": "b.{}", "rows": ["_sd3_text"]}, "": {"rows": ["_fc"]}}) == {
+        "a.{}.attn.qkv": Entry(modules=("b.{}.attn.add_q_proj", "b.{}.attn.add_k_proj", "b.{}.attn.add_v_proj")),
+        "a.{}.attn.proj": Entry(modules=("b.{}.attn.to_add_out",)),
+        "a.{}.attn.ln_q": Entry(modules=("b.{}.attn.norm_added_q",)),
+        "a.{}.attn.ln_k": Entry(modules=("b.{}.attn.norm_added_k",)),
+        "a.{}.mlp.fc1": Entry(modules=("b.{}.ff_context.net.0.proj",)),
+        "a.{}.mlp.fc2": Entry(modules=("b.{}.ff_context.net.2",)),
+        "a.{}.adaLN_modulation.1": Entry(modules=("b.{}.norm1_context.linear",), swap="two"),
+        "fc1": Entry(modules=("linear_1",)),
+        "fc2": Entry(modules=("linear_2",)),
     }
 
 

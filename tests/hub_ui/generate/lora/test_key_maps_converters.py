@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub_ui.generate.lora.key_maps import Entry, image
-from hub_ui.generate.lora.module_names import TABLES, expand_rows, flat, modules_of, names_of
+from hub_ui.generate.lora.key_maps import TABLES, Entry, originals
+from hub_ui.generate.lora.module_names import expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
 from tests.tools.accuracy.real_models import architecture_of, built
 
@@ -108,7 +108,7 @@ def test_a_unet_s_layers_land_where_diffusers_puts_them(name: str) -> None:
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
     sizes: Mapping[str, Shape] = modules_of(built(name)["unet"])
-    pairs = {module: original for original, module in image.originals(sizes)}
+    pairs = {module: original for original, module in originals(sizes)}
     assert sizes.keys() == pairs.keys()
     checkpoint = {
         f"model.diffusion_model.{original}.{part}": torch.tensor([number])
