@@ -47,12 +47,6 @@ def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
         yield made
 
 
-def test_search_remembers_what_it_hands_over(built: Services) -> None:
-    for answer in built.lookup.search(Query(text="Ink")):
-        assert answer.page is not None
-        assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
-
-
 def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) -> None:
     # Part of "Ink lines", but not a word of it.
     part = Query(text="nk lin")
@@ -335,6 +329,8 @@ def test_visitors_of_a_shared_page_get_none_of_its_owners_own_files(home: Path) 
     with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as made:
         for ask in (
             lambda: made.lookup.get(ref),
+            lambda: made.lookup.record(ref),
+            lambda: made.downloads.pull(ref),
             lambda: made.generation.inputs([ref]),
             lambda: made.generation.plan([Path("robot")]),
         ):

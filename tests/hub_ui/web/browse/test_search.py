@@ -145,21 +145,6 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
-@pytest.mark.usefixtures("new_answers")
-def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_asked(built: Services, hub: Hub) -> None:
-    list(search.search(built, Query()))
-    hub.error = DOWN
-    for _ in range(6):
-        last = list(search.search(built, Query()))[-1]
-    assert hub.asked.count("search") == 6
-    assert re.fullmatch(r"asked again in \d+ s", last.statuses[0].again)
-    assert last.statuses[0].title.startswith("CivitAI has failed several times in a row, so it is not asked just now.")
-    hub.error = None
-    built.lookup.ask_again("civitai")
-    last = list(search.search(built, Query()))[-1]
-    assert (hub.asked.count("search"), last.statuses[0].state) == (7, "good")
-
-
 def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
     hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
