@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import connectors
 from connectors.claims.resolve import record_of
-from connectors.connector import Connector, Download
+from connectors.connector import Download
 from connectors.errors import Gated, HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
 from connectors.record import Lora, WeightFile
@@ -23,7 +22,7 @@ from hub_ui.settings import from_environment
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.connectors.serving import Hub as Server
-from tests.hub_ui.stand_ins import Hub, lora, version
+from tests.hub_ui.stand_ins import Hub, lora, services_on, version
 
 REF = Ref.parse("civitai:1001")
 FIRST = Ref.parse("civitai:1001@2001#3001")
@@ -40,10 +39,8 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (hub, Hub(name="huggingface", loras=[lora("huggingface")]))
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(hub: Hub, home: Path) -> Iterator[Services]:
+    with services_on(home, hub, Hub(name="huggingface", loras=[lora("huggingface")])) as made:
         yield made
 
 
