@@ -184,32 +184,7 @@ def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
     find_base_name(text)
 
 
-FILE = """
-[[architecture]]
-id = "new"
-label = "New network"
-network = [{ width = 1024, blocks = { blocks = 12 } }]
-
-[[base]]
-id = "new-1"
-label = "New 1"
-architecture = "new"
-repos = ["someone/new-1"]
-
-[[base.pipeline]]
-id = "new-1-turbo"
-
-[[family]]
-name = "new"
-row = [{ versions = ["1"], base = "new-1" }]
-
-[checkpoints]
-"new.?1" = "new-1"
-
-[components]
-
-[decoders]
-"""
+FILE = Path(__file__).with_name("new_base.toml").read_text(encoding="utf-8")
 
 
 def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> None:
