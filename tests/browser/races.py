@@ -30,6 +30,7 @@ from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.chromium import chromium
 from tests.browser.demo import Demo, served_demo
 
+SCRIPT = Path(__file__).with_name("races.js")
 LATEST = 0.7
 # Nothing has been under way for so long, in milliseconds.
 QUIET = 300
@@ -79,8 +80,12 @@ def late_demo(folder: Path, random: Random) -> Iterator[Demo]:
         yield demo
 
 
-def evaluate(page: Page, script: str, argument: Any = None) -> Any:
-    """A page loads anew where the answer to a step back was left out (navigation.js), and may do so meanwhile."""
+def evaluate(page: Page, name: str, argument: Any = None) -> Any:
+    """What the script's function of that name gives.
+
+    A page loads anew where the answer to a step back was left out (navigation.js), and may do so meanwhile.
+    """
+    script = f"(argument) => races.{name}(argument)"
     try:
         return page.evaluate(script, argument)
     except Error as error:
@@ -116,11 +121,7 @@ class Round:
             self.said.append(said)
 
     def filter(self) -> str | None:
-        click = """(part) => {
-          const boxes = [...document.querySelectorAll('#filters input[name]')].filter((box) => box.checkVisibility());
-          const box = boxes[Math.floor(part * boxes.length)]; box?.click(); return box?.id;
-        }"""
-        name = evaluate(self.page, click, self.random.random())
+        name = evaluate(self.page, "clickFilter", self.random.random())
         return f"box {name}" if name else None
 
     def type(self) -> str | None:
@@ -135,10 +136,7 @@ class Round:
         return f"type {letters!r}"
 
     def open(self) -> str | None:
-        click = """(at) => {
-          const card = [...document.querySelectorAll('#cards .hit')][at]; card?.click(); return card?.textContent;
-        }"""
-        title = evaluate(self.page, click, self.random.randrange(6))
+        title = evaluate(self.page, "openCard", self.random.randrange(6))
         return f"open {title}" if title else None
 
     def sort(self) -> str:
@@ -154,10 +152,9 @@ class Round:
 
     def travel(self, name: str, step: int) -> str | None:
         """Within the page alone. The browser gets there a moment later: a person sees that before the next act."""
-        can = "(step) => navigation.entries()[navigation.currentEntry.index + step]?.sameDocument ?? false"
-        if not evaluate(self.page, can, step):
+        if not evaluate(self.page, "canGo", step):
             return None
-        evaluate(self.page, GO, step)
+        evaluate(self.page, "go", step)
         self.typed = None
         return name
 
@@ -168,36 +165,9 @@ class Round:
         return "Esc"
 
 
-# Where a late answer adds an address before the browser goes, there is nothing to go forward to any more.
-GO = """(step) => new Promise((done) => {
-  addEventListener('popstate', () => done(null), {once: true}); setTimeout(() => done(null), 10_000); history.go(step);
-})"""
-SHOWN = """() => ({
-  address: location.search,
-  cards: [...document.querySelectorAll('#cards .hit')].map((card) => card.textContent),
-  boxes: [...document.querySelectorAll('#filters input[name]:checked')].map((box) => `${box.name}=${box.value}`).sort(),
-  sort: document.querySelector('#order').value,
-  typed: document.querySelector('#q').value,
-  open: document.querySelector('#panel .lora')?.dataset.lora ?? '',
-})"""
-AT_REST = """(quiet) => {
-  window.lastBusy ??= performance.now();
-  if (document.querySelector('.htmx-request, .htmx-swapping') || window.underWay) window.lastBusy = performance.now();
-  return performance.now() - window.lastBusy > quiet;
-}"""
-COUNT = """
-window.underWay = 0;
-document.addEventListener('htmx:before:request', () => { window.underWay++; });
-document.addEventListener('htmx:finally:request', () => { window.underWay--; window.lastBusy = performance.now(); });
-addEventListener('popstate', () => { window.lastBusy = performance.now(); });
-// A page that is loaded anew has a count of its own, and this one comes to no rest any more.
-navigation.onnavigate = ({ destination: to }) => { lastBusy = performance.now(); underWay += !to.sameDocument; };
-"""
-
-
 def faults(page: Page, url: str) -> list[str]:
     """Where the page differs from what the server says of its address now."""
-    shown: dict[str, Any] = evaluate(page, SHOWN)
+    shown: dict[str, Any] = evaluate(page, "browse")
     answer = page.request.get(f"{url}{shown['address']}", headers={"X-In-Time": "yes"})
     told = BeautifulSoup(answer.text(), "html.parser")
     order = told.select_one("#order option[selected]")
@@ -212,8 +182,8 @@ def faults(page: Page, url: str) -> list[str]:
 
 
 def rest(page: Page) -> None:
-    evaluate(page, "window.lastBusy = performance.now()")
-    page.wait_for_function(AT_REST, arg=QUIET, timeout=PATIENCE)
+    evaluate(page, "beBusy")
+    page.wait_for_function("(quiet) => races.isAtRest(quiet)", arg=QUIET, timeout=PATIENCE)
 
 
 def play(page: Page, url: str, random: Random) -> tuple[list[str], list[str]]:
@@ -236,7 +206,6 @@ class Room:
     address: str
     clicks: tuple[str, ...]
     texts: tuple[tuple[str, tuple[str, ...]], ...]
-    shown: str
 
 
 COMPARE = Room(
@@ -247,40 +216,22 @@ COMPARE = Room(
         ("#try [name=steps]", ("4", "9")),
         ("#try [name=seed]", ("3", "4")),
     ),
-    shown="""() => ({
-      fields: ['#prompt', '#try [name=steps]', '#try [name=seed]'].map((name) => document.querySelector(name).value),
-      tab: document.querySelector('.tab[aria-pressed=true]').id,
-      loras: [...document.querySelectorAll('#stack [name=lora]')].map((field) => field.value),
-      words: document.querySelector('#words-on') === null,
-    })""",
 )
 LIBRARY = Room(
     address="?view=library",
     clicks=("#filters a.check", ".shelf .hit", "[data-close]"),
     texts=(("#lq", ("dial", "robot", "")),),
-    shown="""() => ({
-      rows: [...document.querySelectorAll('.shelf .hit')].map((row) => row.textContent),
-      boxes: [...document.querySelectorAll('#filters [aria-current]')].map((box) => box.textContent.trim()),
-      typed: document.querySelector('#lq').value,
-      open: document.querySelector('#panel h2')?.textContent ?? '',
-    })""",
 )
 ROOMS = {"compare": COMPARE, "library": LIBRARY}
-CLICK = """([selector, part]) => {
-  const all = [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility() && !each.disabled);
-  const found = all[Math.floor(part * all.length)];
-  found?.click();
-  return found ? found.id || found.textContent.trim() : null;
-}"""
 
 
-def play_in(room: Room, page: Page, other: Page, random: Random) -> tuple[list[str], list[str]]:
+def play_in(name: str, page: Page, other: Page, random: Random) -> tuple[list[str], list[str]]:
     """The acts of a round on such a page, and what is wrong after it."""
-    one = Round(page=page, random=random)
+    one, room = Round(page=page, random=random), ROOMS[name]
     for _ in range(random.randint(2, 8)):
         act = random.choice(("click", "click", "click", "type", "back", "forward"))
         if act == "click":
-            said = evaluate(page, CLICK, [random.choice(room.clicks), random.random()])
+            said = evaluate(page, "click", [random.choice(room.clicks), random.random()])
         elif act == "type":
             field, values = random.choice(room.texts)
             text = random.choice(values)
@@ -295,11 +246,11 @@ def play_in(room: Room, page: Page, other: Page, random: Random) -> tuple[list[s
     rest(page)
     other.goto(page.url)
     rest(other)
-    shown, expected = evaluate(page, room.shown), other.evaluate(room.shown)
+    shown, expected = evaluate(page, name), evaluate(other, name)
     if act != "type" or said is None:
         # What is typed stays, and the click after it may go elsewhere before it is asked for.
         expected.pop("typed", None)
-    found = [f"{name}: {shown[name]} instead of {value}" for name, value in expected.items() if shown[name] != value]
+    found = [f"{key}: {shown[key]} instead of {value}" for key, value in expected.items() if shown[key] != value]
     return one.said, found
 
 
@@ -308,12 +259,12 @@ def played(browser: Browser, url: str, name: str, rounds: int, random: Random) -
     page, room = browser.new_page(), ROOMS.get(name)
     other = browser.new_page(extra_http_headers={"X-In-Time": "yes"})
     for each in (page, other):
-        each.add_init_script(COUNT)
+        each.add_init_script(path=SCRIPT)
     for number in range(rounds):
         if number % 25 == 0:
             page.goto(url + (room.address if room else ""))
             rest(page)
-        said, found = play_in(room, page, other, random) if room else play(page, url, random)
+        said, found = play_in(name, page, other, random) if room else play(page, url, random)
         if found:
             yield said, found
     page.close()

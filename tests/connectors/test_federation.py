@@ -13,6 +13,7 @@ from connectors.federation import HubQueues
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import HubName, Ref
+from tests.clock import Clock
 
 
 @dataclass(kw_only=True)
@@ -194,13 +195,6 @@ def test_a_hub_that_goes_on_without_a_find_is_left() -> None:
     assert len(hub.asked) == 48
 
 
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_a_lora_of_a_hub_that_hangs_is_waited_for_a_while(hang: threading.Event) -> None:
     with pytest.raises(HubTimeout, match=r"Civitai has not answered for 0 s\. Try again in a minute\.") as caught:
         federation.get(Told(name="civitai", hang=hang), Ref.parse("civitai:1"), 0.1)
@@ -216,7 +210,7 @@ def test_what_a_hub_raises_for_a_lora_is_raised(error: Exception, raised: type[H
 
 
 def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:
-    clock, stack = Clock(), ExitStack()
+    clock, stack = Clock(100.0), ExitStack()
     waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
     for _ in range(2):
         stack.enter_context(waiting.place("civitai", "CivitAI"))
@@ -227,14 +221,14 @@ def test_a_hub_that_hangs_takes_only_so_many_searches() -> None:
 
 
 def test_a_hub_that_answers_takes_as_many_as_there_are() -> None:
-    clock, stack = Clock(), ExitStack()
+    clock, stack = Clock(100.0), ExitStack()
     waiting = HubQueues(most=2, slow_seconds=4, clock=clock)
     for _ in range(50):
         stack.enter_context(waiting.place("civitai", "CivitAI"))
 
 
 def test_a_hub_that_answers_again_is_asked_again() -> None:
-    clock, first = Clock(), ExitStack()
+    clock, first = Clock(100.0), ExitStack()
     waiting = HubQueues(most=1, slow_seconds=4, clock=clock)
     first.enter_context(waiting.place("civitai", "CivitAI"))
     clock.now += 5

@@ -13,16 +13,9 @@ from connectors.query import Page, Query
 from connectors.record import Example, Lora, Version
 from connectors.ref import HubName, Ref
 from connectors.registry import Rate
+from tests.clock import Clock
 
 INK = Ref(hub="civitai", id="1001")
-
-
-@dataclass
-class Time:
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(kw_only=True)
@@ -70,12 +63,12 @@ class HubWithMore(Hub):
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
+def time() -> Clock:
+    return Clock(100.0)
 
 
 @pytest.fixture
-def breaker(time: Time) -> CircuitBreaker:
+def breaker(time: Clock) -> CircuitBreaker:
     return CircuitBreaker("civitai", "CivitAI", failures=3, clock=time)
 
 
@@ -111,7 +104,7 @@ def test_a_refusal_is_an_answer(breaker: CircuitBreaker, error: HubUiError) -> N
     assert breaker.state == "closed"
 
 
-def test_one_request_tries_whether_the_hub_answers_again(breaker: CircuitBreaker, time: Time) -> None:
+def test_one_request_tries_whether_the_hub_answers_again(breaker: CircuitBreaker, time: Clock) -> None:
     fail(breaker, HubDown("down"), 3)
     time.now += 15
     with breaker.request() as probe:
@@ -121,7 +114,7 @@ def test_one_request_tries_whether_the_hub_answers_again(breaker: CircuitBreaker
     assert breaker.state == "closed"
 
 
-def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: CircuitBreaker, time: Time) -> None:
+def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: CircuitBreaker, time: Clock) -> None:
     fail(breaker, HubDown("down"), 3)
     pauses = []
     for _ in range(6):
@@ -138,7 +131,7 @@ def test_each_pause_is_twice_as_long_up_to_five_minutes(breaker: CircuitBreaker,
         breaker.check()
 
 
-def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: CircuitBreaker, time: Time) -> None:
+def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: CircuitBreaker, time: Clock) -> None:
     fail(breaker, HubDown("down"), 3)
     breaker.ask_again()
     fail(breaker, HubDown("down"))
@@ -151,7 +144,7 @@ def test_a_person_may_have_it_asked_at_once_but_a_crowd_may_not(breaker: Circuit
     breaker.check()
 
 
-def test_requests_that_hang_count_before_they_end(breaker: CircuitBreaker, time: Time) -> None:
+def test_requests_that_hang_count_before_they_end(breaker: CircuitBreaker, time: Clock) -> None:
     with breaker.request(), breaker.request(), breaker.request():
         breaker.check()
         time.now += 21
@@ -176,7 +169,7 @@ def test_a_hub_that_asks_the_owner_of_one_key_to_slow_down_is_there_for_the_othe
     assert breaker.state == "closed"
 
 
-def test_a_budget_fills_up_as_time_goes_by(time: Time) -> None:
+def test_a_budget_fills_up_as_time_goes_by(time: Clock) -> None:
     budget = TokenBucket(60, clock=time)
     assert [budget.take(10) for _ in range(4)] == [0, 0, 0, 10]
     time.now += 10
@@ -185,7 +178,7 @@ def test_a_budget_fills_up_as_time_goes_by(time: Time) -> None:
     assert [budget.take(10) for _ in range(4)] == [0, 0, 0, 10]
 
 
-def test_a_hundred_who_ask_the_same_cost_one_request(time: Time) -> None:
+def test_a_hundred_who_ask_the_same_cost_one_request(time: Clock) -> None:
     hub = Hub(gate=threading.Event())
     connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with ThreadPoolExecutor(100) as pool:
@@ -202,7 +195,7 @@ def test_a_hundred_who_ask_the_same_cost_one_request(time: Time) -> None:
     assert len(hub.asked) == 4
 
 
-def test_an_error_is_nobody_elses_answer(time: Time) -> None:
+def test_an_error_is_nobody_elses_answer(time: Clock) -> None:
     hub = Hub(error=HubDown("down"))
     connector = with_guard(hub, {"civitai": HubGuard("civitai", seconds=15, clock=time)})
     with pytest.raises(HubDown):
@@ -212,7 +205,7 @@ def test_an_error_is_nobody_elses_answer(time: Time) -> None:
     assert len(hub.asked) == 2
 
 
-def test_who_has_a_key_gets_their_own_answer_and_budget(time: Time) -> None:
+def test_who_has_a_key_gets_their_own_answer_and_budget(time: Clock) -> None:
     outcomes: list[Outcome] = []
     askers = [Asker(), Asker(), Asker(key="ada's"), Asker(key="ada's"), Asker(key="bob's"), Asker(right="owner")]
     asking = iter(askers)
@@ -228,7 +221,7 @@ def test_who_has_a_key_gets_their_own_answer_and_budget(time: Time) -> None:
     assert guard.breaker.state == "closed"
 
 
-def test_what_is_over_the_budget_says_when_there_is_more(time: Time) -> None:
+def test_what_is_over_the_budget_says_when_there_is_more(time: Clock) -> None:
     connector = with_guard(Hub(), {"civitai": HubGuard("civitai", rate=Rate(keyless=6), clock=time)})
     connector.get(INK)
     with pytest.raises(RateLimited) as caught:
@@ -257,7 +250,7 @@ def test_each_request_is_counted_by_how_it_ended(error: Exception | None, outcom
     assert outcomes == [outcome]
 
 
-def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Time) -> None:
+def test_files_of_a_hub_that_is_left_alone_are_not_asked_for(time: Clock) -> None:
     guard = HubGuard("civitai", clock=time)
     connector = with_guard(Hub(error=HubDown("down")), {"civitai": guard})
     for _ in range(5):

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
-    EntryNotFoundError,
     GatedRepoError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
 
@@ -62,15 +59,6 @@ def test_a_snapshot_holds_every_file(hubs: HubEndpoints, tmp_path: Path) -> None
 def test_a_header_is_read_without_the_file(api: HfApi) -> None:
     metadata = api.parse_safetensors_file_metadata("maker/big", "big.safetensors")
     assert metadata.tensors["transformer.big.lora_A.weight"].shape == [1024, 65536]
-
-
-def test_missing_things_raise_their_own_errors(api: HfApi, hubs: HubEndpoints, tmp_path: Path) -> None:
-    with pytest.raises(RepositoryNotFoundError):
-        api.model_info("maker/nothing")
-    with pytest.raises(RevisionNotFoundError):
-        api.model_info(RED, revision="f" * 40)
-    with pytest.raises(EntryNotFoundError):
-        hf_hub_download(RED, "no.bin", endpoint=hubs.huggingface, token=False, cache_dir=tmp_path)
 
 
 def test_a_gated_repository_opens_only_with_a_grant(api: HfApi, hubs: HubEndpoints, tmp_path: Path) -> None:

@@ -2,16 +2,24 @@
 
 import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from connectors.connector import Download, HttpDownload
+import pytest
+
+import connectors
+from connectors.connector import Connector, Download, HttpDownload
 from connectors.errors import HubUiError, NotFound
 from connectors.query import Page, Query
 from connectors.record import Claim, Lora, Version, WeightFile
 from connectors.ref import HubName, Ref
 from connectors.registry import HUBS
+from hub_ui import services
+from hub_ui.services import Services
+from hub_ui.settings import from_environment
 
 VERSIONS: Mapping[HubName, str] = {"civitai": "2001", "huggingface": "a" * 40, "replicate": "b" * 64}
 IDS: Mapping[HubName, str] = {"civitai": "1001", "huggingface": "ada/ink-lines", "replicate": "ada/ink-lines"}
@@ -62,6 +70,15 @@ class Hub:
             self.hang.wait(60)
         if self.error is not None:
             raise self.error
+
+
+@contextmanager
+def services_on(home: Path, *hubs: Connector, hosted: bool = False) -> Iterator[Services]:
+    """What the app is built of, with these hubs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
+        with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=hosted)) as made:
+            yield made
 
 
 def lora(hub: HubName = "civitai", **fields: Any) -> Lora:

@@ -1,7 +1,6 @@
 """Files that no hub is known to have, through every command of the library."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -125,17 +124,6 @@ def test_export_writes_for_it_too(tool: str, entered: str, line: Line) -> None:
     code, document = line("export", "--for", tool)
     assert code == 0
     assert tool == "diffusers" or [file["state"] for file in document["files"]] == ["written"]
-
-
-def test_diff_shows_a_new_training_as_a_change(
-    entered: str, robot: Path, line: Line, home: Path, tmp_path: Path
-) -> None:
-    old = shutil.copy(home / "loras" / "loras.lock", tmp_path / "old.lock")
-    robot.write_bytes(lora_bytes(seed=2))
-    line("import", str(home / "loras"))
-    code, document = line("diff", str(old), str(home / "loras"))
-    assert (code, document["added"], document["removed"]) == (0, [], [])
-    assert len(document["changed"]) == 1
 
 
 def test_remove_asks_before_the_only_copy_is_deleted(entered: str, robot: Path, line: Line) -> None:

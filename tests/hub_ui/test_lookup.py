@@ -15,7 +15,7 @@ from connectors.ref import HubName
 from hub_ui import services
 from hub_ui.services import Services
 from hub_ui.settings import from_environment
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, services_on
 
 
 def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) -> None:
@@ -33,10 +33,9 @@ def test_a_person_may_have_a_hub_asked_at_once_that_is_left_alone(home: Path) ->
         built.lookup.ask_again("a hub that is not here")
 
 
-def test_what_was_asked_just_now_is_not_asked_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_asked_just_now_is_not_asked_again(home: Path) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+    with services_on(home, hub) as built:
         for text in ("ink", "ink", "oil"):
             [*built.lookup.search(Query(text=text))]
     assert hub.asked == ["search", "search"]
@@ -57,8 +56,7 @@ def test_with_a_new_key_a_hub_is_asked_again(home: Path, monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("new_answers")
 def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+    with services_on(home, hub) as built:
         add, added = built.catalog.add, list[str]()
 
         def note(found: Sequence[Lora], **more: Any) -> int:
@@ -75,8 +73,7 @@ def test_a_hubs_answer_that_visitors_share_is_written_once(home: Path, monkeypat
 @pytest.mark.usefixtures("new_answers")
 def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(name="civitai", loras=[lora(title="Ink", nsfw="mature")])
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+    with services_on(home, hub) as built:
         [*built.lookup.search(Query())]
         assert built.catalog.search(Query(nsfw="explicit")).total == 1
         page = Page(hub="civitai", loras=(), withheld=(hub.loras[0].ref,))
@@ -89,9 +86,8 @@ def test_what_a_hub_withholds_now_is_in_no_list_any_more(home: Path, monkeypatch
 def hanging(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Services, Hub]]:
     """A hub that has listed its LoRA, and now hangs until its event is set."""
     hub = Hub(name="civitai", loras=[lora(title="Ink")])
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
     monkeypatch.setattr("hub_ui.lookup.OPEN_SECONDS", 0.1)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+    with services_on(home, hub) as built:
         [*built.lookup.search(Query())]
         hub.hang = threading.Event()
         yield built, hub

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import connectors
 from connectors.claims.resolve import record_of
-from connectors.connector import Connector, Download
+from connectors.connector import Download
 from connectors.errors import Gated, HubDown, KeyRequired, NotFound, RateLimited, UsageError
 from connectors.query import Query
 from connectors.record import Lora, WeightFile
@@ -23,7 +22,7 @@ from hub_ui.settings import from_environment
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.connectors.serving import Hub as Server
-from tests.hub_ui.stand_ins import Hub, lora, version
+from tests.hub_ui.stand_ins import Hub, lora, services_on, version
 
 REF = Ref.parse("civitai:1001")
 FIRST = Ref.parse("civitai:1001@2001#3001")
@@ -40,17 +39,9 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (hub, Hub(name="huggingface", loras=[lora("huggingface")]))
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(hub: Hub, home: Path) -> Iterator[Services]:
+    with services_on(home, hub, Hub(name="huggingface", loras=[lora("huggingface")])) as made:
         yield made
-
-
-def test_search_remembers_what_it_hands_over(built: Services) -> None:
-    for answer in built.lookup.search(Query(text="Ink")):
-        assert answer.page is not None
-        assert built.catalog.lora(answer.page.loras[0].ref).title == "Ink lines"
 
 
 def test_the_catalog_finds_by_the_same_text_what_a_hub_found(built: Services) -> None:
@@ -335,6 +326,8 @@ def test_visitors_of_a_shared_page_get_none_of_its_owners_own_files(home: Path) 
     with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as made:
         for ask in (
             lambda: made.lookup.get(ref),
+            lambda: made.lookup.record(ref),
+            lambda: made.downloads.pull(ref),
             lambda: made.generation.inputs([ref]),
             lambda: made.generation.plan([Path("robot")]),
         ):

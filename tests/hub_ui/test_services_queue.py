@@ -4,17 +4,14 @@ from pathlib import Path
 
 import pytest
 
-import connectors
-from connectors.connector import Connector
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from tests.connectors import serving
 from tests.connectors.http.test_ranges import parts
 from tests.hub_ui.library.building import entry, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, services_on
 
 INK = Ref.parse("civitai:1001@2001#3001")
 BYTES = weights()
@@ -28,10 +25,8 @@ def hubs() -> tuple[Hub, Hub]:
 
 
 @pytest.fixture
-def built(home: Path, hubs: tuple[Hub, Hub], monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    found: tuple[Connector, ...] = hubs
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: found)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made, serving.hub() as server:
+def built(home: Path, hubs: tuple[Hub, Hub]) -> Iterator[Services]:
+    with services_on(home, *hubs) as made, serving.hub() as server:
         server.answers["/ink.safetensors"] = parts(BYTES)
         for hub in hubs:
             hub.address = server.url

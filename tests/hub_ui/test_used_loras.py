@@ -4,20 +4,16 @@ from pathlib import Path
 
 import pytest
 
-import connectors
-from connectors.connector import Connector
 from connectors.errors import BadRef, HubUiError, NetworkError, NotFound
 from connectors.record import Lora, WeightFile
 from connectors.ref import Ref
-from hub_ui import services
 from hub_ui.images.infotext import UsedLora
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from hub_ui.used_loras import FoundLora, find_ref, find_searched, find_used_lora, may_be_name
 from tests.addresses import AUTOV3 as OTHER_AUTOV3
 from tests.addresses import BLAKE3, LOOKED_UP, NAMELESS, SHA256, WRITTEN
 from tests.hub_ui.catalog.builders import lora, version
-from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.stand_ins import Hub, services_on
 
 SHA, AUTOV3 = "ab" * 32, "0123456789ab"
 FILE = Ref.parse("civitai:2@20#200")
@@ -36,10 +32,8 @@ class Asked(Hub):
 
 
 @pytest.fixture
-def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (Asked(name="civitai", loras=[known()]),)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(home: Path) -> Iterator[Services]:
+    with services_on(home, Asked(name="civitai", loras=[known()])) as made:
         made.catalog.add([known()])
         yield made
 
@@ -97,9 +91,8 @@ def hub() -> Knows:
 
 
 @pytest.fixture
-def knowing(home: Path, hub: Knows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def knowing(home: Path, hub: Knows) -> Iterator[Services]:
+    with services_on(home, hub) as made:
         made.catalog.add([pasted()])
         yield made
 

@@ -28,6 +28,7 @@ from connectors.claims.base_models import (
 from connectors.claims.card import base_model_claims
 from connectors.claims.resolve import best
 from connectors.errors import UsageError
+from tests.connectors.claims.base_names import base_names
 
 # The base models that CivitAI listed in August 2026.
 CIVITAI = """
@@ -55,44 +56,7 @@ def test_the_recorded_table_holds_no_other_name(recordings: Path) -> None:
     assert sorted(row["name"] for row in table) == sorted(NAMES)
 
 
-@pytest.mark.parametrize(
-    ("name", "model"),
-    [
-        ("Flux.1 D", "flux.1-dev"),
-        ("flux.1-d", "flux.1-dev"),
-        ("FLUX.1 [dev]", "flux.1-dev"),
-        ("black-forest-labs/FLUX.1-dev", "flux.1-dev"),
-        ("someone/FLUX.1-dev", "flux.1-dev"),
-        ("someone/FLUX.1-dev-bnb-4bit", "flux.1-dev"),
-        ("city96/FLUX.1-dev-gguf", "flux.1-dev"),
-        ("Kijai/flux.1-schnell-fp8", "flux.1-schnell"),
-        ("x/stable-diffusion-xl-base-1.0-mlx-4bit", "sdxl-1.0"),
-        ("runwayml/stable-diffusion-v1-5", "sd-1.5"),
-        ("stable-diffusion-v1-5/stable-diffusion-v1-5", "sd-1.5"),
-        ("sdxl", "sdxl-1.0"),
-        ("Pony", "pony"),
-        ("krea/Krea-2-Raw", "krea-2"),
-        ("ideogram-ai/ideogram-4-fp8", "ideogram-4"),
-        ("Wan-AI/Wan2.2-I2V-A14B-Diffusers", "wan-2.2-i2v-a14b"),
-        ("Qwen/Qwen-Image-Edit-2509", "qwen-image-edit"),
-        ("hub-ui/tiny-shapes", "tiny-shapes"),
-        ("Tiny Shapes", "tiny-shapes"),
-        ("ZImageTurbo", "z-image-turbo"),
-        ("nitrosocke/elden-ring-diffusion", "sd-1.5"),
-        ("Qwen/Qwen-Image-Layered", "qwen-image-layered"),
-        ("nvidia/Cosmos-Predict2-14B-Text2Image", "cosmos"),
-        ("kandinskylab/Kandinsky-5.0-T2V-Pro-sft-5s-Diffusers", "kandinsky-5"),
-        ("Skywork/SkyReels-V2-T2V-14B-540P-Diffusers", "wan"),
-        ("ACE-Step/acestep-v15-xl-turbo", "ace-step-1.5-xl"),
-        ("Wan 2.2", "wan"),
-        ("Qwen/Qwen-Image-2.1", "qwen-image-2"),
-        ("Qwen 2.1", "qwen-image-2"),
-        ("black-forest-labs/flux-3-image-klein-base", "flux.3"),
-        ("Lightricks/LTX-2.5-Diffusers", "ltx-2.5"),
-        ("inclusionAI/Ming-Image-0.1-Design", "ming-image"),
-        ("robbyant/lingbot-video-moe-30b-a3b", "lingbot-video"),
-    ],
-)
+@pytest.mark.parametrize(("name", "model"), base_names("name"))
 def test_every_spelling_leads_to_one_base_model(name: str, model: str) -> None:
     found = identify(name)
     assert found is not None
@@ -193,63 +157,7 @@ def test_an_unlisted_base_is_found_as_written() -> None:
     assert not matches(None, None, None, ("halcyon 2",))
 
 
-@pytest.mark.parametrize(
-    ("text", "base"),
-    [
-        ("pixel-art-flux-lora", "flux.1-dev"),
-        ("flux-2-klein-9b-360-panorama-lora", "flux.2-klein-9b"),
-        ("FLUX.2-klein-base-4B-sprites", "flux.2-klein-4b-base"),
-        ("flux2-fox", "flux.2-dev"),
-        ("flux schnell, fast", "flux.1-schnell"),
-        ("flux-kontext-relight", "flux.1-kontext"),
-        ("flux-krea-fox", "flux.1-krea"),
-        ("krea2_loras", "krea-2"),
-        ("Z-Image_LoRA", "z-image"),
-        ("zimage-turbo-fox", "z-image-turbo"),
-        ("INFL8-LoRA-Wan22", "wan"),
-        ("Qwen-Image-Edit-2509-fox", "qwen-image-edit"),
-        ("HunyuanVideo finetune", "hunyuan-video"),
-        ("hunyuan-image-fox", "hunyuan-image"),
-        ("LongCat-Image-fox-lora", "longcat-image"),
-        ("Qwen-Image-Layered-LoRA", "qwen-image-layered"),
-        ("kandinsky5-fox", "kandinsky-5"),
-        ("ACE-Step-1.5-jazz", "ace-step-1.5"),
-        ("hunyuan-fox", "hunyuan-video"),
-        ("An SDXL fine-tune", "sdxl-1.0"),
-        ("realvisxl2-lcm", "sdxl-1.0"),
-        ("fox-sd15", "sd-1.5"),
-        ("stable-diffusion-v1-5-fox", "sd-1.5"),
-        ("fox-illustrious", "illustrious"),
-        ("fox-PonyXL", "pony"),
-        ("fox-pony-v7", "pony-v7"),
-        ("FLUX.1-dev-fox", "flux.1-dev"),
-        ("flux_01", "flux.1-dev"),
-        ("flux 12 steps", "flux.1-dev"),
-        ("flux-4k-fox", "flux.1-dev"),
-        ("fox-flux-v1", "flux.1-dev"),
-        ("flux-3-image-klein-fox", "flux.3"),
-        ("Qwen-Image-2.1-fox", "qwen-image-2"),
-        ("Qwen-Image-2512-fox", "qwen-image"),
-        ("LTX-2.3-22b-IC-LoRA", "ltx-2.3"),
-        ("LTX-2-19b-LoRA", "ltx-2"),
-        ("LTXV-13B-fox", "ltx-video"),
-        ("HiDream-O1-Image-fox", "hidream-o1"),
-        ("HunyuanVideo-1_5-fox", "hunyuan-video-1.5"),
-        ("sd3.5-large-fox", "sd-3.5"),
-        ("fox-sd21", "sd-2.1"),
-        ("SD3-Controlnet", "sd-3"),
-        ("kandinsky-6-fox", "kandinsky-6"),
-        ("Cosmos3-Nano-fox", "cosmos-3"),
-        ("illustrious-v12", "illustrious"),
-        ("in the style of Ideogram 2, an SDXL LoRA", "sdxl-1.0"),
-        ("a pony 2 style, sdxl", "sdxl-1.0"),
-        ("my-little-pony", None),
-        ("influx of foxes", None),
-        ("taiwan-2024", None),
-        ("fox", None),
-        ("", None),
-    ],
-)
+@pytest.mark.parametrize(("text", "base"), base_names("words"))
 def test_a_name_tells_a_base_model_in_passing(text: str, base: str | None) -> None:
     found = find_base_name(text)
     assert (found[0] if found else None) == base
@@ -276,32 +184,7 @@ def test_a_text_made_to_be_slow_does_not_hang(text: str) -> None:
     find_base_name(text)
 
 
-FILE = """
-[[architecture]]
-id = "new"
-label = "New network"
-network = [{ width = 1024, blocks = { blocks = 12 } }]
-
-[[base]]
-id = "new-1"
-label = "New 1"
-architecture = "new"
-repos = ["someone/new-1"]
-
-[[base.pipeline]]
-id = "new-1-turbo"
-
-[[family]]
-name = "new"
-row = [{ versions = ["1"], base = "new-1" }]
-
-[checkpoints]
-"new.?1" = "new-1"
-
-[components]
-
-[decoders]
-"""
+FILE = Path(__file__).with_name("new_base.toml").read_text(encoding="utf-8")
 
 
 def test_a_block_is_a_base_model_with_its_pipelines_as_they_are_written() -> None:

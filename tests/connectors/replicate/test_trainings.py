@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from connectors.claims.resolve import flatten
-from connectors.connector import pin
 from connectors.errors import HubUiError, KeyRequired, Paid, UsageError
 from connectors.http.session import Endpoint
-from connectors.ref import Ref
 from connectors.replicate import parse
-from connectors.replicate.client import Replicate
 from connectors.replicate.runs import (
     TRAINER_VERSION,
     Order,
@@ -66,16 +62,6 @@ def test_a_training_ends_as_a_lora_with_what_was_asked_for(hubs: HubEndpoints) -
     record = flatten(lora)
     assert (record.base_model, record.trigger_words, record.rank) == ("flux.1-dev", ("FGHRBR",), 8)
     assert str(lora.versions[0].ref).startswith("replicate:local/fog@")
-
-
-def test_the_new_version_is_on_the_hub_and_so_are_its_weights(hubs: HubEndpoints) -> None:
-    runs = _runs(hubs)
-    ref = lora_of(runs.follow(start_training(runs, _order(), _zip()))).versions[0].ref
-    hub = Replicate(_endpoint(hubs))
-    assert pin(hub, Ref.parse("replicate:local/fog")) == ref
-    assert flatten(hub.get(ref)).trigger_words == ("FGHRBR",)
-    tar = f"{hubs.replicate}/local/fog/versions/{ref.version}/_weights"
-    assert requests.head(tar, allow_redirects=True, timeout=30).status_code == 200
 
 
 def test_a_model_that_is_there_gets_one_more_version(hubs: HubEndpoints) -> None:

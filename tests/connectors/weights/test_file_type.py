@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -7,7 +8,6 @@ from connectors.weights import file_type
 from connectors.weights.file_type import WORDS, Layouts, Structure, structure_of
 from tests.connectors.weights.building import STYLES, Shapes, lora, raw_header, tensors
 
-LLLITE = "lllite_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"
 MOTION = "down_blocks.0.motion_modules.0.temporal_transformer.transformer_blocks.0.attention_blocks.0"
 
 
@@ -15,56 +15,8 @@ def what(shapes: Shapes) -> str:
     return structure_of(tensors(shapes)).what
 
 
-# A few names are enough, whatever the shapes.
-NAMED: tuple[tuple[str, str], ...] = (
-    ("checkpoint", "model.diffusion_model.input_blocks.0.0.weight"),
-    ("checkpoint", "model.diffusion_model.double_blocks.0.img_attn.qkv.weight vae.decoder.conv_in.weight"),
-    ("checkpoint", "model.diffusion_model.layers.0.attention.qkv.weight text_encoders.qwen3.model.norm.weight"),
-    ("checkpoint", "unet.conv_in.weight text_encoder.text_model.final_layer_norm.weight"),
-    ("checkpoint", "alphas_cumprod"),
-    ("diffusion-model", "double_blocks.0.img_attn.qkv.weight guidance_in.in_layer.weight"),
-    ("diffusion-model", "model.diffusion_model.double_blocks.0.img_attn.qkv.weight"),
-    ("diffusion-model", "transformer_blocks.0.attn.to_q.weight x_embedder.weight"),
-    ("diffusion-model", "down_blocks.0.attentions.0.proj_in.weight mid_block.resnets.0.conv1.weight"),
-    ("diffusion-model", "blocks.0.self_attn.q.weight patch_embedding.weight"),
-    ("diffusion-model", "layers.0.attention.to_q.weight noise_refiner.0.attention.to_q.weight"),
-    ("diffusion-model", "joint_blocks.0.x_block.attn.qkv.weight"),
-    ("other", "base_model.model.transformer_blocks.0.attn.to_q.hra_u"),
-    ("other", "base_model.model.down_blocks.0.attentions.0.proj_in.vera_lambda_b base_model.vera_A"),
-    ("controlnet", "control_model.input_blocks.0.0.weight control_model.zero_convs.0.0.weight"),
-    ("controlnet", "controlnet_cond_embedding.conv_in.weight down_blocks.0.attentions.0.proj_in.weight"),
-    ("controlnet", "controlnet_blocks.0.weight double_blocks.0.img_attn.qkv.weight"),
-    ("controlnet", "controlnet_x_embedder.weight transformer_blocks.0.attn.to_q.weight"),
-    ("controlnet", "control_layers.0.attention.to_q.weight"),
-    ("controlnet", "pos_embed_input.proj.weight transformer_blocks.0.attn.to_q.weight"),
-    ("controlnet", f"{LLLITE}.conditioning1.0.weight {LLLITE}.down.0.weight {LLLITE}.up.0.weight"),
-    ("controlnet", "lllite_dit_blocks_0_self_attn_q_proj.down lllite_conditioning1.conv1.weight"),
-    ("controlnet", "lora_controlnet input_hint_block.0.weight input_blocks.1.1.proj_in.up"),
-    ("t2i-adapter", "adapter.body.0.resnets.0.block1.weight"),
-    ("t2i-adapter", "body.0.block1.weight"),
-    ("ip-adapter", "image_proj.proj.weight ip_adapter.1.to_k_ip.weight"),
-    ("ip-adapter", "ip_adapter_proj_model.proj.weight double_blocks.0.processor.ip_adapter_k_proj.weight"),
-    ("motion-module", "down_blocks.0.motion_modules.0.temporal_transformer.proj_in.weight"),
-    ("text-encoder", "text_model.embeddings.token_embedding.weight text_model.encoder.layers.0.mlp.fc1.weight"),
-    ("text-encoder", "transformer.resblocks.0.attn.in_proj_weight logit_scale text_projection"),
-    ("text-encoder", "encoder.block.0.layer.0.SelfAttention.q.weight shared.weight"),
-    ("text-encoder", "cond_stage_model.transformer.text_model.embeddings.position_ids"),
-    ("llm", "model.layers.0.self_attn.q_proj.weight model.embed_tokens.weight lm_head.weight"),
-    ("llm", "visual.blocks.0.attn.qkv.weight model.layers.0.self_attn.q_proj.weight"),
-    ("llm", "h.0.attn.c_attn.weight wte.weight wpe.weight"),
-    ("llm", "model.layers.0.self_attn.q_proj.weight vision_tower.patch_embed.weight"),
-    ("diffusion-model", "layers.0.self_attention.to_q.weight layers.0.mlp.gate_proj.weight x_embedder.proj.weight"),
-    ("diffusion-model", "layers.0.mlp.gate_proj.weight adaLN_modulation.1.weight"),
-    ("text-encoder", "vision_model.embeddings.class_embedding text_model.encoder.layers.0.mlp.fc1.weight logit_scale"),
-    ("other", "vision_model.encoder.layers.0.self_attn.q_proj.weight vision_model.head.probe"),
-    ("other", "vision_model.embeddings.class_embedding visual_projection.weight"),
-    ("other", "visual.conv1.weight visual.transformer.resblocks.0.attn.in_proj_weight"),
-    ("other", "model.encoder.conv1.weight model.decoder.layers.0.encoder_attn.q_proj.weight"),
-    ("other", "conv_first.weight layers.0.residual_group.blocks.0.attn.qkv.weight upsample.0.weight"),
-    ("other", "foo.bar baz.qux"),
-    ("other", "model.0.weight model.1.sub.0.RDB1.conv1.0.weight"),
-    ("other", "lora_unet_mid_block_attentions_0_proj_in.alpha"),
-)  # fmt: skip
+# What some names of tensors make of a file, whatever the shapes.
+NAMED = [line.split("\t") for line in Path(__file__).with_name("file_types.tsv").read_text("utf-8").splitlines()[1:]]
 SHAPED: tuple[tuple[str, Shapes], ...] = (
     ("empty", {}),
     ("vae", {"first_stage_model.encoder.conv_in.weight": (128, 3, 3, 3)}),
@@ -85,44 +37,7 @@ SHAPED: tuple[tuple[str, Shapes], ...] = (
     ("other", {"weight": (3, 3)}),
 )
 # Language models and classifiers, by the layers that PEFT adapts in them by default or by choice.
-LANGUAGE: tuple[str, ...] = (
-    "model.layers.0.self_attn.q_proj 4096>4096,model.layers.0.mlp.up_proj 4096>11008",
-    "model.layers.0.mlp.gate_proj 4096>11008",
-    "model.layers.0.self_attn.qkv_proj 3072>9216",
-    "model.layers.0.self_attn.W_pack 4096>12288",
-    "model.layers.0.self_attn.kv_a_proj_with_mqa 2048>576",
-    "model.layers.0.linear_attn.in_proj_qkvz 2048>4096",
-    "model.layers.0.block_sparse_moe.experts.0.w1 4096>14336",
-    "language_model.model.layers.0.self_attn.q_proj 4096>4096",
-    "model.language_model.layers.0.self_attn.q_proj 2048>2048,model.visual.blocks.0.attn.qkv 1280>3840",
-    "model.decoder.layers.0.self_attn.k_proj 768>768",
-    "transformer.h.0.attn.c_attn 768>2304,transformer.h.0.mlp.c_fc 768>3072",
-    "transformer.h.0.self_attention.query_key_value 4544>4672",
-    "transformer.encoder.layers.0.self_attention.query_key_value 4096>4608",
-    "gpt_neox.layers.0.attention.query_key_value 2048>6144",
-    "backbone.layers.0.mixer.in_proj 768>3072",
-    "bert.encoder.layer.0.attention.self.query 768>768,bert.encoder.layer.0.attention.self.value 768>768",
-    "bert.encoder.layer.0.attention.output.dense 768>768,bert.encoder.layer.0.intermediate.dense 768>3072",
-    "deberta.encoder.layer.0.attention.self.query_proj 768>768",
-    "distilbert.transformer.layer.0.attention.q_lin 768>768,distilbert.transformer.layer.0.attention.v_lin 768>768",
-    "vit.encoder.layer.0.attention.attention.query 768>768",
-    "encoder.block.0.layer.0.SelfAttention.q 512>512,decoder.block.0.layer.1.EncDecAttention.v 512>512",
-    "encoder.block.0.layer.1.DenseReluDense.wi_0 512>1024",
-    "model.encoder.layers.0.self_attn.q_proj 512>512,model.decoder.layers.0.encoder_attn.v_proj 512>512",
-    "model.encoder.layers.0.fc1 512>2048,model.encoder.layers.0.fc2 2048>512",
-    "wav2vec2.encoder.layers.0.attention.q_proj 768>768",
-    "transformer.blocks.0.attn.Wqkv 4096>12288,transformer.blocks.0.ffn.up_proj 4096>16384",
-    "transformer.blocks.0.attn.Wqkv 4096>12288,transformer.blocks.0.attn.out_proj 4096>4096",
-    "gpt_neox.layers.0.attention.dense 2048>2048,gpt_neox.layers.0.mlp.dense_h_to_4h 2048>8192",
-    "rwkv.blocks.0.attention.receptance 2048>2048,rwkv.blocks.0.feed_forward.key 2048>8192",
-    "model.layers.0.mamba.in_proj 4096>16384,model.layers.1.feed_forward.gate_proj 4096>14336",
-    "albert.encoder.albert_layer_groups.0.albert_layers.0.ffn 768>3072",
-    "distilbert.transformer.layer.0.ffn.lin1 768>3072",
-    "wav2vec2.encoder.layers.0.feed_forward.intermediate_dense 768>3072",
-    "transformer.h.0.mixer.Wqkv 2560>7680",
-    "transformer.blocks.0.norm_attn_norm.attn.Wqkv 6144>8192",
-    "model.layers.0.attn.Wqkv 768>2304,model.layers.0.attn.Wo 768>768,model.layers.0.mlp.Wi 768>2304",
-)
+LANGUAGE = Path(__file__).with_name("language_models.txt").read_text("utf-8").splitlines()
 
 
 @pytest.mark.parametrize(("kind", "names"), NAMED)

@@ -5,6 +5,7 @@ import pytest
 from connectors.claims.base_models import BASE_MODELS, by_id
 from connectors.weights import training_metadata
 from connectors.weights.training_metadata import base_of
+from tests.connectors.claims.base_names import base_names
 
 Said = dict[str, str]
 
@@ -56,63 +57,7 @@ def test_a_word_that_nobody_knows_names_no_base_model(key: str, value: str) -> N
     assert list(training_metadata.base_models({key: value})) == []
 
 
-@pytest.mark.parametrize(
-    ("checkpoint", "base"),
-    [
-        ("ponyDiffusionV6XL_v6StartWithThisOne.safetensors", "pony"),
-        ("290640.safetensors", "pony"),
-        ("urn:air:sdxl:checkpoint:civitai:257749@290640", "pony"),
-        ("WAI-ANI-NSFW-PONYXL", "pony"),
-        ("889818.safetensors", "illustrious"),
-        ("urn:air:sdxl:checkpoint:civitai:795765@889818", "illustrious"),
-        ("Illustrious-XL-v0.1.safetensors", "illustrious"),
-        ("obsessionIllustrious_vPred.safetensors", "illustrious"),
-        ("waiNSFW_v140.safetensors", "illustrious"),
-        ("wai-nsfw-xl", "illustrious"),
-        ("novaAnimeXL_ilV5", "illustrious"),
-        ("ilxl_mix", "illustrious"),
-        ("il-merge", "illustrious"),
-        ("NoobAI-XL-v1.1", "noobai"),
-        ("noobaiXLNAIXL_vPred10Version", "noobai"),
-        ("animagine-xl-3.1.safetensors", "animagine-xl"),
-        ("kolors", "kolors"),
-        ("128078.safetensors", "sdxl-1.0"),
-        ("sd_xl_base_1.0.safetensors", "sdxl-1.0"),
-        ("691639.safetensors", "flux.1-dev"),
-        ("flux1-dev.safetensors", "flux.1-dev"),
-        ("flux1-schnell.safetensors", "flux.1-schnell"),
-        ("flux1-dev-kontext_fp8_scaled.safetensors", "flux.1-kontext"),
-        ("flux1-krea-dev.safetensors", "flux.1-krea"),
-        ("chroma-unlocked-v35.safetensors", "chroma"),
-        ("flux2-dev.safetensors", "flux.2-dev"),
-        ("flux-2-klein-base-9b.safetensors", "flux.2-klein-9b"),
-        ("wan2.2_i2v_high_noise_14B_fp16.safetensors", "wan-2.2-i2v-a14b"),
-        ("wan2.2_t2v_low_noise_14B_fp16.safetensors", "wan-2.2-t2v-a14b"),
-        ("wan2.2_ti2v_5B_fp16.safetensors", "wan-2.2-ti2v-5b"),
-        ("wan2.1_i2v_480p_14B_bf16.safetensors", "wan-2.1-i2v-14b-480p"),
-        ("wan2.1_t2v_1.3B_bf16.safetensors", "wan-2.1-t2v-1.3b"),
-        ("qwen_image_edit_2511_bf16.safetensors", "qwen-image-edit"),
-        ("qwen_image_layered_bf16.safetensors", "qwen-image-layered"),
-        ("z_image_turbo_bf16.safetensors", "z-image-turbo"),
-        ("ltx-2-19b-dev.safetensors", "ltx-2"),
-        ("ltx-2.3-22b-dev.safetensors", "ltx-2.3"),
-        ("ltxv-2b-0.9.6-dev.safetensors", "ltx-video"),
-        ("swan22_t2voice", None),
-        ("wailing_xl", None),
-        ("hawaii.safetensors", None),
-        ("waifu-diffusion-v1-4", None),
-        ("taiwan_style", None),
-        ("ilana_style", None),
-        ("civil", None),
-        ("/models/ilya/model.safetensors", None),
-        ("miles_morales", None),
-        ("nova_film_xl", None),
-        ("chromatic_photo", None),
-        ("1290640.safetensors", None),
-        ("2906401.safetensors", None),
-        ("v1-5-pruned.safetensors", None),
-    ],
-)
+@pytest.mark.parametrize(("checkpoint", "base"), base_names("checkpoint"))
 def test_a_lineage_is_known_by_the_checkpoint_that_was_trained_on(checkpoint: str, base: str | None) -> None:
     said = training_metadata.base_models({"ss_sd_model_name": checkpoint})
     assert next(said, None) == (None if base is None else (base, f"metadata: ss_sd_model_name = {checkpoint}"))

@@ -29,14 +29,6 @@ def facets(path: Path, *loras: Lora, **fields: object) -> Facets:
         return found.facets
 
 
-def test_each_choice_is_counted(tmp_path: Path) -> None:
-    found = facets(tmp_path, *LORAS)
-    assert found.of("hubs") == {"civitai": 4, "huggingface": 1}
-    assert found.of("kind") == {"style": 2, "character": 1}
-    assert found.of("rank") == {8: 2, 32: 1}
-    assert found.of("license") == {"mit": 1}
-
-
 def test_base_models_stand_under_their_architecture(tmp_path: Path) -> None:
     assert facets(tmp_path, *LORAS[:3]).bases == (
         BaseCount(
@@ -60,13 +52,6 @@ def test_base_models_stand_under_their_architecture(tmp_path: Path) -> None:
 def test_an_unlisted_base_is_counted_once_under_its_first_spelling(tmp_path: Path) -> None:
     [top] = facets(tmp_path, *LORAS[3:5], nsfw="explicit").bases
     assert (top.id, top.label, top.count, top.children) == ("made up base", "Made Up Base", 2, ())
-
-
-def test_a_facet_ignores_its_own_filter_and_no_other(tmp_path: Path) -> None:
-    found = facets(tmp_path, *LORAS, kinds=("style",), hubs=("civitai",))
-    assert found.of("kind") == {"style": 2, "character": 1}
-    assert found.of("hubs") == {"civitai": 2}
-    assert found.of("rank") == {8: 1, 32: 1}
 
 
 def test_a_chosen_base_leaves_the_others_visible(tmp_path: Path) -> None:

@@ -150,6 +150,10 @@ def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
 
 def test_every_choice_is_counted(tmp_path: Path) -> None:
     counted = facets(tmp_path, (Ref.parse("civitai:2"),))
+    assert counted.of("hubs") == {"civitai": 2, "huggingface": 1}
+    assert counted.of("kind") == {"tool": 1, "style": 1}
+    assert counted.of("rank") == {8: 1, 32: 1}
+    assert counted.of("license")["apache-2.0"] == 1
     assert counted.of("size") == {50_000_000: 1, 200_000_000: 1}
     assert counted.of("permits") == {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}
     assert counted.of("access") == {"open": 2, "gated": 1}
@@ -172,6 +176,8 @@ def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "facet", "expected"),
     [
+        ({"hubs": ("civitai",)}, "hubs", {"civitai": 2, "huggingface": 1}),
+        ({"kinds": ("style",)}, "kind", {"tool": 1, "style": 1}),
         ({"creators": ("bob",)}, "creators", {"ada l": 1, "bob": 1}),
         ({"tags": ("pixel art",)}, "tags", {"retro": 2, "pixel art": 1}),
         ({"licenses": ("sell",)}, "permits", {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}),

@@ -43,21 +43,6 @@ def test_a_catalog_moves_to_another_computer_and_is_the_same_file_there(
     assert (tmp_path / "one.zst").read_bytes() == (tmp_path / "two.zst").read_bytes()
 
 
-def test_two_catalogs_that_got_the_same_loras_in_their_own_ways_are_the_same_file(
-    line: Line, new_home: NewHome, tmp_path: Path
-) -> None:
-    new_home("one")
-    line("crawl")
-    line("catalog", "export", str(tmp_path / "one.zst"))
-    new_home("two")
-    for hub in ("replicate", "huggingface", "civitai"):
-        line("crawl", "--hub", hub, "--limit", "1")
-        line("crawl", "--hub", hub)
-    line("crawl", "--since", "all")
-    line("catalog", "export", str(tmp_path / "two.zst"))
-    assert (tmp_path / "one.zst").read_bytes() == (tmp_path / "two.zst").read_bytes()
-
-
 def test_ones_own_export_says_nothing_new_and_sets_no_time_back(line: Line, new_home: NewHome, tmp_path: Path) -> None:
     new_home("one")
     line("crawl")

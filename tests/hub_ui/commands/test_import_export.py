@@ -69,26 +69,6 @@ def test_a_lock_file_is_written_where_one_is_named(mine: Path, line: Line, tmp_p
     assert list(lock.parent.iterdir()) == [lock]
 
 
-def test_files_dropped_into_the_library_get_entries(hubs: HubEndpoints, line: Line, home: Path) -> None:
-    path = Path(line("pull", CIVITAI)[1]["path"])
-    (home / "loras" / "loras.lock").unlink()
-    code, document = line("import", str(home / "loras"))
-    assert (code, document["entered"]) == (0, 1)
-    [entry] = lockfile.loads((home / "loras" / "loras.lock").read_text())
-    assert home / "loras" / entry.file == path
-
-
-def test_a_file_of_hugging_face_is_told_by_what_was_seen_of_it(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:
-    item = line("pull", HUGGINGFACE)[1]
-    Path(shutil.copy(item["path"], tmp_path / "else.safetensors"))
-    (tmp_path / "mine").mkdir()
-    shutil.move(tmp_path / "else.safetensors", tmp_path / "mine")
-    lock = str(tmp_path / "loras.lock")
-    code, document = line("import", str(tmp_path / "mine"), "--offline", "--lock", lock)
-    assert (code, told(document)) == (0, {"else.safetensors": ("recognised", item["ref"])})
-    assert document["files"][0]["how"] == "catalog"
-
-
 def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
     line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,12 +143,6 @@ def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: Hub
     hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
     code, document = line("export", "--for", "a1111")
     assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
-
-
-def test_another_folder_may_be_named(red: Path, line: Line, home: Path, tmp_path: Path) -> None:
-    line("export", "--for", "a1111", "--out", str(tmp_path / "out"))
-    assert (tmp_path / "out" / red.relative_to(home / "loras")).with_suffix(".json").exists()
-    assert not red.with_suffix(".json").exists()
 
 
 def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:

@@ -15,9 +15,7 @@ from hub_ui.library import lockfile
 from tests.faults import Fault
 from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.commands.conftest import states
-from tests.hub_ui.library.shared_hubs import CIVITAI, HUGGINGFACE, REPLICATE, TUNED, Line, answering, copied, edited
-
-SHAPE = ("safetensors", "seed")
+from tests.hub_ui.library.shared_hubs import CIVITAI, Line, answering, copied, edited
 
 
 def test_pulling_a_lora_for_a_language_model_says_that_it_is_one(
@@ -111,36 +109,6 @@ def test_one_that_fails_does_not_keep_the_others_from_coming(
     assert code == 4
     assert states(document) == {"civitai": "failed", "huggingface": "fetched", "replicate": "fetched"}
     assert document["entries"][0]["error"] == "NotFound"
-
-
-@pytest.mark.parametrize("hub", ["civitai", "huggingface", "replicate"])
-def test_one_byte_changed_on_a_hub_fails_a_frozen_sync_elsewhere(
-    hub: str, line: Line, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = copied(tmp_path / "data")
-    with answering(data, monkeypatch):
-        assert line("pull", CIVITAI, HUGGINGFACE, REPLICATE)[0] == 0
-    change(data, hub)
-    with answering(data, monkeypatch):
-        code, document = line(
-            "sync", "--frozen", "--lock", str(folder / "loras.lock"), "--library", str(tmp_path / "o")
-        )
-    assert code == 7
-    assert [name for name, state in states(document).items() if state == "failed"] == [hub]
-    assert document["entries"][["civitai", "huggingface", "replicate"].index(hub)]["error"] == "WrongHash"
-    assert len(list((tmp_path / "o").rglob("*.safetensors"))) == 2
-
-
-def change(data: Path, hub: str) -> None:
-    """Other bytes under the same name."""
-    match hub:
-        case "civitai":
-            edited(data / "files.json", "civitai", "3001", *SHAPE, value=99)
-        case "huggingface":
-            path = data / "hf_commits_maker__history.json"
-            edited(path, "commits", 0, "files", "lora.safetensors", *SHAPE, value=99)
-        case "replicate":
-            edited(data / "files.json", "replicate", f"maker/tuned:{TUNED}", *SHAPE, value=99)
 
 
 @pytest.mark.parametrize("command", ["sync", "verify", "outdated", "licenses", "remove civitai:1001"])

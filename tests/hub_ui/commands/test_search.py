@@ -11,7 +11,7 @@ import pytest
 
 import connectors
 from connectors.errors import HubDown
-from connectors.query import Page, Query, Range
+from connectors.query import Query, Range
 from connectors.ref import Ref
 from connectors.registry import HUBS
 from hub_ui import cli
@@ -34,13 +34,6 @@ FACTS = (
     "is_lora what architecture base_model format algorithm rank ranks alpha alpha_source scale text_encoder control "
     "tensors size trigger_words bytes_read requests warnings"
 )
-
-
-class AnyWords(Hub):
-    """Finds its LoRAs by any words, as a hub does that searches comments or other languages."""
-
-    def search(self, query: Query, cursor: str | None = None) -> Page:
-        return Page(hub=self.name, loras=tuple(self.loras))
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *hubs: Hub) -> None:
@@ -95,12 +88,6 @@ def test_with_every_hub_down_what_was_seen_before_is_printed(three: tuple[Hub, .
         hub.error = HubDown("It can't be reached.", hub=hub.name)
     code, answer = line("search", "Ink")
     assert (code, len(answer["results"]), len(answer["failures"])) == (5, 6, 3)
-
-
-def test_a_lora_that_a_hub_finds_by_words_of_no_text_is_found(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, AnyWords(name="civitai", loras=[lora()]))
-    assert hubs_of(line, "aquarelle") == ["civitai"]
-    assert hubs_of(line, "gouache kind:style") == []
 
 
 def test_only_what_is_in_the_library_is_installed(three: tuple[Hub, ...], line: Line, home: Path) -> None:
@@ -163,11 +150,6 @@ def test_a_ref_of_each_hub_gives_facts(hubs: HubEndpoints, hub_ui: Any, hub: str
     assert (code, err, " ".join(facts)) == (0, "", FACTS)
     assert (facts["rank"], facts["alpha"], facts["size"]) == (64, 32.0, 151_057_128)
     assert (facts["requests"], facts["bytes_read"] < 1_500_000) == (3, True)
-
-
-def test_a_ref_without_version_and_file_is_pinned_first(hubs: HubEndpoints, hub_ui: Any) -> None:
-    code, out, _ = hub_ui("inspect civitai:4128 --json")
-    assert (code, json.loads(out)["size"]) == (0, 150_757_128)
 
 
 def test_several_are_a_list_where_a_failure_stands_in_its_place(
@@ -256,15 +238,6 @@ def test_a_word_means_a_ref_an_address_or_a_path(text: str, kind: type) -> None:
 @pytest.mark.parametrize("line", ["inspect nonsense", "inspect ftp://files.example/x", "inspect"])
 def test_a_word_that_means_nothing_is_a_usage_error(hub_ui: Any, line: str) -> None:
     assert hub_ui(line)[0] == 2
-
-
-def test_a_header_that_was_once_read_leads_in_a_search_too(hubs: HubEndpoints, hub_ui: Any) -> None:
-    search = "search '' --hub civitai --nsfw explicit --json"
-    [before] = json.loads(hub_ui(search)[1])["results"]
-    hub_ui("inspect civitai:4128")
-    [after] = json.loads(hub_ui(search)[1])["results"]
-    assert (before["architecture"], before["rank"], before["conflicts"]) == ("flux1", None, [])
-    assert (after["architecture"], after["rank"], after["conflicts"]) == ("sdxl", 64, ["architecture"])
 
 
 def test_an_assumption_is_printed_as_one(tmp_path: Path, hub_ui: Any) -> None:

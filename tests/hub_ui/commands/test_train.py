@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from connectors.claims.resolve import flatten
 from connectors.http.session import Endpoint
 from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, Runs, start_training
 from hub_ui import cli
-from hub_ui.catalog.catalog import Catalog
 from hub_ui.generate.request import Step
 from hub_ui.training import step_of, training_set
 from tests.faulty_hubs import HubEndpoints
@@ -49,20 +47,6 @@ def test_pictures_become_a_lora_and_its_ref_is_printed(hubs: HubEndpoints, line:
     )
     assert said["ref"].startswith("replicate:local/fog@")
     assert Ref.parse(said["ref"]).is_pinned
-
-
-def test_the_new_lora_is_in_the_catalog_with_what_was_asked_for(
-    hubs: HubEndpoints, line: Line, pictures: str, home: Path
-) -> None:
-    _, said = line("train", pictures, *FOG, "--yes")
-    with Catalog.open(home / "catalog.sqlite") as catalog:
-        record = flatten(catalog.lora(Ref.parse(said["ref"])))
-    assert (record.title, record.base_model, record.trigger_words, record.rank) == (
-        "fog",
-        "flux.1-dev",
-        ("FGHRBR",),
-        16,
-    )
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:

@@ -21,42 +21,7 @@ from tests.tools.gpu import networks
 logging.set_verbosity_error()
 Values = Mapping[str, Any]
 Part = tuple[str, Values]
-_UMT5: Values = {
-    "d_model": 4096, "d_ff": 10240, "d_kv": 64, "num_heads": 64, "num_layers": 24, "vocab_size": 256384,
-    "feed_forward_proj": "gated-gelu",
-}  # fmt: skip
-_QWEN_3: Values = {
-    "hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32,
-    "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 151936, "tie_word_embeddings": True,
-}  # fmt: skip
-_QWEN_VL: Values = {
-    "text_config": {
-        "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
-        "num_key_value_heads": 4, "vocab_size": 152064,
-    },
-    "vision_config": {
-        "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 3584,
-    },
-}  # fmt: skip
-_GEMMA_3: Values = {
-    "text_config": {
-        "hidden_size": 3840, "intermediate_size": 15360, "num_hidden_layers": 48, "num_attention_heads": 16,
-        "num_key_value_heads": 8, "head_dim": 256, "vocab_size": 262208,
-    },
-    "vision_config": {
-        "hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16,
-        "image_size": 896, "patch_size": 14,
-    },
-}  # fmt: skip
-
-
-GEMMA_2: Part = (
-    "Gemma2Model",
-    {
-        "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
-        "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 256000,
-    },
-)  # fmt: skip
+GEMMA_2: Part = ("Gemma2Model", real_models.CONFIGS["gemma_2"])
 SANA_06B: Values = real_models.MODELS["sana 0.6b"]["transformer"][1]
 
 
@@ -112,7 +77,7 @@ REAL: Mapping[str, Real] = {
     "sd-3.5-large": Real(
         parts={
             **_encoders("sd3 large"),
-            "transformer": ("SD3Transformer2DModel", {**real_models._SD3_LARGE, "pos_embed_max_size": 192}),
+            "transformer": ("SD3Transformer2DModel", {**real_models.CONFIGS["sd3_large"], "pos_embed_max_size": 192}),
             "vae": ("AutoencoderKL", _KL_16)},
         scheduler=("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
         words=(77, 77, 256),
@@ -125,7 +90,7 @@ REAL: Mapping[str, Real] = {
     "qwen-image": Real(
         parts={
             **real_models.MODELS["qwen-image"],
-            "text_encoder": ("Qwen2_5_VLForConditionalGeneration", _QWEN_VL),
+            "text_encoder": ("Qwen2_5_VLForConditionalGeneration", real_models.CONFIGS["qwen_vl"]),
             "vae": ("AutoencoderKLQwenImage", {}),
         },
         scheduler=_FLOW,
@@ -134,7 +99,7 @@ REAL: Mapping[str, Real] = {
     "z-image": Real(
         parts={
             **real_models.MODELS["z-image"],
-            "text_encoder": ("Qwen3Model", _QWEN_3),
+            "text_encoder": ("Qwen3Model", real_models.CONFIGS["qwen_3"]),
             "vae": ("AutoencoderKL", _KL_16),
         },
         scheduler=_FLOW,
@@ -143,7 +108,7 @@ REAL: Mapping[str, Real] = {
     "wan-2.1-t2v-14b": Real(
         parts={
             "transformer": real_models.MODELS["wan 14b"]["transformer"],
-            "text_encoder": ("UMT5EncoderModel", _UMT5),
+            "text_encoder": ("UMT5EncoderModel", real_models.CONFIGS["umt5"]),
             "vae": ("AutoencoderKLWan", {}),
         },
         scheduler=("UniPCMultistepScheduler", {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}),
@@ -152,7 +117,7 @@ REAL: Mapping[str, Real] = {
     "ltx-2": Real(
         parts={
             **real_models.MODELS["ltx-video-2"],
-            "text_encoder": ("Gemma3ForConditionalGeneration", _GEMMA_3),
+            "text_encoder": ("Gemma3ForConditionalGeneration", real_models.CONFIGS["gemma_3"]),
             "vae": (
                 "AutoencoderKLLTX2Video",
                 {"spatial_compression_ratio": 32, "temporal_compression_ratio": 8},

@@ -17,6 +17,7 @@ from connectors.errors import HubUiError, IntegrityError, UsageError
 from connectors.ref import Ref
 from hub_ui.hosting.lora_cache import LoraCache
 from hub_ui.library.download.progress import PullCancelled
+from tests.clock import Clock
 from tests.connectors import serving
 from tests.connectors.serving import Answer, Asked, Hub
 from tests.hub_ui.library.building import QUICK, sha256, weights
@@ -25,13 +26,6 @@ from tests.hub_ui.library.queueing import eventually
 HOUR = 3600.0
 FILES = {number: weights(1000, bytes([number])) for number in range(1, 9)}
 SIZE = len(FILES[1])
-
-
-class Clock:
-    now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -94,7 +88,7 @@ def test_a_file_is_fetched_once_and_named_by_its_hash(hub: Hub, folder: Path) ->
 
 
 def test_a_file_that_is_used_again_is_no_other_file_to_the_engine(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     made = cache(folder, clock=clock)
     path = made.find(made.fetch(found(hub, 1)).sha256)
     assert path is not None
@@ -112,7 +106,7 @@ def test_a_file_of_unknown_hash_is_named_by_what_it_hashes_to_also_after_a_resta
 
 
 def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     made = cache(folder, clock=clock)
     for number in (1, 2, 3):
         made.fetch(found(hub, number))
@@ -124,7 +118,7 @@ def test_what_was_used_longest_ago_goes_first_and_only_as_much_as_needed(hub: Hu
 
 
 def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     for number in (2, 1, 3):
         made = cache(folder, clock=clock)
         made.fetch(found(hub, number))
@@ -135,7 +129,7 @@ def test_the_order_of_use_survives_a_restart(hub: Hub, folder: Path) -> None:
 
 
 def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     made = cache(folder, clock=clock)
     paths = []
     for number in (1, 2, 3):
@@ -153,7 +147,7 @@ def test_what_is_in_use_stays_however_long_and_the_sentence_says_so(hub: Hub, fo
 
 
 def test_a_file_that_was_held_was_in_use_until_then(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     made = cache(folder, clock=clock)
     path = made.find(made.fetch(found(hub, 1)).sha256)
     assert path is not None
@@ -247,7 +241,7 @@ def test_what_a_refusal_stops_before_the_first_byte_is_not_asked_for(hub: Hub, f
 
 
 def test_what_only_one_visitor_may_have_is_not_found_by_the_others_and_gone_at_the_end(hub: Hub, folder: Path) -> None:
-    clock = Clock()
+    clock = Clock(time.time())
     made = cache(folder, clock=clock)
     fetched = made.fetch(found(hub, 1), shared=False)
     assert made.find(fetched.sha256) is None

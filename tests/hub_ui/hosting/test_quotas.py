@@ -15,17 +15,11 @@ from connectors.errors import UsageError
 from hub_ui.hosting import limits
 from hub_ui.hosting.limits import DUPLICATE, TABLE, Limit, LimitReached, Limits, Quotas, Use, read_limits
 from hub_ui.hosting.visitor import Visitor, use_visitor
+from tests.clock import Clock
 
 LIMITS = Limits(
     images_per_hour=20, searches_per_minute=3, opens_per_minute=1, download_bytes_per_hour=10**9, people_per_address=2
 )
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def made(clock: Clock) -> Quotas:
@@ -42,7 +36,7 @@ def made(clock: Clock) -> Quotas:
     ],
 )
 def test_each_limit_says_how_much_and_when_it_goes_on(use: Use, amount: int, said: str) -> None:
-    clock = Clock()
+    clock = Clock(1_000_000.0)
     counted = made(clock)
     clock.now -= clock.now % 3600
     with use_visitor(Visitor(id="ada")):
@@ -53,7 +47,7 @@ def test_each_limit_says_how_much_and_when_it_goes_on(use: Use, amount: int, sai
 
 
 def test_it_goes_on_when_the_sentence_says() -> None:
-    clock = Clock()
+    clock = Clock(1_000_000.0)
     counted = made(clock)
     with use_visitor(Visitor(id="ada")):
         counted.spend("images", 15)
@@ -70,12 +64,12 @@ def test_it_goes_on_when_the_sentence_says() -> None:
 
 def test_more_than_there_is_in_an_hour_never_goes_on() -> None:
     with use_visitor(Visitor(id="ada")), pytest.raises(UsageError) as raised:
-        made(Clock()).spend("bytes", 2 * 10**9)
+        made(Clock(1_000_000.0)).spend("bytes", 2 * 10**9)
     assert raised.value.message.startswith("1.0 GB downloaded an hour a person. This takes 2.0 GB.")
 
 
 def test_two_visitors_have_their_own_and_the_owner_has_no_limit() -> None:
-    counted = made(Clock())
+    counted = made(Clock(1_000_000.0))
     for name in ("ada", "ben"):
         with use_visitor(Visitor(id=name)):
             counted.spend("images", 20)
@@ -83,7 +77,7 @@ def test_two_visitors_have_their_own_and_the_owner_has_no_limit() -> None:
 
 
 def test_who_drops_the_cookie_is_still_at_the_same_address() -> None:
-    counted = made(Clock())
+    counted = made(Clock(1_000_000.0))
     for name in ("ada", "ben"):
         with use_visitor(Visitor(id=name, address="8.8.8.8")):
             counted.spend("images", 20)
@@ -95,7 +89,7 @@ def test_who_drops_the_cookie_is_still_at_the_same_address() -> None:
 
 
 def test_what_is_refused_counts_for_nobody() -> None:
-    counted = made(Clock())
+    counted = made(Clock(1_000_000.0))
     with use_visitor(Visitor(id="ada", address="8.8.8.8")):
         counted.spend("images", 18)
         for _ in range(100):
@@ -106,7 +100,7 @@ def test_what_is_refused_counts_for_nobody() -> None:
 
 
 def test_many_threads_get_no_more_than_the_limit() -> None:
-    counted, passed, visitor = made(Clock()), [], Visitor(id="ada")
+    counted, passed, visitor = made(Clock(1_000_000.0)), [], Visitor(id="ada")
 
     def spend() -> None:
         with use_visitor(visitor):
@@ -127,7 +121,7 @@ def test_many_threads_get_no_more_than_the_limit() -> None:
 
 def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MOST_KEYS", 100)
-    clock = Clock()
+    clock = Clock(1_000_000.0)
     counted = made(clock)
     for number in range(500):
         with use_visitor(Visitor(id=str(number))):
@@ -143,7 +137,7 @@ def test_memory_is_bounded_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("has_cookie", [True, False])
 def test_refused_requests_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch, has_cookie: bool) -> None:
     monkeypatch.setattr(limits, "MOST_KEYS", 10)
-    counted = made(Clock())
+    counted = made(Clock(1_000_000.0))
     ada = Visitor(id="ada", address="9.9.9.9")
     with use_visitor(ada):
         counted.spend("opens")
@@ -156,7 +150,7 @@ def test_refused_requests_make_nobody_forgotten(monkeypatch: pytest.MonkeyPatch,
 
 @given(st.lists(st.tuples(st.floats(0, 900), st.integers(1, 8)), max_size=60))
 def test_no_hour_ever_has_more_than_the_limit(steps: list[tuple[float, int]]) -> None:
-    clock, spent = Clock(), []
+    clock, spent = Clock(1_000_000.0), []
     counted = made(clock)
     with use_visitor(Visitor(id="ada")):
         for seconds, amount in steps:

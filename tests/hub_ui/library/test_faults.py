@@ -151,28 +151,6 @@ def test_a_lasting_fault_is_reported_and_the_next_pull_is_right(
     ends_well(hubs, hub, library, right[hub])
 
 
-@pytest.mark.parametrize("hub", ["replicate"])
-def test_without_a_hash_of_the_hub_the_lock_file_detects_wrong_bytes(
-    hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str]
-) -> None:
-    library.path(pull(hubs, hub, library)).unlink()
-    hubs.faults.add(fault(hub, "wrong_bytes"))
-    with pytest.raises(errors.WrongHash):
-        pull(hubs, hub, library)
-    assert weights_in(library) == []
-    hubs.faults.clear()
-    ends_well(hubs, hub, library, right[hub])
-
-
-@pytest.mark.parametrize("hub", HUBS)
-@pytest.mark.parametrize("kind", ["ignore_range", "etag"])
-def test_a_server_without_ranges_or_with_other_tags_still_hands_out_the_file(
-    hubs: HubEndpoints, hub: HubName, library: Library, right: dict[HubName, str], kind: str
-) -> None:
-    hubs.faults.add(fault(hub, kind))
-    ends_well(hubs, hub, library, right[hub])
-
-
 SMALL_DISK = """
 import resource, sys
 from pathlib import Path

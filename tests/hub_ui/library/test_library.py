@@ -125,12 +125,6 @@ def test_an_unpinned_ref_is_refused(library: Library, ink: HttpDownload) -> None
         library.pull(replace(ink, ref=Ref.parse("civitai:1001")), record())
 
 
-def test_progress_ends_at_the_whole(library: Library, ink: HttpDownload) -> None:
-    seen: list[Progress] = []
-    library.pull(ink, record(), on_progress=seen.append)
-    assert (seen[-1].done, seen[-1].total, seen[-1].fraction) == (len(FILE), len(FILE), 1.0)
-
-
 def test_a_cancelled_pull_keeps_its_part_until_it_is_forgotten(library: Library, hub: Hub) -> None:
     hub.answers["/file"] = Answer(body=weights(3_000_000))
     came: list[Progress] = []
@@ -246,15 +240,6 @@ def break_off(library: Library, hub: Hub) -> None:
     once = Library(library.folder, library.lock, options=DownloadOptions(retry=RetryPolicy(tries=1)))
     with pytest.raises(errors.HubDown):
         once.pull(download(hub.url + "/file"), record())
-
-
-def test_the_part_of_a_broken_pull_is_resumed(library: Library, hub: Hub) -> None:
-    break_off(library, hub)
-    assert partial_bytes(library) == 100_000
-    assert Library(library.folder, library.lock).pull(download(hub.url + "/file"), record()).sha256 == sha256(
-        weights(200_000)
-    )
-    assert files(library) == ["sd1/ada/Ink lines-2001.safetensors"]
 
 
 def test_a_web_page_in_place_of_the_rest_leaves_the_part(library: Library, hub: Hub) -> None:

@@ -3,25 +3,19 @@ from pathlib import Path
 
 import pytest
 
-import connectors
-from connectors.connector import Connector
 from connectors.ref import Ref
-from hub_ui import services
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from tests.hub_ui.library.building import INK, entry, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, services_on
 
 BYTES = weights()
 
 
 @pytest.fixture
-def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def built(home: Path) -> Iterator[Services]:
     """One file in the library, of which its hub says a base model and a trigger word."""
-    hubs: tuple[Connector, ...] = (Hub(name="civitai", loras=[lora()]),)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, Hub(name="civitai", loras=[lora()])) as made:
         own = entry(size=len(BYTES), sha256=sha256(BYTES), base_model="sdxl", trigger_words=("inkstyle",))
         path = made.library.path(own)
         path.parent.mkdir(parents=True)

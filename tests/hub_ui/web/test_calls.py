@@ -12,18 +12,12 @@ from hub_ui.hosting.visitor import Visitor as Person
 from hub_ui.hosting.visitor import use_visitor
 from hub_ui.settings.policy import hosted_policy
 from hub_ui.web.requests import KEPT_SECONDS, Calls, Refused
+from tests.clock import Clock
 from tests.hub_ui.web.raw import Visitor, served
 
 LIMITS = replace(hosted_policy(Limits()).limits, events=2, address_events=3)
 ADA, BEN, EVE = (Person(id=name, address="8.8.8.8") for name in ("ada", "ben", "eve"))
 TOO_MUCH = "This page has asked for too much at once. Wait for its answers, then try again."
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(scope="module")

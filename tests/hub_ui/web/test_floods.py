@@ -69,11 +69,6 @@ def test_a_person_who_opens_without_end_in_many_tabs_meets_panels_and_a_sentence
     assert size_of(person.services.settings.home) - before < 5 * MB
 
 
-def test_a_person_who_searches_without_end_meets_a_sentence(person: Visitor) -> None:
-    answers = said(person, "search", 60, text="ink")
-    assert sum(number for text, number in answers.items() if "40 searches a minute a person." in text) >= 15
-
-
 def tries(person: Visitor, times: int) -> list[requests.Response]:
     """Long ones, by calls of their own whose answers nobody reads."""
     long: dict[str, Any] = {"refs": [], "base": "tiny-shapes", "steps": 100, "width": 512, "height": 512}

@@ -159,11 +159,6 @@ def test_of_gradios_routes_those_are_open_that_something_uses(routes: Sequence[B
     assert {each for each in found if table.is_open(*re.sub(r"{\w+}", "x", each).split(" ", 1))} == GRADIO
 
 
-def test_a_file_of_another_server_is_not_fetched_for_anybody(hosted: Visitor) -> None:
-    for address in ("http://127.0.0.1:9/x", " https://example.org/x", "ftp://example.org"):
-        assert hosted.get(f"gradio_api/file={address}").status_code == 404
-
-
 def test_whatever_a_visitor_asks_for_nothing_of_the_owner_is_touched(keyed: Visitor, recorder: Recorder) -> None:
     recorder.forget()
     for ref in CLOSED:
@@ -234,13 +229,6 @@ def test_nobody_is_told_of_the_owners_keys_or_folders(keyed: Visitor) -> None:
     page = "".join(keyed.get(path).text for path in ("", "?view=settings", "config", "gradio_api/info"))
     secrets = (*KEYS.values(), "HF_TOKEN", "your key", str(keyed.services.settings.home), str(Path.home()))
     assert [word for word in secrets if word in page] == []
-
-
-def test_files_of_this_computer_are_not_known_to_visitors(hosted: Visitor) -> None:
-    ref = Ref.parse(f"local:ink@{'a' * 64}")
-    for ask in (hosted.services.lookup.get, hosted.services.downloads.pull, hosted.services.lookup.record):
-        with pytest.raises(UsageError, match="A shared page tries what hubs have"):
-            ask(ref)
 
 
 def given(**fields: Any) -> GenerationRequest:

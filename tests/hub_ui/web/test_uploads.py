@@ -23,17 +23,11 @@ from hub_ui.settings.policy import hosted_policy
 from hub_ui.web import uploads
 from hub_ui.web.requests import Refused
 from hub_ui.web.uploads import Upload, UploadedFiles, Uploads, check_pixels, plain_name, receive_upload, sweep
+from tests.clock import Clock
 from tests.hub_ui.web.conftest import PART, open_client, read, with_settings
 
 MB = 1_000_000
 LIMITS = replace(hosted_policy(Limits()).limits, upload_bytes=20 * MB, uploads_bytes=50 * MB, keep_seconds=3600)
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def room(tmp_path: Path, clock: Clock | None = None) -> Uploads:

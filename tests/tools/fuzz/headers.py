@@ -12,7 +12,7 @@ from connectors.weights import header, lora_facts
 from connectors.weights.header import DTYPE_BITS, MAX_HEADER_BYTES
 from tests.connectors.weights.building import Shapes, lora
 from tests.connectors.weights.test_algorithm import CASES
-from tests.connectors.weights.test_architectures import DECIDED
+from tests.connectors.weights.test_architectures import rows
 from tests.connectors.weights.test_file_type import LANGUAGE, NAMED, SHAPED
 from tests.corpus import HEADERS
 from tests.tools.accuracy import sparse
@@ -114,7 +114,7 @@ def seeds() -> list[dict[str, Any]]:
 def _known() -> Iterator[Shapes]:
     """Every algorithm, every network in the names of several trainers, and files that are no LoRA for images."""
     yield from (shapes for shapes, _, _ in CASES)
-    yield from (lora(layers, style=style) for rows in DECIDED.values() for style, layers in rows)
+    yield from (lora(row.layers, style=row.style) for row in rows())
     yield from (lora(layers, style="peft") for layers in LANGUAGE)
     yield from (dict.fromkeys(names.split(), (8, 8)) for _, names in NAMED)
     yield from (shapes for _, shapes in SHAPED)

@@ -24,7 +24,6 @@ from hub_ui.images import png_metadata
 from tests.connectors.weights.building import file_of, raw_header
 from tests.hub_ui.commands.try_.images import LORAS, REF, generate
 from tests.hub_ui.generate.building import save_kohya
-from tests.hub_ui.library.building import weights
 from tests.hub_ui.library.shared_hubs import REPLICATE, Line
 from tests.hub_ui.stand_ins import Screen
 
@@ -67,14 +66,6 @@ def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
 def test_a_lora_is_tried_by_the_tag_of_a_prompt(base: str, line: Line) -> None:
     code, told = line("try", "<lora:ink:1>", "--prompt", "a cat", "--base", base, "--estimate")
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
-
-
-def test_a_checkpoint_is_no_lora_to_be_tried(tmp_path: Path, base: str, line: Line) -> None:
-    path = tmp_path / "vae.safetensors"
-    path.write_bytes(weights())
-    code, told = line("try", str(path), "--prompt", "a cat", "--base", base, "--out", str(tmp_path / "a.png"))
-    assert (code, told["error"]) == (1, "DoesNotFit")
-    assert told["message"].startswith("“vae” can't be tried here.")
 
 
 @pytest.mark.usefixtures("hubs")

@@ -137,12 +137,6 @@ def test_a_missing_model_is_told_by_its_id(hubs: HubEndpoints) -> None:
     assert ask(hubs, "models/0").json() == {"error": "No model with id 0"}
 
 
-def test_a_hash_of_any_kind_and_case_finds_the_version(hubs: HubEndpoints) -> None:
-    hashes = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]
-    for value in (hashes["SHA256"].lower(), hashes["AutoV2"]):
-        assert ask(hubs, f"model-versions/by-hash/{value}").json()["id"] == 2001
-
-
 def test_many_hashes_drop_the_misses(hubs: HubEndpoints) -> None:
     sha256 = ask(hubs, "model-versions/2001").json()["files"][0]["hashes"]["SHA256"]
     url = f"{hubs.civitai}/api/v1/model-versions/by-hash"

@@ -12,39 +12,7 @@ import pytest
 import connectors
 from connectors.claims.base_models import FILE
 
-BLOCK = """
-[[base]]
-id = "halcyon-2"
-label = "Halcyon 2"
-architecture = "halcyon"
-license = "Halcyon License"
-civitai = ["Halcyon 2.0"]
-repos = ["halcyon-labs/Halcyon-2"]
-ss_versions = ["hlc2"]
-
-[[base.pipeline]]
-pipeline = "HalcyonPipeline"
-source = "halcyon-labs/Halcyon-2"
-gigabytes = 12.0
-steps = 30
-guidance = 4.0
-activations = { fixed = 20_000_000, pixel = 400.0, decoding = "kl" }
-
-[base.pipeline.parts]
-transformer = { parameters = 4_000_000_000, largest = 40_000_000 }
-text_encoder = "gemma-2-2b"
-vae = "vae-16"
-
-[base.pipeline.gguf]
-repo = "halcyon-labs/Halcyon-2-GGUF"
-name = "halcyon-2"
-gigabytes = { Q8_0 = 4.3 }
-
-[[family]]
-name = "halcyon"
-row = [{ versions = ["2", "2.0"], base = "halcyon-2" }]
-
-"""
+BLOCK = Path(__file__).with_name("halcyon.toml").read_text(encoding="utf-8")
 ASK = """
 import json
 from connectors.claims import base_models

@@ -99,46 +99,7 @@ def test_most_repos_are_pinned() -> None:
     ]  # fmt: skip
 
 
-FILE = """
-[components]
-clip = { parameters = 100, largest = 10 }
-
-[decoders]
-kl = { pixel = 1.5, tiled = 4 }
-
-[checkpoints]
-
-[[base]]
-id = "new"
-label = "New"
-architecture = "new"
-license = "MIT"
-
-[[base.pipeline]]
-id = "new-1"
-label = "New 1"
-pipeline = "NewPipeline"
-source = "someone/new-1"
-gigabytes = 12.0
-steps = 20
-guidance = 4
-video = { frames = 9, fps = 8 }
-activations = { fixed = 7, pixel = 2.5, decoding = "kl" }
-parts = { transformer = { parameters = 1_000, largest = 20 }, text_encoder = "clip" }
-gguf = { repo = "someone/packed", name = "high", second = "low", gigabytes = { Q8_0 = 1.5 } }
-
-[[base.pipeline]]
-id = "new-1-turbo"
-label = "New 1 Turbo"
-pipeline = "NewPipeline"
-source = "someone/new-1-turbo"
-gigabytes = 12.0
-memory = 9.0
-steps = 4
-guidance = 0
-parts = "new-1"
-activations = "new-1"
-"""
+FILE = Path(__file__).with_name("new_bases.toml").read_text(encoding="utf-8")
 
 
 def test_a_block_is_a_base_with_its_parts_activations_and_files() -> None:

@@ -17,7 +17,7 @@ from hub_ui.library.download.http import DownloadOptions, fetch
 from hub_ui.library.download.partial_file import PartialFile
 from hub_ui.library.download.progress import Meter, Progress, PullCancelled
 from tests.connectors.raw_server import raw_server
-from tests.connectors.serving import Answer, Asked, Hub, Ranged, in_turn, redirect
+from tests.connectors.serving import Answer, Asked, Hub, Ranged, in_turn
 from tests.hub_ui.library.building import QUICK, a_part, download, sha256, weights
 
 FILE = weights(200_000, b"\x05")
@@ -227,18 +227,6 @@ def test_a_renewed_address_that_promises_other_bytes_is_refused(hub: Hub, tmp_pa
     hub.answers["/old"] = Answer(status=403)
     with pytest.raises(errors.WrongHash, match="other bytes"):
         fetch(old, a_part(tmp_path), Meter(), options=QUICK, renew=lambda: replace(file, sha256="b" * 64))
-
-
-def test_the_key_stays_with_the_hub_on_every_request_of_a_resumed_pull(
-    hub: Hub, delivery: Hub, tmp_path: Path, file: HttpDownload
-) -> None:
-    delivery.answers["/signed"] = Ranged(body=FILE, cut=70_000)
-    hub.answers["/go"] = redirect(delivery.url + "/signed")
-    asked = download(hub.url + "/go", headers={"Authorization": "Bearer secret"})
-    fetch(asked, a_part(tmp_path), Meter(), options=replace(QUICK, connections=1))
-    assert [asked.headers.get("Authorization") for asked in hub.asked] == ["Bearer secret"]
-    assert "secret" not in str([asked.headers for asked in delivery.asked])
-    assert len(delivery.asked) == 3
 
 
 def test_a_rate_limit_is_sat_out_as_long_as_it_asks(hub: Hub, tmp_path: Path, file: HttpDownload) -> None:

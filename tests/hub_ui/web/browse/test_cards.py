@@ -209,10 +209,8 @@ def test_the_search_for_all_of_a_creator_is_written_in_the_query_language() -> N
     assert (safe_card(record()).creator, safe_card(record()).search) == ("unknown", "")
 
 
-def test_mature_pictures_are_blurred_when_asked_for() -> None:
-    one = version("civitai:1@10", examples=(Example(url="https://a.example/1.png", nsfw="mature"),))
-    assert safe_card(record(versions=(one,)), ceiling="explicit").blurred is True
-    assert safe_card(record(versions=(one,)), ceiling="soft").image == ""
+DANGER = version(files=(file(claims=(claim("scan", "Danger"),)),))
+CONTRADICTED = (claim("architecture", "flux1", source="header"), claim("architecture", "sdxl"))
 
 
 @pytest.mark.parametrize(
@@ -222,18 +220,17 @@ def test_mature_pictures_are_blurred_when_asked_for() -> None:
         ({"nsfw": "mature"}, True, "mature"),
         ({"nsfw": "mature", "access": "removed"}, True, "removed"),
         ({"access": "gated"}, False, "gated"),
+        ({"claims": (claim("real_person", True),), "nsfw": "mature"}, True, "real person"),
+        ({"claims": (claim("real_person", False),), "nsfw": "mature"}, True, "mature"),
+        ({"claims": (claim("real_person", True),), "access": "paid"}, True, "early access"),
+        ({"versions": (DANGER,), "access": "paid"}, True, "scan found danger"),
+        ({"claims": CONTRADICTED, "access": "removed", "versions": ()}, False, "file says FLUX.1"),
     ],
 )
 def test_one_flag_at_most_the_most_important(fields: dict[str, Any], held: bool, text: str) -> None:
     flag = safe_card(record(**fields), held=held).flag
     assert flag is not None
     assert flag.text == text
-
-
-def test_a_file_that_contradicts_its_hub_is_flagged_first() -> None:
-    claims = (claim("architecture", "flux1", source="header"), claim("architecture", "sdxl"))
-    flag = safe_card(record(claims=claims, access="removed", versions=())).flag
-    assert flag == cards.Flag(text="file says FLUX.1", tone="warn")
 
 
 def test_a_card_names_the_base_its_file_is_for() -> None:
@@ -251,21 +248,3 @@ def test_what_is_no_lora_for_pictures_says_so_and_can_not_be_tried(what: Any, te
 
 def test_a_name_without_end_is_cut_off() -> None:
     assert safe_card(record(title="T" * 1000)).title == "T" * 300 + "…"
-
-
-DANGER = version(files=(file(claims=(claim("scan", "Danger"),)),))
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"claims": (claim("real_person", True),), "nsfw": "mature"}, "real person"),
-        ({"claims": (claim("real_person", False),), "nsfw": "mature"}, "mature"),
-        ({"claims": (claim("real_person", True),), "access": "paid"}, "early access"),
-        ({"versions": (DANGER,), "access": "paid"}, "scan found danger"),
-    ],
-)
-def test_a_card_says_a_real_person_and_danger_before_what_matters_less(fields: dict[str, Any], text: str) -> None:
-    flag = safe_card(record(**fields), held=True).flag
-    assert flag is not None
-    assert flag.text == text

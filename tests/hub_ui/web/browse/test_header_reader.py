@@ -6,31 +6,25 @@ from typing import Any
 
 import pytest
 
-import connectors
 from connectors.claims.resolve import flatten
-from connectors.connector import Connector
 from connectors.errors import Gated, HubDown, HubUiError, KeyRequired, NotFound, RateLimited
 from connectors.record import Lora, Record
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
-from hub_ui import services
 from hub_ui.catalog.catalog import facts_keys
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from hub_ui.web.browse.cards import HeaderReader, with_header_facts
 from tests.hub_ui.catalog.builders import claim, file, lora, version
-from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.stand_ins import Hub, services_on
 
 RANK_4 = Facts(adapter=LoraFacts(what="lora", rank=4, claims=(claim("rank", 4, source="header"),)))
 
 
 @pytest.fixture
-def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (Hub(name="civitai", loras=[lora(n) for n in range(1, 40)]),)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(home: Path) -> Iterator[Services]:
+    with services_on(home, Hub(name="civitai", loras=[lora(n) for n in range(1, 40)])) as made:
         yield made
 
 

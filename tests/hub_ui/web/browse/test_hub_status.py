@@ -30,24 +30,11 @@ def test_a_rate_limit_says_how_long_to_wait() -> None:
     assert status.text == "asks again in 30 s"
 
 
-def test_a_hub_that_is_left_alone_says_since_when_and_when_it_is_asked_again() -> None:
-    since = datetime.now(UTC) - timedelta(hours=2)
-    status = header.error_status("civitai", HubDown("CivitAI has failed.", hub="civitai", retry_after=14.2), since)
-    assert (status.since, status.again) == ("stopped answering 2 hours ago", "asked again in 15 s")
-
-
 def test_what_a_hub_needs_is_a_link_to_where_it_goes_with_the_reason_on_hover() -> None:
     status = header.error_status("civitai", KeyRequired("CivitAI wants a key.", hub="civitai"))
     page = read(Renderer()("layout/hubs_list", statuses=[status], address=""))
     assert (page.a.text, page.a["href"]) == ("add a key", "settings#civitai")
     assert page.select_one("span[title]")["title"] == "CivitAI wants a key."
-
-
-def test_a_hub_that_is_down_can_be_asked_again() -> None:
-    status = header.error_status("civitai", HubDown("CivitAI can't be reached.", hub="civitai"))
-    page = read(Renderer()("layout/hubs_list", statuses=[status], address="q=ink"))
-    assert (page.form["action"], page.button.text) == ("hubs/again", "Ask again")
-    assert page.select_one(".problem").text == "CivitAI can't be reached."
 
 
 GOOD = header.answer_status(Answer(hub="huggingface", seconds=0.42, page=Page(hub="huggingface", loras=())))
@@ -76,15 +63,14 @@ def test_only_a_hub_that_is_down_writes_its_name_into_the_header() -> None:
     assert page.select(".problem")[0].text == "CivitAI: no answer"
 
 
-def test_the_list_says_hits_and_times_and_where_a_key_goes() -> None:
+def test_the_list_says_hits_and_times_and_what_a_hub_needs() -> None:
     assert rows(header.with_hits(GOOD, 9412), KEYLESS) == ["Hugging Face 9,412 · 0.4 s", "Replicate add a key"]
-    page = read(RENDER("layout/hubs_list", statuses=(KEYLESS,), address=""))
-    assert page.select("a")[0]["href"] == "settings#replicate"
 
 
 def test_a_hub_that_is_down_says_since_when_and_why_and_can_be_asked_again() -> None:
     [row] = rows(DOWN)
     assert row.startswith("CivitAI stopped answering 2 hours ago, asked again in 15 s Ask again")
+    assert row.endswith("CivitAI can't be reached.")
     page = read(RENDER("layout/hubs_list", statuses=(DOWN,), address="q=ink"))
     [form] = page.select("form[method=post][action='hubs/again']")
     assert {field["name"]: field["value"] for field in form.select("input")} == {"hub": "civitai", "back": "q=ink"}

@@ -3,27 +3,23 @@ from pathlib import Path
 
 import pytest
 
-import connectors
 from connectors.connector import Connector
 from connectors.errors import BadRef, HubDown
-from hub_ui import services
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from hub_ui.used_loras import find_searched, may_be_name
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, services_on
 
 COMMIT = "a" * 40
 
 
 @pytest.fixture
-def built(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def built(home: Path) -> Iterator[Services]:
     """Hugging Face has ada/ink-lines; Replicate is down."""
     hubs: tuple[Connector, ...] = (
         Hub(name="huggingface", loras=[lora("huggingface")]),
         Hub(name="replicate", error=HubDown("Replicate can't be reached.", hub="replicate")),
     )
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, *hubs) as made:
         yield made
 
 

@@ -72,10 +72,6 @@ def test_an_answer_that_changes_nothing_paints_no_card(seen: TestClient) -> None
     assert "#page-1" not in targets
 
 
-def test_what_was_seen_is_in_the_page_as_it_is_served(seen: TestClient) -> None:
-    assert cards(read(seen.get("/?q=1").text)) == ["Ink 1"]
-
-
 def test_without_javascript_a_link_asks_the_hubs_and_the_page_waits_for_them(client: TestClient) -> None:
     assert read(client.get("/?hub=civitai").text).select_one("noscript a")["href"] == "?hub=civitai&ask=1"
     assert cards(read(client.get("/?hub=civitai&ask=1").text)) == ["Ink 1", "Ink 2"]

@@ -24,7 +24,7 @@ from hub_ui.web.browse import search
 from hub_ui.web.browse.search import Results
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.library.building import entry
-from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.stand_ins import Hub, services_on
 
 DOWN = HubDown("CivitAI can't be reached.", hub="civitai")
 
@@ -35,10 +35,8 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (hub,)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(hub: Hub, home: Path) -> Iterator[Services]:
+    with services_on(home, hub) as made:
         yield made
 
 
@@ -92,12 +90,11 @@ class Slow(Hub):
 
 
 @pytest.fixture
-def slow(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Services, list[Slow]]]:
+def slow(home: Path) -> Iterator[tuple[Services, list[Slow]]]:
     """The first has nothing, the others a LoRA each."""
     hubs = [Slow(name="civitai"), Slow(name="huggingface", loras=on("huggingface", 5))]
     hubs.append(Slow(name="replicate", loras=on("replicate", 7)))
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: tuple(hubs))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, *hubs) as made:
         yield made, hubs
         for hub in hubs:
             hub.may.set()
@@ -145,21 +142,6 @@ def test_when_no_hub_answers_a_note_says_so(built: Services, hub: Hub) -> None:
     assert (len(last.ids), last.note) == (2, "No hub answers. These were last seen just now.")
 
 
-@pytest.mark.usefixtures("new_answers")
-def test_a_hub_that_fails_again_and_again_is_left_alone_until_a_person_has_it_asked(built: Services, hub: Hub) -> None:
-    list(search.search(built, Query()))
-    hub.error = DOWN
-    for _ in range(6):
-        last = list(search.search(built, Query()))[-1]
-    assert hub.asked.count("search") == 6
-    assert re.fullmatch(r"asked again in \d+ s", last.statuses[0].again)
-    assert last.statuses[0].title.startswith("CivitAI has failed several times in a row, so it is not asked just now.")
-    hub.error = None
-    built.lookup.ask_again("civitai")
-    last = list(search.search(built, Query()))[-1]
-    assert (hub.asked.count("search"), last.statuses[0].state) == (7, "good")
-
-
 def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
     hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,11 +156,8 @@ def test_over_the_budget_the_list_is_the_catalogs_and_says_so(
     assert re.fullmatch(re.escape(asked_often) + r"\d+ seconds\.", last.note)
 
 
-def test_visitors_who_search_the_same_cost_the_hub_one_request(
-    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (hub,))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)}, hosted=True)) as hosted:
+def test_visitors_who_search_the_same_cost_the_hub_one_request(hub: Hub, home: Path) -> None:
+    with services_on(home, hub, hosted=True) as hosted:
         lists = [list(search.search(hosted, Query()))[-1].ids for _ in range(20)]
     assert (hub.asked, len(set(lists))) == (["search"], 1)
 
@@ -272,14 +251,13 @@ def on(hub: str, *downloads: int) -> list[Lora]:
 
 
 @pytest.fixture
-def three(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def three(home: Path) -> Iterator[Services]:
     hubs: tuple[Connector, ...] = (
         Paged(name="civitai", pages=[on("civitai", 900, 500), on("civitai", 400, 60), on("civitai", 50)]),
         Paged(name="huggingface", pages=[on("huggingface", 700, 300), on("huggingface", 40)]),
         Paged(name="replicate", pages=[on("replicate", 30, 600)]),
     )
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, *hubs) as made:
         yield made
 
 
@@ -368,18 +346,16 @@ def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
     ]
 
 
-def test_load_more_reads_past_pages_without_anything_that_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_more_reads_past_pages_without_anything_that_fits(home: Path) -> None:
     pages = [on("civitai", 3), *([] for _ in range(7)), on("civitai", 2)]
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (Paged(name="civitai", pages=pages),))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, Paged(name="civitai", pages=pages)) as made:
         now = list(search.search(made, Query()))[-1]
         assert titles(made, more(made, now)) == ["2"]
 
 
-def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_more_ends_with_a_word_when_nothing_more_fits(home: Path) -> None:
     pages = [on("civitai", 3), *([] for _ in range(99))]
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: (Paged(name="civitai", pages=pages),))
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+    with services_on(home, Paged(name="civitai", pages=pages)) as made:
         now = list(search.search(made, Query()))[-1]
         last = more(made, now)
         assert (titles(made, last), last.has_more) == ([], False)

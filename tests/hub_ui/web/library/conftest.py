@@ -6,15 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import connectors
-from connectors.connector import Connector
 from connectors.ref import Ref
-from hub_ui import services
 from hub_ui.library.lockfile import Entry
 from hub_ui.services import Services
-from hub_ui.settings import from_environment
 from tests.hub_ui.library.building import entry, sha256, weights
-from tests.hub_ui.stand_ins import Hub, lora
+from tests.hub_ui.stand_ins import Hub, lora, services_on
 
 MIST = Ref.parse("civitai:7@8#9")
 
@@ -25,10 +21,8 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def built(home: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (hub,)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(home: Path, hub: Hub) -> Iterator[Services]:
+    with services_on(home, hub) as made:
         put(made, entry(title="Ink", file="sd1/ink.safetensors"), 1)
         put(made, entry(ref=MIST, title="Mist", file="sd1/mist.safetensors"), 2)
         yield made

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from connectors.errors import HubDown, UsageError
 from connectors.record import Claim
-from connectors.ref import Ref, local_ref
+from connectors.ref import Ref
 from hub_ui.library import sync
 from hub_ui.library.annotations import Annotation
 from hub_ui.library.checks import CheckKind, CheckProgress, LibraryChecks
@@ -126,13 +126,6 @@ def test_one_that_fails_does_not_keep_the_others_from_being_updated(
     hub.error = HubDown("CivitAI can't be reached.", hub="civitai")
     page = check(client, "update", INK)
     assert [row.text for row in page.select(".failures li")] == ["Ink CivitAI can't be reached."]
-
-
-def test_of_a_file_of_ones_own_no_hub_is_asked(client: TestClient, built: Services, hub: Hub) -> None:
-    ink = built.library.entry(INK)
-    built.library.adopt([replace(ink, ref=local_ref("Mine", ink.sha256), file="mine.safetensors", source="")])
-    check(client, kind="updates")
-    assert hub.asked == ["get civitai:1001", "get civitai:7"]
 
 
 def test_the_file_to_keep_is_chosen_and_the_other_comes_back(client: TestClient, built: Services) -> None:

@@ -105,11 +105,6 @@ def test_what_can_not_be_had_says_so_and_can_not_be_tried(access: Any, said: str
     assert (told.obstacle, told.try_problem) == (said, said)
 
 
-def test_what_is_in_the_library_can_be_tried_even_after_its_removal() -> None:
-    told = shown(lora(1, access="removed"), held=True)
-    assert (told.in_library, told.try_problem) == (True, "")
-
-
 def test_a_pickle_is_named_as_what_it_is() -> None:
     one = version("civitai:1@10", files=(file("civitai:1@10#100", name="a.pt", format="pickle"),))
     assert "can run code" in shown(lora(1, versions=(one,))).obstacle

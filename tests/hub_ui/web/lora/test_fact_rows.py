@@ -51,12 +51,6 @@ def test_a_contradiction_shows_both_values_and_who_says_them() -> None:
     assert (shown.value, shown.source, shown.others) == ("FLUX.1", "the file itself", ("CivitAI says SDXL 1.0",))
 
 
-def test_a_lineage_that_contradicts_the_hub_shows_both_too() -> None:
-    shown = row("Base model", on_sdxl(header("base_model", "pony"), hub_word="SDXL Turbo"))
-    assert shown is not None
-    assert (shown.value, shown.others) == ("Pony", ("CivitAI says SDXL Turbo",))
-
-
 def test_agreement_is_no_dispute() -> None:
     record = on_sdxl(header("architecture", "sdxl"))
     assert {fact.others for fact in fact_rows.rows(record, None)} == {()}

@@ -24,7 +24,7 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.view import View
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import claim, lora
-from tests.hub_ui.stand_ins import Hub
+from tests.hub_ui.stand_ins import Hub, services_on
 from tests.hub_ui.web.conftest import read, with_settings
 
 REF = Ref.parse("civitai:1")
@@ -41,10 +41,8 @@ def hub() -> Hub:
 
 
 @pytest.fixture
-def built(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    hubs: tuple[Connector, ...] = (hub,)
-    monkeypatch.setattr(connectors, "build", lambda endpoints, tokens: hubs)
-    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as made:
+def built(hub: Hub, home: Path) -> Iterator[Services]:
+    with services_on(home, hub) as made:
         yield made
 
 
@@ -169,7 +167,7 @@ class HubWithImages(Hub):
 
 
 @pytest.fixture
-def hub_with_images(built: Services, monkeypatch: pytest.MonkeyPatch) -> HubWithImages:
+def hub_with_images(built: Services) -> HubWithImages:
     params = {"steps": 28, "cfgScale": 5, "sampler": "Euler a", "Lora weights": "ink: 0.7"}
     made = HubWithImages(
         name="civitai",

@@ -15,7 +15,6 @@ from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.library import lockfile
-from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.layout.render import Renderer
@@ -71,13 +70,6 @@ def test_the_versions_of_what_can_be_tried_can_be_compared(built: Services) -> N
     assert (link.text, link["href"]) == ("Compare the versions", "compare?lora=civitai%3A1%4011&lora=civitai%3A1%4010")
 
 
-def test_a_language_models_lora_is_refused_with_what_it_is(built: Services) -> None:
-    page = panel(built, lora(1), facts=Facts(adapter=LoraFacts(what="llm-lora")))
-    assert "the file is a LoRA for a language model." in page.select_one(".problem").text
-    assert [button.text for button in page.select(".actions button[disabled]")] == ["Try it", "Download"]
-    assert page.select(".actions a") == []
-
-
 def test_a_hostile_description_and_title_keep_only_their_words(built: Services) -> None:
     text = "<b>hi</b><script>alert(1)</script>"
     page = panel(built, lora(1, title="<img src=x>", description=text, description_format="html"))
@@ -130,12 +122,6 @@ def test_older_versions_are_folded_unless_one_of_them_is_shown(built: Services, 
     fold = page.select_one("#older-versions")
     assert (fold.summary.text, "open" in fold.attrs) == ("4 older versions", is_open)
     assert len(page.select("ol.versions > li")) == 9
-
-
-def test_a_commits_title_is_text(built: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = version("civitai:1@9", name="v0", description="Fix the card <i>", files=())
-    monkeypatch.setattr(Lookup, "find_history", lambda lookup, ref: (commit,))
-    assert [said.text for said in panel(built, lora(1)).select(".versions q")] == ["Fix the card <i>"]
 
 
 def test_creator_and_tags_are_searches_that_keep_what_was_picked_for_compare(built: Services) -> None:
