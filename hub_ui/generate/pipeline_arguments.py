@@ -72,8 +72,8 @@ FAMILIES = (
     Family(name="ZImage", unguided=0.0),
     Family(name=""),
 )
-# The requested size, not the nearest of a list; and no cleaning of prompts, which needs more packages.
-_FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False}
+# The requested size, not the nearest of a list; no cleaning of prompts, which needs more packages, and no other prompt.
+_FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False, "use_pe": False}
 
 
 def family(pipeline: str) -> Family:

@@ -108,7 +108,7 @@ FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *IMAG
 FAMILIES = [
     FIRST[name]
     for name in (
-        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "wan_21", "wan_22",
+        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "wan_21", "wan_22",
         "ltx_video", "ltx2", "hunyuan_image", "hunyuan_video_15",
     )
 ]  # fmt: skip

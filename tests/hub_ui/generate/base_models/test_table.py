@@ -33,7 +33,7 @@ from tests.tools.gpu import networks
 each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
 # What the taxonomy has bases for and diffusers a pipeline.
 ARCHITECTURES = (
-    "anima", "auraflow", "chroma", "cogvideox", "cogview4", "flux1", "flux2", "hidream", "hunyuan-image",
+    "anima", "auraflow", "chroma", "cogvideox", "cogview4", "ernie", "flux1", "flux2", "hidream", "hunyuan-image",
     "hunyuan-video", "hunyuan-video-1.5", "krea2", "ltx-video", "ltx-video-2", "lumina2", "mochi", "pixart",
     "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_videos_have_a_length_and_come_after_images() -> None:
 def test_most_repos_are_pinned() -> None:
     """Those without are the ones no commit could be found for, and the base that is in this package."""
     assert sorted(base.id for base in BASES if base.revision is None) == [
-        "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes", "wan-2.1-i2v-14b-720p",
+        "ernie-image", "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes", "wan-2.1-i2v-14b-720p",
     ]  # fmt: skip
 
 
@@ -168,6 +168,11 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
     assert {base.id for base in BASES if base.source != str(PACKAGED)} == PIPELINES.parts.keys()
 
 
+ERNIE = {
+    "hidden_size": 4096, "num_attention_heads": 32, "num_layers": 36, "ffn_hidden_size": 12288, "text_in_dim": 3072,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("id", "part", "network", "settings"),
     [
@@ -178,6 +183,7 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
         ("flux.2-dev", "transformer", "Flux2Transformer2DModel", {}),
         ("qwen-image", "transformer", "QwenImageTransformer2DModel", {}),
         ("z-image", "transformer", "ZImageTransformer2DModel", {}),
+        ("ernie-image", "transformer", "ErnieImageTransformer2DModel", ERNIE),
         ("wan-2.1-t2v-14b", "transformer", "WanTransformer3DModel", {}),
         (
             "wan-2.1-i2v-14b-480p",

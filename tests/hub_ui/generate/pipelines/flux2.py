@@ -28,12 +28,15 @@ def _parts(*, guided: bool) -> dict[str, Any]:
         attention_head_dim=16, num_attention_heads=2, joint_attention_dim=2 * language_models.WIDTH,
         timestep_guidance_channels=32, axes_dims_rope=(4, 4, 4, 4), guidance_embeds=guided,
     )  # fmt: skip
-    vae = build(
+    return {"vae": vae(), "transformer": transformer, "scheduler": flow()}
+
+
+def vae() -> Any:
+    return build(
         "AutoencoderKLFlux2", sample_size=32, down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2, block_out_channels=(8, 8), layers_per_block=1, latent_channels=4,
         norm_num_groups=4,
     )  # fmt: skip
-    return {"vae": vae, "transformer": transformer, "scheduler": flow()}
 
 
 CALL = {"height": 16, "width": 16, "guidance_scale": 4.0, "max_sequence_length": 48, "text_encoder_out_layers": (1, 2)}

@@ -1,6 +1,6 @@
-"""Formats of FLUX.2, Qwen-Image, Z-Image, Lumina 2, Sana, HiDream, Anima and Krea 2."""
+"""Formats of FLUX.2, Qwen-Image, Z-Image, Lumina 2, Sana, HiDream, Anima, Krea 2 and ERNIE-Image."""
 
-from tests.hub_ui.generate.pipelines import anima, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
+from tests.hub_ui.generate.pipelines import anima, ernie, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
 from tests.hub_ui.generate.pipelines.trained import as_they_are, dora, lokr, lora, spelled, with_metadata
@@ -43,6 +43,17 @@ def flux2_dev_rows() -> tuple[Row, ...]:
         ("diffusers", lora(spelled(own, "transformer."), PEFT)),
         ("kohya", lora(spelled(flux2.ORIGINAL, KOHYAS, flat=True), KOHYA)),
         ("comfy", lora(spelled(whole, COMFY), PEFT)),
+    )
+
+
+def ernie_rows() -> tuple[Row, ...]:
+    base, own = ernie.ERNIE, as_they_are(ernie.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled(own, COMFY), PEFT)),
+        ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
+        ("lycoris", lokr(spelled(own, LYCORIS, flat=True), whole=True), UNREAD),
     )
 
 
@@ -166,5 +177,5 @@ def krea2_rows() -> tuple[Row, ...]:
 DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_are(qwen_image.BLOCKS), "transformer.")))
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
-    *anima_rows(), *krea2_rows(),
+    *anima_rows(), *krea2_rows(), *ernie_rows(),
 ]  # fmt: skip

@@ -39,10 +39,10 @@ def qwen3(*, writes: bool = False) -> Any:
     return of_transformers("Qwen3ForCausalLM" if writes else "Qwen3Model", **SIZES)
 
 
-def mistral3() -> Any:
+def mistral3(kind: str = "Mistral3ForConditionalGeneration") -> Any:
     words = {**SIZES, "model_type": "mistral", "sliding_window": None}
     eyes = {**LAYERED_EYES, "model_type": "pixtral"}
-    return of_transformers("Mistral3ForConditionalGeneration", text_config=words, vision_config=eyes)
+    return of_transformers(kind, text_config=words, vision_config=eyes)
 
 
 def qwen2_5_vl() -> Any:
