@@ -68,28 +68,26 @@ class Generation:
         *,
         clip_weights: Sequence[float | None] = (),
         blocks: Sequence[str | None] = (),
+        pulls: bool = True,
         on_progress: Callable[[Progress | Step], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
         **fields: Any,
     ) -> GenerationRequest:
-        """`fields` are those of GenerationRequest. What isn't in the library is pulled first."""
+        """`fields` are those of GenerationRequest. With `pulls`, what isn't in the library is pulled first."""
         inputs = self.inputs(
-            refs, weights, clip_weights=clip_weights, blocks=blocks, on_progress=on_progress, is_cancelled=is_cancelled
+            refs,
+            weights,
+            clip_weights=clip_weights,
+            blocks=blocks,
+            pulls=pulls,
+            on_progress=on_progress,
+            is_cancelled=is_cancelled,
         )
         return GenerationRequest(adapters=inputs, **fields)
 
-    def plan(
-        self,
-        refs: Sequence[Ref | Path],
-        weights: Sequence[float] = (),
-        *,
-        clip_weights: Sequence[float | None] = (),
-        blocks: Sequence[str | None] = (),
-        **fields: Any,
-    ) -> GenerationRequest:
+    def plan(self, refs: Sequence[Ref | Path], weights: Sequence[float] = (), **fields: Any) -> GenerationRequest:
         """The same without any file: enough to say how long it takes, and to run it on Replicate."""
-        inputs = self._inputs(refs, weights, clip_weights, blocks, self._plan_input)
-        return GenerationRequest(adapters=inputs, **fields)
+        return self.request(refs, weights, pulls=False, **fields)
 
     def inputs(
         self,
@@ -98,6 +96,7 @@ class Generation:
         *,
         clip_weights: Sequence[float | None] = (),
         blocks: Sequence[str | None] = (),
+        pulls: bool = True,
         on_progress: Callable[[Progress], None] | None = None,
         is_cancelled: Callable[[], bool] | None = None,
     ) -> tuple[LoraInput, ...]:
@@ -110,20 +109,12 @@ class Generation:
             if isinstance(ref, Path):
                 return self._file_input(ref, weight)
             entry = self.downloads.find_installed(ref)
+            if entry is None and not pulls:
+                return self._planned_input(ref, weight)
             if entry is None:
                 entry = self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
             return self._entry_input(entry, weight)
 
-        return self._inputs(refs, weights, clip_weights, blocks, load)
-
-    def _inputs(
-        self,
-        refs: Sequence[Ref | Path],
-        weights: Sequence[float],
-        clip_weights: Sequence[float | None],
-        blocks: Sequence[str | None],
-        load: Callable[[Ref | Path, float | None], LoraInput],
-    ) -> tuple[LoraInput, ...]:
         self._policy.check_bounds(loras=len(refs))
         if any(isinstance(ref, Path) or ref.hub == LOCAL for ref in refs):
             self._policy.check("use own files")
@@ -140,12 +131,7 @@ class Generation:
         inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
         return add_other_halves(inputs, self.downloads.other_half, load)
 
-    def _plan_input(self, ref: Ref | Path, weight: float | None) -> LoraInput:
-        if isinstance(ref, Path):
-            return self._file_input(ref, weight)
-        entry = self.downloads.find_installed(ref)
-        if entry is not None:
-            return self._entry_input(entry, weight)
+    def _planned_input(self, ref: Ref, weight: float | None) -> LoraInput:
         record = self._lookup.find_record(ref) or self._lookup.record(ref)
         if weight is None:
             weight = 1.0 if record.weight is None else record.weight

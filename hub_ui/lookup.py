@@ -228,11 +228,8 @@ class Lookup:
 
     def recall(self, ref: Ref, error: HubUiError) -> Lora:
         """Raises `error` for what was never seen. Another version than the one that `ref` names is no answer."""
-        try:
-            known = self.catalog.lora(ref)
-        except NotFound:
-            raise error from None
-        if ref.version is not None and known.version(ref.version) is None:
+        known = self.catalog.find(ref)
+        if known is None or (ref.version is not None and known.version(ref.version) is None):
             raise error
         return known
 
@@ -355,19 +352,15 @@ class Lookup:
 
     def _add_header(self, pinned: Ref, facts: Facts) -> None:
         """The catalog finds the LoRA by what its file says: its rank, the base model it is really for."""
-        try:
-            known = self.catalog.lora(pinned)
-        except NotFound:
-            return
-        self.catalog.add([with_header(known, pinned, facts.adapter)])
+        if known := self.catalog.find(pinned):
+            self.catalog.add([with_header(known, pinned, facts.adapter)])
 
     def explain(self, error: HubUiError, ref: Ref) -> HubUiError:
         """Adds to a refusal what else can be done: the LoRA's page, its other versions, open mirrors of the file."""
         if isinstance(error, Withheld) or not isinstance(error, NotFound | AccessError):
             return error
-        try:
-            known = self.catalog.lora(ref)
-        except NotFound:
+        known = self.catalog.find(ref)
+        if known is None:
             try:
                 known = self.fetch(ref.lora if ref.id else ref)
             except HubUiError:

@@ -1,7 +1,7 @@
 """Signing in with the local Hugging Face: OAuth 2 with a code, and OpenID Connect, as Gradio's sign-in uses them.
 
-`running_hubs(data, around=SignIn().around)`. Any app may ask. The consent page takes any account, whose `grants` stand
-under its name in access.json; for the hub, a token that may read repos is the account's name.
+`running_hubs(data, apps=apps_behind(SignIn().around))`. Any app may ask. The consent page takes any account, whose
+`grants` stand under its name in access.json; for the hub, a token that may read repos is the account's name.
 """
 
 import base64

@@ -10,6 +10,7 @@ import requests
 
 from hub_ui.demo.hubs.folder import Origins
 from hub_ui.demo.hubs.server import running_hubs
+from tests.faulty_hubs import apps_behind
 from tests.huggingface_oauth import SignIn
 
 APP, BACK = ("the-app", "its-secret"), "http://127.0.0.1:1/login/callback?_target_url=%2F"
@@ -21,7 +22,7 @@ ASKED = {
 
 @pytest.fixture(scope="module")
 def hubs() -> Iterator[Origins]:
-    with running_hubs(Path(__file__).parent / "contract" / "data", around=SignIn().around) as running:
+    with running_hubs(Path(__file__).parent / "contract" / "data", apps=apps_behind(SignIn().around)) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -123,6 +124,12 @@ class Catalog(Store):
         if document is None:
             raise not_found(ref)
         return check_shown(decode(document))
+
+    def find(self, ref: Ref) -> Lora | None:
+        """The same; None for what was never seen, and for what nobody is shown."""
+        with suppress(NotFound):
+            return self.lora(ref)
+        return None
 
     def file(self, ref: Ref) -> WeightFile:
         """The file `ref` names, else the main one of its version or of the default version. Raises NotFound."""

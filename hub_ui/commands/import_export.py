@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from connectors.errors import DoesNotFit, HubUiError, NoBase, NotFound, UsageError
+from connectors.errors import DoesNotFit, HubUiError, NoBase, UsageError
 from connectors.ref import LOCAL, Ref
 from hub_ui import services, settings
 from hub_ui.commands import options
@@ -188,12 +188,8 @@ def _subject(built: Services, entry: Entry, terminal: Terminal) -> Subject:
     """From the catalog, else from the hub. A missing hub or example image is no error."""
     subject = Subject(entry=entry, path=built.library.path(entry))
     try:
-        try:
-            lora = built.catalog.lora(entry.ref)
-        except NotFound:
-            lora = built.lookup.get(entry.ref)
-        else:
-            lora = lora if export.example_of(lora, entry) else built.lookup.get(entry.ref)
+        known = built.catalog.find(entry.ref)
+        lora = known if known and export.example_of(known, entry) else built.lookup.get(entry.ref)
         subject = replace(subject, lora=lora, example=export.example_of(lora, entry))
         if subject.example is not None:
             subject = replace(subject, image=export.fetch(subject.example, built.settings.destinations))

@@ -226,9 +226,8 @@ class Licenses(options.LibraryOptions):
 
             def claims(entry: Entry) -> Iterable[Claim]:
                 """From the catalog, which may not know the LoRAs of a lock file from elsewhere."""
-                try:
-                    lora = built.catalog.lora(entry.ref)
-                except NotFound:
+                lora = built.catalog.find(entry.ref)
+                if lora is None:
                     return ()
                 version = lora.version(entry.ref.version)
                 return flatten(lora, version, version.find_file(entry.ref)).claims if version else lora.claims

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connectors.errors import BadQuery, HubUiError, KeyRequired, NotFound, UsageError
+from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError
 from connectors.query import BY_KEY, FIELDS, Query
 from connectors.query_fields import Field
 from connectors.query_language import format, parse
@@ -297,11 +297,8 @@ class Similar(JsonOption):
         level = BY_KEY["nsfw"].read(self.nsfw)
         with services.build(settings.from_environment(os.environ)) as built:
             ref = parse_ref(self.ref, partial(find_ref, built))
-            try:
-                lora = built.catalog.lora(ref)
-            except NotFound:
-                # Its hub tells of it, which enters it into the catalog.
-                lora = built.lookup.get(ref)
+            # What was never seen its hub tells of, which enters it into the catalog.
+            lora = built.catalog.find(ref) or built.lookup.get(ref)
             similar = built.catalog.similar(lora.ref, limit=self.limit, nsfw=level)
         results = [{**each.record.to_json(), "score": each.score, "reason": each.reason} for each in similar]
         terminal.show({"results": results}, lambda: _print_similar(similar, terminal))

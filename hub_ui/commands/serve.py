@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from hub_ui.commands import options
 from hub_ui.commands.hubs import DataFolder, check_port, hub_data, stop_signals, wait
 from hub_ui.commands.options import flag, option
 from hub_ui.demo.hubs.folder import Origins
-from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.hosting.connector import load_once
 from hub_ui.logs import logging_to, read_log_format, read_log_level
 from hub_ui.settings import Settings
@@ -113,7 +114,7 @@ class Demo:
         with (
             start_log(self.log, terminal),
             stop_signals() as stop,
-            running_hubs(data, run_seconds=_RUN_SECONDS) as hubs,
+            running_hubs(data, apps=partial(hub_apps, run_seconds=_RUN_SECONDS)) as hubs,
             # The hubs use new ports every time, so the cache is valid for one run only.
             tempfile.TemporaryDirectory(prefix="run-", dir=home / "demo", ignore_cleanup_errors=True) as folder,
             services.build(

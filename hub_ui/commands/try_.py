@@ -127,12 +127,9 @@ class TryCommand(TryOptions):
                 terminal.note(f"To be pulled first: {plural(count, 'LoRA')}, {size(to_come, precise=True)}")
         # Replicate and estimates need no local file.
         missing = any(built.downloads.find_installed(lora) is None for lora in loras if isinstance(lora, Ref))
-        if self.on != "local" or (self.estimate and missing):
-            request = built.generation.plan(loras, weights, **fields)
-        else:
-            request = built.generation.request(
-                loras, weights, on_progress=options.progress_callback(terminal), **fields
-            )
+        pulls = self.on == "local" and not (self.estimate and missing)
+        on_progress = options.progress_callback(terminal)
+        request = built.generation.request(loras, weights, pulls=pulls, on_progress=on_progress, **fields)
         made = comparison.make_comparison(
             self.compare or "one", request, prompts, self.weights_of or (), seeds=self.seeds or 1
         )

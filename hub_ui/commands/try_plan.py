@@ -88,9 +88,8 @@ def _plan_provenance(
     on_replicate = options.on == "replicate" or (found.report and found.report.place == "replicate")
 
     def adapter(ref: Ref, weight: float) -> LoraInput:
-        if on_replicate or (options.estimate and built.downloads.find_installed(ref) is None):
-            return built.generation.plan([ref], [weight], prompt="").adapters[0]
-        return built.generation.inputs([ref], [weight], on_progress=on_progress)[0]
+        pulls = not on_replicate and not (options.estimate and built.downloads.find_installed(ref) is None)
+        return built.generation.inputs([ref], [weight], pulls=pulls, on_progress=on_progress)[0]
 
     control = image = None
     notes: list[str] = []
@@ -153,10 +152,8 @@ def _plan_infotext(
         "base": options.base, "use_trigger_words": False, "may_fetch": options.fetch, "control": options.control,
         "control_kind": options.control_kind, "image": options.image,
     }  # fmt: skip
-    if options.on != "local" or (options.estimate and None in map(built.downloads.find_installed, refs)):
-        request = built.generation.plan(refs, weights, **fields)
-    else:
-        request = built.generation.request(refs, weights, on_progress=on_progress, **fields)
+    pulls = options.on == "local" and not (options.estimate and None in map(built.downloads.find_installed, refs))
+    request = built.generation.request(refs, weights, pulls=pulls, on_progress=on_progress, **fields)
     request, notes = _with_block_weights(request, [lora for lora, ref in loras if ref is not None])
     if options.image:
         taken = replace(taken, unmapped=tuple(each for each in taken.unmapped if each != taken.start))

@@ -173,9 +173,8 @@ class LibraryIndex:
 
     def _is_removed(self, ref: Ref) -> bool:
         """The LoRA or this version of it: another version may be gone."""
-        try:
-            lora = self._catalog.lora(ref)
-        except NotFound:
+        lora = self._catalog.find(ref)
+        if lora is None:
             return False
         version = lora.version(ref.version)
         return "removed" in (lora.access, version.access if version else "")

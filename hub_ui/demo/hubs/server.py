@@ -23,31 +23,6 @@ from hub_ui.demo.hubs.replicate_store import SECONDS, Outputs, Runs, load_replic
 
 NAMES = ("huggingface", "civitai", "replicate", "delivery")
 _START_WITHIN = 20.0
-# Wraps the application of an origin, by name.
-Around = Callable[[str, ASGIApp], ASGIApp]
-
-
-@contextmanager
-def running_hubs(
-    data: Path,
-    *,
-    port: int = 0,
-    around: Around | None = None,
-    run_seconds: float = SECONDS,
-    huggingface: type[HuggingFaceHub] = HuggingFaceHub,
-) -> Iterator[Origins]:
-    """Hugging Face uses `port` (0: free ports); CivitAI, Replicate and the delivery use the next three.
-
-    `around` wraps each origin. Predictions and trainings on Replicate take `run_seconds`.
-    `huggingface` may be a hub that does more.
-    """
-    with ExitStack() as stack:
-        sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
-        urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
-        origins = Origins(**urls)
-        apps = hub_apps(data, origins, run_seconds=run_seconds, huggingface=huggingface)
-        stack.enter_context(_run_servers({n: around(n, app) if around else app for n, app in apps.items()}, sockets))
-        yield origins
 
 
 def hub_apps(
@@ -57,7 +32,7 @@ def hub_apps(
     run_seconds: float = SECONDS,
     huggingface: type[HuggingFaceHub] = HuggingFaceHub,
 ) -> Mapping[str, ASGIApp]:
-    """The four applications."""
+    """The four applications. Predictions and trainings on Replicate take `run_seconds`; `huggingface` may do more."""
     folder = DataFolder(path=data, origins=origins)
     delivery = Delivery(origin=origins.delivery, secret=secrets.token_bytes(32))
     models = huggingface(store=load_huggingface(folder), delivery=delivery, origin=origins.huggingface)
@@ -77,6 +52,19 @@ def hub_apps(
         name: Starlette(routes=[*picture_routes(data), *own], exception_handlers={RefusalError: answer_refusal})
         for name, own in zip(NAMES, routes, strict=True)
     }
+
+
+@contextmanager
+def running_hubs(
+    data: Path, *, port: int = 0, apps: Callable[[Path, Origins], Mapping[str, ASGIApp]] = hub_apps
+) -> Iterator[Origins]:
+    """Hugging Face uses `port` (0: free ports); CivitAI, Replicate and the delivery use the next three."""
+    with ExitStack() as stack:
+        sockets = {name: stack.enter_context(_bind(port + i if port else 0)) for i, name in enumerate(NAMES)}
+        urls = {name: f"http://127.0.0.1:{bound.getsockname()[1]}" for name, bound in sockets.items()}
+        origins = Origins(**urls)
+        stack.enter_context(_run_servers(apps(data, origins), sockets))
+        yield origins
 
 
 def _bind(port: int) -> socket.socket:

@@ -30,6 +30,7 @@ from hub_ui.hosting.visitor import Visitors, current_visitor, use_visitor
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.middleware import Refusals
 from hub_ui.web.visitors import AddressCheck, VisitorCookie, read_address
+from tests.faulty_hubs import apps_behind
 from tests.hub_ui.hosting.private_data import ADA, BEN, GATED, PAID, PRIVATE, SECRET, VERSION, write_private_data
 from tests.hub_ui.web.conftest import PART, read
 from tests.hub_ui.web.raw import Visitor, served
@@ -258,7 +259,7 @@ def gated_space(folder: Path) -> Iterator[Visitor]:
         spec["access"] = "gated"
     (data / "files.json").write_text(json.dumps(files), encoding="utf-8")
     (data / "access.json").write_text(json.dumps({"grants": {"ada": [REPO]}}), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, running_hubs(data, around=SignIn().around) as hubs:
+    with pytest.MonkeyPatch.context() as patch, running_hubs(data, apps=apps_behind(SignIn().around)) as hubs:
         # With the variables of a Space it would listen on all addresses too.
         patch.setattr(gradio.oauth, "get_space", lambda: "local/loras")
         patch.setattr(gradio.oauth, "OPENID_PROVIDER_URL", hubs.huggingface)

@@ -13,11 +13,13 @@ from pathlib import Path
 from random import Random
 
 import requests
+from starlette.types import ASGIApp
 
 from connectors.query import Query
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.demo.hubs.folder import SAMPLES
 from hub_ui.demo.hubs.server import running_hubs
+from tests.faulty_hubs import apps_behind
 from tests.generated_hubs import GeneratedHubs
 from tests.recording import Recorder, Request
 from tests.tools.chaos.home import Broken
@@ -55,10 +57,10 @@ class KilledCrawl:
     def play(self, kills: int) -> CrawlTold:
         begin = time.monotonic()
 
-        def around(name: str, app: object) -> object:
-            return self.recorder.around(name, self.hubs.around(name, app))  # type: ignore[arg-type]
+        def around(name: str, app: ASGIApp) -> ASGIApp:
+            return self.recorder.around(name, self.hubs.around(name, app))
 
-        with running_hubs(SAMPLES, around=around) as endpoints:  # type: ignore[arg-type]
+        with running_hubs(SAMPLES, apps=apps_behind(around)) as endpoints:
             environ = {**os.environ, **endpoints.as_env(), "REPLICATE_API_TOKEN": "any", "HUB_UI_HOME": str(self.home)}
             for left in range(kills, 0, -1):
                 most = (self.pages - len(self._seen)) // (left + 1)

@@ -8,6 +8,7 @@ import requests
 
 from hub_ui.demo.hubs import server
 from hub_ui.demo.hubs.server import running_hubs
+from tests.faulty_hubs import apps_behind
 from tests.recording import Recorder
 
 
@@ -68,7 +69,7 @@ def test_answers_do_not_wait_for_acknowledgements() -> None:
 
 def test_what_stands_in_front_of_an_origin_sees_every_request_and_how_much_was_sent(data: Path) -> None:
     recorder = Recorder()
-    with running_hubs(data, around=recorder.around) as hubs:
+    with running_hubs(data, apps=apps_behind(recorder.around)) as hubs:
         page = requests.get(f"{hubs.huggingface}/api/models?limit=1", timeout=30).content
     (request,) = recorder.requests
     assert (request.origin, request.target, request.status) == ("huggingface", "/api/models?limit=1", 200)
