@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,32 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.hub_ui.web.test_visitors import LORA, gated_space
 
 pytestmark = pytest.mark.browser
-ASK = """async ([url, lora]) => {
-  const json = {'Content-Type': 'application/json'}, text = {'Content-Type': 'text/plain'};
-  const body = JSON.stringify({data: [lora]}), post = {method: 'POST', body};
-  const asks = {
-    config: ['config'], search: ['ask?q=ink'],
-    favorite: ['lora/favorite', {method: 'POST', body: new URLSearchParams({ref: lora})}],
-    lock: ['visit/loras.lock'], page: [''], logout: ['logout'],
-    leave: ['gradio_api/call/inspect', {...post, headers: json}],
-    simple: ['gradio_api/call/inspect', {...post, headers: text}],
-    stream: ['gradio_api/queue/data?session_hash=x'],
-  };
-  const found = {};
-  for (const [name, [path, more]] of Object.entries(asks)) {
-    try {
-      const answer = await fetch(url + path, {credentials: 'include', ...more});
-      found[name] = answer.status;
-    } catch { found[name] = 'nothing'; }
-    try { await fetch(url + path, {credentials: 'include', mode: 'no-cors', ...more}); } catch { /* as well */ }
-  }
-  return found;
-}"""
-ANSWER = """async (lora) => {
-  const asked = {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify({source: lora})};
-  const {event_id} = await (await fetch('gradio_api/call/v2/inspect', asked)).json();
-  return (await fetch(`gradio_api/call/inspect/${event_id}`)).text();
-}"""
+SCRIPT = Path(__file__).with_name("other_sites.js")
 NOTHING = dict.fromkeys(
     ("config", "search", "favorite", "lock", "page", "logout", "leave", "simple", "stream"), "nothing"
 )
@@ -72,6 +48,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def visitor(browser: Browser) -> Iterator[Page]:
     context = browser.new_context()
+    context.add_init_script(path=SCRIPT)
     yield context.new_page()
     context.close()
 
@@ -90,14 +67,14 @@ def test_a_page_elsewhere_gets_nothing_with_a_visitors_sign_in(visitor: Page, sp
     sign_in(visitor, space, "ada")
     elsewhere = visitor.context.new_page()
     elsewhere.goto(f"http://{name}:{port}/")
-    assert elsewhere.evaluate(ASK, [space, LORA]) == NOTHING
-    assert '"is_lora": true' in visitor.evaluate(ANSWER, LORA)
+    assert elsewhere.evaluate("(asked) => sites.ask(asked)", [space, LORA]) == NOTHING
+    assert '"is_lora": true' in visitor.evaluate("(lora) => sites.answer(lora)", LORA)
 
 
 def test_a_page_elsewhere_reads_nothing_of_a_page_on_the_internet(visitor: Page, space: str, port: int) -> None:
     visitor.goto(f"http://evil.example:{port}/")
     url = f"http://ada-loras.example:{urlsplit(space).port}/"
-    assert visitor.evaluate(ASK, [url, LORA]) == NOTHING
+    assert visitor.evaluate("(asked) => sites.ask(asked)", [url, LORA]) == NOTHING
 
 
 def test_a_link_elsewhere_leads_to_the_page(visitor: Page, space: str, port: int) -> None:

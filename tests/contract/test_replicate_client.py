@@ -59,20 +59,6 @@ def test_a_prediction_runs_and_gives_a_picture(client: Client) -> None:
     assert requests.get(output[0], timeout=30).content.startswith(b"\x89PNG")
 
 
-def test_a_prediction_that_was_started_succeeds(client: Client) -> None:
-    prediction = client.predictions.create(version=VERSION, input={"prompt": "a house"})
-    prediction.wait()
-    assert client.predictions.get(prediction.id).status == "succeeded"
-    assert prediction.id in {each.id for each in client.predictions.list()}
-
-
-def test_a_prediction_is_canceled(lasting: Client) -> None:
-    prediction = lasting.predictions.create(version=VERSION, input={})
-    prediction.cancel()
-    assert prediction.status == "canceled"
-    assert lasting.predictions.get(prediction.id).status == "canceled"
-
-
 def test_pictures_become_a_model_that_runs(own: HubEndpoints, tmp_path: Path) -> None:
     """The way of Replicate's own guide: make a model, upload a zip, train, run what came of it."""
     client = Client(api_token="r8_local", base_url=own.replicate)

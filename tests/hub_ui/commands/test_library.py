@@ -99,18 +99,6 @@ def test_another_home_rebuilds_the_same_library_from_the_lock_alone(
     assert lock.read_bytes() == text
 
 
-def test_one_that_fails_does_not_keep_the_others_from_coming(
-    pulled: dict[str, Path], hubs: HubEndpoints, line: Line
-) -> None:
-    for path in pulled.values():
-        path.unlink()
-    hubs.faults.add(Fault(kind="status", status=404, hub="civitai"))
-    code, document = line("sync")
-    assert code == 4
-    assert states(document) == {"civitai": "failed", "huggingface": "fetched", "replicate": "fetched"}
-    assert document["entries"][0]["error"] == "NotFound"
-
-
 @pytest.mark.parametrize("command", ["sync", "verify", "outdated", "licenses", "remove civitai:1001"])
 def test_without_a_lock_file_there_is_nothing_to_go_by(command: str, line: Line, home: Path) -> None:
     code, document = line(*command.split())

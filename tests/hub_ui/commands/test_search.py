@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,15 +104,6 @@ def test_a_line_stands_above_what_has_fewer_words(three: tuple[Hub, ...], line: 
     first, header, *_ = text.splitlines()
     assert first == "Nothing has all 2 words. With 1 of them:"
     assert header.startswith("TITLE")
-
-
-def test_hubs_that_have_nothing_are_asked_for_the_corrected_words(monkeypatch: pytest.MonkeyPatch, line: Line) -> None:
-    hub = two_of(Hub(name="civitai"))
-    use(monkeypatch, hub)
-    line("search", "wash")
-    hub.loras.append(replace(hub.loras[-1], title="A wash", ref=Ref(hub="civitai", id="78"), versions=()))
-    assert sorted(record["title"] for record in line("search", "wosh")[1]["results"]) == ["A wash", "Ink wash"]
-    assert len(hub.asked) == 3
 
 
 def test_a_word_that_is_in_no_lora_is_corrected(

@@ -22,7 +22,6 @@ from tests.hub_ui.generate.pipelines.bench import (
     Tiny,
     apart,
     by_arithmetic,
-    by_diffusers,
     by_manager,
     distance,
     two,
@@ -72,15 +71,6 @@ def test_a_control_lora_widens_the_base_and_draws_by_its_picture(make: Make, tmp
     assert (made[OFF] - unsteered).abs().max() < TOLERANCE
     assert (made[WHOLE] - unsteered).abs().max() > 0.1
     assert tiny.ours.transformer.config.in_channels == 4
-
-
-def test_a_control_lora_draws_what_it_draws_by_diffusers_alone(tmp_path: Path) -> None:
-    _, _, paths = control_files(tmp_path, control_of_diffusers)
-    folder = tmp_path / "base"
-    drawn = draw(load(UNSTEERED, folder), UNSTEERED)
-    tiny = Tiny(base=CONTROL, ours=load(CONTROL, folder), theirs=load(CONTROL, folder), drawn=drawn, folder=folder)
-
-    assert apart(by_manager(tiny, paths, LoraCache(2**28)), by_diffusers(tiny, paths)) == {}
 
 
 @pytest.mark.filterwarnings("ignore:`FluxPosEmbed` is deprecated")  # which diffusers' own Chroma uses

@@ -12,11 +12,6 @@ from tests.hub_ui.generate.building import adapter, job, save_kohya
 from tests.hub_ui.generate.comparing import one, pair, same, strip
 
 
-def test_a_strip_is_drawn_in_one_go(studio: Engine, base: str, kohya: Path, runs: list[int]) -> None:
-    strip(studio, adapter(kohya), base=base)
-    assert runs == [10, 10]
-
-
 def test_a_strip_is_the_same_whatever_of_it_was_drawn_before(
     studio: Engine, base: str, kohya: Path, runs: list[int]
 ) -> None:

@@ -79,13 +79,6 @@ def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Lin
     )
 
 
-def test_coverage_is_said_in_a_sentence(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    made = generate(tmp_path / "cat.png", base, capsys)
-    (coverage,) = made["coverage"]
-    assert (coverage["title"], coverage["missed"]) == ("Ink", [])
-    assert coverage["sentence"] == f"{made['applied']} of {made['total']} tensors applied"
-
-
 def test_the_time_it_takes_is_said_first_and_how_it_was_made_last(
     tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,14 +1,11 @@
 """Replicate's wire format, asked with plain HTTP."""
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from safetensors.torch import load
 
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
@@ -56,21 +53,6 @@ def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
     found = call(hubs, "GET", "search", params={"query": "trains", "limit": 1}).json()
     assert found["models"][0]["model"]["name"] == "trainer"
     assert call(hubs, "GET", "search", params={"query": "x", "limit": 51}).status_code == 400
-
-
-def test_public_weights_are_a_tar_with_one_lora(hubs: HubEndpoints) -> None:
-    answer = requests.get(f"{hubs.replicate}/maker/tuned/versions/{VERSION}/_weights", timeout=30)
-    with tarfile.open(fileobj=io.BytesIO(answer.content)) as opened:
-        (name,) = [name for name in opened.getnames() if name.endswith(".safetensors")]
-        member = opened.extractfile(name)
-        assert member is not None
-        assert "lora_unet_block_0.lora_down.weight" in load(member.read())
-
-
-def test_a_tar_is_read_in_parts(hubs: HubEndpoints) -> None:
-    url = f"{hubs.replicate}/maker/tuned/versions/{VERSION}/_weights"
-    answer = requests.get(url, headers={"Range": "bytes=0-511"}, timeout=30)
-    assert (answer.status_code, len(answer.content)) == (206, 512)
 
 
 @pytest.mark.parametrize("version", ["b" * 64, "f" * 64])

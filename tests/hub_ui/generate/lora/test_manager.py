@@ -135,17 +135,6 @@ def test_a_picture_that_is_stopped_half_way_leaves_nothing_merged(
     assert torch.equal(drawn(pipe), own)
 
 
-def test_rows_of_a_batch_are_the_pictures_one_by_one(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
-    one, other = save_kohya(tmp_path / "a.safetensors", text=True), lokr(tmp_path / "b.safetensors")
-    manager.set_adapters([adapter(one), adapter(other)])
-    rows = [[0.0, 0.0], [0.5, 0.0], [1.2, -0.5]]
-    with manager.row_weights(rows):
-        together = drawn(pipe, 3)
-    for row, picture in zip(rows, together, strict=True):
-        manager.set_weights(row)
-        close(drawn(pipe)[0], picture)
-
-
 def test_after_rows_the_weights_are_those_of_before(pipe: Any, manager: AdapterManager, tmp_path: Path) -> None:
     manager.set_adapters([adapter(save_kohya(tmp_path / "a.safetensors"), weight=0.5)])
     before = drawn(pipe)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -125,26 +124,6 @@ def test_a_pull_can_be_cancelled(hubs: HubEndpoints, tmp_path: Path) -> None:
 def test_a_gated_file_says_to_ask_for_access(hubs: HubEndpoints, tmp_path: Path) -> None:
     with pytest.raises(errors.Gated, match="Ask for it"):
         fetch(of(hubs, "maker/closed"), tmp_path / "x.part", Meter(), QUICK.retry)
-
-
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [
-        ({"repo": "maker/nobody"}, errors.NotFound),
-        ({"repo": "maker/nobody", "token": "hf_member"}, errors.NotFound),
-        ({"path": "other.safetensors"}, errors.NotFound),
-        ({"commit": "f" * 40}, errors.NotFound),
-        ({"endpoint": "http://127.0.0.1:9"}, errors.HubDown),
-    ],
-)
-def test_each_failure_has_its_name(
-    hubs: HubEndpoints, tmp_path: Path, fields: Any, error: type[errors.HubUiError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)  # huggingface_hub waits half a minute before it gives up
-    asked = replace(of(hubs), **fields)
-    with pytest.raises(error) as raised:
-        fetch(asked, tmp_path / "x.part", Meter(), QUICK.retry)
-    assert type(raised.value) is error
 
 
 @pytest.mark.parametrize(("status", "error"), [(429, errors.RateLimited), (500, errors.HubDown)])
