@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hub_ui.format import size
-from hub_ui.generate import samplers
+from hub_ui.generate import drafts, samplers
 from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.load import load_pipeline
 from hub_ui.generate.batch import Call, OutputChecks, check_compiler
@@ -55,7 +55,7 @@ class Engine:
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
-                switched = loaded.set_adapters(request.adapters)
+                switched = loaded.set_adapters(loaded.plan.adapters)
                 with loaded.plan.device.current():
                     return self._generate(loaded, switched, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
@@ -73,7 +73,9 @@ class Engine:
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
-        self._fetch(download.plan_download(choose_spec(request), self.source), request, callbacks)
+        files = download.plan_download(choose_spec(request), self.source)
+        self._fetch(files, request, callbacks)
+        self._find_draft(files.spec, request, callbacks)
 
     def prepare(self) -> None:
         """The base is loaded with the first request, which says which."""
@@ -111,7 +113,12 @@ class Engine:
         request, settings = plan.request, plan.settings
         loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
-        with samplers.using(loaded.pipe, settings.sampler, shift) as sampler_note:
+        lora = settings.draft.lora if settings.draft else None
+        options = lora.scheduler_options if lora else {}
+        with (
+            samplers.using(loaded.pipe, settings.sampler, shift, options) as sampler_note,
+            drafts.using(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
+        ):
             control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
             checks.notes.extend(plan.notes)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
@@ -126,7 +133,7 @@ class Engine:
             base=plan.spec.label,
             base_id=plan.spec.id,
             device=plan.device.label,
-            coverage=switched.coverage,
+            coverage=switched.coverage[: len(request.adapters)],
             switch_seconds=switched.seconds,
             seed=settings.seed,
             steps=settings.steps,
@@ -143,6 +150,7 @@ class Engine:
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
             adapters=application_of(images),
+            draft=plan.draft.refs if plan.draft else None,
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
@@ -204,17 +212,19 @@ class Engine:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested, loaded = choose_spec(request), self._loaded
         if loaded is not None and loaded.requested == requested:
-            loaded.begin(self._plan(request, loaded.plan.spec))
+            spec = loaded.plan.spec
+            loaded.begin(self._plan(request, spec, draft=self._find_draft(spec, request, callbacks)))
             return loaded
         files = download.plan_download(requested, self.source)
         plan = self._plan(request, files.spec)
         plan.check()
         fetched = self._fetch(files, request, callbacks)
+        draft = self._find_draft(files.spec, request, callbacks)
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
         # Other programs may have taken what was free; beyond what there is, the system would end this one.
-        plan = self._plan(request, files.spec)
+        plan = self._plan(request, files.spec, draft=draft)
         plan.check()
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
@@ -230,7 +240,24 @@ class Engine:
         )
         return self._loaded
 
-    def _plan(self, request: GenerationRequest, spec: PipelineSpec, *, is_estimate: bool = False) -> GenerationPlan:
+    def _find_draft(
+        self, spec: PipelineSpec, request: GenerationRequest, callbacks: Callbacks
+    ) -> drafts.DraftFiles | None:
+        """The files of a draft, downloaded where they are missing; None for images in full."""
+        if not request.draft:
+            return None
+        return drafts.find_files(
+            spec, self.source, lambda plan: self._fetch(plan, request, callbacks), may_ask=request.may_complete
+        )
+
+    def _plan(
+        self,
+        request: GenerationRequest,
+        spec: PipelineSpec,
+        *,
+        draft: drafts.DraftFiles | None = None,
+        is_estimate: bool = False,
+    ) -> GenerationPlan:
         """With what is free without the base in memory, or on the device where that one is."""
         before = None if self._loaded is None else self._loaded.plan
         ram = available_memory() if before is None else before.ram
@@ -241,7 +268,7 @@ class Engine:
             self._timings.measure(device)
         elif request.compile:
             check_compiler(device.kind)
-        return make_plan(request, spec, device, ram, self._timings)
+        return make_plan(request, spec, device, ram, self._timings, draft)
 
     def _fetch(
         self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks

@@ -82,9 +82,18 @@ class Timings:
         if where not in self._speeds:
             self._speeds[where] = self._given_speed or measure_speed(device)
 
-    def expect(self, spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> Timing:
-        """What is known of such an image, or guessed by the device's speed where that is known."""
+    def expect(
+        self, spec: PipelineSpec, settings: ResolvedRequest, device: Device, in_full: ResolvedRequest | None = None
+    ) -> Timing:
+        """What is known of such an image, or guessed: a draft by what is known of images `in_full`, others by the
+        device's speed where that is known.
+        """
         known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
+        whole = self.get(timing_key(spec, in_full, device)) if settings.draft and in_full else None
+        if known is None and in_full is not None and whole is not None:
+            share = settings.width * settings.height / (in_full.width * in_full.height)
+            runs = family(spec.pipeline).runs(settings.guidance) / family(spec.pipeline).runs(in_full.guidance)
+            return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
         return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
 
     def put(self, key: str, timing: Timing) -> None:
@@ -107,6 +116,7 @@ class Timings:
 def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> str:
     frames = f"x{settings.frames}" if settings.frames else ""
     base = spec.id if spec.precision == "full" else f"{spec.id} {spec.precision}"
+    base = f"{base} draft" if settings.draft else base
     return f"{base} {settings.width}x{settings.height}{frames} {device.label}"
 
 

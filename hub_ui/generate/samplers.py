@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -144,12 +145,18 @@ def use(pipe: Any, name: str) -> str | None:
 
 
 @contextmanager
-def using(pipe: Any, name: str | None, flow_shift: float | None = None) -> Iterator[str | None]:
-    """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own."""
+def using(
+    pipe: Any, name: str | None, flow_shift: float | None = None, options: Mapping[str, Any] = MappingProxyType({})
+) -> Iterator[str | None]:
+    """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own.
+
+    `options` go over the settings of the base's own scheduler.
+    """
     before = pipe.scheduler
+    own = {} if flow_shift is None or "flow_shift" not in before.config else {"flow_shift": flow_shift}
     try:
-        if flow_shift is not None and "flow_shift" in before.config:
-            pipe.scheduler = type(before).from_config(before.config, flow_shift=flow_shift)
+        if own or options:
+            pipe.scheduler = type(before).from_config(before.config, **{**own, **options})
         yield use(pipe, name) if name else None
     finally:
         pipe.scheduler = before

@@ -100,6 +100,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
         # A network in fewer bits makes another image.
         "Precision": report.precision if report.precision != "full" else None,
+        "Quality": "draft" if report.draft is not None else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
         "Version": f"hub-ui {library_versions().get('hub-ui', '')}".strip(),
@@ -243,6 +244,8 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     if before and before.place == report.place == "local" and before.precision != report.precision:
         then, now = precision_name(before.precision), precision_name(report.precision)
         found.append(f"It was made with {before.base} in {then}, and this one in {now}.")
+    if before and before.draft != report.draft:
+        found.append(_other_draft(before.draft, report.draft))
     others = [name for name, version in provenance.libraries.items() if here.get(name, version) != version]
     if others:
         then, now = (
@@ -252,6 +255,15 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     if before and before.device != report.device:
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
     return (*found, *_rounding(provenance, report))
+
+
+def _other_draft(before: Sequence[str] | None, now: Sequence[str] | None) -> str:
+    if now is None:
+        return "It was a draft, and this one is in full."
+    if before is None:
+        return "It was made in full, and this one is a draft."
+    then, here = (" and ".join(refs) or "no files of its own" for refs in (before, now))
+    return f"It was a draft made with {then}; here is {here}."
 
 
 def _other_bytes(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> Iterator[str]:
@@ -312,7 +324,8 @@ def contact(result: GenerationResult) -> Image.Image:
     font = ImageFont.load_default(max(15, width // 20))
     box = font.getbbox("Ág")
     line = round((box[3] - box[1]) * 1.35)
-    above = [_wrap(label, width, font) for label in comparison.columns]
+    mark = " · draft" if result.report.draft is not None else ""
+    above = [_wrap(f"{label}{mark}", width, font) for label in comparison.columns]
     beside = [_wrap(label, width, font) for label in comparison.rows]
     label_width = max(round(font.getlength(text)) for lines in beside for text in lines)
     top = _GAP + line * max(len(lines) for lines in above) + _GAP // 2

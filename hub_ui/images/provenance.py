@@ -63,10 +63,20 @@ class StartProvenance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DraftProvenance:
+    """What was asked for of an image that was made as a draft. None is the base's default."""
+
+    steps: int | None = None
+    guidance: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
     base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
-    position in `sheet`, None for a contact sheet.
+    position in `sheet`, None for a contact sheet. `draft` is None for images in full; the other numbers are as used.
     """
 
     loras: tuple[LoraProvenance, ...]
@@ -86,6 +96,7 @@ class Provenance:
     frames: int | None = None
     control: ControlProvenance | None = None
     image: StartProvenance | None = None
+    draft: DraftProvenance | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     sheet: Comparison | None = None
     cell: int | None = 0
@@ -102,15 +113,17 @@ class Provenance:
         """The request to generate the image again. `adapter` finds the file of a pinned ref."""
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
+        numbers = self.draft or self
         return GenerationRequest(
             adapters=tuple(lora.input(adapter) for lora in self.loras),
             prompt=self.prompt,
             negative=self.negative,
             seed=self.seed,
-            steps=self.steps or None,
-            guidance=None if unknown and not self.guidance else self.guidance,
-            width=self.width,
-            height=self.height,
+            steps=numbers.steps or None,
+            guidance=None if unknown and not self.guidance else numbers.guidance,
+            width=numbers.width,
+            height=numbers.height,
+            draft=self.draft is not None,
             base=self.base,
             precision=self.report.precision if self.report and self.report.place == "local" else None,
             use_trigger_words=self.use_trigger_words,
@@ -144,6 +157,11 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     start = None
     if request.image is not None:
         start = StartProvenance(strength=request.strength, name=request.image.name, sha256=sha256_of(request.image))
+    draft = None
+    if report.draft is not None:
+        draft = DraftProvenance(
+            steps=request.steps, guidance=request.guidance, width=request.width, height=request.height
+        )
     return {
         "version": _VERSION,
         "loras": [_lora_json(*pair) for pair in zip(request.adapters, shown.weights, strict=True)],
@@ -163,6 +181,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "image": msgspec.to_builtins(start),
+        "draft": msgspec.to_builtins(draft),
         "libraries": library_versions() if report.place == "local" else {},
         "sheet": msgspec.to_builtins(result.comparison),
         "cell": cell,
@@ -172,7 +191,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
 
 _REPORT = (
     "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
-    "precision", "base_sha256",
+    "precision", "base_sha256", "draft",
 )  # fmt: skip
 # In a report, but written once only.
 _SHARED = ("seed", "steps", "guidance", "width", "height")
