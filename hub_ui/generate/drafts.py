@@ -46,14 +46,6 @@ def plan_decoder(spec: PipelineSpec, source: Source) -> DownloadPlan:
     return _plan(spec.draft.decoder, None, _DECODER, spec, source)
 
 
-def plan_downloads(spec: PipelineSpec, source: Source) -> Iterator[DownloadPlan]:
-    """All downloads for drafts with a base."""
-    if spec.draft.lora:
-        yield plan_lora(spec.draft.lora, spec, source)
-    if spec.draft.decoder:
-        yield plan_decoder(spec, source)
-
-
 def _plan(repo: str, revision: str | None, names: tuple[str, ...], spec: PipelineSpec, source: Source) -> DownloadPlan:
     label = _("What drafts with {base} need").format(base=spec.label)
     about = replace(spec, label=label, checkpoint=None, precision="full")
@@ -111,7 +103,7 @@ def find_decoder(spec: PipelineSpec, source: Source) -> Path | None:
     return next((cached.snapshot(each) for each in commits if cached and cached.files(each, _DECODER)), None)
 
 
-def load_decoder(folder: Path, dtype: Any, device: str) -> Any:
+def load_decoder(folder: Path, device: str = "cpu", dtype: Any = None) -> Any:
     """The AutoencoderTiny in a folder. Raises NoBase for what is none."""
     from diffusers import AutoencoderTiny
 

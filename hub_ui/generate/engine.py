@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from connectors.errors import NoBase
 from hub_ui.format import size
 from hub_ui.generate import drafts, samplers
 from hub_ui.generate.base_models import PipelineSpec, download
@@ -22,6 +23,7 @@ from hub_ui.generate.memory import available_memory, choose_device, image_too_la
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
+from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
@@ -229,6 +231,11 @@ class Engine:
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
             pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
+        previews = LatentPreviews()
+        if (folder := drafts.find_decoder(files.spec, self.source)) is not None:
+            # A damaged one is said where a draft needs it.
+            with suppress(NoBase):
+                previews.learn_decoder(drafts.load_decoder(folder))
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,
@@ -237,6 +244,7 @@ class Engine:
             pipe=pipe,
             manager=AdapterManager(pipe, plan.spec.architecture, self._lora_cache, plan.device.name),
             placement=placement,
+            previews=previews,
         )
         return self._loaded
 

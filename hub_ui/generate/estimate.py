@@ -21,6 +21,8 @@ _NUMBERS = (
     N_("no"), N_("one"), N_("two"), N_("three"), N_("four"), N_("five"), N_("six"), N_("seven"), N_("eight"),
     N_("nine"), N_("ten"), N_("eleven"), N_("twelve"),
 )  # fmt: skip
+# The file's name in the user's folder.
+TIMINGS = "timings.json"
 # Above this on a CPU, users are warned.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500

@@ -102,7 +102,7 @@ class LoadedPipeline:
             import torch
 
             device = self.plan.device
-            self.decoder = drafts.load_decoder(folder, getattr(torch, device.dtype), device.name)
+            self.decoder = drafts.load_decoder(folder, device.name, getattr(torch, device.dtype))
         return self.decoder
 
     @property

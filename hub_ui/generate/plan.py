@@ -114,7 +114,8 @@ def make_plan(
     )
     loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
     if settings.draft and settings.draft.lora:
-        loras += lora_bytes(draft.followers, spec) if draft else usual_loras(spec)
+        expected = round(settings.draft.lora.gigabytes * 1e9) or usual_loras(spec)
+        loras += lora_bytes(draft.followers, spec) if draft else expected
     in_full = resolve_request(replace(request, draft=False), spec)
     pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
     levels = device.levels or levels_of(device.kind, precision.precision_of(spec))

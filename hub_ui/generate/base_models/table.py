@@ -54,7 +54,8 @@ class Checkpoint:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftLora:
     """A step-distilled LoRA in `repo`, with its own licence, and the settings that its card names: a `sampler` of
-    samplers.py, and `scheduler_options` that go over those of the base.
+    samplers.py, and `scheduler_options` that go over those of the base. `gigabytes` (10^9 bytes) is its size, 0 for an
+    unknown one.
     """
 
     repo: str
@@ -62,6 +63,7 @@ class DraftLora:
     license: str
     steps: int
     guidance: float
+    gigabytes: float = 0.0
     revision: str | None = None
     weight: float = 1.0
     sampler: str | None = None

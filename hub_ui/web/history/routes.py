@@ -110,8 +110,7 @@ def settings_of(image: Provenance) -> TrySettings:
         TrySettings(**same),
         prompt=prompt_text(image.typed if sheet else image.prompt),
         negative=prompt_text(image.negative),
-        steps=image.steps or None,
-        size=(image.width, image.height),
+        **_numbers(image),
         base=(image.base or "") if is_local else "",
         sampler=image.sampler or "",
         use_trigger_words=image.typed_with_words if sheet else False,
@@ -123,6 +122,16 @@ def settings_of(image: Provenance) -> TrySettings:
         varied=varied,
         strength=image.image.strength if image.image else None,
     )
+
+
+def _numbers(image: Provenance) -> dict[str, Any]:
+    """What was chosen, not what a draft made of it."""
+    chosen = image.draft or image
+    size = (chosen.width, chosen.height) if chosen.width and chosen.height else None
+    return {
+        "steps": chosen.steps or None, "guidance": chosen.guidance, "size": size,
+        "drafts": "always" if image.draft else "auto",
+    }  # fmt: skip
 
 
 def view_of(image: Provenance) -> View:
@@ -143,6 +152,7 @@ SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
     (N_("Prompt"), lambda image: image.prompt),
     (N_("Negative prompt"), lambda image: image.negative),
     (N_("Seed"), lambda image: str(image.seed)),
+    (N_("Quality"), lambda image: _("draft") if image.draft else _("in full")),
     (N_("Steps"), lambda image: str(image.steps)),
     (N_("Guidance"), lambda image: f"{image.guidance:g}"),
     (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),

@@ -317,6 +317,8 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
         "  text_encoder         0.2 GB",
         "  text_encoder_2       9.5 GB",
         "  vae                  0.2 GB",
+        "  full    28 steps, 1024 x 1024, 2.2 GB, 33.7 GB to download",
+        "  draft    8 steps, 768 x 768, 1.5 GB, 34.4 GB to download",
     ]
     assert told.err.splitlines() == [
         "A GPU with 32 GB: FLUX.1 dev, part by part.",
