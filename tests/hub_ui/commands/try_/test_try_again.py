@@ -165,3 +165,15 @@ def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base
     # It is for another base, which proves that it was found.
     assert (code, told["error"]) == (1, "DoesNotFit")
     assert told["message"].startswith("The LoRA is for sdxl, but ")
+
+
+def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = generate(tmp_path / "one.png", base, capsys, "--size", "128x128", "--draft")
+    assert (first["draft"], first["draft_files"], first["width"]) == (True, [], 96)
+    words = ["try", "--again", str(tmp_path / "one.png"), "--json", "--out"]
+    assert cli.main([*words, str(tmp_path / "two.png")]) == 0
+    assert json.loads(capsys.readouterr().out)["draft"] is True
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert cli.main([*words, str(tmp_path / "three.png"), "--full"]) == 0
+    full = json.loads(capsys.readouterr().out)
+    assert (full["draft"], full["width"], full["notes"]) == (False, 128, ["It was a draft, and this one is in full."])
