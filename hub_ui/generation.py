@@ -277,15 +277,11 @@ class Generation:
         """Whether they are drafts, and where nobody chose that, the seconds that they would take in full: a sheet that
         is known to take long is made of drafts.
         """
-        if place != "local" or (request.draft is None and len(comparison.cells) == 1):
-            return replace(request, draft=False), None
-        if request.draft is not None:
-            return request, None
-        in_full = replace(request, draft=False)
-        expected = self.local.estimate(in_full, comparison)
-        if isinstance(expected, Estimate) and expected.measured and expected.seconds > _LONGEST_IN_FULL:
-            return replace(request, draft=True), expected.seconds
-        return in_full, None
+        if request.draft is None and place == "local" and len(comparison.cells) > 1:
+            expected = self.local.estimate(replace(request, draft=False), comparison)
+            if isinstance(expected, Estimate) and expected.measured and expected.seconds > _LONGEST_IN_FULL:
+                return replace(request, draft=True), expected.seconds
+        return replace(request, draft=bool(request.draft) and place == "local"), None
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""

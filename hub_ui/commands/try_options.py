@@ -123,14 +123,7 @@ class TryOptions(LibraryOptions):
             panel=_PLACE,
         ),
     ] = None
-    draft: Annotated[
-        bool,
-        flag(
-            "--draft",
-            "Quick images, marked as drafts. Default: for a sheet that is known to take over a minute.",
-            _PLACE,
-        ),
-    ] = False
+    draft: Annotated[bool, flag("--draft", "Quick images. Default: for sheets of over a minute.", _PLACE)] = False
     full: Annotated[bool, flag("--full", "No drafts, however long it takes.", _PLACE)] = False
     fetch: Annotated[bool, flag("--fetch", "Download a base model of over 1 GB without being asked.", _PLACE)] = False
     on: Annotated[Literal["local", "replicate"], option(None, "Replicate costs money.", panel=_PLACE)] = "local"

@@ -229,32 +229,28 @@ def print_plan(
     )
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
     taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
-    peaks = [planned.peak, draft.memory.peak]
-    if memory is not None:
-        ram = usable_ram(total_memory())
-        peaks[1] = plan_on_card(plan.spec, quality, memory, ram=ram, settings=draft.settings)[1].peak
-    sides = {
-        name: side_json(one, peak, source, timed=memory is None)
-        for name, one, peak in zip(("full", "draft"), (plan, draft), peaks, strict=True)
-    }
+    sides = {name: side_json(one, memory, source) for name, one in (("full", plan), ("draft", draft))}
     document = plan_json(spec, where, dtype, room, planned, larger) | {"qualities": sides}
     terminal.show(document, lambda: _print_memory(head, taken, planned, larger, sides, terminal))
 
 
-def side_json(plan: GenerationPlan, peak: int, source: Source, *, timed: bool) -> dict[str, Any]:
+def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[str, Any]:
     """What an image in full or a draft takes. Null are the seconds on another device, or before any image here. `fetch`
     are the bytes to download, as far as they are known without asking a hub.
     """
-    timing, settings, spec = plan.timing, plan.settings, plan.spec
-    seconds = settings.run_steps * timing.step + timing.rest
+    settings, spec, planned = plan.settings, plan.spec, plan.memory
+    if memory is not None:
+        ram, quality = usable_ram(total_memory()), plan.request.quality
+        planned = plan_on_card(spec, quality, memory, ram=ram, settings=settings)[1]
+    seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
     missing = 0.0 if is_on_disk(spec, source) else spec.gigabytes
     if lora and not RepoCache(lora.repo, source.cache).commits():
         missing += lora.gigabytes
     return {
         **attributes(settings, "steps", "guidance", "width", "height"),
-        "seconds": round(seconds, 1) if timed and math.isfinite(seconds) else None,
-        "peak": peak,
+        "seconds": round(seconds, 1) if memory is None and math.isfinite(seconds) else None,
+        "peak": planned.peak,
         "fetch": round(missing * 1e9),
     }
 

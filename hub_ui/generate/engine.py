@@ -6,11 +6,10 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.errors import NoBase
 from hub_ui.format import size
-from hub_ui.generate import drafts, samplers
+from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
-from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
 from hub_ui.generate.batch import Call, OutputChecks, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
@@ -115,11 +114,10 @@ class Engine:
         request, settings = plan.request, plan.settings
         loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
-        lora = settings.draft.lora if settings.draft else None
-        options = lora.scheduler_options if lora else {}
+        options = settings.draft.lora.scheduler_options if settings.draft and settings.draft.lora else None
         with (
             samplers.using(loaded.pipe, settings.sampler, shift, options) as sampler_note,
-            drafts.using(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
+            quick_parts(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
         ):
             control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
             checks.notes.extend(plan.notes)
@@ -232,10 +230,8 @@ class Engine:
         with plan.device.current():
             pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
         previews = LatentPreviews()
-        if (folder := drafts.find_decoder(files.spec, self.source)) is not None:
-            # A damaged one is said where a draft needs it.
-            with suppress(NoBase):
-                previews.learn_decoder(drafts.load_decoder(folder))
+        if (decoder := find_decoder(files.spec, self.source)) is not None:
+            previews.learn_decoder(decoder)
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,
@@ -248,13 +244,11 @@ class Engine:
         )
         return self._loaded
 
-    def _find_draft(
-        self, spec: PipelineSpec, request: GenerationRequest, callbacks: Callbacks
-    ) -> drafts.DraftFiles | None:
+    def _find_draft(self, spec: PipelineSpec, request: GenerationRequest, callbacks: Callbacks) -> DraftFiles | None:
         """The files of a draft, downloaded where they are missing; None for images in full."""
         if not request.draft:
             return None
-        return drafts.find_files(
+        return find_draft(
             spec, self.source, lambda plan: self._fetch(plan, request, callbacks), may_ask=request.may_complete
         )
 
@@ -263,7 +257,7 @@ class Engine:
         request: GenerationRequest,
         spec: PipelineSpec,
         *,
-        draft: drafts.DraftFiles | None = None,
+        draft: DraftFiles | None = None,
         is_estimate: bool = False,
     ) -> GenerationPlan:
         """With what is free without the base in memory, or on the device where that one is."""

@@ -87,14 +87,14 @@ class Timings:
     def expect(
         self, spec: PipelineSpec, settings: ResolvedRequest, device: Device, in_full: ResolvedRequest | None = None
     ) -> Timing:
-        """What is known of such an image, or guessed: a draft by what is known of images `in_full`, others by the
-        device's speed where that is known.
+        """What is known of such an image, or guessed: a draft by what is expected `in_full`, others by the device's
+        speed where that is known.
         """
         known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
-        whole = self.get(timing_key(spec, in_full, device)) if settings.draft and in_full else None
-        if known is None and in_full is not None and whole is not None:
+        if known is None and settings.draft and in_full is not None:
+            whole, pipeline = self.expect(spec, in_full, device), family(spec.pipeline)
             share = settings.width * settings.height / (in_full.width * in_full.height)
-            runs = family(spec.pipeline).runs(settings.guidance) / family(spec.pipeline).runs(in_full.guidance)
+            runs = pipeline.runs(settings.guidance) / pipeline.runs(in_full.guidance)
             return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
         return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
 

@@ -4,8 +4,9 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hub_ui.generate import batch, drafts
+from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.load import load_decoder
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
@@ -95,24 +96,20 @@ class LoadedPipeline:
 
     def small_decoder(self) -> Any:
         """The decoder of a draft; None for images in full, and where a base has none."""
-        folder = self.plan.draft.decoder if self.plan.draft else None
-        if folder is None:
-            return None
-        if self.decoder is None:
-            import torch
-
-            device = self.plan.device
-            self.decoder = drafts.load_decoder(folder, device.name, getattr(torch, device.dtype))
-        return self.decoder
+        folder, device = self.plan.draft and self.plan.draft.decoder, self.plan.device
+        if folder and self.decoder is None:
+            self.decoder = load_decoder(folder, device.dtype, device.name)
+        return self.decoder if folder else None
 
     @property
     def cache_threshold(self) -> float:
         """Of a draft in too many steps to go without: 0 for none. Layers that are copied one by one can't be left out,
-        and what is compiled takes no hooks.
+        what is compiled takes no hooks, and pipelines for another image have no cache.
         """
-        draft, settings = self.plan.settings.draft, self.plan.settings
-        is_there = self.placement.level in ("whole", "model_offload") and not settings.compile
-        return draft.cache if draft and draft.lora is None and is_there else 0.0
+        draft, request = self.plan.settings.draft, self.plan.request
+        is_whole = self.placement.level in ("whole", "model_offload")
+        is_plain = not (request.compile or request.image or request.control)
+        return draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
 
     def decode_in_pieces(self, checks: batch.OutputChecks) -> None:
         """Where that is planned, or memory ran out before."""

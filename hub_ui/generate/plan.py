@@ -16,8 +16,8 @@ from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, precision
+from hub_ui.generate.base_models.load import DraftFiles
 from hub_ui.generate.base_models.table import model_sizes
-from hub_ui.generate.drafts import DraftFiles
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
 from hub_ui.generate.memory import Device, choose_device, dtype_on
@@ -108,10 +108,7 @@ def make_plan(
     """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one; for that of a
     draft too. Without the files of a `draft`, it is planned as if all of them could be had.
     """
-    settings, remarks = (
-        resolve_request(request, spec, draft.draft if draft else None),
-        substitution_notes(spec, request),
-    )
+    settings = resolve_request(request, spec, draft.draft if draft else None)
     loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
     if settings.draft and settings.draft.lora:
         expected = round(settings.draft.lora.gigabytes * 1e9) or usual_loras(spec)
@@ -141,7 +138,7 @@ def make_plan(
         is_tiled=is_tiled,
         rows=_rows_of_a_call(request, pipeline, settings, device.kind),
         merge_steps=None if settings.compile else settings.run_steps,
-        remarks=remarks,
+        remarks=substitution_notes(spec, request),
         precision_note=_precision_note(spec, request, device),
         draft=draft,
     )

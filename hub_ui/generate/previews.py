@@ -22,9 +22,7 @@ _POINTS = 4096
 
 @dataclass(kw_only=True, slots=True)
 class LatentPreviews:
-    """Keeps one fit for the base in memory. Before its first image, it is that of a small decoder; without one, latent
-    previews are grey.
-    """
+    """Keeps one fit for the base in memory. Before its first image: a small decoder's, or previews are grey."""
 
     clock: Callable[[], float] = time.perf_counter
     _fit: Any = None

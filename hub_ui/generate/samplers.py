@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -146,7 +145,7 @@ def use(pipe: Any, name: str) -> str | None:
 
 @contextmanager
 def using(
-    pipe: Any, name: str | None, flow_shift: float | None = None, options: Mapping[str, Any] = MappingProxyType({})
+    pipe: Any, name: str | None, flow_shift: float | None = None, options: Mapping[str, Any] | None = None
 ) -> Iterator[str | None]:
     """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own.
 
@@ -156,7 +155,7 @@ def using(
     own = {} if flow_shift is None or "flow_shift" not in before.config else {"flow_shift": flow_shift}
     try:
         if own or options:
-            pipe.scheduler = type(before).from_config(before.config, **{**own, **options})
+            pipe.scheduler = type(before).from_config(before.config, **{**own, **(options or {})})
         yield use(pipe, name) if name else None
     finally:
         pipe.scheduler = before

@@ -16,9 +16,9 @@ from hub_ui.settings.policy import Policy
 _GRID = 16
 _LONGEST_SIDE = 4096
 # Of the sides of drafts, which nobody chose: some autoencoders take no others.
-_GRID_OF_DRAFTS = 32
+_DRAFT_GRID = 32
 # With so many, an image is whole on every base, if rougher.
-_STEPS_OF_DRAFTS = 16
+_DRAFT_STEPS = 16
 _MOST_STEPS = 500
 _MOST_FRAMES = 257
 _LARGEST_SEED = 2**63 - 1
@@ -74,12 +74,10 @@ def resolve_request(request: GenerationRequest, spec: PipelineSpec, draft: Draft
 def _as_draft(settings: ResolvedRequest, draft: Draft) -> ResolvedRequest:
     """Smaller, and in fewer steps; in its LoRA's, what was chosen for guidance and sampler means nothing."""
     width, height = (
-        side
-        if draft.scale == 1
-        else max(_GRID_OF_DRAFTS, round(side * draft.scale / _GRID_OF_DRAFTS) * _GRID_OF_DRAFTS)
+        side if draft.scale == 1 else max(_DRAFT_GRID, round(side * draft.scale / _DRAFT_GRID) * _DRAFT_GRID)
         for side in (settings.width, settings.height)
     )
-    quick = replace(settings, draft=draft, width=width, height=height, steps=min(settings.steps, _STEPS_OF_DRAFTS))
+    quick = replace(settings, draft=draft, width=width, height=height, steps=min(settings.steps, _DRAFT_STEPS))
     if (lora := draft.lora) is None:
         return quick
     sampler = lora.sampler or settings.sampler

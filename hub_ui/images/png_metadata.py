@@ -245,7 +245,7 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
         then, now = precision_name(before.precision), precision_name(report.precision)
         found.append(f"It was made with {before.base} in {then}, and this one in {now}.")
     if before and before.draft != report.draft:
-        found.append(_other_draft(before.draft, report.draft))
+        found.append(f"It was made {_quality(before.draft)}, and this one {_quality(report.draft)}.")
     others = [name for name, version in provenance.libraries.items() if here.get(name, version) != version]
     if others:
         then, now = (
@@ -257,13 +257,8 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     return (*found, *_rounding(provenance, report))
 
 
-def _other_draft(before: Sequence[str] | None, now: Sequence[str] | None) -> str:
-    if now is None:
-        return "It was a draft, and this one is in full."
-    if before is None:
-        return "It was made in full, and this one is a draft."
-    then, here = (" and ".join(refs) or "no files of its own" for refs in (before, now))
-    return f"It was a draft made with {then}; here is {here}."
+def _quality(draft: Sequence[str] | None) -> str:
+    return "in full" if draft is None else " with ".join(["as a draft", *filter(None, [" and ".join(draft)])])
 
 
 def _other_bytes(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> Iterator[str]:

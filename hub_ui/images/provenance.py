@@ -157,11 +157,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     start = None
     if request.image is not None:
         start = StartProvenance(strength=request.strength, name=request.image.name, sha256=sha256_of(request.image))
-    draft = None
-    if report.draft is not None:
-        draft = DraftProvenance(
-            steps=request.steps, guidance=request.guidance, width=request.width, height=request.height
-        )
+    asked = {name: getattr(request, name) for name in DraftProvenance.__slots__}
     return {
         "version": _VERSION,
         "loras": [_lora_json(*pair) for pair in zip(request.adapters, shown.weights, strict=True)],
@@ -181,7 +177,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "image": msgspec.to_builtins(start),
-        "draft": msgspec.to_builtins(draft),
+        "draft": None if report.draft is None else asked,
         "libraries": library_versions() if report.place == "local" else {},
         "sheet": msgspec.to_builtins(result.comparison),
         "cell": cell,

@@ -54,8 +54,7 @@ class Checkpoint:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftLora:
     """A step-distilled LoRA in `repo`, with its own licence, and the settings that its card names: a `sampler` of
-    samplers.py, and `scheduler_options` that go over those of the base. `gigabytes` (10^9 bytes) is its size, 0 for an
-    unknown one.
+    samplers.py, and `scheduler_options` that go over those of the base. `gigabytes` 0 is an unknown size.
     """
 
     repo: str

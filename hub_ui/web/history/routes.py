@@ -100,6 +100,8 @@ def prompts_of(sheet: Comparison) -> tuple[str, ...]:
 def settings_of(image: Provenance) -> TrySettings:
     """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
+    # Not what a draft made of it.
+    chosen = image.draft or image
     varied, weights = 0, tuple[float, ...]()
     if sheet is not None and sheet.kind in ("strip", "grid"):
         several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
@@ -110,7 +112,10 @@ def settings_of(image: Provenance) -> TrySettings:
         TrySettings(**same),
         prompt=prompt_text(image.typed if sheet else image.prompt),
         negative=prompt_text(image.negative),
-        **_numbers(image),
+        steps=chosen.steps or None,
+        guidance=chosen.guidance,
+        size=(chosen.width, chosen.height) if chosen.width and chosen.height else None,
+        drafts="always" if image.draft else "auto",
         base=(image.base or "") if is_local else "",
         sampler=image.sampler or "",
         use_trigger_words=image.typed_with_words if sheet else False,
@@ -122,16 +127,6 @@ def settings_of(image: Provenance) -> TrySettings:
         varied=varied,
         strength=image.image.strength if image.image else None,
     )
-
-
-def _numbers(image: Provenance) -> dict[str, Any]:
-    """What was chosen, not what a draft made of it."""
-    chosen = image.draft or image
-    size = (chosen.width, chosen.height) if chosen.width and chosen.height else None
-    return {
-        "steps": chosen.steps or None, "guidance": chosen.guidance, "size": size,
-        "drafts": "always" if image.draft else "auto",
-    }  # fmt: skip
 
 
 def view_of(image: Provenance) -> View:

@@ -175,9 +175,8 @@ class Generator:
         found = self.jobs.find(id_)
         if found is None or not isinstance(order := found.inputs, TryOrder):
             raise UsageError(_("These images are no longer here. Make them again."))
-        return self.start(
-            replace(order, view=replace(order.view, settings=replace(order.view.settings, drafts="never")))
-        )
+        settings = replace(order.view.settings, drafts="never")
+        return self.start(replace(order, view=replace(order.view, settings=settings)))
 
     def fit(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
         """The LoRAs of a comparison of LoRAs that fit one base, and why the others stand aside."""

@@ -176,4 +176,8 @@ def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, caps
     assert is_same(tmp_path / "one.png", tmp_path / "two.png")
     assert cli.main([*words, str(tmp_path / "three.png"), "--full"]) == 0
     full = json.loads(capsys.readouterr().out)
-    assert (full["draft"], full["width"], full["notes"]) == (False, 128, ["It was a draft, and this one is in full."])
+    assert (full["draft"], full["width"], full["notes"]) == (
+        False,
+        128,
+        ["It was made as a draft, and this one in full."],
+    )
