@@ -276,8 +276,8 @@ class TrySettings:
             get_args(Drafts),
             "auto",
             label=N_("Drafts"),
-            place="numbers",
-            choices={"auto": N_("over a minute"), "always": N_("always"), "never": N_("never")},
+            place="expert",
+            choices={"auto": N_("sheets of over a minute"), "always": N_("always"), "never": N_("never")},
             request=lambda drafts: {"draft": {"auto": None, "always": True, "never": False}[drafts]},
         ),
     ] = "auto"
