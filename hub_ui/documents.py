@@ -236,6 +236,8 @@ def result_json(result: GenerationResult, out: str, notes: Sequence[str], cells:
         "loras": [{"ref": str(adapter.ref), "weight": weight} for adapter, weight in loras],
         **attributes(report, "base", "precision", "seed", "steps", "guidance", "sampler", "width", "height"),
         **attributes(report, "device", "level", "place"),
+        "draft": report.draft is not None,
+        "draft_files": list(report.draft or ()),
         "prompt": last.prompt,
         "seconds": round(sum(picture.seconds for picture in result.images), 3),
         "applied": sum(one.applied for one in report.coverage),

@@ -15,6 +15,7 @@ from hub_ui.generate import lora_axis
 from hub_ui.generate.backend import Backend
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.estimate import Estimate, format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.lora_axis import Fit
 from hub_ui.generate.plan import choose_spec
@@ -29,6 +30,7 @@ from hub_ui.generate.request import (
 )
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import check_policy, choose_allowed_base
+from hub_ui.i18n import _
 from hub_ui.images.history import History, UnfinishedComparison
 from hub_ui.library.annotations import LEAST_WEIGHT, MOST_WEIGHT
 from hub_ui.library.download.progress import Progress
@@ -38,6 +40,8 @@ from hub_ui.lookup import Lookup
 from hub_ui.settings.policy import Policy
 
 _LOG = logging.getLogger(__name__)
+# A sheet that takes longer in full is made of drafts, unless somebody chose.
+_LONGEST_IN_FULL = 60
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -201,6 +205,7 @@ class Generation:
         """The images of a comparison, kept in the history where the policy says so. `place`: "local" or "replicate"."""
         start = time.monotonic()
         check_policy(self._policy, place, request, images=len(comparison.cells))
+        request, _in_full = self._with_quality(request, comparison, place)
         backend = self.replicate if place == "replicate" else self.local
         if not self._policy.allows("fetch bases"):
             request = replace(self._with_allowed_base(request), may_fetch=False, may_complete=False)
@@ -245,7 +250,24 @@ class Generation:
         """How long a comparison takes, and for how much money, in a sentence."""
         check_policy(self._policy, place, request, images=len(comparison.cells))
         backend = self.replicate if place == "replicate" else self.local
-        return backend.estimate(request, comparison).sentence
+        chosen, in_full = self._with_quality(request, comparison, place)
+        sentence = backend.estimate(chosen, comparison).sentence
+        if in_full is not None:
+            text = _("in full about {time}, so as drafts: {estimate}")
+            return text.format(time=format_duration(in_full), estimate=sentence)
+        return _("as drafts: {estimate}").format(estimate=sentence) if chosen.draft else sentence
+
+    def _with_quality(
+        self, request: GenerationRequest, comparison: Comparison, place: str
+    ) -> tuple[GenerationRequest, float | None]:
+        """Whether they are drafts, and where nobody chose that, the seconds that they would take in full: a sheet that
+        is known to take long is made of drafts.
+        """
+        if request.draft is None and place == "local" and len(comparison.cells) > 1:
+            expected = self.local.estimate(replace(request, draft=False), comparison)
+            if isinstance(expected, Estimate) and expected.measured and expected.seconds > _LONGEST_IN_FULL:
+                return replace(request, draft=True), expected.seconds
+        return replace(request, draft=bool(request.draft) and place == "local"), None
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""

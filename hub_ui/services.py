@@ -19,6 +19,7 @@ from hub_ui.downloads import Downloads
 from hub_ui.generate.backend import Backend, DeferredBackend
 from hub_ui.generate.base_models import BASES, base_by_id
 from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.estimate import TIMINGS
 from hub_ui.generate.replicate import ReplicateBackend
 from hub_ui.generation import Generation
 from hub_ui.hosting.connector import VisitorCatalog, VisitorConnector
@@ -251,7 +252,7 @@ def build_generation(downloads: Downloads, history: History, replicate: Endpoint
 
 def build_backend(settings: Settings) -> Backend:
     """Where images are generated that are not Replicate's."""
-    timings = settings.home / "timings.json"
+    timings = settings.home / TIMINGS
     if settings.workers:
         return _backend("cluster.backend:ClusterBackend", settings.workers)
     source = Source(endpoint=settings.endpoints["huggingface"], keys=settings.tokens, cache=None)

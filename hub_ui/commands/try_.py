@@ -24,6 +24,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
+from hub_ui.generate.estimate import TIMINGS, Timings
 from hub_ui.generate.memory import available_memory, choose_device
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
@@ -87,8 +88,12 @@ class TryCommand(TryOptions):
             height=self.size.height if self.size else None,
             frames=self.frames,
         )
-        spec = choose_spec(request)
-        print_plan(make_plan(request, spec, choose_device(spec), available_memory()), self.memory, terminal)
+        spec, timings = choose_spec(request), Timings(built.settings.home / TIMINGS)
+        full, draft = (
+            make_plan(replace(request, draft=is_draft), spec, choose_device(spec), available_memory(), timings)
+            for is_draft in (False, True)
+        )
+        print_plan(full, draft, self.memory, _source(built), terminal)
 
     def _plan(self, built: Services, terminal: Terminal) -> TryPlan:
         texts = [text for given in self.refs or () for text in (epochs(given) if self.compare == "loras" else [given])]
@@ -113,6 +118,7 @@ class TryCommand(TryOptions):
             "emphasis": not self.no_emphasis,
             "may_fetch": self.fetch,
             "quality": self.quality or "balanced",
+            "draft": None if self.compare and not self.draft and not self.full else self.draft,
         }
         if self.compare == "loras":
             fit = built.generation.fit(built.generation.plan(loras, weights, **fields))
@@ -160,9 +166,7 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
     if plan.place == "local":
         choice = choose_spec(plan.request)
         plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
-        tokens, endpoints = built.settings.tokens, built.settings.endpoints
-        source = Source(endpoint=endpoints["huggingface"], keys=tokens, cache=None)
-        fetch = download.plan_download(choice, source)
+        fetch = download.plan_download(choice, _source(built))
     if terminal.json:
         terminal.document(estimate_json(plan, sentence, fetch))
     elif fetch is not None and fetch.missing <= 0:
@@ -173,6 +177,10 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
             f"{fetch.origin}, "
             f"under {fetch.license or 'a licence that its page names'}."
         )
+
+
+def _source(built: Services) -> Source:
+    return Source(endpoint=built.settings.endpoints["huggingface"], keys=built.settings.tokens, cache=None)
 
 
 def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) -> GenerationResult:
@@ -236,6 +244,7 @@ def _print_result(
     report = result.report
     terminal.line(str(out))
     facts = [
+        "draft" if report.draft is not None else "",
         f"{len(result.images)} images" if len(result.images) > 1 else "",
         f"seed {report.seed}",
         plural(report.steps, "step") if report.steps else "",

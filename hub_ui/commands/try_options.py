@@ -126,6 +126,8 @@ class TryOptions(LibraryOptions):
             panel=_PLACE,
         ),
     ] = None
+    draft: Annotated[bool, flag("--draft", "Quick images. Default: for sheets of over a minute.", _PLACE)] = False
+    full: Annotated[bool, flag("--full", "No drafts, however long it takes.", _PLACE)] = False
     fetch: Annotated[bool, flag("--fetch", "Download a base model of over 1 GB without being asked.", _PLACE)] = False
     on: Annotated[Literal["local", "replicate"], option(None, "Replicate costs money.", panel=_PLACE)] = "local"
     compile: Annotated[
@@ -163,6 +165,8 @@ class TryOptions(LibraryOptions):
             raise UsageError(
                 "--compile is for images that are made on this computer: leave it out with --on replicate."
             )
+        if self.draft and (self.full or self.on != "local"):
+            raise UsageError("--draft is made on this computer, and not together with --full. Leave one of them out.")
         if self.sampler and samplers.read(self.sampler) is None:
             raise UsageError(f"--sampler {self.sampler}: no such sampler. Choose one of: {', '.join(samplers.names())}")
         if self.base and self.on == "local":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from hub_ui.commands.options import ProgressCallback
 from hub_ui.commands.try_options import TryOptions
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.download import RepoCache, Source, is_on_disk
 from hub_ui.generate.base_models.precision import Quality, precise_label
 from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.device_kinds import kind_of
+from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.memory import total_memory
 from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, LEVEL_NAMES, LEVELS, MemoryPlan, usable_memory, usable_ram
@@ -78,8 +81,12 @@ def _check_file(adapter: LoraInput) -> None:
 def plan_again(built: Services, options: TryOptions, file: Path, on_progress: ProgressCallback) -> TryPlan:
     found = png_metadata.read_any(file)
     if isinstance(found, Infotext):
-        return _plan_infotext(built, found, options, file, on_progress)
-    return _plan_provenance(built, found, options, file, on_progress)
+        plan = _plan_infotext(built, found, options, file, on_progress)
+    else:
+        plan = _plan_provenance(built, found, options, file, on_progress)
+    if options.draft or options.full:
+        return replace(plan, request=replace(plan.request, draft=options.draft))
+    return plan
 
 
 def _plan_provenance(
@@ -196,9 +203,11 @@ def _with_block_weights(
 Larger = list[tuple[int, PipelineSpec, MemoryPlan]]
 
 
-def print_plan(plan: GenerationPlan, memory: int | None, terminal: Terminal) -> None:
-    """`memory` are the bytes of a GPU that need not be here; None stands for this computer's device as it is now. The
-    remarks on the base come before the notes on memory.
+def print_plan(
+    plan: GenerationPlan, draft: GenerationPlan, memory: int | None, source: Source, terminal: Terminal
+) -> None:
+    """Of images in full, with a `draft` beside them. `memory` are the bytes of a GPU that need not be here; None stands
+    for this computer's device as it is now. The remarks on the base come before the notes on memory.
     """
     settings, quality, device = plan.settings, plan.request.quality, plan.device
     if memory is None:
@@ -217,15 +226,44 @@ def print_plan(plan: GenerationPlan, memory: int | None, terminal: Terminal) -> 
     )
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
     taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
-    document = plan_json(spec, where, dtype, room, planned, larger)
-    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, terminal))
+    sides = {name: side_json(one, memory, source) for name, one in (("full", plan), ("draft", draft))}
+    document = plan_json(spec, where, dtype, room, planned, larger) | {"qualities": sides}
+    terminal.show(document, lambda: _print_memory(head, taken, planned, larger, sides, terminal))
 
 
-def _print_memory(head: str, taken: str, planned: MemoryPlan, larger: Larger, terminal: Terminal) -> None:
+def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[str, Any]:
+    """What an image in full or a draft takes. Null are the seconds on another device, or before any image here. `fetch`
+    are the bytes to download, as far as they are known without asking a hub.
+    """
+    settings, spec, planned = plan.settings, plan.spec, plan.memory
+    if memory is not None:
+        ram, quality = usable_ram(total_memory()), plan.request.quality
+        planned = plan_on_card(spec, quality, memory, ram=ram, settings=settings)[1]
+    seconds = settings.run_steps * plan.timing.step + plan.timing.rest
+    lora = settings.draft.lora if settings.draft else None
+    missing = 0.0 if is_on_disk(spec, source) else spec.gigabytes
+    if lora and not RepoCache(lora.repo, source.cache).commits():
+        missing += lora.gigabytes
+    return {
+        **attributes(settings, "steps", "guidance", "width", "height"),
+        "seconds": round(seconds, 1) if memory is None and math.isfinite(seconds) else None,
+        "peak": planned.peak,
+        "fetch": round(missing * 1e9),
+    }
+
+
+def _print_memory(
+    head: str, taken: str, planned: MemoryPlan, larger: Larger, sides: Mapping[str, Any], terminal: Terminal
+) -> None:
     terminal.line(head)
     terminal.line(taken)
     for part, needed in planned.parts.items():
         terminal.line(f"  {part:<18}{_gigabytes(needed):>9}")
+    for name, side in sides.items():
+        size = f"{side['width']} x {side['height']}"
+        time = "" if side["seconds"] is None else f", {format_duration(side['seconds'])} each"
+        fetch = f", {_gigabytes(side['fetch'])} to download" if side["fetch"] else ""
+        terminal.line(f"  {name:<6}{side['steps']:>4} steps, {size}, {_gigabytes(side['peak'])}{time}{fetch}")
     for note in planned.notes:
         terminal.note(note)
     for card, other, one in larger:

@@ -145,6 +145,8 @@ class TakesNoLists(NotPerRow):
 class BatchContext:
     """What all batches of a comparison have in common.
 
+    `adapters` beyond the weights of a cell have their own in every cell.
+
     `pipe` is called; `base_pipe`, of which it may be a sibling for another task, is what offloads the parts of both.
     """
 
@@ -192,11 +194,14 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
 
     start = time.perf_counter()
     context.progress.start()
-    rows = [PromptRow(weights=cell.weights, effect=effect_key(context.adapters, cell.weights)) for cell in cells]
+    weights = [
+        (*cell.weights, *(adapter.weight for adapter in context.adapters[len(cell.weights) :])) for cell in cells
+    ]
+    rows = [PromptRow(weights=row, effect=effect_key(context.adapters, row)) for row in weights]
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
         stack.callback(free_parts, context.base_pipe)
-        stack.enter_context(_set_weights(context, cells))
+        stack.enter_context(_set_weights(context, weights))
         if context.settings.compile:
             stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
@@ -263,9 +268,8 @@ def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _set_weights(context: BatchContext, cells: Sequence[Cell]) -> Iterator[None]:
+def _set_weights(context: BatchContext, weights: Sequence[tuple[float, ...]]) -> Iterator[None]:
     """The LoRAs of each row at its own weights."""
-    weights = [cell.weights for cell in cells]
     if len(set(weights)) > 1:
         with context.manager.row_weights(weights):
             yield

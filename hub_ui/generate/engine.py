@@ -9,7 +9,7 @@ from pathlib import Path
 from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
-from hub_ui.generate.base_models.load import load_pipeline
+from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
 from hub_ui.generate.batch import Call, OutputChecks, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
@@ -22,6 +22,7 @@ from hub_ui.generate.memory import available_memory, choose_device, image_too_la
 from hub_ui.generate.offload import release_memory
 from hub_ui.generate.pipeline_arguments import unused_notes
 from hub_ui.generate.plan import GenerationPlan, choose_spec, make_plan
+from hub_ui.generate.previews import LatentPreviews
 from hub_ui.generate.prompt_weights import prompt_notes
 from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, LoraInput, ProgressTracker
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
@@ -55,7 +56,7 @@ class Engine:
             try:
                 # LoRAs come first, so that a file that doesn't fit costs no image.
                 callbacks.report(_("Putting the LoRA on"))
-                switched = loaded.set_adapters(request.adapters)
+                switched = loaded.set_adapters(loaded.plan.adapters)
                 with loaded.plan.device.current():
                     return self._generate(loaded, switched, comparison, callbacks)
             except (RuntimeError, MemoryError) as error:
@@ -73,7 +74,9 @@ class Engine:
 
     def fetch(self, request: GenerationRequest, callbacks: Callbacks) -> None:
         """Downloads what is missing of the base of a request, and loads nothing."""
-        self._fetch(download.plan_download(choose_spec(request), self.source), request, callbacks)
+        files = download.plan_download(choose_spec(request), self.source)
+        self._fetch(files, request, callbacks)
+        self._find_draft(files.spec, request, callbacks)
 
     def prepare(self) -> None:
         """The base is loaded with the first request, which says which."""
@@ -111,7 +114,11 @@ class Engine:
         request, settings = plan.request, plan.settings
         loaded.decode_in_pieces(checks)
         shift = plan.spec.flow_shift(settings.width, settings.height)
-        with samplers.using(loaded.pipe, settings.sampler, shift) as sampler_note:
+        options = settings.draft.lora.scheduler_options if settings.draft and settings.draft.lora else None
+        with (
+            samplers.using(loaded.pipe, settings.sampler, shift, options) as sampler_note,
+            quick_parts(loaded.pipe, loaded.small_decoder(), loaded.cache_threshold),
+        ):
             control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
             checks.notes.extend(plan.notes)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
@@ -126,7 +133,7 @@ class Engine:
             base=plan.spec.label,
             base_id=plan.spec.id,
             device=plan.device.label,
-            coverage=switched.coverage,
+            coverage=switched.coverage[: len(request.adapters)],
             switch_seconds=switched.seconds,
             seed=settings.seed,
             steps=settings.steps,
@@ -143,6 +150,7 @@ class Engine:
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
             adapters=application_of(images),
+            draft=plan.draft.refs if plan.draft else None,
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
 
@@ -204,21 +212,26 @@ class Engine:
         """The base that the request's LoRAs need; it stays if it is in memory already."""
         requested, loaded = choose_spec(request), self._loaded
         if loaded is not None and loaded.requested == requested:
-            loaded.begin(self._plan(request, loaded.plan.spec))
+            spec = loaded.plan.spec
+            loaded.begin(self._plan(request, spec, draft=self._find_draft(spec, request, callbacks)))
             return loaded
         files = download.plan_download(requested, self.source)
         plan = self._plan(request, files.spec)
         plan.check()
         fetched = self._fetch(files, request, callbacks)
+        draft = self._find_draft(files.spec, request, callbacks)
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()
         # Other programs may have taken what was free; beyond what there is, the system would end this one.
-        plan = self._plan(request, files.spec)
+        plan = self._plan(request, files.spec, draft=draft)
         plan.check()
         # bitsandbytes quantises on the current GPU.
         with plan.device.current():
             pipe, placement = load_pipeline(plan.spec, fetched, plan.device, plan.placement)
+        previews = LatentPreviews()
+        if (decoder := find_decoder(files.spec, self.source)) is not None:
+            previews.learn_decoder(decoder)
         self._loaded = LoadedPipeline(
             requested=requested,
             plan=plan,
@@ -227,10 +240,26 @@ class Engine:
             pipe=pipe,
             manager=AdapterManager(pipe, plan.spec.architecture, self._lora_cache, plan.device.name),
             placement=placement,
+            previews=previews,
         )
         return self._loaded
 
-    def _plan(self, request: GenerationRequest, spec: PipelineSpec, *, is_estimate: bool = False) -> GenerationPlan:
+    def _find_draft(self, spec: PipelineSpec, request: GenerationRequest, callbacks: Callbacks) -> DraftFiles | None:
+        """The files of a draft, downloaded where they are missing; None for images in full."""
+        if not request.draft:
+            return None
+        return find_draft(
+            spec, self.source, lambda plan: self._fetch(plan, request, callbacks), may_ask=request.may_complete
+        )
+
+    def _plan(
+        self,
+        request: GenerationRequest,
+        spec: PipelineSpec,
+        *,
+        draft: DraftFiles | None = None,
+        is_estimate: bool = False,
+    ) -> GenerationPlan:
         """With what is free without the base in memory, or on the device where that one is."""
         before = None if self._loaded is None else self._loaded.plan
         ram = available_memory() if before is None else before.ram
@@ -241,7 +270,7 @@ class Engine:
             self._timings.measure(device)
         elif request.compile:
             check_compiler(device.kind)
-        return make_plan(request, spec, device, ram, self._timings)
+        return make_plan(request, spec, device, ram, self._timings, draft)
 
     def _fetch(
         self, plan: download.DownloadPlan, request: GenerationRequest, callbacks: Callbacks

@@ -21,6 +21,8 @@ _NUMBERS = (
     N_("no"), N_("one"), N_("two"), N_("three"), N_("four"), N_("five"), N_("six"), N_("seven"), N_("eight"),
     N_("nine"), N_("ten"), N_("eleven"), N_("twelve"),
 )  # fmt: skip
+# The file's name in the user's folder.
+TIMINGS = "timings.json"
 # Above this on a CPU, users are warned.
 _TOO_LONG_SECONDS = 1800
 _MOST_KEPT = 500
@@ -82,9 +84,18 @@ class Timings:
         if where not in self._speeds:
             self._speeds[where] = self._given_speed or measure_speed(device)
 
-    def expect(self, spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> Timing:
-        """What is known of such an image, or guessed by the device's speed where that is known."""
+    def expect(
+        self, spec: PipelineSpec, settings: ResolvedRequest, device: Device, in_full: ResolvedRequest | None = None
+    ) -> Timing:
+        """What is known of such an image, or guessed: a draft by what is expected `in_full`, others by the device's
+        speed where that is known.
+        """
         known, speed = self.get(timing_key(spec, settings, device)), self._speeds.get((device.name, device.dtype))
+        if known is None and settings.draft and in_full is not None:
+            whole, pipeline = self.expect(spec, in_full, device), family(spec.pipeline)
+            share = settings.width * settings.height / (in_full.width * in_full.height)
+            runs = pipeline.runs(settings.guidance) / pipeline.runs(in_full.guidance)
+            return Timing(step=whole.step * share * runs, rest=whole.rest * share, is_guess=True)
         return known or (UNKNOWN if speed is None else guess_timing(spec, settings, speed))
 
     def put(self, key: str, timing: Timing) -> None:
@@ -107,6 +118,7 @@ class Timings:
 def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> str:
     frames = f"x{settings.frames}" if settings.frames else ""
     base = spec.id if spec.precision == "full" else f"{spec.id} {spec.precision}"
+    base = f"{base} draft" if settings.draft else base
     return f"{base} {settings.width}x{settings.height}{frames} {device.label}"
 
 

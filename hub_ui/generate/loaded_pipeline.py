@@ -6,6 +6,7 @@ from typing import Any
 
 from hub_ui.generate import batch
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.load import load_decoder
 from hub_ui.generate.caches import PromptCache
 from hub_ui.generate.comparison import Cell
 from hub_ui.generate.control import ControlImage
@@ -36,7 +37,7 @@ class LoadedPipeline:
 
     `refused`: what kinds of calls with several rows the pipeline failed with, those with different weights (True) and
     with the same. `one_by_one`: memory ran out, so that all calls have one row. `patience` is for how many requests
-    what ran out is not tried again; `stayed` counts them.
+    what ran out is not tried again; `stayed` counts them. `decoder` is the small one, once a draft was made.
     """
 
     requested: PipelineSpec
@@ -51,6 +52,7 @@ class LoadedPipeline:
     ran_out_decoding: bool = False
     patience: int = 0
     stayed: int = 0
+    decoder: Any = None
     prompt_cache: PromptCache = field(default_factory=PromptCache)
     previews: LatentPreviews = field(default_factory=LatentPreviews)
 
@@ -92,6 +94,23 @@ class LoadedPipeline:
                 raise
             raise base_too_large(plan.spec, plan.device) from error
 
+    def small_decoder(self) -> Any:
+        """The decoder of a draft; None for images in full, and where a base has none."""
+        folder, device = self.plan.draft and self.plan.draft.decoder, self.plan.device
+        if folder and self.decoder is None:
+            self.decoder = load_decoder(folder, device.dtype, device.name)
+        return self.decoder if folder else None
+
+    @property
+    def cache_threshold(self) -> float:
+        """Of a draft in too many steps to go without: 0 for none. Layers that are copied one by one can't be left out,
+        what is compiled takes no hooks, and pipelines for another image have no cache.
+        """
+        draft, request = self.plan.settings.draft, self.plan.request
+        is_whole = self.placement.level in ("whole", "model_offload")
+        is_plain = not (request.compile or request.image or request.control)
+        return draft.cache if draft and draft.lora is None and is_whole and is_plain else 0.0
+
     def decode_in_pieces(self, checks: batch.OutputChecks) -> None:
         """Where that is planned, or memory ran out before."""
         if self.plan.is_tiled:
@@ -119,7 +138,7 @@ class LoadedPipeline:
         checks: batch.OutputChecks,
     ) -> Images:
         """Yields calls with their images: those that were planned, or parts of them. The request's LoRAs are on."""
-        adapters = self.plan.request.adapters
+        adapters, followers = self.plan.adapters, self.plan.followers
         context = batch.BatchContext(
             pipe=control.pipe,
             base_pipe=self.pipe,
@@ -136,11 +155,11 @@ class LoadedPipeline:
         plain = [call for call in calls if self._is_plain(call[0])]
         if plain:
             # With the base's own narrow input, as without a control LoRA.
-            self.manager.disable()
+            self.set_adapters(followers)
             without_loras = {replace(cell, weights=()): cell for call in plain for cell in call}
             bare = [tuple(replace(cell, weights=()) for cell in call) for call in plain]
             try:
-                plain_context = replace(context, pipe=self.pipe, adapters=(), control=None)
+                plain_context = replace(context, pipe=self.pipe, adapters=followers, control=None)
                 for call, images in self._generate(plain_context, bare):
                     yield tuple(without_loras[cell] for cell in call), images
             finally:

@@ -9,13 +9,14 @@ and the device decides what an image looks like.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from connectors.errors import DoesNotFit, PreviewError, UsageError
 from hub_ui.format import sentences
 from hub_ui.generate import memory as device_memory
 from hub_ui.generate.base_models import PipelineSpec, base_by_id, check_substitution, choose_base, precision
+from hub_ui.generate.base_models.load import DraftFiles
 from hub_ui.generate.base_models.table import model_sizes
 from hub_ui.generate.estimate import UNKNOWN, Timing, Timings
 from hub_ui.generate.lora.load import check_halves, lora_bytes
@@ -33,7 +34,7 @@ from hub_ui.generate.memory_plan import (
 )
 from hub_ui.generate.offload import Placement
 from hub_ui.generate.pipeline_arguments import Family, family
-from hub_ui.generate.request import GenerationRequest
+from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.settings import ResolvedRequest, resolve_request, substitution_notes
 from hub_ui.i18n import _
 
@@ -54,7 +55,8 @@ class GenerationPlan:
     size where this one fits at none: memory has to run out then. `shortage` says why not even that one fits.
     `is_tiled`: images are decoded in pieces. Calls have up to `rows` images. LoRAs are merged where that pays off in
     `merge_steps` steps; None stands for any number, since a network that is compiled takes no hooks. `timing` is what
-    an image is expected to take. `remarks` are on LoRAs that were made for another base.
+    an image is expected to take. `remarks` are on LoRAs that were made for another base. `draft` are the files of a
+    draft, once they are there.
     """
 
     request: GenerationRequest
@@ -72,11 +74,22 @@ class GenerationPlan:
     timing: Timing
     remarks: tuple[str, ...]
     precision_note: str
+    draft: DraftFiles | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What there is to say on the base."""
-        return tuple(filter(None, (*self.remarks, self.precision_note)))
+        return tuple(filter(None, (*self.remarks, self.precision_note, *(self.draft.notes if self.draft else ()))))
+
+    @property
+    def followers(self) -> tuple[LoraInput, ...]:
+        """The LoRAs of a draft: nobody chose them, and each image has them at their own weight."""
+        return self.draft.followers if self.draft else ()
+
+    @property
+    def adapters(self) -> tuple[LoraInput, ...]:
+        """All that is put on: the request's LoRAs, then the followers."""
+        return (*self.request.adapters, *self.followers)
 
     def check(self) -> None:
         """Raises PreviewError for a base that fits at no level."""
@@ -85,11 +98,22 @@ class GenerationPlan:
 
 
 def make_plan(
-    request: GenerationRequest, spec: PipelineSpec, device: Device, ram: int, timings: Timings | None = None
+    request: GenerationRequest,
+    spec: PipelineSpec,
+    device: Device,
+    ram: int,
+    timings: Timings | None = None,
+    draft: DraftFiles | None = None,
 ) -> GenerationPlan:
-    """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one."""
-    settings, remarks = resolve_request(request, spec), substitution_notes(spec, request)
+    """`spec` is the base of choose_spec. There is room for the request's LoRAs, and for a usual one; for that of a
+    draft too. Without the files of a `draft`, it is planned as if all of them could be had.
+    """
+    settings = resolve_request(request, spec, draft.draft if draft else None)
     loras, disk = max(lora_bytes(request.adapters, spec), usual_loras(spec)), device_memory.free_disk()
+    if settings.draft and settings.draft.lora:
+        expected = round(settings.draft.lora.gigabytes * 1e9) or usual_loras(spec)
+        loras += lora_bytes(draft.followers, spec) if draft else expected
+    in_full = resolve_request(replace(request, draft=False), spec)
     pipeline, on_cpu = family(spec.pipeline), device.kind == "cpu"
     levels = device.levels or levels_of(device.kind, precision.precision_of(spec))
     plan = partial(plan_memory, spec, dtype=device.dtype, kind=device.kind, levels=levels)
@@ -107,15 +131,16 @@ def make_plan(
         device=device,
         ram=ram,
         settings=settings,
-        timing=timings.expect(spec, settings, device) if timings else UNKNOWN,
+        timing=timings.expect(spec, settings, device, in_full) if timings else UNKNOWN,
         memory=memory,
         placement=Placement(level=level, planned=level, levels=levels),
         shortage="" if usual.fits else device_memory.shortage(spec, usual, device, ram, disk),
         is_tiled=is_tiled,
         rows=_rows_of_a_call(request, pipeline, settings, device.kind),
         merge_steps=None if settings.compile else settings.run_steps,
-        remarks=remarks,
+        remarks=substitution_notes(spec, request),
         precision_note=_precision_note(spec, request, device),
+        draft=draft,
     )
 
 

@@ -22,10 +22,11 @@ _POINTS = 4096
 
 @dataclass(kw_only=True, slots=True)
 class LatentPreviews:
-    """Keeps one fit for the base in memory. Before its first image, latent previews are grey."""
+    """Keeps one fit for the base in memory. Before its first image: a small decoder's, or previews are grey."""
 
     clock: Callable[[], float] = time.perf_counter
     _fit: Any = None
+    _has_learned: bool = False
     _last: HostCopy | None = None
     _coming: HostCopy | None = None
     _shown_at: float = -math.inf
@@ -39,7 +40,7 @@ class LatentPreviews:
         start = self.clock()
         if last:
             self._coming = None
-            self._last = copy_pixels(latents, settings) if self._fit is None else None
+            self._last = None if self._has_learned else copy_pixels(latents, settings)
             return None
         if self._coming is None and start - self._shown_at >= max(_PAUSE_SECONDS, _SHARE * self._cost):
             self._coming = copy_pixels(latents, settings)
@@ -53,9 +54,19 @@ class LatentPreviews:
 
     def learn(self, image: Image) -> None:
         """Fits colours to a finished image and its latents."""
-        if self._fit is None and self._last is not None:
-            self._fit = _fit_colours(self._last.read().float(), image)
+        if not self._has_learned and self._last is not None:
+            self._fit, self._has_learned = _fit_colours(self._last.read().float(), image), True
         self.forget_latents()
+
+    def learn_decoder(self, decoder: Any) -> None:
+        """Fits colours to what an AutoencoderTiny makes of soft noise."""
+        import torch
+
+        noise = torch.randn(1, decoder.config.latent_channels, 16, 16, generator=torch.Generator().manual_seed(0))
+        soft = torch.nn.functional.interpolate(noise, scale_factor=4, mode="bilinear")
+        with torch.inference_mode():
+            decoded = decoder.decode(soft).sample[0].permute(1, 2, 0)
+        self._fit = _fit_colours(soft[0], fromarray(((decoded + 1) * 127.5).clamp(0, 255).byte().numpy()))
 
     def forget_latents(self) -> None:
         """Before a run: the one before it may have been stopped."""
@@ -63,8 +74,12 @@ class LatentPreviews:
 
     def _draw(self, pixels: Any, settings: ResolvedRequest) -> Image:
         channels, rows, columns = pixels.shape
-        if self._fit is not None and len(self._fit) == channels + 1:
-            colours = (_with_one(pixels) @ self._fit).reshape(rows, columns, 3)
+        fit = self._fit
+        # FLUX and its kin pack four latents in one, channel by channel.
+        if fit is not None and 4 * (len(fit) - 1) == channels:
+            fit = np.concatenate([np.repeat(fit[:-1] / 4, 4, axis=0), fit[-1:]])
+        if fit is not None and len(fit) == channels + 1:
+            colours = (_with_one(pixels) @ fit).reshape(rows, columns, 3)
         else:
             grey = pixels.numpy().mean(axis=0)
             low, high = float(grey.min()), float(grey.max())

@@ -61,7 +61,8 @@ class GenerationRequest:
     prompt_weights.py does, not as plain text. `compile`: the network runs compiled where it can (batch.py).
     `may_fetch` allows the download of a missing base, which can be tens of gigabytes; without `may_complete`, not even
     little is fetched. `quality` chooses the precision of the base; `precision` is that of an image to make again, which
-    the base gets where this device can run it.
+    the base gets where this device can run it. `draft`: images are made the quick way of the base (table.py); None is
+    for Generation to choose, by the time that they take in full.
     """
 
     adapters: tuple[LoraInput, ...]
@@ -86,6 +87,7 @@ class GenerationRequest:
     may_complete: bool = True
     quality: Quality = "balanced"
     precision: str | None = None
+    draft: bool | None = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,6 +64,7 @@ class GenerationReport:
     `base` is for display, `base_id` for a GenerationRequest, `base_revision` its commit, `base_sha256` of files that no
     commit pins. `place` is "local" or "replicate". `precision` is an id of base_models/precision.py. `notes` are
     sentences for the user. `control` is the control image as the network saw it.
+    `draft` names the files that a draft was made with, as refs; None is for images in full.
     `dtype`, `rows` and `adapters` are empty where they are unknown: the type of the base's numbers, the most rows in a
     call, and how LoRAs were applied in all images together (see GeneratedImage). `level` is where the weights were kept
     at the end (see offload.py).
@@ -90,6 +91,7 @@ class GenerationReport:
     rows: int = 0
     adapters: str = ""
     level: str = ""
+    draft: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

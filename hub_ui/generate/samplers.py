@@ -144,12 +144,18 @@ def use(pipe: Any, name: str) -> str | None:
 
 
 @contextmanager
-def using(pipe: Any, name: str | None, flow_shift: float | None = None) -> Iterator[str | None]:
-    """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own."""
+def using(
+    pipe: Any, name: str | None, flow_shift: float | None = None, options: Mapping[str, Any] | None = None
+) -> Iterator[str | None]:
+    """Sets the sampler within a block, and the shift of a scheduler that has one; None keeps the base's own.
+
+    `options` go over the settings of the base's own scheduler.
+    """
     before = pipe.scheduler
+    own = {} if flow_shift is None or "flow_shift" not in before.config else {"flow_shift": flow_shift}
     try:
-        if flow_shift is not None and "flow_shift" in before.config:
-            pipe.scheduler = type(before).from_config(before.config, flow_shift=flow_shift)
+        if own or options:
+            pipe.scheduler = type(before).from_config(before.config, **{**own, **(options or {})})
         yield use(pipe, name) if name else None
     finally:
         pipe.scheduler = before

@@ -18,6 +18,7 @@ from hub_ui.generate.request import DEFAULT_STRENGTH
 from hub_ui.i18n import N_, _
 
 Place = Literal["local", "replicate"]
+Drafts = Literal["auto", "always", "never"]
 LONGEST_PROMPT = 2000
 MOST_PROMPTS = 6
 MOST_WEIGHTS = 8
@@ -268,6 +269,18 @@ class TrySettings:
             infotext=("Size",),
         ),
     ] = None
+    drafts: Annotated[
+        Drafts,
+        choice(
+            "drafts",
+            get_args(Drafts),
+            "auto",
+            label=N_("Drafts"),
+            place="expert",
+            choices={"auto": N_("sheets of over a minute"), "always": N_("always"), "never": N_("never")},
+            request=lambda drafts: {"draft": {"auto": None, "always": True, "never": False}[drafts]},
+        ),
+    ] = "auto"
     sampler: Annotated[
         str,
         TryField(

@@ -43,7 +43,8 @@ def contact(result: GenerationResult) -> ContactSheet:
     width, height = round(width * scale), round(height * scale)
     font = _font(width)
     line = _line(font)
-    above = [_wrap(label, width, font) for label in comparison.columns]
+    mark = " · draft" if result.report.draft is not None else ""
+    above = [_wrap(f"{label}{mark}", width, font) for label in comparison.columns]
     beside = [_wrap(label, width, font) for label in comparison.rows]
     label_width = max(round(font.getlength(text)) for lines in beside for text in lines)
     top = _GAP + line * max(len(lines) for lines in above) + _GAP // 2

@@ -126,6 +126,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
         # A network in fewer bits makes another image.
         "Precision": report.precision if report.precision != "full" else None,
+        "Quality": "draft" if report.draft is not None else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
         "Version": f"hub-ui {library_versions().get('hub-ui', '')}".strip(),
@@ -285,6 +286,8 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     if before and before.place == report.place == "local" and before.precision != report.precision:
         then, now = precision_name(before.precision), precision_name(report.precision)
         found.append(f"It was made with {before.base} in {then}, and this one in {now}.")
+    if before and before.draft != report.draft:
+        found.append(f"It was made {_quality(before.draft)}, and this one {_quality(report.draft)}.")
     others = [name for name, version in provenance.libraries.items() if here.get(name, version) != version]
     if others:
         then, now = (
@@ -294,6 +297,10 @@ def differences(provenance: Provenance, request: GenerationRequest, report: Gene
     if before and before.device != report.device:
         found.append(f"It was made on another device, {before.device}; pixels can differ a little on {report.device}.")
     return (*found, *_rounding(provenance, report))
+
+
+def _quality(draft: Sequence[str] | None) -> str:
+    return "in full" if draft is None else " with ".join(["as a draft", *filter(None, [" and ".join(draft)])])
 
 
 def _other_bytes(provenance: Provenance, request: GenerationRequest, report: GenerationReport) -> Iterator[str]:

@@ -76,11 +76,21 @@ class Tiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DraftProvenance:
+    """What was asked for of an image that was made as a draft. None is the base's default."""
+
+    steps: int | None = None
+    guidance: float | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """`prompt` is as used, `typed` as written. `typed_with_words`: `typed` has trigger words too. `sampler` None is the
     base's own. `emphasis` is that of GenerationRequest, which older images were made without. `cell` is the image's
     position in `sheet`, None for a contact sheet, which has `tiles`. `votes` are blind choices between its columns
-    (generate/judging.py).
+    (generate/judging.py). `draft` is None for images in full; the other numbers are as used.
     """
 
     loras: tuple[LoraProvenance, ...]
@@ -100,6 +110,7 @@ class Provenance:
     frames: int | None = None
     control: ControlProvenance | None = None
     image: StartProvenance | None = None
+    draft: DraftProvenance | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     sheet: Comparison | None = None
     cell: int | None = 0
@@ -118,15 +129,17 @@ class Provenance:
         """The request to generate the image again. `adapter` finds the file of a pinned ref."""
         # A model of Replicate that takes no such number is recorded with 0.
         unknown = self.report is not None and self.report.place != "local"
+        numbers = self.draft or self
         return GenerationRequest(
             adapters=tuple(lora.input(adapter) for lora in self.loras),
             prompt=self.prompt,
             negative=self.negative,
             seed=self.seed,
-            steps=self.steps or None,
-            guidance=None if unknown and not self.guidance else self.guidance,
-            width=self.width,
-            height=self.height,
+            steps=numbers.steps or None,
+            guidance=None if unknown and not self.guidance else numbers.guidance,
+            width=numbers.width,
+            height=numbers.height,
+            draft=self.draft is not None,
             base=self.base,
             precision=self.report.precision if self.report and self.report.place == "local" else None,
             use_trigger_words=self.use_trigger_words,
@@ -160,6 +173,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
     start = None
     if request.image is not None:
         start = StartProvenance(strength=request.strength, name=request.image.name, sha256=sha256_of(request.image))
+    asked = {name: getattr(request, name) for name in DraftProvenance.__slots__}
     return {
         "version": _VERSION,
         "loras": [_lora_json(*pair) for pair in zip(request.adapters, shown.weights, strict=True)],
@@ -179,6 +193,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
         "frames": len(result.images[cell or 0].frames) or None,
         "control": msgspec.to_builtins(control),
         "image": msgspec.to_builtins(start),
+        "draft": None if report.draft is None else asked,
         "libraries": library_versions() if report.place == "local" else {},
         "sheet": msgspec.to_builtins(result.comparison),
         "cell": cell,
@@ -188,7 +203,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
 
 _REPORT = (
     "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
-    "precision", "base_sha256",
+    "precision", "base_sha256", "draft",
 )  # fmt: skip
 # In a report, but written once only.
 _SHARED = ("seed", "steps", "guidance", "width", "height")

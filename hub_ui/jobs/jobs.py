@@ -63,13 +63,14 @@ class JobSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """A job as it is now: its last step and that step's number, and how it ended."""
+    """A job as it is now: its last step and that step's number, how it ended, and what it was started with."""
 
     id: str
     subject: JobSubject
     number: int
     step: Any = None
     outcome: Done | Failed | None = None
+    inputs: object = None
 
     @property
     def result(self) -> Any:
@@ -218,7 +219,9 @@ class Jobs:
         with job.changed:
             if job.outcome is None:
                 job.seen = self._clock()
-            return JobState(id=id_, subject=job.subject, number=job.count, step=job.step, outcome=job.outcome)
+            return JobState(
+                id=id_, subject=job.subject, number=job.count, step=job.step, outcome=job.outcome, inputs=job.inputs
+            )
 
     def follow(self, id_: str, *, after: int = 0, beat: float, raises: bool = True) -> Steps:
         """Yields (number, step) for what is newer than the step `after`: at last what the work returned, or Stopped.

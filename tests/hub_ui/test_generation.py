@@ -14,6 +14,7 @@ from hub_ui.demo.hubs.server import running_hubs
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.generate.comparison import Comparison
+from hub_ui.generate.estimate import Estimate
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.settings import from_environment
@@ -65,3 +66,31 @@ def test_a_comparison_goes_on_with_what_was_made_at_the_same_place_alone(home: P
             built.generation.generate(asked, sheet)
         built.generation.generate(asked, sheet, place="replicate")
     assert (len(here.made), len(there.made)) == (1, 2)
+
+
+class Slow(Place):
+    """One that is known to take long in full."""
+
+    def estimate(self, asked: GenerationRequest, sheet: Comparison) -> Estimate:
+        seconds = 20.0 if asked.draft else 240.0
+        return Estimate(seconds=seconds, images=len(sheet.cells), measured=True, sentence=f"about {seconds:g} s")
+
+
+@pytest.mark.parametrize(
+    ("draft", "place", "said", "made"),
+    [
+        (None, "local", "in full about 4 min, so as drafts: about 20 s", True),
+        (True, "local", "as drafts: about 20 s", True),
+        (False, "local", "about 240 s", False),
+        (None, "replicate", "about 240 s", False),
+    ],
+)
+def test_a_long_sheet_is_made_of_drafts_unless_somebody_chose(
+    home: Path, draft: bool | None, place: str, said: str, made: bool
+) -> None:
+    asked = making.job(draft=draft)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        built.generation.local = built.generation.replicate = Slow(most=9)  # type: ignore[assignment]
+        assert built.generation.estimate(asked, comparison.before_after(asked), place=place) == said
+        result = built.generation.generate(asked, comparison.before_after(asked), place=place)
+    assert result.request.draft is made

@@ -246,12 +246,12 @@ def plan_download(choice: PipelineSpec, source: Source) -> DownloadPlan:
     pieces = [main]
     for each in shared:
         select = partial(repo_layout.select_part_files, folder=each.folder, dtype=choice.dtype, kind=each.kind)
-        piece = _plan_other(each.repo, each.revision, each.part, select, choice, source)
+        piece = plan_part(each.repo, each.revision, each.part, select, choice, source)
         pieces.append(replace(piece, part=each.part, folder=each.folder))
     # The file on a hub that replaces some weights; a local file needs no download.
     if (file := choice.checkpoint) is not None and file.repo is not None:
         names = [file.file, *(name for _, name in file.beside)]
-        pieces.append(_plan_other(file.repo, file.revision, "network", lambda _there: names, choice, source))
+        pieces.append(plan_part(file.repo, file.revision, "network", lambda _there: names, choice, source))
     free = RepoCache(choice.source, source.cache).free()
     return DownloadPlan(spec=choice, repos=tuple(pieces), free=free)
 
@@ -325,7 +325,7 @@ def _plan_main(choice: PipelineSpec, source: Source) -> tuple[RepoDownload, repo
     return _plan_files(query, info, names, source, license=choice.license), index
 
 
-def _plan_other(
+def plan_part(
     repo: str,
     revision: str | None,
     part: str,

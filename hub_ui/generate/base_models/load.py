@@ -1,19 +1,26 @@
-"""Loads a base model from files on this disk into memory. Only safetensors and GGUF files are loaded."""
+"""Loads a base model from files on this disk into memory, and what drafts with it need besides.
+
+Only safetensors and GGUF files are loaded.
+"""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from connectors.errors import NoBase
+from connectors.errors import AccessError, NeedsFetching, NetworkError, NoBase, NotFound, RateLimited
+from connectors.ref import Ref
 from hub_ui.generate.base_models import precision, repo_layout
-from hub_ui.generate.base_models.download import LocalBase
-from hub_ui.generate.base_models.table import PipelineSpec
+from hub_ui.generate.base_models.download import DownloadPlan, LocalBase, RepoCache, Source, plan_part
+from hub_ui.generate.base_models.table import Draft, PipelineSpec
 from hub_ui.generate.memory import Device, base_too_large, is_out_of_memory
 from hub_ui.generate.offload import WHOLE, Placement, first_fit, layer_mover, prepare
+from hub_ui.generate.request import LoraInput, replace_attribute
 from hub_ui.i18n import _
 
 
@@ -272,3 +279,109 @@ def _advice(fetched: LocalBase) -> str:
     if fetched.revision is None:
         return "Choose another base."
     return f"Delete {fetched.folder.parents[1]} to have it fetched again, or choose another base."
+
+
+# What diffusers reads an AutoencoderTiny from.
+_DECODER = ("config.json", "diffusion_pytorch_model.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftFiles:
+    """`draft` is the base's row without what could not be had. The `followers` go with each image at their own weight,
+    and `decoder` is a folder; `refs` name all of them.
+    """
+
+    draft: Draft
+    followers: tuple[LoraInput, ...] = ()
+    decoder: Path | None = None
+    refs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_draft(
+    spec: PipelineSpec, source: Source, fetch: Callable[[DownloadPlan], LocalBase], *, may_ask: bool
+) -> DraftFiles:
+    """What drafts with a base are made with; `fetch` downloads what is missing. They go on without what can't be had.
+
+    `may_ask`: whether it may raise NeedsFetching, for a person to agree to.
+    """
+    draft, lora, refs, notes = spec.draft, spec.draft.lora, dict[str, Ref](), list[str]()
+    folders: dict[str, Path] = {}
+    wanted = [(lora.repo, lora.revision, (lora.file,))] if lora else []
+    for repo, revision, names in [*wanted, *([(draft.decoder, None, _DECODER)] if draft.decoder else [])]:
+        about = replace(spec, label=_("What drafts with {base} need").format(base=spec.label), checkpoint=None)
+        about = replace(about, precision="full", license=lora.license if lora and repo == lora.repo else "")
+        try:
+            local = fetch(_plan_files(repo, revision, names, about, source))
+            if not all((local.folder / name).is_file() for name in names):
+                raise NotFound(_("A file is gone from there."))
+        except (AccessError, NetworkError, NoBase, NotFound, RateLimited) as error:
+            if may_ask and isinstance(error, NeedsFetching):
+                raise
+            notes.append(_("The draft was made without {repo}: {reason}").format(repo=repo, reason=error.message))
+            continue
+        folders[repo] = local.folder
+        refs[repo] = Ref(hub="huggingface", id=repo, version=local.revision, file=names[0] if names[1:] == () else None)
+    followers: tuple[LoraInput, ...] = ()
+    if lora and lora.repo in folders:
+        path = folders[lora.repo] / lora.file
+        followers = (LoraInput(ref=refs[lora.repo], path=path, title=path.stem, weight=lora.weight),)
+    return DraftFiles(
+        draft=replace(draft, lora=lora if followers else None),
+        followers=followers,
+        decoder=folders.get(draft.decoder),
+        refs=tuple(map(str, refs.values())),
+        notes=tuple(notes),
+    )
+
+
+def _plan_files(
+    repo: str, revision: str | None, names: tuple[str, ...], spec: PipelineSpec, source: Source
+) -> DownloadPlan:
+    piece = plan_part(repo, revision, "draft", lambda _there: names, spec, source)
+    return DownloadPlan(spec=spec, repos=(piece,), free=RepoCache(repo, source.cache).free())
+
+
+def find_decoder(spec: PipelineSpec, source: Source) -> Any:
+    """A base's small decoder, where it is on this disk; else None. A damaged one is said where a draft needs it."""
+    cached = RepoCache(spec.draft.decoder, source.cache) if spec.draft.decoder else None
+    for commit in cached.commits() if cached else ():
+        if cached and cached.files(commit, _DECODER):
+            with suppress(NoBase):
+                return load_decoder(cached.snapshot(commit))
+    return None
+
+
+def load_decoder(folder: Path, dtype: str = "float32", device: str = "cpu") -> Any:
+    """The AutoencoderTiny in a folder. Raises NoBase for what is none."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    try:
+        kind: Any = AutoencoderTiny
+        decoder = kind.from_pretrained(str(folder), local_files_only=True, use_safetensors=True)
+        return decoder.to(device, getattr(torch, dtype))
+    except FAILURES as error:
+        raise NoBase(
+            _("The small decoder in {folder} can't be read. Delete it to have it fetched again.").format(folder=folder)
+        ) from error
+
+
+@contextmanager
+def quick_parts(pipe: Any, decoder: Any, threshold: float) -> Iterator[None]:
+    """Within it, the pipeline decodes by `decoder`, unless that is None, and its networks cache as of this threshold.
+
+    Networks that diffusers has no cache for go without.
+    """
+    import diffusers
+
+    config: Any = diffusers.FirstBlockCacheConfig  # untyped
+    networks: list[Any] = [getattr(pipe, name, None) for name in precision.NETWORKS if threshold]
+    with ExitStack() as stack:
+        if decoder is not None:
+            stack.enter_context(replace_attribute(pipe, "vae", decoder))
+        for network in networks:
+            if hasattr(network, "enable_cache"):
+                network.enable_cache(config(threshold=threshold))
+                stack.callback(network.disable_cache)
+        yield

@@ -52,6 +52,36 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DraftLora:
+    """A step-distilled LoRA in `repo`, with its own licence, and the settings that its card names: a `sampler` of
+    samplers.py, and `scheduler_options` that go over those of the base. `gigabytes` 0 is an unknown size.
+    """
+
+    repo: str
+    file: str
+    license: str
+    steps: int
+    guidance: float
+    gigabytes: float = 0.0
+    revision: str | None = None
+    weight: float = 1.0
+    sampler: str | None = None
+    scheduler_options: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """The quick way of a base: its sides times `scale`, the few steps of `lora`, and diffusers' AutoencoderTiny in the
+    repo `decoder`. Without a LoRA, `cache` is the threshold of diffusers' first-block cache; 0 is none.
+    """
+
+    scale: float = 0.75
+    decoder: str = ""
+    cache: float = 0.0
+    lora: DraftLora | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineSpec:
     """`source` is a Hugging Face repo in diffusers' layout, or a folder. `pipeline` names a class of diffusers.
 
@@ -62,7 +92,7 @@ class PipelineSpec:
     images. `flow_shifts` are the scheduler's for clips of 480p and of 720p. `decodes_in_float32`: the autoencoder does,
     whatever the rest computes in. `needs_image`: it edits an image, or its clips begin with one. `assumed`: a user's
     own base that has not been read yet; its `architecture` may be "". `precision` is an id of precision.py: how the
-    network's weights are stored.
+    network's weights are stored. `draft` is how drafts are made.
     """
 
     id: str
@@ -91,6 +121,7 @@ class PipelineSpec:
     checkpoint: Checkpoint | None = None
     assumed: bool = False
     precision: str = "full"
+    draft: Draft = Draft()
 
     @property
     def is_modular(self) -> bool:
@@ -221,11 +252,15 @@ def read_pipelines(tables: Tables) -> Pipelines:
     parts: dict[str, Parts] = {}
     activations: dict[str, Activations] = {}
     files: dict[str, tuple[NetworkFile, ...]] = {}
+    drafts: dict[str, Any] = {}
     for model, block in ((model, dict(block)) for model, blocks in tables.pipelines for block in blocks):
         sizes, needs, gguf = (block.pop(key, None) for key in ("parts", "activations", "gguf"))
+        name = f"pipeline {block.get('id', model.id)}"
+        if isinstance(same := block.get("draft"), str):
+            block["draft"] = _entry(drafts, same, f"{name}, draft")
         spec = _spec(model, block)
         bases.append(spec)
-        name = f"pipeline {spec.id}"
+        drafts[spec.id] = block.get("draft", {})
         if sizes is not None:
             parts[spec.id] = _parts(sizes, name, tables, parts)
         if needs is not None:

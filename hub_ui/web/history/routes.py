@@ -100,6 +100,8 @@ def prompts_of(sheet: Comparison) -> tuple[str, ...]:
 def settings_of(image: Provenance) -> TrySettings:
     """With these the image is made again, or the comparison that it shows. Clip and block weights are left out."""
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
+    # Not what a draft made of it.
+    chosen = image.draft or image
     varied, weights = 0, tuple[float, ...]()
     if sheet is not None and sheet.kind in ("strip", "grid"):
         several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
@@ -110,8 +112,10 @@ def settings_of(image: Provenance) -> TrySettings:
         TrySettings(**same),
         prompt=prompt_text(image.typed if sheet else image.prompt),
         negative=prompt_text(image.negative),
-        steps=image.steps or None,
-        size=(image.width, image.height),
+        steps=chosen.steps or None,
+        guidance=chosen.guidance,
+        size=(chosen.width, chosen.height) if chosen.width and chosen.height else None,
+        drafts="always" if image.draft else "auto",
         base=(image.base or "") if is_local else "",
         sampler=image.sampler or "",
         use_trigger_words=image.typed_with_words if sheet else False,
@@ -143,6 +147,7 @@ SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
     (N_("Prompt"), lambda image: image.prompt),
     (N_("Negative prompt"), lambda image: image.negative),
     (N_("Seed"), lambda image: str(image.seed)),
+    (N_("Quality"), lambda image: _("draft") if image.draft else _("in full")),
     (N_("Steps"), lambda image: str(image.steps)),
     (N_("Guidance"), lambda image: f"{image.guidance:g}"),
     (N_("Sampler"), lambda image: image.report.sampler if image.report else image.sampler or ""),

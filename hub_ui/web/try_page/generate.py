@@ -170,6 +170,14 @@ class Generator:
             self.services, self.jobs, fitting.view.refs, make, name=settings.sheet, base=base, inputs=order
         )
 
+    def render_in_full(self, id_: str) -> str:
+        """The id of the job that makes the drafts of a job in full."""
+        found = self.jobs.find(id_)
+        if found is None or not isinstance(order := found.inputs, TryOrder):
+            raise UsageError(_("These images are no longer here. Make them again."))
+        settings = replace(order.view.settings, drafts="never")
+        return self.start(replace(order, view=replace(order.view, settings=settings)))
+
     def fit(self, order: TryOrder) -> tuple[TryOrder, tuple[str, ...]]:
         """The LoRAs of a comparison of LoRAs that fit one base, and why the others stand aside."""
         view, generation = order.view, self.services.generation

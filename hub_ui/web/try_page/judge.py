@@ -182,14 +182,16 @@ class JudgeRoutes(Room):
             box = [round(scale * side) for side in (sheet.tiles.width, sheet.tiles.height)]
             return {**values, "pair": pair, "choices": choices, "prompt": comparison.rows[pair.row], "box": box}
         is_unchanged = (self.cell(sheet, 0).parent / "unchanged").read_text() == "yes"
-        ranks = sheet.ranks() if votes else ()
+        ranks, view = sheet.ranks() if votes else (), view_of(sheet.provenance)
+        in_full = replace(view, settings=replace(view.settings, drafts="never"))
         return {
             **values,
             "ranks": ranks,
             "base": sheet.provenance.report.base if sheet.provenance.report else "",
             "is_unchanged": is_unchanged,
             "others": self.others(sheet, ranks[0].column) if ranks else (),
-            "again": view_of(sheet.provenance).to_address(),
+            "again": view.to_address(),
+            "in_full": in_full.to_address() if sheet.provenance.draft else "",
         }
 
     def unsafe(self, sheet: Sheet) -> Sequence[str]:

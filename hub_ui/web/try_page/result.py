@@ -46,6 +46,7 @@ class Result:
     comparison as one image. `varied` is the position of the varied LoRA among `refs`, `name` is its name, and `title`
     names the others' weights too. `fits`: images of other proportions are shown whole. `request` made it; `offered` are
     the weights of a row under a pair. `link` is an address with its settings, `link_note` what that leaves out.
+    `is_draft`: they can be rendered in full.
     """
 
     kind: ComparisonKind
@@ -71,6 +72,7 @@ class Result:
     offered: tuple[float, ...] = ()
     link: str = ""
     link_note: str = ""
+    is_draft: bool = False
 
     def showing(self, index: int | None) -> Result:
         """With another tile on the right of the slider."""
@@ -171,6 +173,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
         notes=report.notes,
         control=images.save(report.control) if report.control is not None else "",
         sheet=address(sheet) if len(files) > 1 else "",
+        is_draft=report.draft is not None,
         request=replace(result.request, seed=report.seed) if is_pair and report.place == "local" else None,
     )
 

@@ -62,6 +62,7 @@ class TryRoutes(Room):
         router.post("/try")(waits(self.make))
         router.post("/try/form")(waits(self.change))
         router.post("/try/weights")(waits(self.add_weights))
+        router.post("/try/full")(waits(self.render_in_full))
         router.get("/try/ask")(waits(self.ask))
         router.get("/try/price")(waits(self.price))
 
@@ -173,6 +174,11 @@ class TryRoutes(Room):
         with use_request(request):
             id_ = self.generator.add_weights(result.showing(state.shown))
         return self.follow(request, state, id_)
+
+    def render_in_full(self, request: Request, fields: Fields) -> Response:
+        state = fields.state()
+        with use_request(request):
+            return self.follow(request, state, self.generator.render_in_full(state.job))
 
     def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
         """The stage at each step of a generation (see web/site.py)."""

@@ -1,5 +1,7 @@
 """A job with its defaults, and what of it can't be had."""
 
+from typing import Any
+
 import pytest
 
 from connectors.errors import UsageError
@@ -25,6 +27,32 @@ def test_a_size_that_is_not_the_one_asked_for_is_told(
     request = making.job(width=asked[0], height=asked[1])
     settings = resolve_request(request, base_models.choose_base("tiny-shapes", None, None))
     assert size_notes(request, settings, size) == ((said,) if said else ())
+
+
+@pytest.mark.parametrize(
+    ("base", "fields", "made"),
+    [
+        ("sdxl-1.0", {}, (4, 0.0, 768, 768, "Euler SGM Uniform")),
+        (
+            "sdxl-1.0",
+            {"width": 1216, "height": 832, "steps": 3, "guidance": 9.0},
+            (3, 0.0, 896, 640, "Euler SGM Uniform"),
+        ),
+        ("sd-1.5", {"sampler": "Heun"}, (4, 1.0, 512, 512, "LCM")),
+        ("flux.1-dev", {"sampler": "Euler"}, (8, 3.5, 768, 768, "Euler")),
+        # Distilled itself, and too large to go without guidance.
+        ("z-image-turbo", {}, (8, 0.0, 768, 768, None)),
+        ("hunyuan-image", {"guidance": 5.0}, (16, 5.0, 1536, 1536, None)),
+    ],
+)
+def test_a_draft_is_smaller_and_takes_no_more_steps_than_its_lora(
+    base: str, fields: dict[str, Any], made: tuple[Any, ...]
+) -> None:
+    spec = base_models.base_by_id(base)
+    assert spec is not None
+    settings = resolve_request(making.job(draft=True, **fields), spec)
+    assert (settings.steps, settings.guidance, settings.width, settings.height, settings.sampler) == made
+    assert size_notes(making.job(width=2048), settings, (settings.width, settings.height)) == ()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63])

@@ -245,12 +245,12 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
     )
     assert [" ".join(part) for part in parts] == [
         "version loras prompt typed typed_with_words emphasis negative seed steps guidance width height base sampler "
-        "frames control image libraries sheet cell report",
+        "frames control image draft libraries sheet cell report",
         "ref weight asked title sha256 size trigger_words architecture base_model text_encoder_scale block_weights",
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights seed",
-        "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256",
+        "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256 draft",
         "title applied total missed remark",
         "reason keys",
     ]

@@ -51,6 +51,7 @@ CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news"}
 OWN = {
     "POST /settings/key", "POST /lora/keep", "POST /visit/remove", "GET /visit/file", "GET /visit/loras.lock",
     "POST /upload", "GET /uploaded", "POST /image/forget", "POST /try", "POST /try/form", "POST /try/weights",
+    "POST /try/full",
     "GET /try/ask", "GET /try/price", "GET /jobs/{id_}", "POST /jobs/{id_}/stop",
 }  # fmt: skip
 # With the fields that each needs to be read at all.

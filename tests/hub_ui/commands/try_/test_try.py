@@ -313,6 +313,8 @@ def test_a_plan_for_a_card_says_how_the_base_runs_there(capsys: pytest.CaptureFi
         "  text_encoder         0.2 GB",
         "  text_encoder_2       9.5 GB",
         "  vae                  0.2 GB",
+        "  full    28 steps, 1024 x 1024, 2.2 GB, 33.7 GB to download",
+        "  draft    8 steps, 768 x 768, 1.5 GB, 34.4 GB to download",
     ]
     assert told.err.splitlines() == [
         "A GPU with 32 GB: FLUX.1 dev, part by part.",
@@ -370,3 +372,26 @@ def test_memory_without_a_plan_is_a_usage_error(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
 def test_memory_is_said_as_cards_are_sold(text: str) -> None:
     assert memory_size(text) == 12 * GIBIBYTE
+
+
+def test_a_sheet_that_is_known_to_take_over_a_minute_is_made_of_drafts(
+    tmp_path: Path, home: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made(*words: str) -> list[bool]:
+        return [generate(tmp_path / "a.png", base, capsys, "--seed", str(seed), *words)["draft"] for seed in (1, 2)]
+
+    pair = ("--compare", "pair")
+    assert made(*pair) == [False, False]
+    [(key, known)] = json.loads((home / "timings.json").read_text()).items()
+    (home / "timings.json").write_text(json.dumps({key: {**known, "step": 100.0}}))
+    assert made() == [False, False]
+    (home / "timings.json").write_text(json.dumps({key: {**known, "step": 100.0}}))
+    assert made(*pair) == [True, True]
+    assert made(*pair, "--full") == [False, False]
+
+
+def test_a_draft_is_made_here_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "a.png"), "--draft"]
+    for more in (["--full"], ["--on", "replicate"]):
+        assert cli.main([*words, *more]) == 2
+        assert capsys.readouterr().err.startswith("hub-ui: --draft is made on this computer")

@@ -154,3 +154,19 @@ def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
         "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
         "of ours. Choose one: --base sdxl-1.0, for example."
     )
+
+
+def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    first = generate(tmp_path / "one.png", base, capsys, "--size", "128x128", "--draft")
+    assert (first["draft"], first["draft_files"], first["width"]) == (True, [], 96)
+    words = ["try", "--again", str(tmp_path / "one.png"), "--json", "--out"]
+    assert cli.main([*words, str(tmp_path / "two.png")]) == 0
+    assert json.loads(capsys.readouterr().out)["draft"] is True
+    assert is_same(tmp_path / "one.png", tmp_path / "two.png")
+    assert cli.main([*words, str(tmp_path / "three.png"), "--full"]) == 0
+    full = json.loads(capsys.readouterr().out)
+    assert (full["draft"], full["width"], full["notes"]) == (
+        False,
+        128,
+        ["It was made as a draft, and this one in full."],
+    )

@@ -13,6 +13,7 @@ import transformers
 from connectors.claims import base_models
 from connectors.claims.base_models import read_tables
 from connectors.errors import UsageError
+from hub_ui.generate import samplers
 from hub_ui.generate.base_models import BASES, PipelineSpec, base_by_id, choose_base
 from hub_ui.generate.base_models.table import (
     PACKAGED,
@@ -84,6 +85,18 @@ def test_sizes_are_plausible(base: PipelineSpec) -> None:
 @each
 def test_the_licence_is_named(base: PipelineSpec) -> None:
     assert base.license
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
+def test_what_a_draft_is_made_with_is_named_as_it_is_read(base: PipelineSpec) -> None:
+    lora, decoder = base.draft.lora, base.draft.decoder
+    assert decoder in ("", "madebyollin/taesd", "madebyollin/taesdxl", "madebyollin/taesd3", "madebyollin/taef1")
+    if lora is not None:
+        assert lora.file.endswith(".safetensors")
+        assert lora.license
+        assert lora.steps < base.steps
+        assert lora.revision is None or len(lora.revision) == 40
+        assert lora.sampler is None or samplers.read(lora.sampler) is not None
 
 
 def test_videos_have_a_length_and_come_after_images() -> None:

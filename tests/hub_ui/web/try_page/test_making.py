@@ -5,6 +5,7 @@ What is said of images that are there, and what stands beside them.
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hub_ui.services import Services
 from hub_ui.web.images import GeneratedImages
 from hub_ui.web.layout.pages import Pages
 from hub_ui.web.try_page.form import read_address
-from hub_ui.web.try_page.generate import Generator
+from hub_ui.web.try_page.generate import Generator, TryOrder
 from hub_ui.web.try_page.result import Result, Tile
 from hub_ui.web.try_page.routes import TryRoutes
 from tests.hub_ui.catalog.builders import lora
@@ -216,6 +217,25 @@ def test_further_weights_are_made_under_a_pair_that_has_its_request(page: TestCl
     answer = page.post("/try/weights", data=form(page, job=id_ if with_weights else "guessed"))
     said = "no other weights" if with_weights else "no longer here"
     assert (answer.status_code, said in answer.text) == (422, True)
+
+
+def test_drafts_are_marked_and_a_click_renders_the_same_in_full(page: TestClient) -> None:
+    order = TryOrder(view=read_address("view=try&lora=civitai:2&prompt=a+fox").view)
+    id_ = jobs(page).start(PAIR, lambda *_: replace(RESULT, is_draft=True), inputs=order)
+    eventually(lambda: jobs(page).find(id_).outcome)  # type: ignore[union-attr]
+    stage = shown(page, id_).select_one("#stage")
+    assert (stage.select_one(".chip.warn").text, stage.select_one("#in-full")["hx-post"]) == ("drafts", "try/full")
+    # What stands in the form by now is not what these were made with.
+    answer = page.post("/try/full", data=form(page, job=id_, prompt="a cat"))
+    assert answer.status_code == 303
+    newest: Any = jobs(page).all("generation")[0]
+    settings = newest.inputs.view.settings
+    assert (newest.id == id_, settings.prompt, settings.arguments()["draft"]) == (False, "a fox", False)
+
+
+def test_drafts_that_are_gone_are_made_again(page: TestClient) -> None:
+    answer = page.post("/try/full", data=form(page, job="guessed"))
+    assert (answer.status_code, "no longer here" in answer.text) == (422, True)
 
 
 class Held:

@@ -1,0 +1,220 @@
+"""Drafts of a tiny base with a row of its own: a step-distilled LoRA and a small decoder, on a local hub."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderTiny
+from diffusers.models.transformers.transformer_flux import FluxSingleTransformerBlock
+from PIL import Image
+
+from connectors.errors import NeedsFetching
+from connectors.ref import Ref
+from hub_ui.documents import result_json
+from hub_ui.generate import comparison, engine
+from hub_ui.generate.base_models.download import Source
+from hub_ui.generate.base_models.table import Draft, DraftLora
+from hub_ui.generate.engine import Engine
+from hub_ui.generate.plan import choose_spec
+from hub_ui.generate.request import Callbacks, GenerationRequest, Step
+from hub_ui.generate.result import GenerationResult
+from hub_ui.images import png_metadata
+from hub_ui.images.contact_sheet import contact
+from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.hub_ui.generate.base_hub import save_hub
+from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.pipelines import flux
+
+LORA = DraftLora(
+    repo="maker/quick", file="quick.safetensors", license="mit", steps=2, guidance=1.0, weight=0.5, sampler="LCM"
+)
+ROW = Draft(scale=0.5, decoder="maker/small", lora=LORA)
+
+
+@pytest.fixture(scope="module")
+def hubs(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
+    folder = tmp_path_factory.mktemp("data")
+    torch.manual_seed(0)
+    small: Any = AutoencoderTiny
+    # The tiny base's own autoencoder halves the sides once.
+    small(
+        encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    ).save_pretrained(folder / "small")  # fmt: skip
+    hub = save_hub(
+        folder / "hub",
+        Path(base),
+        quick={"quick.safetensors": {"path": "quick.safetensors"}},
+        small={name: {"path": name} for name in ("config.json", "diffusion_pytorch_model.safetensors")},
+    )
+    save_kohya(hub / "quick.safetensors", seed=9)
+    for path in (folder / "small").iterdir():
+        path.rename(hub / path.name)
+    with running_hubs(hub) as endpoints:
+        yield endpoints
+
+
+@pytest.fixture
+def online(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    built = Engine(Source(endpoint=hubs.huggingface, cache=tmp_path / "cache"), tmp_path / "timings.json")
+    give_row(monkeypatch)
+    yield built
+    built.close()
+
+
+def give_row(monkeypatch: pytest.MonkeyPatch, row: Draft = ROW) -> None:
+    monkeypatch.setattr(engine, "choose_spec", lambda request: replace(choose_spec(request), draft=row, assumed=False))
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> GenerationRequest:
+    lora = adapter(save_kohya(tmp_path / "a.safetensors"))
+    return job(lora, base="maker/tiny", draft=True, steps=6, width=64, height=64)
+
+
+def pair(made_by: Engine, request: GenerationRequest) -> GenerationResult:
+    return made_by.generate(request, comparison.before_after(request))
+
+
+def test_a_draft_takes_the_steps_of_its_lora_and_is_smaller(
+    online: Engine, asked: GenerationRequest, runs: list[int]
+) -> None:
+    made = pair(online, asked)
+    assert [image.image.size for image in made.images] == [(32, 32), (32, 32)]
+    # Two steps of both images at once, without guidance.
+    assert runs == [2, 2]
+    assert (made.report.steps, made.report.guidance, made.report.sampler) == (2, 1.0, "LCM")
+    runs.clear()
+    full = pair(online, replace(asked, draft=False))
+    assert runs == [4] * 6
+    assert (full.report.draft, full.images[0].image.size) == (None, (64, 64))
+
+
+def test_a_draft_names_its_files_and_counts_no_lora_that_nobody_chose(online: Engine, asked: GenerationRequest) -> None:
+    report = pair(online, asked).report
+    lora, decoder = map(Ref.parse, report.draft or ())
+    assert (lora.id, lora.file, lora.is_pinned) == ("maker/quick", "quick.safetensors", True)
+    assert (decoder.id, decoder.is_pinned) == ("maker/small", True)
+    assert [coverage.title for coverage in report.coverage] == [asked.adapters[0].title]
+    assert report.notes == ()
+
+
+def test_a_draft_is_made_again_from_its_file_to_the_pixel_and_in_full(
+    online: Engine, asked: GenerationRequest, tmp_path: Path
+) -> None:
+    made = pair(online, asked)
+    png_metadata.save(made, 1, tmp_path / "draft.png")
+    found = png_metadata.read(tmp_path / "draft.png")
+    again = replace(found.job(lambda _ref, _weight: asked.adapters[0]), base="maker/tiny")
+    assert (again.draft, again.steps, again.width) == (True, 6, 64)
+    online.close()
+    second = online.generate(again, comparison.before_after(again))
+    assert second.images[1].image.tobytes() == made.images[1].image.tobytes()
+    full = online.generate(replace(again, draft=False), comparison.single(again))
+    assert (full.report.steps, full.images[0].image.size) == (6, (64, 64))
+    said = png_metadata.differences(found, full.request, full.report)
+    assert any(
+        text.startswith("It was made as a draft with ") and text.endswith(", and this one in full.") for text in said
+    )
+
+
+def test_a_draft_is_marked_wherever_it_goes(online: Engine, asked: GenerationRequest, tmp_path: Path) -> None:
+    made = pair(online, asked)
+    png_metadata.save(made, 0, tmp_path / "draft.png")
+    with Image.open(tmp_path / "draft.png") as image:
+        told, infotext = json.loads(image.info["hub-ui"]), image.info["parameters"]
+    assert told["draft"] == {"steps": 6, "guidance": None, "width": 64, "height": 64}
+    assert told["report"]["draft"] == list(made.report.draft or ())
+    assert "Quality: draft" in infotext
+    assert "quick" not in infotext
+    document = result_json(made, "draft.png", ())
+    assert (document["draft"], len(document["draft_files"])) == (True, 2)
+    in_full = replace(made, report=replace(made.report, draft=None))
+    assert contact(made).image.tobytes() != contact(in_full).image.tobytes()
+
+
+def test_a_draft_goes_on_without_what_cannot_be_had_and_says_so(
+    online: Engine, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(ROW, decoder="maker/none", lora=replace(LORA, repo="maker/nowhere"))
+    give_row(monkeypatch, gone)
+    made = pair(online, asked)
+    # The base's own steps, of which these are few enough.
+    assert (made.report.steps, made.report.draft, made.images[0].image.size) == (6, (), (32, 32))
+    assert [note.partition(": ")[0] for note in made.report.notes] == [
+        "The draft was made without maker/nowhere",
+        "The draft was made without maker/none",
+    ]
+
+
+def test_who_may_fetch_nothing_gets_a_draft_without_its_files(online: Engine, asked: GenerationRequest) -> None:
+    pair(online, replace(asked, draft=False))
+    made = pair(online, replace(asked, may_complete=False))
+    assert (made.report.steps, made.report.draft, len(made.report.notes)) == (6, (), 2)
+
+
+def test_a_large_lora_for_drafts_is_agreed_to_first(
+    online: Engine, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair(online, replace(asked, draft=False))
+    monkeypatch.setattr("hub_ui.generate.base_models.download._WITHOUT_ASKING", 0)
+    with pytest.raises(NeedsFetching, match=r"What drafts with maker/tiny need \(.* from maker/quick\)"):
+        pair(online, asked)
+    assert pair(online, replace(asked, may_fetch=True)).report.steps == 2
+
+
+def test_the_first_draft_is_expected_to_take_less_than_the_images_in_full(
+    online: Engine, asked: GenerationRequest
+) -> None:
+    pair(online, replace(asked, draft=False))
+    full, draft = (
+        online.estimate(replace(asked, draft=is_draft, seed=8), comparison.before_after(asked))
+        for is_draft in (False, True)
+    )
+    assert (full.measured, draft.measured) == (True, False)
+    # A third of the steps, a quarter of the pixels, and half of the runs.
+    assert draft.seconds < full.seconds / 2
+
+
+def test_the_first_image_has_a_preview_in_colours_where_the_small_decoder_is_there(
+    online: Engine, asked: GenerationRequest
+) -> None:
+    pair(online, asked)
+    online.close()
+    steps: list[Step] = []
+    in_full = replace(asked, draft=False, seed=8)
+    online.generate(in_full, comparison.single(in_full), Callbacks(on_progress=steps.append))
+    first = next(step.preview for step in steps if step.preview is not None)
+    red, green, blue = first.split()
+    assert red.tobytes() != green.tobytes() or green.tobytes() != blue.tobytes()
+
+
+def test_a_draft_without_a_lora_skips_what_the_first_block_says_is_the_same(
+    studio: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps of which the second is served by diffusers' cache, which a high threshold lets it be."""
+    count, forward = list[int](), FluxSingleTransformerBlock.forward
+
+    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        count.append(1)
+        return forward(self, *args, **kwargs)
+
+    monkeypatch.setattr(FluxSingleTransformerBlock, "forward", counted)
+    base = flux.DEV.save(tmp_path / "flux")
+    in_full = job(base=str(base), steps=3, width=32, height=32)
+    studio.generate(in_full, comparison.single(in_full))
+    whole = len(count)
+    count.clear()
+    give_row(monkeypatch, Draft(scale=1, cache=1000.0))
+    draft = replace(in_full, draft=True)
+    studio.generate(draft, comparison.single(draft))
+    assert len(count) * 3 == whole
+    count.clear()
+    give_row(monkeypatch, Draft(scale=1))
+    again = replace(in_full, seed=8)
+    studio.generate(again, comparison.single(again))
+    assert len(count) == whole
