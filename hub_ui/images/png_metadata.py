@@ -74,7 +74,7 @@ def save(
 def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None = None) -> None:
     """Writes the contact sheet of a comparison, with everything to make all of it again."""
     sheet = contact_sheet.contact(result)
-    sheet.image.save(path, format="PNG", pnginfo=_info(_chunks(result, None, hashes, sheet.tiles)))
+    contact_sheet.save(sheet.image, path, _info(_chunks(result, None, hashes, sheet.tiles)))
 
 
 def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> None:
@@ -87,7 +87,7 @@ def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> No
         raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.name))
     texts = _texts(sheet, all_of_them=True)
     info = _info({_INFOTEXT: "", **texts, KEY: json.dumps({**json.loads(texts[KEY]), "votes": votes})})
-    contact_sheet.with_ranking(contact_sheet.open_sheet(sheet), tiles, ranking).save(path, format="PNG", pnginfo=info)
+    contact_sheet.save(contact_sheet.with_ranking(contact_sheet.open_sheet(sheet), tiles, ranking), path, info)
 
 
 def lora_hashes(result: GenerationResult) -> list[str | None]:

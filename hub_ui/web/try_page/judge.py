@@ -112,7 +112,7 @@ class JudgeRoutes(Room):
             columns = len(found.comparison.columns)
             pair = next_pair(found.votes, columns, len(found.comparison.rows))
             cell = pair.row * columns + (pair.left, pair.right)[side]
-        return FileResponse(self.cell(found, cell), media_type="image/png", headers=PRIVATE)
+        return FileResponse(self.cell(found, cell), media_type="image/jpeg", headers=PRIVATE)
 
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
         found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
@@ -160,10 +160,10 @@ class JudgeRoutes(Room):
                 part = folder.with_suffix(".part")
                 part.mkdir(exist_ok=True)
                 for i, one in enumerate(images):
-                    one.save(part / f"{i}.png", compress_level=1)
+                    one.save(part / f"{i}.jpg", quality=95, subsampling=0)
                 (part / "unchanged").write_text("yes" if contact_sheet.is_unchanged(images, tiles) else "")
                 part.rename(folder)
-        return folder / f"{number}.png"
+        return folder / f"{number}.jpg"
 
     def values(self, sheet: Sheet, *, blind: bool) -> dict[str, Any]:
         votes, comparison = sheet.votes, sheet.comparison
