@@ -192,7 +192,7 @@ def _token(text: str, word: re.Match[str]) -> Token:
         values, end = _values(text, key.end())
         return Token(start=start, end=end, values=values, field=field, is_excluded=is_excluded)
     if quoted := _QUOTED.match(text, at):
-        value = _quoted_value(quoted)
+        value = _read_quote(quoted)
         return Token(start=start, end=value.end, values=(value,), is_phrase=True, is_excluded=is_excluded)
     value = Value(start=at, end=word.end(), text=text[at : word.end()])
     return Token(start=start, end=word.end(), values=(value,), is_excluded=is_excluded)
@@ -203,7 +203,7 @@ def _values(text: str, at: int) -> tuple[tuple[Value, ...], int]:
     found: list[Value] = []
     while True:
         if quoted := _QUOTED.match(text, at):
-            found.append(_quoted_value(quoted))
+            found.append(_read_quote(quoted))
             at = quoted.end()
         elif bare := _BARE.match(text, at):
             found.append(Value(start=at, end=bare.end(), text=bare[0][:LONGEST_VALUE]))
@@ -213,7 +213,7 @@ def _values(text: str, at: int) -> tuple[tuple[Value, ...], int]:
         at += 1
 
 
-def _quoted_value(quoted: re.Match[str]) -> Value:
+def _read_quote(quoted: re.Match[str]) -> Value:
     text = " ".join(_ESCAPE.sub(r"\1", quoted[1]).split())
     return Value(start=quoted.start(), end=quoted.end(), text=text[:LONGEST_VALUE].rstrip())
 

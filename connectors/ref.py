@@ -129,7 +129,7 @@ def unwrap(text: str) -> str:
 def _parse(text: str) -> Iterator[Ref]:
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(text) for pattern in hub.ref.spellings)):
-            yield _found_ref(hub.name, match, {})
+            yield _ref_of_match(hub.name, match, {})
     if "://" in text:
         for address in _ADDRESS.findall(text):
             yield from _parse_address(unwrap(address))
@@ -162,7 +162,7 @@ def _parse_address(text: str) -> Iterator[Ref]:
     query = parse_qs(parts.query.replace("&amp;", "&")) if parts else {}
     for hub in HUBS.values():
         for match in filter(None, (pattern.fullmatch(place) for pattern in hub.ref.addresses)):
-            yield _found_ref(hub.name, match, {name: values[0] for name, values in query.items()})
+            yield _ref_of_match(hub.name, match, {name: values[0] for name, values in query.items()})
 
 
 def _split(address: str) -> SplitResult | None:
@@ -172,7 +172,7 @@ def _split(address: str) -> SplitResult | None:
         return None
 
 
-def _found_ref(hub: HubName, match: re.Match[str], query: Mapping[str, str]) -> Ref:
+def _ref_of_match(hub: HubName, match: re.Match[str], query: Mapping[str, str]) -> Ref:
     found = {name: _SLASH.sub("/", text) for name, text in match.groupdict(default="").items()}
     version = found.get("version") or found.get("version2") or query.get("modelVersionId")
     return Ref(hub=hub, id=found.get("id") or "", version=version, file=found.get("file") or query.get("fileId"))

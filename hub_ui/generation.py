@@ -114,7 +114,7 @@ class Generation:
                 return self._file_input(ref, weight)
             entry = self.downloads.find_installed(ref)
             if entry is None and not pulls:
-                return self._planned_input(ref, weight)
+                return self._input_of_record(ref, weight)
             if entry is None:
                 entry = self.downloads.pull(ref, on_progress=on_progress, is_cancelled=is_cancelled)
             return self._entry_input(entry, weight)
@@ -135,7 +135,7 @@ class Generation:
         inputs = [_with_parts(load(ref, weight), clip, text) for ref, weight, clip, text in spread]
         return add_other_halves(inputs, self.downloads.other_half, load)
 
-    def _planned_input(self, ref: Ref, weight: float | None) -> LoraInput:
+    def _input_of_record(self, ref: Ref, weight: float | None) -> LoraInput:
         record = self._lookup.find_record(ref) or self._lookup.record(ref)
         if weight is None:
             weight = 1.0 if record.weight is None else record.weight

@@ -1,6 +1,6 @@
 """Spaces of the local Hugging Face Hub: what makes them, pushes to them, and sets how they run. None of them runs.
 
-`running_hubs(data, huggingface=HubWithSpaces)`.
+`hub_apps(data, origins, huggingface=HubWithSpaces)`.
 """
 
 import base64

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.http.errors import REFUSALS
 from connectors.query import FIELDS
 from connectors.query import table as table_of_filters
 from connectors.query_language import format, parse
@@ -187,13 +188,14 @@ def test_the_most_likely_messages_are_explained_and_each_once() -> None:
 
 
 def texts(folder: Path) -> Iterator[str]:
-    """Every text in the sources, with “…” for a value that is put into it."""
+    """Every text in the sources and of refusals, with “…” for a value that is put into it."""
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(_fixed(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
             elif isinstance(node, ast.Constant):
                 yield _fixed(node)
+    yield from (_VALUE.sub("…", row.message) for rows in REFUSALS.values() for row in rows)
 
 
 def _fixed(node: ast.Constant) -> str:

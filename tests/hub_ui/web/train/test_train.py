@@ -5,6 +5,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -20,7 +21,7 @@ from connectors.ref import Ref
 from hub_ui import services
 from hub_ui.commands.serve import demo_settings
 from hub_ui.demo.hubs.folder import SAMPLES
-from hub_ui.demo.hubs.server import running_hubs
+from hub_ui.demo.hubs.server import hub_apps, running_hubs
 from hub_ui.jobs.jobs import Jobs, Stopped
 from hub_ui.services import Services
 from hub_ui.training import Trainer
@@ -56,7 +57,7 @@ def lasting(slow: Services) -> Iterator[Services]:
 def replicate(folder: Path, **options: Any) -> Iterator[Services]:
     copytree(SAMPLES, folder / "data", dirs_exist_ok=True)
     with (
-        running_hubs(folder / "data", **options) as hubs,
+        running_hubs(folder / "data", apps=partial(hub_apps, **options)) as hubs,
         services.build(demo_settings(folder / "home", folder / "loras", hubs)) as built,
     ):
         yield built
