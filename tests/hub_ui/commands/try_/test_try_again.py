@@ -154,3 +154,14 @@ def test_a_picture_of_a1111_without_anything_known_asks_for_a_base(
         "hub-ui: None of the LoRAs that a.png names could be found here or by their hashes, and its base model is none "
         "of ours. Choose one: --base sdxl-1.0, for example."
     )
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
+    _, shown = line("show", "civitai:1002")
+    text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--estimate"]
+    code, told = line(*words)
+    # It is for another base, which proves that it was found.
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("The LoRA is for sdxl, but ")
