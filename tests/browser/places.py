@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 
 from playwright.sync_api import Page, expect
@@ -9,27 +10,9 @@ from playwright.sync_api import Page, expect
 WAIT = 60_000
 # Milliseconds that images may take where other work has the processors.
 MAKING = 480_000
-# Nothing is asked for or followed any more, and the pictures that can be seen are there.
-AT_REST = """() => document.readyState === 'complete' && 'htmx' in window
-  && !document.querySelector('.htmx-request, .ghost, .dot.asked, .frame.making, #downloads-stream')
-  && [...document.images].every((picture) => {
-    const place = picture.getBoundingClientRect();
-    const seen = picture.checkVisibility() && place.top < innerHeight && place.left < innerWidth;
-    return picture.complete || !seen;
-  })"""
+AT_REST, DROP = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("at_rest.js", "drop.js"))
 # What a part brings with it asks for more only after it has been put in its place.
 MOMENT = 250
-
-# As a browser brings a file that is dragged onto a page.
-DROP = """([name, type, data]) => {
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const carried = new DataTransfer();
-  carried.items.add(new File([bytes], name, { type }));
-  for (const kind of ['dragover', 'drop']) {
-    const event = new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
-    document.querySelector('main').dispatchEvent(event);
-  }
-}"""
 # A LoRA of the demo's own base, which can be tried there.
 INK = "huggingface:shapeworks/ink-outline-tiny"
 

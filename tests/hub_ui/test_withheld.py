@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from connectors.errors import Dangerous, Withheld
 from connectors.ref import Ref
@@ -53,12 +52,6 @@ def withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEnd
 def test_no_ref_or_address_opens_or_downloads_it(withheld: HubEndpoints, line: Line, command: str, ref: str) -> None:
     code, out = line.words(command, ref)
     assert (code, TITLE in out) == (4, False)
-
-
-def test_a_hash_does_not_find_it_either(withheld: HubEndpoints, line: Line, tmp_path: Path) -> None:
-    sha256 = requests.get(f"{withheld.civitai}/api/v1/models/1001", timeout=30).json()["modelVersions"][0]["files"][0]
-    with services.build(from_environment(os.environ)) as built, pytest.raises(Withheld):
-        built.lookup.find_by_hash(sha256["hashes"]["SHA256"])
 
 
 def test_it_is_in_no_list_online_or_offline(withheld: HubEndpoints, line: Line) -> None:
@@ -166,16 +159,6 @@ def test_a_visitor_of_a_hosted_page_gets_no_link_and_no_file(tmp_path: Path) -> 
             for ask in (built.downloads.pull, built.visitor_downloads.add, built.visitor_downloads.locate):
                 with pytest.raises(Withheld, match=REASON):
                     ask(Ref.parse(CIVITAI))
-
-
-@pytest.mark.parametrize(("marks", "level"), [({"minor": True}, 2), ({"sfwOnly": True}, 8), ({"poi": False}, 8)])
-def test_what_is_not_withheld_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, marks: dict[str, bool], level: int
-) -> None:
-    with answering(marked(copied(tmp_path / "hubs"), level=level, **marks), monkeypatch):
-        code, record = line("show", CIVITAI)
-    assert (code, record["title"]) == (0, TITLE)
-    assert [image["nsfw"] for image in record["images"]].count("explicit") == ("poi" in marks)
 
 
 @pytest.fixture

@@ -46,11 +46,6 @@ def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
         assert [titles(each, "pixel art") for each in catalogs] == [expected, expected]
 
 
-def test_what_has_all_words_comes_first(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Pixel Art"), lora(2, title="Pixel World")) as opened:
-        assert titles(opened, "world pixel") == ["Pixel World", "Pixel Art"]
-
-
 def test_words_written_together_must_stand_together(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1, title="Pixel Art"), lora(2, title="Art of the Pixel")) as opened:
         assert titles(opened, "pixel-art") == ["Pixel Art"]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -33,27 +34,7 @@ from tests.tools.fuzz.mutations import TEXTS, corrupted, damaged, written
 
 _WEB = "https://hub.invalid"
 _NUMBER, _OWNED = "4128", "pearlgrey/fog-harbour"
-_CARD = """---
-base_model: black-forest-labs/FLUX.1-dev
-instance_prompt: RSGRPH
-license: other
-license_name: flux-dev
-tags: [lora, text-to-image]
-widget:
-- text: RSGRPH, a kiosk in the rain
-  output: {url: images/1.png}
----
-# Risograph weekend
-Trained for 2,000 steps on `black-forest-labs/FLUX.1-dev`. You should use `RSGRPH` to trigger it; weight 0.8 works best.
-
-| File | Base | Trigger |
-|---|---|---|
-| risograph.safetensors | FLUX.1 dev | RSGRPH |
-
-```py
-pipe.load_lora_weights("sundayprint/risograph-weekend", weight_name="risograph.safetensors")
-```
-"""
+_CARD = Path(__file__).with_name("card.txt").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -170,3 +170,14 @@ def test_a_draft_is_made_again_as_one_or_in_full(tmp_path: Path, base: str, caps
         128,
         ["It was made as a draft, and this one in full."],
     )
+
+
+@pytest.mark.usefixtures("hubs")
+def test_a_lora_that_the_library_lacks_is_found_by_its_hash(tmp_path: Path, base: str, line: Line) -> None:
+    _, shown = line("show", "civitai:1002")
+    text = f'a cat <lora:far:0.5>\nSteps: 2, Seed: 5, Lora hashes: "far: {shown["file"]["sha256"][:10]}"'
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--estimate"]
+    code, told = line(*words)
+    # It is for another base, which proves that it was found.
+    assert (code, told["error"]) == (1, "DoesNotFit")
+    assert told["message"].startswith("The LoRA is for sdxl, but ")

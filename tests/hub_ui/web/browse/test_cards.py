@@ -103,12 +103,6 @@ def test_a_card_is_tried_with_one_click() -> None:
     assert (form.button.text, form.button["aria-label"]) == ("Try", "Try Ink 1")
 
 
-def test_what_is_no_lora_for_pictures_says_so_and_offers_no_try() -> None:
-    page = list_values(card(held=True, what="llm-lora"))
-    assert page.select_one(".flag.warn").text == "not for images"
-    assert page.select(".try") == []
-
-
 def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
     page = list_values(card(try_problem="This LoRA needs FLUX.1 dev."))
     [said] = page.select(".try")

@@ -97,26 +97,9 @@ def test_without_javascript_a_problem_is_said_on_a_page_whose_links_still_lead_s
     assert "base-uri 'self'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize(
-    ("key", "hub", "problem"),
-    [
-        ("", "civitai", "This is empty. Paste the key."),
-        ("a b", "civitai", "This holds characters that no key has. Copy the key again."),
-        (KEY, "replicate", "REPLICATE_API_TOKEN is set, and comes first."),
-    ],
-)
-def test_what_can_not_be_kept_is_refused_beside_its_hub(page: TestClient, key: str, hub: str, problem: str) -> None:
-    assert said(send(page, "save", key, hub), hub).startswith(problem)
-
-
 def test_a_hub_that_does_not_exist_is_refused(page: TestClient) -> None:
     answer = send(page, "save", KEY, "nobody")
     assert (answer.status_code, "There is no such hub. Load the page again." in answer.text) == (422, True)
-
-
-def test_a_key_that_is_too_long_is_refused_without_a_word_of_it(page: TestClient) -> None:
-    answer = send(page, "save", "k" * 3000)
-    assert (answer.status_code, "kkk" in answer.text) == (422, False)
 
 
 @pytest.fixture(scope="module")
