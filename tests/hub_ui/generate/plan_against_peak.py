@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -19,6 +19,7 @@ from diffusers.quantizers.gguf.utils import GGML_QUANT_SIZES, GGUFLinear, GGUFPa
 from gguf import GGMLQuantizationType
 from torch import nn
 
+from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import (
     NETWORKS,
@@ -29,7 +30,7 @@ from hub_ui.generate.base_models.precision import (
     store_text_encoder,
 )
 from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
+from hub_ui.generate.lora.load import NORMS, LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
@@ -57,15 +58,15 @@ QUANTISED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. It is a LoHa
-    where `is_loha` says so. `side` is that of the image, in pixels, where it is not the base's own.
+    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. `kind` says
+    what it is. `side` is that of the image, in pixels, where it is not the base's own.
     """
 
     base: str
     precision: str = "full"
     level: OffloadLevel = "whole"
     rank: int = 0
-    is_loha: bool = False
+    kind: Literal["lora", "loha", "dora"] = "lora"
     side: int | None = None
 
     @property
@@ -122,7 +123,7 @@ def _layers(networks: Mapping[str, Any], case: Case) -> dict[tuple[str, str], nn
         for path, module in network.named_modules()
         if isinstance(module, nn.Linear)
     }
-    most = case.rank**2 if case.is_loha else 0
+    most = case.rank**2 if case.kind == "loha" else 0
     return {at: one for at, one in found.items() if most * sum(sizes(one)) < math.prod(sizes(one))}
 
 
@@ -131,14 +132,23 @@ def sizes(layer: nn.Linear) -> tuple[int, int]:
 
 
 def lora_bytes(case: Case) -> int:
-    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have (see lora/load.py)."""
-    ranks = case.rank**2 if case.is_loha else case.rank
-    return sum(2 * ranks * sum(sizes(layer)) for layer in _layers(parts_of(case.base), case).values())
+    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have, and with a DoRA's norms (see
+    lora/load.py)."""
+    ranks, norms = case.rank**2 if case.kind == "loha" else case.rank, NORMS if case.kind == "dora" else 0
+    layers = _layers(parts_of(case.base), case).values()
+    return sum(2 * ranks * sum(sizes(layer)) + norms * layer.out_features for layer in layers)
 
 
-def _loha(layer: nn.Linear, rank: int) -> dict[Any, torch.Tensor]:
-    up, down = torch.empty(layer.out_features, rank, device="meta"), torch.empty(rank, layer.in_features, device="meta")
-    return {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
+def _patch(layer: nn.Linear, case: Case) -> Patch:
+    rank, options = case.rank, {"dtype": getattr(torch, case.spec.dtype), "device": "meta"}
+    up, down = torch.empty(layer.out_features, rank, **options), torch.empty(rank, layer.in_features, **options)
+    parts: dict[Part, torch.Tensor] = {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
+    if case.kind == "lora":
+        return LowRankPatch(down=down, up=up)
+    if case.kind == "dora":
+        parts = {"down": down, "up": up, "magnitude": torch.empty(layer.out_features, 1, **options)}
+    algorithm = "loha" if case.kind == "loha" else "lora"
+    return WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys={}))
 
 
 @contextmanager
@@ -147,18 +157,8 @@ def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
     if not case.rank:
         yield
         return
-    spec, rank, dtype = case.spec, case.rank, getattr(torch, case.spec.dtype)
-    patches: dict[ModuleKey, tuple[Patch, ...]] = {
-        at: (
-            WeightPatch(algorithm="loha", factors=Factors(parts=_loha(layer, rank), keys={}))
-            if case.is_loha
-            else LowRankPatch(
-                down=torch.empty(rank, layer.in_features, dtype=dtype, device="meta"),
-                up=torch.empty(layer.out_features, rank, dtype=dtype, device="meta"),
-            ),
-        )
-        for at, layer in _layers(pipe.components, case).items()
-    }
+    spec, layers = case.spec, _layers(pipe.components, case)
+    patches: dict[ModuleKey, tuple[Patch, ...]] = {at: (_patch(layer, case),) for at, layer in layers.items()}
     file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
     cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))
     manager = AdapterManager(pipe, spec.architecture, cache, "cuda:0")

@@ -25,7 +25,7 @@ PACKED = Case(base="flux.1-dev", precision="gguf-q4_k_s", level="group_offload",
 QUICK = (
     Case(base="sdxl-1.0", level="group_offload", rank=128, side=512),
     pytest.param(PACKED, marks=pytest.mark.exact),
-    pytest.param(replace(PACKED, rank=16, is_loha=True), marks=pytest.mark.exact),
+    pytest.param(replace(PACKED, rank=16, kind="loha"), marks=pytest.mark.exact),
 )
 
 
