@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections import defaultdict
@@ -41,11 +40,8 @@ _DTYPES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-# The last factor of a LoHa's layer, and what a DoRA's layer has for each output.
+# The last factor of a LoHa's layer.
 _SECOND = ".hada_w2_b"
-_MAGNITUDE = (".dora_scale", ".lora_magnitude_vector", ".magnitude")
-# Bytes that a DoRA's hook keeps for each output: its magnitude, three sums in float32 and the bias.
-NORMS = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,27 +82,26 @@ def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
     sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
     if footprint(spec, spec.dtype).originals:
         return sum(sizes.values())
-    return sum(_hooked_bytes(path, size) for path, size in sizes.items())
+    return sum(max(size, _hooked_bytes(path)) for path, size in sizes.items())
 
 
-def _hooked_bytes(path: Path, size: int) -> int:
-    """Of a file. Hooks of a LoHa have the products of its ranks, or whole matrices where those are smaller, in half
-    precision; those of a DoRA the norms of all outputs. A file that can't be read is refused where it is put on.
+def _hooked_bytes(path: Path) -> int:
+    """Of the LoHas in a file, whose hooks have the products of their ranks, or whole matrices where those are smaller.
+
+    In half precision. 0 for a file that can't be read, which is refused where it is put on.
     """
     try:
         with path.open("rb") as file:
             tensors = headers.read_header(FileReader(file)).tensors
     except (BadHeader, NotWeights, OSError):
-        return size
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    products = norms = 0
-    for name, shape in shapes.items():
-        if name.endswith(_SECOND) and len(shape) == 2:
+        return 0
+    shapes = {name: tensor.shape for name, tensor in tensors.items() if len(tensor.shape) == 2}
+    total = 0
+    for name, (second, inputs) in shapes.items():
+        if name.endswith(_SECOND):
             outputs, first = shapes.get(f"{name.removesuffix(_SECOND)}.hada_w1_a", (0, 0))
-            products += 2 * min(first * shape[0] * (outputs + shape[1]), outputs * shape[1])
-        if any(ending in name for ending in _MAGNITUDE):
-            norms += NORMS * math.prod(shape)
-    return max(size, products) + norms
+            total += 2 * min(first * second * (outputs + inputs), outputs * inputs)
+    return total
 
 
 def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:

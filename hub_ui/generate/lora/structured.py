@@ -163,17 +163,13 @@ def dequantise(module: Any) -> Iterator[Tensor]:
         count = min(_COLUMNS, width - start)
         inputs = torch.zeros(count, width, device=module.weight.device, dtype=compute_dtype(module))
         inputs[:, start : start + count].fill_diagonal_(1)
-        yield _product(module, inputs).t()
-
-
-def _product(module: Any, inputs: Tensor) -> Tensor:
-    bias, module.bias = module.bias, None
-    try:
-        # Not the module itself, whose hooks would add what is being computed.
-        outputs: Tensor = module.forward(inputs)
-    finally:
-        module.bias = bias
-    return outputs
+        bias, module.bias = module.bias, None
+        try:
+            # Not the module itself, whose hooks would add what is being computed.
+            outputs: Tensor = module.forward(inputs).t()
+        finally:
+            module.bias = bias
+        yield outputs
 
 
 @dataclass(frozen=True, kw_only=True)

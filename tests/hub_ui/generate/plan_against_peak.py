@@ -1,12 +1,11 @@
 """`python -m tests.hub_ui.generate.plan_against_peak [BASE ...]`: the plan's bytes beside those of a simulated GPU.
 
-It prints the table of docs/memory.md: pipelines of published size without weights, at each level. `--all` has every
-LoRA at each of them, which takes an hour.
+It prints the table of docs/memory.md: pipelines of published size without weights, at each level.
 """
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
@@ -30,9 +29,10 @@ from hub_ui.generate.base_models.precision import (
     store_text_encoder,
 )
 from hub_ui.generate.lora.algorithms import Factors
-from hub_ui.generate.lora.load import NORMS, LoraCache, LoraPatches, identity
+from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
+from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
@@ -104,6 +104,8 @@ def _measure(pipe: Any, case: Case) -> Peak:
     with without_values(Card(memory=500 * GIGABYTE)) as cuda, pytest.MonkeyPatch.context() as patch:
         # Whether memory is pinned changes nothing on the device.
         patch.setattr("hub_ui.generate.offload.available_memory", lambda: 0)
+        # What has no values is elsewhere otherwise.
+        patch.setattr(ParamHandle, "read", lambda param: param.parameter.data)
         place(pipe, device, Placement(level=case.level))
         with _with_lora(pipe, case):
             draw(pipe, spec)
@@ -132,11 +134,9 @@ def sizes(layer: nn.Linear) -> tuple[int, int]:
 
 
 def lora_bytes(case: Case) -> int:
-    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have, and with a DoRA's norms (see
-    lora/load.py)."""
-    ranks, norms = case.rank**2 if case.kind == "loha" else case.rank, NORMS if case.kind == "dora" else 0
-    layers = _layers(parts_of(case.base), case).values()
-    return sum(2 * ranks * sum(sizes(layer)) + norms * layer.out_features for layer in layers)
+    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have (see lora/load.py)."""
+    ranks = case.rank**2 if case.kind == "loha" else case.rank
+    return sum(2 * ranks * sum(sizes(layer)) for layer in _layers(parts_of(case.base), case).values())
 
 
 def _patch(layer: nn.Linear, case: Case) -> Patch:
@@ -181,6 +181,8 @@ def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
             store_text_encoder(part, dtype)
         elif name in NETWORKS and precision.method == "fp8":
             store_network(part, dtype)
+        elif name in NETWORKS and precision.method == "bitsandbytes":
+            _replace_layers(part, precision.id)
         elif name in NETWORKS:
             kind = precision.id.removeprefix("gguf-").upper()
             size = footprint(spec, spec.dtype).parts[name]
@@ -213,37 +215,77 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
         setattr(parent, name, packed)
 
 
+class BitsAndBytes(nn.Linear):
+    """A layer in nf4 or int8 that stores and allocates on a GPU what that of bitsandbytes 0.50 does, which has no
+    kernels for simulated ones. What kernels need inside is left out, and inputs that int8 computes apart.
+    """
+
+    def __init__(self, like: nn.Linear, precision: str) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features, self.bias = like.in_features, like.out_features, like.bias
+        self.in_4_bits, self.compute_dtype = precision == "nf4", like.weight.dtype
+        count = like.weight.numel()
+        # A scale in float32 for each 64 numbers, or for each output.
+        packed, scales = ((count // 2, 1), count // 64) if self.in_4_bits else (sizes(like), like.out_features)
+        with torch.device("meta"):
+            self.weight: Any = nn.Parameter(torch.empty(packed, dtype=torch.uint8), requires_grad=False)
+            self.register_buffer("scales", torch.empty(scales))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        new: Callable[..., torch.Tensor] = self.weight.new_empty
+        shape = (*x.shape[:-1], self.out_features)
+        if self.in_4_bits:
+            # Few rows have a kernel of their own.
+            unpacked = new(sizes(self), dtype=x.dtype) if x.shape[:-1].numel() > 4 else None
+            return new(shape, dtype=x.dtype) if unpacked is None else nn.functional.linear(x, unpacked)
+        halves = x.to(torch.float16)
+        integers, far = torch.empty_like(halves, dtype=torch.int8), halves.abs() >= 6.0
+        del halves, far
+        sums, outputs = new(shape, dtype=torch.int32), new(shape, dtype=torch.float16)
+        outputs = outputs.to(x.dtype)
+        del integers, sums
+        return outputs
+
+
+def _replace_layers(network: nn.Module, precision: str) -> None:
+    """All linear ones, as diffusers does."""
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.Linear):
+                setattr(parent, name, BitsAndBytes(layer, precision))
+
+
 def _packed(layer: nn.Linear, kind: Any) -> int:
     weights, size = GGML_QUANT_SIZES[kind]
     return layer.weight.numel() // weights * size
-
-
-def cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
-    """Each base, level and LoRA, in full and in fewer bits."""
-    return [
-        Case(base=base, precision=precision, level=level, rank=rank)
-        for base in bases
-        for precision in ("full", QUANTISED[base])
-        for level in LEVELS
-        for rank in RANKS
-    ]
 
 
 def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
     """Each base at each level in both precisions; of the LoRAs one in turn."""
     turns = [RANKS[number % len(RANKS)] for number in range(2 * len(LEVELS))]
     every = [(base, *kind) for base in bases for kind in product(("full", QUANTISED[base]), LEVELS)]
-    return [
+    found = [
         Case(base=base, precision=precision, level=level, rank=rank)
         for (base, precision, level), rank in zip(every, turns * len(bases), strict=True)
     ]
+    return found + [case for case in MORE if case.base in bases]
 
 
+MORE = (
+    Case(base="sdxl-1.0", precision="nf4", rank=16),
+    Case(base="sdxl-1.0", precision="int8"),
+    Case(base="flux.1-dev", precision="gguf-q4_k_s", level="model_offload", rank=16, kind="dora"),
+    Case(base="flux.1-dev", precision="nf4", level="model_offload", rank=16, kind="dora"),
+    Case(base="flux.1-dev", precision="int8"),
+    Case(base="qwen-image", precision="nf4", level="model_offload", rank=16),
+    Case(base="wan-2.1-t2v-14b", precision="int8"),
+)
 HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
 
 
 def label(case: Case) -> tuple[str, str, str]:
-    return precise_label(case.spec), LEVEL_NAMES[case.level], f"rank {case.rank}" if case.rank else "none"
+    lora = f"{'DoRA, ' if case.kind == 'dora' else ''}rank {case.rank}" if case.rank else "none"
+    return precise_label(case.spec), LEVEL_NAMES[case.level], lora
 
 
 def row(case: Case, planned: int, simulated: int) -> str:
@@ -257,8 +299,6 @@ def planned_peak(case: Case) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    wanted = cases if "--all" in arguments else some_cases
     print(HEAD)
-    for peak in measure(wanted([name for name in arguments if name != "--all"] or tuple(REAL))):
+    for peak in measure(some_cases(sys.argv[1:] or tuple(REAL))):
         print(row(peak.case, peak.planned, peak.simulated), flush=True)

@@ -189,15 +189,6 @@ def test_the_hooks_of_a_loha_have_the_products_of_its_ranks(tmp_path: Path, base
     assert load.lora_bytes([adapter(path)], spec) == (size or path.stat().st_size)
 
 
-@pytest.mark.parametrize(("base", "more"), [("sdxl-1.0", 0), ("flux.1-dev", 18 * 100)])
-def test_the_hooks_of_a_dora_have_the_norms_of_its_outputs(tmp_path: Path, base: str, more: int) -> None:
-    path, spec = tmp_path / "a.safetensors", base_by_id(base)
-    shapes = {"a.lora_A.weight": (2, 20), "a.lora_B.weight": (100, 2), "a.lora_magnitude_vector": (100,)}
-    path.write_bytes(file_of(raw_header(shapes), 2 * sum(map(math.prod, shapes.values()))))
-    assert spec is not None
-    assert load.lora_bytes([adapter(path)], spec) == path.stat().st_size + more
-
-
 def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
     cache = LoraCache(100)
     for name in ("a", "b"):

@@ -141,7 +141,6 @@ def test_the_first_run_of_a_dora_takes_of_a_gpu_little_more_than_a_run_of_its_la
         alone = cuda.cards[0].peak
         attached(module, patch(("lora", {"down": (2, 2048), "up": (1024, 2), "magnitude": (1024, 1)}))).set([1.0])
         module(x)
-    # Its weight in float32 takes more.
     assert cuda.cards[0].peak - alone < 4 * 1024 * 2048
 
 
