@@ -16,7 +16,7 @@ from hub_ui.generate.base_models.precision import (
     precision_of,
     weight_bytes,
 )
-from hub_ui.generate.base_models.table import Parts, activations, is_estimated, model_sizes
+from hub_ui.generate.base_models.table import activations, is_estimated, model_sizes
 from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.settings import ResolvedRequest
 
@@ -128,7 +128,7 @@ def footprint(
         parts[name] = weight_bytes(spec, name, model.parameters, model.largest, width=width, kind=kind)
         largest[name] = layer_bytes(spec, name, model.largest, width=width)
         unpacking[name] = bytes_to_unpack(spec, name, model.parameters, model.largest, width=width, kind=kind)
-    loras = _usual_loras(sizes) if loras is None else loras
+    loras = usual_loras(spec) if loras is None else loras
     scale = width / 2
     pixels = settings.width * settings.height if settings else spec.width * spec.height
     frames = settings.frames if settings else spec.video.frames if spec.video else 0
@@ -159,11 +159,7 @@ def footprint(
 
 def usual_loras(spec: PipelineSpec) -> int:
     """The bytes that the files of LoRAs for the base usually have, in half precision."""
-    return _usual_loras(model_sizes(spec))
-
-
-def _usual_loras(sizes: Parts) -> int:
-    networks = [model.parameters for name, model in sizes.items() if name in NETWORKS]
+    networks = [model.parameters for name, model in model_sizes(spec).items() if name in NETWORKS]
     return round(max(networks, default=0) * 2 * _USUAL_LORA)
 
 
@@ -324,8 +320,7 @@ def levels_of(kind: str, precision: Precision = FULL) -> tuple[OffloadLevel, ...
     """The levels of a base in that precision on a device, by torch's name for it: without memory of its own there is
     nothing to offload from.
     """
-    possible = LEVELS if precision.goes_by_layers else LEVELS[:2]
-    return possible if kind_of(kind).has_own_memory else LEVELS[:1]
+    return LEVELS[: precision.levels if kind_of(kind).has_own_memory else 1]
 
 
 def usable_memory(card: int) -> int:

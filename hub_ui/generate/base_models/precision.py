@@ -24,12 +24,17 @@ NETWORKS = ("unet", "transformer", "transformer_2")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
 # What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.
-_UNPACKING = {"gguf-q4": 5.3, "gguf-q5": 7.3, "gguf-q6": 7.0, "gguf-q8": 4.0}
+_UNPACKING = {"gguf-q4": 5.3, "gguf-q5": 7.3, "gguf-q6": 7.0, "gguf-q8": 4.0, "int8": 0.0}
 # The parameters of the largest layer that a text encoder unpacks.
 _STORED_LAYER = 4096 * 10240
 # Those of T5's that keep their type, by all parameters: of T5-XXL, UMT5-XXL and Pile-T5-XL.
 _KEPT_OF_T5 = {
     4_762_310_656: 24 * 4096 * 10240, 5_680_910_336: 24 * 4096 * 10240, 1_223_550_976: 24 * 2048 * 5120,
+}  # fmt: skip
+# Those in no linear layer, which bitsandbytes leaves as they are: of SD 1 and 2, SDXL, Kolors and SANA.
+_NOT_LINEAR = {
+    859_520_964: 589_471_684, 865_910_724: 564_690_884, 2_567_463_684: 334_816_004, 2_579_458_820: 334_818_052,
+    1_604_462_752: 755_699_872, 591_747_872: 280_873_760,
 }  # fmt: skip
 _ANY = ("cuda", "xpu", "mps", "cpu")
 _WITH_FP8 = ("cuda", "xpu", "cpu")
@@ -40,7 +45,7 @@ class Precision:
     """`bits` are those of one weight with its share of the scales. `devices` are torch's names of what it runs on.
 
     `package` is the one it needs that is not always installed. `in_float16`: layers compute in it, whatever the base
-    does.
+    does. `levels`: how many offload levels it has. Of bitsandbytes' layers in 8 bits all stays behind, else the scales.
     """
 
     id: str
@@ -50,11 +55,7 @@ class Precision:
     devices: tuple[str, ...] = _ANY
     package: str | None = None
     in_float16: bool = False
-
-    @property
-    def goes_by_layers(self) -> bool:
-        """Whether its layers can be kept elsewhere one by one: bitsandbytes' have scales that stay behind."""
-        return self.method != "bitsandbytes"
+    levels: int = 4
 
     def runs_on(self, device: str) -> bool:
         return device in self.devices and (self.package is None or find_spec(self.package) is not None)
@@ -64,6 +65,11 @@ def _gguf(name: str, bits: float) -> Precision:
     return Precision(id=f"gguf-{name.lower()}", label=name.split("_")[0], method="gguf", bits=bits)
 
 
+def _bitsandbytes(name: str, label: str, bits: float, *, levels: int, in_float16: bool = False) -> Precision:
+    own = Precision(id=name, label=label, method="bitsandbytes", bits=bits, levels=levels, in_float16=in_float16)
+    return replace(own, devices=("cuda",), package="bitsandbytes")
+
+
 FULL = Precision(id="full", label="full precision", method="full", bits=16)
 # The best first: of Gaussian weights, 8-bit integers with a scale for each row keep 41 dB, 8-bit floats 30. The bits of
 # GGUF's are those of a block over its weights (gguf.GGML_QUANT_SIZES); files of the kinds S
@@ -71,15 +77,7 @@ FULL = Precision(id="full", label="full precision", method="full", bits=16)
 PRECISIONS: tuple[Precision, ...] = (
     FULL,
     _gguf("Q8_0", 8.5),
-    Precision(
-        id="int8",
-        label="8-bit integers",
-        method="bitsandbytes",
-        bits=8,
-        devices=("cuda",),
-        package="bitsandbytes",
-        in_float16=True,
-    ),
+    _bitsandbytes("int8", "8-bit integers", 8, levels=1, in_float16=True),
     Precision(id="fp8", label="8-bit floats", method="fp8", bits=8, devices=_WITH_FP8),
     _gguf("Q6_K", 6.5625),
     _gguf("Q5_K_M", 5.7),
@@ -88,7 +86,7 @@ PRECISIONS: tuple[Precision, ...] = (
     _gguf("Q4_K_M", 4.85),
     _gguf("Q4_K_S", 4.6),
     _gguf("Q4_0", 4.5),
-    Precision(id="nf4", label="nf4", method="bitsandbytes", bits=4.5, devices=("cuda",), package="bitsandbytes"),
+    _bitsandbytes("nf4", "nf4", 4.5, levels=2),
     # A user's own file of a type that is in no row.
     Precision(id="gguf", label="GGUF", method="gguf", bits=8),
 )
@@ -156,7 +154,8 @@ def weight_bytes(spec: PipelineSpec, part: str, parameters: int, table: int, *, 
         return parameters * 4
     if precision.method != "full" and part in NETWORKS:
         file = _file(spec, spec.precision)
-        return round(file.gigabytes * 1e9 if file else parameters * precision.bits / 8)
+        kept = _NOT_LINEAR.get(parameters, 0) if precision.method == "bitsandbytes" else 0
+        return round(file.gigabytes * 1e9 if file else (parameters - kept) * precision.bits / 8 + kept * width)
     if _is_stored(spec, part, parameters, kind):
         kept = table + _KEPT_OF_T5.get(parameters, 0)
         return round(parameters - kept + kept * width)

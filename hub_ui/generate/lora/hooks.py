@@ -16,6 +16,7 @@ from hub_ui.generate.lora.patch import LowRankPatch, rank_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.utils.hooks import RemovableHandle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,10 +98,6 @@ def _one_after_another(lengths: Sequence[int], like: Tensor) -> TokenRows:
 def _put(found: RowsByModule, modules: Iterable[nn.Module], rows: TokenRows) -> None:
     found.update((within, rows) for module in modules for within in module.modules())
 
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.utils.hooks import RemovableHandle
 
 # A patch and the position of its LoRA among the weights.
 IndexedPatch = tuple[int, LowRankPatch]

@@ -20,13 +20,12 @@ from hub_ui.generate.lora.module_names import names_of
 from hub_ui.generate.lora.modules import ModuleKey, components, model_of
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch, takes_factors
-from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
+from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.request import LoraInput
 from hub_ui.generate.result import Coverage
 from hub_ui.i18n import _
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from torch.utils.hooks import RemovableHandle
 
 
@@ -285,7 +284,7 @@ class AdapterManager:
             # These first: they look at the module's own outputs.
             structured = [(number, patch) for number, patch in live if isinstance(patch, WeightPatch)]
             if structured:
-                read = dequantise if self._is_quantised(at) else partial(_read, param)
+                read = dequantise if self._is_quantised(at) else partial(columns, param)
                 bias = self._params(at).get("bias")
                 self._hooks.append((at, attach_structured(param.module, structured, self._weights, read, bias)))
             low_rank = [(number, patch) for number, patch in live if isinstance(patch, LowRankPatch)]
@@ -316,7 +315,3 @@ class AdapterManager:
             undo.callback(self.disable)
             yield
             undo.pop_all()
-
-
-def _read(param: ParamHandle, _module: Any) -> Tensor:
-    return param.read().float()

@@ -9,11 +9,11 @@ matrix      anything else on a quantised layer: D as a matrix in the layer's com
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from hub_ui.generate.lora.algorithms import cut, delta_of, dora_epsilon, is_peft, kronecker_factors, over_inputs
+from hub_ui.generate.lora.algorithms import cut, dora_epsilon, is_peft, kronecker_factors, over_inputs
 from hub_ui.generate.lora.hooks import AdapterWeights, batch_of, broadcast, by_channels, product
 from hub_ui.generate.lora.parameters import ParamHandle, compute_dtype
 from hub_ui.generate.lora.patch import WeightPatch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.utils.hooks import RemovableHandle
 
-# Inputs of a layer whose weights are unpacked at once.
+# Inputs of a layer whose weights are read at once: a whole weight in float32 may be the largest tensor there is.
 _COLUMNS = 512
 Form = Literal["kronecker", "hadamard", "dora"]
 Shape = tuple[int, ...]
@@ -69,13 +69,13 @@ class _Addition(Protocol):
 
 @dataclass(kw_only=True)
 class StructuredHook:
-    """`read` gives the module's weight in float32; it is called once, when the module first runs. So is `bias` read:
-    while hooks run, offloading may have emptied the module's own.
+    """`read` gives the module's weight as matrices of some of its inputs; it is called once, when the module first
+    runs. So is `bias` read: while hooks run, offloading may have emptied the module's own.
     """
 
     patches: tuple[IndexedPatch, ...]
     weights: AdapterWeights
-    read: Callable[[Any], Tensor]
+    read: Callable[[Any], Iterable[Tensor]]
     bias: ParamHandle | None
     channels_second: bool
     _device_and_type: tuple[Any, Any] | None = None
@@ -115,6 +115,8 @@ class StructuredHook:
         return amounts if tokens is None else amounts[tokens.rows.to(x.device)]
 
     def _addition(self, patch: WeightPatch, module: Any, y: Tensor) -> _Addition:
+        import torch
+
         parts = {part: value.to(y.device).float() for part, value in patch.factors.parts.items()}
         patch = replace(patch, factors=replace(patch.factors, parts=parts))
         shape = tuple(module.weight.shape) if self.channels_second else (module.out_features, module.in_features)
@@ -123,17 +125,19 @@ class StructuredHook:
             return _Kronecker.of(patch, shape, y.dtype, self.channels_second)
         if form == "hadamard":
             return _Hadamard.of(patch, shape, y.dtype, self.channels_second)
-        weight, bias = self.read(module).to(y.device), None if self.bias is None else self.bias.read().to(y.device)
+        # No variable keeps a piece while the next one is read.
+        pieces = map(lambda piece: piece.to(y.device, torch.float32), self.read(module))
+        bias = None if self.bias is None else self.bias.read().to(y.device)
         if form == "dora":
-            return _Dora.of(patch, weight, bias, y.dtype, self.channels_second)
-        return _Matrix.of(patch, weight, bias, y.dtype)
+            return _Dora.of(patch, pieces, shape, bias, y.dtype, self.channels_second)
+        return _Matrix.of(patch, torch.cat(list(pieces), 1), bias, y.dtype)
 
 
 def attach_structured(
     module: nn.Module,
     patches: Sequence[IndexedPatch],
     weights: AdapterWeights,
-    read: Callable[[Any], Tensor],
+    read: Callable[[Any], Iterable[Tensor]],
     bias: ParamHandle | None,
 ) -> RemovableHandle:
     """To be attached before hooks that change outputs in place."""
@@ -143,23 +147,29 @@ def attach_structured(
     return module.register_forward_hook(hook, with_kwargs=True)
 
 
-def dequantise(module: Any) -> Tensor:
-    """A linear layer's weight in float32, whatever packs it: its outputs for each single input."""
+def columns(param: ParamHandle, _module: Any) -> Sequence[Tensor]:
+    """A weight that can be read as it is, some inputs at a time."""
     import torch
 
-    bias, module.bias = module.bias, None
-    width, device = module.in_features, module.weight.device
-    weight = torch.empty(module.out_features, width, device=device)
-    try:
-        for start in range(0, width, _COLUMNS):
-            count = min(_COLUMNS, width - start)
-            inputs = torch.zeros(count, width, device=device, dtype=compute_dtype(module))
-            inputs[:, start : start + count].fill_diagonal_(1)
+    return torch.split(param.read().flatten(1), _COLUMNS, 1)
+
+
+def dequantise(module: Any) -> Iterator[Tensor]:
+    """A linear layer's weight, whatever packs it, some inputs at a time: its outputs for each single input."""
+    import torch
+
+    width = module.in_features
+    for start in range(0, width, _COLUMNS):
+        count = min(_COLUMNS, width - start)
+        inputs = torch.zeros(count, width, device=module.weight.device, dtype=compute_dtype(module))
+        inputs[:, start : start + count].fill_diagonal_(1)
+        bias, module.bias = module.bias, None
+        try:
             # Not the module itself, whose hooks would add what is being computed.
-            weight[:, start : start + count] = module.forward(inputs).t()
-    finally:
-        module.bias = bias
-    return weight
+            outputs: Tensor = module.forward(inputs).t()
+        finally:
+            module.bias = bias
+        yield outputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,26 +238,34 @@ class _Dora:
     up: Tensor
     magnitude: Tensor
     bias: Tensor | None
-    squares: tuple[Tensor, Tensor, Tensor]
+    squares: Tensor
     epsilon: float
     is_peft: bool
     channels_second: bool
 
     @classmethod
-    def of(cls, patch: WeightPatch, weight: Tensor, bias: Tensor | None, dtype: Any, channels_second: bool) -> _Dora:
-        factors = patch.factors
-        plain = replace(factors, parts={part: value for part, value in factors.parts.items() if part != "magnitude"})
-        own, delta = weight.flatten(1), delta_of("lora", plain, weight).flatten(1)
-        squares = (own.square().sum(1), 2 * (own * delta).sum(1), delta.square().sum(1))
+    def of(
+        cls, patch: WeightPatch, pieces: Iterator[Tensor], shape: Shape, bias: Tensor | None, dtype: Any, second: bool
+    ) -> _Dora:
+        import torch
+
+        factors, start, dot = patch.factors, 0, torch.linalg.vecdot
+        up, down = factors.cut(factors.flat("up")) * factors.scale, factors.flat("down")
+        squares = up.new_zeros(3, len(up))
+        while (own := next(pieces, None)) is not None:
+            delta = up @ down[:, start : start + own.shape[1]]
+            start += own.shape[1]
+            squares += torch.stack([dot(own, own), 2 * dot(own, delta), dot(delta, delta)])
+            del own, delta
         return cls(
-            down=factors.parts["down"].reshape(-1, *weight.shape[1:]).to(dtype),
-            up=(factors.cut(factors.flat("up")) * factors.scale).to(dtype),
+            down=down.reshape(-1, *shape[1:]).to(dtype),
+            up=up.to(dtype),
             magnitude=factors.cut(factors.parts["magnitude"].reshape(-1, 1)).flatten(),
             bias=None if bias is None else bias.to(dtype),
             squares=squares,
             epsilon=dora_epsilon(factors),
             is_peft=is_peft(factors.keys, "magnitude"),
-            channels_second=channels_second,
+            channels_second=second,
         )
 
     def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
@@ -257,12 +275,14 @@ class _Dora:
         own, mixed, added = self.squares
         length = (own + inside * mixed + inside.square() * added).clamp(min=0).sqrt() + self.epsilon
         stretch = self.magnitude / length
-        product_of_own = y if self.bias is None else y - broadcast(self.bias[None], y, self.channels_second)
-        inner = _times(self.up, product(module, x, self.down, None, self.channels_second), self.channels_second)
-        change = product_of_own * broadcast(outside * (stretch - 1), y, self.channels_second)
-        change = change + inner * broadcast(outside * inside * stretch, y, self.channels_second)
         # At weight 0 PEFT's too is the base alone.
-        return (change * broadcast((amounts != 0)[:, None], y, self.channels_second)).to(y.dtype)
+        gain, share = ((amounts != 0)[:, None] * outside * factor for factor in (stretch - 1, inside * stretch))
+        change = _times(self.up, product(module, x, self.down, None, self.channels_second), self.channels_second)
+        change = change * broadcast(share, y, self.channels_second)
+        change += y * broadcast(gain, y, self.channels_second)
+        if self.bias is not None:
+            change -= broadcast(gain * self.bias, y, self.channels_second)
+        return change.to(y.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,17 +1,16 @@
 """`python -m tests.hub_ui.generate.plan_against_peak [BASE ...]`: the plan's bytes beside those of a simulated GPU.
 
-It prints the table of docs/memory.md: pipelines of published size without weights, at each level. `--all` has every
-LoRA at each of them, which takes an hour.
+It prints the table of docs/memory.md: pipelines of published size without weights, at each level.
 """
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -19,6 +18,7 @@ from diffusers.quantizers.gguf.utils import GGML_QUANT_SIZES, GGUFLinear, GGUFPa
 from gguf import GGMLQuantizationType
 from torch import nn
 
+from connectors.weights.key_formats import Part
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.base_models.precision import (
     NETWORKS,
@@ -32,6 +32,7 @@ from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.load import LoraCache, LoraPatches, identity
 from hub_ui.generate.lora.manager import AdapterManager
 from hub_ui.generate.lora.modules import ModuleKey
+from hub_ui.generate.lora.parameters import ParamHandle
 from hub_ui.generate.lora.patch import LowRankPatch, Patch, WeightPatch
 from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import LEVEL_NAMES, LEVELS, OffloadLevel, footprint, peak_memory
@@ -57,15 +58,15 @@ QUANTISED = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. It is a LoHa
-    where `is_loha` says so. `side` is that of the image, in pixels, where it is not the base's own.
+    """A base in a precision at a level, with a LoRA of that rank for all layers of its network; 0 is none. `kind` says
+    what it is. `side` is that of the image, in pixels, where it is not the base's own.
     """
 
     base: str
     precision: str = "full"
     level: OffloadLevel = "whole"
     rank: int = 0
-    is_loha: bool = False
+    kind: Literal["lora", "loha", "dora"] = "lora"
     side: int | None = None
 
     @property
@@ -103,6 +104,8 @@ def _measure(pipe: Any, case: Case) -> Peak:
     with without_values(Card(memory=500 * GIGABYTE)) as cuda, pytest.MonkeyPatch.context() as patch:
         # Whether memory is pinned changes nothing on the device.
         patch.setattr("hub_ui.generate.offload.available_memory", lambda: 0)
+        # What has no values is elsewhere otherwise.
+        patch.setattr(ParamHandle, "read", lambda param: param.parameter.data)
         place(pipe, device, Placement(level=case.level))
         with _with_lora(pipe, case):
             draw(pipe, spec)
@@ -122,7 +125,7 @@ def _layers(networks: Mapping[str, Any], case: Case) -> dict[tuple[str, str], nn
         for path, module in network.named_modules()
         if isinstance(module, nn.Linear)
     }
-    most = case.rank**2 if case.is_loha else 0
+    most = case.rank**2 if case.kind == "loha" else 0
     return {at: one for at, one in found.items() if most * sum(sizes(one)) < math.prod(sizes(one))}
 
 
@@ -132,13 +135,20 @@ def sizes(layer: nn.Linear) -> tuple[int, int]:
 
 def lora_bytes(case: Case) -> int:
     """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have (see lora/load.py)."""
-    ranks = case.rank**2 if case.is_loha else case.rank
+    ranks = case.rank**2 if case.kind == "loha" else case.rank
     return sum(2 * ranks * sum(sizes(layer)) for layer in _layers(parts_of(case.base), case).values())
 
 
-def _loha(layer: nn.Linear, rank: int) -> dict[Any, torch.Tensor]:
-    up, down = torch.empty(layer.out_features, rank, device="meta"), torch.empty(rank, layer.in_features, device="meta")
-    return {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
+def _patch(layer: nn.Linear, case: Case) -> Patch:
+    rank, options = case.rank, {"dtype": getattr(torch, case.spec.dtype), "device": "meta"}
+    up, down = torch.empty(layer.out_features, rank, **options), torch.empty(rank, layer.in_features, **options)
+    parts: dict[Part, torch.Tensor] = {"hada_w1_a": up, "hada_w1_b": down, "hada_w2_a": up, "hada_w2_b": down}
+    if case.kind == "lora":
+        return LowRankPatch(down=down, up=up)
+    if case.kind == "dora":
+        parts = {"down": down, "up": up, "magnitude": torch.empty(layer.out_features, 1, **options)}
+    algorithm = "loha" if case.kind == "loha" else "lora"
+    return WeightPatch(algorithm=algorithm, factors=Factors(parts=parts, keys={}))
 
 
 @contextmanager
@@ -147,18 +157,8 @@ def _with_lora(pipe: Any, case: Case) -> Iterator[None]:
     if not case.rank:
         yield
         return
-    spec, rank, dtype = case.spec, case.rank, getattr(torch, case.spec.dtype)
-    patches: dict[ModuleKey, tuple[Patch, ...]] = {
-        at: (
-            WeightPatch(algorithm="loha", factors=Factors(parts=_loha(layer, rank), keys={}))
-            if case.is_loha
-            else LowRankPatch(
-                down=torch.empty(rank, layer.in_features, dtype=dtype, device="meta"),
-                up=torch.empty(layer.out_features, rank, dtype=dtype, device="meta"),
-            ),
-        )
-        for at, layer in _layers(pipe.components, case).items()
-    }
+    spec, layers = case.spec, _layers(pipe.components, case)
+    patches: dict[ModuleKey, tuple[Patch, ...]] = {at: (_patch(layer, case),) for at, layer in layers.items()}
     file = LoraPatches(patches=patches, inputs={}, applied=len(patches), total=len(patches), missed=(), size=0)
     cache, given = LoraCache(GIGABYTE), adapter(Path("lora.safetensors"))
     manager = AdapterManager(pipe, spec.architecture, cache, "cuda:0")
@@ -181,6 +181,8 @@ def _quantised(pipe: Any, spec: PipelineSpec) -> Any:
             store_text_encoder(part, dtype)
         elif name in NETWORKS and precision.method == "fp8":
             store_network(part, dtype)
+        elif name in NETWORKS and precision.method == "bitsandbytes":
+            _replace_layers(part, precision.id)
         elif name in NETWORKS:
             kind = precision.id.removeprefix("gguf-").upper()
             size = footprint(spec, spec.dtype).parts[name]
@@ -213,37 +215,77 @@ def _pack(network: nn.Module, kind: Any, dtype: torch.dtype, size: int) -> None:
         setattr(parent, name, packed)
 
 
+class BitsAndBytes(nn.Linear):
+    """A layer in nf4 or int8 that stores and allocates on a GPU what that of bitsandbytes 0.50 does, which has no
+    kernels for simulated ones. What kernels need inside is left out, and inputs that int8 computes apart.
+    """
+
+    def __init__(self, like: nn.Linear, precision: str) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features, self.bias = like.in_features, like.out_features, like.bias
+        self.in_4_bits, self.compute_dtype = precision == "nf4", like.weight.dtype
+        count = like.weight.numel()
+        # A scale in float32 for each 64 numbers, or for each output.
+        packed, scales = ((count // 2, 1), count // 64) if self.in_4_bits else (sizes(like), like.out_features)
+        with torch.device("meta"):
+            self.weight: Any = nn.Parameter(torch.empty(packed, dtype=torch.uint8), requires_grad=False)
+            self.register_buffer("scales", torch.empty(scales))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        new: Callable[..., torch.Tensor] = self.weight.new_empty
+        shape = (*x.shape[:-1], self.out_features)
+        if self.in_4_bits:
+            # Few rows have a kernel of their own.
+            unpacked = new(sizes(self), dtype=x.dtype) if x.shape[:-1].numel() > 4 else None
+            return new(shape, dtype=x.dtype) if unpacked is None else nn.functional.linear(x, unpacked)
+        halves = x.to(torch.float16)
+        integers, far = torch.empty_like(halves, dtype=torch.int8), halves.abs() >= 6.0
+        del halves, far
+        sums, outputs = new(shape, dtype=torch.int32), new(shape, dtype=torch.float16)
+        outputs = outputs.to(x.dtype)
+        del integers, sums
+        return outputs
+
+
+def _replace_layers(network: nn.Module, precision: str) -> None:
+    """All linear ones, as diffusers does."""
+    for parent in list(network.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.Linear):
+                setattr(parent, name, BitsAndBytes(layer, precision))
+
+
 def _packed(layer: nn.Linear, kind: Any) -> int:
     weights, size = GGML_QUANT_SIZES[kind]
     return layer.weight.numel() // weights * size
-
-
-def cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
-    """Each base, level and LoRA, in full and in fewer bits."""
-    return [
-        Case(base=base, precision=precision, level=level, rank=rank)
-        for base in bases
-        for precision in ("full", QUANTISED[base])
-        for level in LEVELS
-        for rank in RANKS
-    ]
 
 
 def some_cases(bases: Sequence[str] = tuple(REAL)) -> list[Case]:
     """Each base at each level in both precisions; of the LoRAs one in turn."""
     turns = [RANKS[number % len(RANKS)] for number in range(2 * len(LEVELS))]
     every = [(base, *kind) for base in bases for kind in product(("full", QUANTISED[base]), LEVELS)]
-    return [
+    found = [
         Case(base=base, precision=precision, level=level, rank=rank)
         for (base, precision, level), rank in zip(every, turns * len(bases), strict=True)
     ]
+    return found + [case for case in MORE if case.base in bases]
 
 
+MORE = (
+    Case(base="sdxl-1.0", precision="nf4", rank=16),
+    Case(base="sdxl-1.0", precision="int8"),
+    Case(base="flux.1-dev", precision="gguf-q4_k_s", level="model_offload", rank=16, kind="dora"),
+    Case(base="flux.1-dev", precision="nf4", level="model_offload", rank=16, kind="dora"),
+    Case(base="flux.1-dev", precision="int8"),
+    Case(base="qwen-image", precision="nf4", level="model_offload", rank=16),
+    Case(base="wan-2.1-t2v-14b", precision="int8"),
+)
 HEAD = "| Base model | Level | LoRA | Planned | Simulated | |\n| --- | --- | --- | --- | --- | --- |"
 
 
 def label(case: Case) -> tuple[str, str, str]:
-    return precise_label(case.spec), LEVEL_NAMES[case.level], f"rank {case.rank}" if case.rank else "none"
+    lora = f"{'DoRA, ' if case.kind == 'dora' else ''}rank {case.rank}" if case.rank else "none"
+    return precise_label(case.spec), LEVEL_NAMES[case.level], lora
 
 
 def row(case: Case, planned: int, simulated: int) -> str:
@@ -257,8 +299,6 @@ def planned_peak(case: Case) -> int:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    wanted = cases if "--all" in arguments else some_cases
     print(HEAD)
-    for peak in measure(wanted([name for name in arguments if name != "--all"] or tuple(REAL))):
+    for peak in measure(some_cases(sys.argv[1:] or tuple(REAL))):
         print(row(peak.case, peak.planned, peak.simulated), flush=True)

@@ -10,8 +10,9 @@ from hub_ui.generate.settings import ResolvedRequest
 GIGABYTE = 1_000_000_000
 
 
-def of(id: str) -> Any:
-    return base_by_id(id)
+def of(id: str, precision: str = "full") -> Any:
+    spec: Any = base_by_id(id)
+    return in_precision(spec, precision)
 
 
 def card(gibibytes: int) -> int:
@@ -54,14 +55,12 @@ def test_beside_a_small_image_it_is_merging_that_takes_most() -> None:
     # Nothing is merged without a LoRA.
     assert footprint(of("sd-1.5"), "float16", small, loras=0).merging == 0
     # LoRAs are not merged into packed weights.
-    packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
-    assert packed is not None
+    packed = of("flux.1-dev", "gguf-q4_k_s")
     assert footprint(packed, "bfloat16").merging == 0
 
 
 def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
-    packed = in_precision(of("flux.1-dev"), "gguf-q4_k_s")
-    assert packed is not None
+    packed = of("flux.1-dev", "gguf-q4_k_s")
     plan = plan_memory(packed, memory=card(12), ram=None)
     assert (plan.level, round(plan.parts["transformer"] / GIGABYTE, 1)) == ("model_offload", 6.8)
     # But for its table of words and the last layers of its blocks, in 8-bit floats; Apple's GPUs have none.
@@ -69,12 +68,10 @@ def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     assert round(plan_memory(packed, memory=None, ram=None, kind="mps").parts["text_encoder_2"] / GIGABYTE, 1) == 9.5
 
 
-@pytest.mark.parametrize("precision", ["nf4", "int8"])
-def test_a_network_of_bitsandbytes_is_never_taken_apart(precision: str) -> None:
-    spec = in_precision(of("flux.1-dev"), precision)
-    assert spec is not None
-    plan = plan_memory(spec, memory=6 * GIGABYTE, ram=None)
-    assert (plan.level, plan.fits) == ("model_offload", False)
+@pytest.mark.parametrize(("precision", "level", "gigabytes"), [("nf4", "model_offload", 1.93), ("int8", "whole", 2.9)])
+def test_bitsandbytes_leaves_some_weights_as_and_where_they_are(precision: str, level: str, gigabytes: float) -> None:
+    plan = plan_memory(of("sdxl-1.0", precision), memory=GIGABYTE, ram=None)
+    assert (plan.level, plan.fits, round(plan.parts["unet"] / GIGABYTE, 2)) == (level, False, gigabytes)
 
 
 def test_weights_that_the_computer_s_memory_can_t_hold_are_told() -> None:
@@ -89,12 +86,6 @@ def test_files_that_are_mapped_run_from_the_disk_where_memory_is_short() -> None
     assert plan.notes == (
         "This computer's memory is too small for its weights: they are read from the disk in each step, which is slow.",
     )
-
-
-def ram(id: str, precision: str, level: OffloadLevel) -> float:
-    spec = in_precision(of(id), precision)
-    assert spec is not None
-    return round(host_memory(footprint(spec, "bfloat16"), level) / GIGABYTE, 1)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +108,8 @@ def ram(id: str, precision: str, level: OffloadLevel) -> float:
 def test_the_computer_s_memory_holds_what_is_converted_or_stays(
     id: str, precision: str, level: OffloadLevel, gigabytes: float
 ) -> None:
-    assert ram(id, precision, level) == gigabytes
+    needs = footprint(of(id, precision), "bfloat16")
+    assert round(host_memory(needs, level) / GIGABYTE, 1) == gigabytes
 
 
 def test_weights_that_are_read_from_the_disk_have_to_fit_there() -> None:

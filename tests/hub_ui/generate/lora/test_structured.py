@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from hub_ui.generate.lora.algorithms import Factors
 from hub_ui.generate.lora.hooks import AdapterWeights, NotPerRow, RowsByModule, attach, follow_tokens
 from hub_ui.generate.lora.parameters import ParamHandle, param_handles
 from hub_ui.generate.lora.patch import LowRankPatch, WeightPatch
-from hub_ui.generate.lora.structured import attach_structured, dequantise, form_of
+from hub_ui.generate.lora.structured import attach_structured, columns, dequantise, form_of
 from hub_ui.generate.offload import Placement, place
 from tests.hub_ui.generate.building import CPU
 from tests.hub_ui.generate.simulated_cuda import Card, simulated_cuda
@@ -69,7 +70,9 @@ def bias_of(module: nn.Module) -> ParamHandle | None:
 
 def attached(module: Any, one: WeightPatch) -> AdapterWeights:
     weights = AdapterWeights()
-    attach_structured(module, [(0, one)], weights, lambda module: module.weight.data.float(), bias_of(module))
+    weight = ParamHandle(module=module, name="weight")
+    read = dequantise if weight.is_quantised else partial(columns, weight)
+    attach_structured(module, [(0, one)], weights, read, bias_of(module))
     return weights
 
 
@@ -120,29 +123,35 @@ def quantised(values: torch.Tensor) -> Any:
     return module
 
 
+def unpacked(module: nn.Module) -> torch.Tensor:
+    return torch.cat(list(dequantise(module)), 1)
+
+
 def test_a_quantised_weight_is_read_by_running_the_layer() -> None:
     values = torch.randn(6, 64)
     module = quantised(values)
-    assert (dequantise(module) - values).abs().max() < 0.02
+    assert (unpacked(module) - values).abs().max() < 0.02
     assert module.bias is not None
 
 
-def test_reading_a_quantised_weight_takes_of_a_gpu_little_more_than_it_and_a_run_of_its_layer() -> None:
+def test_the_first_run_of_a_dora_takes_of_a_gpu_little_more_than_a_run_of_its_layer_without_it() -> None:
     with simulated_cuda(Card()) as cuda, torch.no_grad():
-        module = quantised(torch.randn(512, 2048)).to("cuda:0")
-        weight, before = 4 * 512 * 2048, cuda.cards[0].used
-        dequantise(module)
-    assert cuda.cards[0].peak - before < 4 * weight
+        module, x = quantised(torch.randn(1024, 2048)).to("cuda:0"), torch.zeros(1, 2048, device="cuda:0")
+        module(x)
+        alone = cuda.cards[0].peak
+        attached(module, patch(("lora", {"down": (2, 2048), "up": (1024, 2), "magnitude": (1024, 1)}))).set([1.0])
+        module(x)
+    assert cuda.cards[0].peak - alone < 4 * 1024 * 2048
 
 
 @pytest.mark.parametrize("made", [("oft", {"oft": (3, 2, 2)}), ("diff", {"diff": (6, 64), "diff_b": (6,)})])
 def test_a_quantised_layer_takes_any_other_patch_as_a_matrix(made: Made) -> None:
-    module, x, one, weights = quantised(torch.randn(6, 64)), torch.randn(2, 3, 64), patch(made), AdapterWeights()
+    module, x, one = quantised(torch.randn(6, 64)), torch.randn(2, 3, 64), patch(made)
     plain = nn.Linear(64, 6)
-    plain.weight.data, plain.bias.data = dequantise(module).detach(), module.bias.data.clone()
+    plain.weight.data, plain.bias.data = unpacked(module).detach(), module.bias.data.clone()
     bias = one.bias_delta(plain.bias.data, plain.weight.data, 0.8)
     expected = merged(plain, one, 0.8, x) + (0 if bias is None else bias)
-    attach_structured(module, [(0, one)], weights, dequantise, bias_of(module))
+    weights = attached(module, one)
     weights.set([0.8])
     torch.testing.assert_close(run(module, x), expected, atol=1e-4, rtol=1e-4)
 
@@ -161,7 +170,7 @@ def test_a_dora_of_a_layer_in_a_file_reads_its_bias_there(emptied: None) -> None
     pipe = SimpleNamespace(components={"unet": part}, to=part.to)
     place(pipe, CPU, Placement(level="disk_offload"))
     own, weights = param_handles(part, "0"), AdapterWeights()
-    attach_structured(part[0], [(0, one)], weights, lambda _: own["weight"].read(), own["bias"])
+    attach_structured(part[0], [(0, one)], weights, partial(columns, own["weight"]), own["bias"])
     weights.set([0.7])
     torch.testing.assert_close(run(part, x), expected, atol=1e-5, rtol=1e-4)
 
