@@ -84,9 +84,8 @@ def plan_again(built: Services, options: TryOptions, file: Path, on_progress: Pr
         plan = _plan_infotext(built, found, options, file, on_progress)
     else:
         plan = _plan_provenance(built, found, options, file, on_progress)
-    if options.draft or options.full:
-        return replace(plan, request=replace(plan.request, draft=options.draft))
-    return plan
+    draft = options.draft if options.draft or options.full else plan.request.draft
+    return replace(plan, request=replace(plan.request, draft=draft))
 
 
 def _plan_provenance(
@@ -237,8 +236,7 @@ def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[
     """
     settings, spec, planned = plan.settings, plan.spec, plan.memory
     if memory is not None:
-        ram, quality = usable_ram(total_memory()), plan.request.quality
-        planned = plan_on_card(spec, quality, memory, ram=ram, settings=settings)[1]
+        planned = plan_on_card(spec, plan.request.quality, memory, ram=usable_ram(total_memory()), settings=settings)[1]
     seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
     missing = 0.0 if is_on_disk(spec, source) else spec.gigabytes

@@ -220,6 +220,10 @@ class Engine:
         plan.check()
         fetched = self._fetch(files, request, callbacks)
         draft = self._find_draft(files.spec, request, callbacks)
+        if files.missing:
+            # Ten megabytes, so that the first image has a preview in colours.
+            colours = replace(files.spec, draft=replace(files.spec.draft, lora=None))
+            self._find_draft(colours, replace(request, draft=True), callbacks)
         callbacks.report(f"Loading {files.label}")
         callbacks.raise_if_cancelled()
         self._unload()

@@ -19,6 +19,7 @@ from hub_ui.generate import comparison, engine
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.table import Draft, DraftLora
 from hub_ui.generate.engine import Engine
+from hub_ui.generate.memory_plan import OffloadLevel
 from hub_ui.generate.plan import choose_spec
 from hub_ui.generate.request import Callbacks, GenerationRequest, Step
 from hub_ui.generate.result import GenerationResult
@@ -27,7 +28,9 @@ from hub_ui.images.contact_sheet import contact
 from tests.faulty_hubs import HubEndpoints, running_hubs
 from tests.hub_ui.generate.base_hub import save_hub
 from tests.hub_ui.generate.building import adapter, job, save_kohya
+from tests.hub_ui.generate.comparing import alike
 from tests.hub_ui.generate.pipelines import flux
+from tests.hub_ui.generate.second_gpu import second_gpu
 
 LORA = DraftLora(
     repo="maker/quick", file="quick.safetensors", license="mit", steps=2, guidance=1.0, weight=0.5, sampler="LCM"
@@ -151,10 +154,13 @@ def test_a_draft_goes_on_without_what_cannot_be_had_and_says_so(
     ]
 
 
-def test_who_may_fetch_nothing_gets_a_draft_without_its_files(online: Engine, asked: GenerationRequest) -> None:
+def test_who_may_fetch_nothing_gets_a_draft_of_what_came_with_the_base(
+    online: Engine, asked: GenerationRequest
+) -> None:
     pair(online, replace(asked, draft=False))
-    made = pair(online, replace(asked, may_complete=False))
-    assert (made.report.steps, made.report.draft, len(made.report.notes)) == (6, (), 2)
+    report = pair(online, replace(asked, may_complete=False)).report
+    assert (report.steps, [Ref.parse(ref).id for ref in report.draft or ()]) == (6, ["maker/small"])
+    assert [note.partition(": ")[0] for note in report.notes] == ["The draft was made without maker/quick"]
 
 
 def test_a_large_lora_for_drafts_is_agreed_to_first(
@@ -171,22 +177,17 @@ def test_the_first_draft_is_expected_to_take_less_than_the_images_in_full(
     online: Engine, asked: GenerationRequest
 ) -> None:
     pair(online, replace(asked, draft=False))
-    full, draft = (
-        online.estimate(replace(asked, draft=is_draft, seed=8), comparison.before_after(asked))
-        for is_draft in (False, True)
-    )
-    assert (full.measured, draft.measured) == (True, False)
+    other = replace(asked, seed=8)
+    draft = online.estimate(other, comparison.before_after(asked))
+    full = online.estimate(replace(other, draft=False), comparison.before_after(asked))
     # A third of the steps, a quarter of the pixels, and half of the runs.
-    assert draft.seconds < full.seconds / 2
+    assert (full.measured, draft.measured, draft.seconds < full.seconds / 2) == (True, False, True)
 
 
-def test_the_first_image_has_a_preview_in_colours_where_the_small_decoder_is_there(
+def test_the_first_image_has_a_preview_in_colours_since_the_small_decoder_comes_with_the_base(
     online: Engine, asked: GenerationRequest
 ) -> None:
-    pair(online, asked)
-    online.close()
-    steps: list[Step] = []
-    in_full = replace(asked, draft=False, seed=8)
+    steps, in_full = list[Step](), replace(asked, draft=False)
     online.generate(in_full, comparison.single(in_full), Callbacks(on_progress=steps.append))
     first = next(step.preview for step in steps if step.preview is not None)
     red, green, blue = first.split()
@@ -196,25 +197,37 @@ def test_the_first_image_has_a_preview_in_colours_where_the_small_decoder_is_the
 def test_a_draft_without_a_lora_skips_what_the_first_block_says_is_the_same(
     studio: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two steps of which the second is served by diffusers' cache, which a high threshold lets it be."""
+    """Two steps of three are served by diffusers' cache, which a high threshold lets it be."""
     count, forward = list[int](), FluxSingleTransformerBlock.forward
 
     def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
         count.append(1)
         return forward(self, *args, **kwargs)
 
+    def blocks_of(request: GenerationRequest) -> int:
+        count.clear()
+        studio.generate(request, comparison.single(request))
+        return len(count)
+
     monkeypatch.setattr(FluxSingleTransformerBlock, "forward", counted)
-    base = flux.DEV.save(tmp_path / "flux")
-    in_full = job(base=str(base), steps=3, width=32, height=32)
-    studio.generate(in_full, comparison.single(in_full))
-    whole = len(count)
-    count.clear()
     give_row(monkeypatch, Draft(scale=1, cache=1000.0))
-    draft = replace(in_full, draft=True)
-    studio.generate(draft, comparison.single(draft))
-    assert len(count) * 3 == whole
-    count.clear()
-    give_row(monkeypatch, Draft(scale=1))
-    again = replace(in_full, seed=8)
-    studio.generate(again, comparison.single(again))
-    assert len(count) == whole
+    in_full = job(base=str(flux.DEV.save(tmp_path / "flux")), steps=3, width=32, height=32)
+    whole = blocks_of(in_full)
+    assert blocks_of(replace(in_full, draft=True)) * 3 == whole
+    assert blocks_of(replace(in_full, seed=8)) == whole
+
+
+@pytest.mark.parametrize("level", ["model_offload", "group_offload"])
+def test_a_draft_between_images_in_full_leaves_their_offloading_as_it_was(
+    online: Engine, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch, level: OffloadLevel
+) -> None:
+    requests = [asked, replace(asked, draft=False), replace(asked, seed=8), replace(asked, draft=False, seed=8)]
+    expected = [pair(online, request).images for request in requests]
+    online.close()
+    with second_gpu(monkeypatch, level) as cuda:
+        made = [pair(online, request) for request in requests]
+        online.close()
+    assert {each.report.level for each in made} == {level}
+    for each, whole in zip(made, expected, strict=True):
+        assert all(map(alike, each.images, whole))
+    assert [card.used for card in cuda.cards] == [0, 0]

@@ -380,18 +380,9 @@ def test_a_sheet_that_is_known_to_take_over_a_minute_is_made_of_drafts(
     def made(*words: str) -> list[bool]:
         return [generate(tmp_path / "a.png", base, capsys, "--seed", str(seed), *words)["draft"] for seed in (1, 2)]
 
-    pair = ("--compare", "pair")
+    pair, timings = ("--compare", "pair"), home / "timings.json"
     assert made(*pair) == [False, False]
-    [(key, known)] = json.loads((home / "timings.json").read_text()).items()
-    (home / "timings.json").write_text(json.dumps({key: {**known, "step": 100.0}}))
-    assert made() == [False, False]
-    (home / "timings.json").write_text(json.dumps({key: {**known, "step": 100.0}}))
-    assert made(*pair) == [True, True]
-    assert made(*pair, "--full") == [False, False]
-
-
-def test_a_draft_is_made_here_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["try", REF, "--prompt", "a cat", "--out", str(tmp_path / "a.png"), "--draft"]
-    for more in (["--full"], ["--on", "replicate"]):
-        assert cli.main([*words, *more]) == 2
-        assert capsys.readouterr().err.startswith("hub-ui: --draft is made on this computer")
+    slow = json.dumps({key: {**known, "step": 100.0} for key, known in json.loads(timings.read_text()).items()})
+    for words, drafts in ((), [False, False]), (pair, [True, True]), ((*pair, "--full"), [False, False]):
+        timings.write_text(slow)
+        assert made(*words) == drafts

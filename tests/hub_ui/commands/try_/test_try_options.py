@@ -48,6 +48,8 @@ def test_a_folder_of_that_name_is_told_before_anything_is_drawn(
         "try civitai:1001 --prompt cat --again x.png --out x.png",
         "try civitai:1001 --prompt cat --clip-weight 1 --clip-weight 2 --out x.png",
         "try civitai:1001 --prompt cat --blocks ALL --blocks NONE --out x.png",
+        "try civitai:1001 --prompt cat --draft --full --out x.png",
+        "try civitai:1001 --prompt cat --draft --on replicate --out x.png",
         "try civitai:1001 --prompt cat --seed -1 --out x.png",
         "try civitai:1001 --prompt cat --seed 9223372036854775808 --out x.png",
         "try civitai:1001 --prompt cat --guidance inf --out x.png",
