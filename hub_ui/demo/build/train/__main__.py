@@ -16,8 +16,7 @@ from hub_ui.demo.build.train.formats import save_lora
 from hub_ui.demo.build.train.lora import PLAN as LORA_PLAN
 from hub_ui.demo.build.train.lora import train_lora
 from hub_ui.demo.build.train.model import Sizes, Vae, build_pipeline
-from hub_ui.demo.build.train.pipeline import load_base, save_base
-from hub_ui.demo.build.train.previews import make_previews
+from hub_ui.demo.build.train.pipeline import load_base, make_previews, save_base
 from hub_ui.demo.build.train.recipes import RECIPES, Recipe
 from hub_ui.demo.build.train.unet import (
     LOOSE_PLAN,

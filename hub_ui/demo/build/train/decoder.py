@@ -10,10 +10,9 @@ from diffusers import StableDiffusionImg2ImgPipeline
 from torch import Tensor, nn
 
 from hub_ui.demo.build.train.captions import caption
-from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.model import Pipeline, Vae
-from hub_ui.demo.build.train.scene import NEAT, Scene, random_scene
+from hub_ui.demo.build.train.scene import NEAT, Scene, draw, random_scene
 from hub_ui.demo.build.train.vae import encode_all, picture_pool, to_bytes, to_model_range
 
 PLAN = Plan(steps=1200, rate=1.5e-3, warm_up=20, save_every=50, averaging=0.99)

@@ -7,8 +7,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from hub_ui.demo.build.train.drawing import SCALE, SIDE, backdrop, enlarged, put, reduced
-from hub_ui.demo.build.train.scene import Scene
+from hub_ui.demo.build.train.scene import SCALE, SIDE, Scene, backdrop, enlarged, put, reduced
 
 Effect: TypeAlias = Callable[[Scene, random.Random], Image.Image]
 

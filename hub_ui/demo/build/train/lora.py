@@ -11,12 +11,11 @@ from peft import LoKrConfig, LoraConfig, PeftConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
 from hub_ui.demo.build.train.captions import training_caption
-from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.formats import load_lora
 from hub_ui.demo.build.train.model import Pipeline, Vae
 from hub_ui.demo.build.train.recipes import FACTOR, LAYERS, TEXT_LAYERS, Recipe
-from hub_ui.demo.build.train.scene import random_scene
+from hub_ui.demo.build.train.scene import draw, random_scene
 from hub_ui.demo.build.train.unet import denoiser_weights, denoising_loss, load_weights
 from hub_ui.demo.build.train.vae import encode_all, to_bytes
 

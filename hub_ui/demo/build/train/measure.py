@@ -16,11 +16,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from hub_ui.demo.build.train.captions import caption
-from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.model import Pipeline
 from hub_ui.demo.build.train.pipeline import load_base, sample
-from hub_ui.demo.build.train.scene import Scene, random_scene
+from hub_ui.demo.build.train.scene import Scene, draw, random_scene
 from hub_ui.demo.build.train.vae import LAYOUTS, to_bytes, to_model_range
 from hub_ui.demo.build.train.vocabulary import THINGS
 

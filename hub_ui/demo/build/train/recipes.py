@@ -11,9 +11,8 @@ import msgspec
 from PIL import Image
 
 from hub_ui.demo.build.train.captions import caption
-from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.effects import EFFECTS
-from hub_ui.demo.build.train.scene import CELL, NEAT, Scene, lone_thing, random_scene
+from hub_ui.demo.build.train.scene import CELL, NEAT, Scene, draw, lone_thing, random_scene
 from hub_ui.demo.build.train.vocabulary import BACKGROUNDS
 
 Kind: TypeAlias = Literal["character", "style", "concept", "control", "tool"]

@@ -13,11 +13,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hub_ui.demo.build.train.drawing import draw
 from hub_ui.demo.build.train.effects import EFFECTS, FOR_AUTOENCODER
 from hub_ui.demo.build.train.fitting import Plan, draws_at, fit
 from hub_ui.demo.build.train.model import Sizes, Vae, build_vae
-from hub_ui.demo.build.train.scene import DETAILED, LOOSE, NEAT, Layout, Scene, random_scene
+from hub_ui.demo.build.train.scene import DETAILED, LOOSE, NEAT, Layout, Scene, draw, random_scene
 
 PLAN = Plan(steps=3000, rate=2e-3)
 SEED = 11
