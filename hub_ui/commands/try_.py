@@ -210,10 +210,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
 def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     with _write_whole(out) as part:
-        if len(result.images) == 1:
-            png_metadata.save(result, 0, part, is_webp=is_webp(out))
-        else:
-            png_metadata.save_comparison(result, part)
+        png_metadata.save_whole(result, part, is_webp=is_webp(out))
     if not cells:
         return
     cells[0].parent.mkdir(exist_ok=True)

@@ -77,6 +77,14 @@ def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None 
     contact_sheet.save(sheet.image, path, _info(_chunks(result, None, hashes, sheet.tiles)))
 
 
+def save_whole(result: GenerationResult, path: Path, *, is_webp: bool = False) -> None:
+    """Writes the one image of a result, or the contact sheet of several."""
+    if len(result.images) == 1:
+        save(result, 0, path, is_webp=is_webp)
+    else:
+        save_comparison(result, path)
+
+
 def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> None:
     """Writes the contact sheet of `sheet` again, with choices between its columns and the ranking as lines below it.
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -91,6 +92,18 @@ class Argument:
             raise UsageError(
                 f"“{self.name}” can't be {json.dumps(value)[:60]}.{near} It has to be {words(self.hint)}."
             ) from error
+
+
+_SIDE = "In pixels. Default: the base's own."
+_STRENGTH = "The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's."
+OF_IMAGES = (
+    Argument(name="weights", hint=float | list[float] | None, about=_STRENGTH, default=None),
+    Argument(name="width", hint=int | None, about=_SIDE, default=None),
+    Argument(name="height", hint=int | None, about=_SIDE, default=None),
+    Argument(
+        name="fetch", hint=bool, about="Whether a base model of several gigabytes may be downloaded.", default=False
+    ),
+)
 
 
 def arguments_of(function: Callable[..., Any]) -> dict[str, Argument]:
@@ -269,43 +282,25 @@ class Endpoints:
         entry = self.services.downloads.pull(find_ref(self.services, ref))
         return without_paths(documents.entry_json(self.services, entry))
 
-    def try_loras(
-        self,
-        refs: str | list[str],
-        prompt: str,
-        weights: float | list[float] | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        fetch: bool = False,
-        **fields: Any,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    def try_loras(self, refs: str | list[str], prompt: str, **fields: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Generates one image with LoRAs applied, on the server. Files that are missing are downloaded first.
 
         Args:
             refs: LoRAs as HUB:ID, addresses of pages, or hashes of files. An empty list uses the base model alone.
             prompt: What the image shows. Trigger words are put in.
-            weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
-            width: In pixels. Default: the base's own.
-            height: In pixels. Default: the base's own.
-            fetch: Whether a base model of several gigabytes may be downloaded.
 
         Returns:
             The image, as a PNG that contains how it was made
             The report: seed, size, base, weights and notes
         """
         loras = [find_ref(self.services, ref) for ref in several(refs)]
-        settings = settings_of(fields, prompt=prompt, width=width, height=height, may_fetch=fetch)
-        return self._make(loras, several(weights), settings, comparison.single)
+        return self._make(loras, several(fields.get("weights")), settings_of(fields, prompt), comparison.single)
 
     def compare(
         self,
         refs: list[str],
         prompts: str | list[str] = "",
         seeds: Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)] = 1,
-        weights: float | list[float] | None = None,
-        width: int | None = None,
-        height: int | None = None,
-        fetch: bool = False,
         **fields: Any,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Makes a sheet that shows which of several LoRAs is best: each alone, with the same prompts and seeds.
@@ -316,31 +311,18 @@ class Endpoints:
             refs: 2 to 32 LoRAs as HUB:ID, addresses of pages, or hashes of files.
             prompts: What the images show, a row for each. Trigger words are put in.
             seeds: How many seeds each prompt is made from, a row for each.
-            weights: The strength of each LoRA, or one for all: 0 is none, 1 the full effect. Default: the author's.
-            width: In pixels. Default: the base's own.
-            height: In pixels. Default: the base's own.
-            fetch: Whether a base model of several gigabytes may be downloaded.
 
         Returns:
             The sheet, as a PNG that contains how it was made
             The report: seed, size, base, weights and notes
         """
-        loras, generation, rows = (
-            [find_ref(self.services, ref) for ref in refs],
-            self.services.generation,
-            several(prompts),
-        )
-        settings = settings_of(fields, prompt=next(iter(rows), ""), width=width, height=height, may_fetch=fetch)
-        planned = generation.plan(loras, several(weights), **settings)
-        fit = generation.fit(planned)
-        own = [planned.adapters[place.start].weight for place in comparison.lora_slices(planned)]
-        return self._make(
-            [loras[i] for i in fit.kept],
-            [own[i] for i in fit.kept],
-            settings | {"base": fit.base},
-            lambda request: comparison.lora_columns(request, rows, seeds),
-            fit.aside,
-        )
+        loras, rows = [find_ref(self.services, ref) for ref in refs], several(prompts)
+        generation, settings = self.services.generation, settings_of(fields, next(iter(rows), ""))
+        planned = generation.plan(loras, several(fields.get("weights")), **settings)
+        fit, places = generation.fit(planned), comparison.lora_slices(planned)
+        strengths = [planned.adapters[places[i].start].weight for i in fit.kept]
+        cells = partial(comparison.lora_columns, prompts=rows, seeds=seeds)
+        return self._make([loras[i] for i in fit.kept], strengths, settings | {"base": fit.base}, cells, fit.aside)
 
     def _make(
         self,
@@ -364,10 +346,7 @@ class Endpoints:
         name = "one" if cells is comparison.single else "loras"
         step = self._follow(start_job(services, self.jobs, loras, make, name=name, base=settings["base"] or ""))
         path = Path(tempfile.mkdtemp(dir=self.folder)) / f"hub-ui-{step.report.seed}.png"
-        if len(step.images) == 1:
-            png_metadata.save(step, 0, path)
-        else:
-            png_metadata.save_comparison(step, path)
+        png_metadata.save_whole(step, path)
         image = gr.FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()
         return image, documents.result_json(step, path.name, (*notes, *step.report.notes))
 
@@ -385,10 +364,13 @@ class Endpoints:
         raise UsageError(_(GONE))
 
 
-def settings_of(fields: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def settings_of(fields: Mapping[str, Any], prompt: str) -> dict[str, Any]:
     """Those of a request, with a seed by chance where none is given."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return TrySettings(**{"seed": random.randrange(_LARGEST_SEED), **given}).arguments() | more
+    own = {row.attribute for row in TRY_FIELDS}
+    given = {name: value for name, value in fields.items() if value is not None and name in own}
+    size = {"width": fields.get("width"), "height": fields.get("height")}
+    chosen = TrySettings(**{"seed": random.randrange(_LARGEST_SEED), **given}).arguments()
+    return chosen | size | {"prompt": prompt, "may_fetch": fields.get("fetch", False)}
 
 
 def filter_arguments() -> list[Argument]:
@@ -404,12 +386,15 @@ def filter_arguments() -> list[Argument]:
 
 
 def field_arguments() -> list[Argument]:
-    """Of the fields of the Compare page that have words for programs."""
+    """Of the fields of the Compare page that have words for programs, and what is none there."""
     rows = [row for row in TRY_FIELDS if row.about]
     defaults = [None if NoneType in get_args(row.hint) else row.default for row in rows]
     return [
-        Argument(name=row.attribute, hint=row.hint, about=row.about, default=default)
-        for row, default in zip(rows, defaults, strict=True)
+        *(
+            Argument(name=row.attribute, hint=row.hint, about=row.about, default=default)
+            for row, default in zip(rows, defaults, strict=True)
+        ),
+        *OF_IMAGES,
     ]
 
 
@@ -480,7 +465,9 @@ def answer_agents_in_json(server: gr.Server, functions: Mapping[str, Callable[..
 
     def postprocess(data: Sequence[Any], root_url: str) -> Any:
         outputs = data[0] if isinstance(data[0], list | tuple) else data
-        return to_contents([value if is_file(value) else json.dumps(value) for value in outputs], root_url)
+        files = [isinstance(one, dict) and (one.get("meta") or {}).get("_type") == "gradio.FileData" for one in outputs]
+        texts = [one if is_file else json.dumps(one) for one, is_file in zip(outputs, files, strict=True)]
+        return to_contents(texts, root_url)
 
     agents.postprocess_output_data = postprocess  # type: ignore[method-assign]
     for name, function in functions.items():
@@ -510,7 +497,3 @@ def tool_call_handler(
         return result
 
     return check_and_answer
-
-
-def is_file(value: Any) -> bool:
-    return isinstance(value, dict) and (value.get("meta") or {}).get("_type") == "gradio.FileData"

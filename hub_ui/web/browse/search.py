@@ -19,7 +19,7 @@ from hub_ui.documents import other_words, unknown_values
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
-from hub_ui.web.browse.hub_status import HubStatus, answer_status, idle_status, pending_status, with_hits
+from hub_ui.web.layout.pages import HubStatus, answer_status, idle_status, pending_status, with_hits
 
 WAITING_CARDS = 8
 # With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.

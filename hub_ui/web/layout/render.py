@@ -17,7 +17,7 @@ from connectors.ref import Ref
 from connectors.registry import HUBS, Media, origin_label, with_width
 from hub_ui import format
 from hub_ui.i18n import LANGUAGES, _, ngettext
-from hub_ui.web.glossary.glossary import TERMS
+from hub_ui.web.layout.glossary import TERMS
 
 HUB_IMAGE_PATH = "hub-picture"
 HUB_VIDEO_PATH = "hub-video"

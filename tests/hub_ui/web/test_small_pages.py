@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from connectors.errors import HubDown
 from connectors.guard import CircuitBreaker
 from hub_ui.services import Services
-from hub_ui.web.glossary.glossary import TERMS
+from hub_ui.web.layout.glossary import TERMS
 from hub_ui.web.layout.pages import HTMX_LICENSE, HTMX_VERSION, STATIC
 from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import read

@@ -9,7 +9,7 @@ from connectors.query import FIELDS
 from connectors.registry import HUBS, LOCAL, origin_label
 from connectors.replicate.runs import UNDER_WAY
 from connectors.weights.file_type import WORDS
-from hub_ui.web.glossary.glossary import TERMS
+from hub_ui.web.layout.glossary import TERMS
 
 
 def labels() -> Iterator[str]:

@@ -11,8 +11,8 @@ from connectors.record import NSFW_LEVELS, Example, Record
 from connectors.ref import Ref
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.browse import cards
-from hub_ui.web.browse.hub_status import idle_status, pending_status
 from hub_ui.web.browse.search import Results
+from hub_ui.web.layout.pages import idle_status, pending_status
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import claim, file, lora, version

@@ -12,7 +12,7 @@ DOCS_INTRO = """[Documentation](index.md)
 
 The words of the page and of the other pages here, in alphabetical order. In the app a word with a dotted line under it
 says its meaning when you point at it, tap it, or reach it by keyboard. This page is printed by
-`python -m hub_ui.web.glossary.glossary` from the same table.
+`python -m hub_ui.web.layout.glossary` from the same table.
 """
 
 

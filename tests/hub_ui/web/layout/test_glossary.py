@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_ui.web.glossary import glossary
-from hub_ui.web.glossary.glossary import TERMS
+from hub_ui.web.layout import glossary
+from hub_ui.web.layout.glossary import TERMS
 from hub_ui.web.lora import fact_rows
 from tests.docs.pages import ROOT
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from connectors.errors import HubDown, KeyRequired, RateLimited
 from connectors.federation import Answer
 from connectors.query import Page
-from hub_ui.web.browse import hub_status as header
-from hub_ui.web.browse.hub_status import HubStatus
+from hub_ui.web.layout import pages as header
+from hub_ui.web.layout.pages import HubStatus
 from hub_ui.web.layout.render import Renderer
 from tests.hub_ui.web.conftest import read
 

@@ -1,1 +1,0 @@
-"""The glossary page, and the words that other pages explain."""
