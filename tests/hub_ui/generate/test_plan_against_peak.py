@@ -58,7 +58,7 @@ def test_the_page_of_memory_has_the_plans_of_now_and_peaks_within_5_percent() ->
 def test_layers_of_bitsandbytes_have_the_bytes_that_are_counted() -> None:
     its = pytest.importorskip("bitsandbytes").nn
     in_4 = its.Params4bit(torch.ones(256, 128), compress_statistics=False, quant_type="nf4").to("cpu")
-    in_8 = its.Int8Params(torch.ones(256, 128)).to("cpu")
+    in_8 = its.Int8Params(torch.ones(256, 128), requires_grad=False).to("cpu")
     own = [plan_against_peak.BitsAndBytes(nn.Linear(128, 256), precision) for precision in ("nf4", "int8")]
     theirs = [(in_4.nbytes, in_4.quant_state.absmax.nbytes), (in_8.nbytes, in_8.SCB.nbytes)]
     assert [(layer.weight.nbytes, layer.get_buffer("scales").nbytes) for layer in own] == theirs
