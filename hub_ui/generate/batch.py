@@ -145,9 +145,8 @@ class TakesNoLists(NotPerRow):
 class BatchContext:
     """What all batches of a comparison have in common.
 
-    `adapters` beyond the weights of a cell have their own in every cell.
-
     `pipe` is called; `base_pipe`, of which it may be a sibling for another task, is what offloads the parts of both.
+    `adapters` beyond the weights of a cell have their own in every cell.
     """
 
     pipe: Any

@@ -121,6 +121,8 @@ class Engine:
         ):
             control = choose_inputs(loaded.pipe, plan, control=switched.control, cache=self.source.cache)
             checks.notes.extend(plan.notes)
+            partly = (each for each in switched.coverage[len(request.adapters) :] if not each.whole)
+            checks.notes.extend(f"{each.title}: {each.sentence()}" for each in partly)
             prompts = [*(cell.prompt for cell in comparison.cells), request.negative]
             checks.notes.extend(unused_notes(loaded.pipe, settings))
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])

@@ -147,7 +147,7 @@ def use(pipe: Any, name: str) -> str | None:
 def using(
     pipe: Any, name: str | None, flow_shift: float | None = None, options: Mapping[str, Any] | None = None
 ) -> Iterator[str | None]:
-    """Sets the sampler, and shift and other `options` of the base's scheduler, within a block. None keeps its own."""
+    """Sets the sampler, and the shift and other `options` of the scheduler, in a block; None keeps the base's own."""
     before = pipe.scheduler
     own = {} if flow_shift is None or "flow_shift" not in before.config else {"flow_shift": flow_shift}
     try:

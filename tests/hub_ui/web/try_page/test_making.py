@@ -231,11 +231,8 @@ def test_drafts_are_marked_and_a_click_renders_the_same_in_full(page: TestClient
     newest: Any = jobs(page).all("generation")[0]
     settings = newest.inputs.view.settings
     assert (newest.id == id_, settings.prompt, settings.arguments()["draft"]) == (False, "a fox", False)
-
-
-def test_drafts_that_are_gone_are_made_again(page: TestClient) -> None:
-    answer = page.post("/try/full", data=form(page, job="guessed"))
-    assert (answer.status_code, "no longer here" in answer.text) == (422, True)
+    gone = page.post("/try/full", data=form(page, job="guessed"))
+    assert (gone.status_code, "no longer here" in gone.text) == (422, True)
 
 
 class Held:
