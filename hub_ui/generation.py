@@ -216,7 +216,7 @@ class Generation:
                 if comparison.kind == "loras":
                     unfinished = None
                     if self._policy.allows("keep history"):
-                        unfinished = UnfinishedComparison(self.unfinished / place, request, comparison)
+                        unfinished = self._unfinished(place, request, comparison)
                     result = lora_axis.generate(backend.generate, request, comparison, callbacks, unfinished)
                 else:
                     result = backend.generate(request, comparison, callbacks)
@@ -261,13 +261,19 @@ class Generation:
         self, request: GenerationRequest, comparison: Comparison, place: str
     ) -> tuple[GenerationRequest, float | None]:
         """Whether they are drafts, and where nobody chose that, the seconds that they would take in full: a sheet that
-        is known to take long is made of drafts.
+        is known to take long is made of drafts. One that was begun in full goes on as it was.
         """
         if request.draft is None and place == "local" and len(comparison.cells) > 1:
-            expected = self.local.estimate(replace(request, draft=False), comparison)
+            in_full = replace(request, draft=False)
+            if self._unfinished(place, in_full, comparison).has_begun:
+                return in_full, None
+            expected = self.local.estimate(in_full, comparison)
             if isinstance(expected, Estimate) and expected.measured and expected.seconds > _LONGEST_IN_FULL:
                 return replace(request, draft=True), expected.seconds
         return replace(request, draft=bool(request.draft) and place == "local"), None
+
+    def _unfinished(self, place: str, request: GenerationRequest, comparison: Comparison) -> UnfinishedComparison:
+        return UnfinishedComparison(self.unfinished / place, request, comparison)
 
     def runs_on_replicate(self, refs: Sequence[Ref]) -> bool:
         """Whether Replicate can run these with the key at hand: its own fine-tunes, and LoRAs for FLUX.1."""

@@ -243,6 +243,10 @@ class UnfinishedComparison:
         said = repr((request, comparison, files, inputs, library_versions()))
         self._all, self._folder = folder, folder / sha256(said.encode()).hexdigest()[:24]
 
+    @property
+    def has_begun(self) -> bool:
+        return self._folder.is_dir()
+
     def find(self, part: Part) -> GenerationResult | None:
         """None where it was not made, or where its images can't be read any more."""
         history = self._history(part)

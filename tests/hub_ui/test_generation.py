@@ -94,3 +94,21 @@ def test_a_long_sheet_is_made_of_drafts_unless_somebody_chose(
         assert built.generation.estimate(asked, comparison.before_after(asked), place=place) == said
         result = built.generation.generate(asked, comparison.before_after(asked), place=place)
     assert result.request.draft is made
+
+
+class Learning(Place):
+    """It knows how long it takes once it has made something."""
+
+    def estimate(self, asked: GenerationRequest, sheet: Comparison) -> Estimate:
+        return Estimate(seconds=240.0, images=len(sheet.cells), measured=bool(self.made), sentence="about 240 s")
+
+
+def test_a_sheet_that_was_begun_in_full_goes_on_in_full(home: Path) -> None:
+    asked = making.job(making.adapter(), making.adapter(ref=Ref.parse("civitai:7@8#9"), title="Mist"), draft=None)
+    sheet = comparison.lora_columns(asked)
+    with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
+        built.generation.local = place = Learning(most=1)  # type: ignore[assignment]
+        with pytest.raises(GenerationCancelled):
+            built.generation.generate(asked, sheet)
+        place.most = 9
+        assert built.generation.generate(asked, sheet).request.draft is False
