@@ -3,6 +3,7 @@
 Their images can be cut out of them again, and a ranking can stand below.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import UsageError
-from hub_ui.generate.input_images import open_image
 from hub_ui.generate.result import GenerationResult
 from hub_ui.i18n import N_, _
 from hub_ui.images.provenance import Tiles
@@ -21,7 +21,7 @@ _PAPER, _INK = (250, 250, 248), (24, 24, 28)
 _GAP = 12
 # Small images are enlarged, so that there is room for a label above them.
 _LEAST = 192
-# Of all images together: a file of more than 100 MB could not be opened again (generate/input_images.py).
+# Of all images together: a larger file could not be opened again.
 _MOST_PIXELS = 40_000_000
 _LINES = 6
 NO_SHEET = N_("{name} is no sheet of a comparison that can be judged. Choose one that hub-ui saved.")
@@ -72,8 +72,21 @@ def save(sheet: Image.Image, path: Path, info: PngInfo) -> None:
 
 
 def open_sheet(path: Path) -> Image.Image:
-    """Raises UsageError for what is no image, and for one that is too large."""
-    return open_image(path, "sheet")[0]
+    """Raises UsageError for what is no PNG, and for one of too many pixels."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG",)) as image:
+                return image.convert("RGB")
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise UsageError(_(NO_SHEET).format(name=path.name)) from error
 
 
 def cut(path: Path, tiles: Tiles) -> list[Image.Image]:

@@ -19,7 +19,7 @@ from tests.hub_ui.web.raw import served
 def test_the_endpoints_are_numbered_as_gradio_numbers_them(tmp_path: Path, hosted: bool) -> None:
     with served(tmp_path, hosted=hosted) as page:
         found = [event["api_name"] for event in page.get("config").json()["dependencies"]]
-    assert found == ["search", "show", "inspect", *([] if hosted else ["pull"]), "try"]
+    assert found == ["search", "show", "inspect", *([] if hosted else ["pull"]), "try", "compare"]
 
 
 def test_of_what_is_served_nothing_is_gradios_page(tmp_path: Path) -> None:

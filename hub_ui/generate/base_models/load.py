@@ -206,7 +206,7 @@ def _build(
         return load_single_file(kind, choice, fetched, index, fetched.checkpoint, parts, options)
     takes = inspect.signature(kind.__init__).parameters
     # Parts that were not downloaded are named in the index all the same; None keeps diffusers from looking for them.
-    options |= {name: None for name in repo_layout.left_out_of(choice.pipeline) if name in takes} | variant
+    options |= {name: None for name in repo_layout.parts_to_leave_out(choice.pipeline) if name in takes} | variant
     if "requires_safety_checker" in takes:
         options["requires_safety_checker"] = False
     return kind.from_pretrained(str(fetched.folder), use_safetensors=True, **parts, **options)

@@ -108,12 +108,12 @@ def parse_index(data: Any) -> Index:
     if not isinstance(data, dict):
         raise ValueError("no index")
     pipeline = str(data.get("_class_name", ""))
-    left_out = left_out_of(pipeline)
+    left_out = parts_to_leave_out(pipeline)
     parts = {str(name): part for name, value in data.items() if (part := _parse_part(value)) and name not in left_out}
     return Index(pipeline=pipeline, parts=parts)
 
 
-def left_out_of(pipeline: str) -> tuple[str, ...]:
+def parts_to_leave_out(pipeline: str) -> tuple[str, ...]:
     return LEFT_OUT[:1] if pipeline.endswith("ImageToVideoPipeline") else LEFT_OUT
 
 

@@ -40,7 +40,7 @@ Votes = Annotated[str, Query(max_length=12_000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class JudgedComparison:
     """`name` is that of its address, `provenance` what it says of itself, `votes` are the choices so far."""
 
     name: str
@@ -85,13 +85,13 @@ class JudgeRoutes(Room):
         router.get("/judge/image")(waits(self.image))
         router.get("/judge/proof")(waits(self.proof))
         router.post("/judge/share")(waits(self.share))
-        router.get("/judge/kept")(waits(self.kept))
+        router.get("/judge/kept")(waits(self.judge_entry))
 
     def judge(self, request: Request, sheet: SheetName, votes: Votes = "", blind: bool = False) -> Response:
         values = self.values(self.open(sheet, votes), blind=blind)
         if is_part(request):
             return self.pages.part("try_page/judge_shown", **values)
-        found: Sheet = values["sheet"]
+        found: JudgedComparison = values["sheet"]
         preview = Preview(title=_("Which of these?"))
         # Others see what is shared alone.
         if found.is_shared:
@@ -132,14 +132,14 @@ class JudgeRoutes(Room):
         png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
-    def kept(self, id: Annotated[str, Query(max_length=40)]) -> Response:
+    def judge_entry(self, id: Annotated[str, Query(max_length=40)]) -> Response:
         """A sheet of the history."""
         self.services.policy.check("keep history")
         result, path = self.services.history.load(id), self.images.new() / "hub-ui-sheet.png"
         png_metadata.save_comparison(result, path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path)})}", 303)
 
-    def open(self, name: str, votes: str) -> Sheet:
+    def open(self, name: str, votes: str) -> JudgedComparison:
         """Raises NotFound for what is gone or somebody else's, UsageError for what is no sheet."""
         path = self.images.path(name) if "/" in name else self.uploaded(name)
         found = png_metadata.read(path)
@@ -147,9 +147,9 @@ class JudgeRoutes(Room):
         if sheet is None or tiles is None or len(sheet.columns) < 2 or len(sheet.cells) > MAX_CELLS:
             raise UsageError(_(contact_sheet.NO_SHEET).format(name=path.name))
         chosen = read_votes(votes, len(sheet.columns), len(sheet.rows))
-        return Sheet(name=name, path=path, provenance=found, comparison=sheet, tiles=tiles, votes=chosen)
+        return JudgedComparison(name=name, path=path, provenance=found, comparison=sheet, tiles=tiles, votes=chosen)
 
-    def cell(self, sheet: Sheet, number: int) -> Path:
+    def cell(self, sheet: JudgedComparison, number: int) -> Path:
         """The file of one image: all are cut out of the sheet when the first one is asked for."""
         folder, tiles = sheet.path.parent / "cells", sheet.tiles
         if number >= len(tiles.corners):
@@ -165,7 +165,7 @@ class JudgeRoutes(Room):
                 part.rename(folder)
         return folder / f"{number}.jpg"
 
-    def values(self, sheet: Sheet, *, blind: bool) -> dict[str, Any]:
+    def values(self, sheet: JudgedComparison, *, blind: bool) -> dict[str, Any]:
         votes, comparison = sheet.votes, sheet.comparison
         values: dict[str, Any] = {
             "sheet": sheet,
@@ -194,7 +194,7 @@ class JudgeRoutes(Room):
             "in_full": in_full.to_address() if sheet.provenance.draft else "",
         }
 
-    def unsafe(self, sheet: Sheet) -> Sequence[str]:
+    def unsafe(self, sheet: JudgedComparison) -> Sequence[str]:
         """The names of LoRAs that are not rated safe."""
         records = [(lora, self.services.lookup.find_record(lora.ref)) for lora in sheet.provenance.loras]
         return [
@@ -203,7 +203,7 @@ class JudgeRoutes(Room):
             if record is None or not within(record.nsfw, "safe")
         ]
 
-    def others(self, sheet: Sheet, column: int) -> Sequence[Ref]:
+    def others(self, sheet: JudgedComparison, column: int) -> Sequence[Ref]:
         """The LoRAs of the library that are in no image of a column, but in others'."""
         if not self.services.policy.allows("change library"):
             return ()
@@ -211,7 +211,7 @@ class JudgeRoutes(Room):
         return [entry.ref for entry in self.services.library.entries() if keep and entry.ref in refs - keep]
 
 
-def ranking_lines(sheet: Sheet) -> Sequence[str]:
+def ranking_lines(sheet: JudgedComparison) -> Sequence[str]:
     """As they stand on the proof, in English like its other labels."""
     if not sheet.votes:
         return ()

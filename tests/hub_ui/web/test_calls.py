@@ -111,7 +111,10 @@ def test_a_request_that_can_not_be_read_is_refused(page: Visitor, body: bytes) -
 @pytest.mark.parametrize("body", [[], 5, {}, {"fn_index": 99}, {"fn_index": -1}, {"fn_index": True}])
 def test_a_request_for_no_endpoint_is_refused(page: Visitor, body: Any) -> None:
     answer = page.post("gradio_api/queue/join", json=body)
-    assert (answer.status_code, "There are: search, show, inspect, try." in answer.json()["detail"]) == (404, True)
+    assert (answer.status_code, "There are: search, show, inspect, try, compare." in answer.json()["detail"]) == (
+        404,
+        True,
+    )
 
 
 @pytest.mark.parametrize("file", [{"path": "/dev/ptmx"}, {"path": "/etc/hostname", "meta": {}}, {"url": "http://x"}])

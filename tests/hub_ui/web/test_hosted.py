@@ -51,7 +51,7 @@ CHOICES = {"POST /hubs/again", "POST /settings/look", "GET /news", "POST /news"}
 OWN = {
     "POST /settings/key", "POST /lora/keep", "POST /visit/remove", "GET /visit/file", "GET /visit/loras.lock",
     "POST /upload", "GET /uploaded", "POST /image/forget", "POST /try", "POST /try/form", "POST /try/weights",
-    "POST /try/full",
+    "POST /try/full", "GET /judge", "GET /judge/image", "GET /judge/proof", "POST /judge/share",
     "GET /try/ask", "GET /try/price", "GET /jobs/{id_}", "POST /jobs/{id_}/stop",
 }  # fmt: skip
 # With the fields that each needs to be read at all.
@@ -70,6 +70,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "POST /downloads/{act}": {"id": "1"},
     "GET /history": {},
     "GET /history/image": {"id": "1", "cell": "0"},
+    "GET /judge/kept": {"id": "1"},
     "POST /history/remove": {"id": "1"},
     "POST /history/bring-back": {"id": "1"},
     "GET /train/elsewhere": {},
