@@ -20,7 +20,7 @@ from hub_ui.i18n import _
 
 # 0: neither is better.
 Choice = Literal[0, 1, 2]
-MOST_VOTES = 1000
+MOST_VOTES, LONGEST_VOTES = 1000, 12_000
 # Of strengths before any choice: one column in six wins more than 82 % against the average one.
 _PRIOR_DEVIATION = 1.5
 _STEPS, _SAMPLES = 30, 2000

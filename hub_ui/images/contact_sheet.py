@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
@@ -66,7 +67,7 @@ def contact(result: GenerationResult) -> ContactSheet:
     return ContactSheet(image=paper, tiles=tiles)
 
 
-def save(sheet: Image.Image, path: Path, info: PngInfo) -> None:
+def save(sheet: Image.Image, path: Path | BinaryIO, info: PngInfo) -> None:
     # Of 40 million pixels, Pillow's usual level takes a minute for a tenth fewer bytes.
     sheet.save(path, format="PNG", pnginfo=info, compress_level=1)
 

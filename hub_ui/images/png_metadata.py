@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from PIL import Image, UnidentifiedImageError
@@ -85,7 +85,7 @@ def save_whole(result: GenerationResult, path: Path, *, is_webp: bool = False) -
         save_comparison(result, path)
 
 
-def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path) -> None:
+def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path | BinaryIO) -> None:
     """Writes the contact sheet of `sheet` again, with choices between its columns and the ranking as lines below it.
 
     Raises UsageError when the file is none.

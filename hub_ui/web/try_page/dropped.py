@@ -24,6 +24,7 @@ from connectors.ref import LOCAL, Ref
 from hub_ui import format
 from hub_ui.generate import base_models
 from hub_ui.generate.input_images import open_image
+from hub_ui.generate.judging import LONGEST_VOTES
 from hub_ui.generate.try_fields import LARGEST_SEED, LONGEST_PROMPT, MOST_LORAS, TrySettings
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings, png_metadata
@@ -120,7 +121,7 @@ def _read_provenance(services: Services, found: Provenance) -> DroppedImage:
         rows=rows,
         notes=tuple(notes),
         is_sheet=sheet is not None,
-        votes=found.votes if sheet and found.tiles and len(sheet.columns) > 1 else None,
+        votes=found.votes[:LONGEST_VOTES] if sheet and found.tiles and len(sheet.columns) > 1 else None,
     )
 
 

@@ -3,6 +3,7 @@
 All that was chosen stands in the address: each choice is a link to the next pair, and back takes it back.
 """
 
+import io
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
-from hub_ui.generate.judging import Choice, Rank, Vote, next_pair, ranking, read_votes, write_votes
+from hub_ui.generate.judging import LONGEST_VOTES, Choice, Rank, Vote, next_pair, ranking, read_votes, write_votes
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
@@ -36,7 +37,7 @@ SMALL, SCALE = 400, 1.5
 CHOICES: tuple[Choice, ...] = (1, 2, 0)
 # An address of GeneratedImages, or the name of an upload.
 SheetName = Annotated[str, Query(max_length=200)]
-Votes = Annotated[str, Query(max_length=12_000)]
+Votes = Annotated[str, Query(max_length=LONGEST_VOTES)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +116,13 @@ class JudgeRoutes(Room):
         return FileResponse(self.cell(found, cell), media_type="image/jpeg", headers=PRIVATE)
 
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
-        found, path = self.open(sheet, votes), self.images.new() / "hub-ui-proof.png"
-        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
-        return FileResponse(path, media_type="image/png", headers=PRIVATE, filename=path.name)
+        found, proof = self.open(sheet, votes), io.BytesIO()
+        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), proof)
+        headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="hub-ui-proof.png"'}
+        return Response(proof.getvalue(), media_type="image/png", headers=headers)
 
     def share(
-        self, sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=12_000)] = ""
+        self, sheet: Annotated[str, Form(max_length=200)], votes: Annotated[str, Form(max_length=LONGEST_VOTES)] = ""
     ) -> Response:
         """A copy that everybody sees who has its address."""
         found = self.open(sheet, votes)
@@ -128,6 +130,7 @@ class JudgeRoutes(Room):
             names = ", ".join(unsafe) if found.is_own else found.path.name
             text = _("Only what is made here and rated safe is shared, and {names} is not. Save the proof instead.")
             raise UsageError(text.format(names=names))
+        self.services.quotas.spend("uploads", found.path.stat().st_size)
         path = self.images.new(is_shared=True) / "hub-ui-proof.png"
         png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)

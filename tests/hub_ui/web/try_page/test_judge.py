@@ -181,3 +181,9 @@ def test_what_is_no_sheet_and_choices_it_can_not_have_are_told(client: TestClien
     answer = client.get(f"{sheet}&votes=9-9-9-9")
     assert (answer.status_code, "Begin again." in answer.text) == (422, True)
     assert client.get(f"{sheet.replace('judge', 'judge/image')}&cell=9").status_code == 422
+
+
+def test_a_proof_stays_on_no_disk(client: TestClient, sheet: str, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*.png"))
+    assert client.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}").status_code == 200
+    assert sorted(tmp_path.rglob("*.png")) == before
