@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenRows:
-    """`rows` has the row of the batch for each token, and `batch` is how many rows the batch has."""
+    """`rows` has the row of the batch for each token, or for each place of the axes before the channels; `batch` is how
+    many rows the batch has.
+    """
 
     rows: Tensor
     batch: int
@@ -81,7 +83,21 @@ def _of_experts(module: Any, found: RowsByModule) -> Callable[[], None]:
     return module.gate.register_forward_hook(after).remove  # type: ignore[no-any-return]
 
 
+def _of_second_axis(module: Any, found: RowsByModule) -> Callable[[], None]:
+    """Tokens are ERNIE-Image's first axis, and images its second, but in attention."""
+
+    def before(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        import torch
+
+        states: Tensor = args[0] if args else kwargs["hidden_states"]
+        rows = TokenRows(rows=torch.arange(len(states), device=states.device)[None], batch=len(states))
+        _put(found, [*(layer.mlp for layer in module.layers), module.final_linear], rows)
+
+    return module.register_forward_pre_hook(before, with_kwargs=True).remove  # type: ignore[no-any-return]
+
+
 _FOLLOWERS: Mapping[str, Callable[[Any, RowsByModule], Callable[[], None]]] = {
+    "ErnieImageTransformer2DModel": _of_second_axis,
     "Krea2TextFusion": _of_equal_length,
     "MOEFeedForwardSwiGLU": _of_experts,
     "ZImageTransformer2DModel": _of_lists,
@@ -255,7 +271,9 @@ class Hook:
 
 
 def broadcast(rows: Tensor, value: Tensor, channels_second: bool) -> Tensor:
-    """[rows, channels] in a shape that multiplies or adds to `value`."""
+    """[rows, channels] in a shape that multiplies or adds to `value`; so are rows with all of its axes."""
+    if rows.dim() == value.dim():
+        return rows
     between = (1,) * (value.dim() - 2)
     return rows.view(len(rows), -1, *between) if channels_second else rows.view(len(rows), *between, -1)
 

@@ -205,7 +205,7 @@ class _Kronecker:
             inner = x.reshape(*x.shape[:-1], wide, -1) @ self.second.t()
             whole = torch.einsum("oi,...ip->...op", self.first, inner).flatten(-2)
             kept = whole if self.rows is None else torch.cat([whole[..., a:b] for a, b in self.rows], -1)
-        return (kept * broadcast(amounts[:, None], y, self.channels_second)).to(y.dtype)
+        return (kept * broadcast(amounts[..., None], y, self.channels_second)).to(y.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +226,7 @@ class _Hadamard:
 
     def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
         inner = product(module, x, self.down, None, self.channels_second)
-        inner = (inner * broadcast(amounts[:, None], inner, self.channels_second)).to(y.dtype)
+        inner = (inner * broadcast(amounts[..., None], inner, self.channels_second)).to(y.dtype)
         return _times(self.up, inner, self.channels_second)
 
 
@@ -270,13 +270,13 @@ class _Dora:
 
     def __call__(self, module: Any, x: Tensor, y: Tensor, amounts: Tensor) -> Tensor:
         # PEFT scales D by the weight, the others the whole change.
-        inside = amounts[:, None] if self.is_peft else amounts.new_ones(len(amounts), 1)
-        outside = amounts.new_ones(len(amounts), 1) if self.is_peft else amounts[:, None]
+        inside = amounts[..., None] if self.is_peft else amounts.new_ones(len(amounts), 1)
+        outside = amounts.new_ones(len(amounts), 1) if self.is_peft else amounts[..., None]
         own, mixed, added = self.squares
         length = (own + inside * mixed + inside.square() * added).clamp(min=0).sqrt() + self.epsilon
         stretch = self.magnitude / length
         # At weight 0 PEFT's too is the base alone.
-        gain, share = ((amounts != 0)[:, None] * outside * factor for factor in (stretch - 1, inside * stretch))
+        gain, share = ((amounts != 0)[..., None] * outside * factor for factor in (stretch - 1, inside * stretch))
         change = _times(self.up, product(module, x, self.down, None, self.channels_second), self.channels_second)
         change = change * broadcast(share, y, self.channels_second)
         change += y * broadcast(gain, y, self.channels_second)
@@ -301,7 +301,7 @@ class _Matrix:
 
         added = y.new_zeros(()) if self.delta is None else torch.nn.functional.linear(x, self.delta)
         added = added if self.shift is None else added + self.shift
-        return (added * broadcast(amounts[:, None], y, False)).to(y.dtype)
+        return (added * broadcast(amounts[..., None], y, False)).to(y.dtype)
 
 
 def _times(up: Tensor, inner: Tensor, channels_second: bool) -> Tensor:

@@ -77,7 +77,7 @@ def test_a_file_merged_into_the_weights_draws_what_it_draws_beside_them(row: Row
     assert torch.equal(draw(tiny.ours, tiny.base), tiny.drawn)
 
 
-@pytest.mark.parametrize("row", every_third(ONE_EACH, 1), ids=str)
+@pytest.mark.parametrize("row", [*every_third(ONE_EACH, 1), image_rows.ERNIE_DORA], ids=str)
 def test_pictures_of_one_batch_have_weights_of_their_own(row: Row, bench: Bench, tmp_path: Path) -> None:
     tiny = bench.tiny(row.base)
     with with_adapters(tiny, written(row, tiny, tmp_path)[1], bench.cache) as manager:

@@ -175,6 +175,7 @@ def krea2_rows() -> tuple[Row, ...]:
 
 
 DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_are(qwen_image.BLOCKS), "transformer.")))
+ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
     *anima_rows(), *krea2_rows(), *ernie_rows(),
