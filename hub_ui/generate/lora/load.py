@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import defaultdict
@@ -42,6 +43,9 @@ _DTYPES: Mapping[str, str] = {
 
 # The last factor of a LoHa's layer.
 _SECOND = ".hada_w2_b"
+_MAGNITUDES = (".dora_scale", ".lora_magnitude_vector", ".lora_magnitude_vector.weight")
+# Bytes that a DoRA's hook keeps: three norms and the magnitude in float32, and the bias.
+_OF_AN_OUTPUT = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,26 +86,26 @@ def lora_bytes(adapters: Iterable[LoraInput], spec: PipelineSpec) -> int:
     sizes = {adapter.path: adapter.path.stat().st_size for adapter in adapters if adapter.path.exists()}
     if footprint(spec, spec.dtype).originals:
         return sum(sizes.values())
-    return sum(max(size, _hooked_bytes(path)) for path, size in sizes.items())
+    return sum(_hooked_bytes(path, size) for path, size in sizes.items())
 
 
-def _hooked_bytes(path: Path) -> int:
-    """Of the LoHas in a file, whose hooks have the products of their ranks, or whole matrices where those are smaller.
-
-    In half precision. 0 for a file that can't be read, which is refused where it is put on.
+def _hooked_bytes(path: Path, size: int) -> int:
+    """The bytes of a file; of its LoHas, the products of their ranks, or whole matrices where those are smaller, in
+    half precision; and what DoRAs keep. A file that can't be read is refused where it is put on.
     """
     try:
         with path.open("rb") as file:
             tensors = headers.read_header(FileReader(file)).tensors
     except (BadHeader, NotWeights, OSError):
-        return 0
+        return size
+    outputs_of_doras = sum(math.prod(tensor.shape) for name, tensor in tensors.items() if name.endswith(_MAGNITUDES))
     shapes = {name: tensor.shape for name, tensor in tensors.items() if len(tensor.shape) == 2}
     total = 0
     for name, (second, inputs) in shapes.items():
         if name.endswith(_SECOND):
             outputs, first = shapes.get(f"{name.removesuffix(_SECOND)}.hada_w1_a", (0, 0))
             total += 2 * min(first * second * (outputs + inputs), outputs * inputs)
-    return total
+    return max(size, total) + _OF_AN_OUTPUT * outputs_of_doras
 
 
 def _read_file(path: Path, title: str) -> tuple[Header, bytearray]:

@@ -134,9 +134,12 @@ def sizes(layer: nn.Linear) -> tuple[int, int]:
 
 
 def lora_bytes(case: Case) -> int:
-    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have (see lora/load.py)."""
-    ranks = case.rank**2 if case.kind == "loha" else case.rank
-    return sum(2 * ranks * sum(sizes(layer)) for layer in _layers(parts_of(case.base), case).values())
+    """Of its LoRA's file in 16 bits; of a LoHa, of the products that its hooks have, of a DoRA of what they keep for
+    each output too (see lora/load.py).
+    """
+    ranks, kept = case.rank**2 if case.kind == "loha" else case.rank, 18 if case.kind == "dora" else 0
+    layers = map(sizes, _layers(parts_of(case.base), case).values())
+    return sum(2 * ranks * (outputs + inputs) + kept * outputs for outputs, inputs in layers)
 
 
 def _patch(layer: nn.Linear, case: Case) -> Patch:

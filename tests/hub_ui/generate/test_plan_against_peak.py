@@ -28,6 +28,7 @@ QUICK = Case(base="sdxl-1.0", level="group_offload", rank=128, side=512)
 SLOW = (
     PACKED,
     replace(PACKED, rank=16, kind="loha"),
+    replace(PACKED, rank=16, kind="dora"),
     replace(PACKED, precision="nf4", level="whole", rank=16, kind="dora"),
     *(Case(base=base, level="group_offload", rank=16, side=256) for base in ("qwen-image", "z-image")),
     Case(base="sd-3.5-large", level="group_offload", rank=16, side=512),

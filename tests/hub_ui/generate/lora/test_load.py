@@ -189,6 +189,14 @@ def test_the_hooks_of_a_loha_have_the_products_of_its_ranks(tmp_path: Path, base
     assert load.lora_bytes([adapter(path)], spec) == (size or path.stat().st_size)
 
 
+def test_the_hooks_of_a_dora_keep_something_for_each_output(tmp_path: Path) -> None:
+    path, spec = tmp_path / "a.safetensors", base_by_id("flux.1-dev")
+    shapes = {"a.lora_down.weight": (8, 300), "a.lora_up.weight": (100, 8), "a.dora_scale": (100, 1)}
+    path.write_bytes(file_of(raw_header(shapes), 2 * sum(map(math.prod, shapes.values()))))
+    assert spec is not None
+    assert load.lora_bytes([adapter(path)], spec) == path.stat().st_size + 18 * 100
+
+
 def test_the_one_longest_unused_goes_when_the_bytes_are_spent() -> None:
     cache = LoraCache(100)
     for name in ("a", "b"):
