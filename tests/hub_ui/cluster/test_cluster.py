@@ -81,9 +81,10 @@ def test_a_full_queue_is_said_and_what_waits_can_be_cancelled(page: Page, caplog
     stop, full = threading.Event(), threading.Event()
 
     def generate(number: int) -> type[Exception] | None:
-        asked = request(number, 1, steps=400)
+        # Long enough that none is done before the last one has come, however busy the computer is.
+        asked = request(number, 1, steps=500)
         try:
-            page.backend.generate(asked, comparison.single(asked), Callbacks(is_cancelled=stop.is_set))
+            page.backend.generate(asked, comparison.weight_sweep(asked), Callbacks(is_cancelled=stop.is_set))
         except RateLimited:
             full.set()
             return RateLimited
