@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cachetools import LRUCache, cached
+from cachetools import LRUCache
 
 from connectors.errors import HubUiError, WrongHash
 from hub_ui.generate.backend import Event, EventStream
@@ -40,16 +40,25 @@ class SharedFile:
     node: str
 
 
-def _state(path: Path) -> tuple[Path, int, int]:
-    stat = path.stat()
-    return path, stat.st_mtime_ns, stat.st_size
+class Hashes:
+    """SHA-256 of files, each read once until it changes."""
 
+    def __init__(self) -> None:
+        self._known: LRUCache[tuple[Path, int, int], str] = LRUCache(_MOST_HASHES)
+        self._lock = threading.Lock()
 
-@cached(LRUCache(_MOST_HASHES), key=_state, lock=threading.Lock())
-def sha256_of(path: Path) -> str:
-    """Of a file, which is read once until it changes. Raises OSError where it can't be."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def of(self, path: Path) -> str:
+        """Raises OSError for a file that can't be read."""
+        stat = path.stat()
+        key = path, stat.st_mtime_ns, stat.st_size
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            with path.open("rb") as file:
+                known = hashlib.file_digest(file, "sha256").hexdigest()
+            with self._lock:
+                self._known[key] = known
+        return known
 
 
 class FileStore:
@@ -58,6 +67,7 @@ class FileStore:
     def __init__(self, folder: Path, budget: int) -> None:
         self._folder = folder
         self._budget = budget
+        self._hashes = Hashes()
 
     def find(self, file: SharedFile, read: Callable[[SharedFile], Iterable[bytes]]) -> Path:
         """Where the file is on this computer. `read` fetches what is not here. Raises WrongHash for other bytes."""
@@ -91,7 +101,7 @@ class FileStore:
     def _is_same(self, file: SharedFile) -> bool:
         """Whether the path leads to the same bytes here: on one computer, or in a folder that both have."""
         try:
-            return sha256_of(file.path) == file.sha256
+            return self._hashes.of(file.path) == file.sha256
         except OSError:
             return False
 

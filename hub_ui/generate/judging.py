@@ -79,13 +79,13 @@ def ranking(votes: Sequence[Vote], columns: int) -> tuple[Rank, ...]:
     return tuple(sorted(ranks, key=lambda rank: (-rank.wins, rank.column)))
 
 
-def next_pair(votes: Sequence[Vote], columns: int, rows: int) -> Pair:
+def next_pair(votes: Sequence[Vote], columns: int, rows: int, lot: str) -> Pair:
     """The pair whose choice says most of which column is best, in the row in which the two met least.
 
-    It follows from the choices before, and so does which of the two is on the left.
+    It follows from the choices before; which of the two is on the left, from the `lot` too: a text for each sheet.
     """
     strengths, covariance = _strengths(votes, columns)
-    shuffled = random.Random(len(votes))
+    shuffled = random.Random(f"{lot} {len(votes)}")
     met = Counter((*sorted((vote.pair.left, vote.pair.right)), vote.pair.row) for vote in votes)
     pairs = list(combinations(range(columns), 2))
     shuffled.shuffle(pairs)

@@ -25,6 +25,7 @@ _LEAST = 192
 # Of all images together: a larger file could not be opened again.
 _MOST_PIXELS = 40_000_000
 _LINES = 6
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_SHEET = N_("{name} is no sheet of a comparison that can be judged. Choose one that hub-ui saved.")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -79,14 +80,7 @@ def open_sheet(path: Path) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("PNG",)) as image:
                 return image.convert("RGB")
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, *BOMBS) as error:
         raise UsageError(_(NO_SHEET).format(name=path.name)) from error
 
 

@@ -45,7 +45,6 @@ _UNREADABLE = (
     OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError, struct.error,
     zlib.error, UnidentifiedImageError,
 )  # fmt: skip
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_METADATA = "does not say what it was made from: hub-ui did not make it, or it was re-saved."
 
 Hashes = Sequence[str | None]
@@ -93,9 +92,10 @@ def add_votes(sheet: Path, votes: str, ranking: Sequence[str], path: Path | Bina
     tiles = read(sheet).tiles
     if tiles is None:
         raise UsageError(_(contact_sheet.NO_SHEET).format(name=sheet.name))
-    texts = _texts(sheet, all_of_them=True)
-    info = _info({_INFOTEXT: "", **texts, KEY: json.dumps({**json.loads(texts[KEY]), "votes": votes})})
-    contact_sheet.save(contact_sheet.with_ranking(contact_sheet.open_sheet(sheet), tiles, ranking), path, info)
+    image = contact_sheet.open_sheet(sheet)
+    said = json.dumps({**json.loads(image.info[KEY]), "votes": votes})
+    info = _info({KEY: said, _INFOTEXT: str(image.info.get(_INFOTEXT, ""))})
+    contact_sheet.save(contact_sheet.with_ranking(image, tiles, ranking), path, info)
 
 
 def lora_hashes(result: GenerationResult) -> list[str | None]:
@@ -226,14 +226,14 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _texts(path: Path, *, all_of_them: bool = False) -> dict[str, str]:
-    """The text chunks of a PNG; of other images, what A1111 writes in their place. Ours alone where it is there."""
+def _texts(path: Path) -> dict[str, str]:
+    """The text chunks of a PNG; of other images, what A1111 writes in their place."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as image:
                 # Ours is before the pixels, which are large and need not be read then.
-                if isinstance(image.info.get(KEY), str) and not all_of_them:
+                if isinstance(image.info.get(KEY), str):
                     return {KEY: image.info[KEY]}
                 image.load()
                 texts = {key: value for key, value in image.info.items() if isinstance(key, str)}
@@ -241,7 +241,7 @@ def _texts(path: Path, *, all_of_them: bool = False) -> dict[str, str]:
                 comment = exif.get_ifd(_EXIF).get(_USER_COMMENT)
                 # ComfyUI writes them into the tags of a WebP that no camera needs: "prompt:{...}".
                 named = [str(exif[number]).partition(":") for number in _COMFYUI_TAGS if number in exif]
-    except (*_UNREADABLE, *_BOMBS) as error:
+    except (*_UNREADABLE, *contact_sheet.BOMBS) as error:
         raise UsageError(
             _("{name} can't be read as an image. Give a PNG, JPEG or WebP.").format(name=path.name)
         ) from error

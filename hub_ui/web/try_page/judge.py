@@ -21,7 +21,7 @@ from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
-from hub_ui.generate.judging import LONGEST_VOTES, Choice, Rank, Vote, next_pair, ranking, read_votes, write_votes
+from hub_ui.generate.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote, next_pair, ranking, read_votes, write_votes
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
@@ -62,6 +62,9 @@ class JudgedComparison:
 
     def address(self, votes: Sequence[Vote] | None = None, **more: object) -> str:
         return urlencode({"sheet": self.name, "votes": write_votes(self.votes if votes is None else votes), **more})
+
+    def next_pair(self) -> Pair:
+        return next_pair(self.votes, len(self.comparison.columns), len(self.comparison.rows), self.name)
 
     def ranks(self) -> Sequence[Rank]:
         return ranking(self.votes, len(self.comparison.columns))
@@ -110,9 +113,8 @@ class JudgeRoutes(Room):
         """One of the pair after these choices, so that its address does not say which it is; or `cell`."""
         found = self.open(sheet, votes)
         if cell is None:
-            columns = len(found.comparison.columns)
-            pair = next_pair(found.votes, columns, len(found.comparison.rows))
-            cell = pair.row * columns + (pair.left, pair.right)[side]
+            pair = found.next_pair()
+            cell = pair.row * len(found.comparison.columns) + (pair.left, pair.right)[side]
         return FileResponse(self.cell(found, cell), media_type="image/jpeg", headers=PRIVATE)
 
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
@@ -179,7 +181,7 @@ class JudgeRoutes(Room):
             "pair": None,
         }
         if blind:
-            pair = next_pair(votes, len(comparison.columns), len(comparison.rows))
+            pair = sheet.next_pair()
             choices = {choice: sheet.address((*votes, Vote(pair, choice)), blind=1) for choice in CHOICES}
             scale = SCALE if sheet.tiles.width < SMALL else 1
             box = [round(scale * side) for side in (sheet.tiles.width, sheet.tiles.height)]

@@ -15,7 +15,7 @@ def judge(strengths: list[float], rows: int, count: int, luck: random.Random) ->
     """The choices of somebody to whom the columns are so strong."""
     votes: list[Vote] = []
     for _number in range(count):
-        pair = next_pair(votes, len(strengths), rows)
+        pair = next_pair(votes, len(strengths), rows, "a sheet")
         chance = 1 / (1 + math.exp(strengths[pair.right] - strengths[pair.left]))
         votes.append(Vote(pair, 1 if luck.random() < chance else 2))
     return votes
@@ -59,7 +59,12 @@ def test_no_difference_counts_half_for_each() -> None:
 
 def test_the_same_choices_make_the_same_ranking_and_the_same_next_pair() -> None:
     votes = [FIRST_WINS, Vote(Pair(2, 3, 1), 0)]
-    assert (ranking(votes, 5), next_pair(votes, 5, 3)) == (ranking(votes, 5), next_pair(votes, 5, 3))
+    once, again = ((ranking(votes, 5), next_pair(votes, 5, 3, "a sheet")) for _ in range(2))
+    assert once == again
+
+
+def test_each_sheet_has_sides_and_pairs_of_its_own() -> None:
+    assert len({next_pair([], 4, 3, f"sheet {number}") for number in range(20)}) > 10
 
 
 def test_each_column_is_seen_in_each_row_and_on_both_sides() -> None:
