@@ -52,6 +52,12 @@ def test_a_level_changes_no_pixel_whatever_came_before(pipe: Any) -> None:
         assert np.array_equal(pixels(pipe), expected), level
 
 
+def test_layers_are_copied_by_streams_of_the_gpu_that_they_go_to(pipe: Any) -> None:
+    with simulated_cuda(Card(), Card()) as cuda:
+        place(pipe, Device(label="second", kind="cuda", index=1), Placement(level="group_offload"))
+        assert cuda.queued == {1}
+
+
 def test_weights_that_two_modules_share_are_in_the_files_of_both() -> None:
     config: Any = T5Config
     model: Any = T5EncoderModel
