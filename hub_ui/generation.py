@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.connector import pin
 from connectors.errors import HubUiError, NeedsFetching
+from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from hub_ui.downloads import Downloads
 from hub_ui.generate import lora_axis
@@ -184,15 +185,17 @@ class Generation:
         records = filter(None, map(self._lookup.find_record, missing))
         return len(missing), sum(record.file.size or 0 for record in records if record.file)
 
-    def default_weight(self, ref: Ref) -> float:
-        """The lock file's, else its author's, as remembered, within what the page allows; else the full effect."""
-        recommended = self.recommended_weight(ref)
+    def default_weight(self, ref: Ref, known: Record | None = None) -> float:
+        """The lock file's, else its author's, as `known` or remembered, within what the page allows; else the full
+        effect.
+        """
+        recommended = self.recommended_weight(ref, known)
         return 1.0 if recommended is None else max(LEAST_WEIGHT, min(MOST_WEIGHT, recommended))
 
-    def recommended_weight(self, ref: Ref) -> float | None:
-        """The lock file's, else its author's, as remembered; None where nobody says one."""
-        known = self.downloads.find_listed(ref) or self._lookup.find_record(ref)
-        return known.weight if known else None
+    def recommended_weight(self, ref: Ref, known: Record | None = None) -> float | None:
+        """The lock file's, else its author's, as `known` or remembered; None where nobody says one."""
+        found = self.downloads.find_listed(ref) or known or self._lookup.find_record(ref)
+        return found.weight if found else None
 
     def generate(
         self,

@@ -11,10 +11,12 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-# diffusers and transformers import these themselves, once a base model needs them; keys.py loads one by its name.
+# diffusers and transformers import most of these themselves, once a base model needs them; keys.py loads one by its
+# name.
 NEEDED_BY_OTHERS = {
     "ftfy": "prompts of Wan's pipelines",
     "gguf": "diffusers' reading of GGUF files",
+    "httptools": "uvicorn's faster reading of requests",
     "keyring": "keys of hubs where the operating system keeps them",
     "protobuf": "transformers' tokenizers that come as SentencePiece models",
     "sentencepiece": "tokenizers of Kolors and PixArt",

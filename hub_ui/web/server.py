@@ -16,7 +16,7 @@ from gradio.exceptions import ServerFailedToStartError
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.applications import Starlette
 from uvicorn import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if sys.platform != "win32":
     import resource
@@ -26,6 +26,7 @@ MOST_SECONDS = 120.0
 TICK_SECONDS = 5.0
 # A browser sends a whole header at once.
 HEADER_SECONDS = 20.0
+LONGEST_HEADER = 65_536
 # More would help nobody, and some programs that are started go through all of them.
 MOST_FILES = 65_536
 _FILES_ELSEWHERE = 512
@@ -83,13 +84,14 @@ class Connections:
             timer.cancel()
 
 
-class BoundedProtocol(H11Protocol):
-    """Of uvicorn's own limits (0.54) none is for a header that stops arriving, or for one address."""
+class BoundedProtocol(HttpToolsProtocol):
+    """Of uvicorn's own limits (0.54) none is for a header that stops arriving or has no end, or for one address."""
 
     def __init__(self, *args: Any, connections: Connections, **named: Any) -> None:
         super().__init__(*args, **named)
         self._bounds = connections
         self._address: str | None = None
+        self._header_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -105,9 +107,13 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._bounds.end_wait(self)
+            self._header_bytes = 0
         # Of the next request, or of a body that nobody waits for any more.
-        elif before is not None and before.response_complete and not self.transport.is_closing():
+        elif (before is None or before.response_complete) and not self.transport.is_closing():
             self._bounds.await_header(self)
+            self._header_bytes += len(data)
+            if self._header_bytes > LONGEST_HEADER:
+                self.give_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._bounds.end_wait(self)

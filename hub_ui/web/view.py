@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 from urllib.parse import parse_qs, urlencode
@@ -109,21 +109,15 @@ class View:
     def weights(self) -> tuple[float, ...]:
         return tuple(s.weight for s in self.stack)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The query as the search box shows it: words, phrases, and words that must not be there."""
-        q = self.query
-        return format(
-            Query(text=q.text, phrases=q.phrases, excluded=tuple(each for each in q.excluded if each[0] == "text"))
-        )
+        return _typed(self.query)
 
-    @cached_property
-    def conditions(self) -> list[tuple[str, str]]:
+    @property
+    def conditions(self) -> Sequence[tuple[str, str]]:
         """Each filter in use as an address has it: lists with a parameter of their own, the others, single values."""
-        found = [part for part in parts(self.query) if part.key != "text"]
-        pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
-        forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
-        return sorted(pairs, key=lambda pair: forms[pair[0]])
+        return _conditions(self.query)
 
     @property
     def filters(self) -> tuple[str, ...]:
@@ -215,6 +209,21 @@ class View:
     def with_weight(self, ref: str, weight: float) -> View:
         weight = round(clamp_weight(weight), 2)
         return replace(self, stack=tuple(replace(s, weight=weight) if s.ref == ref else s for s in self.stack))
+
+
+# A page has some ten addresses of the same query.
+@lru_cache(maxsize=1_000)
+def _typed(query: Query) -> str:
+    excluded = tuple(each for each in query.excluded if each[0] == "text")
+    return format(Query(text=query.text, phrases=query.phrases, excluded=excluded))
+
+
+@lru_cache(maxsize=1_000)
+def _conditions(query: Query) -> Sequence[tuple[str, str]]:
+    found = [part for part in parts(query) if part.key != "text"]
+    pairs = [filter_pair(part.key, part.value, is_excluded=part.is_excluded) for part in found]
+    forms = {"filter": 1, **{key: 0 if field.form == "list" else 2 for key, field in PARAMETERS.items()}}
+    return tuple(sorted(pairs, key=lambda pair: forms[pair[0]]))
 
 
 def clamp_weight(weight: float) -> float:

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +82,8 @@ class Renderer:
 
     def __init__(self) -> None:
         self.links = ImageLinks()
+        # The same images are on page after page.
+        self.image_url = lru_cache(maxsize=10_000)(self._image_url)
         self._environment = Environment(
             loader=PackageLoader("hub_ui", "web"),
             autoescape=True,
@@ -114,7 +116,7 @@ class Renderer:
         name = template if template.endswith(".xml") else f"{template}.html"
         return self._environment.get_template(name).render(**values)
 
-    def image_url(self, url: str, ref: Ref | str, place: Place | None = None, media: Media = "image") -> str:
+    def _image_url(self, url: str, ref: Ref | str, place: Place | None = None, media: Media = "image") -> str:
         """This server's address for an image or video of the LoRA `ref`, of the width for its place.
 
         Without a place it is fetched from `url` as it is.

@@ -217,21 +217,23 @@ def version_items(
     find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
     history: Sequence[Version] = (),
 ) -> tuple[VersionItem, ...]:
-    """In the author's order, each with what is new since the version that was published before it.
+    """Where there are several: in the author's order, each with what is new since the one that was published before it.
 
     `find_facts` gives those of their files. Of a version that only the `history` has, by its name, nothing is known
     that could have changed.
     """
     known = {version.ref: version for version in lora.versions}
-    records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
-    by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
-    changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
     # What the history says of a known one is its title and its date.
     listed = {
         told.ref: replace(known.get(told.ref, told), description=told.description, updated_at=told.updated_at)
         for told in history
     }
     shown = listed | {ref: version for ref, version in known.items() if ref not in listed}
+    if len(shown) < 2:
+        return ()
+    records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
+    by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
+    changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
     return tuple(
         version_item(
             version,

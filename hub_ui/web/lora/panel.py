@@ -202,7 +202,7 @@ class Panel:
         """
         services, ref = self.services, str(record.ref)
         policy, can_pull = services.policy, services.policy.allows("pull")
-        stacked = view.with_lora(ref, services.generation.default_weight(record.ref))
+        stacked = view.with_lora(ref, services.generation.default_weight(record.ref, record))
         # As Downloads.enqueue names it.
         getting = record.file.ref if record.file is not None and record.ref.is_pinned else record.ref
         return {

@@ -117,6 +117,12 @@ def test_neither_is_the_one_of_the_next_request() -> None:
         assert send(connection, HALF) == b""
 
 
+def test_a_header_without_an_end_is_given_up() -> None:
+    with running(bounds()) as connect:
+        assert send(connect(), HALF + 70 * (b"X: " + 1000 * b"x" + b"\r\n")) == b""
+        assert send(connect(), HALF + 40 * (b"X: " + 1000 * b"x" + b"\r\n") + REST).endswith(b"here")
+
+
 def test_a_request_that_is_answered_slowly_is_none_that_is_sent_slowly() -> None:
     async def answer_later(request: Request) -> PlainTextResponse:
         await asyncio.sleep(1.5)
