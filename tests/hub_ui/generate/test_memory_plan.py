@@ -127,6 +127,17 @@ def test_an_image_is_decoded_in_pieces_only_where_it_has_to_be() -> None:
     assert "The image is decoded piece by piece, which changes it a little." in plan.notes
 
 
+@pytest.mark.parametrize(
+    ("precision", "gigabytes"),
+    [("full", 0.0), ("fp8", 0.11), ("gguf-q8_0", 0.23), ("gguf-q6_k", 0.4), ("gguf-q4_k_s", 0.3)],
+)
+def test_the_largest_layer_of_a_quantised_network_is_unpacked_while_it_computes(
+    precision: str, gigabytes: float
+) -> None:
+    unpacking = footprint(of("flux.1-dev", precision), "bfloat16").unpacking
+    assert round(unpacking["transformer"] / GIGABYTE, 2) == gigabytes
+
+
 def test_what_no_level_fits_is_told() -> None:
     plan = plan_memory(of("flux.1-dev"), memory=GIGABYTE // 2, ram=None)
     assert (plan.fits, plan.notes[0]) == (False, "It does not fit into the device's memory.")
