@@ -171,6 +171,11 @@ ACTS = (
     ),
     Act(
         name="a card to the panel's title",
+        act=CLICK.format(selector="#cards .hit"), sign="!!document.querySelector('#panel h2')",
+        back=CLICK.format(selector="#panel [data-close]"), after="!document.querySelector('#panel h2')",
+    ),
+    Act(
+        name="a card to the whole panel",
         act=CLICK.format(selector="#cards .hit"), sign="!!document.querySelector('#panel .head h2')",
         back=CLICK.format(selector="#panel [data-close]"), after="!document.querySelector('#panel h2')",
     ),
