@@ -145,6 +145,8 @@ TIMED = """([act, sign]) => new Promise((done) => {
   look();
 })"""
 LINE = "document.querySelector('#line')?.textContent"
+# Of the list that is shown, whatever the box and the address say.
+TEXT = "document.querySelector('#line')?.dataset.text"
 TYPE = (
     "const q = document.querySelector('#q'); q.focus(); q.value = {text!r}; "
     "q.dispatchEvent(new Event('input', {{bubbles: true}}))"
@@ -181,8 +183,7 @@ ACTS = (
     ),
     Act(
         name="what was typed to its cards",
-        act=TYPE.format(text="robot"), sign="location.search.includes('robot')",
-        back=TYPE.format(text=""), after="!location.search.includes('robot')",
+        act=TYPE.format(text="robot"), sign=f"{TEXT} === 'robot'", back=TYPE.format(text=""), after=f"{TEXT} === ''",
     ),
     Act(
         name="page to page",
