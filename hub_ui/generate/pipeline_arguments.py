@@ -105,6 +105,9 @@ def call_arguments(
     `start` is the image to start from, in the size of the result.
     """
     kind, names = family(type(pipe).__name__), call_names(pipe)
+    if hasattr(pipe, "resolutions"):
+        # Kandinsky 5 takes the nearest of these.
+        pipe.resolutions = [(settings.width, settings.height)]
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
     wanted: dict[str, Any] = {
@@ -171,7 +174,6 @@ def _takes_guidance(pipe: Any, kind: Family) -> bool:
 
 def output_images(output: Any) -> list[tuple[Image, ...]]:
     """One entry for each prompt: a single image, or the frames of a video."""
-    frames = getattr(output, "frames", None)
-    if frames is not None:
-        return [tuple(video) for video in frames]
-    return [tuple(image) if isinstance(image, list | tuple) else (image,) for image in output.images]
+    found = (getattr(output, name, None) for name in ("frames", "images", "image"))
+    made = next(each for each in found if each is not None)
+    return [tuple(each) if isinstance(each, list | tuple) else (each,) for each in made]

@@ -366,6 +366,7 @@ def activations(spec: PipelineSpec) -> Activations:
 
 _FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
 _CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
+_WIDTH = N_("{made_for} has a network of another width than {base}, where its layers do not fit.")
 _BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
 # The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
 SUBSTITUTIONS: tuple[Substitution, ...] = (
@@ -376,6 +377,7 @@ SUBSTITUTIONS: tuple[Substitution, ...] = (
         reason=N_("{made_for} fills a part of an image and {base} draws whole ones: it can do little or nothing."),
     ),
     Substitution(made_for=("flex.1", "flex.2"), reason=_BLOCKS, runs=False),
+    Substitution(made_for=("kandinsky-5-pro",), reason=_WIDTH, runs=False),
     Substitution(
         made_for=("qwen-image-layered",),
         reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),

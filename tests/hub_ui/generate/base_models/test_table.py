@@ -35,8 +35,8 @@ each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
 # What the taxonomy has bases for and diffusers a pipeline.
 ARCHITECTURES = (
     "anima", "auraflow", "chroma", "cogvideox", "cogview4", "ernie", "flux1", "flux2", "hidream", "hunyuan-image",
-    "hunyuan-video", "hunyuan-video-1.5", "krea2", "ltx-video", "ltx-video-2", "lumina2", "mochi", "pixart",
-    "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
+    "hunyuan-video", "hunyuan-video-1.5", "kandinsky5", "krea2", "ltx-video", "ltx-video-2", "lumina2", "mochi",
+    "pixart", "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl", "tiny-shapes", "wan", "z-image",
 )  # fmt: skip
 
 
@@ -108,7 +108,8 @@ def test_videos_have_a_length_and_come_after_images() -> None:
 def test_most_repos_are_pinned() -> None:
     """Those without are the ones no commit could be found for, and the base that is in this package."""
     assert sorted(base.id for base in BASES if base.revision is None) == [
-        "ernie-image", "hidream", "hunyuan-image", "pony", "pony-v7", "tiny-shapes", "wan-2.1-i2v-14b-720p",
+        "ernie-image", "hidream", "hunyuan-image", "kandinsky-5-t2i-lite", "kandinsky-5-t2v-lite", "pony", "pony-v7",
+        "tiny-shapes", "wan-2.1-i2v-14b-720p",
     ]  # fmt: skip
 
 
@@ -184,6 +185,13 @@ def test_every_base_but_the_included_one_has_its_parts_counted() -> None:
 ERNIE = {
     "hidden_size": 4096, "num_attention_heads": 32, "num_layers": 36, "ffn_hidden_size": 12288, "text_in_dim": 3072,
 }  # fmt: skip
+KANDINSKY = {
+    "in_visual_dim": 16, "out_visual_dim": 16, "model_dim": 2560, "ff_dim": 10240, "num_visual_blocks": 50,
+    "axes_dims": (32, 48, 48),
+}  # fmt: skip
+KANDINSKY_T2V = {
+    "in_visual_dim": 16, "out_visual_dim": 16, "model_dim": 1792, "ff_dim": 7168, "visual_cond": True,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -197,6 +205,8 @@ ERNIE = {
         ("qwen-image", "transformer", "QwenImageTransformer2DModel", {}),
         ("z-image", "transformer", "ZImageTransformer2DModel", {}),
         ("ernie-image", "transformer", "ErnieImageTransformer2DModel", ERNIE),
+        ("kandinsky-5-t2i-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY),
+        ("kandinsky-5-t2v-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY_T2V),
         ("wan-2.1-t2v-14b", "transformer", "WanTransformer3DModel", {}),
         (
             "wan-2.1-i2v-14b-480p",

@@ -1,6 +1,17 @@
-"""Formats of FLUX.2, Qwen-Image, Z-Image, Lumina 2, Sana, HiDream, Anima, Krea 2 and ERNIE-Image."""
+"""Formats of the image models of after FLUX.1."""
 
-from tests.hub_ui.generate.pipelines import anima, ernie, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
+from tests.hub_ui.generate.pipelines import (
+    anima,
+    ernie,
+    flux2,
+    hidream,
+    kandinsky,
+    krea2,
+    lumina2,
+    qwen_image,
+    sana,
+    z_image,
+)
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
 from tests.hub_ui.generate.pipelines.trained import as_they_are, dora, lokr, lora, spelled, with_metadata
@@ -54,6 +65,17 @@ def ernie_rows() -> tuple[Row, ...]:
         ("comfy", lora(spelled(own, COMFY), PEFT)),
         ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
         ("lycoris", lokr(spelled(own, LYCORIS, flat=True), whole=True), UNREAD),
+    )
+
+
+def kandinsky_rows() -> tuple[Row, ...]:
+    base, own = kandinsky.KANDINSKY_5, as_they_are(kandinsky.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("metadata", with_metadata(spelled(own, "transformer."))),
+        ("comfy", lora(spelled(own, COMFY), PEFT), UNREAD),
+        ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
     )
 
 
@@ -178,5 +200,5 @@ DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_ar
 ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
-    *anima_rows(), *krea2_rows(), *ernie_rows(),
+    *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(),
 ]  # fmt: skip
