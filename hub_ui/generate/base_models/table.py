@@ -383,7 +383,7 @@ SUBSTITUTIONS: tuple[Substitution, ...] = (
         reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),
     ),
     Substitution(
-        made_for=("ltx-2.3", "ltx-2.5"),
+        made_for=("ltx-2", "ltx-2.3", "ltx-2.5"),
         reason=N_("{made_for} has latents of its own, which mean nothing to {base}."),
         runs=False,
     ),

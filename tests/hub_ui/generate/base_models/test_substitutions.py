@@ -38,7 +38,7 @@ def outcome(base_model: str) -> str:
             "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. Qwen-Image-Layered takes ",
         ),
         ("flex.1", "refused: This LoRA does not run on FLUX.1 dev. Flex.1 has 8 of the 19 double blocks "),
-        ("ltx-2.3", "refused: This LoRA does not run on LTX-2. LTX-2.3 has latents of its own, "),
+        ("ltx-2.3", "ltx-2.3: "),
         ("ltx-2.5", "refused: This LoRA does not run on LTX-2. LTX-2.5 has latents of its own, "),
         ("kandinsky-5-pro", "refused: This LoRA does not run on Kandinsky 5 T2I Lite. Kandinsky 5 Pro has a "),
         ("zeta-chroma", "refused: This LoRA does not run on Z-Image Turbo. Zeta-Chroma works on pixels, "),

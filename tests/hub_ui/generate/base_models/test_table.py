@@ -29,6 +29,7 @@ from hub_ui.generate.base_models.table import (
 )
 from tests.hub_ui.generate.real_size import without_values
 from tests.hub_ui.generate.simulated_cuda import Card
+from tests.tools.accuracy import real_models
 from tests.tools.gpu import networks
 
 each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
@@ -207,6 +208,7 @@ KANDINSKY_T2V = {
         ("ernie-image", "transformer", "ErnieImageTransformer2DModel", ERNIE),
         ("kandinsky-5-t2i-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY),
         ("kandinsky-5-t2v-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY_T2V),
+        ("ltx-2.3", "transformer", "LTX2VideoTransformer3DModel", real_models.CONFIGS["ltx2_3"]),
         ("wan-2.1-t2v-14b", "transformer", "WanTransformer3DModel", {}),
         (
             "wan-2.1-i2v-14b-480p",

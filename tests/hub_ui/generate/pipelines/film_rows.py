@@ -78,6 +78,16 @@ def ltx2_rows() -> tuple[Row, ...]:
     )
 
 
+def ltx23_rows() -> tuple[Row, ...]:
+    base, own = ltx2.LTX_23, as_they_are(ltx2.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled({**own, **ltx2.NEWER}, COMFY), PEFT)),
+        ("kohya", lora(spelled({**own, **ltx2.NEWER}, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+
+
 def hunyuan_rows() -> tuple[Row, ...]:
     base, own = hunyuan_video.HUNYUAN_VIDEO, as_they_are(hunyuan_video.BLOCKS)
     original = {**hunyuan_video.ORIGINAL, **hunyuan_video.MODULATION}
@@ -118,6 +128,7 @@ ROWS = [
     *wan_i2v_rows(),
     *ltx_rows(),
     *ltx2_rows(),
+    *ltx23_rows(),
     *hunyuan_rows(),
     *guided_rows(),
     *kandinsky_rows(),
