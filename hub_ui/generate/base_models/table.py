@@ -151,6 +151,7 @@ class PipelineSpec:
 class Substitution:
     """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
     `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
+    Where there is no base of the architecture, it says why.
     """
 
     made_for: tuple[str, ...]
@@ -389,6 +390,15 @@ SUBSTITUTIONS: tuple[Substitution, ...] = (
     ),
     Substitution(
         made_for=("zeta-chroma",), reason=N_("{made_for} works on pixels, and {base} on latents."), runs=False
+    ),
+    Substitution(
+        made_for=("prx", "prx-pixel"), reason=N_("diffusers loads no LoRAs into the network of {made_for}."), runs=False
+    ),
+    # Its licence ends where the guardrail is left out.
+    Substitution(
+        made_for=("cosmos",),
+        reason=N_("diffusers runs {made_for} only with NVIDIA's guardrail models, which are not installed here."),
+        runs=False,
     ),
     Substitution(
         made_for=("kolors",), reason=N_("{made_for} reads prompts by another text encoder, which its LoRAs rely on.")
