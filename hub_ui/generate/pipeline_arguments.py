@@ -1,6 +1,7 @@
 """The arguments and outputs of each family of pipelines."""
 
 import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,8 @@ FAMILIES = (
     Family(name="HunyuanImage", guidance="distilled_guidance_scale"),
     Family(name="HunyuanVideo15"),
     Family(name="HunyuanVideo", embedded=True),
+    # A second network is its guidance, which reads no prompt.
+    Family(name="Ideogram4", guidance="guidance_schedule", unguided=math.inf, more_runs=1),
     # "1 + guidance" elsewhere, so that 0 means none.
     Family(name="Krea2", unguided=0.0),
     Family(name="ZImage", unguided=0.0),
@@ -116,6 +119,11 @@ def call_arguments(
         "negative_prompt": negatives if len(negatives) > 1 else negatives[0],
         "num_inference_steps": settings.steps,
         kind.guidance: settings.guidance,
+        # The last three steps have less, as by default.
+        "guidance_schedule": [
+            settings.guidance if step < settings.steps - 3 else min(settings.guidance, 3.0)
+            for step in range(settings.steps)
+        ],
         "width": settings.width,
         "height": settings.height,
         # Kontext takes this for the size, and width and height for the aspect ratio.
@@ -142,8 +150,8 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     """Notes on settings that this pipeline ignores."""
     kind, names, notes = family(type(pipe).__name__), call_names(pipe), []
     # With another kind of guidance, a negative prompt works only when the true guidance is above 1.
-    unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
-    if settings.negative and unused and kind.guidance == "guidance_scale":
+    unused = kind.guidance == "guidance_scale" and {"guidance_scale", "true_cfg_scale"} <= names
+    if settings.negative and (unused or "negative_prompt" not in names):
         notes.append("This base does not use a negative prompt; it was left out.")
     elif settings.negative and not kind.has_negative_run(settings.guidance):
         notes.append(f"A negative prompt has no effect with a guidance of {settings.guidance:g}; it was left out.")

@@ -109,8 +109,9 @@ FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *IMAG
 FAMILIES = [
     FIRST[name]
     for name in (
-        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "kandinsky5",
-        "wan_21", "wan_22", "ltx_video", "ltx2", "ltx23", "hunyuan_image", "hunyuan_video_15", "kandinsky5_t2v",
+        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "ideogram4",
+        "kandinsky5", "wan_21", "wan_22", "ltx_video", "ltx2", "ltx23", "hunyuan_image", "hunyuan_video_15",
+        "kandinsky5_t2v",
     )
 ]  # fmt: skip
 

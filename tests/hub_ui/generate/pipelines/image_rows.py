@@ -5,6 +5,7 @@ from tests.hub_ui.generate.pipelines import (
     ernie,
     flux2,
     hidream,
+    ideogram,
     kandinsky,
     krea2,
     lumina2,
@@ -65,6 +66,17 @@ def ernie_rows() -> tuple[Row, ...]:
         ("comfy", lora(spelled(own, COMFY), PEFT)),
         ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
         ("lycoris", lokr(spelled(own, LYCORIS, flat=True), whole=True), UNREAD),
+    )
+
+
+def ideogram_rows() -> tuple[Row, ...]:
+    base, own = ideogram.IDEOGRAM_4, as_they_are(ideogram.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled(ideogram.ORIGINAL, COMFY), PEFT_ALPHA)),
+        ("conditional", lora(spelled(ideogram.ORIGINAL, "conditional_transformer."), PEFT)),
+        ("kohya", lora(spelled(ideogram.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
     )
 
 
@@ -200,5 +212,5 @@ DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_ar
 ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
-    *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(),
+    *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(),
 ]  # fmt: skip
