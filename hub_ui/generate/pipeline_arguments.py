@@ -52,6 +52,8 @@ FAMILIES = (
     Family(name="FluxKontext", padded=True, edits=True, embedded=True),
     Family(name="Flux2Klein", edits=True, distils=True),
     Family(name="Flux2", edits=True, embedded=True),
+    Family(name="Flux3Distilled", unguided=math.inf, lists=False, edits=True),
+    Family(name="Flux3", lists=False, edits=True),
     Family(name="Flux", padded=True, embedded=True),
     Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
     Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
@@ -174,7 +176,9 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
 
 
 def _takes_guidance(pipe: Any, kind: Family) -> bool:
-    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 Klein with its guidance built in."""
+    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 and 3 Klein with their guidance built in."""
+    if is_modular(pipe):
+        return bool(guiders(pipe))
     if kind.embedded:
         return bool(pipe.transformer.config.get("guidance_embeds", True))
     return not (kind.distils and pipe.config.is_distilled)

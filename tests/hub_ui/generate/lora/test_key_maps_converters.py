@@ -23,6 +23,8 @@ CONVERTERS: Mapping[str, str] = {
     "flux1": "convert_flux_transformer_checkpoint_to_diffusers",
     "chroma": "convert_chroma_transformer_checkpoint_to_diffusers",
     "flux2 klein 4b": "convert_flux2_transformer_checkpoint_to_diffusers",
+    "flux3": "convert_flux3_transformer_checkpoint_to_diffusers",
+    "flux3 klein": "convert_flux3_transformer_checkpoint_to_diffusers",
     "sd3 medium": "convert_sd3_transformer_checkpoint_to_diffusers",
     "sd3 large": "convert_sd3_transformer_checkpoint_to_diffusers",
     "auraflow": "convert_auraflow_transformer_checkpoint_to_diffusers",
@@ -82,7 +84,7 @@ def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
         height = sum(sizes[module][0] for module in entry.modules)
         weight = torch.arange(start, start + height)[:, None]
         start += height
-        scale = original.endswith(_SCALES) and name.split()[0] in ("flux1", "chroma", "flux2", "krea2")
+        scale = original.endswith(_SCALES) and name.split()[0] in ("flux1", "chroma", "flux2", "flux3", "krea2")
         checkpoint[original + (".scale" if scale else ".weight")] = weight
         checkpoint[original + ".bias"] = weight
         for target in names.network[flat(original)]:

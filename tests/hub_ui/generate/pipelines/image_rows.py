@@ -4,6 +4,7 @@ from tests.hub_ui.generate.pipelines import (
     anima,
     ernie,
     flux2,
+    flux3,
     hidream,
     ideogram,
     kandinsky,
@@ -56,6 +57,17 @@ def flux2_dev_rows() -> tuple[Row, ...]:
         ("kohya", lora(spelled(flux2.ORIGINAL, KOHYAS, flat=True), KOHYA)),
         ("comfy", lora(spelled(whole, COMFY), PEFT)),
     )
+
+
+def flux3_rows() -> tuple[Row, ...]:
+    comfy = lora(spelled(flux3.ORIGINAL, COMFY), PEFT)
+    klein = rows(
+        flux3.KLEIN,
+        ("diffusers", lora(spelled(as_they_are(flux3.BLOCKS), "transformer."), PEFT)),
+        ("comfy", comfy),
+        ("kohya", lora(spelled(flux3.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+    return (*klein, *rows(flux3.KLEIN_BASE, ("comfy", comfy)))
 
 
 def ernie_rows() -> tuple[Row, ...]:
@@ -211,6 +223,6 @@ def krea2_rows() -> tuple[Row, ...]:
 DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_are(qwen_image.BLOCKS), "transformer.")))
 ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
-    *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
-    *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(),
+    *flux2_rows(), *flux2_dev_rows(), *flux3_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(),
+    *hidream_rows(), *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(),
 ]  # fmt: skip
