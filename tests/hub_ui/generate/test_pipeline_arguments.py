@@ -111,7 +111,7 @@ FAMILIES = [
     for name in (
         "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "ideogram4",
         "kandinsky5", "wan_21", "wan_22", "ltx_video", "ltx2", "ltx23", "hunyuan_image", "hunyuan_video_15",
-        "kandinsky5_t2v", "flux3 klein", "flux3 klein-base",
+        "kandinsky5_t2v", "flux3 klein", "flux3 klein-base", "fibo2",
     )
 ]  # fmt: skip
 

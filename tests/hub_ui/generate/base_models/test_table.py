@@ -35,8 +35,8 @@ from tests.tools.gpu import networks
 each = pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
 # What the taxonomy has bases for and diffusers a pipeline.
 ARCHITECTURES = (
-    "anima", "auraflow", "chroma", "cogvideox", "cogview4", "ernie", "flux1", "flux2", "flux3", "hidream",
-    "hunyuan-image", "hunyuan-video", "hunyuan-video-1.5", "ideogram4", "kandinsky5", "krea2", "ltx-video",
+    "anima", "auraflow", "bria-fibo2", "chroma", "cogvideox", "cogview4", "ernie", "flux1", "flux2", "flux3",
+    "hidream", "hunyuan-image", "hunyuan-video", "hunyuan-video-1.5", "ideogram4", "kandinsky5", "krea2", "ltx-video",
     "ltx-video-2", "lumina2", "mochi", "pixart", "qwen-image", "qwen-image-2", "sana", "sd1", "sd2", "sd3", "sdxl",
     "tiny-shapes", "wan", "z-image",
 )  # fmt: skip
@@ -86,7 +86,7 @@ def test_sizes_are_plausible(base: PipelineSpec) -> None:
 
 def test_the_licence_is_named() -> None:
     """But where no public source says it."""
-    assert [base.id for base in BASES if not base.license] == ["flux.3-klein", "flux.3-klein-base"]
+    assert [base.id for base in BASES if not base.license] == ["bria-fibo-2", "flux.3-klein", "flux.3-klein-base"]
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.id)
@@ -110,7 +110,7 @@ def test_videos_have_a_length_and_come_after_images() -> None:
 def test_most_repos_are_pinned() -> None:
     """Those without are the ones no commit could be found for, and the base that is in this package."""
     assert sorted(base.id for base in BASES if base.revision is None) == [
-        "ernie-image", "flux.3-klein", "flux.3-klein-base", "hidream", "hunyuan-image", "ideogram-4",
+        "bria-fibo-2", "ernie-image", "flux.3-klein", "flux.3-klein-base", "hidream", "hunyuan-image", "ideogram-4",
         "kandinsky-5-t2i-lite", "kandinsky-5-t2v-lite", "pony", "pony-v7", "tiny-shapes", "wan-2.1-i2v-14b-720p",
     ]  # fmt: skip
 
@@ -210,6 +210,7 @@ KANDINSKY_T2V = {
         ("kandinsky-5-t2i-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY),
         ("kandinsky-5-t2v-lite", "transformer", "Kandinsky5Transformer3DModel", KANDINSKY_T2V),
         ("ltx-2.3", "transformer", "LTX2VideoTransformer3DModel", real_models.CONFIGS["ltx2_3"]),
+        ("bria-fibo-2", "transformer", "BriaFibo2Transformer2DModel", {}),
         ("flux.3-klein", "transformer", "Flux3Transformer2DModel", {"flow_map": True}),
         ("flux.3-klein-base", "transformer", "Flux3Transformer2DModel", {}),
         ("ideogram-4", "unconditional_transformer", "Ideogram4Transformer2DModel", {}),

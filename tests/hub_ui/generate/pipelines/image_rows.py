@@ -3,6 +3,7 @@
 from tests.hub_ui.generate.pipelines import (
     anima,
     ernie,
+    fibo2,
     flux2,
     flux3,
     hidream,
@@ -68,6 +69,16 @@ def flux3_rows() -> tuple[Row, ...]:
         ("kohya", lora(spelled(flux3.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
     )
     return (*klein, *rows(flux3.KLEIN_BASE, ("comfy", comfy)))
+
+
+def fibo2_rows() -> tuple[Row, ...]:
+    base, own = fibo2.FIBO_2, as_they_are(fibo2.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled(fibo2.ORIGINAL, COMFY), PEFT), UNREAD),
+        ("kohya", lora(spelled(fibo2.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
 
 
 def ernie_rows() -> tuple[Row, ...]:
@@ -224,5 +235,5 @@ DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_ar
 ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
     *flux2_rows(), *flux2_dev_rows(), *flux3_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(),
-    *hidream_rows(), *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(),
+    *hidream_rows(), *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(), *fibo2_rows(),
 ]  # fmt: skip
