@@ -351,6 +351,9 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
                 name=path.name, architecture=found.architecture
             )
         )
+    if like.is_modular:
+        text = _("{label} is read in diffusers' layout only, and {name} is a single file. Choose a repo or a folder.")
+        raise NoBase(text.format(label=like.label, name=path.name))
     return replace(
         like,
         id=str(path),
