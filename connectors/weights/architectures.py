@@ -387,6 +387,7 @@ RULES: tuple[Rule, ...] = (
     _rule("lumina2", _LAYERS, _all(_layer_width(2304), _not(_any("_attn1_", "_attn2_")))),
     _rule("omnigen2", _LAYERS, _layer_width(2520)),
     _rule("ideogram4", _LAYERS, _layer_width(4608)),
+    _rule("bria-fibo2", _LAYERS, _layer_width(3584)),
     _rule("z-image lumina2", "noise_refiner context_refiner", lambda seen: not seen.widths(last="to_q,qkv")),
     _rule("anima", "llm_adapter_blocks"),
     _rule("krea2", "blocks", _any("attn_wq", "attn_wk", "attn_wv", "attn_wo")),

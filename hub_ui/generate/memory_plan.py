@@ -218,7 +218,9 @@ def peak_memory(needs: Footprint, level: OffloadLevel, *, is_tiled: bool = False
     if level == "whole":
         return needs.loras + needs.weights + max([*stages.values(), decoding, needs.merging])
     if level == "model_offload":
-        with_parts = [needs.parts[name] + size for name, size in stages.items()]
+        # Ideogram 4's two networks take turns, and the second one stays.
+        stays = {"transformer": needs.parts.get("unconditional_transformer", 0)}
+        with_parts = [needs.parts[name] + stays.get(name, 0) + size for name, size in stages.items()]
         return needs.loras + max([*with_parts, max(autoencoders, default=0) + decoding, needs.merging])
     # Autoencoders are small, and stay on the device.
     is_prefetched = level == "group_offload"

@@ -1,10 +1,13 @@
 """The arguments and outputs of each family of pipelines."""
 
 import inspect
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from PIL.Image import Image
 
 from hub_ui.generate.settings import ResolvedRequest
@@ -44,34 +47,8 @@ class Family:
         return 1 + self.has_negative_run(guidance) + self.more_runs
 
 
-# The first that fits counts.
-FAMILIES = (
-    Family(name="StableDiffusion3", padded=True),
-    Family(name="StableDiffusion", padded=True, emphasis=True),
-    Family(name="FluxKontext", padded=True, edits=True, embedded=True),
-    Family(name="Flux2Klein", edits=True, distils=True),
-    Family(name="Flux2", edits=True, embedded=True),
-    Family(name="Flux", padded=True, embedded=True),
-    Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
-    Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
-    # Its guidance works only against a negative prompt, even a blank one.
-    Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
-    Family(name="PixArt", padded=True),
-    Family(name="Kolors", padded=True),
-    Family(name="WanImageToVideo", padded=True, lists=False),
-    Family(name="Wan", padded=True),
-    # It perturbs its attention in one more run and separates picture and sound in another; the sound is always guided.
-    Family(name="LTX2", padded=True, unguided=0.0, more_runs=2),
-    Family(name="LTX", padded=True),
-    # A guider guides it; only the distilled network has an input for the number.
-    Family(name="HunyuanImage", guidance="distilled_guidance_scale"),
-    Family(name="HunyuanVideo15"),
-    Family(name="HunyuanVideo", embedded=True),
-    # "1 + guidance" elsewhere, so that 0 means none.
-    Family(name="Krea2", unguided=0.0),
-    Family(name="ZImage", unguided=0.0),
-    Family(name=""),
-)
+_FILE = tomllib.loads(Path(__file__).with_name("families.toml").read_text(encoding="utf-8"))
+FAMILIES = msgspec.convert(_FILE["family"], tuple[Family, ...])
 # The requested size, not the nearest of a list; no cleaning of prompts, which needs more packages, and no other prompt.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False, "use_pe": False}
 
@@ -105,6 +82,9 @@ def call_arguments(
     `start` is the image to start from, in the size of the result.
     """
     kind, names = family(type(pipe).__name__), call_names(pipe)
+    if hasattr(pipe, "resolutions"):
+        # Kandinsky 5 takes the nearest of these.
+        pipe.resolutions = [(settings.width, settings.height)]
     negative = settings.negative or kind.blank
     negatives = [negative] * len(prompts) if negative is not None else [None]
     wanted: dict[str, Any] = {
@@ -113,6 +93,11 @@ def call_arguments(
         "negative_prompt": negatives if len(negatives) > 1 else negatives[0],
         "num_inference_steps": settings.steps,
         kind.guidance: settings.guidance,
+        # The last three steps have less, as by default.
+        "guidance_schedule": [
+            settings.guidance if step < settings.steps - 3 else min(settings.guidance, 3.0)
+            for step in range(settings.steps)
+        ],
         "width": settings.width,
         "height": settings.height,
         # Kontext takes this for the size, and width and height for the aspect ratio.
@@ -139,8 +124,8 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
     """Notes on settings that this pipeline ignores."""
     kind, names, notes = family(type(pipe).__name__), call_names(pipe), []
     # With another kind of guidance, a negative prompt works only when the true guidance is above 1.
-    unused = "negative_prompt" not in names or {"guidance_scale", "true_cfg_scale"} <= names
-    if settings.negative and unused and kind.guidance == "guidance_scale":
+    unused = kind.guidance == "guidance_scale" and {"guidance_scale", "true_cfg_scale"} <= names
+    if settings.negative and (unused or "negative_prompt" not in names):
         notes.append("This base does not use a negative prompt; it was left out.")
     elif settings.negative and not kind.has_negative_run(settings.guidance):
         notes.append(f"A negative prompt has no effect with a guidance of {settings.guidance:g}; it was left out.")
@@ -163,7 +148,9 @@ def unused_notes(pipe: Any, settings: ResolvedRequest) -> list[str]:
 
 
 def _takes_guidance(pipe: Any, kind: Family) -> bool:
-    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 Klein with its guidance built in."""
+    """FLUX.1 schnell was distilled without an input for it, and FLUX.2 and 3 Klein with their guidance built in."""
+    if is_modular(pipe):
+        return bool(guiders(pipe))
     if kind.embedded:
         return bool(pipe.transformer.config.get("guidance_embeds", True))
     return not (kind.distils and pipe.config.is_distilled)
@@ -171,7 +158,6 @@ def _takes_guidance(pipe: Any, kind: Family) -> bool:
 
 def output_images(output: Any) -> list[tuple[Image, ...]]:
     """One entry for each prompt: a single image, or the frames of a video."""
-    frames = getattr(output, "frames", None)
-    if frames is not None:
-        return [tuple(video) for video in frames]
-    return [tuple(image) if isinstance(image, list | tuple) else (image,) for image in output.images]
+    found = (getattr(output, name, None) for name in ("frames", "images", "image"))
+    made = next(each for each in found if each is not None)
+    return [tuple(each) if isinstance(each, list | tuple) else (each,) for each in made]

@@ -93,6 +93,9 @@ class LatentPreviews:
 def copy_pixels(latents: Any, settings: ResolvedRequest) -> HostCopy | None:
     """Channels by rows by columns of the last image, or the middle frame of a video; None for an unknown form."""
     last = latents[-1].detach()
+    if last.ndim == 4 and last.shape[1] * settings.width == last.shape[2] * settings.height:
+        # Kandinsky 5 has the channels last.
+        last = last.movedim(-1, 0)
     if last.ndim == 4:
         last = last[:, last.shape[1] // 2]
     if last.ndim == 2:

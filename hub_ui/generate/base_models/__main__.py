@@ -39,9 +39,9 @@ def table_of_substitutions() -> str:
     own = {base.lineage for base in BASES}
     for row in SUBSTITUTIONS:
         for model in filter(None, (base_models.by_id(name) for name in row.made_for if name not in own)):
-            spec = base_by_id(row.base) or bases_for_architecture(model.architecture)[0]
-            reason = row.reason.format(made_for=model.label, base=spec.label)
-            lines.append(f"| {model.label} | {f'`{spec.id}`' if row.runs else 'nothing'} | {reason} |")
+            spec = base_by_id(row.base) or next(iter(bases_for_architecture(model.architecture)), None)
+            reason = row.reason.format(made_for=model.label, base=spec.label if spec else "")
+            lines.append(f"| {model.label} | {f'`{spec.id}`' if spec and row.runs else 'nothing'} | {reason} |")
     return "\n".join(lines)
 
 

@@ -190,12 +190,12 @@ def choose_base(architecture: str | None, base_model: str | None, asked: str | N
     if own is not None and own.architecture == architecture:
         return own
     if not (bases := bases_for_architecture(architecture)):
-        raise NoBase(
-            _(
-                "There is no base model here that can generate with LoRAs for {architecture}. It can be "
-                "downloaded and used in another program."
-            ).format(architecture=architecture)
-        )
+        made_for = base_model or architecture
+        row = _substitution(made_for)
+        reason = "" if row is table.OTHER_LINEAGE else _(row.reason).format(made_for=taxonomy.label(made_for))
+        text = _("There is no base model here that can generate with LoRAs for {architecture}.")
+        rest = _("It can be downloaded and used in another program.")
+        raise NoBase(" ".join(filter(None, (text.format(architecture=architecture), reason, rest))))
     spec = base_by_id(_substitution(base_model).base) or bases[0]
     spec = spec if spec.architecture == architecture else bases[0]
     check_substitution(spec, base_model)
@@ -351,6 +351,9 @@ def _from_checkpoint(path: Path) -> table.PipelineSpec:
                 name=path.name, architecture=found.architecture
             )
         )
+    if like.is_modular:
+        text = _("{label} is read in diffusers' layout only, and {name} is a single file. Choose a repo or a folder.")
+        raise NoBase(text.format(label=like.label, name=path.name))
     return replace(
         like,
         id=str(path),

@@ -246,7 +246,12 @@ def _quantised_parts(
 
 def _build_modular(kind: Any, choice: PipelineSpec, fetched: LocalBase, options: Mapping[str, Any]) -> Any:
     """diffusers reads the index first, and the parts in a second step. It only logs what fails there."""
-    pipe = kind.from_pretrained(str(fetched.folder), local_files_only=True)
+    import diffusers
+
+    blocks = getattr(diffusers, kind.default_blocks_name)()
+    for name in repo_layout.LEFT_OUT:
+        blocks.sub_blocks.pop(name, None)
+    pipe = kind(blocks=blocks, pretrained_model_name_or_path=str(fetched.folder), local_files_only=True)
     where = {name: str(fetched.parts.get(name, fetched.folder)) for name in pipe.pretrained_component_names}
     pipe.load_components(
         names=list(where),

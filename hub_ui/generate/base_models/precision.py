@@ -20,7 +20,7 @@ from hub_ui.generate.base_models.table import FILES, Checkpoint, NetworkFile, Pi
 
 Method = Literal["full", "gguf", "fp8", "bitsandbytes"]
 Quality = Literal["fast", "balanced", "full"]
-NETWORKS = ("unet", "transformer", "transformer_2")
+NETWORKS = ("unet", "transformer", "transformer_2", "unconditional_transformer")
 # Below this, in parameters, a text encoder is too small to be worth the rounding: CLIP is, T5-XXL is not.
 WORTH_STORING = 1_000_000_000
 # What unpacking a layer takes for each of its weights, in bytes of the GPU: GGUF's blocks are split into halves first.

@@ -36,8 +36,11 @@ def _count_parameters(path: Path, changed: int) -> int:
 
 INDEXES = ("model_index.json", "modular_model_index.json")
 # The safety checker is left out: it is a gigabyte, and users generate on their own machine. So is what reads images,
-# but where clips begin with one, and ERNIE-Image's language model that writes another prompt.
-LEFT_OUT = ("safety_checker", "feature_extractor", "image_encoder", "pe", "pe_tokenizer")
+# but where clips begin with one, and the language models of ERNIE-Image and FLUX.3 that write another prompt.
+LEFT_OUT = (
+    "safety_checker", "feature_extractor", "image_encoder", "pe", "pe_tokenizer", "prompt_upsampler",
+    "prompt_upsampler_processor",
+)  # fmt: skip
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 # Classes of parts that are settings and vocabularies only.
 # transformers 5 saves a tokenizer without a class of its own as TokenizersBackend.

@@ -151,6 +151,7 @@ class PipelineSpec:
 class Substitution:
     """What happens to LoRAs made for models that no base is. They run on `base` (empty: the default), and
     `reason` is said, a sentence in which {base} and {made_for} may stand; or they are refused for it, if not `runs`.
+    Where there is no base of the architecture, it says why.
     """
 
     made_for: tuple[str, ...]
@@ -366,6 +367,7 @@ def activations(spec: PipelineSpec) -> Activations:
 
 _FAMILY = N_("{made_for} is a family of models, and nothing says which of them is meant.")
 _CONTROL = N_("{made_for} follows a control image: without one, it can do little or nothing.")
+_WIDTH = N_("{made_for} has a network of another width than {base}, where its layers do not fit.")
 _BLOCKS = N_("{made_for} has 8 of the 19 double blocks of FLUX.1: its layers would change blocks that they don't know.")
 # The models that LoRAs of another one run on, or why not. For a lineage in no row, OTHER_LINEAGE is said.
 SUBSTITUTIONS: tuple[Substitution, ...] = (
@@ -376,17 +378,27 @@ SUBSTITUTIONS: tuple[Substitution, ...] = (
         reason=N_("{made_for} fills a part of an image and {base} draws whole ones: it can do little or nothing."),
     ),
     Substitution(made_for=("flex.1", "flex.2"), reason=_BLOCKS, runs=False),
+    Substitution(made_for=("kandinsky-5-pro",), reason=_WIDTH, runs=False),
     Substitution(
         made_for=("qwen-image-layered",),
         reason=N_("{made_for} takes an image apart into layers, and {base} draws a whole one."),
     ),
     Substitution(
-        made_for=("ltx-2.3", "ltx-2.5"),
+        made_for=("ltx-2", "ltx-2.3", "ltx-2.5"),
         reason=N_("{made_for} has latents of its own, which mean nothing to {base}."),
         runs=False,
     ),
     Substitution(
         made_for=("zeta-chroma",), reason=N_("{made_for} works on pixels, and {base} on latents."), runs=False
+    ),
+    Substitution(
+        made_for=("prx", "prx-pixel"), reason=N_("diffusers loads no LoRAs into the network of {made_for}."), runs=False
+    ),
+    # Its licence ends where the guardrail is left out.
+    Substitution(
+        made_for=("cosmos",),
+        reason=N_("diffusers runs {made_for} only with NVIDIA's guardrail models, which are not installed here."),
+        runs=False,
     ),
     Substitution(
         made_for=("kolors",), reason=N_("{made_for} reads prompts by another text encoder, which its LoRAs rely on.")

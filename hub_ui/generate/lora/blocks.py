@@ -4,13 +4,16 @@
     lbw=INALL                                a name of PRESETS
     lbw=IN05, lbw=NIN05                      that block alone, and all but that one
 
-The longer lists of a U-Net name its convolutions too, which only LoCon files and their like change. As in that
-extension, a block that a list leaves out gets 0, and modules that belong to no block keep the LoRA's weight.
+BLOCKS and PRESETS stand in `blocks.toml`. The longer lists of a U-Net name its convolutions too, which only LoCon files
+and their like change. As in that extension, a block that a list leaves out gets 0, and modules that belong to no block
+keep the LoRA's weight.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from connectors.errors import UsageError
 from hub_ui.generate.lora.key_maps import originals
@@ -19,54 +22,19 @@ from hub_ui.generate.lora.modules import ModuleKey, Shape
 from hub_ui.generate.request import LoraInput
 from hub_ui.i18n import _
 
-
-def _numbered(prefix: str, numbers: Sequence[int]) -> tuple[str, ...]:
-    return tuple(f"{prefix}{number:02}" for number in numbers)
-
-
-_SD = ("BASE", *_numbered("IN", (1, 2, 4, 5, 7, 8)), "M00", *_numbered("OUT", range(3, 12)))
-_SD_FULL = ("BASE", *_numbered("IN", range(12)), "M00", *_numbered("OUT", range(12)))
-_XL = ("BASE", *_numbered("IN", (4, 5, 7, 8)), "M00", *_numbered("OUT", range(6)))
-_XL_FULL = ("BASE", *_numbered("IN", range(9)), "M00", *_numbered("OUT", range(9)))
-_FLUX = ("CLIP", "T5", "IN", *_numbered("D", range(19)), *_numbered("S", range(38)), "OUT")
-
+_FILE = tomllib.loads(Path(__file__).with_name("blocks.toml").read_text(encoding="utf-8"))
+_LAYOUTS = {architecture: row for row in _FILE["layout"] for architecture in row["architectures"]}
 # Architecture -> its lists of blocks; the first is the usual one.
 BLOCKS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    **dict.fromkeys(("sd1", "sd2"), (_SD, _SD_FULL)),
-    **dict.fromkeys(("sdxl", "kolors"), (_XL, _XL_FULL)),
-    "tiny-shapes": (_SD_FULL, _SD),
-    "flux1": (_FLUX,),
+    architecture: tuple(tuple(names.split()) for names in row["blocks"]) for architecture, row in _LAYOUTS.items()
 }
-
-
-def _presets(count: int, shallow: int) -> Mapping[str, tuple[str, ...]]:
-    """Of a U-Net with `count` blocks on each side, `shallow` of them in the shallow half: the blocks that are 1 beside
-    the text encoder's. An S is for the shallow half of a side, a D for the deep.
-    """
-    deep_ins, deep_outs = _numbered("IN", range(shallow, count)), _numbered("OUT", range(count - shallow))
-    return {
-        "INS": _numbered("IN", range(shallow)),
-        "IND": deep_ins,
-        "INALL": _numbered("IN", range(count)),
-        "MIDD": (*deep_ins, "M00", *deep_outs),
-        "OUTD": deep_outs,
-        "OUTS": _numbered("OUT", range(count - shallow, count)),
-        "OUTALL": _numbered("OUT", range(count)),
-    }
-
-
-# The extension's own, which are those of Stable Diffusion 1. The deepest of SDXL's three levels is its deep half.
 PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("sd1", "sd2", "tiny-shapes"), _presets(12, 5)),
-    **dict.fromkeys(("sdxl", "kolors"), _presets(9, 6)),
-    "flux1": {},
+    architecture: {name: tuple(names.split()) for name, names in _FILE["presets"].get(row["presets"], {}).items()}
+    for architecture, row in _LAYOUTS.items()
 }
 _ALL = re.compile(r"ALL(\d?\.\d{1,3})?")
-_ORIGINAL_SIDES = {"input_blocks": "IN", "middle_block": "M", "output_blocks": "OUT"}
-_FLUX_SIDES = {
-    "transformer_blocks": "D", "single_transformer_blocks": "S", "x_embedder": "IN", "context_embedder": "IN",
-    "time_text_embed": "IN", "norm_out": "OUT", "proj_out": "OUT",
-}  # fmt: skip
+# What the name of a module begins with -> the side of its block.
+_ORIGINAL_SIDES, _FLUX_SIDES = _FILE["sides"]["unet"], _FILE["sides"]["flux1"]
 
 
 def parse_block_weights(text: str, architecture: str | None) -> tuple[float, ...]:

@@ -78,9 +78,7 @@ DIFFUSERS: dict[str, str] = {
     "Z-Image of forty layers": blocks("layers", 40, "attention.to_q 3840>3840"),
     "Lumina-Next": blocks("layers", 24, "attn1.to_q 2304>2304", "attn2.to_q 2304>2304"),
     "Lumina 2 of thirty layers": blocks("layers", 30, "attn.to_q 2304>2304"),
-    "FIBO 2": blocks("layers", 44, "attention.to_q 3584>3584")
-    + ","
-    + blocks("perceiver.layers", 2, "self_attention.to_q 3584>3584"),
+    "FIBO 2 of fifty layers": blocks("layers", 50, "attention.to_q 3584>3584"),
     "a perceiver as wide as ERNIE-Image": blocks("perceiver.layers", 4, "self_attention.to_q 4096>4096"),
     "ERNIE-Image of width 2560": blocks("layers", 24, "self_attention.to_q 2560>2560"),
     "Wan of width 2048": blocks("blocks", 32, "attn1.to_q 2048>2048", "attn2.to_q 2048>2048"),

@@ -59,6 +59,15 @@ def test_beside_a_small_image_it_is_merging_that_takes_most() -> None:
     assert footprint(packed, "bfloat16").merging == 0
 
 
+def test_the_second_network_of_ideogram_stays_while_the_first_one_runs() -> None:
+    base = base_by_id("ideogram-4")
+    assert base is not None
+    needs = footprint(base, "bfloat16")
+    both = needs.parts["transformer"] + needs.parts["unconditional_transformer"]
+    assert both == 4 * 9_279_288_448
+    assert peak_memory(needs, "model_offload") == needs.loras + both + needs.denoising
+
+
 def test_a_quantised_network_takes_what_its_weights_are_stored_in() -> None:
     packed = of("flux.1-dev", "gguf-q4_k_s")
     plan = plan_memory(packed, memory=card(12), ram=None)

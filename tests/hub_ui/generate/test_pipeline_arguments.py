@@ -101,6 +101,7 @@ def test_a_clip_is_several_frames_of_one_picture() -> None:
     frame = Image.new("RGB", (8, 8))
     assert output_images(SimpleNamespace(frames=[[frame] * 3])) == [(frame,) * 3]
     assert output_images(SimpleNamespace(images=[frame, frame])) == [(frame,), (frame,)]
+    assert output_images(SimpleNamespace(image=[frame])) == [(frame,)]
 
 
 # Of each family, the row whose file it can be given here.
@@ -108,8 +109,9 @@ FIRST = {row.base.name: row for row in reversed((*UNETS, *OTHERS, *FLUXES, *IMAG
 FAMILIES = [
     FIRST[name]
     for name in (
-        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "wan_21", "wan_22",
-        "ltx_video", "ltx2", "hunyuan_image", "hunyuan_video_15",
+        "flux1 dev", "flux1 Kontext", "pixart", "qwen_image", "z_image", "sana", "anima", "ernie", "ideogram4",
+        "kandinsky5", "wan_21", "wan_22", "ltx_video", "ltx2", "ltx23", "hunyuan_image", "hunyuan_video_15",
+        "kandinsky5_t2v", "flux3 klein", "flux3 klein-base", "fibo2",
     )
 ]  # fmt: skip
 

@@ -195,6 +195,19 @@ def test_a_file_is_recognised(tmp_path: Path) -> None:
     )
 
 
+FLUX3 = {
+    "txt_mode_blocks.0.q_proj.weight": (3072, 3072),
+    "single_blocks.0.mlp_in.weight": (18432, 3072),
+    "content_mode_blocks.image.0.q_proj.weight": (3072, 3072),
+}
+
+
+def test_a_single_file_of_a_base_that_is_read_in_parts_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.safetensors", {name: (8, *shape[1:]) for name, shape in FLUX3.items()})
+    with pytest.raises(NoBase, match=r"FLUX\.3 Klein is read in diffusers' layout only, and mine\.safetensors is a"):
+        choose_base("flux3", None, str(path))
+
+
 @pytest.mark.parametrize(
     ("shapes", "source", "label"),
     [

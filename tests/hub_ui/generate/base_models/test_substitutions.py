@@ -1,12 +1,14 @@
 """LoRAs on models that they were not made for: what is refused, and what is said where they run."""
 
 from pathlib import Path
+from typing import Any
 
+import diffusers
 import pytest
 
 from connectors.claims import base_models as taxonomy
 from connectors.claims.base_models import BASE_MODELS
-from connectors.errors import DoesNotFit
+from connectors.errors import DoesNotFit, NoBase
 from hub_ui.generate.base_models import BASES, choose_base, substitution_note
 from hub_ui.generate.base_models.table import SUBSTITUTIONS
 
@@ -38,14 +40,35 @@ def outcome(base_model: str) -> str:
             "qwen-image: “Boats” was made for Qwen-Image-Layered, and runs on Qwen-Image. Qwen-Image-Layered takes ",
         ),
         ("flex.1", "refused: This LoRA does not run on FLUX.1 dev. Flex.1 has 8 of the 19 double blocks "),
-        ("ltx-2.3", "refused: This LoRA does not run on LTX-2. LTX-2.3 has latents of its own, "),
+        ("ltx-2.3", "ltx-2.3: "),
         ("ltx-2.5", "refused: This LoRA does not run on LTX-2. LTX-2.5 has latents of its own, "),
+        ("kandinsky-5-pro", "refused: This LoRA does not run on Kandinsky 5 T2I Lite. Kandinsky 5 Pro has a "),
         ("zeta-chroma", "refused: This LoRA does not run on Z-Image Turbo. Zeta-Chroma works on pixels, "),
         ("sd-1.4", "sd-1.5: “Boats” was made for SD 1.4, and runs on SD 1.5. Images can differ from its examples."),
     ],
 )
 def test_a_lora_for_a_model_that_no_base_is(base_model: str, said: str) -> None:
     assert outcome(base_model).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "base_model", "said"),
+    [
+        ("prx", "prx-pixel", "for prx. diffusers loads no LoRAs into the network of PRX Pixel. It can be downloaded "),
+        ("cosmos", None, "for cosmos. diffusers runs Cosmos only with NVIDIA's guardrail models, which are not "),
+        ("svd", None, "for svd. It can be downloaded and used in another program."),
+    ],
+)
+def test_why_there_is_no_base_is_said_where_it_is_known(architecture: str, base_model: str | None, said: str) -> None:
+    with pytest.raises(NoBase, match=said):
+        choose_base(architecture, base_model, None)
+
+
+def test_the_reasons_for_no_base_hold_in_diffusers() -> None:
+    assert "transformer" not in diffusers.PRXPipeline._lora_loadable_modules
+    kind: Any = diffusers.Cosmos2_5_PredictBasePipeline
+    with pytest.raises(ImportError, match="cosmos_guardrail"):
+        kind(**dict.fromkeys(("text_encoder", "tokenizer", "transformer", "vae", "scheduler")))
 
 
 def test_no_lineage_of_the_taxonomy_runs_on_another_model_without_a_word() -> None:

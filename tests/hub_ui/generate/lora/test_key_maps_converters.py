@@ -7,10 +7,12 @@ what the table says, row by row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hub_ui.generate.lora.key_mapping import map_keys
 from hub_ui.generate.lora.key_maps import TABLES, Entry, originals
 from hub_ui.generate.lora.module_names import expand_rows, flat, modules_of, names_of
 from hub_ui.generate.lora.modules import Shape
@@ -23,6 +25,8 @@ CONVERTERS: Mapping[str, str] = {
     "flux1": "convert_flux_transformer_checkpoint_to_diffusers",
     "chroma": "convert_chroma_transformer_checkpoint_to_diffusers",
     "flux2 klein 4b": "convert_flux2_transformer_checkpoint_to_diffusers",
+    "flux3": "convert_flux3_transformer_checkpoint_to_diffusers",
+    "flux3 klein": "convert_flux3_transformer_checkpoint_to_diffusers",
     "sd3 medium": "convert_sd3_transformer_checkpoint_to_diffusers",
     "sd3 large": "convert_sd3_transformer_checkpoint_to_diffusers",
     "auraflow": "convert_auraflow_transformer_checkpoint_to_diffusers",
@@ -82,7 +86,7 @@ def test_every_row_lands_where_diffusers_puts_it(name: str) -> None:
         height = sum(sizes[module][0] for module in entry.modules)
         weight = torch.arange(start, start + height)[:, None]
         start += height
-        scale = original.endswith(_SCALES) and name.split()[0] in ("flux1", "chroma", "flux2", "krea2")
+        scale = original.endswith(_SCALES) and name.split()[0] in ("flux1", "chroma", "flux2", "flux3", "krea2")
         checkpoint[original + (".scale" if scale else ".weight")] = weight
         checkpoint[original + ".bias"] = weight
         for target in names.network[flat(original)]:
@@ -121,3 +125,38 @@ def test_a_unet_s_layers_land_where_diffusers_puts_them(name: str) -> None:
     assert {module: int(found[f"{module}.weight"]) for module in pairs} == {
         module: number for number, module in enumerate(pairs)
     }
+
+
+LORA_CONVERTERS = {
+    "flux3 klein": ("_convert_non_diffusers_flux3_lora_to_diffusers", 318),
+    "ideogram4": ("_convert_non_diffusers_ideogram4_lora_to_diffusers", 204),
+    "ltx-video-2 2.3": ("_convert_non_diffusers_ltx2_lora_to_diffusers", 1950),
+}
+
+
+@pytest.mark.parametrize("name", LORA_CONVERTERS)
+def test_every_layer_of_a_lora_goes_where_diffusers_puts_it(name: str) -> None:
+    """Of those that diffusers' converter of LoRAs reads, in the original's names."""
+    import torch
+    from diffusers.loaders import lora_conversion_utils
+
+    model, (converter, count) = built(name), LORA_CONVERTERS[name]
+    names, sizes = names_of(model, architecture_of(name)), modules_of(model["transformer"])
+    rows = [row for row in expand_rows(TABLES[architecture_of(name)], sizes) if set(row[1].modules) <= sizes.keys()]
+    renamed = {module for _, entry in rows for module in entry.modules}
+    layers = {original: entry.modules for original, entry in rows}
+    layers |= {module: (module,) for module in sizes if module not in renamed}
+    agreed = 0
+    for layer, modules in layers.items():
+        down = torch.empty(4, *sizes[modules[0]][1:], device="meta")
+        up = torch.empty(sum(sizes[module][0] for module in modules), 4, device="meta")
+        file = {f"diffusion_model.{layer}.lora_A.weight": down, f"diffusion_model.{layer}.lora_B.weight": up}
+        mapping = map_keys({key: tuple(tensor.shape) for key, tensor in file.items()}, names)
+        ours = {target.module for placed in mapping.layers for target in placed.targets}
+        with suppress(ValueError):
+            found = getattr(lora_conversion_utils, converter)(dict(file))
+            theirs = {key.removeprefix("transformer.").rpartition(".lora_")[0] for key in found}
+            if down.dim() == 2 and theirs <= sizes.keys():
+                assert ours == theirs, layer
+                agreed += 1
+    assert agreed == count

@@ -164,6 +164,7 @@ def _is_renamed(architecture: str, module: str) -> bool:
         "sd3": ("context_embedder",),
         "wan": ("patch_embedding",),
         "chroma": ("distilled_guidance_layer.in_proj", "distilled_guidance_layer.out_proj"),
+        "bria-fibo2": ("layers.", "noise_refiner.", "perceiver.", "t_embedder."),
         "kolors": ("encoder_hid_proj",),
         "framepack": ("clean_x_embedder", "image_projection"),
     }

@@ -1,6 +1,6 @@
-"""Formats of Wan, LTX-Video, LTX-2, HunyuanVideo, and of HunyuanImage, whose names are the same."""
+"""Formats of the video models, and of HunyuanImage, whose names are HunyuanVideo's."""
 
-from tests.hub_ui.generate.pipelines import hunyuan_guided, hunyuan_video, ltx2, ltx_video, wan
+from tests.hub_ui.generate.pipelines import hunyuan_guided, hunyuan_video, kandinsky, ltx2, ltx_video, wan
 from tests.hub_ui.generate.pipelines.files import KOHYA, KOHYA_BARE, PEFT, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
 from tests.hub_ui.generate.pipelines.trained import as_they_are, differences, lora, spelled, with_metadata
@@ -78,6 +78,16 @@ def ltx2_rows() -> tuple[Row, ...]:
     )
 
 
+def ltx23_rows() -> tuple[Row, ...]:
+    base, own = ltx2.LTX_23, as_they_are(ltx2.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled({**own, **ltx2.NEWER}, COMFY), PEFT)),
+        ("kohya", lora(spelled({**own, **ltx2.NEWER}, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+
+
 def hunyuan_rows() -> tuple[Row, ...]:
     base, own = hunyuan_video.HUNYUAN_VIDEO, as_they_are(hunyuan_video.BLOCKS)
     original = {**hunyuan_video.ORIGINAL, **hunyuan_video.MODULATION}
@@ -97,6 +107,11 @@ def hunyuan_rows() -> tuple[Row, ...]:
     )
 
 
+def kandinsky_rows() -> tuple[Row, ...]:
+    own = as_they_are(kandinsky.BLOCKS)
+    return rows(kandinsky.KANDINSKY_5_T2V, ("diffusers", lora(spelled(own, "transformer."), PEFT)))
+
+
 def guided_rows() -> tuple[Row, ...]:
     """diffusers has no loader for either."""
     image, video = as_they_are((*hunyuan_guided.BLOCKS, *hunyuan_guided.SINGLE)), as_they_are(hunyuan_guided.BLOCKS)
@@ -107,4 +122,14 @@ def guided_rows() -> tuple[Row, ...]:
     )
 
 
-ROWS = [*wan_rows(), *wan_22_rows(), *wan_i2v_rows(), *ltx_rows(), *ltx2_rows(), *hunyuan_rows(), *guided_rows()]
+ROWS = [
+    *wan_rows(),
+    *wan_22_rows(),
+    *wan_i2v_rows(),
+    *ltx_rows(),
+    *ltx2_rows(),
+    *ltx23_rows(),
+    *hunyuan_rows(),
+    *guided_rows(),
+    *kandinsky_rows(),
+]

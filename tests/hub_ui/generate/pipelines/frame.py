@@ -43,7 +43,7 @@ class Base:
         with warnings.catch_warnings(action="ignore"):  # Kolors uses torch.jit, Chroma what diffusers deprecates
             kind, parts = attrgetter(self.pipeline)(diffusers), self.parts()
             modular = issubclass(kind, diffusers.ModularPipeline)
-            pipe = kind() if modular else kind(**parts)
+            pipe = kind(blocks=blocks(kind)) if modular else kind(**parts)
         if modular:
             pipe.update_components(**parts)
         for seed, (_, part) in enumerate(sorted(pipe.components.items())):
@@ -95,13 +95,23 @@ def randomise(module: torch.nn.Module, seed: int) -> Any:
 
 def load(base: Base, folder: Path) -> Any:
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # Chroma uses what diffusers deprecates
-        pipe = attrgetter(base.pipeline)(diffusers).from_pretrained(str(folder), **base.given)
-    if hasattr(pipe, "load_components"):  # a modular pipeline has only read its index so far
-        pipe.load_components()
+        kind = attrgetter(base.pipeline)(diffusers)
+        if issubclass(kind, diffusers.ModularPipeline):
+            pipe = kind(blocks=blocks(kind), pretrained_model_name_or_path=str(folder))
+            pipe.load_components()
+        else:
+            pipe = kind.from_pretrained(str(folder), **base.given)
     pipe.set_progress_bar_config(disable=True)
     for name, value in base.attributes.items():
         setattr(pipe, name, value)
     return pipe
+
+
+def blocks(kind: Any) -> Any:
+    """Those of a modular pipeline, without the one that writes another prompt."""
+    made = getattr(diffusers, kind.default_blocks_name)()
+    made.sub_blocks.pop("prompt_upsampler", None)
+    return made
 
 
 def draw(pipe: Any, base: Base, **changes: Any) -> torch.Tensor:

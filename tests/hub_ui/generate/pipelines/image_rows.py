@@ -1,6 +1,20 @@
-"""Formats of FLUX.2, Qwen-Image, Z-Image, Lumina 2, Sana, HiDream, Anima, Krea 2 and ERNIE-Image."""
+"""Formats of the image models of after FLUX.1."""
 
-from tests.hub_ui.generate.pipelines import anima, ernie, flux2, hidream, krea2, lumina2, qwen_image, sana, z_image
+from tests.hub_ui.generate.pipelines import (
+    anima,
+    ernie,
+    fibo2,
+    flux2,
+    flux3,
+    hidream,
+    ideogram,
+    kandinsky,
+    krea2,
+    lumina2,
+    qwen_image,
+    sana,
+    z_image,
+)
 from tests.hub_ui.generate.pipelines.files import KOHYA, PEFT, PEFT_ALPHA, PEFT_DEFAULT
 from tests.hub_ui.generate.pipelines.rows import UNREAD, Row, parts, rows
 from tests.hub_ui.generate.pipelines.trained import as_they_are, dora, lokr, lora, spelled, with_metadata
@@ -46,6 +60,27 @@ def flux2_dev_rows() -> tuple[Row, ...]:
     )
 
 
+def flux3_rows() -> tuple[Row, ...]:
+    comfy = lora(spelled(flux3.ORIGINAL, COMFY), PEFT)
+    klein = rows(
+        flux3.KLEIN,
+        ("diffusers", lora(spelled(as_they_are(flux3.BLOCKS), "transformer."), PEFT)),
+        ("comfy", comfy),
+        ("kohya", lora(spelled(flux3.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+    return (*klein, *rows(flux3.KLEIN_BASE, ("comfy", comfy)))
+
+
+def fibo2_rows() -> tuple[Row, ...]:
+    base, own = fibo2.FIBO_2, as_they_are(fibo2.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled(fibo2.ORIGINAL, COMFY), PEFT), UNREAD),
+        ("kohya", lora(spelled(fibo2.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+
+
 def ernie_rows() -> tuple[Row, ...]:
     base, own = ernie.ERNIE, as_they_are(ernie.BLOCKS)
     return rows(
@@ -54,6 +89,28 @@ def ernie_rows() -> tuple[Row, ...]:
         ("comfy", lora(spelled(own, COMFY), PEFT)),
         ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
         ("lycoris", lokr(spelled(own, LYCORIS, flat=True), whole=True), UNREAD),
+    )
+
+
+def ideogram_rows() -> tuple[Row, ...]:
+    base, own = ideogram.IDEOGRAM_4, as_they_are(ideogram.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("comfy", lora(spelled(ideogram.ORIGINAL, COMFY), PEFT_ALPHA)),
+        ("conditional", lora(spelled(ideogram.ORIGINAL, "conditional_transformer."), PEFT)),
+        ("kohya", lora(spelled(ideogram.ORIGINAL, KOHYAS, flat=True), KOHYA), UNREAD),
+    )
+
+
+def kandinsky_rows() -> tuple[Row, ...]:
+    base, own = kandinsky.KANDINSKY_5, as_they_are(kandinsky.BLOCKS)
+    return rows(
+        base,
+        ("diffusers", lora(spelled(own, "transformer."), PEFT)),
+        ("metadata", with_metadata(spelled(own, "transformer."))),
+        ("comfy", lora(spelled(own, COMFY), PEFT), UNREAD),
+        ("kohya", lora(spelled(own, KOHYAS, flat=True), KOHYA), UNREAD),
     )
 
 
@@ -177,6 +234,6 @@ def krea2_rows() -> tuple[Row, ...]:
 DORA = Row(base=qwen_image.QWEN_IMAGE, name="dora", make=dora(spelled(as_they_are(qwen_image.BLOCKS), "transformer.")))
 ERNIE_DORA = Row(base=ernie.ERNIE, name="dora", make=dora(spelled(as_they_are(ernie.BLOCKS), COMFY)))
 ROWS = [
-    *flux2_rows(), *flux2_dev_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(), *hidream_rows(),
-    *anima_rows(), *krea2_rows(), *ernie_rows(),
+    *flux2_rows(), *flux2_dev_rows(), *flux3_rows(), *qwen_rows(), *z_image_rows(), *lumina2_rows(), *sana_rows(),
+    *hidream_rows(), *anima_rows(), *krea2_rows(), *ernie_rows(), *kandinsky_rows(), *ideogram_rows(), *fibo2_rows(),
 ]  # fmt: skip

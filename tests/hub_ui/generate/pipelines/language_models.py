@@ -54,6 +54,6 @@ def qwen2_5_vl_text() -> Any:
     return of_transformers("Qwen2_5_VLTextModel", **SIZES, rope_parameters=ROPE)
 
 
-def qwen3_vl() -> Any:
-    eyes = {**EYES, "deepstack_visual_indexes": [0]}
-    return of_transformers("Qwen3VLModel", text_config=SIZES, vision_config=eyes)
+def qwen3_vl(kind: str = "Qwen3VLModel", layers: int = 2) -> Any:
+    eyes, words = {**EYES, "deepstack_visual_indexes": [0]}, {**SIZES, "num_hidden_layers": layers}
+    return of_transformers(kind, text_config=words, vision_config=eyes)
