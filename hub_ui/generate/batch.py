@@ -137,10 +137,6 @@ def _overflow_error(part: str, dtype: Any, step: str) -> PreviewError:
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
 
 
-class TakesNoLists(NotPerRow):
-    """A pipeline that fails with several prompts at once."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchContext:
     """What all batches of a comparison have in common.
@@ -200,7 +196,10 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
         stack.callback(free_parts, context.base_pipe)
-        stack.enter_context(_set_weights(context, weights))
+        if len(set(weights)) > 1:
+            stack.enter_context(context.manager.row_weights(weights))
+        else:
+            context.manager.set_weights(weights[0])
         if context.settings.compile:
             stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
@@ -243,9 +242,7 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
             raise
         reason = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
         if len(cells) > 1:
-            raise TakesNoLists(
-                _("This base generates one image at a time ({reason}).").format(reason=reason)
-            ) from error
+            raise NotPerRow(_("This base generates one image at a time ({reason}).").format(reason=reason)) from error
         raise PreviewError(
             _(
                 "This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
@@ -264,17 +261,6 @@ def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
         call = {name: value for name, value in call.items() if name not in ("prompt", "negative_prompt")}
         call |= encode_prompts(pipe, prompts, settings.negative, chunks)
     return call
-
-
-@contextmanager
-def _set_weights(context: BatchContext, weights: Sequence[tuple[float, ...]]) -> Iterator[None]:
-    """The LoRAs of each row at its own weights."""
-    if len(set(weights)) > 1:
-        with context.manager.row_weights(weights):
-            yield
-        return
-    context.manager.set_weights(weights[0])
-    yield
 
 
 @contextmanager

@@ -31,13 +31,11 @@ _EMBEDDING_BYTES = 256_000_000
 
 def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
     """Identifies the effect of LoRAs at these weights, bit for bit: another order rounds sums differently."""
-    return tuple((_name(adapter), weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
-
-
-def _name(adapter: LoraInput) -> str:
+    on = ((adapter, weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
     # What makes the same file another one: the weights of its parts.
-    parts = (adapter.text_encoder_scale, adapter.block_weights)
-    return f"{identity(adapter)}{parts if parts != (1.0, ()) else ''}"
+    return tuple(
+        (f"{identity(adapter)} {adapter.text_encoder_scale} {adapter.block_weights}", weight) for adapter, weight in on
+    )
 
 
 class ImageCache:
@@ -138,15 +136,17 @@ class _Encoder:
         return _join([answers[key] for key in keys])
 
     def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        from accelerate.utils import find_device, send_to_device  # type: ignore[import-untyped]
+
         kept = self.cache.get(key)
         if kept is not None:
-            return _on(kept.device, kept.values)
+            return send_to_device(kept.values, kept.device)
         # Within a batch of different weights, this row's own weights count.
         is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
         with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
             answer = _without_cache(self.forward(*args, **kwargs))
         if _bytes(answer) <= self.cache.maxsize:
-            self.cache[key] = _Answer(values=_on("cpu", answer), device=_device(answer))
+            self.cache[key] = _Answer(values=send_to_device(answer, "cpu"), device=find_device(answer))
         return answer
 
 
@@ -200,22 +200,6 @@ def _without_cache(answer: Any) -> Any:
     if isinstance(answer, tuple | list):
         return tuple(_without_cache(value) for value in answer)
     return answer
-
-
-def _on(device: Any, answer: Any) -> Any:
-    import torch
-
-    if isinstance(answer, Mapping):
-        return type(answer)(**{key: _on(device, value) for key, value in answer.items()})
-    if isinstance(answer, tuple):
-        return tuple(_on(device, value) for value in answer)
-    return answer.to(device) if isinstance(answer, torch.Tensor) else answer
-
-
-def _device(answer: Any) -> Any:
-    """Where its tensors are: all are where the encoder computed."""
-    values = answer.values() if isinstance(answer, Mapping) else answer if isinstance(answer, tuple) else ()
-    return next(filter(None, map(_device, values)), getattr(answer, "device", None))
 
 
 def _join(answers: Sequence[Any]) -> Any:

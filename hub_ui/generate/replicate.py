@@ -186,8 +186,7 @@ class ReplicateBackend:
             control = self._runs.upload(request.control.name, request.control.read_bytes(), kind)
         inputs = self._fill_inputs(request, comparison, model, control)
         keys = [_key(each) for each in inputs]
-        predictions = _Predictions(runs=self._runs, model=model, callbacks=callbacks)
-        runs = predictions.run_all(dict(zip(keys, inputs, strict=True)))
+        runs = self._run_all(model, dict(zip(keys, inputs, strict=True)), callbacks)
         callbacks.report(_("Fetching the images"))
         images = {key: self._download_image(run) for key, run in runs.items()}
         # Of equal cells, the first has the time of the run.
@@ -255,6 +254,57 @@ class ReplicateBackend:
         )
         return [fill(model.what.inputs, wish) for wish in wishes]
 
+    def _run_all(self, model: _Model, inputs: Mapping[str, Filled], callbacks: Callbacks) -> dict[str, Run]:
+        """Runs the first alone: if the model refuses or fails, the others cost nothing. All are cancelled when one
+        fails or the user cancels.
+        """
+        keys, done = list(inputs), dict[str, Run]()
+        for group in (keys[:1], *(keys[at : at + _AT_ONCE] for at in range(1, len(keys), _AT_ONCE))):
+            started = dict[str, Run]()
+            try:
+                for key in group:
+                    started[key] = self._start(model, inputs[key], callbacks)
+                for place, key in enumerate(group, len(done) + 1):
+                    which = f", image {place} of {len(keys)}" if len(keys) > 1 else ""
+                    started[key] = self._follow(started[key], which, callbacks, stale=key != group[0])
+            finally:
+                # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
+                for run in started.values():
+                    with suppress(HubUiError):
+                        if not run.over:
+                            self._runs.cancel(run)
+            done |= started
+        return done
+
+    def _start(self, model: _Model, inputs: Filled, callbacks: Callbacks) -> Run:
+        is_cancelled = callbacks.is_cancelled
+        if is_cancelled():
+            raise _cancellation()
+        try:
+            return self._runs.predict(model.name, model.version, inputs.values, is_cancelled=is_cancelled)
+        except RateLimited:
+            if is_cancelled():
+                raise _cancellation() from None
+            raise
+
+    def _follow(self, run: Run, which: str, callbacks: Callbacks, *, stale: bool) -> Run:
+        """`which` names one image of several in messages."""
+
+        def report(now: Run) -> None:
+            if now.status == "starting":
+                callbacks.report(f"Waiting for a machine on Replicate{which}")
+            elif now.progress is None:
+                callbacks.report(f"Generating on Replicate{which}")
+            else:
+                callbacks.report(f"Generating on Replicate{which}", round(now.progress * 100), 100)
+
+        run = self._runs.follow(run, on_progress=report, is_cancelled=callbacks.is_cancelled, stale=stale)
+        if run.status in ("canceled", "aborted"):
+            raise _cancellation()
+        if run.status == "failed":
+            raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
+        return run
+
     def _download_image(self, run: Run) -> Image.Image:
         """Converts the image to plain pixels, whatever its format."""
         if not run.output:
@@ -281,64 +331,6 @@ def _check_request(request: GenerationRequest, comparison: Comparison) -> None:
         raise UsageError(_("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out."))
     if request.image is not None:
         raise UsageError(_("Images are started from on this computer only. Leave the image out, or generate here."))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Predictions:
-    """The runs of one comparison. All are cancelled when one fails or the user cancels."""
-
-    runs: Runs
-    model: _Model
-    callbacks: Callbacks
-
-    def run_all(self, inputs: Mapping[str, Filled]) -> dict[str, Run]:
-        """Runs the first alone: if the model refuses or fails, the others cost nothing."""
-        keys, done = list(inputs), dict[str, Run]()
-        for group in (keys[:1], *(keys[at : at + _AT_ONCE] for at in range(1, len(keys), _AT_ONCE))):
-            started = dict[str, Run]()
-            try:
-                for key in group:
-                    started[key] = self._start(inputs[key])
-                for place, key in enumerate(group, len(done) + 1):
-                    which = f", image {place} of {len(keys)}" if len(keys) > 1 else ""
-                    started[key] = self._follow(started[key], which, stale=key != group[0])
-            finally:
-                # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
-                for run in started.values():
-                    with suppress(HubUiError):
-                        if not run.over:
-                            self.runs.cancel(run)
-            done |= started
-        return done
-
-    def _start(self, inputs: Filled) -> Run:
-        is_cancelled = self.callbacks.is_cancelled
-        if is_cancelled():
-            raise _cancellation()
-        try:
-            return self.runs.predict(self.model.name, self.model.version, inputs.values, is_cancelled=is_cancelled)
-        except RateLimited:
-            if is_cancelled():
-                raise _cancellation() from None
-            raise
-
-    def _follow(self, run: Run, which: str, *, stale: bool) -> Run:
-        """`which` names one image of several in messages."""
-
-        def report(now: Run) -> None:
-            if now.status == "starting":
-                self.callbacks.report(f"Waiting for a machine on Replicate{which}")
-            elif now.progress is None:
-                self.callbacks.report(f"Generating on Replicate{which}")
-            else:
-                self.callbacks.report(f"Generating on Replicate{which}", round(now.progress * 100), 100)
-
-        run = self.runs.follow(run, on_progress=report, is_cancelled=self.callbacks.is_cancelled, stale=stale)
-        if run.status in ("canceled", "aborted"):
-            raise _cancellation()
-        if run.status == "failed":
-            raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
-        return run
 
 
 def _cancellation() -> GenerationCancelled:

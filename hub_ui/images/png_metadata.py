@@ -51,7 +51,7 @@ Hashes = Sequence[str | None]
 
 
 def save(
-    result: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None, *, is_webp: bool = False
+    result: GenerationResult, cell: int, path: Path | BinaryIO, hashes: Hashes | None = None, *, is_webp: bool = False
 ) -> None:
     """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit.
 
@@ -70,13 +70,13 @@ def save(
     first.save(path, **how)
 
 
-def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None = None) -> None:
+def save_comparison(result: GenerationResult, path: Path | BinaryIO, hashes: Hashes | None = None) -> None:
     """Writes the contact sheet of a comparison, with everything to make all of it again."""
-    sheet = contact_sheet.contact(result)
-    contact_sheet.save(sheet.image, path, _info(_chunks(result, None, hashes, sheet.tiles)))
+    image, tiles = contact_sheet.contact(result)
+    contact_sheet.save(image, path, _info(_chunks(result, None, hashes, tiles)))
 
 
-def save_whole(result: GenerationResult, path: Path, *, is_webp: bool = False) -> None:
+def save_whole(result: GenerationResult, path: Path | BinaryIO, *, is_webp: bool = False) -> None:
     """Writes the one image of a result, or the contact sheet of several."""
     if len(result.images) == 1:
         save(result, 0, path, is_webp=is_webp)
@@ -115,7 +115,9 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     prompt, negative = (
         text if result.request.emphasis else escape_prompt(text) for text in (cell.prompt, result.request.negative)
     )
-    prompt = " ".join([prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
+    clip_weights = [weight * adapter.text_encoder_scale for weight, adapter in zip(weights, adapters, strict=True)]
+    tags = (a1111.tag(names[i], weights[i], clip_weights[i], adapters[i].block_weights) for i in on)
+    prompt = " ".join([prompt, *tags])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
@@ -150,10 +152,6 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
             fields={name: value for name, value in fields.items() if value},
         )
     )
-
-
-def _tag(name: str, weight: float, adapter: LoraInput) -> str:
-    return a1111.tag(name, weight, weight * adapter.text_encoder_scale, adapter.block_weights)
 
 
 def _chunks(
