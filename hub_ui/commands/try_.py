@@ -1,11 +1,11 @@
 """hub-ui try and train: generates images or comparisons with LoRAs, and trains LoRAs on Replicate, for money."""
 
+import io
 import os
 import random
 import re
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,14 @@ from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import DownloadPlan, Source
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.estimate import TIMINGS, Timings
+from hub_ui.generate.judging import no_clip
 from hub_ui.generate.memory import available_memory, choose_device
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
 from hub_ui.generate.result import GenerationResult
 from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
+from hub_ui.library.disk import replace_file
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
 from hub_ui.training import Trainer, price, training_set
@@ -65,8 +67,9 @@ class TryCommand(TryOptions):
         try:
             save(result, out, cells)
         except OSError as error:
+            name = str(error.filename or out).removesuffix(".new")
             raise HubUiError(
-                f"{error.filename or out} can't be written: {error.strerror or error}. Images generated lately are in "
+                f"{name} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
         notes = plan.result_notes(result)
@@ -209,30 +212,14 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
 
 def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
-    with _write_whole(out) as part:
-        png_metadata.save_whole(result, part, is_webp=is_webp(out))
-    if not cells:
-        return
-    cells[0].parent.mkdir(exist_ok=True)
-    hashes = png_metadata.lora_hashes(result)
+    whole = io.BytesIO()
+    png_metadata.save_whole(result, whole, is_webp=is_webp(out))
+    replace_file(out.resolve(), whole.getvalue())
+    hashes = png_metadata.lora_hashes(result) if cells else ()
     for i, cell in enumerate(cells):
-        with _write_whole(cell) as part:
-            png_metadata.save(result, i, part, hashes)
-
-
-@contextmanager
-def _write_whole(path: Path) -> Iterator[Path]:
-    """Writes a temporary file beside `path` and renames it at the end, so that `path` is never incomplete."""
-    target = path.resolve()
-    part = target.with_name(f".{secrets.token_hex(6)}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        # The user does not know the temporary name.
-        raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
+        image = io.BytesIO()
+        png_metadata.save(result, i, image, hashes)
+        replace_file(cell.resolve(), image.getvalue())
 
 
 def _print_result(
@@ -249,6 +236,12 @@ def _print_result(
         f"{sum(image.seconds for image in result.images):.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
+    if (measures := report.measures) is not None:
+        for at, name in enumerate(result.comparison.columns):
+            kept = f", keeps the prompt {100 * measures.prompt[at].mean:.1f} (CLIP's view)" if measures.prompt else ""
+            terminal.note(f"{name}: changes the image by {measures.change[at].mean:.1%}{kept}")
+        if not measures.model:
+            terminal.note(no_clip())
     if cells:
         terminal.note(f"Each image by itself: {cells}")
     for coverage in report.coverage:

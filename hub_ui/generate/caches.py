@@ -81,19 +81,12 @@ class PromptRow:
     effect: LoraEffect
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Answer:
-    """Tensors in the computer's memory: a device may need all of its own. `device` is where they came from."""
-
-    values: Any
-    device: Any
-
-
 class PromptCache:
     """The answers of one base's text encoders, up to `budget` bytes."""
 
     def __init__(self, budget: int = _EMBEDDING_BYTES) -> None:
-        self._answers: LRUCache[str, _Answer] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept.values))
+        # In the computer's memory, as a device may need all of its own, and the device where they came from.
+        self._answers: LRUCache[str, tuple[Any, Any]] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept[0]))
 
     @contextmanager
     def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
@@ -112,7 +105,7 @@ class PromptCache:
 class _Encoder:
     """One text encoder, with its own forward and what is put in front of it."""
 
-    cache: LRUCache[str, _Answer]
+    cache: LRUCache[str, tuple[Any, Any]]
     name: str
     forward: Callable[..., Any]
     manager: AdapterManager
@@ -138,15 +131,14 @@ class _Encoder:
     def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
         from accelerate.utils import find_device, send_to_device  # type: ignore[import-untyped]
 
-        kept = self.cache.get(key)
-        if kept is not None:
-            return send_to_device(kept.values, kept.device)
+        if (kept := self.cache.get(key)) is not None:
+            return send_to_device(*kept)
         # Within a batch of different weights, this row's own weights count.
         is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
         with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
             answer = _without_cache(self.forward(*args, **kwargs))
         if _bytes(answer) <= self.cache.maxsize:
-            self.cache[key] = _Answer(values=send_to_device(answer, "cpu"), device=find_device(answer))
+            self.cache[key] = send_to_device(answer, "cpu"), find_device(answer)
         return answer
 
 

@@ -28,6 +28,7 @@ from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, 
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
 from hub_ui.i18n import _
+from hub_ui.library.disk import stamp
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
@@ -316,7 +317,7 @@ def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:
     base = spec.id, spec.source, spec.revision, spec.precision, device.kind, device.dtype
     loras = effect_key(request.adapters, cell.weights)
     # The base alone looks at no control image, unless it is one that changes images.
-    path = request.control if loras or plan.family.edits else None
-    control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
-    start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
+    steers = request.control if loras or plan.family.edits else None
+    control = steers and (stamp(steers), request.control_kind)
+    start = request.image and stamp(request.image)
     return *base, plan.settings, cell.prompt, cell.seed, loras, control, start

@@ -73,22 +73,17 @@ class Price:
 
     @property
     def sentence(self) -> str:
-        return ". ".join([self._sentence(), *self.notes])
-
-    def _sentence(self) -> str:
         if self.low is None or self.high is None:
-            low, high = (HARDWARE[name] for name in _ANY)
             text = _("Replicate doesn't say how long this takes. A second costs {cost}")
-            return text.format(cost=format_range(low, high, digits=4))
-        cost = format_range(self.low, self.high)
-        text = _("about {cost} an image")
-        if self.seconds is not None and self.seconds >= 1:
-            text = _("about {n} s and {cost} an image")
-        price = text.format(n=f"{self.seconds or 0:.0f}", cost=cost)
-        if self.images == 1:
-            return price
-        whole = format_range(self.low * self.images, self.high * self.images)
-        return _("{price}, {n} images: {cost}").format(price=price, n=self.images, cost=whole)
+            price = text.format(cost=format_range(*(HARDWARE[name] for name in _ANY), digits=4))
+        else:
+            is_timed = self.seconds is not None and self.seconds >= 1
+            text = _("about {n} s and {cost} an image") if is_timed else _("about {cost} an image")
+            price = text.format(n=f"{self.seconds or 0:.0f}", cost=format_range(self.low, self.high))
+            if self.images != 1:
+                whole = format_range(self.low * self.images, self.high * self.images)
+                price = _("{price}, {n} images: {cost}").format(price=price, n=self.images, cost=whole)
+        return ". ".join([price, *self.notes])
 
 
 def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -> Price:
