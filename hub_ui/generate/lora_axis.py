@@ -12,6 +12,7 @@ from connectors.errors import DoesNotFit, NoBase
 from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
+from hub_ui.generate.judging import find_clip, measure
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
 from hub_ui.generate.result import GeneratedImage, GenerationResult, application_of
 from hub_ui.i18n import _
@@ -105,6 +106,9 @@ def generate(
                 unfinished.add(part, found)
         made.append((part, found))
     whole = _join(request, comparison, made, aside)
+    if len(made) > 1:
+        measures = measure([each.image for each in whole.images], whole.comparison, find_clip())
+        whole = replace(whole, report=replace(whole.report, measures=measures))
     if unfinished:
         unfinished.clear()
     return whole

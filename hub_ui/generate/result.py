@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from PIL.Image import Image
 
@@ -40,6 +41,32 @@ class Coverage:
         head = _("{n} of {m} tensors applied").format(n=self.applied, m=self.total)
         missed = (f"{len(missed.keys)} {missed.reason}" for missed in self.missed)
         return "; ".join(filter(None, [head, *missed, self.remark]))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """Of the images of one column: the mean, and the least and the most of any prompt and seed."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measures:
+    """What is measured of each column of a comparison of LoRAs, in their order: a help for the eye, and no judgement.
+
+    `change` is how far the colours of its images are from those without a LoRA (`against` "base"), or on a sheet
+    without such images from those of the other LoRAs ("others"): 0 for the same, 1 for black against white.
+    `seen_change` is the same as CLIP sees images, and `prompt` how near it sees them to their prompt, each as a cosine.
+    `model` names that CLIP. Without it, the two are empty.
+    """
+
+    against: Literal["base", "others"]
+    change: tuple[Measure, ...]
+    model: str = ""
+    seen_change: tuple[Measure, ...] = ()
+    prompt: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +119,7 @@ class GenerationReport:
     adapters: str = ""
     level: str = ""
     draft: tuple[str, ...] | None = None
+    measures: Measures | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

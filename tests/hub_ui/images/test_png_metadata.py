@@ -250,7 +250,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "kind name sha256",
         "kind rows columns cells",
         "label prompt weights seed",
-        "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256 draft",
+        "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256 draft measures",
         "title applied total missed remark",
         "reason keys",
     ]
