@@ -1,10 +1,13 @@
 """The arguments and outputs of each family of pipelines."""
 
 import inspect
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from PIL.Image import Image
 
 from hub_ui.generate.settings import ResolvedRequest
@@ -44,34 +47,8 @@ class Family:
         return 1 + self.has_negative_run(guidance) + self.more_runs
 
 
-# The first that fits counts.
-FAMILIES = (
-    Family(name="StableDiffusion3", padded=True),
-    Family(name="StableDiffusion", padded=True, emphasis=True),
-    Family(name="FluxKontext", padded=True, edits=True, embedded=True),
-    Family(name="Flux2Klein", edits=True, distils=True),
-    Family(name="Flux2", edits=True, embedded=True),
-    Family(name="Flux", padded=True, embedded=True),
-    Family(name="QwenImageEdit", guidance="true_cfg_scale", blank=" ", lists=False, edits=True),
-    Family(name="QwenImage21", guidance="true_cfg_scale", blank=" ", edits=True),
-    # Its guidance works only against a negative prompt, even a blank one.
-    Family(name="QwenImage", guidance="true_cfg_scale", blank=" "),
-    Family(name="PixArt", padded=True),
-    Family(name="Kolors", padded=True),
-    Family(name="WanImageToVideo", padded=True, lists=False),
-    Family(name="Wan", padded=True),
-    # It perturbs its attention in one more run and separates picture and sound in another; the sound is always guided.
-    Family(name="LTX2", padded=True, unguided=0.0, more_runs=2),
-    Family(name="LTX", padded=True),
-    # A guider guides it; only the distilled network has an input for the number.
-    Family(name="HunyuanImage", guidance="distilled_guidance_scale"),
-    Family(name="HunyuanVideo15"),
-    Family(name="HunyuanVideo", embedded=True),
-    # "1 + guidance" elsewhere, so that 0 means none.
-    Family(name="Krea2", unguided=0.0),
-    Family(name="ZImage", unguided=0.0),
-    Family(name=""),
-)
+_FILE = tomllib.loads(Path(__file__).with_name("pipeline_families.toml").read_text(encoding="utf-8"))
+FAMILIES = msgspec.convert(_FILE["family"], tuple[Family, ...])
 # The requested size, not the nearest of a list; no cleaning of prompts, which needs more packages, and no other prompt.
 _FIXED = {"use_resolution_binning": False, "_auto_resize": False, "clean_caption": False, "use_pe": False}
 

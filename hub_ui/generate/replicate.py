@@ -32,15 +32,7 @@ from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _
 
 # Dollars per second.
-HARDWARE: Mapping[str, float] = {
-    "cpu": 0.000100,
-    "gpu-t4": 0.000225,
-    "gpu-a40-small": 0.000575,
-    "gpu-a40-large": 0.000725,
-    "gpu-l40s": 0.000975,
-    "gpu-a100-large": 0.001400,
-    "gpu-h100": 0.001525,
-}
+_T4, _A40, _A100, _H100 = 0.000225, 0.000725, 0.001400, 0.001525
 # Dollars per image, lowest and highest.
 _OFFICIAL: Mapping[str, tuple[float, float]] = {
     "black-forest-labs/flux-dev-lora": (0.025, 0.04),
@@ -51,11 +43,11 @@ _OFFICIAL_BASES = {
     "black-forest-labs/flux-schnell-lora": "flux.1-schnell",
 }
 # By the inputs of a trainer: the hardware of its fine-tunes.
-_RUN_ON: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
-    (frozenset({"replicate_weights", "extra_lora"}), ("gpu-a100-large", "gpu-h100")),
-    (frozenset({"replicate_weights", "scheduler"}), ("gpu-a40-large", "gpu-a100-large")),
+_RUN_ON: tuple[tuple[frozenset[str], tuple[float, float]], ...] = (
+    (frozenset({"replicate_weights", "extra_lora"}), (_A100, _H100)),
+    (frozenset({"replicate_weights", "scheduler"}), (_A40, _A100)),
 )
-_ANY = ("gpu-t4", "gpu-h100")
+_ANY = (_T4, _H100)
 # A training of 1500 steps took 1675 seconds, including captions.
 _TRAINING_START, _TRAINING_STEP = 100.0, 1.05
 _TRAINING_SPREAD = (0.7, 1.3)
@@ -75,7 +67,7 @@ class Price:
     def sentence(self) -> str:
         if self.low is None or self.high is None:
             text = _("Replicate doesn't say how long this takes. A second costs {cost}")
-            price = text.format(cost=format_range(*(HARDWARE[name] for name in _ANY), digits=4))
+            price = text.format(cost=format_range(*_ANY, digits=4))
         else:
             is_timed = self.seconds is not None and self.seconds >= 1
             text = _("about {n} s and {cost} an image") if is_timed else _("about {cost} an image")
@@ -94,13 +86,13 @@ def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -
     if seconds is None:
         return Price(seconds=None, low=None, high=None, images=images)
     hardware = next((found for names, found in _RUN_ON if names <= model.inputs.known.keys()), _ANY)
-    low, high = (seconds * HARDWARE[each] for each in hardware)
+    low, high = (seconds * cost for cost in hardware)
     return Price(seconds=seconds, low=low, high=high, images=images)
 
 
 def training_price(steps: int) -> Price:
     seconds = _TRAINING_START + _TRAINING_STEP * steps
-    low, high = (seconds * share * HARDWARE["gpu-h100"] for share in _TRAINING_SPREAD)
+    low, high = (seconds * share * _H100 for share in _TRAINING_SPREAD)
     return Price(seconds=seconds, low=low, high=high)
 
 
