@@ -16,13 +16,13 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.try_options import ROWS, TryOptions, is_webp, row_option
+from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
-from hub_ui.generate.base_models.download import DownloadPlan, Source
+from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.estimate import TIMINGS, Timings
 from hub_ui.generate.judging import no_clip
@@ -60,8 +60,10 @@ class TryCommand(TryOptions):
                 _print_estimate(built, plan, terminal)
                 return 0
             out = self.out or Path()
-            if is_webp(out) and len(plan.comparison.cells) > 1:
+            if out.suffix.lower() != ".png" and len(plan.comparison.cells) > 1:
                 raise UsageError(f"--out {out}: a comparison is saved as one PNG. Name it .png")
+            if out.suffix.lower() == ".mp4" and plan.place == "local":
+                png_metadata.check_mp4(is_video=choose_spec(plan.request).video is not None)
             result = _generate(built, plan, terminal, yes=self.yes)
         cells = [self.cells / f"{i:02}.png" for i in range(1, len(result.images) + 1)] if self.cells else []
         try:
@@ -171,7 +173,23 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
         fetch = download.plan_download(choice, _source(built))
     if terminal.json:
-        terminal.document(estimate_json(plan, sentence, fetch))
+        needed = fetch and {
+            "base": fetch.spec.label,
+            "repo": fetch.repo,
+            "bytes": fetch.missing,
+            "license": fetch.license,
+            "gated": fetch.gated,
+        }
+        document = {
+            "estimate": sentence,
+            "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
+            "notes": list(plan.notes),
+            "place": plan.place,
+            "pictures": len(plan.comparison.cells),
+            # Null if nothing has to be downloaded.
+            "fetch": needed if fetch is not None and fetch.missing > 0 else None,
+        }
+        terminal.document(document)
     elif fetch is not None and fetch.missing <= 0:
         terminal.line(f"{precise_label(fetch.spec)} is on this disk: nothing has to be downloaded.")
     elif fetch is not None:
@@ -213,7 +231,7 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
 def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
     whole = io.BytesIO()
-    png_metadata.save_whole(result, whole, is_webp=is_webp(out))
+    png_metadata.save_whole(result, whole, suffix=out.suffix.lower())
     replace_file(out.resolve(), whole.getvalue())
     hashes = png_metadata.lora_hashes(result) if cells else ()
     for i, cell in enumerate(cells):
@@ -248,26 +266,6 @@ def _print_result(
         terminal.note(f"{coverage.title}: {coverage.sentence()}")
     for note in notes:
         terminal.note(note)
-
-
-def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> dict[str, Any]:
-    """`fetch` is null if nothing has to be downloaded."""
-    return {
-        "estimate": sentence,
-        "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
-        "notes": list(plan.notes),
-        "place": plan.place,
-        "pictures": len(plan.comparison.cells),
-        "fetch": {
-            "base": fetch.spec.label,
-            "repo": fetch.repo,
-            "bytes": fetch.missing,
-            "license": fetch.license,
-            "gated": fetch.gated,
-        }
-        if fetch is not None and fetch.missing > 0
-        else None,
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
