@@ -33,14 +33,10 @@ from hub_ui.i18n import _
 
 # Dollars per second.
 _T4, _A40, _A100, _H100 = 0.000225, 0.000725, 0.001400, 0.001525
-# Dollars per image, lowest and highest.
-_OFFICIAL: Mapping[str, tuple[float, float]] = {
-    "black-forest-labs/flux-dev-lora": (0.025, 0.04),
-    "black-forest-labs/flux-schnell-lora": (0.003, 0.02),
-}
-_OFFICIAL_BASES = {
-    "black-forest-labs/flux-dev-lora": "flux.1-dev",
-    "black-forest-labs/flux-schnell-lora": "flux.1-schnell",
+# The base, and dollars per image, lowest and highest.
+_OFFICIAL: Mapping[str, tuple[str, float, float]] = {
+    "black-forest-labs/flux-dev-lora": ("flux.1-dev", 0.025, 0.04),
+    "black-forest-labs/flux-schnell-lora": ("flux.1-schnell", 0.003, 0.02),
 }
 # By the inputs of a trainer: the hardware of its fine-tunes.
 _RUN_ON: tuple[tuple[frozenset[str], tuple[float, float]], ...] = (
@@ -81,7 +77,7 @@ class Price:
 def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -> Price:
     seconds = model.seconds_for(steps)
     if name in _OFFICIAL:
-        low, high = _OFFICIAL[name]
+        _base, low, high = _OFFICIAL[name]
         return Price(seconds=seconds, low=low, high=high, images=images)
     if seconds is None:
         return Price(seconds=None, low=None, high=None, images=images)
@@ -188,7 +184,7 @@ class ReplicateBackend:
     def _find_model(self, request: GenerationRequest) -> _Model:
         self._runs.need_key("Generating")
         ref = _choose_model(request)
-        if spec := base_by_id(_OFFICIAL_BASES.get(ref.id)):
+        if spec := base_by_id(_OFFICIAL.get(ref.id, (None,))[0]):
             for lora in request.adapters:
                 check_substitution(spec, lora.base_model)
         what = runnable(self._runs, ref.id, ref.version)
@@ -357,7 +353,7 @@ def _choose_model(request: GenerationRequest) -> Ref:
 
 def _remarks(request: GenerationRequest, model: str) -> tuple[str, ...]:
     """On LoRAs that were made for another base than the runner's."""
-    spec = base_by_id(_OFFICIAL_BASES.get(model))
+    spec = base_by_id(_OFFICIAL.get(model, (None,))[0])
     return substitution_notes(spec, request) if spec else ()
 
 

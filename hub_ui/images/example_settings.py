@@ -123,7 +123,10 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         "guidance": _number(said["guidance"], 0, 100),
         "sampler": _sampler(said, unmapped),
         "size": _size(said),
-        "strength": _strength(fields),
+        # Hires fix, which starts from its own image, has a strength too.
+        "strength": None
+        if any(name.startswith("Hires") for name in fields)
+        else _number(fields.get("Denoising strength"), 0.001, 1),
     }
     found = ExampleSettings(
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
@@ -132,12 +135,6 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     )
     start = [found.start] if found.strength else []
     return replace(found, unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields), *start])))
-
-
-def _strength(fields: Mapping[str, str]) -> float | None:
-    """Hires fix, which starts from its own image, has a strength too."""
-    is_hires = any(name.startswith("Hires") for name in fields)
-    return None if is_hires else _number(fields.get("Denoising strength"), 0.001, 1)
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
@@ -164,7 +161,6 @@ def _size(said: Mapping[str, str | None]) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
-# See other_programs.toml.
 _OFF, _SILENT, _WHOLE = (tuple(OTHER_PROGRAMS[name]) for name in ("off", "silent", "whole"))
 _RULES = msgspec.convert(OTHER_PROGRAMS["unmapped"], tuple[tuple[str, str, tuple[str, ...]], ...])
 _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
