@@ -25,11 +25,11 @@ from hub_ui.generate.base_models import download
 from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.estimate import TIMINGS, Timings
-from hub_ui.generate.judging import no_clip
+from hub_ui.generate.lora_axis import no_clip
 from hub_ui.generate.memory import available_memory, choose_device
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
-from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.result import GenerationResult, check_mp4
 from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
 from hub_ui.library.disk import replace_file
@@ -63,7 +63,7 @@ class TryCommand(TryOptions):
             if out.suffix.lower() != ".png" and len(plan.comparison.cells) > 1:
                 raise UsageError(f"--out {out}: a comparison is saved as one PNG. Name it .png")
             if out.suffix.lower() == ".mp4" and plan.place == "local":
-                png_metadata.check_mp4(is_video=choose_spec(plan.request).video is not None)
+                check_mp4(is_video=choose_spec(plan.request).video is not None)
             result = _generate(built, plan, terminal, yes=self.yes)
         cells = [self.cells / f"{i:02}.png" for i in range(1, len(result.images) + 1)] if self.cells else []
         try:

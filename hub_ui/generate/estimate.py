@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 from contextlib import suppress
@@ -15,7 +16,6 @@ from hub_ui.generate.memory_plan import OffloadLevel
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
 from hub_ui.i18n import _, ngettext
-from hub_ui.library.disk import replace_file
 
 # The file's name in the user's folder.
 TIMINGS = "timings.json"
@@ -104,7 +104,11 @@ class Timings:
             return
         data = {key: {"step": round(one.step, 5), "rest": round(one.rest, 5)} for key, one in self._known.items()}
         with suppress(OSError):
-            replace_file(self._path, json.dumps(data, indent=1).encode())
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Atomic, so that another program never reads half of it.
+            new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
+            new.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            new.replace(self._path)
 
 
 def timing_key(spec: PipelineSpec, settings: ResolvedRequest, device: Device) -> str:

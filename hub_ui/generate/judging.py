@@ -3,27 +3,20 @@
 A ranking is the Bradley-Terry model: the chance that one column is chosen over another is the logistic function of the
 difference of their strengths. Strengths are the most likely ones under a normal prior, so that a few choices make no
 certainty; what the choices leave open is the normal distribution around them (Laplace's approximation).
-
-And what can be measured of columns: how far each is from the others, and from its prompt.
 """
 
 import random
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image, Resampling
 
 from connectors.errors import UsageError
-from hub_ui.generate.base_models.download import RepoCache
-from hub_ui.generate.comparison import Comparison
-from hub_ui.generate.result import Measure, Measures
 from hub_ui.i18n import _
 
 # 0: neither is better.
@@ -34,10 +27,6 @@ _VOTE = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-([012])", re.ASCII)
 _PRIOR_DEVIATION = 1.5
 _STEPS, _SAMPLES = 30, 2000
 _INTERVAL = (5, 95)
-# A CLIP as safetensors, by laion, of OpenAI's smallest size: its images and texts are near each other that fit.
-CLIP, CLIP_COMMIT = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "1a25a446712ba5ee05982a381eed697ef9b435cf"
-# Sides of the images that are compared: smaller than noise and fine grain.
-_SIDE = 64
 Floats = NDArray[np.float64]
 
 
@@ -136,75 +125,6 @@ def read_votes(text: str, columns: int, rows: int) -> tuple[Vote, ...]:
             raise UsageError(_("These are no choices of this comparison. Begin again."))
         votes.append(Vote(Pair(row, left, right), 1 if choice == 1 else 2 if choice == 2 else 0))
     return tuple(votes)
-
-
-def find_clip(cache: Path | None = None) -> Path | None:
-    """The folder of CLIP in Hugging Face's cache; None where it is not there. It is never downloaded unasked."""
-    folder = RepoCache(CLIP, cache).snapshot(CLIP_COMMIT)
-    return folder if (folder / "model.safetensors").is_file() else None
-
-
-def no_clip() -> str:
-    """What measures lack without it, and how to get it."""
-    text = _(
-        "How well each LoRA keeps the prompt is measured by CLIP (605 MB, MIT licence), which is not on this disk. "
-        "Fetch it with “hf download {repo} --revision {commit}”, and make the sheet again."
-    )
-    return text.format(repo=CLIP, commit=CLIP_COMMIT)
-
-
-def measure(images: Sequence[Image], comparison: Comparison, clip: Path | None) -> Measures:
-    """`images` are those of the cells. `clip` is the folder of a CLIP."""
-    cells, columns = comparison.cells, len(comparison.columns)
-    base = {(cell.prompt, cell.seed): at for at, cell in enumerate(cells) if not any(cell.weights)}
-    has_base = all((cell.prompt, cell.seed) in base for cell in cells)
-    on = [tuple(map(bool, cell.weights)) for cell in cells]
-    # Of the same prompt and seed.
-    references = [
-        [base[cell.prompt, cell.seed]]
-        if has_base
-        else [other for other in range(at - at % columns, at - at % columns + columns) if on[other] != on[at]]
-        for at, cell in enumerate(cells)
-    ]
-    small = [image.convert("RGB").resize((_SIDE, _SIDE), Resampling.BOX) for image in images]
-    pixels = np.stack([np.asarray(image, dtype=np.float64) / 255 for image in small])
-    change = [float(np.abs(pixels[at] - pixels[others]).mean()) for at, others in enumerate(references)]
-    measures = Measures(against="base" if has_base else "others", change=_by_column(change, columns))
-    if clip is None:
-        return measures
-    # Without the trigger words, which are each LoRA's own, where there is anything else.
-    rows = [comparison.rows[at // columns].removesuffix(f" · seed {cell.seed}") for at, cell in enumerate(cells)]
-    seen, texts = _see(clip, images, [row or cell.prompt for row, cell in zip(rows, cells, strict=True)])
-    seen_change = [1 - float((seen[others] @ seen[at]).mean()) for at, others in enumerate(references)]
-    return replace(
-        measures,
-        model=f"{CLIP}@{CLIP_COMMIT}",
-        seen_change=_by_column(seen_change, columns),
-        prompt=_by_column([float(each) for each in (seen * texts).sum(axis=1)], columns),
-    )
-
-
-def _see(clip: Path, images: Sequence[Image], prompts: Sequence[str]) -> tuple[Floats, Floats]:
-    """The embeddings of images and of their prompts, each of length 1."""
-    import torch
-    from transformers import CLIPModel, CLIPProcessor
-
-    model: Any = CLIPModel.from_pretrained(clip, local_files_only=True, use_safetensors=True)
-    processor: Any = CLIPProcessor.from_pretrained(clip, local_files_only=True)
-    pictures = [image.convert("RGB") for image in images]
-    inputs = processor(text=list(prompts), images=pictures, return_tensors="pt", padding=True, truncation=True)
-    with torch.inference_mode():
-        found = model.eval()(**inputs)
-    return found.image_embeds.double().numpy(), found.text_embeds.double().numpy()
-
-
-def _by_column(values: Sequence[float], columns: int) -> tuple[Measure, ...]:
-    """Of values in the order of the cells."""
-    each = np.reshape(values, (-1, columns)).T
-    return tuple(
-        Measure(mean=round(one.mean().item(), 4), low=round(one.min().item(), 4), high=round(one.max().item(), 4))
-        for one in each
-    )
 
 
 def _strengths(votes: Sequence[Vote], columns: int) -> tuple[Floats, Floats]:

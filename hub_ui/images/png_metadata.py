@@ -13,12 +13,10 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
@@ -28,7 +26,7 @@ from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, write_mp4
 from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet
@@ -42,8 +40,6 @@ KEY = "hub-ui"
 _INFOTEXT = "parameters"
 _FRAMES_A_SECOND = 16
 _WEBP_QUALITY = 90
-# x264's constant rate factor: lower is larger and nearer to the frames, which 16 is to the eye.
-_MP4_QUALITY = "16"
 _MOST_BOXES, _MOST_OF_A_BOX = 1000, 16_000_000
 _USER_COMMENT, _EXIF = 0x9286, 0x8769
 _COMFYUI_TAGS = range(0x010E, 0x0111)
@@ -75,40 +71,11 @@ def save(
     choice = base_models.base_by_id(result.report.base_id)
     rate = choice.video.fps if choice and choice.video else _FRAMES_A_SECOND
     if suffix == ".mp4":
-        _save_mp4(picture.frames, rate, texts, path)
+        write_mp4(picture.frames, rate, json.dumps(texts), path)
         return
     if others:
         how |= {"save_all": True, "append_images": others, "duration": 1000 // rate, "loop": 0}
     first.save(path, **how)
-
-
-def clip_suffixes() -> Sequence[str]:
-    """Of the smaller files that a video becomes here. PyAV is an optional extra."""
-    return (".webp", ".mp4") if find_spec("av") else (".webp",)
-
-
-def check_mp4(*, is_video: bool) -> None:
-    """Raises UsageError for what can't be an MP4."""
-    if not is_video:
-        raise UsageError(_("An MP4 is a video, and this is an image. Name it .png or .webp."))
-    if ".mp4" not in clip_suffixes():
-        raise UsageError(_("PyAV writes MP4s. Install it in hub-ui's folder: .venv/bin/pip install '.[video]'"))
-
-
-def _save_mp4(frames: Sequence[Image.Image], rate: int, texts: Mapping[str, str], path: Path | BinaryIO) -> None:
-    check_mp4(is_video=bool(frames))
-    import av
-
-    # Two by two pixels share a colour.
-    width, height = (side - side % 2 for side in frames[0].size)
-    with av.open(path, "w", format="mp4") as clip:
-        clip.metadata["comment"] = json.dumps(dict(texts))
-        stream = clip.add_stream("libx264", rate=rate, options={"crf": _MP4_QUALITY})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in frames:
-            even = np.asarray(frame.convert("RGB").crop((0, 0, width, height)))
-            clip.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-        clip.mux(stream.encode())
 
 
 def save_comparison(result: GenerationResult, path: Path | BinaryIO, hashes: Hashes | None = None) -> None:
@@ -177,6 +144,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
         # A network in fewer bits makes another image.
         "Precision": report.precision if report.precision != "full" else None,
+        "Attention": report.attention,
         "Quality": "draft" if report.draft is not None else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
@@ -425,6 +393,9 @@ def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]
         return
     if before.dtype != report.dtype:
         yield f"It was computed in {before.dtype}, and here in {report.dtype}: pixels can differ a little."
+    if before.attention != report.attention:
+        then, now = before.attention or "torch", report.attention or "torch"
+        yield f"Its attention was computed by {then}, and here by {now}: pixels can differ."
     if not is_cell and before.rows != report.rows:
         yield (
             f"Images generated at once: up to {before.rows} then, {report.rows} here; a pixel may differ by a shade."

@@ -23,6 +23,7 @@ from hub_ui import format
 from hub_ui.generate import judging
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
 from hub_ui.generate.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote
+from hub_ui.generate.lora_axis import no_clip
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
@@ -197,7 +198,7 @@ class JudgeRoutes(Room):
             "base": sheet.provenance.report.base if sheet.provenance.report else "",
             "is_unchanged": is_unchanged,
             "measures": sheet.provenance.report and sheet.provenance.report.measures,
-            "no_clip": judging.no_clip() if self.services.policy.allows("fetch bases") else "",
+            "no_clip": no_clip() if self.services.policy.allows("fetch bases") else "",
             "others": self.others(sheet, ranks[0].column) if ranks else (),
             "again": view.to_address(),
             "in_full": in_full.to_address() if sheet.provenance.draft else "",

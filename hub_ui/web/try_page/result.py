@@ -17,7 +17,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import Coverage, GenerationResult, Missed
+from hub_ui.generate.result import Coverage, GenerationResult, Missed, clip_suffixes
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
@@ -147,7 +147,7 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
     for index, file in enumerate(files):
         png_metadata.save(result, index, file, hashes)
-        for suffix in png_metadata.clip_suffixes() if result.images[index].frames else ():
+        for suffix in clip_suffixes() if result.images[index].frames else ():
             png_metadata.save(result, index, file.with_suffix(suffix), hashes, suffix=suffix)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
     png_metadata.save_comparison(result, sheet, hashes)

@@ -12,8 +12,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcesso
 from connectors.ref import Ref
 from hub_ui.generate.comparison import Comparison, lora_columns
 from hub_ui.generate.engine import Engine
-from hub_ui.generate.judging import CLIP_COMMIT, find_clip, measure, no_clip
-from hub_ui.generate.lora_axis import generate
+from hub_ui.generate.lora_axis import CLIP_COMMIT, find_clip, generate, measure, no_clip
 from hub_ui.generate.request import NO_CALLBACKS
 from tests.hub_ui.generate import building, making
 from tests.hub_ui.generate.pipelines import tokens

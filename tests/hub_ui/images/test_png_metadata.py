@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from connectors.errors import UsageError
 from connectors.ref import Ref
-from hub_ui.generate import base_models, comparison
+from hub_ui.generate import base_models, comparison, result
 from hub_ui.generate.request import GenerationRequest
 from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.images import png_metadata
@@ -229,11 +229,11 @@ def test_an_mp4_of_other_programs_is_read(tags: dict[str, str], options: dict[st
 def test_an_image_is_no_mp4_and_without_pyav_no_video_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"this is an image\. Name it \.png"):
         png_metadata.save(making.made(), 0, tmp_path / "a.mp4", suffix=".mp4")
-    assert png_metadata.clip_suffixes() == (".webp", ".mp4")
-    monkeypatch.setattr(png_metadata, "find_spec", lambda _name: None)
+    assert result.clip_suffixes() == (".webp", ".mp4")
+    monkeypatch.setattr(result, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"pip install '\.\[video\]'"):
         png_metadata.save(clip(), 0, tmp_path / "a.mp4", suffix=".mp4")
-    assert (png_metadata.clip_suffixes(), [*tmp_path.iterdir()]) == ((".webp",), [])
+    assert (result.clip_suffixes(), [*tmp_path.iterdir()]) == ((".webp",), [])
 
 
 def box(kind: bytes, data: bytes = b"") -> bytes:
@@ -321,7 +321,7 @@ def test_the_keys_of_the_json_are_read_by_other_versions_and_stay(tmp_path: Path
         "kind rows columns cells",
         "label prompt weights seed",
         "base base_revision sampler device place notes coverage dtype rows adapters precision base_sha256 draft "
-        "measures",
+        "measures attention",
         "title applied total missed remark",
         "reason keys",
     ]
