@@ -10,7 +10,7 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
-from hub_ui.generate.batch import Call, OutputChecks, check_compiler
+from hub_ui.generate.batch import Call, OutputChecks, attention_of, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.control import ControlImage, choose_inputs
@@ -28,7 +28,6 @@ from hub_ui.generate.request import NO_CALLBACKS, Callbacks, GenerationRequest, 
 from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, application_of
 from hub_ui.generate.settings import check_request, size_notes
 from hub_ui.i18n import _
-from hub_ui.library.disk import stamp
 
 _SECONDS_BETWEEN_TRIES = 0.1
 _CACHE_BYTES = 2_000_000_000
@@ -129,7 +128,7 @@ class Engine:
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
             checks.notes.extend(prompt_notes(loaded.pipe, settings, prompts))
             images = self._generate_images(loaded, comparison, control, checks, callbacks)
-            sampler = samplers.own(loaded.pipe)
+            sampler, attention = samplers.own(loaded.pipe), attention_of(loaded.pipe)
         # Some bases bring every size to an area of their own.
         width, height = images[0].image.size
         report = GenerationReport(
@@ -153,6 +152,7 @@ class Engine:
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
             adapters=application_of(images),
+            attention=attention,
             draft=plan.draft.refs if plan.draft else None,
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)
@@ -317,7 +317,7 @@ def _image_key(plan: GenerationPlan, cell: Cell) -> Hashable:
     base = spec.id, spec.source, spec.revision, spec.precision, device.kind, device.dtype
     loras = effect_key(request.adapters, cell.weights)
     # The base alone looks at no control image, unless it is one that changes images.
-    steers = request.control if loras or plan.family.edits else None
-    control = steers and (stamp(steers), request.control_kind)
-    start = request.image and stamp(request.image)
+    path = request.control if loras or plan.family.edits else None
+    control = (str(path), path.stat().st_mtime_ns, request.control_kind) if path and path.exists() else None
+    start = (str(request.image), request.image.stat().st_mtime_ns) if request.image and request.image.exists() else None
     return *base, plan.settings, cell.prompt, cell.seed, loras, control, start

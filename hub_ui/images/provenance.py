@@ -202,7 +202,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
 
 _REPORT = (
     "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
-    "precision", "base_sha256", "draft", "measures",
+    "precision", "base_sha256", "draft", "measures", "attention",
 )  # fmt: skip
 # In a report, but written once only.
 _SHARED = ("seed", "steps", "guidance", "width", "height")
