@@ -280,7 +280,7 @@ def _mp4_texts(file: BinaryIO) -> dict[str, str]:
         found[name] = dict(_boxes(tag)).get(b"data", b"")[8:].decode("utf-8", "replace")
     comment = found.pop("comment", "")
     said = table(load_json(comment)) or {_INFOTEXT: comment}
-    return {**found, **{name: each if isinstance(each, str) else json.dumps(each) for name, each in said.items()}}
+    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in {**said, **found}.items()}
 
 
 def _moov(file: BinaryIO) -> bytes:

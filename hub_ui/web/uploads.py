@@ -211,12 +211,12 @@ def text_of(form: FormData, name: str, longest: int = 8000) -> str:
 
 def image_response(path: Path) -> Response:
     """The file of an image or an MP4, by what its bytes are. Raises NotFound for all else, which is not handed on."""
-    with path.open("rb") as file:
-        if MP4.match(file.read(16)):
-            return FileResponse(path, media_type="video/mp4", headers=PRIVATE)
     try:
+        with path.open("rb") as file:
+            if MP4.match(file.read(16)):
+                return FileResponse(path, media_type="video/mp4", headers=PRIVATE)
         with open_image(path) as image:
             media_type = FORMAT_TYPES[image.format or ""]
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise NotFound(_("This is not an image that can be shown.")) from error
     return FileResponse(path, media_type=media_type, headers=PRIVATE)
