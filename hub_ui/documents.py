@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
+
 from connectors import federation
 from connectors.claims import base_models
 from connectors.claims.license import LICENSE_NAMES, Use
@@ -255,4 +257,5 @@ def _sheet_json(result: GenerationResult, cells: Sequence[Path]) -> dict[str, An
         {**attributes(cell, "label", "prompt", "weights"), "out": str(cells[i]) if cells else None}
         for i, cell in enumerate(comparison.cells)
     ]
-    return {**attributes(comparison, "kind", "rows", "columns"), "cells": images}
+    measures = msgspec.to_builtins(result.report.measures)
+    return {**attributes(comparison, "kind", "rows", "columns"), "cells": images, "measures": measures}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from connectors.errors import BadQuery, HubUiError, KeyRequired, UsageError, suggestion
 from connectors.guard import without_guard
@@ -134,8 +134,25 @@ class Crawl(JsonOption):
             if hub.error is not None:
                 terminal.note(f"{hub.hub}: {hub.error.message}")
         header = ("HUB", "PAGES", "NEW", "CHANGED", "UNCHANGED", "REMOVED", "TIME", "LIST")
-        document = {"hubs": [hub_json(hub) for hub in hubs], "stopped": stopped}
-        terminal.show(document, lambda: terminal.table(header, [hub_row(hub) for hub in hubs]))
+        rows = [
+            (
+                hub.label,
+                *(f"{number:,}" for number in (hub.pages, hub.new, hub.changed, hub.unchanged, hub.removed)),
+                duration(hub.seconds),
+                "complete" if hub.complete else "failed" if hub.error else "goes on",
+            )
+            for hub in hubs
+        ]
+        document = [
+            {
+                **attributes(hub, "hub", "pages", "new", "changed", "unchanged", "removed", "complete"),
+                "seconds": round(hub.seconds, 3),
+                "error": hub.error and hub.error.name,
+                **attributes(hub.error, "message", "retry_after"),
+            }
+            for hub in hubs
+        ]
+        terminal.show({"hubs": document, "stopped": stopped}, lambda: terminal.table(header, rows))
 
 
 def sources(built: Services, hubs: Sequence[str]) -> list[Source]:
@@ -175,21 +192,6 @@ def describe(hubs: Sequence[Progress], seconds: float) -> tuple[str, float]:
         waits,
     )
     return text, min((hub.fraction for hub in hubs if not hub.ended), default=1.0)
-
-
-def hub_row(hub: Progress) -> tuple[str, ...]:
-    numbers = (hub.pages, hub.new, hub.changed, hub.unchanged, hub.removed)
-    state = "complete" if hub.complete else "failed" if hub.error else "goes on"
-    return hub.label, *(f"{number:,}" for number in numbers), duration(hub.seconds), state
-
-
-def hub_json(hub: Progress) -> dict[str, Any]:
-    return {
-        **attributes(hub, "hub", "pages", "new", "changed", "unchanged", "removed", "complete"),
-        "seconds": round(hub.seconds, 3),
-        "error": hub.error and hub.error.name,
-        **attributes(hub.error, "message", "retry_after"),
-    }
 
 
 def exit_code(hubs: Sequence[Progress], *, chosen: bool) -> int:

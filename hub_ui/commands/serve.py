@@ -4,7 +4,6 @@ import importlib.util
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,7 +56,9 @@ class Serve:
         chosen = settings.from_environment(os.environ, hosted=hosted)
         chosen = replace(chosen, workers=self.workers or chosen.workers)
         host = self.host or ("0.0.0.0" if hosted else "127.0.0.1")
-        port = self.port if self.port is not None or not on_space else space_port(os.environ)
+        # Where a Space's proxy expects the app.
+        of_space = options.port(os.environ.get("GRADIO_SERVER_PORT") or "7860") if on_space else None
+        port = of_space if self.port is None else self.port
         check_port(host, port)
         check_mcp(self.mcp)
         with start_log(self.log, terminal), stop_signals() as stop, services.build(chosen) as built:
@@ -76,11 +77,6 @@ def print_address(name: str, url: str, terminal: Terminal, *, mcp: bool) -> None
     if mcp:
         terminal.line(f"MCP: {url}gradio_api/mcp/")
     terminal.out.flush()
-
-
-def space_port(environ: Mapping[str, str]) -> int:
-    """Where a Space's proxy expects the app."""
-    return options.port(environ.get("GRADIO_SERVER_PORT") or "7860")
 
 
 def start_log(form: str | None, terminal: Terminal) -> AbstractContextManager[None]:

@@ -1,11 +1,11 @@
 """hub-ui try and train: generates images or comparisons with LoRAs, and trains LoRAs on Replicate, for money."""
 
+import io
 import os
 import random
 import re
-import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, make_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,21 +16,23 @@ from connectors.ref import Ref
 from connectors.replicate.runs import Order, Run, terms_of
 from hub_ui import services, settings
 from hub_ui.commands import options
-from hub_ui.commands.try_options import ROWS, TryOptions, is_webp, row_option
+from hub_ui.commands.try_options import ROWS, TryOptions, row_option
 from hub_ui.commands.try_plan import TryPlan, plan_again, print_plan
 from hub_ui.documents import result_json
 from hub_ui.format import plural, size
 from hub_ui.generate import comparison
 from hub_ui.generate.base_models import download
-from hub_ui.generate.base_models.download import DownloadPlan, Source
+from hub_ui.generate.base_models.download import Source
 from hub_ui.generate.base_models.precision import precise_label
 from hub_ui.generate.estimate import TIMINGS, Timings
+from hub_ui.generate.lora_axis import no_clip
 from hub_ui.generate.memory import available_memory, choose_device
 from hub_ui.generate.plan import choose_spec, make_plan
 from hub_ui.generate.request import DEFAULT_STRENGTH, Callbacks, GenerationRequest
-from hub_ui.generate.result import GenerationResult
+from hub_ui.generate.result import GenerationResult, check_mp4
 from hub_ui.generate.settings import substitution_notes
 from hub_ui.images import png_metadata
+from hub_ui.library.disk import replace_file
 from hub_ui.services import Services
 from hub_ui.terminal import Terminal, attributes
 from hub_ui.training import Trainer, price, training_set
@@ -58,15 +60,18 @@ class TryCommand(TryOptions):
                 _print_estimate(built, plan, terminal)
                 return 0
             out = self.out or Path()
-            if is_webp(out) and len(plan.comparison.cells) > 1:
+            if out.suffix.lower() != ".png" and len(plan.comparison.cells) > 1:
                 raise UsageError(f"--out {out}: a comparison is saved as one PNG. Name it .png")
+            if out.suffix.lower() == ".mp4" and plan.place == "local":
+                check_mp4(is_video=choose_spec(plan.request).video is not None)
             result = _generate(built, plan, terminal, yes=self.yes)
         cells = [self.cells / f"{i:02}.png" for i in range(1, len(result.images) + 1)] if self.cells else []
         try:
             save(result, out, cells)
         except OSError as error:
+            name = str(error.filename or out).removesuffix(".new")
             raise HubUiError(
-                f"{error.filename or out} can't be written: {error.strerror or error}. Images generated lately are in "
+                f"{name} can't be written: {error.strerror or error}. Images generated lately are in "
                 f"{chosen.home / 'pictures'}."
             ) from error
         notes = plan.result_notes(result)
@@ -168,7 +173,23 @@ def _print_estimate(built: Services, plan: TryPlan, terminal: Terminal) -> None:
         plan = replace(plan, notes=(*plan.notes, *substitution_notes(choice, plan.request)))
         fetch = download.plan_download(choice, _source(built))
     if terminal.json:
-        terminal.document(estimate_json(plan, sentence, fetch))
+        needed = fetch and {
+            "base": fetch.spec.label,
+            "repo": fetch.repo,
+            "bytes": fetch.missing,
+            "license": fetch.license,
+            "gated": fetch.gated,
+        }
+        document = {
+            "estimate": sentence,
+            "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
+            "notes": list(plan.notes),
+            "place": plan.place,
+            "pictures": len(plan.comparison.cells),
+            # Null if nothing has to be downloaded.
+            "fetch": needed if fetch is not None and fetch.missing > 0 else None,
+        }
+        terminal.document(document)
     elif fetch is not None and fetch.missing <= 0:
         terminal.line(f"{precise_label(fetch.spec)} is on this disk: nothing has to be downloaded.")
     elif fetch is not None:
@@ -209,30 +230,14 @@ def _generate(built: Services, plan: TryPlan, terminal: Terminal, *, yes: bool) 
 
 
 def save(result: GenerationResult, out: Path, cells: Sequence[Path]) -> None:
-    with _write_whole(out) as part:
-        png_metadata.save_whole(result, part, is_webp=is_webp(out))
-    if not cells:
-        return
-    cells[0].parent.mkdir(exist_ok=True)
-    hashes = png_metadata.lora_hashes(result)
+    whole = io.BytesIO()
+    png_metadata.save_whole(result, whole, suffix=out.suffix.lower())
+    replace_file(out.resolve(), whole.getvalue())
+    hashes = png_metadata.lora_hashes(result) if cells else ()
     for i, cell in enumerate(cells):
-        with _write_whole(cell) as part:
-            png_metadata.save(result, i, part, hashes)
-
-
-@contextmanager
-def _write_whole(path: Path) -> Iterator[Path]:
-    """Writes a temporary file beside `path` and renames it at the end, so that `path` is never incomplete."""
-    target = path.resolve()
-    part = target.with_name(f".{secrets.token_hex(6)}.part")
-    try:
-        yield part
-        part.replace(target)
-    except OSError as error:
-        # The user does not know the temporary name.
-        raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
+        image = io.BytesIO()
+        png_metadata.save(result, i, image, hashes)
+        replace_file(cell.resolve(), image.getvalue())
 
 
 def _print_result(
@@ -249,32 +254,18 @@ def _print_result(
         f"{sum(image.seconds for image in result.images):.1f} s",
     ]
     terminal.note(f"{report.base} on {report.device}, {', '.join(filter(None, facts))}")
+    if (measures := report.measures) is not None:
+        for at, name in enumerate(result.comparison.columns):
+            kept = f", keeps the prompt {100 * measures.prompt[at].mean:.1f} (CLIP's view)" if measures.prompt else ""
+            terminal.note(f"{name}: changes the image by {measures.change[at].mean:.1%}{kept}")
+        if not measures.model:
+            terminal.note(no_clip())
     if cells:
         terminal.note(f"Each image by itself: {cells}")
     for coverage in report.coverage:
         terminal.note(f"{coverage.title}: {coverage.sentence()}")
     for note in notes:
         terminal.note(note)
-
-
-def estimate_json(plan: TryPlan, sentence: str, fetch: DownloadPlan | None) -> dict[str, Any]:
-    """`fetch` is null if nothing has to be downloaded."""
-    return {
-        "estimate": sentence,
-        "loras": [attributes(adapter, "ref", "weight") for adapter in plan.request.adapters],
-        "notes": list(plan.notes),
-        "place": plan.place,
-        "pictures": len(plan.comparison.cells),
-        "fetch": {
-            "base": fetch.spec.label,
-            "repo": fetch.repo,
-            "bytes": fetch.missing,
-            "license": fetch.license,
-            "gated": fetch.gated,
-        }
-        if fetch is not None and fetch.missing > 0
-        else None,
-    }
 
 
 @dataclass(frozen=True, kw_only=True)

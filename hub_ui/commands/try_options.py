@@ -49,7 +49,7 @@ class TryOptions(LibraryOptions):
     ] = None
     out: Annotated[
         Path | None,
-        option("FILE.png", "Where it goes. A video becomes an animated PNG, or with FILE.webp a smaller WebP."),
+        option("FILE.png", "Where it goes. A video becomes an animated PNG, or smaller, a FILE.webp or FILE.mp4."),
     ] = None
     again: Annotated[Path | None, option("FILE.png", "Generate the image of that file once more.")] = None
 
@@ -224,15 +224,11 @@ class TryOptions(LibraryOptions):
         )
 
 
-def is_webp(out: Path) -> bool:
-    return out.suffix.lower() == ".webp"
-
-
 def check_out(out: Path | None) -> None:
     if out is None:
         raise UsageError("--out FILE.png is needed, or --estimate. Try: hub-ui try --help")
-    if out.suffix.lower() not in (".png", ".webp"):
-        raise UsageError(f"--out {out}: the name must end in .png, or .webp")
+    if out.suffix.lower() not in (".png", ".webp", ".mp4"):
+        raise UsageError(f"--out {out}: the name must end in .png, .webp, or for a video .mp4")
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: there is no folder {out.parent}")
     if out.is_dir():

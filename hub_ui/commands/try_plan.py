@@ -226,7 +226,21 @@ def print_plan(
     own = f", and {_gigabytes(planned.ram)} of the computer's own" if kind_of(kind).has_own_memory else ""
     taken = f"At most {_gigabytes(planned.peak)} of {_gigabytes(room)} of its memory{own}."
     sides = {name: side_json(one, memory, source) for name, one in (("full", plan), ("draft", draft))}
-    document = plan_json(spec, where, dtype, room, planned, larger) | {"qualities": sides}
+    # Sizes are in bytes, but for the cards' in GB as they are sold.
+    document = {
+        "base": spec.label,
+        "device": where,
+        "memory": room,
+        "precision": spec.precision,
+        "dtype": dtype,
+        "tiled": planned.is_tiled,
+        **attributes(planned, "level", "fits", "peak", "ram", "parts", "notes"),
+        "larger": [
+            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
+            for card, other, one in larger
+        ],
+        "qualities": sides,
+    }
     terminal.show(document, lambda: _print_memory(head, taken, planned, larger, sides, terminal))
 
 
@@ -266,25 +280,6 @@ def _print_memory(
         terminal.note(note)
     for card, other, one in larger:
         terminal.note(f"A GPU with {card} GB: {precise_label(other)}, {LEVEL_NAMES[one.level]}.")
-
-
-def plan_json(
-    spec: PipelineSpec, where: str, dtype: str, memory: int, planned: MemoryPlan, larger: Larger
-) -> dict[str, Any]:
-    """Sizes are in bytes, but for the cards' in GB as they are sold."""
-    return {
-        "base": spec.label,
-        "device": where,
-        "memory": memory,
-        "precision": spec.precision,
-        "dtype": dtype,
-        "tiled": planned.is_tiled,
-        **attributes(planned, "level", "fits", "peak", "ram", "parts", "notes"),
-        "larger": [
-            {"card": card, "precision": other.precision, "level": one.level, "peak": one.peak}
-            for card, other, one in larger
-        ],
-    }
 
 
 def _larger(spec: PipelineSpec, settings: ResolvedRequest, quality: Quality, planned: MemoryPlan, room: int) -> Larger:

@@ -137,10 +137,6 @@ def _overflow_error(part: str, dtype: Any, step: str) -> PreviewError:
 _PIPELINE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError)
 
 
-class TakesNoLists(NotPerRow):
-    """A pipeline that fails with several prompts at once."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchContext:
     """What all batches of a comparison have in common.
@@ -200,7 +196,10 @@ def generate_batch(context: BatchContext, cells: Sequence[Cell]) -> list[Generat
     with ExitStack() as stack:
         # A call that ends with an error leaves the network that ran last on the device.
         stack.callback(free_parts, context.base_pipe)
-        stack.enter_context(_set_weights(context, weights))
+        if len(set(weights)) > 1:
+            stack.enter_context(context.manager.row_weights(weights))
+        else:
+            context.manager.set_weights(weights[0])
         if context.settings.compile:
             stack.enter_context(compiled_network(context.pipe, context.manager, context.checks.note))
         stack.enter_context(context.prompt_cache.share(context.pipe, context.manager, rows))
@@ -242,10 +241,14 @@ def _call(context: BatchContext, cells: Sequence[Cell]) -> list[tuple[Image, ...
         if is_out_of_memory(error):
             raise
         reason = (str(error).splitlines() or [""])[0][:160] or type(error).__name__
+        if attention := attention_of(context.pipe):
+            from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
+
+            _AttentionBackendRegistry.set_active_backend(AttentionBackendName.NATIVE)
+            context.checks.note(f"Attention by “{attention}” failed here ({reason}): torch's own was used.")
+            return _call(context, cells)
         if len(cells) > 1:
-            raise TakesNoLists(
-                _("This base generates one image at a time ({reason}).").format(reason=reason)
-            ) from error
+            raise NotPerRow(_("This base generates one image at a time ({reason}).").format(reason=reason)) from error
         raise PreviewError(
             _(
                 "This base model can't generate this ({reason}). Try another size, fewer changes, or another base."
@@ -264,17 +267,6 @@ def _arguments(context: BatchContext, prompts: Sequence[str]) -> dict[str, Any]:
         call = {name: value for name, value in call.items() if name not in ("prompt", "negative_prompt")}
         call |= encode_prompts(pipe, prompts, settings.negative, chunks)
     return call
-
-
-@contextmanager
-def _set_weights(context: BatchContext, weights: Sequence[tuple[float, ...]]) -> Iterator[None]:
-    """The LoRAs of each row at its own weights."""
-    if len(set(weights)) > 1:
-        with context.manager.row_weights(weights):
-            yield
-        return
-    context.manager.set_weights(weights[0])
-    yield
 
 
 @contextmanager
@@ -327,22 +319,33 @@ def compiled_network(
     """Within it, the network's repeated blocks run compiled, or a note says why not. `backend` is torch.compile's."""
     import torch
 
-    networks = {name: part for name in _NETWORKS if (part := getattr(pipe, name, None)) is not None}
-    if manager.hooked_components & networks.keys():
-        note(ADDED)
-        yield
-        return
-    if any(_is_offloaded(part) for part in networks.values()):
-        note(OFFLOADED)
-        yield
-        return
+    networks = _networks(pipe)
+    is_offloaded = any(map(_is_offloaded, networks.values()))
+    said = ADDED if manager.hooked_components & networks.keys() else OFFLOADED if is_offloaded else COMPILED
     with ExitStack() as stack:
-        for network in networks.values():
+        for network in networks.values() if said == COMPILED else ():
             for block in _blocks(network):
                 # torch keeps what it has compiled, by code and shapes: only the first image waits for it.
                 stack.enter_context(replace_attribute(block, "forward", torch.compile(block.forward, backend=backend)))
         yield
-        note(COMPILED)
+        note(said)
+
+
+def _networks(pipe: Any) -> dict[str, Any]:
+    return {name: part for name in _NETWORKS if (part := getattr(pipe, name, None)) is not None}
+
+
+def attention_of(pipe: Any) -> str:
+    """diffusers' name for what computes the attention of its networks, as the environment's DIFFUSERS_ATTN_BACKEND
+    chooses it. Empty for torch's own, which is all that some networks know.
+    """
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    registry: Any = _AttentionBackendRegistry
+    name = str(registry.get_active_backend()[0].value)
+    modules = (module for network in _networks(pipe).values() for module in network.modules())
+    knows_others = any(hasattr(getattr(module, "processor", None), "_attention_backend") for module in modules)
+    return name if knows_others and name != "native" else ""
 
 
 def _is_offloaded(network: Any) -> bool:

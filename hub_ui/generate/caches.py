@@ -31,13 +31,11 @@ _EMBEDDING_BYTES = 256_000_000
 
 def effect_key(adapters: Sequence[LoraInput], weights: Sequence[float]) -> LoraEffect:
     """Identifies the effect of LoRAs at these weights, bit for bit: another order rounds sums differently."""
-    return tuple((_name(adapter), weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
-
-
-def _name(adapter: LoraInput) -> str:
+    on = ((adapter, weight) for adapter, weight in zip(adapters, weights, strict=True) if weight)
     # What makes the same file another one: the weights of its parts.
-    parts = (adapter.text_encoder_scale, adapter.block_weights)
-    return f"{identity(adapter)}{parts if parts != (1.0, ()) else ''}"
+    return tuple(
+        (f"{identity(adapter)} {adapter.text_encoder_scale} {adapter.block_weights}", weight) for adapter, weight in on
+    )
 
 
 class ImageCache:
@@ -83,19 +81,12 @@ class PromptRow:
     effect: LoraEffect
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Answer:
-    """Tensors in the computer's memory: a device may need all of its own. `device` is where they came from."""
-
-    values: Any
-    device: Any
-
-
 class PromptCache:
     """The answers of one base's text encoders, up to `budget` bytes."""
 
     def __init__(self, budget: int = _EMBEDDING_BYTES) -> None:
-        self._answers: LRUCache[str, _Answer] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept.values))
+        # In the computer's memory, as a device may need all of its own, and the device where they came from.
+        self._answers: LRUCache[str, tuple[Any, Any]] = LRUCache(budget, getsizeof=lambda kept: _bytes(kept[0]))
 
     @contextmanager
     def share(self, pipe: Any, manager: AdapterManager, rows: Sequence[PromptRow]) -> Iterator[None]:
@@ -114,7 +105,7 @@ class PromptCache:
 class _Encoder:
     """One text encoder, with its own forward and what is put in front of it."""
 
-    cache: LRUCache[str, _Answer]
+    cache: LRUCache[str, tuple[Any, Any]]
     name: str
     forward: Callable[..., Any]
     manager: AdapterManager
@@ -138,15 +129,16 @@ class _Encoder:
         return _join([answers[key] for key in keys])
 
     def _answer(self, key: str, row: PromptRow | None, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        kept = self.cache.get(key)
-        if kept is not None:
-            return _on(kept.device, kept.values)
+        from accelerate.utils import find_device, send_to_device  # type: ignore[import-untyped]
+
+        if (kept := self.cache.get(key)) is not None:
+            return send_to_device(*kept)
         # Within a batch of different weights, this row's own weights count.
         is_mixed = row is not None and len({row.weights for row in self.rows}) > 1
         with self.manager.row_weights([row.weights]) if row is not None and is_mixed else nullcontext():
             answer = _without_cache(self.forward(*args, **kwargs))
         if _bytes(answer) <= self.cache.maxsize:
-            self.cache[key] = _Answer(values=_on("cpu", answer), device=_device(answer))
+            self.cache[key] = send_to_device(answer, "cpu"), find_device(answer)
         return answer
 
 
@@ -200,22 +192,6 @@ def _without_cache(answer: Any) -> Any:
     if isinstance(answer, tuple | list):
         return tuple(_without_cache(value) for value in answer)
     return answer
-
-
-def _on(device: Any, answer: Any) -> Any:
-    import torch
-
-    if isinstance(answer, Mapping):
-        return type(answer)(**{key: _on(device, value) for key, value in answer.items()})
-    if isinstance(answer, tuple):
-        return tuple(_on(device, value) for value in answer)
-    return answer.to(device) if isinstance(answer, torch.Tensor) else answer
-
-
-def _device(answer: Any) -> Any:
-    """Where its tensors are: all are where the encoder computed."""
-    values = answer.values() if isinstance(answer, Mapping) else answer if isinstance(answer, tuple) else ()
-    return next(filter(None, map(_device, values)), getattr(answer, "device", None))
 
 
 def _join(answers: Sequence[Any]) -> Any:

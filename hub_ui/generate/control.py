@@ -6,20 +6,18 @@ OpenCV finds the edges. Depth and poses need a network in Hugging Face's cache, 
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from connectors.errors import PreviewError, UsageError
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.input_images import fit_image, to_grey
 from hub_ui.generate.pipeline_arguments import call_names
 from hub_ui.generate.plan import GenerationPlan
@@ -47,19 +45,6 @@ _EDGES, _LEAST_CONTRAST, _MOST_CONTRAST = 0.08, 40.0, 400.0
 _WEAK = 0.4
 _DEPTH_SIDE, _PATCH = 518, 14
 BASES = "Stable Diffusion 1 and 2, SDXL, Stable Diffusion 3.5, FLUX.1, Chroma, Kolors, Qwen-Image and Z-Image"
-
-
-def find_pose(image: Image.Image, folder: Path) -> tuple[Image.Image, bool]:
-    """The skeleton of one person, estimated by the network in `folder`, and whether anyone was found."""
-    import torch
-    from transformers import VitPoseForPoseEstimation
-
-    kind: Any = VitPoseForPoseEstimation
-    model = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-    with torch.inference_mode():
-        heat = model(pixel_values=torch.from_numpy(normalize(ImageOps.pad(image, _INPUT))).float()).heatmaps[0]
-    found = find_joints(np.asarray(heat.double().numpy(), dtype=np.float64), image.size)
-    return draw_skeleton(found, image.size), any(found)
 
 
 def find_joints(heat: NDArray[np.float64], size: tuple[int, int]) -> list[Joint]:
@@ -164,9 +149,21 @@ def _depth(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[st
 
 
 def _pose(image: Image.Image, cache: Path | None) -> tuple[Image.Image, list[str]]:
-    skeleton, anybody = find_pose(image, _find_model(POSE, "pose", cache))
-    nobody = [] if anybody else ["Nobody was found in the control image, so it steers nothing."]
-    return skeleton, [f"The pose is from {POSE.label}, which takes the image for one person's.", *nobody]
+    """The skeleton of one person."""
+    folder = _find_model(POSE, "pose", cache)
+    import torch
+    from transformers import VitPoseForPoseEstimation
+
+    kind: Any = VitPoseForPoseEstimation
+    model = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+    with torch.inference_mode():
+        heat = model(pixel_values=torch.from_numpy(normalize(ImageOps.pad(image, _INPUT))).float()).heatmaps[0]
+    found = find_joints(np.asarray(heat.double().numpy(), dtype=np.float64), image.size)
+    nobody = [] if any(found) else ["Nobody was found in the control image, so it steers nothing."]
+    return draw_skeleton(found, image.size), [
+        f"The pose is from {POSE.label}, which takes the image for one person's.",
+        *nobody,
+    ]
 
 
 _MAKERS: Mapping[str, Callable[[Image.Image, Path | None], tuple[Image.Image, list[str]]]] = {
@@ -178,8 +175,8 @@ _MAKERS: Mapping[str, Callable[[Image.Image, Path | None], tuple[Image.Image, li
 
 
 def _find_model(helper: Helper, kind: str, cache: Path | None) -> Path:
-    with suppress(LocalEntryNotFoundError, OSError):
-        folder = Path(snapshot_download(helper.repo, cache_dir=cache, local_files_only=True))
+    repo = RepoCache(helper.repo, cache)
+    for folder in map(repo.snapshot, repo.commits()):
         if (folder / "model.safetensors").is_file():
             return folder
     raise PreviewError(

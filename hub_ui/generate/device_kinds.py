@@ -5,9 +5,12 @@ Nothing else compares their names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,27 +36,13 @@ class DeviceKind:
     spills_on: str | None = None
 
 
-CPU = DeviceKind(channels_last=("float32", "bfloat16", "float16"))
-KINDS: Mapping[str, DeviceKind] = {
-    # CUDA's tensor cores take no other layout in half precision: cuDNN would convert to it and back.
-    "cuda": DeviceKind(
-        has_own_memory=True,
-        pins=True,
-        channels_last=("bfloat16", "float16"),
-        emulates_bfloat16=True,
-        compiler="triton",
-        spills_on="win32",
-    ),
-    "xpu": DeviceKind(has_own_memory=True),
-    # Apple's GPUs lack some of the operations for rotations.
-    "mps": DeviceKind(merges=False, slices_attention=True),
-    "cpu": CPU,
-}
+_FILE = tomllib.loads(Path(__file__).with_name("device_kinds.toml").read_text(encoding="utf-8"))
+KINDS = msgspec.convert(_FILE, dict[str, DeviceKind])
 
 
 def kind_of(device: str) -> DeviceKind:
     """By torch's name of a device or of its kind: "cuda:1", "cuda"."""
-    return KINDS.get(device.partition(":")[0], CPU)
+    return KINDS.get(device.partition(":")[0], KINDS["cpu"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

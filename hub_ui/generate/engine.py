@@ -10,7 +10,7 @@ from hub_ui.format import size
 from hub_ui.generate import samplers
 from hub_ui.generate.base_models import PipelineSpec, download
 from hub_ui.generate.base_models.load import DraftFiles, find_decoder, find_draft, load_pipeline, quick_parts
-from hub_ui.generate.batch import Call, OutputChecks, check_compiler
+from hub_ui.generate.batch import Call, OutputChecks, attention_of, check_compiler
 from hub_ui.generate.caches import ImageCache, effect_key
 from hub_ui.generate.comparison import Cell, Comparison
 from hub_ui.generate.control import ControlImage, choose_inputs
@@ -128,7 +128,7 @@ class Engine:
             checks.notes.extend([*([sampler_note] if sampler_note else []), *control.notes])
             checks.notes.extend(prompt_notes(loaded.pipe, settings, prompts))
             images = self._generate_images(loaded, comparison, control, checks, callbacks)
-            sampler = samplers.own(loaded.pipe)
+            sampler, attention = samplers.own(loaded.pipe), attention_of(loaded.pipe)
         # Some bases bring every size to an area of their own.
         width, height = images[0].image.size
         report = GenerationReport(
@@ -152,6 +152,7 @@ class Engine:
             rows=max(image.rows for image in images),
             level=loaded.placement.level,
             adapters=application_of(images),
+            attention=attention,
             draft=plan.draft.refs if plan.draft else None,
         )
         return GenerationResult(request=request, comparison=comparison, images=images, report=report)

@@ -15,12 +15,8 @@ from hub_ui.generate.memory import Device
 from hub_ui.generate.memory_plan import OffloadLevel
 from hub_ui.generate.pipeline_arguments import family
 from hub_ui.generate.settings import ResolvedRequest
-from hub_ui.i18n import N_, _, ngettext
+from hub_ui.i18n import _, ngettext
 
-_NUMBERS = (
-    N_("no"), N_("one"), N_("two"), N_("three"), N_("four"), N_("five"), N_("six"), N_("seven"), N_("eight"),
-    N_("nine"), N_("ten"), N_("eleven"), N_("twelve"),
-)  # fmt: skip
 # The file's name in the user's folder.
 TIMINGS = "timings.json"
 # Above this on a CPU, users are warned.
@@ -130,7 +126,7 @@ def estimate_time(
     if load and images:
         seconds += (2 * count_parameters(Path(spec.source)) or spec.gigabytes * 1e9) / _LOADED_A_SECOND
     time_ = ngettext("{time} for {n} image on this {device}", "{time} for {n} images on this {device}", images).format(
-        time=format_duration(seconds), n=count_text(images), device=device.label
+        time=format_duration(seconds), n=images, device=device.label
     )
     if not images:
         sentence = _("at once: all of it is in the cache")
@@ -157,11 +153,6 @@ def spill_note(step: float, expected: Timing, device: Device, level: OffloadLeve
         "smaller image. Or forbid it, so that less is kept on the GPU: NVIDIA Control Panel, Manage 3D settings, "
         "CUDA - Sysmem Fallback Policy, Prefer No Sysmem Fallback."
     )
-
-
-def count_text(images: int) -> str:
-    """A small number as a word, where the language writes it so."""
-    return _(_NUMBERS[images]) if images < len(_NUMBERS) else str(images)
 
 
 def guess_timing(spec: PipelineSpec, settings: ResolvedRequest, speed: float) -> Timing:

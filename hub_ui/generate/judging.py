@@ -6,6 +6,7 @@ certainty; what the choices leave open is the normal distribution around them (L
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from hub_ui.i18n import _
 # 0: neither is better.
 Choice = Literal[0, 1, 2]
 MOST_VOTES, LONGEST_VOTES = 1000, 12_000
+_VOTE = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-([012])", re.ASCII)
 # Of strengths before any choice: one column in six wins more than 82 % against the average one.
 _PRIOR_DEVIATION = 1.5
 _STEPS, _SAMPLES = 30, 2000
@@ -63,7 +65,9 @@ def ranking(votes: Sequence[Vote], columns: int) -> tuple[Rank, ...]:
     strengths, covariance = _strengths(votes, columns)
     # The same choices always make the same ranking.
     samples = np.random.default_rng(0).multivariate_normal(strengths, covariance, _SAMPLES, method="cholesky")
-    chances = _wins(samples)
+    # Of each column against the others, in each sample.
+    against = [_logistic(samples[:, [column]] - samples).sum(axis=1) - 0.5 for column in range(columns)]
+    chances = np.stack(against, axis=1) / (columns - 1)
     low, high = np.percentile(chances, _INTERVAL, axis=0)
     best = np.bincount(samples.argmax(axis=1), minlength=columns) / _SAMPLES
     ranks = [
@@ -115,14 +119,11 @@ def read_votes(text: str, columns: int, rows: int) -> tuple[Vote, ...]:
     """Raises UsageError for choices that this comparison can't have."""
     votes = list[Vote]()
     for word in text.split("_") if text else ():
-        numbers = [int(part) if part.isascii() and part.isdigit() and len(part) < 4 else -1 for part in word.split("-")]
-        if len(numbers) != 4 or len(votes) == MOST_VOTES:
+        found = _VOTE.fullmatch(word)
+        row, left, right, choice = map(int, found.groups()) if found else (rows, 0, 0, 0)
+        if len(votes) == MOST_VOTES or row >= rows or max(left, right) >= columns or left == right:
             raise UsageError(_("These are no choices of this comparison. Begin again."))
-        row, left, right, choice = numbers
-        vote = Vote(Pair(row, left, right), 1 if choice == 1 else 2 if choice == 2 else 0)
-        if min(numbers) < 0 or choice > 2 or row >= rows or max(left, right) >= columns or left == right:
-            raise UsageError(_("These are no choices of this comparison. Begin again."))
-        votes.append(vote)
+        votes.append(Vote(Pair(row, left, right), 1 if choice == 1 else 2 if choice == 2 else 0))
     return tuple(votes)
 
 
@@ -143,13 +144,6 @@ def _strengths(votes: Sequence[Vote], columns: int) -> tuple[Floats, Floats]:
             np.add.at(curve, (one, other), sign * weight)
         strengths = strengths + np.linalg.solve(curve, slope)
     return strengths, np.asarray(np.linalg.inv(curve), dtype=np.float64)
-
-
-def _wins(samples: Floats) -> Floats:
-    """The chance of each column against the others, in each sample of strengths."""
-    columns = samples.shape[1]
-    chances = [_logistic(samples[:, [column]] - samples).sum(axis=1) - 0.5 for column in range(columns)]
-    return np.asarray(np.stack(chances, axis=1) / (columns - 1), dtype=np.float64)
 
 
 def _logistic(values: Floats) -> Floats:

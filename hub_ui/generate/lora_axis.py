@@ -1,20 +1,32 @@
 """Comparisons of LoRAs: one at a time is on the base, so that 32 need no more memory than one.
 
-What has been made of a comparison is kept until all of it is there: stopped, or killed, it goes on where it was.
+What has been made of one is kept until all of it is there: stopped, or killed, it goes on where it was. Then it is
+measured: how far each LoRA's images are from the base's or the others', and as CLIP sees them, from their prompt.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+from PIL import ImageChops, ImageStat
+from PIL.Image import Image, Resampling
 
 from connectors.errors import DoesNotFit, NoBase
 from hub_ui.format import sentences
 from hub_ui.generate.base_models import PipelineSpec
+from hub_ui.generate.base_models.download import RepoCache
 from hub_ui.generate.comparison import Cell, Comparison, lora_slices
 from hub_ui.generate.request import Callbacks, GenerationCancelled, GenerationRequest, Step
-from hub_ui.generate.result import GeneratedImage, GenerationResult, application_of
+from hub_ui.generate.result import GeneratedImage, GenerationResult, Measure, Measures, application_of
 from hub_ui.i18n import _
+
+# A CLIP as safetensors, by laion, of OpenAI's smallest size: its images and texts are near each other that fit.
+CLIP, CLIP_COMMIT = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "1a25a446712ba5ee05982a381eed697ef9b435cf"
+# Sides of the images that are compared: smaller than noise and fine grain.
+_SIDE = 64
 
 Generate = Callable[[GenerationRequest, Comparison, Callbacks], GenerationResult]
 
@@ -105,6 +117,9 @@ def generate(
                 unfinished.add(part, found)
         made.append((part, found))
     whole = _join(request, comparison, made, aside)
+    if len(made) > 1:
+        measures = measure([each.image for each in whole.images], whole.comparison, find_clip())
+        whole = replace(whole, report=replace(whole.report, measures=measures))
     if unfinished:
         unfinished.clear()
     return whole
@@ -177,3 +192,72 @@ def _of_all(callbacks: Callbacks, number: int, count: int) -> Callbacks:
 
 def _stands_aside(title: str, reason: str) -> str:
     return _("“{title}” stands aside: {reason}").format(title=title, reason=reason)
+
+
+def find_clip(cache: Path | None = None) -> Path | None:
+    """The folder of CLIP in Hugging Face's cache; None where it is not there. It is never downloaded unasked."""
+    folder = RepoCache(CLIP, cache).snapshot(CLIP_COMMIT)
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+def no_clip() -> str:
+    """What measures lack without it, and how to get it."""
+    text = _(
+        "How well each LoRA keeps the prompt is measured by CLIP (605 MB, MIT licence), which is not on this disk. "
+        "Fetch it with “hf download {repo} --revision {commit}”, and make the sheet again."
+    )
+    return text.format(repo=CLIP, commit=CLIP_COMMIT)
+
+
+def measure(images: Sequence[Image], comparison: Comparison, clip: Path | None) -> Measures:
+    """`images` are those of the cells. `clip` is the folder of a CLIP."""
+    cells, columns = comparison.cells, len(comparison.columns)
+    base = {(cell.prompt, cell.seed): at for at, cell in enumerate(cells) if not any(cell.weights)}
+    has_base = all((cell.prompt, cell.seed) in base for cell in cells)
+    on = [tuple(map(bool, cell.weights)) for cell in cells]
+    # Of the same prompt and seed.
+    references = [
+        [base[cell.prompt, cell.seed]]
+        if has_base
+        else [other for other in range(at - at % columns, at - at % columns + columns) if on[other] != on[at]]
+        for at, cell in enumerate(cells)
+    ]
+    small = [image.convert("RGB").resize((_SIDE, _SIDE), Resampling.BOX) for image in images]
+    change = [fmean(_difference(small[at], small[other]) for other in others) for at, others in enumerate(references)]
+    measures = Measures(against="base" if has_base else "others", change=_by_column(change, columns))
+    if clip is None:
+        return measures
+    # Without the trigger words, which are each LoRA's own, where there is anything else.
+    rows = [comparison.rows[at // columns].removesuffix(f" · seed {cell.seed}") for at, cell in enumerate(cells)]
+    seen, texts = _see(clip, images, [row or cell.prompt for row, cell in zip(rows, cells, strict=True)])
+    seen_change = [1 - fmean(float(seen[at] @ seen[other]) for other in others) for at, others in enumerate(references)]
+    return replace(
+        measures,
+        model=f"{CLIP}@{CLIP_COMMIT}",
+        seen_change=_by_column(seen_change, columns),
+        prompt=_by_column([float(one @ text) for one, text in zip(seen, texts, strict=True)], columns),
+    )
+
+
+def _difference(one: Image, other: Image) -> float:
+    return fmean(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 255
+
+
+def _see(clip: Path, images: Sequence[Image], prompts: Sequence[str]) -> tuple[Any, Any]:
+    """The embeddings of images and of their prompts, each of length 1."""
+    import torch
+    from transformers import CLIPModel, CLIPProcessor
+
+    model: Any = CLIPModel.from_pretrained(clip, local_files_only=True, use_safetensors=True)
+    processor: Any = CLIPProcessor.from_pretrained(clip, local_files_only=True)
+    pictures = [image.convert("RGB") for image in images]
+    inputs = processor(text=list(prompts), images=pictures, return_tensors="pt", padding=True, truncation=True)
+    with torch.inference_mode():
+        found = model.eval()(**inputs)
+    return found.image_embeds.double(), found.text_embeds.double()
+
+
+def _by_column(values: Sequence[float], columns: int) -> tuple[Measure, ...]:
+    """Of values in the order of the cells."""
+    each = [values[column::columns] for column in range(columns)]
+    return tuple(Measure(mean=round(fmean(one), 4), low=round(min(one), 4), high=round(max(one), 4)) for one in each)

@@ -107,30 +107,26 @@ def layer_mover(device: Device, level: OffloadLevel) -> Iterator[Callable[[Any],
     """Yields what takes a layer out of the computer's memory as soon as it is loaded, where it won't stay there: to the
     device, or to a file, which is there until the pipeline has files of its own.
     """
-    if not device.traits.has_own_memory or level not in ("whole", "disk_offload"):
-        yield lambda layer: None
-    elif level == "whole":
-        yield _ToDevice(device)
-    else:
-        with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
-            yield partial(_map, Path(folder))
+    is_full = False
 
-
-class _ToDevice:
-    """Until its memory is full: the pipeline is put on a lower level then."""
-
-    def __init__(self, device: Device) -> None:
-        self._device, self._is_full = device, False
-
-    def __call__(self, layer: Any) -> None:
-        if self._is_full:
-            return
+    def to_device(layer: Any) -> None:
+        """Until its memory is full: the pipeline is put on a lower level then."""
+        nonlocal is_full
         try:
-            layer.to(self._device.name)
+            if not is_full:
+                layer.to(device.name)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            self._is_full = True
+            is_full = True
+
+    if not device.traits.has_own_memory or level not in ("whole", "disk_offload"):
+        yield lambda layer: None
+    elif level == "whole":
+        yield to_device
+    else:
+        with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=disk_folder(), ignore_cleanup_errors=True) as folder:
+            yield partial(_map, Path(folder))
 
 
 def _map(folder: Path, layer: Any) -> None:
@@ -169,8 +165,9 @@ def remove_offloading(pipe: Any) -> None:
         for group in _groups(part):
             if group.offload_to_disk_path is not None:
                 _read_back(group)
-        for name in _GROUP_HOOKS if any(hasattr(module, "_diffusers_hook") for module in part.modules()) else ():
-            _remove_hook(part, name)
+        for registry in _registries(part):
+            for name in filter(registry.get_hook, _GROUP_HOOKS):
+                registry.remove_hook(name, recurse=False)
         _call(part, "_delete_offload_folder")
         if hasattr(part, "_hf_hook"):
             remove_hook_from_module(part, recurse=True)
@@ -236,20 +233,19 @@ def _offload_groups(pipe: Any, device: Device, *, on_disk: bool) -> None:
             # Files are named by layers, which have the same names in several parts.
             offload_to_disk_path=_folder(part) if on_disk else None,
         )
-        if on_disk:
-            _read_to(part, device)
+        for group in _groups(part) if on_disk else ():
+            # Of a torch.device, diffusers tells safetensors the kind alone, not which of several.
+            group.onload_device = device.name
 
 
-def _read_to(part: Any, device: Device) -> None:
-    """Has files read to this very device: of a torch.device, diffusers tells safetensors the kind alone."""
-    for group in _groups(part):
-        group.onload_device = device.name
+def _registries(part: Any) -> list[Any]:
+    """Those of diffusers' hooks, of all its modules."""
+    return [module._diffusers_hook for module in part.modules() if hasattr(module, "_diffusers_hook")]
 
 
 def _groups(part: Any) -> list[Any]:
     """diffusers' groups of modules that are offloaded together."""
-    registries = (getattr(module, "_diffusers_hook", None) for module in part.modules())
-    hooks = (registry.get_hook(_GROUP_HOOKS[0]) for registry in registries if registry is not None)
+    hooks = (registry.get_hook(_GROUP_HOOKS[0]) for registry in _registries(part))
     return [hook.group for hook in hooks if hook is not None]
 
 
@@ -281,13 +277,6 @@ def _read_back(group: Any) -> None:
     path = Path(group.safetensors_file_path)
     for key, value in load_file(path).items() if path.exists() else ():
         group.key_to_tensor[key].data = value.clone()
-
-
-def _remove_hook(part: Any, name: str) -> None:
-    for module in part.modules():
-        registry = getattr(module, "_diffusers_hook", None)
-        if registry is not None and registry.get_hook(name) is not None:
-            registry.remove_hook(name, recurse=False)
 
 
 def set_tiling(pipe: Any, *, is_tiled: bool) -> None:

@@ -124,6 +124,9 @@ def make_plan(
     all_ram = usable_ram(device_memory.total_memory())
     card = None if device.total_bytes is None else usable_memory(device.total_bytes)
     is_tiled = plan(memory=all_ram if on_cpu else card, ram=all_ram, settings=settings).is_tiled
+    remark = precision_note(spec, device.kind, total_memory(device), plan_for(device))
+    if request.precision not in (None, spec.precision):
+        remark = f"{spec.label} does not run in {precision.precision_name(request.precision)} here."
     return GenerationPlan(
         request=request,
         spec=spec,
@@ -139,7 +142,7 @@ def make_plan(
         rows=_rows_of_a_call(request, pipeline, settings, device.kind),
         merge_steps=None if settings.compile else settings.run_steps,
         remarks=substitution_notes(spec, request),
-        precision_note=_precision_note(spec, request, device),
+        precision_note=remark,
         draft=draft,
     )
 
@@ -194,13 +197,6 @@ def in_quality(spec: PipelineSpec, request: GenerationRequest) -> PipelineSpec:
     if before is not None and precision.precision_of(before).runs_on(device.kind):
         return before
     return choose_precision(spec, request.quality, device.kind, total_memory(device), plan_for(device))
-
-
-def _precision_note(spec: PipelineSpec, request: GenerationRequest, device: Device) -> str:
-    """What there is to say on the precision that a request's base has."""
-    if request.precision not in (None, spec.precision):
-        return f"{spec.label} does not run in {precision.precision_name(request.precision)} here."
-    return precision_note(spec, device.kind, total_memory(device), plan_for(device))
 
 
 def total_memory(device: Device) -> int:

@@ -32,30 +32,18 @@ from hub_ui.generate.settings import check_request, substitution_notes
 from hub_ui.i18n import _
 
 # Dollars per second.
-HARDWARE: Mapping[str, float] = {
-    "cpu": 0.000100,
-    "gpu-t4": 0.000225,
-    "gpu-a40-small": 0.000575,
-    "gpu-a40-large": 0.000725,
-    "gpu-l40s": 0.000975,
-    "gpu-a100-large": 0.001400,
-    "gpu-h100": 0.001525,
-}
-# Dollars per image, lowest and highest.
-_OFFICIAL: Mapping[str, tuple[float, float]] = {
-    "black-forest-labs/flux-dev-lora": (0.025, 0.04),
-    "black-forest-labs/flux-schnell-lora": (0.003, 0.02),
-}
-_OFFICIAL_BASES = {
-    "black-forest-labs/flux-dev-lora": "flux.1-dev",
-    "black-forest-labs/flux-schnell-lora": "flux.1-schnell",
+_T4, _A40, _A100, _H100 = 0.000225, 0.000725, 0.001400, 0.001525
+# The base, and dollars per image, lowest and highest.
+_OFFICIAL: Mapping[str, tuple[str, float, float]] = {
+    "black-forest-labs/flux-dev-lora": ("flux.1-dev", 0.025, 0.04),
+    "black-forest-labs/flux-schnell-lora": ("flux.1-schnell", 0.003, 0.02),
 }
 # By the inputs of a trainer: the hardware of its fine-tunes.
-_RUN_ON: tuple[tuple[frozenset[str], tuple[str, str]], ...] = (
-    (frozenset({"replicate_weights", "extra_lora"}), ("gpu-a100-large", "gpu-h100")),
-    (frozenset({"replicate_weights", "scheduler"}), ("gpu-a40-large", "gpu-a100-large")),
+_RUN_ON: tuple[tuple[frozenset[str], tuple[float, float]], ...] = (
+    (frozenset({"replicate_weights", "extra_lora"}), (_A100, _H100)),
+    (frozenset({"replicate_weights", "scheduler"}), (_A40, _A100)),
 )
-_ANY = ("gpu-t4", "gpu-h100")
+_ANY = (_T4, _H100)
 # A training of 1500 steps took 1675 seconds, including captions.
 _TRAINING_START, _TRAINING_STEP = 100.0, 1.05
 _TRAINING_SPREAD = (0.7, 1.3)
@@ -73,39 +61,34 @@ class Price:
 
     @property
     def sentence(self) -> str:
-        return ". ".join([self._sentence(), *self.notes])
-
-    def _sentence(self) -> str:
         if self.low is None or self.high is None:
-            low, high = (HARDWARE[name] for name in _ANY)
             text = _("Replicate doesn't say how long this takes. A second costs {cost}")
-            return text.format(cost=format_range(low, high, digits=4))
-        cost = format_range(self.low, self.high)
-        text = _("about {cost} an image")
-        if self.seconds is not None and self.seconds >= 1:
-            text = _("about {n} s and {cost} an image")
-        price = text.format(n=f"{self.seconds or 0:.0f}", cost=cost)
-        if self.images == 1:
-            return price
-        whole = format_range(self.low * self.images, self.high * self.images)
-        return _("{price}, {n} images: {cost}").format(price=price, n=self.images, cost=whole)
+            price = text.format(cost=format_range(*_ANY, digits=4))
+        else:
+            is_timed = self.seconds is not None and self.seconds >= 1
+            text = _("about {n} s and {cost} an image") if is_timed else _("about {cost} an image")
+            price = text.format(n=f"{self.seconds or 0:.0f}", cost=format_range(self.low, self.high))
+            if self.images != 1:
+                whole = format_range(self.low * self.images, self.high * self.images)
+                price = _("{price}, {n} images: {cost}").format(price=price, n=self.images, cost=whole)
+        return ". ".join([price, *self.notes])
 
 
 def image_price(name: str, model: Runnable, *, steps: int | None, images: int) -> Price:
     seconds = model.seconds_for(steps)
     if name in _OFFICIAL:
-        low, high = _OFFICIAL[name]
+        _base, low, high = _OFFICIAL[name]
         return Price(seconds=seconds, low=low, high=high, images=images)
     if seconds is None:
         return Price(seconds=None, low=None, high=None, images=images)
     hardware = next((found for names, found in _RUN_ON if names <= model.inputs.known.keys()), _ANY)
-    low, high = (seconds * HARDWARE[each] for each in hardware)
+    low, high = (seconds * cost for cost in hardware)
     return Price(seconds=seconds, low=low, high=high, images=images)
 
 
 def training_price(steps: int) -> Price:
     seconds = _TRAINING_START + _TRAINING_STEP * steps
-    low, high = (seconds * share * HARDWARE["gpu-h100"] for share in _TRAINING_SPREAD)
+    low, high = (seconds * share * _H100 for share in _TRAINING_SPREAD)
     return Price(seconds=seconds, low=low, high=high)
 
 
@@ -186,8 +169,7 @@ class ReplicateBackend:
             control = self._runs.upload(request.control.name, request.control.read_bytes(), kind)
         inputs = self._fill_inputs(request, comparison, model, control)
         keys = [_key(each) for each in inputs]
-        predictions = _Predictions(runs=self._runs, model=model, callbacks=callbacks)
-        runs = predictions.run_all(dict(zip(keys, inputs, strict=True)))
+        runs = self._run_all(model, dict(zip(keys, inputs, strict=True)), callbacks)
         callbacks.report(_("Fetching the images"))
         images = {key: self._download_image(run) for key, run in runs.items()}
         # Of equal cells, the first has the time of the run.
@@ -202,7 +184,7 @@ class ReplicateBackend:
     def _find_model(self, request: GenerationRequest) -> _Model:
         self._runs.need_key("Generating")
         ref = _choose_model(request)
-        if spec := base_by_id(_OFFICIAL_BASES.get(ref.id)):
+        if spec := base_by_id(_OFFICIAL.get(ref.id, (None,))[0]):
             for lora in request.adapters:
                 check_substitution(spec, lora.base_model)
         what = runnable(self._runs, ref.id, ref.version)
@@ -255,6 +237,57 @@ class ReplicateBackend:
         )
         return [fill(model.what.inputs, wish) for wish in wishes]
 
+    def _run_all(self, model: _Model, inputs: Mapping[str, Filled], callbacks: Callbacks) -> dict[str, Run]:
+        """Runs the first alone: if the model refuses or fails, the others cost nothing. All are cancelled when one
+        fails or the user cancels.
+        """
+        keys, done = list(inputs), dict[str, Run]()
+        for group in (keys[:1], *(keys[at : at + _AT_ONCE] for at in range(1, len(keys), _AT_ONCE))):
+            started = dict[str, Run]()
+            try:
+                for key in group:
+                    started[key] = self._start(model, inputs[key], callbacks)
+                for place, key in enumerate(group, len(done) + 1):
+                    which = f", image {place} of {len(keys)}" if len(keys) > 1 else ""
+                    started[key] = self._follow(started[key], which, callbacks, stale=key != group[0])
+            finally:
+                # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
+                for run in started.values():
+                    with suppress(HubUiError):
+                        if not run.over:
+                            self._runs.cancel(run)
+            done |= started
+        return done
+
+    def _start(self, model: _Model, inputs: Filled, callbacks: Callbacks) -> Run:
+        is_cancelled = callbacks.is_cancelled
+        if is_cancelled():
+            raise _cancellation()
+        try:
+            return self._runs.predict(model.name, model.version, inputs.values, is_cancelled=is_cancelled)
+        except RateLimited:
+            if is_cancelled():
+                raise _cancellation() from None
+            raise
+
+    def _follow(self, run: Run, which: str, callbacks: Callbacks, *, stale: bool) -> Run:
+        """`which` names one image of several in messages."""
+
+        def report(now: Run) -> None:
+            if now.status == "starting":
+                callbacks.report(f"Waiting for a machine on Replicate{which}")
+            elif now.progress is None:
+                callbacks.report(f"Generating on Replicate{which}")
+            else:
+                callbacks.report(f"Generating on Replicate{which}", round(now.progress * 100), 100)
+
+        run = self._runs.follow(run, on_progress=report, is_cancelled=callbacks.is_cancelled, stale=stale)
+        if run.status in ("canceled", "aborted"):
+            raise _cancellation()
+        if run.status == "failed":
+            raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
+        return run
+
     def _download_image(self, run: Run) -> Image.Image:
         """Converts the image to plain pixels, whatever its format."""
         if not run.output:
@@ -281,64 +314,6 @@ def _check_request(request: GenerationRequest, comparison: Comparison) -> None:
         raise UsageError(_("Replicate puts a LoRA on as a whole. Leave clip weights and block weights out."))
     if request.image is not None:
         raise UsageError(_("Images are started from on this computer only. Leave the image out, or generate here."))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Predictions:
-    """The runs of one comparison. All are cancelled when one fails or the user cancels."""
-
-    runs: Runs
-    model: _Model
-    callbacks: Callbacks
-
-    def run_all(self, inputs: Mapping[str, Filled]) -> dict[str, Run]:
-        """Runs the first alone: if the model refuses or fails, the others cost nothing."""
-        keys, done = list(inputs), dict[str, Run]()
-        for group in (keys[:1], *(keys[at : at + _AT_ONCE] for at in range(1, len(keys), _AT_ONCE))):
-            started = dict[str, Run]()
-            try:
-                for key in group:
-                    started[key] = self._start(inputs[key])
-                for place, key in enumerate(group, len(done) + 1):
-                    which = f", image {place} of {len(keys)}" if len(keys) > 1 else ""
-                    started[key] = self._follow(started[key], which, stale=key != group[0])
-            finally:
-                # A run is unfinished only after a failure, which is raised in place of errors of the cancelling.
-                for run in started.values():
-                    with suppress(HubUiError):
-                        if not run.over:
-                            self.runs.cancel(run)
-            done |= started
-        return done
-
-    def _start(self, inputs: Filled) -> Run:
-        is_cancelled = self.callbacks.is_cancelled
-        if is_cancelled():
-            raise _cancellation()
-        try:
-            return self.runs.predict(self.model.name, self.model.version, inputs.values, is_cancelled=is_cancelled)
-        except RateLimited:
-            if is_cancelled():
-                raise _cancellation() from None
-            raise
-
-    def _follow(self, run: Run, which: str, *, stale: bool) -> Run:
-        """`which` names one image of several in messages."""
-
-        def report(now: Run) -> None:
-            if now.status == "starting":
-                self.callbacks.report(f"Waiting for a machine on Replicate{which}")
-            elif now.progress is None:
-                self.callbacks.report(f"Generating on Replicate{which}")
-            else:
-                self.callbacks.report(f"Generating on Replicate{which}", round(now.progress * 100), 100)
-
-        run = self.runs.follow(run, on_progress=report, is_cancelled=self.callbacks.is_cancelled, stale=stale)
-        if run.status in ("canceled", "aborted"):
-            raise _cancellation()
-        if run.status == "failed":
-            raise PreviewError(_("Replicate could not generate it: {run}").format(run=_reason(run)), hub="replicate")
-        return run
 
 
 def _cancellation() -> GenerationCancelled:
@@ -378,7 +353,7 @@ def _choose_model(request: GenerationRequest) -> Ref:
 
 def _remarks(request: GenerationRequest, model: str) -> tuple[str, ...]:
     """On LoRAs that were made for another base than the runner's."""
-    spec = base_by_id(_OFFICIAL_BASES.get(model))
+    spec = base_by_id(_OFFICIAL.get(model, (None,))[0])
     return substitution_notes(spec, request) if spec else ()
 
 

@@ -207,7 +207,9 @@ NO_CALLBACKS = Callbacks()
 
 @dataclass(kw_only=True, slots=True)
 class ProgressTracker:
-    """Progress of a comparison over all its batches: `rows` images are still to be generated, with `steps` each."""
+    """Progress of a comparison over all its batches: `rows` images are still to be generated, with `steps` each.
+    `is_denoised`: the batch has all its steps behind it, and only has to be decoded.
+    """
 
     callbacks: Callbacks
     rows: int
@@ -219,10 +221,10 @@ class ProgressTracker:
     _step_time: float = 0.0
     _other_time: float = 0.0
     _last: float = 0.0
-    _is_denoised: bool = False
+    is_denoised: bool = False
 
     def start(self) -> None:
-        self._is_denoised = False
+        self.is_denoised = False
         self.callbacks.raise_if_cancelled()
         self._last = self.clock()
         self._report(0, 0.0, None)
@@ -237,18 +239,13 @@ class ProgressTracker:
         else:
             self._other_time += now - self._last
             self._started += rows
-        self._last, self._is_denoised = now, done >= total
+        self._last, self.is_denoised = now, done >= total
         self._report(rows, self.steps * done / total, preview)
 
     def finish(self, rows: int) -> None:
         self._done += rows
         self._other_time += self.clock() - self._last
         self.callbacks.raise_if_cancelled()
-
-    @property
-    def is_denoised(self) -> bool:
-        """Whether the batch has all its steps behind it, and only has to be decoded."""
-        return self._is_denoised
 
     @property
     def step_seconds(self) -> float | None:

@@ -22,22 +22,15 @@ import msgspec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampler:
-    """`name` is A1111's; `also` are other programs' as `_plain` spells them; `near` says how diffusers' differs."""
+    """`name` is A1111's; `also` are other programs' as `_plain` spells them; `near` says how diffusers' differs.
+    Without a `scheduler` it is a sigma schedule, A1111's schedule type: how the noise is spread over the steps.
+    """
 
     name: str
-    scheduler: str
+    scheduler: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     near: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SigmaSchedule:
-    """How the noise levels are spread over the steps. `name` is A1111's schedule type."""
-
-    name: str
-    options: Mapping[str, Any]
-    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +38,7 @@ class Choice:
     """`unread` is a schedule type that diffusers lacks."""
 
     sampler: Sampler
-    spacing: SigmaSchedule | None
+    spacing: Sampler | None
     unread: str | None = None
 
     @property
@@ -55,7 +48,7 @@ class Choice:
 
 _FILE = tomllib.loads(Path(__file__).with_name("samplers.toml").read_text(encoding="utf-8"))
 SAMPLERS = msgspec.convert(_FILE["sampler"], tuple[Sampler, ...])
-SPACINGS = msgspec.convert(_FILE["schedule"], tuple[SigmaSchedule, ...])
+SPACINGS = msgspec.convert(_FILE["schedule"], tuple[Sampler, ...])
 # Not a schedule: the program chose it automatically.
 _AUTOMATIC = ("", "automatic", "default", "undefined", "none")
 _SIGMAS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas")
@@ -170,7 +163,7 @@ def _is_flow(pipe: Any) -> bool:
     )
 
 
-def _is_named(choice: Sampler | SigmaSchedule, plain: str) -> bool:
+def _is_named(choice: Sampler, plain: str) -> bool:
     return plain == _plain(choice.name) or plain in choice.also
 
 

@@ -170,10 +170,6 @@ def _or_none(name: str) -> Callable[[str], Mapping[str, Any]]:
     return lambda value: {name: value or None}
 
 
-def _sides(size: tuple[int, int] | None) -> Mapping[str, Any]:
-    return dict(zip(("width", "height"), size or (None, None), strict=True))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrySettings:
     """One row a field. None and "" mean the base's default. The endpoint has its arguments in this order.
@@ -265,7 +261,7 @@ class TrySettings:
             of_base=lambda base: (base.width, base.height),
             place="numbers",
             placeholder="1024 × 1024",
-            request=_sides,
+            request=lambda size: dict(zip(("width", "height"), size or (None, None), strict=True)),
             infotext=("Size",),
         ),
     ] = None

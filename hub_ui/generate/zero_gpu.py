@@ -6,7 +6,7 @@ that `prepare` placed is moved to their GPU.
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from connectors.errors import HubUiError, PreviewError
@@ -56,15 +56,10 @@ class ZeroGpuBackend:
         allowed = [base for base in BASES if not self._bases or base.id in self._bases]
         # The tiny base of the demo, which is a folder, is there for Spaces that have none.
         for base in sorted(allowed, key=lambda base: Path(base.source).is_dir()):
-            if is_on_disk(base, self._engine.source) and self._is_placed(base):
-                return
-
-    def _is_placed(self, base: PipelineSpec) -> bool:
-        try:
-            self._engine.load(GenerationRequest(adapters=(), prompt="", base=base.id))
-        except HubUiError:
-            return False
-        return True
+            if is_on_disk(base, self._engine.source):
+                with suppress(HubUiError):
+                    self._engine.load(GenerationRequest(adapters=(), prompt="", base=base.id))
+                    return
 
     def generate(
         self, request: GenerationRequest, comparison: Comparison, callbacks: Callbacks = NO_CALLBACKS

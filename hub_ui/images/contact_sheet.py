@@ -5,7 +5,6 @@ Their images can be cut out of them again, and a ranking can stand below.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -31,13 +30,8 @@ NO_SHEET = N_("{name} is no sheet of a comparison that can be judged. Choose one
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ContactSheet:
-    image: Image.Image
-    tiles: Tiles
-
-
-def contact(result: GenerationResult) -> ContactSheet:
+def contact(result: GenerationResult) -> tuple[Image.Image, Tiles]:
+    """The sheet, and where its images are."""
     comparison = result.comparison
     width, height = result.images[0].image.size
     scale = float(max(1, -(-_LEAST // width)))
@@ -65,7 +59,7 @@ def contact(result: GenerationResult) -> ContactSheet:
         paper.paste(image, corner)
         hashes.append(sha256(image.tobytes()).hexdigest())
     tiles = Tiles(width=width, height=height, corners=corners, sha256=tuple(hashes), paper=paper.height)
-    return ContactSheet(image=paper, tiles=tiles)
+    return paper, tiles
 
 
 def save(sheet: Image.Image, path: Path | BinaryIO, info: PngInfo) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from statistics import quantiles
 from typing import Any
 
+import msgspec
+
 from connectors.claims import base_models
 from connectors.claims.nsfw import level_of, text_claims
 from connectors.http.json_fields import number
@@ -18,7 +20,7 @@ from connectors.ref import Ref
 from hub_ui.generate import samplers
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
 from hub_ui.images import infotext
-from hub_ui.images.infotext import Infotext, UsedLora
+from hub_ui.images.infotext import OTHER_PROGRAMS, Infotext, UsedLora
 
 _LONGEST_SIDE, _MOST_STEPS = 4096, 500
 _MOST_UNKNOWN = 5
@@ -35,12 +37,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "scale": ("lora_scale", "lora_strength"),
     **{row.attribute: row.infotext for row in TRY_FIELDS if row.infotext},
 }
-# The sizes that Replicate's FLUX models use for a ratio.
-_ASPECTS: Mapping[str, tuple[int, int]] = {
-    "1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "21:9": (1536, 640), "9:21": (640, 1536),
-    "3:2": (1216, 832), "2:3": (832, 1216), "4:3": (1152, 896), "3:4": (896, 1152), "4:5": (896, 1088),
-    "5:4": (1088, 896),
-}  # fmt: skip
+_ASPECTS = msgspec.convert(OTHER_PROGRAMS["aspects"], dict[str, tuple[int, int]])
 _SIZE = re.compile(r"\s*(\d{1,5})\s*[xX×]\s*(\d{1,5})\s*")
 
 
@@ -126,7 +123,10 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
         "guidance": _number(said["guidance"], 0, 100),
         "sampler": _sampler(said, unmapped),
         "size": _size(said),
-        "strength": _strength(fields),
+        # Hires fix, which starts from its own image, has a strength too.
+        "strength": None
+        if any(name.startswith("Hires") for name in fields)
+        else _number(fields.get("Denoising strength"), 0.001, 1),
     }
     found = ExampleSettings(
         loras=infotext.loras(Infotext(prompt=prompt, fields=fields)),
@@ -135,12 +135,6 @@ def _settings(prompt: str, params: Mapping[str, Any]) -> ExampleSettings:
     )
     start = [found.start] if found.strength else []
     return replace(found, unmapped=tuple(dict.fromkeys([*unmapped, *_find_unmapped(said, fields), *start])))
-
-
-def _strength(fields: Mapping[str, str]) -> float | None:
-    """Hires fix, which starts from its own image, has a strength too."""
-    is_hires = any(name.startswith("Hires") for name in fields)
-    return None if is_hires else _number(fields.get("Denoising strength"), 0.001, 1)
 
 
 def _sampler(said: Mapping[str, str | None], unmapped: list[str]) -> str:
@@ -167,42 +161,8 @@ def _size(said: Mapping[str, str | None]) -> tuple[int, int] | None:
     return (width, height) if width and height else None
 
 
-_OFF = ("", "0", "0.0", "False", "None", "none", "Disabled")
-# Settings are reported whose names begin with the first. `{}` is the value, and those of the last change nothing.
-_RULES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("ADetailer", "ADetailer, which generates faces again", ()),
-    ("Hires upscale", "Hires upscale {}", (*_OFF, "1")),
-    ("Hires resize", "Hires resize {}", _OFF),
-    ("Ultimate SD upscale", "Ultimate SD upscale", ()),
-    ("Clip skip", "clip skip {}", ("", "0", "1")),
-    ("clipSkip", "clip skip {}", ("", "0", "1")),
-    ("ControlNet", "ControlNet", ()),
-    ("controlNets", "ControlNet", ("[]",)),
-    ("control_image", "its control image", ()),
-    ("image", "the image it was generated over", ()),
-    ("Mask blur", "the mask it was generated into", ()),
-    ("Variation seed strength", "variation seed strength {}", _OFF),
-    ("Seed resize", "seed resized {}", ("0x0", "-1x-1", *_OFF)),
-    ("ENSD", "ENSD {}", _OFF),
-    ("Eta", "eta {}", ("1", "1.0", *_OFF)),
-    ("Tile X", "tiling", _OFF),
-    ("Tiling", "tiling", _OFF),
-    ("Face restoration", "face restoration {}", _OFF),
-    ("Refiner", "the refiner {}", _OFF),
-    ("refine", "the refiner ({})", ("no_refiner", *_OFF)),
-    ("Script", "the script {}", _OFF),
-    ("TI hashes", "the embeddings {}", _OFF),
-    ("VAE", "the VAE “{}”", ("Automatic", *_OFF)),
-    ("Model", "the checkpoint “{}”", _OFF),
-)
-# Settings that don't change the image, or that belong to one of the rules above.
-_SILENT = (
-    "AddNet", "Civitai", "Created Date", "Denoising strength", "Hires", "Lora hashes", "Lora weights", "Model hash",
-    "Start Tiling", "Stop Tiling", "Tile Y", "User", "Variation seed", "VAE hash", "Version", "X ", "Y ", "Z ",
-    "baseModel", "denoise", "draft", "engine", "hashes", "nsfw", "prompt", "quantity", "workflow", "Mask", "RNG",
-    "Emphasis",
-)  # fmt: skip
-_WHOLE = ("Model", "VAE", "image", "Eta", "Hires upscale")
+_OFF, _SILENT, _WHOLE = (tuple(OTHER_PROGRAMS[name]) for name in ("off", "silent", "whole"))
+_RULES = msgspec.convert(OTHER_PROGRAMS["unmapped"], tuple[tuple[str, str, tuple[str, ...]], ...])
 _PLAIN_NAME = re.compile(r"[A-Z][\w ]{2,40}")
 
 
@@ -218,11 +178,10 @@ def _find_unmapped(said: Mapping[str, str | None], fields: Mapping[str, str]) ->
     if said["size"] and _size(said) is None:
         yield f"size {said['size'][:20]}"
     for begins, words, unless in _RULES:
-        # "Model" is a whole name: "Model hash" is another setting.
         is_whole = begins in _WHOLE
         names = (name for name in fields if (name == begins if is_whole else name.startswith(begins)))
         value = next((fields[name] for name in names), None)
-        if value is not None and value.strip() not in unless:
+        if value is not None and value.strip() not in (*unless, *(_OFF if "off" in unless else ())):
             yield words.format(value.strip()[:60])
     known = (*(name for names in NAMES.values() for name in names), *_SILENT, *(begins for begins, _, _ in _RULES))
     unknown = [name for name in fields if _PLAIN_NAME.fullmatch(name) and not name.startswith(known)]

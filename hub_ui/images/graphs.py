@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from connectors.http.json_fields import Table, table, tables
-from hub_ui.images.infotext import LORA_HASHES, Infotext, load_json, name_of, tag
+from hub_ui.images.infotext import LORA_HASHES, OTHER_PROGRAMS, Infotext, load_json, name_of, tag
 
 Node: TypeAlias = dict[str, Any]
 Graph: TypeAlias = dict[str, Node]
@@ -23,23 +23,6 @@ _HELPERS = ("noise", "guider", "sampler", "sigmas")
 _TEXTS = ("text", "text_g", "t5xxl", "prompt", "string", "value", "populated_text", "text_l", "clip_l")
 # A link of these leads to no text of the prompt.
 _NO_TEXT = ("clip", "model", "vae", "control_net", "image", "pixels", "latent", "style_model", "clip_vision_output")
-# The widgets of a workflow's nodes in order. "" is a control without a meaning of its own.
-_WIDGETS: Mapping[str, tuple[str, ...]] = {
-    "KSampler": ("seed", "", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
-    "KSamplerAdvanced": ("", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler"),
-    "CLIPTextEncode": ("text",),
-    "EmptyLatentImage": ("width", "height"),
-    "EmptySD3LatentImage": ("width", "height"),
-    "CheckpointLoaderSimple": ("ckpt_name",),
-    "UNETLoader": ("unet_name",),
-    "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
-    "LoraLoaderModelOnly": ("lora_name", "strength_model"),
-    "RandomNoise": ("noise_seed",),
-    "KSamplerSelect": ("sampler_name",),
-    "BasicScheduler": ("scheduler", "steps", "denoise"),
-    "FluxGuidance": ("guidance",),
-    "CFGGuider": ("cfg",),
-}
 _MODELS = ("ckpt_name", "unet_name")
 
 
@@ -81,7 +64,9 @@ def _read_workflow(data: Table) -> Infotext | None:
             if isinstance(each.get("link"), int) and each["link"] in links
         }
         if not is_off:
-            inputs |= dict(zip(_WIDGETS.get(name, ()), _list(node.get("widgets_values")), strict=False))
+            inputs |= dict(
+                zip(OTHER_PROGRAMS["widgets"].get(name, ()), _list(node.get("widgets_values")), strict=False)
+            )
         nodes[str(node.get("id"))] = {"class": name, "inputs": inputs}
     return _infotext_of(nodes)
 

@@ -35,6 +35,7 @@ from hub_ui.generate.result import GeneratedImage, GenerationResult
 from hub_ui.i18n import _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance, library_versions
+from hub_ui.library.disk import stamp
 
 _ID = re.compile(r"(?P<second>\d{8}-\d{6})-(?P<ms>\d{3})-[0-9a-f]{6}")
 _FILE = re.compile(rf"(?P<id>{_ID.pattern})-(?P<cell>\d\d)\.png")
@@ -237,7 +238,7 @@ class UnfinishedComparison:
 
     def __init__(self, folder: Path, request: GenerationRequest, comparison: Comparison) -> None:
         files = [identity(adapter) for adapter in request.adapters]
-        inputs = [identity_of_image(path) for path in (request.control, request.image)]
+        inputs = [stamp(path) for path in (request.control, request.image) if path is not None]
         # Whether a base may be downloaded makes no other image.
         request = replace(request, may_fetch=False)
         said = repr((request, comparison, files, inputs, library_versions()))
@@ -269,12 +270,3 @@ class UnfinishedComparison:
 
     def _history(self, part: Part) -> History:
         return History(self._folder / str(part.columns.start))
-
-
-def identity_of_image(path: Path | None) -> tuple[str, int, int] | None:
-    if path is None:
-        return None
-    with suppress(OSError):
-        stat = path.stat()
-        return str(path), stat.st_mtime_ns, stat.st_size
-    return str(path), 0, 0

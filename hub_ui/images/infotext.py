@@ -14,12 +14,14 @@ civitai/civitai), and `Civitai resources`, which contain version ids.
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.http.json_fields import number, table, tables
 
+OTHER_PROGRAMS = tomllib.loads(Path(__file__).with_name("other_programs.toml").read_text(encoding="utf-8"))
 NEGATIVE = "Negative prompt:"
 LORA_HASHES = "Lora hashes"
 LORA_WEIGHTS = "Lora weights"

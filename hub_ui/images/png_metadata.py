@@ -1,15 +1,17 @@
 """Writes and reads provenance and infotext in PNG files.
 
 The text chunk `parameters` is for A1111, ComfyUI and CivitAI; our own JSON has everything. A video is a lossless
-animated PNG with the same chunks. A WebP has both in its EXIF. A contact sheet has what makes all of a comparison
-again, and the choices between its columns.
+animated PNG with the same chunks. A WebP has both in its EXIF, and an MP4 in its comment, as ComfyUI's VideoHelperSuite
+writes it. A contact sheet has what makes all of a comparison again, and the choices between its columns.
 """
 
 import json
+import os
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,17 +21,18 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from connectors.errors import BadRef, UsageError
+from connectors.http.json_fields import table
 from hub_ui.generate import base_models, samplers
 from hub_ui.generate.base_models.precision import precision_name
 from hub_ui.generate.prompt_weights import escape_prompt
 from hub_ui.generate.request import GenerationRequest, LoraInput
-from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationReport, GenerationResult, write_mp4
 from hub_ui.generate.try_fields import TRY_FIELDS
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet
 from hub_ui.images import infotext as a1111
 from hub_ui.images.graphs import read_graph
-from hub_ui.images.infotext import Infotext
+from hub_ui.images.infotext import Infotext, load_json
 from hub_ui.images.provenance import Provenance, Tiles, from_json, library_versions, sha256_of, to_json
 
 KEY = "hub-ui"
@@ -37,6 +40,7 @@ KEY = "hub-ui"
 _INFOTEXT = "parameters"
 _FRAMES_A_SECOND = 16
 _WEBP_QUALITY = 90
+_MOST_BOXES, _MOST_OF_A_BOX = 1000, 16_000_000
 _USER_COMMENT, _EXIF = 0x9286, 0x8769
 _COMFYUI_TAGS = range(0x010E, 0x0111)
 _FORMATS = ("PNG", "JPEG", "WEBP", "MPO")
@@ -51,35 +55,39 @@ Hashes = Sequence[str | None]
 
 
 def save(
-    result: GenerationResult, cell: int, path: Path, hashes: Hashes | None = None, *, is_webp: bool = False
+    result: GenerationResult, cell: int, path: Path | BinaryIO, hashes: Hashes | None = None, *, suffix: str = ".png"
 ) -> None:
-    """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit.
+    """Writes one image of the comparison as PNG, or as WebP, which is smaller and not quite the same to the bit, or a
+    video as MP4, which all programs play. Raises UsageError for an MP4 of an image, and where PyAV is missing.
 
     `hashes` is what `lora_hashes` returns, if it was called before.
     """
     picture = result.images[cell]
     texts = _chunks(result, cell, hashes)
     how: dict[str, Any] = {"format": "PNG", "pnginfo": _info(texts)}
-    if is_webp:
+    if suffix == ".webp":
         how = {"format": "WEBP", "exif": _exif(texts), "quality": _WEBP_QUALITY}
     first, *others = picture.frames or (picture.image,)
+    choice = base_models.base_by_id(result.report.base_id)
+    rate = choice.video.fps if choice and choice.video else _FRAMES_A_SECOND
+    if suffix == ".mp4":
+        write_mp4(picture.frames, rate, json.dumps(texts), path)
+        return
     if others:
-        choice = base_models.base_by_id(result.report.base_id)
-        duration = 1000 // (choice.video.fps if choice and choice.video else _FRAMES_A_SECOND)
-        how |= {"save_all": True, "append_images": others, "duration": duration, "loop": 0}
+        how |= {"save_all": True, "append_images": others, "duration": 1000 // rate, "loop": 0}
     first.save(path, **how)
 
 
-def save_comparison(result: GenerationResult, path: Path, hashes: Hashes | None = None) -> None:
+def save_comparison(result: GenerationResult, path: Path | BinaryIO, hashes: Hashes | None = None) -> None:
     """Writes the contact sheet of a comparison, with everything to make all of it again."""
-    sheet = contact_sheet.contact(result)
-    contact_sheet.save(sheet.image, path, _info(_chunks(result, None, hashes, sheet.tiles)))
+    image, tiles = contact_sheet.contact(result)
+    contact_sheet.save(image, path, _info(_chunks(result, None, hashes, tiles)))
 
 
-def save_whole(result: GenerationResult, path: Path, *, is_webp: bool = False) -> None:
+def save_whole(result: GenerationResult, path: Path | BinaryIO, *, suffix: str = ".png") -> None:
     """Writes the one image of a result, or the contact sheet of several."""
     if len(result.images) == 1:
-        save(result, 0, path, is_webp=is_webp)
+        save(result, 0, path, suffix=suffix)
     else:
         save_comparison(result, path)
 
@@ -115,7 +123,9 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
     prompt, negative = (
         text if result.request.emphasis else escape_prompt(text) for text in (cell.prompt, result.request.negative)
     )
-    prompt = " ".join([prompt, *(_tag(names[i], weights[i], adapters[i]) for i in on)])
+    clip_weights = [weight * adapter.text_encoder_scale for weight, adapter in zip(weights, adapters, strict=True)]
+    tags = (a1111.tag(names[i], weights[i], clip_weights[i], adapters[i].block_weights) for i in on)
+    prompt = " ".join([prompt, *tags])
     resources = [
         {"type": "lora", "weight": weights[i], "modelVersionId": int(ref.version)}
         for i in on
@@ -134,6 +144,7 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
         "Denoising strength": f"{result.request.strength:g}" if result.request.image else None,
         # A network in fewer bits makes another image.
         "Precision": report.precision if report.precision != "full" else None,
+        "Attention": report.attention,
         "Quality": "draft" if report.draft is not None else None,
         a1111.LORA_HASHES: ", ".join(f"{names[i]}: {hashes[i]}" for i in on if hashes[i]),
         a1111.RESOURCES: json.dumps(resources, separators=(",", ":")) if resources else None,
@@ -150,10 +161,6 @@ def infotext_of(result: GenerationResult, at: int, hashes: Hashes | None = None)
             fields={name: value for name, value in fields.items() if value},
         )
     )
-
-
-def _tag(name: str, weight: float, adapter: LoraInput) -> str:
-    return a1111.tag(name, weight, weight * adapter.text_encoder_scale, adapter.block_weights)
 
 
 def _chunks(
@@ -227,7 +234,10 @@ def _whole_characters(text: str) -> str:
 
 
 def _texts(path: Path) -> dict[str, str]:
-    """The text chunks of a PNG; of other images, what A1111 writes in their place."""
+    """The text chunks of a PNG; of other images, what A1111 writes in their place, and of an MP4, what ComfyUI does."""
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(8)[4:] == b"ftyp":
+            return _mp4_texts(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -255,6 +265,47 @@ def _texts(path: Path) -> dict[str, str]:
             text = text if "Steps:" in text else comment[8:].decode("utf-16-le", "replace")
         found.setdefault(_INFOTEXT, text)
     return found
+
+
+def _mp4_texts(file: BinaryIO) -> dict[str, str]:
+    """The tags of an MP4 by the names that ComfyUI gives them. VideoHelperSuite has them in the comment, as JSON."""
+    moov = dict(_boxes(_moov(file)))
+    meta = dict(_boxes(dict(_boxes(moov.get(b"udta", b""))).get(b"meta", moov.get(b"meta", b""))[4:]))
+    names = [name.decode("utf-8", "replace") for _kind, name in _boxes(meta.get(b"keys", b"")[8:])]
+    found = dict[str, str]()
+    for kind, tag in _boxes(meta.get(b"ilst", b"")):
+        # A tag has a name of four letters, or says the place of its name in a list.
+        place = int.from_bytes(kind)
+        name = "comment" if kind == b"\xa9cmt" else names[place - 1] if 0 < place <= len(names) else ""
+        found[name] = dict(_boxes(tag)).get(b"data", b"")[8:].decode("utf-8", "replace")
+    comment = found.pop("comment", "")
+    said = table(load_json(comment)) or {_INFOTEXT: comment}
+    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in {**said, **found}.items()}
+
+
+def _moov(file: BinaryIO) -> bytes:
+    """The box of an MP4 that describes all others."""
+    file.seek(0)
+    for _box in range(_MOST_BOXES):
+        head = file.read(8)
+        size = int.from_bytes(head[:4]) - 8
+        if head[4:] == b"moov":
+            return file.read(max(0, min(size, _MOST_OF_A_BOX)))
+        # 1 says that the size follows, in 64 bits.
+        size = int.from_bytes(file.read(8)) - 16 if size == -7 else size
+        if not 0 <= size < 2**40:
+            break
+        file.seek(size, os.SEEK_CUR)
+    return b""
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The boxes within one: their kinds, and what is in them."""
+    at = 0
+    while at + 8 <= len(data):
+        size = max(8, int.from_bytes(data[at : at + 4]))
+        yield data[at + 4 : at + 8], data[at + 8 : at + size]
+        at += size
 
 
 def restore(provenances: Sequence[Provenance], images: Sequence[GeneratedImage]) -> GenerationResult | None:
@@ -342,6 +393,9 @@ def _rounding(provenance: Provenance, report: GenerationReport) -> Iterator[str]
         return
     if before.dtype != report.dtype:
         yield f"It was computed in {before.dtype}, and here in {report.dtype}: pixels can differ a little."
+    if before.attention != report.attention:
+        then, now = before.attention or "torch", report.attention or "torch"
+        yield f"Its attention was computed by {then}, and here by {now}: pixels can differ."
     if not is_cell and before.rows != report.rows:
         yield (
             f"Images generated at once: up to {before.rows} then, {report.rows} here; a pixel may differ by a shade."

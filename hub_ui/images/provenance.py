@@ -35,14 +35,6 @@ class LoraProvenance:
     text_encoder_scale: float = 1.0
     block_weights: tuple[float, ...] = ()
 
-    def input(self, adapter: Callable[[Ref, float], LoraInput]) -> LoraInput:
-        """`adapter` finds the file of a pinned ref."""
-        return replace(
-            adapter(self.ref, self.weight),
-            text_encoder_scale=self.text_encoder_scale,
-            block_weights=self.block_weights,
-        )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlProvenance:
@@ -131,7 +123,14 @@ class Provenance:
         unknown = self.report is not None and self.report.place != "local"
         numbers = self.draft or self
         return GenerationRequest(
-            adapters=tuple(lora.input(adapter) for lora in self.loras),
+            adapters=tuple(
+                replace(
+                    adapter(lora.ref, lora.weight),
+                    text_encoder_scale=lora.text_encoder_scale,
+                    block_weights=lora.block_weights,
+                )
+                for lora in self.loras
+            ),
             prompt=self.prompt,
             negative=self.negative,
             seed=self.seed,
@@ -203,7 +202,7 @@ def to_json(result: GenerationResult, cell: int | None) -> dict[str, Any]:
 
 _REPORT = (
     "base", "base_revision", "sampler", "device", "place", "notes", "coverage", "dtype", "rows", "adapters",
-    "precision", "base_sha256", "draft",
+    "precision", "base_sha256", "draft", "measures", "attention",
 )  # fmt: skip
 # In a report, but written once only.
 _SHARED = ("seed", "steps", "guidance", "width", "height")
@@ -257,6 +256,10 @@ def from_json(data: Mapping[str, Any]) -> Provenance:
         raise ValueError(f"cell {provenance.cell}")
     if provenance.tiles is not None and len(provenance.tiles.corners) != len(comparison.cells):
         raise ValueError("a sheet with other images than its comparison")
+    measures = provenance.report.measures if provenance.report else None
+    for each in (measures.change, measures.seen_change, measures.prompt) if measures else ():
+        if len(each) not in (0, len(comparison.columns)):
+            raise ValueError("measures of other columns than its comparison's")
     # A name with a folder in it would be looked up there.
     control = provenance.control and replace(provenance.control, name=Path(provenance.control.name).name)
     image = provenance.image and replace(provenance.image, name=Path(provenance.image.name).name)

@@ -100,11 +100,14 @@ def replace_file(path: Path, data: bytes) -> None:
     """Writes all of a file or nothing, also through a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    move(new, path)
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        move(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def drop_empty(folder: Path, top: Path) -> None:

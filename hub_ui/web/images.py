@@ -40,7 +40,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 # Pillow opens a JPEG with a second image in it, as many phones make them, as MPO.
 FORMAT_TYPES = {"MPO": "image/jpeg", **{name: f"image/{name.lower()}" for name in FORMATS}}
 # Brands of ISO media that browsers play; HEIF images and QuickTime have the same beginning.
-_MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2cs])", re.DOTALL)
+MP4 = re.compile(rb"....ftyp(?:isom|iso[2-9]|avc1|mp4[12]|M4V |MSNV|dash|cmf[2cs])", re.DOTALL)
 # An EBML header whose document type is WebM. Matroska's is another one.
 _WEBM = re.compile(rb"\x1a\x45\xdf\xa3.{0,56}\x42\x82\x84webm", re.DOTALL)
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
@@ -59,7 +59,7 @@ _RANGE = re.compile(r"bytes=(\d{1,12})-(\d{0,12})")
 IMAGES_PATH = "images"
 SHARED = "shared"
 # The folder also holds visitors' uploads, which may be anything.
-SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
+SUFFIX_TYPES = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def check_image(data: bytes) -> MediaFile:
 
 def check_video(data: bytes) -> MediaFile:
     """The type comes from the bytes. Raises BadAnswer for what is no video that browsers play."""
-    for pattern, media_type in ((_MP4, "video/mp4"), (_WEBM, "video/webm")):
+    for pattern, media_type in ((MP4, "video/mp4"), (_WEBM, "video/webm")):
         if pattern.match(data):
             return media_file(data, media_type)
     raise BadAnswer(_("What came is no video."))

@@ -28,7 +28,7 @@ from hub_ui import format
 from hub_ui.hosting.visitor import current_visitor
 from hub_ui.i18n import N_, _
 from hub_ui.settings.policy import WebLimits
-from hub_ui.web.images import FORMAT_TYPES, PRIVATE, TooLarge, open_image
+from hub_ui.web.images import FORMAT_TYPES, MP4, PRIVATE, TooLarge, open_image
 from hub_ui.web.requests import TOO_LARGE, Refused
 
 _SPARE_BYTES = 500_000_000
@@ -210,10 +210,13 @@ def text_of(form: FormData, name: str, longest: int = 8000) -> str:
 
 
 def image_response(path: Path) -> Response:
-    """The file of an image, by what its bytes are. Raises NotFound for all else, which is not handed on."""
+    """The file of an image or an MP4, by what its bytes are. Raises NotFound for all else, which is not handed on."""
     try:
+        with path.open("rb") as file:
+            if MP4.match(file.read(16)):
+                return FileResponse(path, media_type="video/mp4", headers=PRIVATE)
         with open_image(path) as image:
             media_type = FORMAT_TYPES[image.format or ""]
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise NotFound(_("This is not an image that can be shown.")) from error
     return FileResponse(path, media_type=media_type, headers=PRIVATE)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 ROOT = Path(__file__).resolve().parents[2]
 # Not in the wheel.
 BUILD = ROOT / "hub_ui" / "demo" / "build"
-HEAVY = {"torch", "diffusers", "peft", "transformers", "accelerate", "torchvision", "ray", "grpc", "spaces"}
+HEAVY = {"av", "torch", "diffusers", "peft", "transformers", "accelerate", "torchvision", "ray", "grpc", "spaces"}
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 

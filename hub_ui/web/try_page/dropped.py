@@ -323,7 +323,7 @@ class DroppedRoutes(Room):
         except UsageError as error:
             return {**shown, "problem": error.message}
         filled = PageState(view=found.view(View()))
-        # A sheet is compared with nothing: the same sheet is made.
-        again = filled if found.is_sheet else replace(filled, again=name)
+        # A sheet is compared with nothing, and neither is a clip: the same is made.
+        again = filled if found.is_sheet or path.suffix.lower() == ".mp4" else replace(filled, again=name)
         addresses = {"fill": filled.to_address(), "again": again.to_address()}
         return {**shown, "dropped": found, **addresses}

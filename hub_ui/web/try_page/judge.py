@@ -20,8 +20,10 @@ from connectors.errors import UsageError
 from connectors.record import within
 from connectors.ref import Ref
 from hub_ui import format
+from hub_ui.generate import judging
 from hub_ui.generate.comparison import MAX_CELLS, Comparison
-from hub_ui.generate.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote, next_pair, ranking, read_votes, write_votes
+from hub_ui.generate.judging import LONGEST_VOTES, Choice, Pair, Rank, Vote
+from hub_ui.generate.lora_axis import no_clip
 from hub_ui.i18n import _
 from hub_ui.images import contact_sheet, png_metadata
 from hub_ui.images.provenance import Provenance, Tiles
@@ -61,13 +63,14 @@ class JudgedComparison:
         return "/" in self.name and not self.is_shared
 
     def address(self, votes: Sequence[Vote] | None = None, **more: object) -> str:
-        return urlencode({"sheet": self.name, "votes": write_votes(self.votes if votes is None else votes), **more})
+        written = judging.write_votes(self.votes if votes is None else votes)
+        return urlencode({"sheet": self.name, "votes": written, **more})
 
     def next_pair(self) -> Pair:
-        return next_pair(self.votes, len(self.comparison.columns), len(self.comparison.rows), self.name)
+        return judging.next_pair(self.votes, len(self.comparison.columns), len(self.comparison.rows), self.name)
 
     def ranks(self) -> Sequence[Rank]:
-        return ranking(self.votes, len(self.comparison.columns))
+        return judging.ranking(self.votes, len(self.comparison.columns))
 
     def loras(self, column: int) -> frozenset[Ref]:
         """Those that its images have."""
@@ -119,7 +122,7 @@ class JudgeRoutes(Room):
 
     def proof(self, sheet: SheetName, votes: Votes = "") -> Response:
         found, proof = self.open(sheet, votes), io.BytesIO()
-        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), proof)
+        png_metadata.add_votes(found.path, judging.write_votes(found.votes), ranking_lines(found), proof)
         headers = {**PRIVATE, "Content-Disposition": 'attachment; filename="hub-ui-proof.png"'}
         return Response(proof.getvalue(), media_type="image/png", headers=headers)
 
@@ -134,7 +137,7 @@ class JudgeRoutes(Room):
             raise UsageError(text.format(names=names))
         self.services.quotas.spend("uploads", found.path.stat().st_size)
         path = self.images.new(is_shared=True) / "hub-ui-proof.png"
-        png_metadata.add_votes(found.path, write_votes(found.votes), ranking_lines(found), path)
+        png_metadata.add_votes(found.path, judging.write_votes(found.votes), ranking_lines(found), path)
         return RedirectResponse(f"../judge?{urlencode({'sheet': address(path), 'votes': votes})}", 303)
 
     def judge_entry(self, id: Annotated[str, Query(max_length=40)]) -> Response:
@@ -151,7 +154,7 @@ class JudgeRoutes(Room):
         sheet, tiles = found.sheet, found.tiles
         if sheet is None or tiles is None or len(sheet.columns) < 2 or len(sheet.cells) > MAX_CELLS:
             raise UsageError(_(contact_sheet.NO_SHEET).format(name=path.name))
-        chosen = read_votes(votes, len(sheet.columns), len(sheet.rows))
+        chosen = judging.read_votes(votes, len(sheet.columns), len(sheet.rows))
         return JudgedComparison(name=name, path=path, provenance=found, comparison=sheet, tiles=tiles, votes=chosen)
 
     def cell(self, sheet: JudgedComparison, number: int) -> Path:
@@ -175,7 +178,7 @@ class JudgeRoutes(Room):
         values: dict[str, Any] = {
             "sheet": sheet,
             "votes": votes,
-            "text": write_votes(votes),
+            "text": judging.write_votes(votes),
             "address": sheet.address(),
             "tiles": sheet.tiles,
             "pair": None,
@@ -194,6 +197,8 @@ class JudgeRoutes(Room):
             "ranks": ranks,
             "base": sheet.provenance.report.base if sheet.provenance.report else "",
             "is_unchanged": is_unchanged,
+            "measures": sheet.provenance.report and sheet.provenance.report.measures,
+            "no_clip": no_clip() if self.services.policy.allows("fetch bases") else "",
             "others": self.others(sheet, ranks[0].column) if ranks else (),
             "again": view.to_address(),
             "in_full": in_full.to_address() if sheet.provenance.draft else "",

@@ -17,7 +17,7 @@ from hub_ui.generate import comparison
 from hub_ui.generate.comparison import Comparison, ComparisonKind
 from hub_ui.generate.input_images import open_image
 from hub_ui.generate.request import GenerationRequest
-from hub_ui.generate.result import Coverage, GenerationResult, Missed
+from hub_ui.generate.result import Coverage, GenerationResult, Missed, clip_suffixes
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.provenance import Provenance
@@ -28,14 +28,14 @@ from hub_ui.web.view import View
 @dataclass(frozen=True, kw_only=True)
 class Tile:
     """One image by its address. `weight` is the varied LoRA's, where the other LoRAs have theirs; `settings` is for
-    "copy settings". `webp` is a smaller copy of a clip.
+    "copy settings". `clips` are smaller copies of a clip.
     """
 
     src: str
     label: str
     weight: float | None = None
     settings: str = ""
-    webp: str = ""
+    clips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +147,8 @@ def result_of(result: GenerationResult, images: GeneratedImages, shown: int | No
     files = [folder / f"hub-ui-{report.seed}-{number}.png" for number in range(1, len(result.images) + 1)]
     for index, file in enumerate(files):
         png_metadata.save(result, index, file, hashes)
-        if result.images[index].frames:
-            png_metadata.save(result, index, file.with_suffix(".webp"), hashes, is_webp=True)
+        for suffix in clip_suffixes() if result.images[index].frames else ():
+            png_metadata.save(result, index, file.with_suffix(suffix), hashes, suffix=suffix)
     sheet = folder / f"hub-ui-{report.seed}-sheet.png"
     png_metadata.save_comparison(result, sheet, hashes)
     places = comparison.lora_slices(result.request)
@@ -203,7 +203,7 @@ def tiles_of(
                 label=cell_label(result.comparison.kind, cell.label),
                 weight=cell.weights[varied.start] if is_of_one else None,
                 settings=png_metadata.infotext_of(result, index, hashes),
-                webp=address(file.with_suffix(".webp")) if result.images[index].frames else "",
+                clips=tuple(address(clip) for clip in sorted(file.parent.glob(f"{file.stem}.*")) if clip != file),
             )
         )
     return tuple(tiles)

@@ -136,7 +136,7 @@ def test_a_draft_is_marked_wherever_it_goes(online: Engine, asked: GenerationReq
     document = result_json(made, "draft.png", ())
     assert (document["draft"], len(document["draft_files"])) == (True, 2)
     in_full = replace(made, report=replace(made.report, draft=None))
-    assert contact(made).image.tobytes() != contact(in_full).image.tobytes()
+    assert contact(made)[0].tobytes() != contact(in_full)[0].tobytes()
 
 
 def test_a_draft_goes_on_without_what_cannot_be_had_and_says_so(

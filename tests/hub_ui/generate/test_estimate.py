@@ -28,10 +28,10 @@ def sentence(images: int, step: float) -> str:
 @pytest.mark.parametrize(
     ("images", "step", "said"),
     [
-        (2, 1.0, "about 41 s for two images on this CPU"),
-        (1, 0.01, "about a second for one image on this CPU"),
+        (2, 1.0, "about 41 s for 2 images on this CPU"),
+        (1, 0.01, "about a second for 1 image on this CPU"),
         (25, 0.5, "about 4 min for 25 images on this CPU"),
-        (2, 180.0, "about 2 h for two images on this CPU: this base is not meant for a CPU"),
+        (2, 180.0, "about 2 h for 2 images on this CPU: this base is not meant for a CPU"),
         (0, 1.0, "at once: all of it is in the cache"),
     ],
 )

@@ -41,7 +41,7 @@ def test_every_sampler_draws_and_the_pipeline_gets_its_own_back(pipe: Any, sampl
 
 
 @pytest.mark.parametrize("spacing", [s for s in SPACINGS if s.name != "Beta"], ids=lambda spacing: spacing.name)
-def test_every_spacing_changes_the_steps(pipe: Any, spacing: samplers.SigmaSchedule) -> None:
+def test_every_spacing_changes_the_steps(pipe: Any, spacing: samplers.Sampler) -> None:
     with samplers.using(pipe, f"DPM++ 2M {spacing.name}") as note:
         assert note is None
         assert {key: pipe.scheduler.config[key] for key in spacing.options} == spacing.options

@@ -24,7 +24,7 @@ def made(sheet: Comparison, size: tuple[int, int] = (256, 128)) -> GenerationRes
 
 
 def sheet_of(result: GenerationResult) -> Image.Image:
-    return contact_sheet.contact(result).image
+    return contact_sheet.contact(result)[0]
 
 
 def area(paper: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -77,7 +77,7 @@ def test_the_images_of_a_sheet_are_cut_out_of_its_file(tmp_path: Path, size: tup
 
 def test_a_sheet_of_too_many_pixels_is_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contact_sheet, "_MOST_PIXELS", 256 * 128 // 2)
-    tiles = contact_sheet.contact(made(comparison.before_after(making.job()))).tiles
+    _image, tiles = contact_sheet.contact(made(comparison.before_after(making.job())))
     assert (tiles.width, tiles.height) == (128, 64)
 
 

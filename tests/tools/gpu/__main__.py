@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
 from diffusers.utils import logging as of_diffusers
 
 from hub_ui.generate.memory import is_out_of_memory
-from tests.tools.gpu import correctness, networks, offloading, short, small_cards, speed
+from tests.tools.gpu import attention, correctness, networks, offloading, short, small_cards, speed
 from tests.tools.gpu.card import GIGABYTE, Card, cpu, find_card
 from tests.tools.gpu.results import Budget, Line, Section, failures, judged, table, write_between_markers
 
@@ -40,18 +41,20 @@ def full_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
     return (
         Task(title="LoRAs on the device", seconds=150, lines=lambda budget: correctness.lines(card, budget)),
         Task(title="Offload levels", seconds=50, lines=lambda budget: offloading.lines(card, budget)),
-        Task(title="Speed", seconds=120, lines=lambda budget: speed.lines(_sdxl(card, folder), budget)),
-        Task(title="Small cards", seconds=160, lines=lambda budget: small_cards.lines(card, budget, _real(card))),
+        Task(title="Speed", seconds=100, lines=lambda budget: speed.lines(_sdxl(card, folder), budget)),
+        Task(title="Attention", seconds=40, lines=lambda budget: attention.lines(card, budget, _flux(card))),
+        Task(title="Small cards", seconds=140, lines=lambda budget: small_cards.lines(card, budget, _real(card))),
     )
 
 
 def short_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
     rows, sizes = (correctness.BASES[0], correctness.ROWS[-1]), (card.total / GIGABYTE, 8)
-    real, measured = short.real(), short.measured(card, folder)
+    real, measured, tiny = short.real(), short.measured(card, folder), short.flux(card.kind, card.half)
     return (
         Task(title="LoRAs on the device", seconds=60, lines=lambda budget: correctness.lines(card, budget, rows)),
         Task(title="Offload levels", seconds=60, lines=lambda budget: offloading.lines(card, budget, rows[:1])),
         Task(title="Speed", seconds=60, lines=lambda budget: speed.lines(measured, budget)),
+        Task(title="Attention", seconds=60, lines=lambda budget: attention.lines(card, budget, tiny, size=64, steps=1)),
         Task(title="Small cards", seconds=60, lines=lambda budget: small_cards.lines(card, budget, real, sizes)),
     )
 
@@ -59,6 +62,10 @@ def short_tasks(card: Card, folder: Path) -> tuple[Task, ...]:
 def _sdxl(card: Card, folder: Path) -> speed.Measured:
     pipe = networks.sdxl(card.kind, card.half)
     return speed.measured_sdxl(card, folder, pipe, size=1024, rank=16, name="SDXL, 1024 pixels")
+
+
+def _flux(card: Card) -> Any:
+    return networks.flux(card.kind, card.half, attention.FEW_BLOCKS)
 
 
 def _real(card: Card) -> tuple[small_cards.Real, ...]:

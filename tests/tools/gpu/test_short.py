@@ -9,7 +9,7 @@ import torch
 
 from hub_ui.generate.lora.manager import AdapterManager
 from tests.tools.gpu import __main__ as gpu
-from tests.tools.gpu import correctness, offloading, short, small_cards, speed
+from tests.tools.gpu import attention, correctness, offloading, short, small_cards, speed
 from tests.tools.gpu.card import GIGABYTE, Card, cpu
 from tests.tools.gpu.results import Budget, Line, Section, judged, table, write_between_markers
 
@@ -51,6 +51,18 @@ def test_weights_that_stay_changed_are_found(monkeypatch: pytest.MonkeyPatch) ->
     )
     line = next(iter(offloading.lines(cpu(), Budget(seconds=60), offloading.ROWS[-1:])))
     assert (line.verdict, "its weights are not what they were" in line.figure) == ("bad", True)
+
+
+@pytest.mark.tools
+def test_each_attention_is_timed_against_torch_s_own_or_says_why_not() -> None:
+    pipe = short.flux("cpu", torch.float32)
+    found = attention.lines(
+        cpu(), Budget(seconds=60), pipe, size=64, steps=1, backends=("native", "_native_math", "xformers")
+    )
+    own, same, exact, missing = found
+    assert own.what == "1 steps of 64 x 64 by torch's own attention"
+    assert (same.figure.endswith("by at most 0.0000"), exact.verdict) == (True, "figure")
+    assert (missing.verdict, missing.figure.startswith("Xformers Attention backend")) == ("left out", True)
 
 
 @pytest.mark.tools

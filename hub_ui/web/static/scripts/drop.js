@@ -2,7 +2,7 @@
 // "weights". A field that is dropped on itself takes what it is given.
 
 const NAMES = /\.(safetensors|ckpt|pt|pth|bin)$/i;
-const IMAGE = /^image\/(png|jpeg|webp)$/;
+const IMAGE = /^(image\/(png|jpeg|webp)|video\/mp4)$/;
 // Browsers know no type of weights, and tell the name only once the file is dropped.
 const UNKNOWN = ["", "application/octet-stream", "application/zip"];
 

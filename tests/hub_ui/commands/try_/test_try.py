@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_the_time_it_takes_is_said_first_and_how_it_was_made_last(
     told = capsys.readouterr()
     lines = told.err.splitlines()
     assert told.out == f"{tmp_path / 'cat.png'}\n"
-    assert "for one image on this CPU" in lines[0]
+    assert "for 1 image on this CPU" in lines[0]
     assert ", 2 steps, " in lines[-2]
     assert lines[-1].startswith("Ink: 72 of 72 tensors applied")
 
@@ -129,7 +130,7 @@ def test_an_estimate_makes_nothing(tmp_path: Path, base: str, capsys: pytest.Cap
     assert cli.main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["fetch"], told["place"], told["pictures"]) == (None, "local", 1)
-    assert "for one image on this CPU" in told["estimate"]
+    assert "for 1 image on this CPU" in told["estimate"]
     assert cli.main(words) == 0
     assert capsys.readouterr().out.splitlines()[1] == f"{base} is on this disk: nothing has to be downloaded."
 
@@ -143,7 +144,7 @@ def test_an_estimate_of_what_cannot_be_had_says_how_long_all_the_same(
     monkeypatch.setattr("hub_ui.generate.base_models.download.plan_download", gated)
     assert cli.main(["try", REF, "--prompt", "a cat", "--base", base, "--estimate"]) == 3
     told = capsys.readouterr()
-    assert "for one image on this CPU" in told.out
+    assert "for 1 image on this CPU" in told.out
     assert told.err == "hub-ui: Agree to its licence first.\n"
 
 
@@ -244,12 +245,14 @@ def test_a_name_says_which_file_it_becomes_and_a_comparison_is_a_png(
 def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     tmp_path: Path, base: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(_made: GenerationResult, path: Path) -> None:
-        path.write_bytes(b"half of it")
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+    out, flush = tmp_path / "old.png", os.fsync
 
-    monkeypatch.setattr(png_metadata, "save_comparison", full)
-    out = tmp_path / "old.png"
+    def full(number: int) -> None:
+        if (tmp_path / "old.png.new").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(number)
+
+    monkeypatch.setattr(os, "fsync", full)
     out.write_bytes(b"old")
     words = ["try", REF, "--prompt", "a cat", "--base", base, "--steps", "1", "--size", "32x32", "--sheet", "pair"]
     assert cli.main([*words, "--out", str(out)]) == 1
@@ -257,7 +260,7 @@ def test_a_picture_that_can_t_be_written_leaves_the_old_one_and_is_kept(
     assert last == (
         f"hub-ui: {out} can't be written: No space left on device. Images generated lately are in {home / 'pictures'}."
     )
-    assert (out.read_bytes(), [*tmp_path.glob(".*")]) == (b"old", [])
+    assert (out.read_bytes(), [*tmp_path.glob("*.new")]) == (b"old", [])
     assert len([*(home / "pictures").glob("*.png")]) == 2
 
 

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from connectors.ref import Ref
 from hub_ui.generate import comparison
+from hub_ui.generate.result import GeneratedImage
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.i18n import use_language
 from hub_ui.images import infotext, png_metadata
@@ -205,6 +206,19 @@ def test_a_dropped_image_stands_on_the_page_at_once_and_asks_for_the_rest(client
     assert (part.html, link(part, "Make it again")[:12]) == (None, "./?view=try&")
 
 
+def test_a_clip_plays_on_the_page_and_is_made_again_without_an_original_beside_it(
+    client: TestClient, tmp_path: Path
+) -> None:
+    frames = (Image.new("RGB", (32, 16)),) * 3
+    film = made(images=(GeneratedImage(image=frames[1], frames=frames, seconds=1.0),))
+    png_metadata.save(film, 0, tmp_path / "a.mp4", suffix=".mp4")
+    page = read(client.get(give(client, tmp_path / "a.mp4")).text)
+    shown = client.get(f"/{page.select('.dropped video')[0]['src']}")
+    assert (shown.headers["content-type"], shown.content) == ("video/mp4", (tmp_path / "a.mp4").read_bytes())
+    assert "seed=7" in link(page, "Make it without it")
+    assert "original" not in link(page, "Make it without it")
+
+
 def test_an_image_that_says_nothing_is_told_in_place(client: TestClient, tmp_path: Path) -> None:
     page = read(client.get(give(client, image(tmp_path / "plain.png"))).text)
     assert "does not say what it was made from" in page.select(".dropped .problem")[0].text
@@ -239,6 +253,15 @@ def test_a_result_names_its_loras_and_stands_in_the_served_folder(tmp_path: Path
     shown = result.result_of(made(asked, comparison.before_after(asked)), GeneratedImages(folder=tmp_path))
     assert (shown.kind, shown.refs, shown.right) == ("pair", (str(INK),), 1)
     assert all(tile.src.startswith("images/") for tile in shown.tiles)
+
+
+def test_a_clip_is_saved_in_three_forms_that_say_the_same(tmp_path: Path) -> None:
+    frames = (Image.new("RGB", (32, 16)),) * 3
+    film = made(images=(GeneratedImage(image=frames[1], frames=frames, seconds=1.0),))
+    tile = result.result_of(film, GeneratedImages(folder=tmp_path)).right_tile
+    assert [Path(clip).suffix for clip in tile.clips] == [".mp4", ".webp"]
+    files = [tmp_path / address.removeprefix("images/") for address in (tile.src, *tile.clips)]
+    assert {png_metadata.read(file).frames for file in files} == {3}
 
 
 def test_the_settings_of_an_image_have_the_whole_prompt(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from starlette.testclient import TestClient
 
+from connectors.errors import UsageError
 from connectors.ref import Ref
 from hub_ui.generate import comparison
-from hub_ui.generate.result import GeneratedImage, GenerationResult
+from hub_ui.generate.result import GeneratedImage, GenerationResult, Measure, Measures
 from hub_ui.images import png_metadata
 from hub_ui.services import Services
 from tests.hub_ui.catalog.builders import lora
@@ -187,3 +188,37 @@ def test_a_proof_stays_on_no_disk(client: TestClient, sheet: str, tmp_path: Path
     before = sorted(tmp_path.rglob("*.png"))
     assert client.get(f"{sheet.replace('judge', 'judge/proof')}&votes={VOTES}").status_code == 200
     assert sorted(tmp_path.rglob("*.png")) == before
+
+
+def shown_measures(client: TestClient, tmp_path: Path, measures: Measures) -> list[list[str]]:
+    made = replace(result(), report=making.report(measures=measures))
+    png_metadata.save_comparison(made, tmp_path / "measured.png")
+    page = read(client.get(f"/judge?sheet={give(client, tmp_path / 'measured.png')}").text)
+    cells = [[cell.text for cell in row.select("td")] for row in page.select(".measures tbody tr")]
+    return [*cells, [" ".join(hint.text.split()) for hint in page.select(".measures + .hint")]]
+
+
+def test_measures_stand_below_the_sheet_with_their_spread(client: TestClient, tmp_path: Path) -> None:
+    one, other = Measure(mean=0.123, low=0.08, high=0.15), Measure(mean=0.312, low=0.312, high=0.312)
+    three = (one, other, one)
+    found = shown_measures(
+        client, tmp_path, Measures(against="base", change=three, model="CLIP", seen_change=three, prompt=three)
+    )
+    assert found[:2] == [["12 8 to 15", "12 8 to 15", "12.3 8.0 to 15.0"], ["31", "31", "31.2"]]
+    assert "colours from the image without a LoRA" in found[3][0]
+    assert "CLIP’s view, not taste" in found[3][0]
+
+
+def test_without_clip_the_sheet_says_how_to_get_it(client: TestClient, tmp_path: Path) -> None:
+    one = Measure(mean=0.5, low=0.5, high=0.5)
+    found = shown_measures(client, tmp_path, Measures(against="others", change=(one,) * 3))
+    assert found[:3] == [["50"]] * 3
+    assert "from the images of the other LoRAs" in found[3][0]
+    assert "hf download laion/CLIP-ViT-B-32-laion2B-s34B-b79K --revision 1a25a44" in found[3][0]
+
+
+def test_a_sheet_with_measures_of_other_columns_is_refused(tmp_path: Path) -> None:
+    wrong = Measures(against="others", change=(Measure(mean=0.5, low=0.5, high=0.5),))
+    png_metadata.save_comparison(replace(result(), report=making.report(measures=wrong)), tmp_path / "wrong.png")
+    with pytest.raises(UsageError, match="measures of other columns"):
+        png_metadata.read(tmp_path / "wrong.png")
