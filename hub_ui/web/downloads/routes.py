@@ -64,8 +64,7 @@ class DownloadRoutes(Room):
         painted, ended, last = "", None, time.monotonic()
         while True:
             values = drawer_values(self.services)
-            tasks = [row["task"] for row in values["rows"]]
-            now = {task.id for task in tasks if task.state in ("done", "failed")}
+            now = {task.id for task in values["tasks"] if task.state in ("done", "failed")}
             step = self.pages.render("downloads/step", **values)
             if step != painted:
                 yield step
