@@ -23,11 +23,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from connectors.errors import AccessError, HubUiError, KeyRequired, NotFound, RateLimited, UsageError
+from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui import format
 from hub_ui.i18n import N_, _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
@@ -231,62 +230,34 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
-
-    `since` says how long ago it stopped to answer. `waits`: it is asked again after a known time, which `again` says.
-    """
+    """What a hub said last. `hits` are its LoRAs in the list, once it has answered, which took `seconds`."""
 
     hub: HubName
-    state: HubState
-    hits: str = ""
-    text: str = ""
-    title: str = ""
-    since: str = ""
-    waits: bool = False
-    again: str = ""
+    state: HubState = "idle"
+    seconds: float = 0.0
+    hits: int | None = None
+    error: HubUiError | None = None
+    down_since: datetime | None = None
 
     @property
     def label(self) -> str:
         return HUBS[self.hub].label
 
-
-def pending_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="asked", text="…", title=_("{hub} was asked").format(hub=HUBS[hub].label))
-
-
-def idle_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="idle", title=_("{hub} was not asked for this").format(hub=HUBS[hub].label))
+    @property
+    def wait(self) -> int:
+        """The seconds after which one that is down is asked again, as far as that is known."""
+        return math.ceil(self.error.retry_after or 0) if self.error else 0
 
 
 def answer_status(answer: Answer, down_since: datetime | None = None) -> HubStatus:
     if answer.error is not None:
         return error_status(answer.hub, answer.error, down_since)
-    return HubStatus(
-        hub=answer.hub,
-        state="good",
-        text=_("{n} s").format(n=f"{answer.seconds:.1f}"),
-        title=_("{hub} answered in {n} s").format(hub=HUBS[answer.hub].label, n=f"{answer.seconds:.2f}"),
-    )
-
-
-def with_hits(status: HubStatus, listed: int) -> HubStatus:
-    """With the number of its LoRAs in the list, once it has answered."""
-    return replace(status, hits=format.number(listed)) if status.state == "good" else status
+    return HubStatus(hub=answer.hub, state="good", seconds=answer.seconds)
 
 
 def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = None) -> HubStatus:
-    if isinstance(error, AccessError):
-        text = _("add a key") if isinstance(error, KeyRequired) else _("needs a key")
-        return HubStatus(hub=hub, state="key", text=text, title=error.message)
-    seconds = math.ceil(error.retry_after or 0)
-    if isinstance(error, RateLimited):
-        wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
-        return HubStatus(hub=hub, state="down", text=wait, title=error.message, waits=seconds > 0)
-    since = _("stopped answering {age}").format(age=format.ago(down_since.isoformat())) if down_since else ""
-    again = _("asked again in {n} s").format(n=seconds) if seconds else ""
-    return HubStatus(
-        hub=hub, state="down", text=_("no answer"), title=error.message, since=since, waits=seconds > 0, again=again
-    )
+    state: HubState = "key" if isinstance(error, AccessError) else "down"
+    return HubStatus(hub=hub, state=state, error=error, down_since=down_since)
 
 
 def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
@@ -296,7 +267,7 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
             lookup.guards[hub].breaker.check()
     except HubUiError as error:
         return error_status(hub, error, lookup.down_since.get(hub))
-    return idle_status(hub)
+    return HubStatus(hub=hub)
 
 
 def own_view(page: PageName, query: str) -> View:
