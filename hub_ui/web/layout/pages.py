@@ -12,10 +12,9 @@ from functools import cache, partial, wraps
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec
-from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends, Form
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -44,11 +43,6 @@ STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 # Those of one page alone are in its own template.
 MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms", "drop")
-PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
-MORE = (
-    ("news", N_("Saved searches")), ("train", N_("Train")), ("settings", N_("Settings")),
-    ("glossary", N_("Glossary")), ("about", N_("About")), ("image", N_("How was this image made?")),
-)  # fmt: skip
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (
@@ -70,6 +64,8 @@ REASONS = (
 # Of forms.
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
+# Wherever the answer was asked for.
+TOAST = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
 
 
@@ -102,7 +98,7 @@ class Pages:
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
-            "more": [each for each in MORE if each[0] != "train" or policy.allows("train")],
+            "may_train": policy.allows("train"),
             "statuses": values.get("statuses")
             or [hub_status(self.services.lookup, connector.name) for connector in self.services.connectors],
             "theme": request.cookies.get(THEME_COOKIE, ""),
@@ -113,7 +109,7 @@ class Pages:
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": drawer_values(self.services) if policy.allows("pull") else None,
         }
-        text = self.render(template, **{"view": view, "places": PLACES, "frame": frame, **values})
+        text = self.render(template, **{"view": view, "frame": frame, **values})
         return self.html(text, status=status, base="'self'" if is_deep else "'none'")
 
     def own(
@@ -125,7 +121,7 @@ class Pages:
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
-        answer = self.html(self.render(template, places=PLACES, **values), status=status)
+        answer = self.html(self.render(template, **values), status=status)
         if push is not None:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer
@@ -144,7 +140,7 @@ class Pages:
         status = error.status if isinstance(error, Refused) else usual
         if is_part(request):
             answer = self.part("layout/toast", text=error.message, status=status)
-            answer.headers.update({"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+            answer.headers.update(TOAST)
             return answer
         view = View.from_address(request.url.query)
         return self.whole(
@@ -270,6 +266,20 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
     return HubStatus(hub=hub)
 
 
+async def shown_view(request: Request) -> View:
+    """What the address says, with the level of mature images that this browser keeps."""
+    return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+
+
+async def back_view(request: Request, back: Address = "") -> View:
+    """What was shown where a form was sent from."""
+    return View.from_address(back, request.cookies.get(LEVEL_COOKIE))
+
+
+Shown = Annotated[View, Depends(shown_view)]
+Back = Annotated[View, Depends(back_view)]
+
+
 def own_view(page: PageName, query: str) -> View:
     """Of a page with an address of its own. What was looked at before goes along: the other pages lead back to it."""
     return replace(View.from_address(query), page=page, open="")
@@ -283,10 +293,6 @@ def page_address(query: str, page: str = "./") -> str:
 def prefix(query: str, name: str) -> str:
     """An address to which the value of `name` is added."""
     return f"./?{query}&{name}=" if query else f"./?{name}="
-
-
-def lora_address(view: View, ref: str) -> str:
-    return page_address(f"{view.to_address()}&open={quote(ref, safe='')}".removeprefix("&"))
 
 
 def keep_choice(request: Request, answer: Response, name: str, value: str) -> None:
@@ -314,15 +320,6 @@ class StaticPages(StaticFiles):
         return answer
 
 
-# The script that static/htmx.min.js and hx-sse.min.js are; its licence lies beside them.
-HTMX_VERSION, HTMX_LICENSE = "4.0.1", "0BSD"
-# A file of docs/, and what it is about.
-DOCS = (
-    ("tour.md", N_("A tour")), ("query-language.md", N_("The query language")), ("library.md", N_("The library")),
-    ("api.md", N_("The API")), ("troubleshooting.md", N_("Troubleshooting")),
-)  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayoutRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
@@ -336,21 +333,14 @@ class LayoutRoutes(Room):
             services.lookup.ask_again(hub)
             view = View.from_address(back)
             is_own = view.page in OWN_ADDRESSES
-            address = f"../{view.place(view.page)}" if is_own else page_address(view.to_address(), "../")
-            return RedirectResponse(address, 303)
+            return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
 
         @router.get("/about")
         def about(request: Request) -> Response:
-            settings = services.settings
-            values: dict[str, Any] = {
-                # Empty where the source is not installed, as on a Space.
-                "program": next((found.version for found in distributions(name="hub-ui")), ""),
-                "htmx": (HTMX_VERSION, HTMX_LICENSE),
-                "docs": DOCS,
-                "hubs": tuple(settings.endpoints),
-                "is_shared": settings.hosted,
-            }
-            return self.pages.own(request, "layout/about", "about", _("About"), **values)
+            # Empty where the source is not installed, as on a Space.
+            program = next((found.version for found in distributions(name="hub-ui")), "")
+            own, settings = self.pages.own, services.settings
+            return own(request, "layout/about", "about", _("About"), program=program, settings=settings)
 
         @router.get("/glossary")
         def glossary(request: Request) -> Response:

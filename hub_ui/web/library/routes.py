@@ -29,12 +29,11 @@ from hub_ui.library.checks import LibraryChecks, count_text
 from hub_ui.library.collections import may_be_half
 from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
-from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, page_address, target_of
+from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
@@ -148,10 +147,9 @@ class LibraryRoutes(Room):
         return self.whole(request, view, said, **more)
 
     def go(self, request: Request, view: View) -> Response:
-        address = page_address(view.to_address())
         if is_part(request):
-            return Response(status_code=204, headers={"HX-Redirect": address})
-        return RedirectResponse(address, 303)
+            return Response(status_code=204, headers={"HX-Redirect": view.link()})
+        return RedirectResponse(view.link(), 303)
 
     def check(self, view: View) -> Iterator[str]:
         """The progress of the check that runs; the list once it has ended."""
@@ -179,7 +177,7 @@ class LibraryRoutes(Room):
             trouble = error.message
         view = replace(view, open=ref)
         if not is_part(request):
-            return RedirectResponse(page_address(view.to_address(), "../"), 303)
+            return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.all(view)
         row = next((one for one in values["items"] if str(one.ref) == ref), None)
@@ -256,9 +254,8 @@ class LibraryRoutes(Room):
             "toggle": toggle,
             "look_address": lambda **changes: self.address(view, **changes),
             "collections": services.collections.all(),
-            "sorts": [(name, _(rows.SORT_NAMES[name])) for name in SORTS],
-            "entry_prefix": f"{page_address(replace(view, open='').to_address())}&open=",
-            "try_prefix": f"{page_address(View(page='try').to_address())}&lora=",
+            "entry_prefix": f"{replace(view, open='').link()}&open=",
+            "try_prefix": "./?view=try&lora=",
             # Own files that were not kept yet.
             "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
             "imported": None,
@@ -316,7 +313,7 @@ class LibraryRoutes(Room):
             "address": view.to_address(),
             "services": services,
             "ticked": (),
-            "close_address": page_address(replace(view, open="").to_address()),
+            "close_address": replace(view, open="").link(),
             "item": item,
             "conflicts": conflicts(services, item.row) if item else (),
             "file": file,
@@ -325,13 +322,13 @@ class LibraryRoutes(Room):
             "typed": typed or {},
             "bases": bases,
             "longest_note": LONGEST_NOTE,
-            "try_address": page_address(view.try_lora(str(ref), weight).to_address()),
+            "try_address": view.try_lora(str(ref), weight).link(),
         }
 
     def address(self, view: View, **changes: Any) -> str:
         """The page with another list, from its first page on."""
         look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
-        return page_address(replace(view, library=look, open="").to_address())
+        return replace(view, library=look, open="").link()
 
 
 def bases() -> Mapping[str, list[tuple[str, str]]]:

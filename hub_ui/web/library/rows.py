@@ -10,7 +10,7 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui import format
-from hub_ui.i18n import N_, _, ngettext
+from hub_ui.i18n import _, ngettext
 from hub_ui.library import search
 from hub_ui.library.checks import CheckResults, file_count
 from hub_ui.library.collections import may_be_half, pair_up
@@ -21,11 +21,6 @@ from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
 from hub_ui.web.browse.facets import Counts, Group, group_of
 from hub_ui.web.view import LibraryView
-
-SORT_NAMES = {
-    "name": N_("Name"), "added": N_("Last added"), "used": N_("Last used"), "size": N_("Largest first"),
-    "base": N_("Base"), "hub": N_("Hub"),
-}  # fmt: skip
 
 
 def read_text(text: str) -> tuple[LibraryQuery, str]:

@@ -209,7 +209,7 @@ class Panel:
             "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
             # It starts at once, and its way back leads to the same list.
             "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
-            "stack_address": page_address(stacked.to_address()),
+            "stack_address": stacked.link(),
             "can_pull": can_pull,
             "getting": getting,
             # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
@@ -263,7 +263,7 @@ def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}
     stacked = StackedLora(ref=str(ref), weight=clamp_weight(first.get("weight", 1.0)))
     filled = View(page="try", stack=(stacked,), settings=TrySettings(**settings))
-    return page_address(filled.to_address()) if used else ""
+    return filled.link() if used else ""
 
 
 def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:

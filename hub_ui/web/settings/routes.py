@@ -18,7 +18,7 @@ from connectors.http.session import Endpoint, account_name
 from connectors.query import BY_KEY, Query
 from connectors.registry import HUBS, Hub, HubName
 from hub_ui.hosting.visitor import Visitor, current_visitor
-from hub_ui.i18n import LANGUAGES, N_, _
+from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
 from hub_ui.services import Services
@@ -40,13 +40,6 @@ from hub_ui.web.layout.pages import (
 )
 from hub_ui.web.view import View
 
-KEY_PLACES: dict[KeyPlace | None, str] = {
-    None: N_("none"),
-    "given": N_("set in {variable}"),
-    "keyring": N_("in this computer’s keyring"),
-    "file": N_("in a file that only you can read"),
-    "visit": N_("for this visit"),
-}
 KeyAct = Literal["save", "check", "remove"]
 
 
@@ -235,7 +228,6 @@ class SettingsRoutes(Room):
             "said": said,
             "back": view.to_address(),
             "keys": hub_keys(services),
-            "key_places": KEY_PLACES,
             "visitor": current_visitor(),
             "is_shared": is_shared,
             "settings": settings,
