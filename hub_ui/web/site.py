@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import fastapi
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import NotFound
@@ -24,7 +22,6 @@ from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
-from hub_ui.web.layout.render import ImageLinks
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
@@ -90,6 +87,9 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     checks = LibraryChecks(services.downloads, services.update_rules)
     library = LibraryRoutes(pages=pages, checks=checks)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
+    destinations = services.settings.image_destinations
+    hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
+    closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
     files, uploads = (
         UploadedFiles(folder=folder, pixels=limits.pixels),
@@ -124,16 +124,9 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         room.add_to(router)
     return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *image_routes(services, pages.render.links, images, closing),
+        *hub_images.routes(),
+        LocalImages(links=pages.render.links).route(),
+        images.route(),
         *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
         *router.routes,
     ]
-
-
-def image_routes(services: Services, links: ImageLinks, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
-    """Of the hubs' images, those beside the library's files, and the generated ones."""
-    hub_images = HubImages(links=links, store=services.media, destinations=services.settings.image_destinations)
-    closing.callback(hub_images.close)
-    local_images = LocalImages(links=links)
-    closing.callback(local_images.close)
-    return [*hub_images.routes(), local_images.route(), images.route()]

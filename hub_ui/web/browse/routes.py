@@ -16,9 +16,8 @@ from urllib.parse import urlencode
 import fastapi
 from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.errors import BadQuery
 from connectors.query import BY_KEY, Query

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -26,10 +25,11 @@ from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, Us
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui.i18n import N_, _, language
+from hub_ui.i18n import _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import drawer_values
+from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
 from hub_ui.web.streams import Streams
@@ -52,15 +52,6 @@ _POLICY = (
 )
 # For how long a browser keeps what a person chose.
 _YEAR = 365 * 86_400
-# By a word of the kind of error that Pydantic finds.
-REASONS = (
-    ("missing", N_("It is missing.")),
-    ("too_long", N_("It is too long.")),
-    ("greater_than", N_("It is too small.")),
-    ("less_than", N_("It is too large.")),
-    ("int_", N_("It has to be a whole number.")),
-    ("float_", N_("It has to be a number.")),
-)
 # Of forms.
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
@@ -199,9 +190,11 @@ def validation_text(error: RequestValidationError) -> str:
     # Of one among several, the field is before its number.
     names = [str(part) for part in first.get("loc", ())[1:] if isinstance(part, str)]
     kind = str(first.get("type", ""))
-    reason = next((reason for word, reason in REASONS if word in kind), N_("It is none of the choices."))
+    reason = next(
+        (_(reason) for part, reason in WORDS["wrong"].items() if part in kind), _("It is none of the choices.")
+    )
     return _("The field “{name}” is not right. {reason} Load the page again.").format(
-        name=names[0][:40] if names else "", reason=_(reason)
+        name=names[0][:40] if names else "", reason=reason
     )
 
 

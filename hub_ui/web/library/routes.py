@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData, UploadFile
 
 from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound, UsageError
@@ -38,7 +37,8 @@ from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.rows import LibraryItem
-from hub_ui.web.view import LibraryView, View
+from hub_ui.web.uploads import text_of
+from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit.routes import lock_file
 
 PAGE_SIZE = 50
@@ -60,9 +60,7 @@ class LibraryRoutes(Room):
         @router.post("/library")
         async def act(request: Request) -> Response:
             async with request.form() as form:
-                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
-                fields = {name: value for name, value in form.items() if isinstance(value, str)}
-            return await to_thread.run_sync(self.act, request, ticked, fields)
+                return await to_thread.run_sync(self.act, request, form)
 
         @router.get("/library/check")
         def check(request: Request) -> Response:
@@ -88,7 +86,7 @@ class LibraryRoutes(Room):
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
             async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
-                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
+                text, given, do = text_of(form, "text", acts.MOST_BYTES + 1), form.get("file"), text_of(form, "do")
                 if isinstance(given, UploadFile) and given.filename:
                     text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
             return await to_thread.run_sync(self.take_lock, request, text, do)
@@ -130,9 +128,9 @@ class LibraryRoutes(Room):
         values = {**panel, **self.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
-    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
-        view, services, checks = library_view(fields.get("back", "")), self.services, self.checks
-        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
+    def act(self, request: Request, form: FormData) -> Response:
+        view = library_view(text_of(form, "back", LONGEST_ADDRESS))
+        said = Act(services=self.services, checks=self.checks, view=view, form=form).run()
         if said.lock:
             return lock_file("loras.lock", said.lock)
         after = said.view or view
@@ -195,7 +193,7 @@ class LibraryRoutes(Room):
         services = self.services
         services.policy.check("change library")
         wanted = acts.read_lock(services, text)
-        new = [found.entry for found in wanted if found.state == "new"]
+        new = [merged.entry for merged in wanted if merged.state == "new"]
         if do == "take":
             added = services.library.adopt(new)
             for one in added:
@@ -206,8 +204,6 @@ class LibraryRoutes(Room):
             "text": text,
             "found": wanted,
             "new": new,
-            "states": acts.STATES,
-            "summary": acts.plan_summary(wanted),
         }
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 

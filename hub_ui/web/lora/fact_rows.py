@@ -12,6 +12,7 @@ from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
 from hub_ui.images.example_settings import Used
 from hub_ui.web.browse.cards import base_label
+from hub_ui.web.layout.glossary import WORDS, word
 
 MOST_RANKS = 4
 MOST_TAGS = 8
@@ -26,11 +27,6 @@ FORMATS: Mapping[str, str] = {
     "lycoris": "LyCORIS", "onetrainer": "OneTrainer", "peft": "PEFT", "peft-default-bare": "PEFT, bare names",
     "xlabs": "XLabs",
 }  # fmt: skip
-FRACTIONS: Mapping[float, str] = {
-    0.25: N_("a quarter of full strength"),
-    0.5: N_("half strength"),
-    2.0: N_("double strength"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,29 +45,13 @@ class Fact:
     links: tuple[tuple[str, str], ...] = ()
 
 
-# (field, row name, term of the glossary)
-CLAIMED: tuple[tuple[str, str, str], ...] = (
-    ("architecture", N_("Architecture"), "architecture"),
-    ("base_model", N_("Base model"), "base-model"),
-    ("kind", N_("Kind"), "kind"),
-    ("algorithm", N_("Algorithm"), "algorithm"),
-    ("rank", N_("Rank"), "rank"),
-    ("alpha", N_("Alpha"), "alpha"),
-    ("weight", N_("Weight"), "weight"),
-    ("real_person", N_("Real person"), "real-person"),
-    ("scan", N_("Scan"), "scan"),
-)
-LICENCE: tuple[tuple[str, str, str], ...] = (
-    ("license", N_("Licence"), "licence"),
-    ("license_terms", N_("It permits"), "licence"),
-    ("base_license", N_("Base's licence"), "licence"),
-)
-
-
 def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     """Unknown facts have no row."""
     adapter = facts.adapter if facts is not None and facts.adapter.is_lora else None
-    claims, license_ = ([claim_fact(record, adapter, *row) for row in table] for table in (CLAIMED, LICENCE))
+    claims, license_ = (
+        [claim_fact(record, adapter, field, *row) for field, row in WORDS[table].items()]
+        for table in ("claimed", "licence")
+    )
     header = header_facts(adapter) if adapter is not None else ()
     return tuple(fact for fact in (*claims, *header, *license_) if fact is not None)
 
@@ -168,8 +148,8 @@ def scale(factor: float) -> str:
     """What weight 1.0 comes to: "scale 0.5, so weight 1.0 is half strength"."""
     if abs(factor - 1) < 0.005:
         return _("scale 1.0")
-    known = FRACTIONS.get(round(factor, 3))
-    strength = _(known) if known else _("{percent} % of full strength").format(percent=f"{100 * factor:.3g}")
+    strength = _("{percent} % of full strength").format(percent=f"{100 * factor:.3g}")
+    strength = word("strength", f"{factor:.3g}") or strength
     return _("scale {factor}, so weight 1.0 is {strength}").format(factor=f"{factor:.3g}", strength=strength)
 
 
@@ -231,23 +211,12 @@ def _list(words: list[str]) -> str:
     return _("{words} and {count} more").format(words=shown, count=left) if left > 0 else shown
 
 
-# (field, row name, term of the glossary)
-USED: tuple[tuple[str, str, str], ...] = (
-    ("weight", N_("Weight"), "weight"),
-    ("steps", N_("Steps"), "steps"),
-    ("guidance", N_("Guidance"), "guidance"),
-    ("sampler", N_("Sampler"), "sampler"),
-    ("base_model", N_("Base model"), "base-model"),
-    ("used_with", N_("Together with"), ""),
-)
-
-
 def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -> Iterator[Fact]:
     """What people do with it: medians with where half of them lie, and choices with how many made them.
 
     `title` is that of another LoRA, of which there is a name or a ref. `author` is the weight that its author advises.
     """
-    for field, name, term in USED:
+    for field, (name, term) in WORDS["used"].items():
         found = [one for one in used if one.field == field]
         if found:
             texts = [usage_text(one, title) for one in found]

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound, UsageError
@@ -19,7 +18,7 @@ from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
-from hub_ui.web.lora.detail import gallery, version_and_file
+from hub_ui.web.lora.detail import gallery, lines, lora_text, settings, version_and_file
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
@@ -99,12 +98,13 @@ class LoraRoutes(Room):
         at = next((at for at, item in enumerate(shown) if item.index == index), None)
         if at is None:
             raise NotFound(_(NO_IMAGE))
-        needs = requirements(self.services, record)
+        needs, made_with = requirements(self.services, record), example_settings.settings(shown[at].example)
         values: dict[str, Any] = {
             "item": shown[at], "ref": record.ref, "title": title(record), "url": lora.url,
             "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
             "after": shown[(at + 1) % len(shown)].index, "address": view.to_address(),
-            "left_out": describe_example(example_settings.settings(shown[at].example), version),
+            "left_out": describe_example(made_with, version), "negative": lines(made_with.negative),
+            "settings": list(settings(shown[at].example)), "loras": list(map(lora_text, made_with.loras)),
             "problem": needs.text if needs.closed else "",
         }  # fmt: skip
         if target_of(request) == "lightbox":

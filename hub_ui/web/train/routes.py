@@ -15,10 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 
 from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
