@@ -1,10 +1,10 @@
 """Every page's routes, and those beside the pages: which parts they are made of, built once. Jobs are followed here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import fastapi
 from fastapi import APIRouter, Request, Response
@@ -27,7 +27,7 @@ from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.train.routes import build_train
+from hub_ui.web.train.routes import TrainRoutes, build_train
 from hub_ui.web.try_page.dropped import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
@@ -41,24 +41,16 @@ BEAT_SECONDS = 0.5
 JobId = Annotated[str, fastapi.Path(pattern=r"^[\w-]{1,60}$")]
 
 
-class JobPainter(Protocol):
-    """Shows the jobs of one kind. The page's address is the query of each request."""
-
-    def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
-        """HTML for each step, which is None where nothing is new, and at last a result, Failed or Stopped."""
-        ...
-
-    def stop(self, request: Request, id_: str) -> Response:
-        """Ends the job, and answers with what the page shows then."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class JobRoutes(Room):
-    """`painters` by the kind of a job's subject. Whoever has its id may follow and stop it: the id is a secret."""
+    """`painters` by the kind of a job's subject: `paint` gives HTML for each step, which is None where nothing is new,
+    and at last a result, Failed or Stopped. The page's address is the query of each request.
+
+    Whoever has a job's id may follow and stop it: the id is a secret.
+    """
 
     jobs: Jobs
-    painters: Mapping[str, JobPainter]
+    painters: Mapping[str, TryRoutes | TrainRoutes]
 
     def add_to(self, router: APIRouter) -> None:
         @router.get("/jobs/{id_}")
@@ -70,7 +62,7 @@ class JobRoutes(Room):
         def stop(request: Request, id_: JobId) -> Response:
             return self.painter(id_).stop(request, id_)
 
-    def painter(self, id_: str) -> JobPainter:
+    def painter(self, id_: str) -> TryRoutes | TrainRoutes:
         """Raises NotFound for a job that is not kept."""
         found = self.jobs.find(id_)
         painter = self.painters.get(found.subject.kind) if found is not None else None

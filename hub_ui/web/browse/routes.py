@@ -146,7 +146,8 @@ class BrowseRoutes(Room):
         # Those of a search end with all that the hubs have said.
         *_before, now = search.search(services, view.query) if ask else [search.first_cards(services, view.query)]
         if page > 1:
-            now = search.page_of_list(services, now, page)
+            found = search.read_list(services, view.query, page * now.page)
+            now = replace(now, ids=found.ids[(page - 1) * now.page :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
         panel = self.panel.values(view) if view.open else {}
@@ -231,6 +232,7 @@ class BrowseRoutes(Room):
     def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
         facets, one = None if now.is_held else now.facets, now.total == 1
+        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             **self.filter_values(view, form, facets),
             "view": view,
@@ -246,15 +248,11 @@ class BrowseRoutes(Room):
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
             "problem": "",
-            "corrected": self.correction_address(view, now),
+            # The same search without typos.
+            "corrected": corrected.link() if now.corrected else "",
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
         }
-
-    def correction_address(self, view: View, now: Results) -> str:
-        """Of the same search without typos; empty where there are none."""
-        query = replace(view.query, text=now.corrected)
-        return replace(view, query=query, open="").link() if now.corrected else ""
 
     def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
         """`boxes` are each group's choices with the fields of the form that they are."""

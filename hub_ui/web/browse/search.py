@@ -31,9 +31,6 @@ HOLD_SECONDS = 1.0
 PAGES_OF_HUBS = 2
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
 PAGES_AHEAD = 2
-NOTHING = N_("Nothing matches. Take a filter away, or try another word.")
-NOTHING_SEEN = N_("Nothing that was seen so far matches. Press Enter to ask the hubs.")
-ENTER = N_("Seen so far. Press Enter to ask the hubs too.")
 NO_MORE = N_("The hubs' next pages have nothing more that fits.")
 
 
@@ -157,7 +154,8 @@ def cards_while_typing(services: Services, query: Query) -> Results:
     """What the catalog has, without asking a hub: while a person types."""
     now = first_cards(services, query)
     idle = hubs_that_are("idle", (connector.name for connector in services.connectors))
-    return replace(now, statuses=idle, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
+    nothing = _("Nothing that was seen so far matches. Press Enter to ask the hubs.")
+    return replace(now, statuses=idle, note=_("Seen so far. Press Enter to ask the hubs too.") if now.ids else nothing)
 
 
 def next_cards(
@@ -184,12 +182,6 @@ def next_cards(
     left = {**(now.cursors if now.ids else {}), **now.failed}
     told = format.sentences(*(error.message for error in now.failures))
     return replace(now, cursors=left, note=told if now.ids or left else _(NO_MORE))
-
-
-def page_of_list(services: Services, now: Results, page: int) -> Results:
-    """The cards of that page of the list, counted from 1, as it is now."""
-    found = read_list(services, now.query, page * now.page)
-    return replace(now, ids=found.ids[(page - 1) * now.page :], rings=heads(found), is_held=False)
 
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
@@ -232,7 +224,8 @@ def note(services: Services, now: Results) -> str:
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     if now.ids:
         return format.sentences(*(error.message for error in now.failures if error.retry_after))
-    return " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
+    nothing = _("Nothing matches. Take a filter away, or try another word.")
+    return " ".join(unknown_values(services.catalog, now.query)) or nothing
 
 
 def refresh(services: Services, now: Results) -> Results:

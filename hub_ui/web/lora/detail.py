@@ -208,25 +208,10 @@ LONGEST_VALUE = 300
 HIDDEN = ("Lora hashes", "Lora weights", "Civitai resources", "Model hash", "Negative prompt", "prompt", "hashes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class GalleryItem:
-    """`index` is its position in the record."""
-
-    index: int
-    example: Example
-
-    @property
-    def is_mature(self) -> bool:
-        return not within(self.example.nsfw, "soft")
-
-    @property
-    def prompt(self) -> str:
-        return lines(self.example.prompt)
-
-
-def gallery(record: Record, ceiling: Nsfw) -> tuple[GalleryItem, ...]:
+def gallery(record: Record, ceiling: Nsfw) -> list[tuple[int, Example]]:
+    """The images within the level, each with its position in the record."""
     shown = [(index, each) for index, each in enumerate(record.images) if within(each.nsfw, ceiling)]
-    return tuple(GalleryItem(index=index, example=each) for index, each in shown[:MOST_ITEMS])
+    return shown[:MOST_ITEMS]
 
 
 def settings(example: Example) -> Iterator[tuple[str, str, str]]:
@@ -250,10 +235,6 @@ def lora_text(used: UsedLora) -> tuple[str, str, str]:
     """Its name, its weight, and the tag that calls it in a prompt of A1111 and its kin."""
     name, weight = format.visible(used.name), "" if used.weight is None else f"{used.weight:g}"
     return name, weight, f"<lora:{name}:{weight or 1}>"
-
-
-def lines(text: str | None) -> str:
-    return "\n".join(format.visible(line) for line in (text or "").splitlines())
 
 
 def _size(params: Mapping[str, Any]) -> str:

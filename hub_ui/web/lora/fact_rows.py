@@ -100,7 +100,7 @@ def claim_text(record: Record, claim: Claim) -> str:
     if claim.field == "kind":
         return _(str(claim.value))
     if claim.field == "algorithm":
-        return algorithm(str(claim.value))
+        return names(ALGORITHMS, str(claim.value))
     if claim.field == "weight":
         return record.weight_text
     if claim.value is True:
@@ -114,7 +114,7 @@ def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
         yield _fact(_("Scale"), scale(adapter.scale), "scale")
     if adapter.format:
-        yield _fact(_("Format"), format_(adapter.format), "format", "tensor names")
+        yield _fact(_("Format"), names(FORMATS, adapter.format), "format", "tensor names")
     text = _("changed too") if adapter.text_encoder else _("left as it is")
     yield _fact(_("Text encoder"), text, "text-encoder", "tensor names")
     if adapter.control:
@@ -153,12 +153,9 @@ def scale(factor: float) -> str:
     return _("scale {factor}, so weight 1.0 is {strength}").format(factor=f"{factor:.3g}", strength=strength)
 
 
-def algorithm(name: str) -> str:
-    return " + ".join(_(ALGORITHMS[part]) if part in ALGORITHMS else format.visible(part) for part in name.split("+"))
-
-
-def format_(name: str) -> str:
-    return " + ".join(FORMATS.get(part, format.visible(part)) for part in name.split("+"))
+def names(table: Mapping[str, str], text: str) -> str:
+    """Of each part of "lokr+dora", as people know it."""
+    return " + ".join(_(table[part]) if part in table else format.visible(part) for part in text.split("+"))
 
 
 MOST_WORDS = 3
@@ -169,7 +166,7 @@ LONGEST_WORD = 40
 CHANGES: tuple[tuple[Callable[[Record], str], str], ...] = (
     (base_label, N_("base {before} → {after}")),
     (lambda record: str(record.rank or ""), N_("rank {before} → {after}")),
-    (lambda record: algorithm(record.algorithm or ""), N_("algorithm {before} → {after}")),
+    (lambda record: names(ALGORITHMS, record.algorithm or ""), N_("algorithm {before} → {after}")),
     (lambda record: record.weight_text, N_("weight {before} → {after}")),
 )
 

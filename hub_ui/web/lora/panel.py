@@ -21,7 +21,7 @@ from hub_ui import format
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
 from hub_ui.web.browse.cards import base_label, card, cover, title, with_header_facts
@@ -41,10 +41,8 @@ MOST_FILES = 40
 MOST_TAGS = 24
 # Longer ones are CivitAI's, whose licence is a list of permissions.
 LONGEST_LICENSE = 40
-READING = N_("Reading the file's header…")
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
-UNREAD = N_("The file's header could not be read.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +103,11 @@ class Panel:
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = find_facts(self.services, lora, ref), ""
         if file is not None and is_readable and facts is None:
-            yield None, _(READING), ""
+            yield None, _("Reading the file's header…"), ""
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
-                state = format.sentences(_(UNREAD), error.message)
+                state = format.sentences(_("The file's header could not be read."), error.message)
         yield facts, state, ""
         lookup.fetch_history(ref)
         missing = ""

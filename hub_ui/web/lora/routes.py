@@ -18,7 +18,7 @@ from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
 from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
-from hub_ui.web.lora.detail import gallery, lines, lora_text, settings, version_and_file
+from hub_ui.web.lora.detail import gallery, lora_text, settings, version_and_file
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
@@ -95,16 +95,17 @@ class LoraRoutes(Room):
             # Its panel asks the hub.
             return RedirectResponse(View(open=str(ref)).link(), 303)
         shown = gallery(record, view.query.nsfw)
-        at = next((at for at, item in enumerate(shown) if item.index == index), None)
+        at = next((at for at, (number, _example) in enumerate(shown) if number == index), None)
         if at is None:
             raise NotFound(_(NO_IMAGE))
-        needs, made_with = requirements(self.services, record), example_settings.settings(shown[at].example)
+        example = shown[at][1]
+        needs, made_with = requirements(self.services, record), example_settings.settings(example)
         values: dict[str, Any] = {
-            "item": shown[at], "ref": record.ref, "title": title(record), "url": lora.url,
-            "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
-            "after": shown[(at + 1) % len(shown)].index, "address": view.to_address(),
-            "left_out": describe_example(made_with, version), "negative": lines(made_with.negative),
-            "settings": list(settings(shown[at].example)), "loras": list(map(lora_text, made_with.loras)),
+            "index": index, "example": example, "ref": record.ref, "title": title(record), "url": lora.url,
+            "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
+            "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
+            "left_out": describe_example(made_with, version), "negative": made_with.negative,
+            "settings": list(settings(example)), "loras": list(map(lora_text, made_with.loras)),
             "problem": needs.text if needs.closed else "",
         }  # fmt: skip
         if target_of(request) == "lightbox":

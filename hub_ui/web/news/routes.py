@@ -38,7 +38,10 @@ class NewsRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
         @router.get("/news")
         def show(request: Request) -> Response:
-            values = {**self.values(self.read(request)), **saves(page_view(request))}
+            # What the page shows that asks: its list may have changed since the menu was made.
+            shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
+            view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+            values = {**self.values(self.read(request)), **saves(view)}
             if is_part(request):
                 return self.pages.part("news/list", **values)
             return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
@@ -141,12 +144,6 @@ class NewsRoutes(Room):
         }
         text = self.pages.render("news/feed.xml", **values)
         return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
-
-
-def page_view(request: Request) -> View:
-    """What the page shows that asks: its list may have changed since the menu was made."""
-    shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
-    return View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
 
 
 def saves(view: View) -> dict[str, Any]:
