@@ -83,10 +83,8 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
     closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
-    files, uploads = (
-        UploadedFiles(folder=folder, pixels=limits.pixels),
-        Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size)),
-    )
+    files = UploadedFiles(folder=folder, pixels=limits.pixels)
+    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
     compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)

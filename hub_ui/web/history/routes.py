@@ -56,7 +56,7 @@ def describe(image: Provenance) -> str:
     label = word("comparison", sheet.kind) if sheet else ""
     if sheet and sheet.kind == "loras":
         return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
-    own, weights = asked_weights(image), weights_of(sheet)
+    own, weights = weights_of_loras(image), weights_compared(sheet)
     varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
     if varied is None:
         return format.join(label, *(f"{weight:g}" for weight in own))
@@ -71,11 +71,11 @@ def describe(image: Provenance) -> str:
     return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
 
 
-def asked_weights(image: Provenance) -> list[float]:
+def weights_of_loras(image: Provenance) -> list[float]:
     return [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
 
 
-def weights_of(sheet: Comparison | None) -> list[list[float]]:
+def weights_compared(sheet: Comparison | None) -> list[list[float]]:
     """Those of each LoRA in a comparison of weights, each once."""
     if sheet is None or sheet.kind not in ("strip", "grid"):
         return []
@@ -106,7 +106,7 @@ def settings_of(image: Provenance) -> TrySettings:
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
     # Not what a draft made of it.
     chosen = image.draft or image
-    several = weights_of(sheet)
+    several = weights_compared(sheet)
     varied = next((i for i, values in enumerate(several) if len(values) > 1), 0)
     same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
     return replace(
@@ -132,7 +132,7 @@ def settings_of(image: Provenance) -> TrySettings:
 
 def view_of(image: Provenance) -> View:
     """The Compare page with the settings of all images of the result that this one is of."""
-    loras = list(zip(image.loras, asked_weights(image), strict=True))
+    loras = list(zip(image.loras, weights_of_loras(image), strict=True))
     clip_weights = tuple(round(weight * lora.text_encoder_scale, 2) for lora, weight in loras)
     blocks = tuple(",".join(f"{number:g}" for number in lora.block_weights) or "ALL" for lora, _weight in loras)
     settings = replace(

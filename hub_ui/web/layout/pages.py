@@ -259,7 +259,7 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
     return HubStatus(hub=hub)
 
 
-async def shown_view(request: Request) -> View:
+async def address_view(request: Request) -> View:
     """What the address says, with the level of mature images that this browser keeps."""
     return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
@@ -269,7 +269,7 @@ async def back_view(request: Request, back: Address = "") -> View:
     return View.from_address(back, request.cookies.get(LEVEL_COOKIE))
 
 
-Shown = Annotated[View, Depends(shown_view)]
+Shown = Annotated[View, Depends(address_view)]
 Back = Annotated[View, Depends(back_view)]
 
 
