@@ -104,11 +104,11 @@ class Pages:
         return self.html(text, status=status, base="'self'" if is_deep else "'none'")
 
     def own(
-        self, request: Request, template: str, page: PageName, title: str, *, status: int = 200, **values: Any
+        self, request: Request, template: str, page: PageName, title: str, text: str = "", **values: Any
     ) -> HTMLResponse:
         """A page with an address of its own."""
         view = own_view(page, request.url.query)
-        return self.whole(request, template, view, preview=Preview(title=title), status=status, **values)
+        return self.whole(request, template, view, preview=Preview(title=title, text=text), **values)
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
@@ -319,12 +319,11 @@ class LayoutRoutes(Room):
         services = self.services
 
         @router.post("/hubs/again")
-        def again(hub: Annotated[str, Form(max_length=40)], back: Address = "") -> Response:
+        async def again(hub: Annotated[str, Form(max_length=40)], view: Back) -> Response:
             """Asks a hub at once that is left alone for a while, because a person wants it to."""
             if hub not in services.settings.endpoints:
                 raise UsageError(_("There is no such hub. Load the page again."))
             services.lookup.ask_again(hub)
-            view = View.from_address(back)
             is_own = view.page in OWN_ADDRESSES
             return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
 
@@ -337,6 +336,5 @@ class LayoutRoutes(Room):
 
         @router.get("/glossary")
         def glossary(request: Request) -> Response:
-            view = own_view("glossary", request.url.query)
-            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
-            return self.pages.whole(request, "layout/glossary", view, preview=preview)
+            text = _("The words of the page, and what they mean.")
+            return self.pages.own(request, "layout/glossary", "glossary", _("Glossary"), text)
