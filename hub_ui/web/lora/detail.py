@@ -187,7 +187,7 @@ def with_changes(
     known = {version.ref: version for version in lora.versions}
     records = {ref: read(flatten(lora, version)) for ref, version in known.items()}
     by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
-    changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
+    changes = {now: tuple(describe_changes(records[before], records[now])) for before, now in pairwise(by_date)}
     # What the history says of a known one is its title and its date.
     listed = {
         told.ref: replace(known.get(told.ref, told), description=told.description, updated_at=told.updated_at)

@@ -171,33 +171,26 @@ CHANGES: tuple[tuple[Callable[[Record], str], str], ...] = (
 )
 
 
-def describe_changes(older: Record, newer: Record) -> tuple[str, ...]:
+def describe_changes(older: Record, newer: Record) -> Iterator[str]:
     """What only one of the two says is no change that anybody knows of."""
-    said = ((text, value(older), value(newer)) for value, text in CHANGES)
-    changes = (_(text).format(before=one, after=other) for text, one, other in said if one and other and one != other)
-    return (*changes, *_describe_size(older, newer), *_describe_words(older, newer))
-
-
-def _describe_size(older: Record, newer: Record) -> Iterator[str]:
+    for value, text in CHANGES:
+        before, after = value(older), value(newer)
+        if before and after and before != after:
+            yield _(text).format(before=before, after=after)
     sizes = [record.file.size for record in (older, newer) if record.file and record.file.size]
     # Metadata changes a file by a little.
     if len(sizes) == 2 and abs(sizes[1] - sizes[0]) > sizes[0] / 10:
         before, after = (format.size(size) for size in sizes)
         if before != after:
             yield _("size {before} → {after}").format(before=before, after=after)
-
-
-def _describe_words(older: Record, newer: Record) -> Iterator[str]:
-    before = {word.casefold() for word in older.trigger_words}
-    after = {word.casefold() for word in newer.trigger_words}
-    if not after and before:
-        yield _("no trigger word any more")
-        return
-    added = [word for word in newer.trigger_words if word.casefold() not in before]
-    removed = [word for word in older.trigger_words if word.casefold() not in after]
+    known, now = ({word.casefold() for word in record.trigger_words} for record in (older, newer))
+    added = [word for word in newer.trigger_words if word.casefold() not in known]
+    removed = [word for word in older.trigger_words if word.casefold() not in now]
     if added:
         yield ngettext("new trigger word {words}", "new trigger words {words}", len(added)).format(words=_list(added))
-    if removed:
+    if known and not now:
+        yield _("no trigger word any more")
+    elif removed:
         text = ngettext("without the trigger word {words}", "without the trigger words {words}", len(removed))
         yield text.format(words=_list(removed))
 
@@ -219,13 +212,9 @@ def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -
             texts = [usage_text(one, title) for one in found]
             if field == "weight" and author:
                 texts.append(_("its author says {weight}").format(weight=author))
-            links = (
-                zip(texts, (search_for(str(one.value)) for one in found), strict=True) if field == "used_with" else ()
-            )
-            where = usage_count(found)
-            yield Fact(
-                name=_(name), value=format.join(*texts), source="usage", where=where, term=term, links=tuple(links)
-            )
+            searches = [search_for(str(one.value)) for one in found] if field == "used_with" else []
+            value, links = format.join(*texts), tuple(zip(texts, searches, strict=False))
+            yield Fact(name=_(name), value=value, source="usage", where=usage_count(found), term=term, links=links)
 
 
 def usage_text(one: Used, title: Callable[[str], str]) -> str:
