@@ -6,7 +6,7 @@ They are grouped by request; a result or two can be open, with what they were ma
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
@@ -173,7 +173,6 @@ def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
             yield _(name), value(left) or "–", value(right) or "–"
 
 
-Act = Literal["remove", "bring-back"]
 Id = Annotated[str, Query(max_length=40)]
 FormId = Annotated[str, Form(max_length=40)]
 # Groups on a page.
@@ -212,11 +211,17 @@ class HistoryRoutes(Room):
                 raise NotFound(_(GONE))
             return FileResponse(paths[cell], media_type="image/png", headers=PRIVATE)
 
-        @router.post("/history/{act}")
-        def change(request: Request, act: Act, id: FormId, page: FormPage = 1) -> Response:
+        @router.post("/history/remove")
+        def remove(request: Request, id: FormId, page: FormPage = 1) -> Response:
             services.policy.check("keep history")
-            (services.history.trash if act == "remove" else services.history.bring_back)(id)
-            return self.answer_change(request, page, id if act == "remove" else "")
+            services.history.trash(id)
+            return self.answer_change(request, page, id)
+
+        @router.post("/history/bring-back")
+        def bring_back(request: Request, id: FormId, page: FormPage = 1) -> Response:
+            services.policy.check("keep history")
+            services.history.bring_back(id)
+            return self.answer_change(request, page)
 
     def html(self) -> Markup:
         """The newest of it, for the pane of another page; empty where there is none."""
