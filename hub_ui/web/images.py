@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import anyio.to_thread
+from anyio import CapacityLimiter, to_thread
 from cachetools import TLRUCache
 from PIL import Image
 from starlette.requests import Request
@@ -107,16 +108,17 @@ class HubImages:
         return await self._answer(request, IMAGE) or Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
 
     async def answer_video(self, request: Request) -> Response:
-        missing = Response("This video can't be had just now.", 404, headers=NO_STORE)
-        return await self._answer(request, VIDEO) or missing
+        found = await self._answer(request, VIDEO)
+        return found or Response("This video can't be had just now.", 404, headers=NO_STORE)
 
     async def _answer(self, request: Request, kind: MediaKind) -> Response | None:
         """None where it can't be had."""
-        named = self.links.read(request.query_params, kind.path)
-        if named is None:
+        signed = self.links.read(kind.path, request.query_params, "url", "hub")
+        if signed is None:
             return Response(OLD_LINK, 403)
+        named = signed["url"], signed["hub"]
         # Not in the pool: what is here must not wait behind slow hosts.
-        found = await anyio.to_thread.run_sync(self.store.get, named[0], kind.types)
+        found = await to_thread.run_sync(self.store.get, named[0], kind.types)
         coming = None if found else self._start(named, kind)
         try:
             if coming is not None:
@@ -276,19 +278,16 @@ LOCAL_IMAGES_AT_ONCE = 2
 @dataclass(frozen=True, kw_only=True)
 class LocalImages:
     links: ImageLinks
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(LOCAL_IMAGES_AT_ONCE, "local-image"))
+    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, LOCAL_IMAGES_AT_ONCE))
 
     def route(self) -> Route:
         return Route(f"/{LOCAL_IMAGE_PATH}", self.answer)
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     async def answer(self, request: Request) -> Response:
-        path = self.links.read_local(request.query_params)
-        if path is None:
+        signed = self.links.read(LOCAL_IMAGE_PATH, request.query_params, "path")
+        if signed is None:
             return Response(OLD_LINK, 403)
-        data = await asyncio.get_running_loop().run_in_executor(self._pool, small_copy, path)
+        data = await to_thread.run_sync(small_copy, Path(signed["path"]), limiter=self.limiter)
         if data is None:
             return Response(MISSING, media_type="image/svg+xml", headers=NO_STORE)
         return Response(data, media_type="image/webp", headers={**SAFE, "Cache-Control": "private, max-age=3600"})

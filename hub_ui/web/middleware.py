@@ -21,7 +21,7 @@ from hub_ui.i18n import language, use_language
 from hub_ui.locales import read_language
 from hub_ui.logs import REQUEST_ID_HEADER, new_request_id, use_request_id
 from hub_ui.web import visitors
-from hub_ui.web.layout.pages import static_version
+from hub_ui.web.layout.pages import TOAST, static_version
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused, RequestMiddleware, path_of
 
@@ -130,8 +130,7 @@ class Refusals(RequestMiddleware):
     def refusal(self, scope: Scope, refused: Refused) -> Response:
         headers = Headers(scope=scope)
         if headers.get("hx-request") == "true":
-            places = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
-            return HTMLResponse(self.render("layout/toast", text=refused.message), refused.status, places)
+            return HTMLResponse(self.render("layout/toast", text=refused.message), refused.status, TOAST)
         if "text/html" in headers.get("accept", ""):
             frame = {"lang": language().code, "root": scope.get("root_path", ""), "version": static_version()}
             return HTMLResponse(self.render("layout/refusal", text=refused.message, **frame), refused.status)

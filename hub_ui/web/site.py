@@ -1,15 +1,13 @@
 """Every page's routes, and those beside the pages: which parts they are made of, built once. Jobs are followed here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 import fastapi
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 from starlette.routing import BaseRoute, Mount
 
 from connectors.errors import NotFound
@@ -24,13 +22,12 @@ from hub_ui.web.health import HealthRoutes
 from hub_ui.web.history.routes import HistoryRoutes
 from hub_ui.web.images import GeneratedImages, HubImages, LocalImages
 from hub_ui.web.layout.pages import STATIC, STATIC_PATH, LayoutRoutes, Pages, Room, StaticPages
-from hub_ui.web.layout.render import ImageLinks
 from hub_ui.web.library.routes import LibraryRoutes
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.lora.routes import LoraRoutes
 from hub_ui.web.news.routes import NewsRoutes
 from hub_ui.web.settings.routes import SettingsRoutes
-from hub_ui.web.train.routes import build_train
+from hub_ui.web.train.routes import TrainRoutes, build_train
 from hub_ui.web.try_page.dropped import DroppedRoutes
 from hub_ui.web.try_page.generate import Generator
 from hub_ui.web.try_page.judge import JudgeRoutes
@@ -44,24 +41,16 @@ BEAT_SECONDS = 0.5
 JobId = Annotated[str, fastapi.Path(pattern=r"^[\w-]{1,60}$")]
 
 
-class JobPainter(Protocol):
-    """Shows the jobs of one kind. The page's address is the query of each request."""
-
-    def paint(self, request: Request, id_: str, steps: Iterator[tuple[int, Any]]) -> Iterator[str]:
-        """HTML for each step, which is None where nothing is new, and at last a result, Failed or Stopped."""
-        ...
-
-    def stop(self, request: Request, id_: str) -> Response:
-        """Ends the job, and answers with what the page shows then."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class JobRoutes(Room):
-    """`painters` by the kind of a job's subject. Whoever has its id may follow and stop it: the id is a secret."""
+    """`painters` by the kind of a job's subject: `paint` gives HTML for each step, which is None where nothing is new,
+    and at last a result, Failed or Stopped. The page's address is the query of each request.
+
+    Whoever has a job's id may follow and stop it: the id is a secret.
+    """
 
     jobs: Jobs
-    painters: Mapping[str, JobPainter]
+    painters: Mapping[str, TryRoutes | TrainRoutes]
 
     def add_to(self, router: APIRouter) -> None:
         @router.get("/jobs/{id_}")
@@ -73,7 +62,7 @@ class JobRoutes(Room):
         def stop(request: Request, id_: JobId) -> Response:
             return self.painter(id_).stop(request, id_)
 
-    def painter(self, id_: str) -> JobPainter:
+    def painter(self, id_: str) -> TryRoutes | TrainRoutes:
         """Raises NotFound for a job that is not kept."""
         found = self.jobs.find(id_)
         painter = self.painters.get(found.subject.kind) if found is not None else None
@@ -90,11 +79,12 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
     checks = LibraryChecks(services.downloads, services.update_rules)
     library = LibraryRoutes(pages=pages, checks=checks)
     visits = [VisitRoutes(pages=pages, downloads=services.visitor_downloads)] if services.visitor_downloads else []
+    destinations = services.settings.image_destinations
+    hub_images = HubImages(links=pages.render.links, store=services.media, destinations=destinations)
+    closing.callback(hub_images.close)
     images = GeneratedImages(folder=folder)
-    files, uploads = (
-        UploadedFiles(folder=folder, pixels=limits.pixels),
-        Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size)),
-    )
+    files = UploadedFiles(folder=folder, pixels=limits.pixels)
+    uploads = Uploads(folder, limits, lambda size: services.quotas.spend("uploads", size))
     history, news = HistoryRoutes(pages=pages), NewsRoutes(pages=pages)
     generator = Generator(services=services, jobs=jobs, images=images)
     compare = TryRoutes(pages=pages, generator=generator, uploaded=files.path, history=history.html)
@@ -124,16 +114,9 @@ def build_routes(services: Services, closing: ExitStack, jobs: Jobs, folder: Pat
         room.add_to(router)
     return [
         Mount(STATIC_PATH, StaticPages(directory=STATIC)),
-        *image_routes(services, pages.render.links, images, closing),
+        *hub_images.routes(),
+        LocalImages(links=pages.render.links).route(),
+        images.route(),
         *HealthRoutes(services=services, running=lambda: jobs.running("generation")).routes(),
         *router.routes,
     ]
-
-
-def image_routes(services: Services, links: ImageLinks, images: GeneratedImages, closing: ExitStack) -> list[BaseRoute]:
-    """Of the hubs' images, those beside the library's files, and the generated ones."""
-    hub_images = HubImages(links=links, store=services.media, destinations=services.settings.image_destinations)
-    closing.callback(hub_images.close)
-    local_images = LocalImages(links=links)
-    closing.callback(local_images.close)
-    return [*hub_images.routes(), local_images.route(), images.route()]

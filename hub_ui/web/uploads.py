@@ -17,10 +17,9 @@ from secrets import token_bytes, token_urlsafe
 from typing import Annotated, BinaryIO
 
 import anyio
-from fastapi import Query
+from fastapi import Query, Request, Response
+from fastapi.responses import FileResponse
 from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive
 
 from connectors.errors import HubUiError, NotFound

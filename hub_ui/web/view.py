@@ -146,6 +146,11 @@ class View:
         pairs += self.library.to_pairs() if self.page == "library" else []
         return urlencode(pairs + self.settings.to_pairs())
 
+    def link(self, root: str = "./") -> str:
+        """A relative address: a page may be served below another path."""
+        query = self.to_address()
+        return f"{root}?{query}" if query else root
+
     @staticmethod
     def from_address(query_string: str, usual: str | None = None) -> View:
         """Reads `to_address`; what can't be parsed is left out. `usual` is the default level of mature images."""

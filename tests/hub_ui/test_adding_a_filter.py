@@ -94,7 +94,7 @@ def test_loras_are_found_and_left_out_by_it(answers: Any) -> None:
 
 
 def test_its_choices_stand_beside_the_list_and_are_suggested(answers: Any) -> None:
-    assert answers["group"] == ["Loom", ["loom", "jacquard", "1"], ["loom", "dobby", "0"]]
+    assert answers["group"] == ["Loom", ["loom", "jacquard", 1], ["loom", "dobby", 0]]
     assert answers["suggested"] == [["jacquard", 1]]
 
 

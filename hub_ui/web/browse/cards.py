@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
+from cachetools import TTLCache
+
 from connectors.claims import base_models
 from connectors.claims.resolve import record_with_header
 from connectors.errors import HubDown, HubTimeout, HubUiError, RateLimited
@@ -135,8 +137,9 @@ class HeaderReader:
 
     services: Services
     _pools: dict[Origin, ThreadPoolExecutor] = field(default_factory=dict)
-    _failed: dict[Ref, float] = field(default_factory=dict)
+    _failed: TTLCache[Ref, bool] = field(default_factory=lambda: TTLCache(MOST_FAILED, AGAIN_AFTER_SECONDS))
     _closed: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         for connector in self.services.connectors:
@@ -170,8 +173,7 @@ class HeaderReader:
             return False
         if file is None or file.format != "safetensors" or record.access != "open":
             return False
-        since_failure = time.monotonic() - self._failed.get(file.ref, -AGAIN_AFTER_SECONDS)
-        return since_failure >= AGAIN_AFTER_SECONDS and self.services.lookup.find_facts(file) is None
+        return file.ref not in self._failed and self.services.lookup.find_facts(file) is None
 
     def _read_one(self, record: Record, stop: threading.Event) -> bool:
         """Whether its header is known now. A hub that limits requests is asked for no other of these."""
@@ -181,10 +183,9 @@ class HeaderReader:
         try:
             self.services.lookup.inspect(record.ref)
         except HubUiError as error:
-            if len(self._failed) >= MOST_FAILED:
-                self._failed.clear()
             if record.file is not None:
-                self._failed[record.file.ref] = time.monotonic()
+                with self._lock:
+                    self._failed[record.file.ref] = True
             if isinstance(error, RateLimited | HubDown | HubTimeout):
                 stop.set()
             return False

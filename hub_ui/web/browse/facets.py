@@ -14,19 +14,14 @@ from connectors.errors import BadQuery
 from connectors.query import BY_KEY, FIELDS, Query, Range
 from connectors.query_fields import Facet, Field
 from connectors.query_language import Completion, Part, choices, completion, value_text
-from connectors.record import NSFW_LEVELS, Nsfw
+from connectors.record import NSFW_LEVELS
 from hub_ui import format
 from hub_ui.catalog.search import BaseCount, Facets
 from hub_ui.generate.base_models import PipelineSpec
-from hub_ui.i18n import N_, N_plural, _, ngettext
+from hub_ui.i18n import N_plural, _, ngettext
+from hub_ui.web.layout.glossary import word
 from hub_ui.web.view import filter_pair
 
-NSFW_WORDS: Mapping[Nsfw, str] = {
-    "safe": N_("rated safe only"),
-    "soft": N_("safe + unrated"),
-    "mature": N_("mature, blurred"),
-    "explicit": N_("everything, blurred"),
-}
 EARLY_ACCESS = ("access", "paid")
 # They are one group.
 LIBRARY = ("installed", "favorite")
@@ -36,12 +31,12 @@ MOST_BASES = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """`count` as it is written; empty before it is known. Without a `facet` of its own, it is one of its group's."""
+    """`count` is None before the list is known. Without a `facet` of its own, it is one of its group's."""
 
     value: str
     label: str
-    count: str
     on: bool
+    count: int | None = None
     inner: bool = False
     facet: str = ""
     is_excluded: bool = False
@@ -49,7 +44,7 @@ class Choice:
     @property
     def is_empty(self) -> bool:
         """Whether it would show nothing, and is not chosen."""
-        return self.count == "0" and not self.on
+        return self.count == 0 and not self.on
 
     def field(self, facet: str) -> tuple[str, str]:
         """The name and the value of its checkbox: what it adds to the address."""
@@ -79,40 +74,28 @@ class Group:
     term: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counts:
-    """Numbers as they are written. Before the list is known there are none."""
+def choices_of(chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]) -> Iterator[Choice]:
+    """One for each of `labels`, in their order."""
+    for value, label in labels.items():
+        yield Choice(value=value, label=label, count=counts.get(value, 0), on=value in chosen)
 
-    facets: Facets | None
 
-    def choice(self, value: str, label: str, count: int, *, on: bool, inner: bool = False) -> Choice:
-        number = "" if self.facets is None else format.number(count)
-        return Choice(value=value, label=label, count=number, on=on, inner=inner)
+def frequent(chosen: Sequence[str], counts: Mapping[str, int], most: int) -> Iterator[Choice]:
+    """The first values, and those that are on. They are counted without regard to case."""
+    spelled = {value.casefold(): value for value in chosen}
+    values = dict.fromkeys([*(spelled.get(value, value) for value in itertools.islice(counts, most)), *chosen])
+    for value in values:
+        label, count = format.visible(value), counts.get(value.casefold(), 0)
+        yield Choice(value=value, label=label, count=count, on=value in chosen)
 
-    def choices(
-        self, chosen: Sequence[str], counts: Mapping[str, int], labels: Mapping[str, str]
-    ) -> tuple[Choice, ...]:
-        """One for each of `labels`, in their order."""
-        return tuple(
-            self.choice(value, label, counts.get(value, 0), on=value in chosen) for value, label in labels.items()
-        )
 
-    def frequent(self, chosen: Sequence[str], counts: Mapping[str, int], most: int) -> tuple[Choice, ...]:
-        """The first values, and those that are on. They are counted without regard to case."""
-        spelled = {value.casefold(): value for value in chosen}
-        values = dict.fromkeys([*(spelled.get(value, value) for value in itertools.islice(counts, most)), *chosen])
-        return tuple(
-            self.choice(value, format.visible(value), counts.get(value.casefold(), 0), on=value in chosen)
-            for value in values
-        )
-
-    def bases(self, chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
-        """Base models after their architecture, without repetition."""
-        for base in bases:
-            label = format.visible(base.label)
-            yield self.choice(base.id, label, base.count, on=base.id in chosen, inner=inner)
-            if len(base.children) > 1:
-                yield from self.bases(chosen, base.children, inner=True)
+def base_choices(chosen: Sequence[str], bases: Iterable[BaseCount], *, inner: bool = False) -> Iterator[Choice]:
+    """Base models after their architecture, without repetition."""
+    for base in bases:
+        label = format.visible(base.label)
+        yield Choice(value=base.id, label=label, count=base.count, on=base.id in chosen, inner=inner)
+        if len(base.children) > 1:
+            yield from base_choices(chosen, base.children, inner=True)
 
 
 def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bool) -> Iterator[Choice]:
@@ -121,19 +104,19 @@ def quick_choices(query: Query, loaded: PipelineSpec | None, *, sees_library: bo
     if loaded is not None and loaded.architecture:
         label = _("Fits {base}, which is loaded").format(base=format.visible(loaded.label))
         value = loaded.architecture
-        yield Choice(facet="base", value=value, label=label, count="", on=value in query.bases)
+        yield Choice(facet="base", value=value, label=label, on=value in query.bases)
     if sees_library:
         label = _("Hide what is in the library")
-        yield Choice(facet="installed", value="no", label=label, count="", on=query.installed is False)
+        yield Choice(facet="installed", value="no", label=label, on=query.installed is False)
     on = EARLY_ACCESS in query.excluded
-    yield Choice(facet="access", value="paid", label=_("Hide early access"), count="", on=on, is_excluded=True)
+    yield Choice(facet="access", value="paid", label=_("Hide early access"), on=on, is_excluded=True)
 
 
-def base_choices(counts: Counts, query: Query, bases: Iterable[BaseCount]) -> tuple[Choice, ...]:
+def unfold(chosen: Sequence[str], bases: Iterable[BaseCount]) -> Iterator[Choice]:
     """An architecture's base models come once one of them is chosen, or the architecture itself."""
-    families = ([*counts.bases(query.bases, [base])] for base in bases)
+    families = ([*base_choices(chosen, [base])] for base in bases)
     shown = (each for family in families for each in (family if any(each.on for each in family) else family[:1]))
-    return tuple(choice for at, choice in enumerate(shown) if at < MOST_BASES or choice.on)
+    yield from (choice for at, choice in enumerate(shown) if at < MOST_BASES or choice.on)
 
 
 def groups(
@@ -156,23 +139,23 @@ def groups(
 
 def group_of(field: Field, query: Query, facets: Facets | None) -> Group:
     facet, chosen, known = field.facet or Facet(name=field.key), getattr(query, field.attribute), facets or Facets()
-    counts, column = Counts(facets=facets), field.columns[-1].name if field.columns else field.key
-    counted = known.of(column)
+    counted = known.of(field.columns[-1].name if field.columns else field.key)
     group = Group(facet=field.key, name=_(facet.name), is_open=facet.is_open, term=facet.term)
     if facet.steps:
         return replace(group, bars=bars(field, facet, chosen, counted))
     if field.key == "base":
-        choices = base_choices(counts, query, known.bases)
+        found = unfold(query.bases, known.bases)
     elif facet.most:
         offered = {value: number for value, number in counted.items() if not facet.left_out(value)}
-        choices = counts.frequent(chosen, offered, facet.most)
+        found = frequent(chosen, offered, facet.most)
     else:
         on = chosen if field.form == "list" else () if chosen is None else (field.write(chosen),)
         values = [each for each in facet.labels or field.choices() if each in on or not facet.left_out(each)]
-        choices = counts.choices(on, counted, {value: label_of(field, facet, value) for value in values})
+        found = choices_of(on, counted, {value: label_of(field, facet, value) for value in values})
     # What was not there at first comes with the counts.
-    waits = facets is None and not facet.is_open
-    return replace(group, choices=tuple(each for each in choices if each.on or not (waits or each.is_empty)))
+    if facets is None:
+        found = (replace(each, count=None) for each in found if each.on or facet.is_open)
+    return replace(group, choices=tuple(each for each in found if not each.is_empty))
 
 
 def label_of(field: Field, facet: Facet, value: str) -> str:
@@ -223,9 +206,9 @@ def range_after_click(chosen: Range | None, step: Range) -> Range:
 def level_words(levels: Mapping[str, int] | None) -> dict[str, str]:
     """What each level of mature images is called, with how many LoRAs it lists."""
     if not levels:
-        return {level: _(words) for level, words in NSFW_WORDS.items()}
+        return {level: word("level", level) for level in NSFW_LEVELS}
     listed = itertools.accumulate(levels.get(level, 0) for level in NSFW_LEVELS)
-    return {level: f"{_(NSFW_WORDS[level])} ({format.number(n)})" for level, n in zip(NSFW_LEVELS, listed, strict=True)}
+    return {level: f"{word('level', level)} ({format.number(n)})" for level, n in zip(NSFW_LEVELS, listed, strict=True)}
 
 
 # What stands before the first part of its kind, for one LoRA and for several. Other parts speak for themselves. Where

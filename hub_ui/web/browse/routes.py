@@ -8,15 +8,16 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import fastapi
 from anyio import CapacityLimiter, to_thread
 from cachetools import TTLCache
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.errors import BadQuery
 from connectors.query import BY_KEY, Query
@@ -36,6 +37,7 @@ from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     Preview,
     Room,
+    Shown,
     keep_choice,
     page_address,
     prefix,
@@ -56,6 +58,12 @@ MOST_NAMES = 20
 
 Typed = Annotated[str, fastapi.Query(max_length=LONGEST_TEXT)]
 Ticked = Annotated[Sequence[str], fastapi.Query(max_length=MOST_LORAS)]
+PageNumber = Annotated[int, fastapi.Query(ge=1, le=10**5)]
+NextPage = Annotated[int, fastapi.Query(ge=2, le=10**5)]
+Count = Annotated[int, fastapi.Query(ge=1, le=10**6)]
+Id = Annotated[int, fastapi.Query(ge=0, le=2**53)]
+Cursors = Annotated[str, fastapi.Query(max_length=LONGEST_CURSOR)]
+Signature = Annotated[str, fastapi.Query(max_length=64)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,44 +76,27 @@ class BrowseRoutes(Room):
     others: Mapping[PageName, Callable[[Request, View], Response]] = field(default_factory=dict)
     kept: TTLCache[Any, Card] = field(default_factory=lambda: TTLCache(MOST_KEPT, KEPT_SECONDS))
     lock: threading.Lock = field(default_factory=threading.Lock)
+    limiter: CapacityLimiter = field(default_factory=partial(CapacityLimiter, MOST_NAMES))
 
     def add_to(self, router: APIRouter) -> None:
-        names_limit = CapacityLimiter(MOST_NAMES)
-
-        @router.get("/")
-        async def browse(
-            request: Request, ask: bool = False, page: Annotated[int, fastapi.Query(ge=1, le=10**5)] = 1
-        ) -> Response:
-            return await self.answer(request, names_limit, ask=ask, page=page)
+        router.get("/")(self.answer)
+        router.get("/more")(self.more)
 
         @router.get("/ask")
-        async def ask(request: Request, seen: Annotated[str, fastapi.Query(max_length=64)] = "") -> Response:
-            return self.pages.streams.answer(self.steps(request, seen))
-
-        @router.get("/more")
-        def more(
-            request: Request,
-            after: Annotated[int, fastapi.Query(ge=0, le=2**53)],
-            shown: Annotated[int, fastapi.Query(ge=1, le=10**6)],
-            page: Annotated[int, fastapi.Query(ge=2, le=10**5)],
-            cursors: Annotated[str, fastapi.Query(max_length=LONGEST_CURSOR)] = "",
-            signed: Annotated[str, fastapi.Query(max_length=64)] = "",
-        ) -> Response:
-            view = view_of(request)
-            lead = self.read_cursors(view.query, cursors, signed)
-            return self.pages.streams.answer(self.more(view, after=after, shown=shown, page=page, cursors=lead))
+        async def ask(request: Request, view: Shown, seen: Signature = "") -> Response:
+            return self.pages.streams.answer(chain(self.steps(view, seen), self.news.badge(request)))
 
         @router.get("/tray")
-        def tray(request: Request, lora: Ticked = ()) -> Response:
+        def tray(view: Shown, lora: Ticked = ()) -> Response:
             refs = list(dict.fromkeys(map(Ref.parse, lora)))
-            return self.pages.part("browse/tray", **self.tray(refs, view_of(request).query.nsfw))
+            return self.pages.part("browse/tray", **self.tray(refs, view.query.nsfw))
 
         @router.get("/compare")
         def compare(lora: Ticked = ()) -> Response:
             view = View(page="try", settings=TrySettings(sheet="loras"))
             for ref in list(dict.fromkeys(map(Ref.parse, lora))):
                 view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
-            return RedirectResponse(page_address(view.to_address()), 303)
+            return RedirectResponse(view.link(), 303)
 
         @router.get("/suggestions")
         def suggestions(before: Typed = "", after: Typed = "") -> Response:
@@ -113,9 +104,8 @@ class BrowseRoutes(Room):
             found = suggest(text, len(before), self.services.catalog.complete_value)
             return self.pages.part("browse/suggestions", suggestions=found, problem=problem_of(text), text=text)
 
-    async def answer(self, request: Request, names_limit: CapacityLimiter, *, ask: bool, page: int) -> Response:
+    async def answer(self, request: Request, view: Shown, ask: bool = False, page: PageNumber = 1) -> Response:
         """The page that the address names, whole or the part that is asked for. What waits for hubs has a limit."""
-        view = view_of(request)
         if view.page in OWN_ADDRESSES:
             return RedirectResponse(view.place(view.page), 303)
         other = self.others.get(view.page)
@@ -124,14 +114,13 @@ class BrowseRoutes(Room):
         if source_of(request) == "q":
             return await to_thread.run_sync(self.answer_typed, request, view)
         if used_loras.may_be_name(view.text.strip()):
-            found = await to_thread.run_sync(self.find, view, limiter=names_limit)
+            found = await to_thread.run_sync(self.find, view, limiter=self.limiter)
             if found is not None:
-                return RedirectResponse(page_address(found.to_address()), 303)
+                return RedirectResponse(found.link(), 303)
         if target_of(request):
             return await to_thread.run_sync(self.answer_part, request, view)
-        return await to_thread.run_sync(
-            self.answer_page, request, view, ask, page, limiter=names_limit if ask else None
-        )
+        limiter = self.limiter if ask else None
+        return await to_thread.run_sync(self.answer_page, request, view, ask, page, limiter=limiter)
 
     def tray(self, refs: Sequence[Ref], ceiling: Nsfw) -> dict[str, Any]:
         """Of the LoRAs that are ticked: how many, whether they share a base, and what has to be downloaded."""
@@ -157,7 +146,8 @@ class BrowseRoutes(Room):
         # Those of a search end with all that the hubs have said.
         *_before, now = search.search(services, view.query) if ask else [search.first_cards(services, view.query)]
         if page > 1:
-            now = search.page_of_list(services, now, page)
+            found = search.read_list(services, view.query, page * now.page)
+            now = replace(now, ids=found.ids[(page - 1) * now.page :], rings=search.heads(found), is_held=False)
         values = self.all(view, hold_few(now), asks=not ask)
         values.update(problem=problem_of(request.query_params.get("q", "")), page=page)
         panel = self.panel.values(view) if view.open else {}
@@ -191,14 +181,10 @@ class BrowseRoutes(Room):
         answer = self.pages.part("browse/answer", **self.all(view, now, asks=False, form=form))
         shown = View.from_address(request.headers.get("hx-current-url", "").partition("?")[2])
         # What is typed letter by letter is one step back.
-        answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = page_address(view.to_address())
+        answer.headers["HX-Replace-Url" if shown.text else "HX-Push-Url"] = view.link()
         return answer
 
-    def steps(self, request: Request, seen: str) -> Iterator[str]:
-        yield from self.ask(view_of(request), seen)
-        yield from self.news.badge(request)
-
-    def ask(self, view: View, seen: str) -> Iterator[str]:
+    def steps(self, view: View, seen: str) -> Iterator[str]:
         """The list after each hub's answer, then after headers of its first cards were read. `seen` is the list that
         the page has (Results.fingerprint).
         """
@@ -225,10 +211,18 @@ class BrowseRoutes(Room):
             now = search.refresh(services, now)
             yield self.pages.render("browse/step", **self.all(view, now, asks=False))
 
-    def more(self, view: View, *, page: int, shown: int, after: int, cursors: Mapping[HubName, str]) -> Iterator[str]:
-        now = search.next_cards(self.services, view.query, after=after, shown=shown, cursors=cursors)
-        values = self.list_values(view, now, page=page, shown=shown, after=after)
-        yield self.pages.render("browse/more", **values)
+    def more(
+        self, view: Shown, after: Id, shown: Count, page: NextPage, cursors: Cursors = "", signed: Signature = ""
+    ) -> Response:
+        """The next page of cards, for which hubs may be asked."""
+        lead = self.read_cursors(view.query, cursors, signed)
+
+        def step() -> Iterator[str]:
+            now = search.next_cards(self.services, view.query, after=after, shown=shown, cursors=lead)
+            values = self.list_values(view, now, page=page, shown=shown, after=after)
+            yield self.pages.render("browse/more", **values)
+
+        return self.pages.streams.answer(step())
 
     def all(self, view: View, now: Results, *, asks: bool = True, form: View | None = None) -> dict[str, Any]:
         """`asks`: whether the hubs are asked once this is there. `form` is what the boxes show, if not `view`."""
@@ -238,6 +232,7 @@ class BrowseRoutes(Room):
     def around(self, view: View, now: Results, form: View) -> dict[str, Any]:
         """What stands around the cards."""
         facets, one = None if now.is_held else now.facets, now.total == 1
+        corrected = replace(view, query=replace(view.query, text=now.corrected), open="")
         return {
             **self.filter_values(view, form, facets),
             "view": view,
@@ -248,21 +243,16 @@ class BrowseRoutes(Room):
             "total": "…" if now.is_held else format.number(now.total),
             "one": one,
             "words": [
-                (word, page_address(replace(view, query=word.part.rest, open="").to_address()))
-                for word in words(now.query, one=one)
+                (word, replace(view, query=word.part.rest, open="").link()) for word in words(now.query, one=one)
             ],
             "statuses": now.statuses,
             "blurs": not within(now.query.nsfw, "soft"),
             "problem": "",
-            "corrected": self.correction_address(view, now),
+            # The same search without typos.
+            "corrected": corrected.link() if now.corrected else "",
             "is_new": not view.text and not view.filters and view.query == Query(limit=view.query.limit),
             "demo": self.services.settings.demo,
         }
-
-    def correction_address(self, view: View, now: Results) -> str:
-        """Of the same search without typos; empty where there are none."""
-        query = replace(view.query, text=now.corrected)
-        return page_address(replace(view, query=query, open="").to_address()) if now.corrected else ""
 
     def filter_values(self, view: View, form: View, facets: Facets | None) -> dict[str, Any]:
         """`boxes` are each group's choices with the fields of the form that they are."""
@@ -359,10 +349,6 @@ def bars(view: View, group: Group) -> Iterator[tuple[str, Bar]]:
         name, text = filter_pair(group.facet, bar.value)
         pairs = [address] if text in view.filters else [address, urlencode({name: text})]
         yield page_address("&".join(filter(None, pairs))), bar
-
-
-def view_of(request: Request) -> View:
-    return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
 
 
 def problem_of(text: str) -> str:

@@ -4,12 +4,12 @@ A card that is on the screen keeps its place. What is found later and belongs ab
 list again; what belongs below flows in, up to a page. So does a filter's choice, until another query.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from itertools import chain
 
+from connectors.errors import HubUiError
 from connectors.federation import MAX_BARREN_ROUNDS, Answer
 from connectors.query import FIELDS, Query
 from connectors.ref import HubName
@@ -19,7 +19,8 @@ from hub_ui.documents import other_words, unknown_values
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.i18n import N_, _
 from hub_ui.services import Services
-from hub_ui.web.layout.pages import HubStatus, answer_status, idle_status, pending_status, with_hits
+from hub_ui.web.layout.pages import HubState, HubStatus, answer_status
+from hub_ui.web.layout.render import key
 
 WAITING_CARDS = 8
 # With fewer cards than a row, nearly all that the hubs answer would belong above them, where it could not be shown.
@@ -30,9 +31,6 @@ HOLD_SECONDS = 1.0
 PAGES_OF_HUBS = 2
 # Pages of the list that are read past the cards on the screen, to see what has come in between them.
 PAGES_AHEAD = 2
-NOTHING = N_("Nothing matches. Take a filter away, or try another word.")
-NOTHING_SEEN = N_("Nothing that was seen so far matches. Press Enter to ask the hubs.")
-ENTER = N_("Seen so far. Press Enter to ask the hubs too.")
 NO_MORE = N_("The hubs' next pages have nothing more that fits.")
 
 
@@ -63,18 +61,7 @@ class Results:
     @property
     def fingerprint(self) -> str:
         """Tells one list from another, whatever is said of the hubs."""
-        told = (
-            self.ids,
-            self.above,
-            self.gone,
-            self.total,
-            self.facets,
-            self.note,
-            self.waiting,
-            self.is_held,
-            self.rings,
-        )
-        return sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return key(repr((replace(self, statuses=(), cursors={}, failed={}, corrected=""), self.waiting)))
 
     @property
     def page(self) -> int:
@@ -92,6 +79,11 @@ class Results:
         return tuple(status.hub for status in self.statuses if status.state == "asked")
 
     @property
+    def failures(self) -> tuple[HubUiError, ...]:
+        """What is wrong with the hubs that are down."""
+        return tuple(status.error for status in self.statuses if status.error and status.state == "down")
+
+    @property
     def waiting(self) -> int:
         """How many places are kept for cards of hubs that have not answered, where there is none yet."""
         return 0 if self.ids else min(WAITING_CARDS * len(self.pending), self.page)
@@ -104,8 +96,12 @@ class Results:
 
 def begin(services: Services, query: Query) -> Results:
     """A search that has shown nothing yet."""
-    hubs = [connector.name for connector in services.connectors if query.may_ask(connector.name)]
-    return Results(query=query, statuses=tuple(pending_status(hub) for hub in hubs))
+    hubs = (connector.name for connector in services.connectors if query.may_ask(connector.name))
+    return Results(query=query, statuses=hubs_that_are("asked", hubs))
+
+
+def hubs_that_are(state: HubState, hubs: Iterable[HubName]) -> tuple[HubStatus, ...]:
+    return tuple(HubStatus(hub=hub, state=state) for hub in hubs)
 
 
 def first_cards(services: Services, query: Query) -> Results:
@@ -126,7 +122,7 @@ def search(services: Services, query: Query) -> Iterator[Results]:
             groups = services.lookup.search_in_groups(replace(query, hubs=now.pending), pause=HOLD_SECONDS)
         except LimitReached as error:
             # What was seen before stands here, and the hubs can be asked again.
-            idle = tuple(idle_status(status.hub) for status in now.statuses)
+            idle = hubs_that_are("idle", now.pending)
             yield replace(found, statuses=idle, failed=dict.fromkeys(now.pending, ""), note=error.message)
             return
     has_answer = has_loras = False
@@ -157,8 +153,9 @@ def ask_for_words(services: Services, now: Results, words: str) -> Results:
 def cards_while_typing(services: Services, query: Query) -> Results:
     """What the catalog has, without asking a hub: while a person types."""
     now = first_cards(services, query)
-    now = replace(now, statuses=tuple(idle_status(connector.name) for connector in services.connectors))
-    return replace(now, note=_(ENTER) if now.ids else _(NOTHING_SEEN))
+    idle = hubs_that_are("idle", (connector.name for connector in services.connectors))
+    nothing = _("Nothing that was seen so far matches. Press Enter to ask the hubs.")
+    return replace(now, statuses=idle, note=_("Seen so far. Press Enter to ask the hubs too.") if now.ids else nothing)
 
 
 def next_cards(
@@ -173,7 +170,7 @@ def next_cards(
     rounds = 0
     while now.below <= 0 and now.cursors and rounds < MAX_BARREN_ROUNDS and (not rounds or not now.ids):
         rounds += 1
-        asked, now = now.cursors, replace(now, cursors={}, statuses=tuple(pending_status(hub) for hub in now.cursors))
+        asked, now = now.cursors, replace(now, cursors={}, statuses=hubs_that_are("asked", now.cursors))
         try:
             groups = services.lookup.search_in_groups(query, pause=HOLD_SECONDS, cursors=asked)
         except LimitReached as error:
@@ -183,14 +180,8 @@ def next_cards(
         now = after_card(services, now, after, shown)
     # A page that a hub failed to give is asked for again by the next click.
     left = {**(now.cursors if now.ids else {}), **now.failed}
-    told = format.sentences(*(status.title for status in now.statuses if status.state == "down"))
+    told = format.sentences(*(error.message for error in now.failures))
     return replace(now, cursors=left, note=told if now.ids or left else _(NO_MORE))
-
-
-def page_of_list(services: Services, now: Results, page: int) -> Results:
-    """The cards of that page of the list, counted from 1, as it is now."""
-    found = read_list(services, now.query, page * now.page)
-    return replace(now, ids=found.ids[(page - 1) * now.page :], rings=heads(found), is_held=False)
 
 
 def after_card(services: Services, now: Results, after: int, shown: int) -> Results:
@@ -232,8 +223,9 @@ def note(services: Services, now: Results) -> str:
         return last if age else _("No hub answers. These were seen before.")
     # Of hubs that are not asked just now, and of what is shown in place of their answer.
     if now.ids:
-        return format.sentences(*(status.title for status in now.statuses if status.state == "down" and status.waits))
-    return " ".join(unknown_values(services.catalog, now.query)) or _(NOTHING)
+        return format.sentences(*(error.message for error in now.failures if error.retry_after))
+    nothing = _("Nothing matches. Take a filter away, or try another word.")
+    return " ".join(unknown_values(services.catalog, now.query)) or nothing
 
 
 def refresh(services: Services, now: Results) -> Results:
@@ -268,7 +260,7 @@ def with_list(now: Results, found: Listing) -> Results:
         corrected=found.corrected,
         total=found.total,
         facets=keep_places(now.facets, found.facets),
-        statuses=tuple(with_hits(status, found.facets.of("hubs").get(status.hub, 0)) for status in now.statuses),
+        statuses=tuple(replace(each, hits=found.facets.of("hubs").get(each.hub, 0)) for each in now.statuses),
         is_held=False,
     )
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.errors import UsageError
 from hub_ui.i18n import _
@@ -64,8 +63,7 @@ class DownloadRoutes(Room):
         painted, ended, last = "", None, time.monotonic()
         while True:
             values = drawer_values(self.services)
-            tasks = [row["task"] for row in values["rows"]]
-            now = {task.id for task in tasks if task.state in ("done", "failed")}
+            now = {task.id for task in values["tasks"] if task.state in ("done", "failed")}
             step = self.pages.render("downloads/step", **values)
             if step != painted:
                 yield step

@@ -8,29 +8,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from PIL import Image
-from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from connectors.errors import NotFound
 from hub_ui import format
 from hub_ui.generate.base_models.precision import precision_name
-from hub_ui.generate.comparison import Comparison, ComparisonKind
+from hub_ui.generate.comparison import Comparison
 from hub_ui.generate.try_fields import TRY_FIELDS, TrySettings, prompt_text
 from hub_ui.i18n import N_, _
 from hub_ui.images import png_metadata
 from hub_ui.images.history import GONE, HistoryEntry
 from hub_ui.images.provenance import Provenance
 from hub_ui.web.images import PRIVATE
+from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.pages import Preview, Room, is_part
 from hub_ui.web.view import StackedLora, View
-
-LABELS: dict[ComparisonKind, str] = {
-    "pair": N_("Without / with"), "strip": N_("Weights"), "trigger": N_("Trigger on / off"), "both": N_("A · B · both"),
-    "loras": N_("Which of these?"), "grid": N_("Grid"),
-}  # fmt: skip
 
 
 def group_entries(entries: Iterable[HistoryEntry]) -> Sequence[Sequence[HistoryEntry]]:
@@ -58,15 +53,13 @@ def title_of(image: Provenance) -> str:
 def describe(image: Provenance) -> str:
     """The kind, the LoRA whose weight varies with its weights, and the weights of the others."""
     sheet = image.sheet
-    label = _(LABELS.get(sheet.kind if sheet else "one", ""))
+    label = word("comparison", sheet.kind) if sheet else ""
     if sheet and sheet.kind == "loras":
         return f"{label} {len(sheet.columns)} × {len(sheet.rows)}"
-    own = [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
-    weights = [{cell.weights[i] for cell in sheet.cells} for i in range(len(own))] if sheet else []
+    own, weights = weights_of_loras(image), weights_compared(sheet)
     varied = next((i for i, values in enumerate(weights) if len(values) > 1), None)
-    if sheet is None or sheet.kind not in ("strip", "grid") or varied is None:
-        named = format.join(*(f"{weight:g}" for weight in own)) if own else ""
-        return format.join(label, named)
+    if varied is None:
+        return format.join(label, *(f"{weight:g}" for weight in own))
     span = f"{min(weights[varied]):g} … {max(weights[varied]):g}"
     # Of one alone, the heading says the name.
     if len(own) == 1:
@@ -76,6 +69,17 @@ def describe(image: Provenance) -> str:
         f"{lora.title} {own[i]:g}" for i, lora in enumerate(image.loras) if i != varied and len(weights[i]) == 1
     )
     return _("{sweep}, with {others}").format(sweep=text, others=others) if others else text
+
+
+def weights_of_loras(image: Provenance) -> list[float]:
+    return [lora.weight if lora.asked is None else lora.asked for lora in image.loras]
+
+
+def weights_compared(sheet: Comparison | None) -> list[list[float]]:
+    """Those of each LoRA in a comparison of weights, each once."""
+    if sheet is None or sheet.kind not in ("strip", "grid"):
+        return []
+    return [list(dict.fromkeys(values)) for values in zip(*(cell.weights for cell in sheet.cells), strict=True)]
 
 
 def infotext_in(path: Path) -> str:
@@ -102,11 +106,8 @@ def settings_of(image: Provenance) -> TrySettings:
     sheet, is_local = image.whole_comparison, image.report is None or image.report.place == "local"
     # Not what a draft made of it.
     chosen = image.draft or image
-    varied, weights = 0, tuple[float, ...]()
-    if sheet is not None and sheet.kind in ("strip", "grid"):
-        several = list(zip(*(cell.weights for cell in sheet.cells), strict=True))
-        varied = next((i for i, values in enumerate(several) if len(set(values)) > 1), 0)
-        weights = tuple(dict.fromkeys(several[varied])) if several else ()
+    several = weights_compared(sheet)
+    varied = next((i for i, values in enumerate(several) if len(values) > 1), 0)
     same = {row.attribute: getattr(image, row.attribute) for row in TRY_FIELDS if row.attribute in image.__slots__}
     return replace(
         TrySettings(**same),
@@ -123,7 +124,7 @@ def settings_of(image: Provenance) -> TrySettings:
         prompts=prompts_of(sheet)[1:] if sheet and sheet.kind in ("grid", "loras") else (),
         seeds=seeds_of(sheet) if sheet else 1,
         place="replicate" if image.report and image.report.place == "replicate" else "local",
-        weights=weights,
+        weights=tuple(several[varied]) if several else (),
         varied=varied,
         strength=image.image.strength if image.image else None,
     )
@@ -131,7 +132,7 @@ def settings_of(image: Provenance) -> TrySettings:
 
 def view_of(image: Provenance) -> View:
     """The Compare page with the settings of all images of the result that this one is of."""
-    loras = [(lora, lora.weight if lora.asked is None else lora.asked) for lora in image.loras]
+    loras = list(zip(image.loras, weights_of_loras(image), strict=True))
     clip_weights = tuple(round(weight * lora.text_encoder_scale, 2) for lora, weight in loras)
     blocks = tuple(",".join(f"{number:g}" for number in lora.block_weights) or "ALL" for lora, _weight in loras)
     settings = replace(
@@ -158,8 +159,9 @@ SETTINGS: tuple[tuple[str, Callable[[Provenance], str]], ...] = (
 )
 
 
-def differences(left: Provenance, right: Provenance) -> Iterator[tuple[str, str, str]]:
-    """Settings with the values of both. The weights of their LoRAs come first."""
+def differences(*both: HistoryEntry) -> Iterator[tuple[str, str, str]]:
+    """Settings with the values of their last images. The weights of their LoRAs come first."""
+    left, right = (png_metadata.read(entry.paths[-1]) for entry in both)
     titles = {lora.ref.lora: lora.title or str(lora.ref) for image in (left, right) for lora in image.loras}
     for ref, title in titles.items():
         weights = [{lora.ref.lora: lora.weight for lora in image.loras}.get(ref, 0.0) for image in (left, right)]
@@ -190,7 +192,16 @@ class HistoryRoutes(Room):
             if is_part(request):
                 return self.answer_change(request, page) if services.policy.allows("keep history") else HTMLResponse("")
             services.policy.check("keep history")
-            return self.whole(request, page, request.query_params.getlist("open")[:2], removed)
+            found = [services.history.entry(id_) for id_ in request.query_params.getlist("open")[:2]]
+            values = {
+                **self.list_values(page, removed, [entry.id for entry in found]),
+                "results": [(entry, services.history.load(entry.id)) for entry in found],
+                "infotext_in": infotext_in,
+                "address_of": lambda image: view_of(image).to_address(),
+                "differences": tuple(differences(*found)) if len(found) == 2 else (),
+            }
+            preview = Preview(title=title_of(found[0].provenance) if found else _("History"))
+            return self.pages.whole(request, "history/page", View(page="try"), preview=preview, **values)
 
         @router.get("/history/image")
         def image(id: Id, cell: Annotated[int, Query(ge=0, le=99)]) -> Response:
@@ -222,20 +233,6 @@ class HistoryRoutes(Room):
         if is_part(request):
             return self.pages.part("history/list", **self.list_values(page, removed))
         return RedirectResponse(f"../history?page={page}" + (f"&removed={removed}" if removed else ""), 303)
-
-    def whole(self, request: Request, page: int, opened: Sequence[str], removed: str) -> Response:
-        history = self.services.history
-        found = [history.entry(id_) for id_ in opened]
-        differ = tuple(differences(*(png_metadata.read(entry.paths[-1]) for entry in found))) if len(found) == 2 else ()
-        values = {
-            **self.list_values(page, removed, opened),
-            "results": [(entry, history.load(entry.id)) for entry in found],
-            "infotext_in": infotext_in,
-            "address_of": lambda image: view_of(image).to_address(),
-            "differences": differ,
-        }
-        title = title_of(found[0].provenance) if found else _("History")
-        return self.pages.whole(request, "history/page", View(page="try"), preview=Preview(title=title), **values)
 
     def list_values(self, page: int, removed: str = "", opened: Sequence[str] = ()) -> dict[str, Any]:
         groups = group_entries(self.services.history.entries())

@@ -1,10 +1,13 @@
-"""The words of the page that not everybody knows. `docs/glossary.md` is printed from the same table."""
+"""Tables of the page's words. `docs/glossary.md` is printed from the one of those that not everybody knows."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Any
+
+from hub_ui.i18n import _
 
 DOCS_INTRO = """[Documentation](index.md)
 
@@ -23,9 +26,13 @@ class Term:
     more: str = ""
 
 
+def read(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text(encoding="utf-8"))
+
+
 def read_terms() -> Mapping[str, Term]:
     """By the anchor of its heading."""
-    texts = tomllib.loads(Path(__file__).with_name("terms.toml").read_text(encoding="utf-8"))
+    texts = read("terms")
     more = texts.pop("more")
     return {
         title.casefold().replace(" ", "-"): Term(title=title, text=text, more=more.get(title, ""))
@@ -34,6 +41,12 @@ def read_terms() -> Mapping[str, Term]:
 
 
 TERMS = read_terms()
+WORDS: Mapping[str, Mapping[str, Any]] = read("words")
+
+
+def word(table: str, key: str) -> str:
+    """Empty where the table has none."""
+    return _(WORDS[table].get(key, ""))
 
 
 def docs_page() -> str:

@@ -12,26 +12,24 @@ from functools import cache, partial, wraps
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec
-from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from connectors.errors import AccessError, HubUiError, KeyRequired, NotFound, RateLimited, UsageError
+from connectors.errors import AccessError, HubUiError, NotFound, RateLimited, UsageError
 from connectors.federation import Answer
 from connectors.ref import HubName
 from connectors.registry import HUBS
-from hub_ui import format
-from hub_ui.i18n import N_, _, language
+from hub_ui.i18n import _, language
 from hub_ui.lookup import Lookup
 from hub_ui.services import Services
 from hub_ui.web.downloads.drawer import drawer_values
+from hub_ui.web.layout.glossary import WORDS
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.requests import Refused
 from hub_ui.web.streams import Streams
@@ -45,11 +43,6 @@ STATIC_PATH = "/web"
 SCRIPTS = ("htmx.min.js", "hx-sse.min.js")
 # Those of one page alone are in its own template.
 MODULES = ("navigation", "keyboard", "search_box", "tray", "panel", "gallery", "terms", "drop")
-PLACES = (("browse", N_("Browse")), ("try", N_("Compare")), ("library", N_("Library")))
-MORE = (
-    ("news", N_("Saved searches")), ("train", N_("Train")), ("settings", N_("Settings")),
-    ("glossary", N_("Glossary")), ("about", N_("About")), ("image", N_("How was this image made?")),
-)  # fmt: skip
 THEMES = ("light", "dark")
 THEME_COOKIE, LEVEL_COOKIE = "hub-ui-theme", "hub-ui-mature"
 _POLICY = (
@@ -59,18 +52,11 @@ _POLICY = (
 )
 # For how long a browser keeps what a person chose.
 _YEAR = 365 * 86_400
-# By a word of the kind of error that Pydantic finds.
-REASONS = (
-    ("missing", N_("It is missing.")),
-    ("too_long", N_("It is too long.")),
-    ("greater_than", N_("It is too small.")),
-    ("less_than", N_("It is too large.")),
-    ("int_", N_("It has to be a whole number.")),
-    ("float_", N_("It has to be a number.")),
-)
 # Of forms.
 RefText = Annotated[str, Form(max_length=500)]
 Address = Annotated[str, Form(max_length=LONGEST_ADDRESS)]
+# Wherever the answer was asked for.
+TOAST = {"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
 _STATUSES = ((RateLimited, 429), (AccessError, 403), (NotFound, 404), (UsageError, 422))
 
 
@@ -103,7 +89,7 @@ class Pages:
             "view": view,
             "preview": preview,
             "origin": str(request.base_url),
-            "more": [each for each in MORE if each[0] != "train" or policy.allows("train")],
+            "may_train": policy.allows("train"),
             "statuses": values.get("statuses")
             or [hub_status(self.services.lookup, connector.name) for connector in self.services.connectors],
             "theme": request.cookies.get(THEME_COOKIE, ""),
@@ -114,19 +100,19 @@ class Pages:
             "takes_files": policy.allows("use own files") and policy.allows("see library"),
             "downloads": drawer_values(self.services) if policy.allows("pull") else None,
         }
-        text = self.render(template, **{"view": view, "places": PLACES, "frame": frame, **values})
+        text = self.render(template, **{"view": view, "frame": frame, **values})
         return self.html(text, status=status, base="'self'" if is_deep else "'none'")
 
     def own(
-        self, request: Request, template: str, page: PageName, title: str, *, status: int = 200, **values: Any
+        self, request: Request, template: str, page: PageName, title: str, text: str = "", **values: Any
     ) -> HTMLResponse:
         """A page with an address of its own."""
         view = own_view(page, request.url.query)
-        return self.whole(request, template, view, preview=Preview(title=title), status=status, **values)
+        return self.whole(request, template, view, preview=Preview(title=title, text=text), **values)
 
     def part(self, template: str, *, push: str | None = None, status: int = 200, **values: Any) -> HTMLResponse:
         """The address `push` goes into the address bar, as a step of its own in the browser's history."""
-        answer = self.html(self.render(template, places=PLACES, **values), status=status)
+        answer = self.html(self.render(template, **values), status=status)
         if push is not None:
             answer.headers["HX-Push-Url"] = page_address(push)
         return answer
@@ -145,7 +131,7 @@ class Pages:
         status = error.status if isinstance(error, Refused) else usual
         if is_part(request):
             answer = self.part("layout/toast", text=error.message, status=status)
-            answer.headers.update({"HX-Retarget": "#toast", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"})
+            answer.headers.update(TOAST)
             return answer
         view = View.from_address(request.url.query)
         return self.whole(
@@ -204,9 +190,11 @@ def validation_text(error: RequestValidationError) -> str:
     # Of one among several, the field is before its number.
     names = [str(part) for part in first.get("loc", ())[1:] if isinstance(part, str)]
     kind = str(first.get("type", ""))
-    reason = next((reason for word, reason in REASONS if word in kind), N_("It is none of the choices."))
+    reason = next(
+        (_(reason) for part, reason in WORDS["wrong"].items() if part in kind), _("It is none of the choices.")
+    )
     return _("The field “{name}” is not right. {reason} Load the page again.").format(
-        name=names[0][:40] if names else "", reason=_(reason)
+        name=names[0][:40] if names else "", reason=reason
     )
 
 
@@ -231,62 +219,34 @@ HubState = Literal["idle", "asked", "good", "key", "down"]
 
 @dataclass(frozen=True, kw_only=True)
 class HubStatus:
-    """`hits` are its LoRAs in the list; `text` follows: its time, or what is wrong. `title` is the whole sentence.
-
-    `since` says how long ago it stopped to answer. `waits`: it is asked again after a known time, which `again` says.
-    """
+    """What a hub said last. `hits` are its LoRAs in the list, once it has answered, which took `seconds`."""
 
     hub: HubName
-    state: HubState
-    hits: str = ""
-    text: str = ""
-    title: str = ""
-    since: str = ""
-    waits: bool = False
-    again: str = ""
+    state: HubState = "idle"
+    seconds: float = 0.0
+    hits: int | None = None
+    error: HubUiError | None = None
+    down_since: datetime | None = None
 
     @property
     def label(self) -> str:
         return HUBS[self.hub].label
 
-
-def pending_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="asked", text="…", title=_("{hub} was asked").format(hub=HUBS[hub].label))
-
-
-def idle_status(hub: HubName) -> HubStatus:
-    return HubStatus(hub=hub, state="idle", title=_("{hub} was not asked for this").format(hub=HUBS[hub].label))
+    @property
+    def wait(self) -> int:
+        """The seconds after which one that is down is asked again, as far as that is known."""
+        return math.ceil(self.error.retry_after or 0) if self.error else 0
 
 
 def answer_status(answer: Answer, down_since: datetime | None = None) -> HubStatus:
     if answer.error is not None:
         return error_status(answer.hub, answer.error, down_since)
-    return HubStatus(
-        hub=answer.hub,
-        state="good",
-        text=_("{n} s").format(n=f"{answer.seconds:.1f}"),
-        title=_("{hub} answered in {n} s").format(hub=HUBS[answer.hub].label, n=f"{answer.seconds:.2f}"),
-    )
-
-
-def with_hits(status: HubStatus, listed: int) -> HubStatus:
-    """With the number of its LoRAs in the list, once it has answered."""
-    return replace(status, hits=format.number(listed)) if status.state == "good" else status
+    return HubStatus(hub=answer.hub, state="good", seconds=answer.seconds)
 
 
 def error_status(hub: HubName, error: HubUiError, down_since: datetime | None = None) -> HubStatus:
-    if isinstance(error, AccessError):
-        text = _("add a key") if isinstance(error, KeyRequired) else _("needs a key")
-        return HubStatus(hub=hub, state="key", text=text, title=error.message)
-    seconds = math.ceil(error.retry_after or 0)
-    if isinstance(error, RateLimited):
-        wait = _("asks again in {n} s").format(n=seconds) if seconds else _("asks to slow down")
-        return HubStatus(hub=hub, state="down", text=wait, title=error.message, waits=seconds > 0)
-    since = _("stopped answering {age}").format(age=format.ago(down_since.isoformat())) if down_since else ""
-    again = _("asked again in {n} s").format(n=seconds) if seconds else ""
-    return HubStatus(
-        hub=hub, state="down", text=_("no answer"), title=error.message, since=since, waits=seconds > 0, again=again
-    )
+    state: HubState = "key" if isinstance(error, AccessError) else "down"
+    return HubStatus(hub=hub, state=state, error=error, down_since=down_since)
 
 
 def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
@@ -296,7 +256,21 @@ def hub_status(lookup: Lookup, hub: HubName) -> HubStatus:
             lookup.guards[hub].breaker.check()
     except HubUiError as error:
         return error_status(hub, error, lookup.down_since.get(hub))
-    return idle_status(hub)
+    return HubStatus(hub=hub)
+
+
+async def address_view(request: Request) -> View:
+    """What the address says, with the level of mature images that this browser keeps."""
+    return View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+
+
+async def back_view(request: Request, back: Address = "") -> View:
+    """What was shown where a form was sent from."""
+    return View.from_address(back, request.cookies.get(LEVEL_COOKIE))
+
+
+Shown = Annotated[View, Depends(address_view)]
+Back = Annotated[View, Depends(back_view)]
 
 
 def own_view(page: PageName, query: str) -> View:
@@ -312,10 +286,6 @@ def page_address(query: str, page: str = "./") -> str:
 def prefix(query: str, name: str) -> str:
     """An address to which the value of `name` is added."""
     return f"./?{query}&{name}=" if query else f"./?{name}="
-
-
-def lora_address(view: View, ref: str) -> str:
-    return page_address(f"{view.to_address()}&open={quote(ref, safe='')}".removeprefix("&"))
 
 
 def keep_choice(request: Request, answer: Response, name: str, value: str) -> None:
@@ -343,46 +313,28 @@ class StaticPages(StaticFiles):
         return answer
 
 
-# The script that static/htmx.min.js and hx-sse.min.js are; its licence lies beside them.
-HTMX_VERSION, HTMX_LICENSE = "4.0.1", "0BSD"
-# A file of docs/, and what it is about.
-DOCS = (
-    ("tour.md", N_("A tour")), ("query-language.md", N_("The query language")), ("library.md", N_("The library")),
-    ("api.md", N_("The API")), ("troubleshooting.md", N_("Troubleshooting")),
-)  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayoutRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
         services = self.services
 
         @router.post("/hubs/again")
-        def again(hub: Annotated[str, Form(max_length=40)], back: Address = "") -> Response:
+        async def again(hub: Annotated[str, Form(max_length=40)], view: Back) -> Response:
             """Asks a hub at once that is left alone for a while, because a person wants it to."""
             if hub not in services.settings.endpoints:
                 raise UsageError(_("There is no such hub. Load the page again."))
             services.lookup.ask_again(hub)
-            view = View.from_address(back)
             is_own = view.page in OWN_ADDRESSES
-            address = f"../{view.place(view.page)}" if is_own else page_address(view.to_address(), "../")
-            return RedirectResponse(address, 303)
+            return RedirectResponse(f"../{view.place(view.page)}" if is_own else view.link("../"), 303)
 
         @router.get("/about")
         def about(request: Request) -> Response:
-            settings = services.settings
-            values: dict[str, Any] = {
-                # Empty where the source is not installed, as on a Space.
-                "program": next((found.version for found in distributions(name="hub-ui")), ""),
-                "htmx": (HTMX_VERSION, HTMX_LICENSE),
-                "docs": DOCS,
-                "hubs": tuple(settings.endpoints),
-                "is_shared": settings.hosted,
-            }
-            return self.pages.own(request, "layout/about", "about", _("About"), **values)
+            # Empty where the source is not installed, as on a Space.
+            program = next((found.version for found in distributions(name="hub-ui")), "")
+            own, settings = self.pages.own, services.settings
+            return own(request, "layout/about", "about", _("About"), program=program, settings=settings)
 
         @router.get("/glossary")
         def glossary(request: Request) -> Response:
-            view = own_view("glossary", request.url.query)
-            preview = Preview(title=_("Glossary"), text=_("The words of the page, and what they mean."))
-            return self.pages.whole(request, "layout/glossary", view, preview=preview)
+            text = _("The words of the page, and what they mean.")
+            return self.pages.own(request, "layout/glossary", "glossary", _("Glossary"), text)

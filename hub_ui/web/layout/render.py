@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from connectors.record import within
 from connectors.ref import Ref
 from connectors.registry import HUBS, Media, origin_label, with_width
 from hub_ui import format
@@ -40,25 +41,16 @@ class ImageLinks:
         """A relative link for an image or a video of `hub`; empty for what is no web address."""
         return self._sign(path, url=url, hub=hub) if is_web_address(url) and len(url) <= LONGEST else ""
 
-    def read(self, query: Mapping[str, str], path: str = HUB_IMAGE_PATH) -> tuple[str, str] | None:
-        """The address and the hub of a link; None for an invalid signature."""
-        found = self._read(path, query, "url", "hub")
-        return (found["url"], found["hub"]) if found else None
-
     def local_link(self, path: Path) -> str:
         """A relative link for an image on this computer; empty for a name that no address can hold."""
         text = str(path)
         return self._sign(LOCAL_IMAGE_PATH, path=text) if text.isprintable() and len(text) <= LONGEST else ""
 
-    def read_local(self, query: Mapping[str, str]) -> Path | None:
-        """None for an invalid signature."""
-        found = self._read(LOCAL_IMAGE_PATH, query, "path")
-        return Path(found["path"]) if found else None
-
     def _sign(self, address: str, **values: str) -> str:
         return f"{address}?{urlencode({**values, 'signed': self.signature(address, values)})}"
 
-    def _read(self, address: str, query: Mapping[str, str], *names: str) -> Mapping[str, str] | None:
+    def read(self, address: str, query: Mapping[str, str], *names: str) -> Mapping[str, str] | None:
+        """The values of a link; None for an invalid signature."""
         values = {name: query.get(name, "") for name in names}
         is_ours = hmac.compare_digest(self.signature(address, values).encode(), query.get("signed", "").encode())
         return values if is_ours else None
@@ -101,6 +93,7 @@ class Renderer:
             count=format.count,
             heading=format.title,
             number=format.number,
+            lines=lambda text: "\n".join(map(format.visible, text.splitlines())),
             mark=lambda hub: HUBS[hub].mark,
             origin=origin_label,
             image=self.image_url,
@@ -111,6 +104,8 @@ class Renderer:
             visible=format.visible,
             xml=xml,
         )
+
+        self._environment.tests.update(mature=lambda level: not within(level, "soft"))
 
     def __call__(self, template: str, **values: Any) -> str:
         name = template if template.endswith(".xml") else f"{template}.html"

@@ -3,13 +3,14 @@
 And what a person brings along: a LoRA file, to be inspected, identified, tried and kept, and a lock file.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from starlette.datastructures import FormData
 
 from connectors.claims.resolve import record_of
 from connectors.errors import HubUiError, UsageError
@@ -19,7 +20,7 @@ from connectors.ref import LOCAL, Ref
 from connectors.weights.inspect import inspect_path
 from hub_ui import format
 from hub_ui.generate.try_fields import MOST_LORAS
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.library import lockfile
 from hub_ui.library.annotations import VALUES, Annotation
 from hub_ui.library.changes import Outcome
@@ -34,6 +35,7 @@ from hub_ui.library.outdated import UpdateRule, parse_rule, rule_for
 from hub_ui.services import Services
 from hub_ui.web.library import rows
 from hub_ui.web.lora import detail, fact_rows
+from hub_ui.web.uploads import text_of
 from hub_ui.web.view import View
 
 
@@ -62,19 +64,10 @@ def waiting(services: Services, ref: Ref) -> dict[str, Any] | None:
     facts = inspect_path(services.library.path(services.own_files.entry(ref)))
     return {
         "entry": entry,
-        "said": state_text(services, entry),
+        "is_known": bool(services.catalog.by_sha256(entry.sha256)),
         "facts": fact_rows.rows(record_of_file(services, ref), facts),
         "warnings": facts.adapter.remarks,
     }
-
-
-def state_text(services: Services, entry: Entry) -> str:
-    """How the file was identified."""
-    if services.catalog.by_sha256(entry.sha256):
-        return _("It is on a hub.")
-    if entry.ref.hub != LOCAL:
-        return _("Its weights are on a hub, with other metadata.")
-    return _("No hub is known to have it.")
 
 
 def record_of_file(services: Services, ref: Ref) -> Record:
@@ -97,12 +90,6 @@ def keep(services: Services, ref: Ref) -> Entry:
 
 
 MOST_BYTES = 5_000_000
-# What becomes of an entry of a lock file, and the tone of that.
-STATES = {
-    "new": (N_("will be downloaded"), ""),
-    "here": (N_("here already"), "good"),
-    "differs": (N_("here with other bytes; yours is kept"), "warn"),
-}
 
 
 def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
@@ -111,14 +98,6 @@ def read_lock(services: Services, text: str) -> tuple[MergeResult, ...]:
     if len(text) > MOST_BYTES:
         raise UsageError(_("This is too long for a lock file. On the command line: hub-ui sync --lock FILE"))
     return merge(services.library.entries(), lockfile.loads(text, _("The lock file")))
-
-
-def plan_summary(wanted: Sequence[MergeResult]) -> str:
-    counts = Counter(found.state for found in wanted)
-    size = format.size(sum(found.entry.size for found in wanted if found.state == "new"))
-    new = _("{n} new, {size}").format(n=format.number(counts["new"]), size=size)
-    others = (f"{format.number(counts[state])} {_(STATES[state][0])}" for state in ("here", "differs") if counts[state])
-    return "; ".join([new if counts["new"] else _("Nothing new"), *others]) + "."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,20 +175,19 @@ def edit(services: Services, name: str, ref: Ref, text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Act:
-    """A button that was pressed, on the page `view`, with what was ticked and the other fields of its form."""
+    """A button that was pressed, on the page `view`, with the fields of its form."""
 
     services: Services
     checks: LibraryChecks
     view: View
-    ticked: Sequence[str]
-    fields: Mapping[str, str]
+    form: FormData
 
     def run(self) -> Said:
         """Raises our errors."""
         self.services.policy.check("change library")
         if self.name not in ACTS:
             raise UsageError(_("That is no button of this page."))
-        return ACTS[self.name](self)
+        return ACTS[self.name](self) or Said()
 
     @property
     def name(self) -> str:
@@ -227,7 +205,7 @@ class Act:
             found = rows.find(services, look, rows.read_text(look.text)[0], self.checks.results)
             wanted = [row.entry.ref for row in found.rows]
         else:
-            wanted = [Ref.parse(ref) for ref in self.ticked]
+            wanted = [Ref.parse(ref) for ref in self.form.getlist("ref") if isinstance(ref, str)]
         entries = {entry.ref: entry for entry in services.library.entries()}
         chosen = [entries[ref] for ref in dict.fromkeys(wanted) if ref in entries]
         if not chosen:
@@ -236,7 +214,7 @@ class Act:
 
     def field(self, name: str, missing: str = "") -> str:
         """Raises UsageError, saying what is `missing`, for an empty one."""
-        text = self.fields.get(name, "").strip()
+        text = text_of(self.form, name).strip()
         if missing and not text:
             raise UsageError(missing)
         return text
@@ -257,9 +235,6 @@ class Act:
         count = len(change.annotations)
         return Said(text=count_text(count, "{n} LoRA changed.", "{n} LoRAs changed."), undo=change.id if count else "")
 
-    def try_together(self) -> Said:
-        return self.stack(self.chosen)
-
     def stack(self, entries: Sequence[Entry]) -> Said:
         """Leads to the first of them on the Compare page. Of a pair, one half stands for both."""
         view, halves = View(page="try", query=self.view.query), set[Ref | None]()
@@ -268,18 +243,6 @@ class Act:
                 halves.add(self.services.downloads.other_half(ref))
                 view = view.with_lora(str(ref), self.services.generation.default_weight(ref))
         return Said(view=view)
-
-    def check(self) -> Said:
-        self.checks.start(check_kind(self.field("kind")))
-        return Said()
-
-    def check_chosen(self) -> Said:
-        self.checks.start(check_kind(self.name), self.chosen)
-        return Said()
-
-    def stop(self) -> Said:
-        self.checks.stop()
-        return Said()
 
     def plan_move(self) -> Said:
         """Every old and new name, before anything moves."""
@@ -305,14 +268,8 @@ class Act:
         name = self.field("collection", _("Write the collection's name first."))
         return count_collection(self.services.collections.add(name, self.chosen))
 
-    def export(self) -> Said:
-        return Said(lock=lockfile.dumps(self.chosen))
-
     def take_out(self) -> Said:
         return count_collection(self.services.collections.take_out(self.view.library.collection, self.refs))
-
-    def try_collection(self) -> Said:
-        return self.stack(self.services.collections.get(self.field("name")).entries)
 
     def delete_collection(self) -> Said:
         name, library = self.services.collections.delete(self.field("name")).name, self.view.library
@@ -362,17 +319,17 @@ class Act:
         }
         self.checks.change(statuses=kept)
 
-    def lift(self) -> Said:
-        self.services.update_rules.lift(parse_rule(self.field("rule")))
-        return Said()
 
-
-ACTS: Mapping[str, Callable[[Act], Said]] = {
+ACTS: Mapping[str, Callable[[Act], Said | None]] = {
     **dict.fromkeys(("favorite", "unfavorite", "tag", "untag", "set-weight"), Act.edit),
-    **dict.fromkeys(("verify", "update"), Act.check_chosen),
-    "try-together": Act.try_together, "move": Act.plan_move, "move-now": Act.move, "remove": Act.remove,
-    "ignore-chosen": Act.ignore_chosen, "collect": Act.collect, "take-out": Act.take_out, "export": Act.export,
-    "check": Act.check, "stop": Act.stop, "try-collection": Act.try_collection, "undo": Act.undo,
-    "delete-collection": Act.delete_collection, "remove-duplicates": Act.remove_duplicates,
-    "empty-trash": Act.empty_trash, "ignore": Act.ignore, "lift": Act.lift,
+    **dict.fromkeys(("verify", "update"), lambda act: act.checks.start(check_kind(act.name), act.chosen)),
+    "check": lambda act: act.checks.start(check_kind(act.field("kind"))),
+    "stop": lambda act: act.checks.stop(),
+    "lift": lambda act: act.services.update_rules.lift(parse_rule(act.field("rule"))),
+    "export": lambda act: Said(lock=lockfile.dumps(act.chosen)),
+    "try-together": lambda act: act.stack(act.chosen),
+    "try-collection": lambda act: act.stack(act.services.collections.get(act.field("name")).entries),
+    "collect": Act.collect, "take-out": Act.take_out, "delete-collection": Act.delete_collection,
+    "move": Act.plan_move, "move-now": Act.move, "remove": Act.remove, "remove-duplicates": Act.remove_duplicates,
+    "undo": Act.undo, "empty-trash": Act.empty_trash, "ignore": Act.ignore, "ignore-chosen": Act.ignore_chosen,
 }  # fmt: skip

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import FormData, UploadFile
 
 from connectors.claims import base_models
 from connectors.errors import HubUiError, NotFound, UsageError
@@ -29,17 +28,17 @@ from hub_ui.library.checks import LibraryChecks, count_text
 from hub_ui.library.collections import may_be_half
 from hub_ui.library.disk import reveal
 from hub_ui.library.index import LibraryRow
-from hub_ui.library.search import SORTS
 from hub_ui.services import Services
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.cards import with_header_facts
 from hub_ui.web.downloads.drawer import drawer_values
-from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, page_address, target_of
+from hub_ui.web.layout.pages import Address, Preview, RefText, Room, is_part, target_of
 from hub_ui.web.layout.render import address
 from hub_ui.web.library import acts, rows
 from hub_ui.web.library.acts import Act, Said
 from hub_ui.web.library.rows import LibraryItem
-from hub_ui.web.view import LibraryView, View
+from hub_ui.web.uploads import text_of
+from hub_ui.web.view import LONGEST_ADDRESS, LibraryView, View
 from hub_ui.web.visit.routes import lock_file
 
 PAGE_SIZE = 50
@@ -61,9 +60,7 @@ class LibraryRoutes(Room):
         @router.post("/library")
         async def act(request: Request) -> Response:
             async with request.form() as form:
-                ticked = [ref for ref in form.getlist("ref") if isinstance(ref, str)]
-                fields = {name: value for name, value in form.items() if isinstance(value, str)}
-            return await to_thread.run_sync(self.act, request, ticked, fields)
+                return await to_thread.run_sync(self.act, request, form)
 
         @router.get("/library/check")
         def check(request: Request) -> Response:
@@ -89,7 +86,7 @@ class LibraryRoutes(Room):
         @router.post("/library-import")
         async def take_lock(request: Request) -> Response:
             async with request.form(max_files=1, max_part_size=acts.MOST_BYTES) as form:
-                text, given, do = str(form.get("text") or ""), form.get("file"), str(form.get("do") or "")
+                text, given, do = text_of(form, "text", acts.MOST_BYTES + 1), form.get("file"), text_of(form, "do")
                 if isinstance(given, UploadFile) and given.filename:
                     text = (await given.read(acts.MOST_BYTES + 1)).decode(errors="replace")
             return await to_thread.run_sync(self.take_lock, request, text, do)
@@ -131,9 +128,9 @@ class LibraryRoutes(Room):
         values = {**panel, **self.all(view, said), **more}
         return self.pages.whole(request, "library/page", view, preview=Preview(title=_("Library")), **values)
 
-    def act(self, request: Request, ticked: Sequence[str], fields: Mapping[str, str]) -> Response:
-        view, services, checks = library_view(fields.get("back", "")), self.services, self.checks
-        said = Act(services=services, checks=checks, view=view, ticked=ticked, fields=fields).run()
+    def act(self, request: Request, form: FormData) -> Response:
+        view = library_view(text_of(form, "back", LONGEST_ADDRESS))
+        said = Act(services=self.services, checks=self.checks, view=view, form=form).run()
         if said.lock:
             return lock_file("loras.lock", said.lock)
         after = said.view or view
@@ -148,10 +145,9 @@ class LibraryRoutes(Room):
         return self.whole(request, view, said, **more)
 
     def go(self, request: Request, view: View) -> Response:
-        address = page_address(view.to_address())
         if is_part(request):
-            return Response(status_code=204, headers={"HX-Redirect": address})
-        return RedirectResponse(address, 303)
+            return Response(status_code=204, headers={"HX-Redirect": view.link()})
+        return RedirectResponse(view.link(), 303)
 
     def check(self, view: View) -> Iterator[str]:
         """The progress of the check that runs; the list once it has ended."""
@@ -179,7 +175,7 @@ class LibraryRoutes(Room):
             trouble = error.message
         view = replace(view, open=ref)
         if not is_part(request):
-            return RedirectResponse(page_address(view.to_address(), "../"), 303)
+            return RedirectResponse(view.link("../"), 303)
         panel = self.panel(view, trouble=trouble, typed={do: value} if trouble else None)
         values = self.all(view)
         row = next((one for one in values["items"] if str(one.ref) == ref), None)
@@ -197,7 +193,7 @@ class LibraryRoutes(Room):
         services = self.services
         services.policy.check("change library")
         wanted = acts.read_lock(services, text)
-        new = [found.entry for found in wanted if found.state == "new"]
+        new = [merged.entry for merged in wanted if merged.state == "new"]
         if do == "take":
             added = services.library.adopt(new)
             for one in added:
@@ -208,8 +204,6 @@ class LibraryRoutes(Room):
             "text": text,
             "found": wanted,
             "new": new,
-            "states": acts.STATES,
-            "summary": acts.plan_summary(wanted),
         }
         return self.answer_act(request, View(page="library", library=LibraryView(tool="import")), imported=imported)
 
@@ -256,9 +250,8 @@ class LibraryRoutes(Room):
             "toggle": toggle,
             "look_address": lambda **changes: self.address(view, **changes),
             "collections": services.collections.all(),
-            "sorts": [(name, _(rows.SORT_NAMES[name])) for name in SORTS],
-            "entry_prefix": f"{page_address(replace(view, open='').to_address())}&open=",
-            "try_prefix": f"{page_address(View(page='try').to_address())}&lora=",
+            "entry_prefix": f"{replace(view, open='').link()}&open=",
+            "try_prefix": "./?view=try&lora=",
             # Own files that were not kept yet.
             "waiting": [one for one in services.own_files.entries() if not services.library.holds(one.ref)],
             "imported": None,
@@ -316,7 +309,7 @@ class LibraryRoutes(Room):
             "address": view.to_address(),
             "services": services,
             "ticked": (),
-            "close_address": page_address(replace(view, open="").to_address()),
+            "close_address": replace(view, open="").link(),
             "item": item,
             "conflicts": conflicts(services, item.row) if item else (),
             "file": file,
@@ -325,13 +318,13 @@ class LibraryRoutes(Room):
             "typed": typed or {},
             "bases": bases,
             "longest_note": LONGEST_NOTE,
-            "try_address": page_address(view.try_lora(str(ref), weight).to_address()),
+            "try_address": view.try_lora(str(ref), weight).link(),
         }
 
     def address(self, view: View, **changes: Any) -> str:
         """The page with another list, from its first page on."""
         look: LibraryView = replace(view.library, **{"number": 0, "tool": "", **changes})
-        return page_address(replace(view, library=look, open="").to_address())
+        return replace(view, library=look, open="").link()
 
 
 def bases() -> Mapping[str, list[tuple[str, str]]]:

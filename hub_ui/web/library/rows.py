@@ -10,7 +10,7 @@ from connectors.record import Record
 from connectors.ref import LOCAL, Ref
 from connectors.registry import origin_label
 from hub_ui import format
-from hub_ui.i18n import N_, _, ngettext
+from hub_ui.i18n import _, ngettext
 from hub_ui.library import search
 from hub_ui.library.checks import CheckResults, file_count
 from hub_ui.library.collections import may_be_half, pair_up
@@ -19,13 +19,8 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.outdated import UpdateStatus
 from hub_ui.library.search import MARKS, NEVER_USED, Found, LibraryQuery
 from hub_ui.services import Services
-from hub_ui.web.browse.facets import Counts, Group, group_of
+from hub_ui.web.browse.facets import Group, base_choices, choices_of, group_of
 from hub_ui.web.view import LibraryView
-
-SORT_NAMES = {
-    "name": N_("Name"), "added": N_("Last added"), "used": N_("Last used"), "size": N_("Largest first"),
-    "base": N_("Base"), "hub": N_("Hub"),
-}  # fmt: skip
 
 
 def read_text(text: str) -> tuple[LibraryQuery, str]:
@@ -190,17 +185,14 @@ def summary(rows: Sequence[LibraryRow]) -> str:
 
 def groups(asked: LibraryQuery, found: Found) -> list[Group]:
     """A choice that would find nothing is left out, unless it is on. That of favourites is always there."""
-    counts, query = Counts(facets=found.facets), asked.query
+    query = asked.query
     marks = {name: _(mark.label).capitalize() for name, mark in MARKS.items()}
-    tags = (
-        counts.choice(tag, format.visible(tag), found.tags.get(tag, 0), on=tag in query.tags)
-        for tag in dict.fromkeys((*found.tags, *query.tags))
-    )
+    tags = {tag: format.visible(tag) for tag in (*found.tags, *query.tags)}
     all_groups = (
-        Group(facet="marks", name=_("Show"), choices=counts.choices(asked.marks, found.marks, marks)),
-        Group(facet="base", name=_("Base model"), choices=tuple(counts.bases(query.bases, found.facets.bases))),
+        Group(facet="marks", name=_("Show"), choices=tuple(choices_of(asked.marks, found.marks, marks))),
+        Group(facet="base", name=_("Base model"), choices=tuple(base_choices(query.bases, found.facets.bases))),
         group_of(BY_KEY["kind"], query, found.facets),
-        Group(facet="tag", name=_("Your tags"), choices=tuple(tags)),
+        Group(facet="tag", name=_("Your tags"), choices=tuple(choices_of(query.tags, found.tags, tags))),
         group_of(BY_KEY["hub"], query, found.facets),
     )
     return [

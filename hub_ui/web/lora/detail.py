@@ -14,8 +14,8 @@ import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from connectors.claims.resolve import flatten, record_with_header
-from connectors.record import Access, Example, Lora, Nsfw, Record, Version, WeightFile, within
+from connectors.claims.resolve import flatten
+from connectors.record import Example, Lora, Nsfw, Record, Version, WeightFile, within
 from connectors.ref import Ref
 from connectors.registry import HUBS, LOCAL
 from connectors.weights.file_type import WORDS
@@ -24,35 +24,13 @@ from hub_ui import format
 from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.infotext import UsedLora
+from hub_ui.web.layout.glossary import WORDS as TABLES
+from hub_ui.web.layout.glossary import word
 from hub_ui.web.layout.render import address
 from hub_ui.web.lora.fact_rows import describe_changes
 
 # Who uses the page: its owner, a user of the demo, or a visitor of a shared page.
 Place = Literal["own", "demo", "visit", "sign-in", "shared"]
-# Only the hub can change these.
-CLOSED: dict[Access, str] = {
-    "generation-only": N_("The author allows generation on the hub only; there is nothing to download."),
-    "archived": N_("The hub keeps the page but no files."),
-    "removed": N_("The hub no longer has this. What was seen of it stays here."),
-}
-# Used where the hub gives no reason.
-REASONS: dict[Access, str] = {
-    "login": N_("{hub} hands this file to people with a key."),
-    "gated": N_("Its author grants access one by one, on the hub's page."),
-    "paid": N_("Early access: {hub} sells it for now."),
-}
-WITH_KEY: dict[Access, str] = {
-    "login": "",
-    "gated": N_("It opens for you once access is granted."),
-    "paid": N_("It opens for you if you have bought it."),
-}
-WHERE_A_KEY_GOES: dict[Place, str] = {
-    "own": N_("Add your key under Settings. Make one at {page}."),
-    "demo": N_("Add the demo's key under Settings: demo-granted."),
-    "visit": N_("Add your key for this visit under Settings. Make one at {page}."),
-    "sign-in": N_("Sign in to {hub} under Settings."),
-    "shared": N_("This shared page has no sign-in. Run hub-ui on your own computer with your key in {variable}."),
-}
 # About twenty printed pages. Unclosed brackets take Markdown parsers quadratic time.
 LONGEST = 40_000
 MORE = N_("There is more of it on the hub.")
@@ -66,7 +44,6 @@ _MARKUP = re.compile(r"(<[^>]*>)")
 # seconds.
 _LONG_PIECE = re.compile(r"((?:&[#\w]+;|[^\s&<]){40})(?=[^\s<])")
 MAX_VERSIONS = 60
-LONGEST_SAID = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,15 +103,15 @@ def obstacle_and_caution(record: Record, version: Version | None, key_place: Pla
     if record.access == "open" or record.hub == LOCAL:
         return "" if record.file else _("The hub lists no weight file for this one."), ""
     note = format.visible(version.access_note) if version else ""
-    if record.access in CLOSED:
-        return format.sentences(_(CLOSED[record.access]), note), ""
+    if closed := word("closed", record.access):
+        return format.sentences(closed, note), ""
     hub = HUBS[record.hub]
-    reason = note or _(REASONS[record.access]).format(hub=hub.label)
+    reason = note or word("asks", record.access).format(hub=hub.label)
     if key_place is None:
-        with_key = WITH_KEY[record.access]
-        return "", format.sentences(reason, _(with_key)) if with_key else ""
+        with_key = word("with_key", record.access)
+        return "", format.sentences(reason, with_key) if with_key else ""
     page = hub.key_page.removeprefix("https://")
-    where = _(WHERE_A_KEY_GOES[key_place]).format(variable=hub.token_variable, page=page, hub=hub.label)
+    where = word("key_place", key_place).format(variable=hub.token_variable, page=page, hub=hub.label)
     return format.sentences(reason, where), ""
 
 
@@ -175,18 +152,6 @@ def _to_html(text: str, kind: str) -> str:
     return "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n") if part.strip())
 
 
-@dataclass(frozen=True, kw_only=True)
-class VersionItem:
-    """`changes` are those since the version before it, `said` is what its author says of it."""
-
-    ref: Ref
-    name: str
-    note: str
-    current: bool
-    changes: tuple[str, ...]
-    said: str
-
-
 def version_and_file(lora: Lora, ref: Ref) -> tuple[Version | None, WeightFile | None]:
     """The version and file of `ref`; the default version and its main file if they are missing."""
     version = lora.version(ref.version) or lora.version(None)
@@ -211,16 +176,14 @@ def read_text(facts: Facts | None) -> str:
     return _("{read} of {whole}, nothing downloaded").format(read=read, whole=format.size(facts.size))
 
 
-def version_items(
-    lora: Lora,
-    current: Version | None,
-    find_facts: Callable[[WeightFile], Facts | None] = lambda _file: None,
-    history: Sequence[Version] = (),
-) -> tuple[VersionItem, ...]:
-    """Where there are several: in the author's order, each with what is new since the one that was published before it.
+def with_changes(
+    lora: Lora, history: Sequence[Version] = (), read: Callable[[Record], Record] = lambda record: record
+) -> list[tuple[Version, Record, Sequence[str]]]:
+    """Where there are several versions: in the author's order, each with what is new since the one that was published
+    before it.
 
-    `find_facts` gives those of their files. Of a version that only the `history` has, by its name, nothing is known
-    that could have changed.
+    `read` adds what its file proves to the record of each. Of a version that only the `history` has, by its name,
+    nothing is known that could have changed.
     """
     known = {version.ref: version for version in lora.versions}
     # What the history says of a known one is its title and its date.
@@ -230,99 +193,28 @@ def version_items(
     }
     shown = listed | {ref: version for ref, version in known.items() if ref not in listed}
     if len(shown) < 2:
-        return ()
-    records = {ref: version_record(lora, version, find_facts) for ref, version in known.items()}
+        return []
+    records = {ref: read(flatten(lora, version)) for ref, version in known.items()}
     by_date = sorted(reversed(known), key=lambda ref: known[ref].updated_at or "")
-    changes = {now: describe_changes(records[before], records[now]) for before, now in pairwise(by_date)}
-    return tuple(
-        version_item(
-            version,
-            records.get(ref) or flatten(lora, version),
-            current=current is not None and ref == current.ref,
-            changes=changes.get(ref, ()),
-        )
+    changes = {now: tuple(describe_changes(records[before], records[now])) for before, now in pairwise(by_date)}
+    return [
+        (version, records.get(ref) or flatten(lora, version), changes.get(ref, ()))
         for ref, version in list(shown.items())[:MAX_VERSIONS]
-    )
-
-
-def version_record(lora: Lora, version: Version, find_facts: Callable[[WeightFile], Facts | None]) -> Record:
-    record = flatten(lora, version)
-    facts = find_facts(record.file) if record.file else None
-    return record_with_header(record, facts.adapter) if facts else record
-
-
-def version_item(version: Version, record: Record, *, current: bool, changes: tuple[str, ...]) -> VersionItem:
-    base = next((format.visible(str(c.value)) for c in version.claims if c.field == "raw_base_model"), "")
-    rank = _("rank {rank}").format(rank=record.rank) if record.rank else ""
-    size = format.size(version.file.size) if version.file else ""
-    name, said = format.visible(version.name), format.visible(version.description)
-    is_hash = version.ref.hub != "civitai" and len(name) >= 40
-    return VersionItem(
-        ref=version.ref,
-        name=name[:7] if is_hash else name,
-        note=format.join(format.ago(version.updated_at), base, rank, size),
-        current=current,
-        changes=changes,
-        said=said if len(said) <= LONGEST_SAID else f"{said[:LONGEST_SAID]}…",
-    )
+    ]
 
 
 # More than any hub shows of one version.
 MOST_ITEMS = 60
 MOST_OTHER = 40
 LONGEST_VALUE = 300
-# (setting of example_settings, its name here, its word in the glossary)
-SHOWN: tuple[tuple[str, str, str], ...] = (
-    ("seed", N_("Seed"), "seed"),
-    ("steps", N_("Steps"), "steps"),
-    ("sampler", N_("Sampler"), "sampler"),
-    ("schedule", N_("Schedule"), "sampler"),
-    ("scheduler", N_("Scheduler"), "sampler"),
-    ("guidance", N_("Guidance"), "guidance"),
-    ("size", N_("Size"), ""),
-    ("model", N_("Model"), "base-model"),
-)
 # Lists and digests that are shown as LoRAs, or that say nothing to a person.
 HIDDEN = ("Lora hashes", "Lora weights", "Civitai resources", "Model hash", "Negative prompt", "prompt", "hashes")
 
 
-@dataclass(frozen=True, kw_only=True)
-class GalleryItem:
-    """`index` is its position in the record."""
-
-    index: int
-    example: Example
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it has settings to generate with."""
-        return bool(self.example.prompt or self.example.params)
-
-    @property
-    def is_mature(self) -> bool:
-        return not within(self.example.nsfw, "soft")
-
-    @property
-    def prompt(self) -> str:
-        return _lines(self.example.prompt)
-
-    @property
-    def negative(self) -> str:
-        return _lines(example_settings.settings(self.example).negative)
-
-    @property
-    def settings(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple(settings(self.example))
-
-    @property
-    def loras(self) -> tuple[tuple[str, str, str], ...]:
-        """Each with its weight, and the tag that calls it in a prompt of A1111 and its kin."""
-        return tuple(map(lora, example_settings.settings(self.example).loras))
-
-
-def gallery(record: Record, ceiling: Nsfw) -> tuple[GalleryItem, ...]:
+def gallery(record: Record, ceiling: Nsfw) -> list[tuple[int, Example]]:
+    """The images within the level, each with its position in the record."""
     shown = [(index, each) for index, each in enumerate(record.images) if within(each.nsfw, ceiling)]
-    return tuple(GalleryItem(index=index, example=each) for index, each in shown[:MOST_ITEMS])
+    return shown[:MOST_ITEMS]
 
 
 def settings(example: Example) -> Iterator[tuple[str, str, str]]:
@@ -331,24 +223,21 @@ def settings(example: Example) -> Iterator[tuple[str, str, str]]:
     """
     params = {str(name): value for name, value in example.params.items()}
     names = {**example_settings.NAMES, "model": ("Model", "baseModel", "model")}
-    for name, title, term in SHOWN:
+    for name, (title, term) in TABLES["setting"].items():
         value = next((text for each in names[name] if (text := _text(params.get(each)))), "")
         if name == "size" and not value:
             value = _size(params)
         if value:
             yield _(title), value, term
-    used = {each for name in (*(row[0] for row in SHOWN), "negative", "width", "height") for each in names[name]}
+    used = {each for name in (*TABLES["setting"], "negative", "width", "height") for each in names[name]}
     others = [(name, _text(value)) for name, value in params.items() if name not in used and name not in HIDDEN]
     yield from ((format.visible(n)[:60], v, "") for n, v in [each for each in others if each[1]][:MOST_OTHER])
 
 
-def lora(used: UsedLora) -> tuple[str, str, str]:
+def lora_text(used: UsedLora) -> tuple[str, str, str]:
+    """Its name, its weight, and the tag that calls it in a prompt of A1111 and its kin."""
     name, weight = format.visible(used.name), "" if used.weight is None else f"{used.weight:g}"
     return name, weight, f"<lora:{name}:{weight or 1}>"
-
-
-def _lines(text: str | None) -> str:
-    return "\n".join(format.visible(line) for line in (text or "").splitlines())
 
 
 def _size(params: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from hub_ui import format
 from hub_ui.i18n import N_, _, language, ngettext
 from hub_ui.images.example_settings import Used
 from hub_ui.web.browse.cards import base_label
+from hub_ui.web.layout.glossary import WORDS, word
 
 MOST_RANKS = 4
 MOST_TAGS = 8
@@ -26,11 +27,6 @@ FORMATS: Mapping[str, str] = {
     "lycoris": "LyCORIS", "onetrainer": "OneTrainer", "peft": "PEFT", "peft-default-bare": "PEFT, bare names",
     "xlabs": "XLabs",
 }  # fmt: skip
-FRACTIONS: Mapping[float, str] = {
-    0.25: N_("a quarter of full strength"),
-    0.5: N_("half strength"),
-    2.0: N_("double strength"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,29 +45,13 @@ class Fact:
     links: tuple[tuple[str, str], ...] = ()
 
 
-# (field, row name, term of the glossary)
-CLAIMED: tuple[tuple[str, str, str], ...] = (
-    ("architecture", N_("Architecture"), "architecture"),
-    ("base_model", N_("Base model"), "base-model"),
-    ("kind", N_("Kind"), "kind"),
-    ("algorithm", N_("Algorithm"), "algorithm"),
-    ("rank", N_("Rank"), "rank"),
-    ("alpha", N_("Alpha"), "alpha"),
-    ("weight", N_("Weight"), "weight"),
-    ("real_person", N_("Real person"), "real-person"),
-    ("scan", N_("Scan"), "scan"),
-)
-LICENCE: tuple[tuple[str, str, str], ...] = (
-    ("license", N_("Licence"), "licence"),
-    ("license_terms", N_("It permits"), "licence"),
-    ("base_license", N_("Base's licence"), "licence"),
-)
-
-
 def rows(record: Record, facts: Facts | None) -> tuple[Fact, ...]:
     """Unknown facts have no row."""
     adapter = facts.adapter if facts is not None and facts.adapter.is_lora else None
-    claims, license_ = ([claim_fact(record, adapter, *row) for row in table] for table in (CLAIMED, LICENCE))
+    claims, license_ = (
+        [claim_fact(record, adapter, field, *row) for field, row in WORDS[table].items()]
+        for table in ("claimed", "licence")
+    )
     header = header_facts(adapter) if adapter is not None else ()
     return tuple(fact for fact in (*claims, *header, *license_) if fact is not None)
 
@@ -120,7 +100,7 @@ def claim_text(record: Record, claim: Claim) -> str:
     if claim.field == "kind":
         return _(str(claim.value))
     if claim.field == "algorithm":
-        return algorithm(str(claim.value))
+        return names(ALGORITHMS, str(claim.value))
     if claim.field == "weight":
         return record.weight_text
     if claim.value is True:
@@ -134,7 +114,7 @@ def header_facts(adapter: LoraFacts) -> Iterator[Fact]:
     if adapter.alpha is None and adapter.scale is not None and abs(adapter.scale - 1) > 0.005:
         yield _fact(_("Scale"), scale(adapter.scale), "scale")
     if adapter.format:
-        yield _fact(_("Format"), format_(adapter.format), "format", "tensor names")
+        yield _fact(_("Format"), names(FORMATS, adapter.format), "format", "tensor names")
     text = _("changed too") if adapter.text_encoder else _("left as it is")
     yield _fact(_("Text encoder"), text, "text-encoder", "tensor names")
     if adapter.control:
@@ -168,17 +148,14 @@ def scale(factor: float) -> str:
     """What weight 1.0 comes to: "scale 0.5, so weight 1.0 is half strength"."""
     if abs(factor - 1) < 0.005:
         return _("scale 1.0")
-    known = FRACTIONS.get(round(factor, 3))
-    strength = _(known) if known else _("{percent} % of full strength").format(percent=f"{100 * factor:.3g}")
+    strength = _("{percent} % of full strength").format(percent=f"{100 * factor:.3g}")
+    strength = word("strength", f"{factor:.3g}") or strength
     return _("scale {factor}, so weight 1.0 is {strength}").format(factor=f"{factor:.3g}", strength=strength)
 
 
-def algorithm(name: str) -> str:
-    return " + ".join(_(ALGORITHMS[part]) if part in ALGORITHMS else format.visible(part) for part in name.split("+"))
-
-
-def format_(name: str) -> str:
-    return " + ".join(FORMATS.get(part, format.visible(part)) for part in name.split("+"))
+def names(table: Mapping[str, str], text: str) -> str:
+    """Of each part of "lokr+dora", as people know it."""
+    return " + ".join(_(table[part]) if part in table else format.visible(part) for part in text.split("+"))
 
 
 MOST_WORDS = 3
@@ -189,38 +166,31 @@ LONGEST_WORD = 40
 CHANGES: tuple[tuple[Callable[[Record], str], str], ...] = (
     (base_label, N_("base {before} → {after}")),
     (lambda record: str(record.rank or ""), N_("rank {before} → {after}")),
-    (lambda record: algorithm(record.algorithm or ""), N_("algorithm {before} → {after}")),
+    (lambda record: names(ALGORITHMS, record.algorithm or ""), N_("algorithm {before} → {after}")),
     (lambda record: record.weight_text, N_("weight {before} → {after}")),
 )
 
 
-def describe_changes(older: Record, newer: Record) -> tuple[str, ...]:
+def describe_changes(older: Record, newer: Record) -> Iterator[str]:
     """What only one of the two says is no change that anybody knows of."""
-    said = ((text, value(older), value(newer)) for value, text in CHANGES)
-    changes = (_(text).format(before=one, after=other) for text, one, other in said if one and other and one != other)
-    return (*changes, *_describe_size(older, newer), *_describe_words(older, newer))
-
-
-def _describe_size(older: Record, newer: Record) -> Iterator[str]:
+    for value, text in CHANGES:
+        before, after = value(older), value(newer)
+        if before and after and before != after:
+            yield _(text).format(before=before, after=after)
     sizes = [record.file.size for record in (older, newer) if record.file and record.file.size]
     # Metadata changes a file by a little.
     if len(sizes) == 2 and abs(sizes[1] - sizes[0]) > sizes[0] / 10:
         before, after = (format.size(size) for size in sizes)
         if before != after:
             yield _("size {before} → {after}").format(before=before, after=after)
-
-
-def _describe_words(older: Record, newer: Record) -> Iterator[str]:
-    before = {word.casefold() for word in older.trigger_words}
-    after = {word.casefold() for word in newer.trigger_words}
-    if not after and before:
-        yield _("no trigger word any more")
-        return
-    added = [word for word in newer.trigger_words if word.casefold() not in before]
-    removed = [word for word in older.trigger_words if word.casefold() not in after]
+    known, now = ({word.casefold() for word in record.trigger_words} for record in (older, newer))
+    added = [word for word in newer.trigger_words if word.casefold() not in known]
+    removed = [word for word in older.trigger_words if word.casefold() not in now]
     if added:
         yield ngettext("new trigger word {words}", "new trigger words {words}", len(added)).format(words=_list(added))
-    if removed:
+    if known and not now:
+        yield _("no trigger word any more")
+    elif removed:
         text = ngettext("without the trigger word {words}", "without the trigger words {words}", len(removed))
         yield text.format(words=_list(removed))
 
@@ -231,35 +201,20 @@ def _list(words: list[str]) -> str:
     return _("{words} and {count} more").format(words=shown, count=left) if left > 0 else shown
 
 
-# (field, row name, term of the glossary)
-USED: tuple[tuple[str, str, str], ...] = (
-    ("weight", N_("Weight"), "weight"),
-    ("steps", N_("Steps"), "steps"),
-    ("guidance", N_("Guidance"), "guidance"),
-    ("sampler", N_("Sampler"), "sampler"),
-    ("base_model", N_("Base model"), "base-model"),
-    ("used_with", N_("Together with"), ""),
-)
-
-
 def usage_rows(used: Sequence[Used], title: Callable[[str], str], author: str) -> Iterator[Fact]:
     """What people do with it: medians with where half of them lie, and choices with how many made them.
 
     `title` is that of another LoRA, of which there is a name or a ref. `author` is the weight that its author advises.
     """
-    for field, name, term in USED:
+    for field, (name, term) in WORDS["used"].items():
         found = [one for one in used if one.field == field]
         if found:
             texts = [usage_text(one, title) for one in found]
             if field == "weight" and author:
                 texts.append(_("its author says {weight}").format(weight=author))
-            links = (
-                zip(texts, (search_for(str(one.value)) for one in found), strict=True) if field == "used_with" else ()
-            )
-            where = usage_count(found)
-            yield Fact(
-                name=_(name), value=format.join(*texts), source="usage", where=where, term=term, links=tuple(links)
-            )
+            searches = [search_for(str(one.value)) for one in found] if field == "used_with" else []
+            value, links = format.join(*texts), tuple(zip(texts, searches, strict=False))
+            yield Fact(name=_(name), value=value, source="usage", where=usage_count(found), term=term, links=links)
 
 
 def usage_text(one: Used, title: Callable[[str], str]) -> str:

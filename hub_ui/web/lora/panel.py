@@ -1,6 +1,6 @@
 """The panel of one LoRA: what the catalog knows at once, then what its hub and its file say."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +18,13 @@ from connectors.ref import LOCAL, Origin, Ref
 from connectors.registry import HUBS, origin_label
 from connectors.weights.inspect import Facts
 from hub_ui import format
-from hub_ui.catalog.similar import Reason
 from hub_ui.generate.try_fields import TrySettings
 from hub_ui.hosting.limits import LimitReached
 from hub_ui.hosting.visitor import current_visitor
-from hub_ui.i18n import N_, _
+from hub_ui.i18n import _
 from hub_ui.images.example_settings import Used
 from hub_ui.services import Services
-from hub_ui.web.browse.cards import base_label, card, cover, title
+from hub_ui.web.browse.cards import base_label, card, cover, title, with_header_facts
 from hub_ui.web.downloads.drawer import drawer_values
 from hub_ui.web.layout.pages import Preview, page_address, prefix
 from hub_ui.web.layout.render import Renderer
@@ -37,26 +36,13 @@ from hub_ui.web.view import StackedLora, View, clamp_weight
 
 MOST_NAMED = 4
 MOST_SIMILAR = 8
-REASONS: Mapping[Reason, str] = {
-    "same subject": N_("same subject"),
-    "same words": N_("same words"),
-    "same creator, newer": N_("same creator, newer"),
-}
 MOST_HOMES = 20
 MOST_FILES = 40
 MOST_TAGS = 24
 # Longer ones are CivitAI's, whose licence is a list of permissions.
 LONGEST_LICENSE = 40
-PERMISSIONS: Mapping[str, str] = {
-    "sell_images": N_("sell images"),
-    "merge": N_("merge"),
-    "run_as_service": N_("offer it as a service"),
-    "sell": N_("sell the file"),
-}
-READING = N_("Reading the file's header…")
 # There is no file to read.
 GONE = ("archived", "removed", "generation-only")
-UNREAD = N_("The file's header could not be read.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +103,11 @@ class Panel:
         is_readable = file is not None and file.format != "pickle" and lora.access not in GONE
         facts, state = find_facts(self.services, lora, ref), ""
         if file is not None and is_readable and facts is None:
-            yield None, _(READING), ""
+            yield None, _("Reading the file's header…"), ""
             try:
                 facts = lookup.inspect(file.ref)
             except HubUiError as error:
-                state = format.sentences(_(UNREAD), error.message)
+                state = format.sentences(_("The file's header could not be read."), error.message)
         yield facts, state, ""
         lookup.fetch_history(ref)
         missing = ""
@@ -182,9 +168,9 @@ class Panel:
                 *usage_group(used, missing, self.title_of, record.weight_text),
             ),
             "usage_address": usage_address(record.ref, used),
-            "permissions": permissions(record),
             "warnings": [format.visible(text) for text in facts.adapter.warnings] if facts and is_lora else (),
-            "versions": detail.version_items(lora, version, lookup.find_facts, history),
+            "versions": detail.with_changes(lora, history, lambda known: with_header_facts(self.services, known)[0]),
+            "shown": version.ref if version else None,
             "files": version.files[:MOST_FILES] if version else (),
             "description": self.description(lora, version, record),
             "tags": [search_link("tag", tag) for tag in shown_tags],
@@ -209,7 +195,7 @@ class Panel:
             "is_favorite": services.annotations.get(record.ref.lora).favorite if policy.allows("annotate") else None,
             # It starts at once, and its way back leads to the same list.
             "try_fields": [("lora", ref), *parse_qsl(View(query=view.query).to_address())],
-            "stack_address": page_address(stacked.to_address()),
+            "stack_address": stacked.link(),
             "can_pull": can_pull,
             "getting": getting,
             # All of it, so that a row that moves comes with the stream that moves it (lora/changed.html).
@@ -242,13 +228,6 @@ def find_facts(services: Services, lora: Lora, ref: Ref) -> Facts | None:
     return services.lookup.find_facts(file) if file else None
 
 
-def permissions(record: Record) -> tuple[tuple[str, str], ...]:
-    """What the licence allows and what not, each with its tone; nothing of what is not known."""
-    known = [(words, record.permissions.get(use)) for use, words in PERMISSIONS.items()]
-    found = [(f"{'✓' if may else '×'} {_(words)}", "good" if may else "") for words, may in known if may is not None]
-    return (*found, *([(_("credit needed"), "warn")] if record.permissions.get("no_credit") is False else ()))
-
-
 def usage_group(
     used: Sequence[Used], missing: str, title: Callable[[str], str], author: str
 ) -> Iterator[tuple[str, str, list[Fact]]]:
@@ -263,7 +242,7 @@ def usage_address(ref: Ref, used: Sequence[Used]) -> str:
     settings = {name: first[name] for name in ("steps", "guidance", "sampler") if name in first}
     stacked = StackedLora(ref=str(ref), weight=clamp_weight(first.get("weight", 1.0)))
     filled = View(page="try", stack=(stacked,), settings=TrySettings(**settings))
-    return page_address(filled.to_address()) if used else ""
+    return filled.link() if used else ""
 
 
 def fact_groups(facts: Sequence[Fact], read: str) -> Iterator[tuple[str, str, list[Fact]]]:
@@ -338,7 +317,7 @@ def find_related(services: Services, ref: Ref, ceiling: Nsfw) -> dict[str, Any]:
     return {
         "homes": [(record, home_text(record)) for record in homes],
         "also_on": [(record, home_text(record)) for record in also_on],
-        "similar": [(card(near.record, ceiling=ceiling), _(REASONS[near.reason])) for near in similar],
+        "similar": [(card(near.record, ceiling=ceiling), near.reason) for near in similar],
     }
 
 

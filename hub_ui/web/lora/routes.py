@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 from time import time_ns
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.claims.resolve import flatten
 from connectors.errors import NotFound, UsageError
@@ -18,18 +17,8 @@ from hub_ui.i18n import N_, _
 from hub_ui.images import example_settings
 from hub_ui.images.example_settings import ExampleSettings
 from hub_ui.web.browse.cards import title
-from hub_ui.web.layout.pages import (
-    LEVEL_COOKIE,
-    Address,
-    Preview,
-    RefText,
-    Room,
-    is_part,
-    lora_address,
-    page_address,
-    target_of,
-)
-from hub_ui.web.lora.detail import gallery, version_and_file
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, Shown, is_part, target_of
+from hub_ui.web.lora.detail import gallery, lora_text, settings, version_and_file
 from hub_ui.web.lora.panel import Panel
 from hub_ui.web.try_page.compatibility import requirements
 from hub_ui.web.view import StackedLora, View, clamp_weight
@@ -49,8 +38,8 @@ class LoraRoutes(Room):
         services = self.services
 
         @router.get("/lora/read")
-        async def read(request: Request, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
-            view, _ref = open_view(request)
+        async def read(view: Shown, act: Annotated[int, Query(ge=0)] = 0, seen: Seen = "") -> Response:
+            open_ref(view)
             steps = self.panel.steps(view, seen)
             # What asks stays as it is: another address would be asked at once, forever where a file can't be read.
             return self.pages.streams.answer(
@@ -58,67 +47,65 @@ class LoraRoutes(Room):
             )
 
         @router.post("/lora/favorite")
-        def favorite(request: Request, ref: RefText, back: Address = "") -> Response:
+        def favorite(request: Request, ref: RefText, view: Back) -> Response:
             services.policy.check("annotate")
             lora = Ref.parse(ref).lora
             services.annotations.change(lora, favorite=not services.annotations.get(lora).favorite)
-            return self.answer(request, back)
+            return self.answer(request, view)
 
         @router.post("/lora/download")
-        def download(request: Request, ref: RefText, back: Address = "") -> Response:
+        def download(request: Request, ref: RefText, view: Back) -> Response:
             services.policy.check("pull")
             services.downloads.enqueue(Ref.parse(ref))
-            return self.answer(request, back)
+            return self.answer(request, view)
 
         @router.post("/lora/keep")
-        def keep(request: Request, ref: RefText, back: Address = "") -> Response:
+        def keep(request: Request, ref: RefText, view: Back) -> Response:
             """Lists it in a visitor's own library of a hosted page."""
             if services.visitor_downloads is None:
                 raise UsageError(_("There is no such page."))
             services.visitor_downloads.add(Ref.parse(ref))
-            return self.answer(request, back)
+            return self.answer(request, view)
 
-        @router.get("/lora-image")
-        def image(request: Request, index: Index) -> Response:
-            return self.image(request, index)
+        router.get("/lora-image")(self.image)
 
         @router.get("/lora/example")
-        def example(request: Request, index: Index) -> Response:
+        def example(view: Shown, index: Index) -> Response:
             """The settings of an image on the Compare page."""
-            view, ref = open_view(request)
-            _lora, version, record = self.record(ref)
+            _lora, version, record = self.record(open_ref(view))
             if index >= len(record.images):
                 raise NotFound(_(NO_IMAGE))
             found = example_settings.settings(record.images[index])
             used = StackedLora(ref=str(record.ref), weight=example_weight(found, version))
             filled = replace(view, page="try", open="", stack=(used,), settings=try_settings(found, version))
-            return RedirectResponse(page_address(filled.to_address(), "../"), 303)
+            return RedirectResponse(filled.link("../"), 303)
 
-    def answer(self, request: Request, back: str) -> Response:
+    def answer(self, request: Request, view: View) -> Response:
         """The panel as it is now; without JavaScript, the page that it stands on."""
-        view = View.from_address(back, request.cookies.get(LEVEL_COOKIE))
         if is_part(request) and view.open:
             return self.pages.part("lora/changed", **{**self.panel.values(view), "act": time_ns()})
-        return RedirectResponse(page_address(view.to_address(), "../"), 303)
+        return RedirectResponse(view.link("../"), 303)
 
-    def image(self, request: Request, index: int) -> Response:
+    def image(self, request: Request, view: Shown, index: Index) -> Response:
         """The address is that of the LoRA's panel, with the image's number in its record."""
-        view, ref = open_view(request)
+        ref = open_ref(view)
         try:
             lora, version, record = self.record(ref)
         except NotFound:
             # Its panel asks the hub.
-            return RedirectResponse(lora_address(View(), str(ref)), 303)
+            return RedirectResponse(View(open=str(ref)).link(), 303)
         shown = gallery(record, view.query.nsfw)
-        at = next((at for at, item in enumerate(shown) if item.index == index), None)
+        at = next((at for at, (number, _example) in enumerate(shown) if number == index), None)
         if at is None:
             raise NotFound(_(NO_IMAGE))
-        needs = requirements(self.services, record)
+        example = shown[at][1]
+        needs, made_with = requirements(self.services, record), example_settings.settings(example)
         values: dict[str, Any] = {
-            "item": shown[at], "ref": record.ref, "title": title(record), "url": lora.url,
-            "at": at + 1, "many": len(shown), "before": shown[at - 1].index,
-            "after": shown[(at + 1) % len(shown)].index, "address": view.to_address(),
-            "left_out": describe_example(example_settings.settings(shown[at].example), version),
+            "index": index, "example": example, "ref": record.ref, "title": title(record), "url": lora.url,
+            "at": at + 1, "many": len(shown), "before": shown[at - 1][0],
+            "after": shown[(at + 1) % len(shown)][0], "address": view.to_address(),
+            "left_out": describe_example(made_with, version), "negative": made_with.negative,
+            "settings": list(settings(example)), "loras": list(map(lora_text, made_with.loras)),
             "problem": needs.text if needs.closed else "",
         }  # fmt: skip
         if target_of(request) == "lightbox":
@@ -134,11 +121,10 @@ class LoraRoutes(Room):
         return lora, version, flatten(lora, version, file)
 
 
-def open_view(request: Request) -> tuple[View, Ref]:
-    view = View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE))
+def open_ref(view: View) -> Ref:
     if not view.open:
         raise UsageError(_("There is no LoRA at this address. Open one from the list."))
-    return view, Ref.parse(view.open)
+    return Ref.parse(view.open)
 
 
 def example_weight(found: ExampleSettings, version: Version | None) -> float:

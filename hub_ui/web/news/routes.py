@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote, unquote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
-from starlette.requests import Request, cookie_parser
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors import query_language
 from connectors.errors import BadQuery, HubUiError, UsageError
@@ -21,22 +20,15 @@ from hub_ui.i18n import _
 from hub_ui.news import SavedSearch, Searches
 from hub_ui.web.browse.facets import query_name
 from hub_ui.web.browse.search import HOLD_SECONDS, read_list
-from hub_ui.web.layout.pages import (
-    LEVEL_COOKIE,
-    Address,
-    Room,
-    in_threads,
-    is_part,
-    keep_choice,
-    page_address,
-    target_of,
-)
+from hub_ui.web.layout.pages import LEVEL_COOKIE, Back, Room, in_threads, is_part, keep_choice, target_of
 from hub_ui.web.view import View
 
 COOKIE, LONGEST_COOKIE = "hub-ui-searches", 3_500
 # Feed readers wait for hubs.
 MOST_FEEDS, ENTRIES = 8, 50
 NEVER = "1970-01-01T00:00:00"
+Act = Literal["save", "look", "remove"]
+Name = Annotated[str, Form(max_length=news.LONGEST_NAME)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +38,10 @@ class NewsRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
         @router.get("/news")
         def show(request: Request) -> Response:
-            values = {**self.values(self.read(request)), **saves(page_view(request))}
+            # What the page shows that asks: its list may have changed since the menu was made.
+            shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
+            view = View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
+            values = {**self.values(self.read(request)), **saves(view)}
             if is_part(request):
                 return self.pages.part("news/list", **values)
             return self.pages.own(request, "news/page", "news", _("Saved searches"), **values)
@@ -55,15 +50,7 @@ class NewsRoutes(Room):
         async def ask(request: Request) -> Response:
             return self.pages.streams.answer(self.ask(await to_thread.run_sync(self.read, request)))
 
-        @router.post("/news")
-        def act(
-            request: Request,
-            do: Annotated[Literal["save", "look", "remove"], Form()],
-            name: Annotated[str, Form(max_length=news.LONGEST_NAME)] = "",
-            back: Address = "",
-        ) -> Response:
-            return self.act(request, do, name, View.from_address(back, request.cookies.get(LEVEL_COOKIE)))
-
+        router.post("/news")(self.act)
         router.get("/feed")(in_threads(CapacityLimiter(MOST_FEEDS))(self.feed))
 
     def read(self, request: Request) -> Searches:
@@ -71,11 +58,11 @@ class NewsRoutes(Room):
         if self.services.policy.allows("annotate"):
             return self.services.searches.read()
         try:
-            return news.loads(unquote(cookie_parser(request.headers.get("cookie", "")).get(COOKIE, "[]")))
+            return news.loads(unquote(request.cookies.get(COOKIE, "[]")))
         except ValueError:
             return ()
 
-    def act(self, request: Request, do: str, name: str, view: View) -> Response:
+    def act(self, request: Request, do: Annotated[Act, Form()], view: Back, name: Name = "") -> Response:
         now = self.clock()
         if do == "save":
             name = name.strip() or query_name(view.query)
@@ -86,12 +73,12 @@ class NewsRoutes(Room):
         else:
             view = View(query=news.find(self.read(request), name).query(now, view.query.limit, is_rounded=True))
             changed = self.change(request, lambda searches: news.look(searches, [name], now))
-        if is_part(request) and target_of(request) == "toast":
+        if target_of(request) == "toast":
             answer: Response = self.pages.part("news/followed", name=name)
         elif is_part(request):
             answer = self.pages.part("news/list", **self.values(changed), **saves(view))
         else:
-            answer = RedirectResponse(page_address(view.to_address()) if do != "remove" else "news", 303)
+            answer = RedirectResponse(view.link() if do != "remove" else "news", 303)
         if not self.services.policy.allows("annotate"):
             keep_choice(request, answer, COOKIE, quote(news.dumps(changed)) if changed else "")
         return answer
@@ -143,28 +130,20 @@ class NewsRoutes(Room):
                 yield self.pages.render("news/badge", count=count)
 
     def feed(self, request: Request) -> Response:
-        view = View(query=View.from_address(request.url.query).query)
+        view, home = View(query=View.from_address(request.url.query).query), str(request.base_url)
         found = documents.search(self.services, replace(view.query, sort="newest", limit=ENTRIES))
-        home = str(request.base_url)
-        address = f"{home}?{view.to_address()}".rstrip("?")
         # Hugging Face writes fractions of a second.
         times = [f"{(record.updated_at or NEVER)[:19]}Z" for record in found.records]
         values = {
             "own": str(request.url),
             "title": f"hub-ui: {query_name(view.query)}",
-            "address": address,
+            "address": view.link(home),
             "home": home,
             "newest": max(times, default=f"{NEVER}Z"),
             "entries": list(zip(found.records, times, strict=True)),
         }
         text = self.pages.render("news/feed.xml", **values)
         return Response(text, media_type="application/atom+xml", headers={"Cache-Control": "max-age=600"})
-
-
-def page_view(request: Request) -> View:
-    """What the page shows that asks: its list may have changed since the menu was made."""
-    shown = request.headers.get("hx-current-url", "") if is_part(request) else str(request.url)
-    return View.from_address(shown.partition("?")[2], request.cookies.get(LEVEL_COOKIE))
 
 
 def saves(view: View) -> dict[str, Any]:

@@ -3,29 +3,28 @@
 A key goes in by one of the addresses, and comes out of none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Form
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 
 from connectors.errors import HubUiError, KeyRequired, UsageError
 from connectors.http.session import Endpoint, account_name
 from connectors.query import BY_KEY, Query
 from connectors.registry import HUBS, Hub, HubName
 from hub_ui.hosting.visitor import Visitor, current_visitor
-from hub_ui.i18n import LANGUAGES, N_, _
+from hub_ui.i18n import LANGUAGES, _
 from hub_ui.locales import COOKIE as LANGUAGE_COOKIE
 from hub_ui.locales import read_choice
 from hub_ui.services import Services
 from hub_ui.settings import Settings, saved_settings
 from hub_ui.settings.keys import KeyPlace, check_key, key_place, require_keys
 from hub_ui.settings.saved_settings import SavedSettings, hide_password
-from hub_ui.web.browse.facets import NSFW_WORDS
+from hub_ui.web.browse.facets import level_words
 from hub_ui.web.layout.pages import (
     LEVEL_COOKIE,
     THEME_COOKIE,
@@ -40,13 +39,6 @@ from hub_ui.web.layout.pages import (
 )
 from hub_ui.web.view import View
 
-KEY_PLACES: dict[KeyPlace | None, str] = {
-    None: N_("none"),
-    "given": N_("set in {variable}"),
-    "keyring": N_("in this computer’s keyring"),
-    "file": N_("in a file that only you can read"),
-    "visit": N_("for this visit"),
-}
 KeyAct = Literal["save", "check", "remove"]
 
 
@@ -61,14 +53,6 @@ def hub_keys(services: Services) -> list[tuple[Hub, KeyPlace | None, bool]]:
         return [(hub, key_place(keys, hub.name), hub.name in keys) for hub in hubs]
     typed = [(hub, hub.name in visitor.keys) for hub in hubs if not hub.signs_in]
     return [(hub, "visit" if has_key else None, has_key) for hub, has_key in typed]
-
-
-def change_key(services: Services, hub: HubName, act: KeyAct, text: str) -> str:
-    """`text` is the key as it was typed. Returns what came of it."""
-    visitor = current_visitor()
-    if visitor is None:
-        return change_own_key(services.settings, hub, act, text)
-    return change_visitors_key(services, visitor, hub, act, text)
 
 
 def change_own_key(settings: Settings, hub: HubName, act: KeyAct, text: str) -> str:
@@ -132,6 +116,8 @@ def setting_values(settings: Settings) -> SavedSettings:
     )
 
 
+# What came of the last change.
+NOTHING = {"place": "", "text": "", "is_problem": False}
 # Keys that a hub is asked about just now.
 MOST_CHECKS = 20
 Text = Annotated[str, Form(max_length=2000)]
@@ -142,23 +128,13 @@ Texts = Annotated[Sequence[Text], Form(max_length=100)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """What came of the last change, said where it was made: a hub's name, "settings" or "images"."""
-
-    place: str = ""
-    text: str = ""
-    is_problem: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class SettingsRoutes(Room):
     def add_to(self, router: APIRouter) -> None:
-        router.add_api_route("/settings", self.show, methods=["GET"])
-        checks = in_threads(CapacityLimiter(MOST_CHECKS))
-        router.add_api_route("/settings/key", checks(self.key), methods=["POST"])
-        router.add_api_route("/settings/values", self.change, methods=["POST"])
-        router.add_api_route("/settings/images", self.clear_images, methods=["POST"])
-        router.add_api_route("/settings/look", self.look, methods=["POST"])
+        router.get("/settings")(self.show)
+        router.post("/settings/key")(in_threads(CapacityLimiter(MOST_CHECKS))(self.key))
+        router.post("/settings/values")(self.change)
+        router.post("/settings/images")(self.clear_images)
+        router.post("/settings/look")(self.look)
 
     def show(self, request: Request) -> Response:
         return self.page(request, own_view("settings", request.url.query))
@@ -166,12 +142,14 @@ class SettingsRoutes(Room):
     def key(
         self, request: Request, hub: Word, do: Annotated[KeyAct, Form()], key: Text = "", back: Address = ""
     ) -> Response:
-        services = self.services
+        services, visitor = self.services, current_visitor()
         if hub not in [each.name for each, _place, _is_read in hub_keys(services)]:
             raise UsageError(_("There is no such hub. Load the page again."))
-        change = partial(change_key, services, hub, do, key)
+        change = partial(change_own_key, services.settings, hub, do, key)
+        if visitor is not None:
+            change = partial(change_visitors_key, services, visitor, hub, do, key)
         # A key that was only looked at has changed nothing, so its sentence needs a page of its own.
-        return self.answer(request, back, sentence_of(change, hub), is_done=do != "check")
+        return self.answer(request, back, hub, change, is_done=do != "check")
 
     def change(
         self,
@@ -192,13 +170,12 @@ class SettingsRoutes(Room):
             saved_settings.change(settings.home, SavedSettings.of(values), settings.fixed)
             return _("Saved. It counts from the next start of hub-ui.")
 
-        return self.answer(request, back, sentence_of(save, "settings"))
+        return self.answer(request, back, "settings", save)
 
     def clear_images(self, request: Request, back: Address = "") -> Response:
-        services = self.services
-        services.policy.check("change settings")
-        services.media.clear()
-        return self.answer(request, back, Said(place="images", text=_("The images are cleared.")))
+        self.services.policy.check("change settings")
+        self.services.media.clear()
+        return self.answer(request, back, "images", lambda: _("The images are cleared."))
 
     def look(
         self, request: Request, theme: Word = "", language: Word = "", nsfw: Word = "", back: Address = ""
@@ -215,27 +192,33 @@ class SettingsRoutes(Room):
         keep_choice(request, answer, LEVEL_COOKIE, level)
         return answer
 
-    def answer(self, request: Request, back: str, said: Said, *, is_done: bool = True) -> Response:
-        """The page as it is now, with the sentence in its place; without JavaScript the page anew."""
-        view = own_view("settings", back)
+    def answer(
+        self, request: Request, back: str, place: str, change: Callable[[], str], *, is_done: bool = True
+    ) -> Response:
+        """The page after a change, which is told in its `place`: a hub's name, "settings" or "images"."""
+        is_problem = False
+        try:
+            text = change()
+        except HubUiError as error:
+            text, is_problem = error.message, True
+        view, said = own_view("settings", back), {"place": place, "text": text, "is_problem": is_problem}
         if is_part(request):
             return self.pages.part("settings/body", **self.values(request, view, said))
-        if said.is_problem or not is_done:
-            return self.page(request, view, said, status=422 if said.is_problem else 200)
-        return RedirectResponse(f"../{view.place('settings')}#{said.place}", 303)
+        if is_problem or not is_done:
+            return self.page(request, view, said, status=422 if is_problem else 200)
+        return RedirectResponse(f"../{view.place('settings')}#{place}", 303)
 
-    def page(self, request: Request, view: View, said: Said | None = None, *, status: int = 200) -> Response:
-        values, preview = self.values(request, view, said or Said()), Preview(title=_("Settings"))
+    def page(self, request: Request, view: View, said: Mapping[str, Any] = NOTHING, *, status: int = 200) -> Response:
+        values, preview = self.values(request, view, said), Preview(title=_("Settings"))
         return self.pages.whole(request, "settings/page", view, preview=preview, status=status, **values)
 
-    def values(self, request: Request, view: View, said: Said) -> dict[str, Any]:
+    def values(self, request: Request, view: View, said: Mapping[str, Any]) -> dict[str, Any]:
         services, cookies = self.services, request.cookies
         settings, is_shared = services.settings, not services.policy.allows("change settings")
         return {
             "said": said,
             "back": view.to_address(),
             "keys": hub_keys(services),
-            "key_places": KEY_PLACES,
             "visitor": current_visitor(),
             "is_shared": is_shared,
             "settings": settings,
@@ -246,12 +229,5 @@ class SettingsRoutes(Room):
             "theme": cookies.get(THEME_COOKIE, ""),
             "language": read_choice(request.headers),
             "level": BY_KEY["nsfw"].read(cookies.get(LEVEL_COOKIE, view.query.nsfw)),
-            "levels": [(value, _(label)) for value, label in NSFW_WORDS.items()],
+            "levels": list(level_words(None).items()),
         }
-
-
-def sentence_of(change: Callable[[], str], place: str) -> Said:
-    try:
-        return Said(place=place, text=change())
-    except HubUiError as error:
-        return Said(place=place, text=error.message, is_problem=True)

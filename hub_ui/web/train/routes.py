@@ -15,10 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from connectors.errors import HubUiError, UsageError
 from connectors.ref import Ref
@@ -146,8 +145,12 @@ class TrainRoutes(Room):
 
     def price(self, given: Mapping[str, str], files: list[UploadFile]) -> dict[str, Any]:
         """What would be sent and what it costs; nothing is sent yet."""
+        # What is no number is none that there may be, which the order says.
+        rank, steps = (
+            int(text) if text.isdecimal() and len(text) < 9 else 0 for text in (given["rank"], given["steps"])
+        )
+        order = Order(destination=given["destination"], trigger_word=given["trigger"], rank=rank, steps=steps)
         try:
-            order = order_of(given)
             order.check()
             id_, images = keep_images(self.folder, files)
         except HubUiError as error:
@@ -222,18 +225,6 @@ def find_images(folder: Path, id_: str) -> TrainingSet:
     if not _NAME.fullmatch(id_) or not path.is_file():
         raise UsageError(_("The images are no longer here. Choose them again to see the price."))
     return training_set(path)
-
-
-def order_of(given: Mapping[str, str]) -> Order:
-    def number(text: str) -> int:
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-
-    return Order(
-        destination=given["destination"],
-        trigger_word=given["trigger"],
-        rank=number(given["rank"]),
-        steps=number(given["steps"]),
-    )
 
 
 def build_train(pages: Pages, jobs: Jobs, closing: ExitStack) -> TrainRoutes:

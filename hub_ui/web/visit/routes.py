@@ -8,26 +8,15 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse, StreamingResponse
 
 from connectors.ref import Ref
 from hub_ui.hosting.downloads import FILE_PATH, LOCK_PATH, Delivery, VisitorDownloads, deliver
 from hub_ui.i18n import _
 from hub_ui.library.index import base_label
 from hub_ui.web.images import NO_STORE
-from hub_ui.web.layout.pages import (
-    LEVEL_COOKIE,
-    Address,
-    Preview,
-    RefText,
-    Room,
-    in_threads,
-    is_part,
-    lora_address,
-    page_address,
-)
+from hub_ui.web.layout.pages import Back, Preview, RefText, Room, in_threads, is_part
 from hub_ui.web.view import View
 
 # Files that hubs are asked for just now.
@@ -51,16 +40,16 @@ class VisitRoutes(Room):
             return answer_delivery(deliver(self.downloads, Ref.parse(ref)))
 
         @router.post("/visit/remove")
-        def remove(request: Request, ref: RefText, back: Address = "") -> Response:
+        def remove(request: Request, ref: RefText, view: Back) -> Response:
             self.downloads.sessions.remove(Ref.parse(ref))
-            view = replace(View.from_address(back), page="library", open="")
+            view = replace(view, page="library", open="")
             if is_part(request):
                 return self.pages.part("visit/list", **self.values(view))
-            return RedirectResponse(f"../?{view.to_address()}", 303)
+            return RedirectResponse(view.link("../"), 303)
 
-    def answer(self, request: Request, _view: View) -> Response:
+    def answer(self, request: Request, view: View) -> Response:
         """The page of `?view=library`."""
-        view = replace(View.from_address(request.url.query, request.cookies.get(LEVEL_COOKIE)), open="")
+        view = replace(view, open="")
         return self.pages.whole(request, "visit/page", view, preview=Preview(title=_("Library")), **self.values(view))
 
     def values(self, view: View) -> dict[str, Any]:
@@ -69,8 +58,8 @@ class VisitRoutes(Room):
             "own": [item for item in items if not item.is_shared],
             "shared": [item for item in items if item.is_shared],
             "link": lambda item: self.downloads.link(item.entry.ref, is_open=item.right == "anyone"),
-            "open_address": lambda ref: lora_address(replace(view, page="browse"), str(ref)),
-            "try_address": lambda ref: page_address(view.try_lora(str(ref)).to_address()),
+            "open_address": lambda ref: replace(view, page="browse", open=str(ref)).link(),
+            "try_address": lambda ref: view.try_lora(str(ref)).link(),
             "base_label": base_label,
             "lock_path": LOCK_PATH,
             "address": view.to_address(),

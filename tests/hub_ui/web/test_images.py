@@ -243,9 +243,9 @@ def test_a_link_holds_the_whole_address_and_who_named_it() -> None:
     links, url = ImageLinks(), "https://a.example/1.png?w=4&h=5#x ä"
     link = links.link(url, "civitai")
     query = {name: values[0] for name, values in parse_qs(link.partition("?")[2]).items()}
-    assert links.read(query) == (url, "civitai")
+    assert links.read("hub-picture", query, "url", "hub") == {"url": url, "hub": "civitai"}
     for changed in ({"hub": "replicate"}, {"signed": ""}, {"signed": "ä"}):
-        assert links.read(query | changed) is None
+        assert links.read("hub-picture", query | changed, "url", "hub") is None
 
 
 @pytest.fixture

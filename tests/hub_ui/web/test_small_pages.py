@@ -10,7 +10,7 @@ from connectors.errors import HubDown
 from connectors.guard import CircuitBreaker
 from hub_ui.services import Services
 from hub_ui.web.layout.glossary import TERMS
-from hub_ui.web.layout.pages import HTMX_LICENSE, HTMX_VERSION, STATIC
+from hub_ui.web.layout.pages import STATIC
 from hub_ui.web.view import OWN_ADDRESSES
 from tests.hub_ui.web.conftest import read
 
@@ -35,8 +35,8 @@ def test_about_says_the_versions_and_licences(client: TestClient) -> None:
 
 
 def test_the_version_of_htmx_is_that_of_its_file() -> None:
-    assert HTMX_VERSION in (STATIC / "htmx.min.js").read_text()
-    assert (HTMX_LICENSE, "Zero-Clause BSD" in (STATIC / "htmx.LICENSE").read_text()) == ("0BSD", True)
+    assert "4.0.1" in (STATIC / "htmx.min.js").read_text()
+    assert "Zero-Clause BSD" in (STATIC / "htmx.LICENSE").read_text()
 
 
 @pytest.mark.parametrize("name", ["settings", "glossary", "about", "train", "image"])

@@ -12,7 +12,7 @@ from connectors.ref import Ref
 from connectors.weights.lora_facts import LoraFacts
 from hub_ui.web.browse import cards
 from hub_ui.web.browse.search import Results
-from hub_ui.web.layout.pages import idle_status, pending_status
+from hub_ui.web.layout.pages import HubStatus
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.view import View
 from tests.hub_ui.catalog.builders import claim, file, lora, version
@@ -111,10 +111,10 @@ def test_what_can_not_be_tried_here_says_why_on_its_card() -> None:
 
 
 def test_places_are_kept_for_hubs_that_have_not_answered() -> None:
-    waiting = list_values(statuses=(pending_status("civitai"), idle_status("replicate")))
+    waiting = list_values(statuses=(HubStatus(hub="civitai", state="asked"), HubStatus(hub="replicate")))
     assert {ghost["aria-hidden"] for ghost in waiting.select(".ghost")} == {"true"}
     assert len(waiting.select(".ghost")) == 8
-    assert list_values(statuses=(idle_status("civitai"),)).select(".ghost") == []
+    assert list_values(statuses=(HubStatus(hub="civitai"),)).select(".ghost") == []
 
 
 def news(**fields: Any) -> Any:

@@ -340,9 +340,9 @@ def test_who_has_searched_too_often_gets_the_next_page_of_a_hub_by_a_later_click
 def test_each_hubs_number_is_that_of_the_list(three: Services) -> None:
     now = list(search.search(three, Query(sort="downloads", limit=3)))[-1]
     assert [(status.hub, status.hits) for status in now.statuses] == [
-        ("civitai", "2"),
-        ("huggingface", "2"),
-        ("replicate", "2"),
+        ("civitai", 2),
+        ("huggingface", 2),
+        ("replicate", 2),
     ]
 
 

@@ -12,6 +12,7 @@ from hub_ui.services import Services
 from hub_ui.web.downloads import drawer
 from hub_ui.web.downloads.routes import DownloadRoutes
 from hub_ui.web.layout.pages import Pages
+from hub_ui.web.layout.render import Renderer
 from hub_ui.web.streams import Signal
 from tests.hub_ui.library.queueing import A, B, Pulls, eventually
 from tests.hub_ui.web.conftest import PART, open_client, read
@@ -143,15 +144,12 @@ NOW = 1_000_000.0
 DOWN = Failure(name="HubDown", message="CivitAI can't be reached.")
 HALF_WAY: dict[str, Any] = {"done": 12_000_000, "total": 38_000_000}
 LATER: dict[str, Any] = {"state": "waiting", "not_before": NOW + 58}
+PAGE = "https://civitai.com/models/1001"
 GATED = Failure(name="Gated", message="The author grants access one by one.")
 
 
 def task(**fields: Any) -> Task:
     return Task(**{"id": 7, "ref": INK, "title": "Ink lines", "state": "running", **fields})
-
-
-def page_of(ref: Ref) -> str:
-    return f"https://civitai.com/models/{ref.id}"
 
 
 @pytest.mark.parametrize(
@@ -172,6 +170,11 @@ def test_each_state_in_a_few_words(fields: dict[str, Any], said: str) -> None:
     assert drawer.line(task(**fields), NOW) == said
 
 
+def shown(**fields: Any) -> Any:
+    values = {"task": task(**fields), "task_line": lambda task: drawer.line(task, NOW), "hub_page": lambda _task: PAGE}
+    return read(Renderer()("downloads/line", **values))
+
+
 @pytest.mark.parametrize(
     ("fields", "buttons"),
     [
@@ -182,12 +185,20 @@ def test_each_state_in_a_few_words(fields: dict[str, Any], said: str) -> None:
     ],
 )
 def test_each_state_has_its_buttons(fields: dict[str, Any], buttons: list[str]) -> None:
-    assert [text for _, text in drawer.row(task(**fields), NOW, page_of)["buttons"]] == buttons
+    assert [button.text for button in shown(**fields).select("button")] == buttons
 
 
-def test_what_its_hub_asks_for_links_to_the_hubs_page() -> None:
-    assert drawer.row(task(state="failed", error=GATED), NOW, page_of)["link"] == "https://civitai.com/models/1001"
-    assert drawer.row(task(state="failed", error=DOWN), NOW, page_of)["link"] == ""
+def test_a_failure_is_told_with_the_page_where_it_can_be_mended() -> None:
+    assert [a["href"] for a in shown(state="failed", error=GATED).select(".problem a")] == [PAGE]
+    assert not shown(error=GATED).select(".problem")
+
+
+def test_only_what_its_hub_asks_for_has_a_page_of_the_hub(client: TestClient, queued: Services) -> None:
+    client.get("/ask")
+    page = drawer.drawer_values(queued)["hub_page"]
+    found = Ref.parse("civitai:1@10#100")
+    assert page(task(ref=found, error=GATED)).startswith("https://")
+    assert page(task(ref=found, error=DOWN)) == ""
 
 
 def test_what_runs_stands_first_and_what_is_done_last() -> None:

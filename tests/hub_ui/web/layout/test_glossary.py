@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from hub_ui.web.layout import glossary
-from hub_ui.web.layout.glossary import TERMS
-from hub_ui.web.lora import fact_rows
+from hub_ui.web.layout.glossary import TERMS, WORDS
 from tests.docs.pages import ROOT
 
+TABLES = ("claimed", "licence", "used", "setting")
 TEMPLATES = ROOT / "hub_ui" / "web"
 
 
@@ -33,4 +33,4 @@ def test_each_term_of_a_template_is_in_the_glossary(path: Path) -> None:
 
 
 def test_each_row_of_the_panel_is_explained() -> None:
-    assert {term for *_, term in (*fact_rows.CLAIMED, *fact_rows.LICENCE)} <= set(TERMS)
+    assert {term for table in TABLES for _name, term in WORDS[table].values()} - {""} <= set(TERMS)

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import pytest
@@ -9,9 +8,10 @@ from connectors.record import Example, Lora, Nsfw, Record, Version
 from connectors.ref import Ref
 from connectors.weights.inspect import Facts
 from connectors.weights.lora_facts import LoraFacts
+from hub_ui.images.infotext import UsedLora
 from hub_ui.web.layout.render import Renderer
 from hub_ui.web.lora import detail
-from hub_ui.web.lora.detail import GalleryItem, Place, gallery
+from hub_ui.web.lora.detail import Place, gallery
 from hub_ui.web.lora.fact_rows import describe_changes, rows
 from tests.hub_ui.catalog.builders import claim, file, lora, version
 
@@ -78,18 +78,8 @@ def shown(of: Lora, ref: Ref = REF, held: bool = False, facts: Facts | None = No
     return detail.offer(flatten(of, version, file), version, facts, in_library=held, **fields)
 
 
-def versions(of: Lora, ref: Ref = REF, history: Sequence[Version] = ()) -> tuple[detail.VersionItem, ...]:
-    return detail.version_items(of, of.version(ref.version), history=history)
-
-
 def test_a_fact_nobody_stated_has_no_row() -> None:
     assert rows(flatten(lora(1)), None) == ()
-
-
-def test_the_version_asked_for_is_the_one_shown() -> None:
-    two = (version("civitai:1@10", name="new"), version("civitai:1@11", name="old"))
-    items = versions(lora(1, versions=two), Ref.parse("civitai:1@11"))
-    assert [(each.name, each.current) for each in items] == [("new", False), ("old", True)]
 
 
 @pytest.mark.parametrize(
@@ -168,9 +158,9 @@ def test_versions_say_what_is_new_since_the_one_before() -> None:
         return version(f"civitai:1@{number}", updated_at=f"2026-01-{day:02}", files=files, **fields)
 
     of = lora(1, versions=(dated(3, 9, 32, description="Retrained. <b>"), dated(1, 2, 16), dated(2, 5, 16)))
-    items = versions(of)
-    assert [each.changes for each in items] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
-    assert [each.said for each in items] == ["Retrained. <b>", "", ""]
+    found = detail.with_changes(of)
+    assert [changes for *_, changes in found] == [("rank 16 → 32", "size 16 MB → 32 MB"), (), ()]
+    assert [version.description for version, *_ in found] == ["Retrained. <b>", "", ""]
 
 
 def test_versions_that_only_the_history_has_come_by_their_titles_and_change_nothing() -> None:
@@ -181,12 +171,12 @@ def test_versions_that_only_the_history_has_come_by_their_titles_and_change_noth
     seen = (commit("c", 9), commit("a", 1))
     of = Lora(ref=Ref.parse("huggingface:ada/ink"), title="Ink", url=BASE, versions=seen)
     history = (commit("d", 10, "Fix the card <i>"), commit("c", 9, "Train longer"), commit("b", 5, "Second try"))
-    items = versions(of, history=history)
-    assert [(str(each.ref)[19:21], each.said, each.current, each.changes) for each in items] == [
-        ("@d", "Fix the card <i>", False, ()),
-        ("@c", "Train longer", True, ()),
-        ("@b", "Second try", False, ()),
-        ("@a", "", False, ()),
+    found = detail.with_changes(of, history)
+    assert [(str(version.ref)[19:21], version.description, changes) for version, _record, changes in found] == [
+        ("@d", "Fix the card <i>", ()),
+        ("@c", "Train longer", ()),
+        ("@b", "Second try", ()),
+        ("@a", "", ()),
     ]
 
 
@@ -211,50 +201,53 @@ def test_danger_is_an_obstacle_that_names_the_way_past_it() -> None:
 HOSTILE = "<img src=x onerror=alert(1)>${alert(1)}"
 
 
-def items(*examples: Example, ceiling: Nsfw = "explicit") -> tuple[GalleryItem, ...]:
+def items(*examples: Example, ceiling: Nsfw = "explicit") -> list[tuple[int, Example]]:
     return gallery(flatten(lora(1, versions=(version("civitai:1@10", examples=examples),))), ceiling)
 
 
-def item(prompt: str = "a boat", **params: Any) -> GalleryItem:
+def item(prompt: str = "a boat", **params: Any) -> tuple[int, Example]:
     return items(Example(url="https://a.example/1.png", prompt=prompt, params=params))[0]
 
 
-def page(*shown: GalleryItem) -> str:
+def settings(**params: Any) -> list[tuple[str, str, str]]:
+    return list(detail.settings(Example(url="", params=params)))
+
+
+def page(*shown: tuple[int, Example]) -> str:
     module: Any = Renderer()._environment.get_template("lora/gallery.html").module
     return str(module.gallery(shown, "civitai:1@10", "open=civitai%3A1", "Ink"))
 
 
 def test_every_setting_is_shown_those_with_a_word_first() -> None:
     others: dict[str, Any] = {"Hires upscale": 2, "cfgScale": 3.5, "Size": "896x976", "Model": "flux"}
-    shown = item(seed=417, steps="25", **others)
-    assert shown.settings == (
+    assert settings(seed=417, steps="25", **others) == [
         ("Seed", "417", "seed"), ("Steps", "25", "steps"), ("Guidance", "3.5", "guidance"), ("Size", "896x976", ""),
         ("Model", "flux", "base-model"), ("Hires upscale", "2", ""),
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_width_and_height_are_one_size() -> None:
-    assert item(width=1024, height=768).settings == (("Size", "1024 × 768", ""),)
+    assert settings(width=1024, height=768) == [("Size", "1024 × 768", "")]
 
 
 def test_lists_and_digests_are_no_settings() -> None:
-    shown = item(hashes={"model": "ab"}, civitaiResources=[{"type": "lora"}], **{"Lora hashes": "ink: ab"})
-    assert shown.settings == ()
+    lists: dict[str, Any] = {"civitaiResources": [{"type": "lora"}], "Lora hashes": "ink: ab"}
+    assert settings(hashes={"model": "ab"}, **lists) == []
 
 
 def test_each_lora_is_named_with_its_weight_and_copied_as_a_tag() -> None:
-    assert item("a boat <lora:ink:0.8>").loras == (("ink", "0.8", "<lora:ink:0.8>"),)
+    assert detail.lora_text(UsedLora(name="ink", weight=0.8)) == ("ink", "0.8", "<lora:ink:0.8>")
 
 
 def test_a_prompt_keeps_its_lines_and_loses_what_can_not_be_seen() -> None:
-    assert item("a boat\nat\u202e sea\x00").prompt == "a boat\nat sea"
+    assert 'alt="a boat\nat sea"' in page(item("a boat\nat\u202e sea\x00"))
 
 
 def test_what_is_above_the_level_is_left_out_and_positions_stay() -> None:
     levels: tuple[Nsfw, ...] = ("explicit", "safe")
     examples = [Example(url=f"https://a.example/{level}.png", nsfw=level) for level in levels]
-    assert [each.index for each in items(*examples, ceiling="soft")] == [1]
-    assert [each.is_mature for each in items(*examples)] == [True, False]
+    assert [index for index, _example in items(*examples, ceiling="soft")] == [1]
+    assert page(*items(*examples)).count("blurred") == 1
 
 
 def test_all_images_are_there_up_to_sixty() -> None:
@@ -320,7 +313,7 @@ def record(base: str = "SDXL 1.0", size: int = 50_000_000, **claims: Any) -> Rec
 def test_what_a_version_changes_is_told_in_words(
     older: dict[str, Any], newer: dict[str, Any], changes: tuple[str, ...]
 ) -> None:
-    assert describe_changes(record(**older), record(**newer)) == changes
+    assert tuple(describe_changes(record(**older), record(**newer))) == changes
 
 
 def test_a_word_that_is_a_book_is_cut() -> None:

@@ -141,7 +141,7 @@ def test_a_licence_is_told_with_what_it_permits_and_the_base_s_own() -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("lokr+dora", "LoKr + DoRA"), ("lora+diff", "LoRA + whole differences")])
 def test_algorithms_have_the_names_people_know(name: str, text: str) -> None:
-    assert fact_rows.algorithm(name) == text
+    assert fact_rows.names(fact_rows.ALGORITHMS, name) == text
 
 
 def test_a_recommended_range_is_shown_with_both_ends() -> None:
