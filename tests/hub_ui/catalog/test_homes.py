@@ -71,11 +71,6 @@ def test_the_same_tensors_are_one_card(tmp_path: Path) -> None:
         assert cards(opened) == [["civitai:1", "huggingface:ada/ink"]]
 
 
-def test_a_card_may_have_a_home_on_each_hub(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("replicate:ada/ink", A), home("civitai:1", A), home("hf:ada/ink", A, B)) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/ink", "replicate:ada/ink"]]
-
-
 def test_any_number_of_mirrors_are_one_card(tmp_path: Path) -> None:
     mirrors = [home("hf:ada/a", A), home("hf:bob/b", A), home("hf:eve/c", B), home("hf:zoe/d", B)]
     with catalog(tmp_path, *mirrors) as opened:
@@ -84,12 +79,6 @@ def test_any_number_of_mirrors_are_one_card(tmp_path: Path) -> None:
             ["civitai:9", "civitai:10", "huggingface:ada/a", "huggingface:bob/b"],
             ["huggingface:eve/c", "huggingface:zoe/d"],
         ]
-
-
-def test_mirrors_of_two_versions_of_a_page_are_one_card_with_it(tmp_path: Path) -> None:
-    page = said("civitai:1", ([[(A, None)], [(B, None)]], "", ""))
-    with catalog(tmp_path, home("hf:ada/a", A), home("hf:bob/b", B), page) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/a", "huggingface:bob/b"]]
 
 
 def test_the_parts_of_a_collection_stay_apart(tmp_path: Path) -> None:

@@ -132,23 +132,10 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
-def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
-    red.with_suffix(".json").write_text("mine")
-    assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
-    assert red.with_suffix(".json").read_text() == "mine"
-    assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
-
-
 def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
     hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
     code, document = line("export", "--for", "a1111")
     assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
-
-
-def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:
-    red.unlink()
-    code, document = line("export", "--for", "a1111")
-    assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
 
 
 def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, home: Path) -> None:
@@ -165,10 +152,6 @@ def test_removing_a_lora_leaves_what_someone_changed(red: Path, line: Line) -> N
     red.with_suffix(".json").write_text("mine")
     line("remove", CIVITAI)
     assert list(red.parent.iterdir()) == [red.with_suffix(".json")]
-
-
-def test_a_program_nobody_knows_is_a_usage_error(line: Line) -> None:
-    assert line("export", "--for", "paint")[0] == 2
 
 
 def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:

@@ -102,14 +102,6 @@ def test_hardware_is_changed_when_asked_and_left_alone_otherwise(api: HfApi, nam
     assert line("space", "push", name, "--hardware", "a10g-small")[1]["hardware"] == "a10g-small"
 
 
-def test_a_space_becomes_private_when_asked(api: HfApi, name: str, line: Line) -> None:
-    line("space", "push", name)
-    assert line("space", "push", name, "--private")[0] == 0
-    assert api.space_info(name).private is True
-    line("space", "push", name)
-    assert api.space_info(name).private is True
-
-
 def test_a_dry_run_writes_the_files_and_needs_no_key(
     hubs: HubEndpoints, tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,12 +188,6 @@ def test_a_refusal_in_the_middle_is_told_and_a_later_push_goes_through(
     assert said.format(name=name) in document["message"]
     hubs.faults.clear()
     assert line("space", "push", name)[0] == 0
-
-
-def test_a_hub_that_is_down_is_told(api: HfApi, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    code, document = line("space", "push", "local/x")
-    assert (code, document["error"]) == (5, "HubDown")
 
 
 def test_a_base_model_is_brought_along_at_its_commit_and_a_gated_one_is_refused(

@@ -81,11 +81,6 @@ def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[
     assert library.entries() == held
 
 
-def test_empty_folders_go_with_the_last_file(library: Library, held: tuple[Entry, ...]) -> None:
-    changes_of(library).remove(held)
-    assert not (library.folder / "sd1").exists()
-
-
 def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
     changes = changes_of(library)
     first, second = (changes.remove([one]).change for one in held[:2])

@@ -153,13 +153,6 @@ def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library,
     assert len({held.file for held in library.entries()}) == len(files(library)) == 8
 
 
-def test_another_library_on_the_same_lock_sees_the_entry(library: Library, ink: HttpDownload) -> None:
-    other = Library(library.folder, library.lock)
-    assert not other.holds(INK)
-    library.pull(ink, record())
-    assert other.holds(INK)
-
-
 @pytest.mark.parametrize("text", ["civitai:1001", "civitai:1001@2001", "civitai:1001@2001#3001", "civitai:@2001"])
 def test_an_entry_is_found_by_less_than_its_ref(library: Library, ink: HttpDownload, text: str) -> None:
     got = library.pull(ink, record())
@@ -190,12 +183,6 @@ def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, 
     assert hub.asked == []
 
 
-def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
-    library.lock.write_bytes(b"\xff\xfe")
-    with pytest.raises(lockfile.LockError, match="can't be read"):
-        library.entries()
-
-
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDownload) -> None:
     (tmp_path / "loras").write_text("a file where the folder should be")
     with pytest.raises(errors.HubUiError, match="can't be written"):
@@ -220,11 +207,6 @@ def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Libra
     library.pull(ink, record())
     kept = lockfile.read(library.lock.read_text())
     assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
-
-
-def test_adopting_nothing_writes_nothing(library: Library) -> None:
-    before = sorted(library.folder.rglob("*"))
-    assert (library.adopt([]), sorted(library.folder.rglob("*"))) == ((), before)
 
 
 def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink: HttpDownload) -> None:

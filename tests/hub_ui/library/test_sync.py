@@ -125,13 +125,6 @@ def test_a_broken_promise_is_reported(held: Entry, listed: Lora, error: type[Hub
         check_still_promised(Hub(name="civitai", loras=[listed]), held)
 
 
-def test_what_is_set_aside_keeps_its_bytes(library: Library, held: Entry) -> None:
-    library.path(held).parent.mkdir(parents=True)
-    library.path(held).write_bytes(b"mine")
-    assert set_aside(library.path(held)).read_bytes() == b"mine"
-    assert not library.path(held).exists()
-
-
 def test_an_entry_says_enough_to_pull_by(library: Library, hub: Host) -> None:
     hub.answers["/ink.safetensors"] = Answer(body=FILE)
     wanted = entry(
@@ -260,10 +253,4 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entr
 )
 def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held_file: Entry, name: str) -> None:
     put(library, name)
-    assert foreign(library) == ()
-
-
-def test_the_lock_file_in_the_folder_is_not_foreign(tmp_path: Path) -> None:
-    library = Library(tmp_path, tmp_path / "loras.lock")
-    library.lock.write_text(lockfile.dumps([]))
     assert foreign(library) == ()

@@ -63,11 +63,6 @@ def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
 
 
-def test_a_lora_is_tried_by_the_tag_of_a_prompt(base: str, line: Line) -> None:
-    code, told = line("try", "<lora:ink:1>", "--prompt", "a cat", "--base", base, "--estimate")
-    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
-
-
 @pytest.mark.usefixtures("hubs")
 def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Line) -> None:
     path = save_kohya(tmp_path / "My Robot.safetensors", seed=3)
@@ -105,11 +100,6 @@ def test_a_strip_is_one_labelled_image_and_its_cells(
         assert image.width > 3 * 32
     with Image.open(cells / "03.png") as image:
         assert (image.size, "<lora:ink:1>" in image.info["parameters"]) == ((32, 32), True)
-
-
-def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
-    made = generate(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
-    assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
 
 
 def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
@@ -334,18 +324,6 @@ def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_a_plan_as_json_has_bytes(capsys: pytest.CaptureFixture[str]) -> None:
-    told = plan(capsys, "--base", "qwen-image", "--memory", "48", "--quality", "full")
-    assert (told["level"], told["tiled"], told["fits"]) == ("model_offload", False, True)
-    assert told["parts"] == {"transformer": 40860802176, "text_encoder": 16584333312, "vae": 253785062}
-    assert [(one["card"], one["level"]) for one in told["larger"]] == [(80, "whole")]
-
-
-def test_a_plan_for_a_lora_takes_the_base_that_it_would_run_on(capsys: pytest.CaptureFixture[str], base: str) -> None:
-    told = plan(capsys, REF, "--base", base)
-    assert (told["device"], told["level"], told["fits"]) == ("this CPU", "whole", True)
-
-
 def test_a_plan_has_room_for_the_files_of_the_loras(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], base: str
 ) -> None:
@@ -362,11 +340,6 @@ def test_a_plan_has_room_for_the_files_of_the_loras(
 @pytest.mark.parametrize("words", [[], ["--base", "nothing-known"], ["--base", "sd-1.5", "--memory", "much"]])
 def test_a_plan_of_nothing_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["try", "--plan", *words]) == 2
-
-
-def test_memory_without_a_plan_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png"]) == 2
-    assert capsys.readouterr().err == "hub-ui: --memory goes with --plan.\n"
 
 
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
