@@ -29,11 +29,6 @@ def test_size_and_hash_come_from_the_large_file_store() -> None:
     assert (file.size, file.sha256) == (77, "ab" * 32)
 
 
-def test_every_weight_file_of_a_repo_is_there() -> None:
-    lora = of_huggingface(siblings=_files("a.safetensors", "sub/b.safetensors", "c.bin", "optimizer.bin", "d.png"))
-    assert [file.ref.file for file in lora.versions[0].files] == ["a.safetensors", "sub/b.safetensors", "c.bin"]
-
-
 @pytest.mark.parametrize(
     ("names", "primary"),
     [
@@ -75,11 +70,6 @@ def test_base_model_is_a_repo_a_list_or_nothing(written: object, base: str | Non
     assert flatten(of_huggingface(cardData={"base_model": written}, tags=["lora"])).base_model == base
 
 
-def test_the_hubs_own_tag_stands_in_for_a_silent_card() -> None:
-    record = flatten(of_huggingface(cardData={}, tags=["lora", "base_model:adapter:Qwen/Qwen-Image"]))
-    assert (record.base_model, record.architecture) == ("qwen-image", "qwen-image")
-
-
 def test_a_gated_repo_says_so_with_its_reason() -> None:
     lora = of_huggingface(gated="manual")
     assert lora.access == "gated"
@@ -109,11 +99,6 @@ def test_the_cards_text_adds_words_and_the_weight() -> None:
 def test_the_cards_own_front_matter_stands_in_for_the_hubs() -> None:
     lora = of_huggingface("---\nbase_model: Qwen/Qwen-Image\n---\nText.\n", cardData=None)
     assert (flatten(lora).base_model, lora.description) == ("qwen-image", "Text.")
-
-
-def test_a_repo_without_a_commit_has_no_version() -> None:
-    record = flatten(of_huggingface(sha=None))
-    assert str(record.ref) == "huggingface:sundayprint/risograph-weekend"
 
 
 def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
@@ -158,28 +143,10 @@ def test_the_hubs_copy_of_the_widget_stands_in_for_the_cards() -> None:
     assert flatten(of_huggingface(cardData={}, widgetData=widget)).images[0].prompt == "a boat"
 
 
-def test_the_prompts_of_a_card_hint_at_its_kind() -> None:
-    front = {"instance_prompt": "VLTG", "widget": [{"text": "a fox in the style of VLTG"}]}
-    assert flatten(of_huggingface(cardData=front, tags=["lora"])).kind == "style"
-
-
-def test_the_first_heading_is_a_title() -> None:
-    assert flatten(of_huggingface("# Ink Style LoRA\n", cardData={}, tags=["lora"], id="a/x1")).kind == "style"
-
-
-def test_a_silent_cards_text_names_the_base_model() -> None:
-    record = flatten(of_huggingface("LoRAs for Stable Diffusion 1.5.\n", cardData={}, tags=["lora"]))
-    assert (record.base_model, record.raw_base_model) == ("sd-1.5", "Stable Diffusion 1.5")
-
-
 def test_access_and_level_are_claims_too() -> None:
     lora = of_huggingface(gated="auto", id="a/nsfw-fox")
     said = {c.field: (c.value, c.where) for c in lora.claims if c.field in ("access", "nsfw")}
     assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
-
-
-def test_a_repo_that_was_taken_down_says_so() -> None:
-    assert flatten(of_huggingface(disabled=True)).access == "removed"
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])

@@ -128,12 +128,6 @@ def test_a_size_is_asked_for_in_the_model_s_way(properties: dict[str, Any], size
     assert bool(filled.notes) is ("width" not in sized and "image_size" not in sized)
 
 
-def test_a_size_that_the_shape_has_anyway_is_nothing_to_tell() -> None:
-    inputs = _inputs(aspect_ratio=_choice("aspect_ratio"))
-    assert _filled(inputs, width=1024, height=1024).notes == ()
-    assert len(_filled(inputs, width=1024, height=960).notes) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "choice"), [("Euler a", "K_EULER_ANCESTRAL"), ("DDIM", "DDIM"), ("K_EULER", "K_EULER")]
 )
@@ -226,11 +220,6 @@ def test_a_model_is_read_once_for_all_that_a_run_needs() -> None:
     read = runnable_of(model(), VERSION)
     assert ("prompt" in read.inputs, read.newest, read.official) == (True, "f" * 64, False)
     assert (read.seconds, read.steps, read.example) == (8.5, 25.0, ("https://a.example/1.png",))
-
-
-def test_twice_the_steps_take_twice_the_time() -> None:
-    assert runnable_of(model(), VERSION).seconds_for(50) == 17.0
-    assert runnable_of(model(), VERSION).seconds_for(None) == 8.5
 
 
 @pytest.mark.parametrize(

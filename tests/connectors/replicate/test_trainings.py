@@ -16,7 +16,6 @@ from connectors.replicate.runs import (
     TRAINER_VERSION,
     Order,
     PollInterval,
-    Run,
     Runs,
     list_running,
     lora_of,
@@ -122,11 +121,6 @@ def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
         start_training(_runs(hubs), _order(), _zip())
 
 
-def test_without_a_key_nothing_begins(hubs: HubEndpoints) -> None:
-    with pytest.raises(KeyRequired, match="Training a LoRA on Replicate needs a key"):
-        start_training(_runs(hubs, token=None), _order(), _zip())
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -151,8 +145,3 @@ def test_trainings_that_are_not_over_are_listed(hubs: HubEndpoints) -> None:
     assert [run.id for run in list_running(runs)] in ([started.id], [])
     runs.follow(started)
     assert list_running(runs) == ()
-
-
-def test_an_unfinished_training_names_no_lora() -> None:
-    with pytest.raises(HubUiError, match="it doesn't say why"):
-        lora_of(Run(kind="trainings", id="a", status="processing"))

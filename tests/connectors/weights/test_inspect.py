@@ -79,12 +79,6 @@ def test_no_other_origin_sees_a_key(server: Hub, elsewhere: Hub) -> None:
     assert "secret" not in str([(asked.path, asked.headers) for asked in elsewhere.asked])
 
 
-def test_an_address_got_from_the_hub_counts_as_a_request(server: Hub) -> None:
-    server.answers["/signed"] = parts(LORA)
-    download = HttpDownload(ref=INK, name="", url=server.url + "/signed", source=server.url + "/file")
-    assert inspect_download(download).requests == 2
-
-
 def test_any_web_address_can_be_read_be_it_a_tar(server: Hub) -> None:
     server.answers |= {"/lora": parts(LORA), "/tar": parts(tar({"x.txt": b"x", "lora.safetensors": LORA}))}
     for path in ("/lora", "/tar#top"):
@@ -112,11 +106,6 @@ def test_a_file_on_disk_is_read_without_a_request(tmp_path: Path) -> None:
     for name in ("lora.safetensors", "trained.tar"):
         found = inspect_path(tmp_path / name)
         assert (found.adapter.tensors, found.size, found.requests) == (1, len(LORA), 0)
-
-
-def test_a_name_longer_than_any_file_has_is_our_error() -> None:
-    with pytest.raises(errors.HubUiError, match="can't be read: File name too long"):
-        inspect_path(Path("a" * 300 + ".safetensors"))
 
 
 def test_a_file_that_is_not_there_or_is_a_folder_is_told(tmp_path: Path) -> None:

@@ -102,6 +102,14 @@ def test_hardware_is_changed_when_asked_and_left_alone_otherwise(api: HfApi, nam
     assert line("space", "push", name, "--hardware", "a10g-small")[1]["hardware"] == "a10g-small"
 
 
+def test_a_space_becomes_private_when_asked(api: HfApi, name: str, line: Line) -> None:
+    line("space", "push", name)
+    assert line("space", "push", name, "--private")[0] == 0
+    assert api.space_info(name).private is True
+    line("space", "push", name)
+    assert api.space_info(name).private is True
+
+
 def test_a_dry_run_writes_the_files_and_needs_no_key(
     hubs: HubEndpoints, tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,11 @@ def test_the_owner_lists_hubs_and_loras() -> None:
     assert not shared.shares(Ref.parse("huggingface:ada/secret"))
 
 
+def test_by_default_nothing_is_shared() -> None:
+    shared = SharedKeys.parse("", OWNER)
+    assert (shared.lists, shared.refs) == (frozenset(), frozenset())
+
+
 @pytest.mark.parametrize("text", ["replicate:everything", "nobody:list", "list", "civitai:x"])
 def test_what_is_neither_a_list_nor_a_lora_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="HUB_UI_SHARED_KEYS has"):
