@@ -1,6 +1,5 @@
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
 from tests.connectors.serving import Answer
 from tests.connectors.serving import Hub as Host
-from tests.hub_ui.library.building import INK, download, entry, sha256, weights
+from tests.hub_ui.library.building import INK, download, entry, put, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
 
 FILE = weights()
@@ -186,13 +185,6 @@ def held_file(library: Library) -> Entry:
     put(library, made.file, FILE)
     library.lock.write_text(lockfile.dumps([made]))
     return made
-
-
-def put(library: Library, name: str, data: bytes = b"") -> Path:
-    path = library.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def test_the_right_bytes_are_right(library: Library, held_file: Entry) -> None:
