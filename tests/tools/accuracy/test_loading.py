@@ -25,7 +25,7 @@ def test_whole_loras_take_full_effect(loads: list[Loaded]) -> None:
 
 
 def lora(**fields: object) -> Loaded:
-    given = {"case": "a", "architecture": "sdxl", "whole": True, "before": "silent", "after": "in full", **fields}
+    given = {"case": "a", "whole": True, "before": "silent", "after": "in full", **fields}
     return Loaded(**given)  # type: ignore[arg-type]
 
 
