@@ -54,6 +54,12 @@ def test_pushed_files_come_back_as_they_were(api: HfApi, hubs: HubEndpoints, spa
     assert api.get_space_runtime(space).stage == "RUNNING"
 
 
+def test_an_upload_of_what_is_there_makes_no_commit(api: HfApi, space: str) -> None:
+    first = push(api, space, README_md=CARD, a_safetensors=WEIGHTS)
+    assert push(api, space, README_md=CARD, a_safetensors=WEIGHTS) == first
+    assert len(api.list_repo_commits(space, repo_type="space")) == 2
+
+
 def test_a_commit_on_an_older_one_is_refused(api: HfApi, space: str) -> None:
     old = api.space_info(space).sha
     push(api, space, a_txt=b"a")

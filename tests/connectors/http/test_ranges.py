@@ -69,6 +69,12 @@ def test_a_read_ends_where_the_file_does(server: Hub, http: requests.Session) ->
     assert source.requests == 1
 
 
+def test_a_read_past_the_end_is_empty_and_says_the_size(server: Hub, http: requests.Session) -> None:
+    server.answers["/f"] = parts(b"")
+    source = reader(http, server.url + "/f")
+    assert (source.read(0, 100), source.size) == (b"", 0)
+
+
 @pytest.mark.parametrize("size", [{}, {"Content-Range": "bytes */500"}])
 def test_an_end_before_the_beginning_is_refused(server: Hub, http: requests.Session, size: dict[str, str]) -> None:
     server.answers["/f"] = Answer(status=416, headers=size)
@@ -172,6 +178,13 @@ def test_a_web_page_is_named_and_not_read(server: Hub, http: requests.Session, k
     server.answers["/f"] = Answer(body=b"<html>", headers={"Content-Type": kind, **ENDLESS})
     with pytest.raises(errors.NotWeights, match="web page"):
         reader(http, server.url + "/f").read(0, 10)
+
+
+def test_a_page_to_sign_in_wants_a_key(server: Hub, http: requests.Session) -> None:
+    page = Answer(body=b"<html>", headers={"Content-Type": "text/html"})
+    server.answers |= {"/f": redirect("/login?reason=download-auth"), "/login": page}
+    with pytest.raises(errors.KeyRequired):
+        reader(http, server.url + "/f", hub="civitai").read(0, 10)
 
 
 @pytest.mark.parametrize(

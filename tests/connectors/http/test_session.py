@@ -174,6 +174,12 @@ def test_a_target_is_not_followed(server: Hub, elsewhere: Hub) -> None:
     assert elsewhere.asked == []
 
 
+def test_a_target_that_is_no_web_address_is_a_bad_answer(server: Hub) -> None:
+    server.answers["/x"] = Answer(status=302, headers={"Location": "https://[hub/"})
+    with pytest.raises(BadAnswer):
+        _session(server).target("/x")
+
+
 def test_a_hubs_own_reading_of_a_refusal_comes_first(server: Hub) -> None:
     disabled = {"message": "The creator of this asset has disabled downloads on this file"}
     server.answers["/a"], server.answers["/b"] = said(disabled, 401), said({}, 401)

@@ -302,3 +302,10 @@ def test_what_is_no_commit_is_left_out_of_the_history(server: Hub) -> None:
     wrong: list[object] = [{"id": "main"}, {"title": "no id"}, {"id": 7}, "text", {"id": COMMIT, "title": []}]
     [version] = _with_commits(server, *wrong).history(REF)
     assert (version.ref, version.description, version.updated_at) == (REF.at(COMMIT), "", None)
+
+
+@pytest.mark.parametrize("body", [{}, "x", None])
+def test_a_history_that_is_no_list_is_a_bad_answer(server: Hub, body: object) -> None:
+    server.answers[f"{MODEL}/commits/main"] = said(body)
+    with pytest.raises(BadAnswer):
+        HuggingFace(server.endpoint("huggingface", None)).history(REF)

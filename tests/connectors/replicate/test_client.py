@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from connectors.connector import HttpDownload, pin
-from connectors.errors import BadAnswer, KeyRequired, NotFound, RateLimited
+from connectors.errors import BadAnswer, DownloadsDisabled, KeyRequired, NotFound, RateLimited
 from connectors.http.session import Endpoint
 from connectors.query import Query, Range
 from connectors.ref import Ref
@@ -138,6 +138,12 @@ def test_the_real_hubs_weights_lie_on_its_website_which_gets_no_key(monkeypatch:
     assert isinstance(download, HttpDownload)
     assert download.url == f"https://replicate.com/pearlgrey/fog-harbour/versions/{HASH}/_weights"
     assert dict(download.headers) == {}
+
+
+def test_a_runner_has_nothing_to_download(server: Hub) -> None:
+    server.answers[MODEL] = said(replicate_model(inputs=("lora_weights", "lora_scale")))
+    with pytest.raises(DownloadsDisabled):
+        _connector(server).download(REF)
 
 
 def test_a_refused_search_is_not_tried_again_the_older_way(server: Hub) -> None:

@@ -222,6 +222,11 @@ def test_a_model_is_read_once_for_all_that_a_run_needs() -> None:
     assert (read.seconds, read.steps, read.example) == (8.5, 25.0, ("https://a.example/1.png",))
 
 
+def test_twice_the_steps_take_twice_the_time() -> None:
+    assert runnable_of(model(), VERSION).seconds_for(50) == 17.0
+    assert runnable_of(model(), VERSION).seconds_for(None) == 8.5
+
+
 @pytest.mark.parametrize(
     "example", [None, {}, "x", {"metrics": None, "input": [], "output": 3}, {"metrics": {"predict_time": -1}}]
 )

@@ -268,6 +268,11 @@ def test_an_unfinished_training_made_nothing(output: object) -> None:
     assert parse.lora_of_training(_training(output=output)) is None
 
 
+def test_the_training_of_another_version_is_none_of_its() -> None:
+    other = _training(output={"version": f"pearlgrey/fog-harbour:{'ab' * 32}"})
+    assert parse.with_training(replicate_model(), [other]) == replicate_model()
+
+
 @pytest.mark.parametrize("wrong", [None, 7, "text", [], {"trigger_word": []}, {"lora_rank": "many"}, {"lora_rank": -1}])
 def test_a_wrong_type_in_a_training_is_an_absent_value(wrong: object) -> None:
     assert flatten(of_replicate(training=_training(input=wrong))).rank is None

@@ -208,6 +208,12 @@ def test_a_picture_on_another_s_host_is_not_fetched(server: Hub, url: str) -> No
         _runs(server).fetch(url)
 
 
+def test_a_picture_may_come_inline(server: Hub) -> None:
+    assert _runs(server).fetch("data:image/png;base64,cGljdHVyZQ==") == b"picture"
+    with pytest.raises(BadAnswer, match="can't be read"):
+        _runs(server).fetch("data:image/png;base64,???")
+
+
 def test_an_endless_picture_is_not_kept(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.replicate.runs._MOST_FETCHED", 1_000)
     server.answers["/big"] = Answer(body=b"x" * 5_000)

@@ -16,6 +16,7 @@ from connectors.replicate.runs import (
     TRAINER_VERSION,
     Order,
     PollInterval,
+    Run,
     Runs,
     list_running,
     lora_of,
@@ -145,3 +146,8 @@ def test_trainings_that_are_not_over_are_listed(hubs: HubEndpoints) -> None:
     assert [run.id for run in list_running(runs)] in ([started.id], [])
     runs.follow(started)
     assert list_running(runs) == ()
+
+
+def test_an_unfinished_training_names_no_lora() -> None:
+    with pytest.raises(HubUiError, match="it doesn't say why"):
+        lora_of(Run(kind="trainings", id="a", status="processing"))

@@ -122,6 +122,12 @@ def test_a_checkpoint_with_stray_lora_tensors_is_a_checkpoint() -> None:
     assert what({**unet, **stray}) == "checkpoint"
 
 
+def test_a_transformer_with_stray_lora_tensors_is_a_diffusion_model() -> None:
+    model = {f"transformer_blocks.{i}.attn.to_q.weight": (3072, 3072) for i in range(19)}
+    stray = lora("transformer_blocks.0.attn.to_q 3072>3072", style="diffusers")
+    assert what({**model, **stray}) == "diffusion-model"
+
+
 def test_every_kind_has_a_word_and_a_test() -> None:
     tried = {kind for kind, _ in NAMED} | {kind for kind, _ in SHAPED} | {"lora", "llm-lora", "vision-lora"}
     assert tried == set(WORDS)

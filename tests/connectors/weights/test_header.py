@@ -192,6 +192,10 @@ def test_metadata_of_more_lines_than_any_has_is_not_kept() -> None:
             reads(raw)
 
 
+def test_an_overfull_header_is_not_parted() -> None:
+    assert parted(b'{"__metadata__":{' + b'"":"",' * 600_000).metadata is None
+
+
 def test_an_empty_tensor_takes_no_place() -> None:
     raw = json.dumps(
         {

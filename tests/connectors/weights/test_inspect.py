@@ -108,6 +108,11 @@ def test_a_file_on_disk_is_read_without_a_request(tmp_path: Path) -> None:
         assert (found.adapter.tensors, found.size, found.requests) == (1, len(LORA), 0)
 
 
+def test_a_name_longer_than_any_file_has_is_our_error() -> None:
+    with pytest.raises(errors.HubUiError, match="can't be read: File name too long"):
+        inspect_path(Path("a" * 300 + ".safetensors"))
+
+
 def test_a_file_that_is_not_there_or_is_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(errors.NotFound, match=r"There is no file .*nix\.safetensors"):
         inspect_path(tmp_path / "nix.safetensors")

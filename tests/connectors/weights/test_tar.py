@@ -181,6 +181,11 @@ def test_a_long_name_of_a_gigabyte_is_not_read() -> None:
     assert source.bytes_read < 100_000
 
 
+def test_a_thousand_members_are_enough() -> None:
+    with pytest.raises(NotWeights, match="more than 1000"):
+        TarMember(Counted(tar({f"{number}": b"" for number in range(1001)})))
+
+
 def test_eight_hops_over_big_members_are_enough() -> None:
     source = Counted(tar({f"{number}.png": b"p" * 200_000 for number in range(30)}))
     with pytest.raises(NotWeights, match="too many other files"):

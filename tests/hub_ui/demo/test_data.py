@@ -1,6 +1,8 @@
 """The samples and weights that ship: the hubs can serve all of them, and they are like what real hubs answer."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -139,6 +141,13 @@ def test_the_same_lora_has_one_hash_on_two_hubs(civitai: CivitaiStore, huggingfa
     repo = huggingface.repos["mirelune/captain-odile-illustrious"]
     (file,) = civitai.models[538214].versions[0]["files"]
     assert repo.commits[0].files["captain_odile_il.safetensors"].sha256 == file["hashes"]["SHA256"].lower()
+
+
+def test_training_data_is_a_zip_of_pictures(data: DataFolder) -> None:
+    spec = next(spec for spec in data.files["civitai"].values() if "zip" in spec)
+    content = data.hub_file(spec).content
+    with zipfile.ZipFile(io.BytesIO(content.read(0, content.size))) as packed:
+        assert packed.namelist() == ["town-ember-1.webp", "town-moss-2.webp", "town-night-3.webp"]
 
 
 def test_dates_count_back_from_the_day_on_which_they_are_served() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import requests
 
-from hub_ui.demo.hubs.civitai_store import Model, relevance
+from hub_ui.demo.hubs.civitai_store import Model, image_level, relevance
 from tests.faulty_hubs import HubEndpoints
 
 
@@ -58,6 +58,12 @@ def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> 
     assert (empty["items"], empty["metadata"]["nextCursor"]) == ([], "1")
 
 
+def test_users_tags_and_sorts_are_kept_apart(hubs: HubEndpoints) -> None:
+    assert ids(hubs, username="Maker", tag="Red") != []
+    assert ids(hubs, username="nobody") == []
+    assert ids(hubs, sort="Most Images", nsfw="true")[0] == 1001
+
+
 def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -> None:
     (listed,) = ask(hubs, "models", ids=1001).json()["items"]
     image = listed["modelVersions"][0]["images"][0]
@@ -99,6 +105,13 @@ def test_a_mini_version_says_what_a_download_will_need(hubs: HubEndpoints) -> No
     minis = [ask(hubs, f"model-versions/mini/{each}").json() for each in ("2001", "2002")]
     assert [mini["requireAuth"] for mini in minis] == [mini["checkPermission"] for mini in minis] == [False, True]
     assert minis[0]["downloadUrls"] == [f"{hubs.civitai}/api/download/models/2001?fileId=3001"]
+
+
+def test_creators_and_tags_are_counted_pages(hubs: HubEndpoints) -> None:
+    creators = ask(hubs, "creators").json()
+    assert creators["items"][0]["modelCount"] == 3
+    assert creators["metadata"] == {"totalItems": 1, "currentPage": 1, "pageSize": 20, "totalPages": 1}
+    assert "page=2" in ask(hubs, "tags", limit=1).json()["metadata"]["nextPage"]
 
 
 LOGIN = "The creator of this asset requires you to be logged in to download it"
@@ -161,6 +174,23 @@ def test_levels_and_filters_choose_the_pictures(
     hubs: HubEndpoints, params: dict[str, Any], expected: list[int]
 ) -> None:
     assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({"nsfwLevel": 4}, 4),
+        ({"nsfw": "None"}, 1),
+        ({"nsfw": "Soft"}, 2),
+        ({"nsfw": "X"}, 8),
+        ({"nsfw": False}, 1),
+        ({"nsfw": True}, 8),
+        ({}, 1),
+        ({"nsfw": "None", "nsfwLevel": 2}, 2),
+    ],
+)
+def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], expected: int) -> None:
+    assert image_level(image) == expected
 
 
 def test_a_word_in_the_name_counts_more_than_one_in_a_tag_and_all_words_count() -> None:

@@ -70,6 +70,12 @@ def test_a_refusal_has_its_status_and_code(
     assert (answer.status_code, answer.headers.get("x-error-code")) == (status, code)
 
 
+def test_paths_are_looked_up_in_a_form(hubs: HubEndpoints) -> None:
+    url = f"{hubs.huggingface}/api/models/maker/red/paths-info/main"
+    found = requests.post(url, data={"paths": ["config", "lora.safetensors"], "expand": "true"}, timeout=30).json()
+    assert [entry["type"] for entry in found] == ["directory", "file"]
+
+
 def test_a_tree_is_paged(hubs: HubEndpoints) -> None:
     answer = ask(hubs, "/api/models/maker/red/tree/main", limit=2)
     assert len(answer.json()) == 2

@@ -15,6 +15,7 @@ from hub_ui.demo.hubs.huggingface_store import (
     hub_tags,
     load_huggingface,
     matches,
+    sort_key,
 )
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
@@ -82,6 +83,13 @@ def repo(name: str, access: str | None = None, **info: object) -> Repo:
 )
 def test_a_query_means_a_repository_or_not(query: str, expected: bool) -> None:
     assert matches(repo("Owner/name"), QueryParams(query)) is expected
+
+
+@pytest.mark.parametrize(("sort", "expected"), [("likes", ["o/b", "o/a"]), ("lastModified", ["o/a", "o/b"])])
+def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
+    a = repo("o/a", likes=1, lastModified="2026-02-01T00:00:00.000Z")
+    b = repo("o/b", likes=2, lastModified="2026-01-01T00:00:00.000Z")
+    assert [each.id for each in sorted((a, b), key=sort_key(QueryParams({"sort": sort})))] == expected
 
 
 def test_sorts_are_those_that_the_client_names() -> None:

@@ -101,6 +101,11 @@ def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> reques
     return requests.request(method, f"{hubs.replicate}/v1/{path}", headers=headers, timeout=30, **arguments)
 
 
+def test_an_upload_without_a_form_and_a_file_is_refused(hubs: HubEndpoints) -> None:
+    assert call(hubs, "POST", "files", json={"content": "x"}).status_code == 400
+    assert call(hubs, "POST", "files", data={"content": "x"}).status_code == 400
+
+
 RUNNER = "models/black-forest-labs/flux-dev-lora/predictions"
 LORA = "https://civitai.com/api/download/models/2001"
 

@@ -104,6 +104,10 @@ def test_an_input_is_held_against_its_schema(inputs: dict[str, Any], text: str |
     assert [words for _, words in found] == ([text] if text else [])
 
 
+def test_the_inputs_together_must_be_an_object() -> None:
+    assert problems(VERSION, ["x"]) == [("input", "Invalid type. Expected: object, given: array")]
+
+
 def test_a_model_reads_what_its_schema_knows_and_all_without_one() -> None:
     told = {"prompt": "x", "num_outputs": "many", "seed": None}
     assert read_inputs(VERSION, told) == {"prompt": "x", "steps": 28}
