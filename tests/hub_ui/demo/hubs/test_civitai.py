@@ -24,6 +24,13 @@ def test_only_models_and_pictures_for_everybody_are_shown_unless_asked(hubs: Hub
     assert [len(model["modelVersions"][0]["images"]) for model in (safe, every)] == [1, 2]
 
 
+def test_types_are_repeated_and_a_comma_list_is_a_zod_error(hubs: HubEndpoints) -> None:
+    assert ids(hubs, nsfw="true", types=["LoCon", "DoRA"]) == [1002]
+    answer = ask(hubs, "models", types="LORA,LoCon")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["issues"][0]["path"] == ["types"]
+
+
 def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndpoints) -> None:
     assert ids(hubs, baseModels=["Pony", "SDXL 1.0"]) != []
     assert ids(hubs, baseModels="Pony,SDXL 1.0") == []
@@ -33,7 +40,6 @@ def test_base_models_are_repeated_and_a_comma_list_matches_nothing(hubs: HubEndp
     ("params", "status"),
     [
         ({"limit": 101}, 400),
-        ({"types": "LORA,LoCon"}, 400),
         ({"sort": "Best"}, 400),
         ({"nsfw": "maybe"}, 400),
         ({"cursor": "nonsense"}, 400),

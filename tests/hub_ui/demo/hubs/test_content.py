@@ -1,9 +1,11 @@
 import hashlib
 import io
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load
 
 from hub_ui.demo.hubs.folder import (
@@ -13,7 +15,15 @@ from hub_ui.demo.hubs.folder import (
     generate_safetensors,
     in_memory,
     model_tar,
+    on_disk,
 )
+
+
+def test_a_file_on_disk_reads_from_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert on_disk(path).read(3, 6) == b"345"
+
 
 SMALL = {"tensors": {"a": ["F32", [2]]}, "seed": 1}
 
@@ -66,6 +76,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
 def test_any_range_is_a_slice_of_the_whole(start: int, stop: int) -> None:
     content = generate_safetensors(SPEC)
     assert content.read(start, stop) == whole(content)[start:stop]
+
+
+@pytest.mark.parametrize(
+    "dtype", ["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "I16", "F16", "BF16", "I32", "F32", "I64", "F64"]
+)
+def test_every_kind_of_number_is_finite_and_small(dtype: str) -> None:
+    content = generate_safetensors({"tensors": {"x": [dtype, [1000]]}, "seed": 1})
+    values = load(whole(content))["x"].to(torch.float64)
+    assert bool(torch.isfinite(values).all())
+    if dtype.startswith(("F", "BF")):
+        assert 0 < float(values.abs().max()) < 1
 
 
 @pytest.mark.timeout(30)

@@ -45,6 +45,7 @@ def test_a_small_file_is_sent_directly_under_its_git_name(hubs: HubEndpoints) ->
     answer = ask(hubs, "/maker/red/resolve/main/config/notes.txt")
     assert (answer.status_code, answer.text) == (200, "trained on red things\n")
     assert answer.headers["etag"] == '"0ed6b7546aec22af58f7b1995fe6aaa5af1d87f1"'
+    assert "maker/red" in ask(hubs, "/maker/red").text
 
 
 @pytest.mark.parametrize(

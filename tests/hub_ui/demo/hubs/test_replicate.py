@@ -25,6 +25,11 @@ def test_every_call_needs_a_token(hubs: HubEndpoints, path: str) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_an_older_scheme_is_read_too(hubs: HubEndpoints) -> None:
+    headers = {"Authorization": "Token r8_local"}
+    assert requests.get(f"{hubs.replicate}/v1/account", headers=headers, timeout=30).status_code == 200
+
+
 @pytest.mark.parametrize("text", ["red", '"red"'])
 def test_a_search_by_query_reads_the_body(hubs: HubEndpoints, text: str) -> None:
     found = call(hubs, "QUERY", "models", data=text, allow_redirects=False).json()
