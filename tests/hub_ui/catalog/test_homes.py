@@ -294,6 +294,8 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
     return sorted({tuple(sorted(str(loras[each].ref) for each in card(number, sharers))) for number in sharers})
 
 
+# It opens catalogs of its own, each on SQLite.
+@pytest.mark.parametrize("either_database", ["sqlite"], indirect=True)
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(SAID, min_size=len(NAMES), max_size=len(NAMES)),

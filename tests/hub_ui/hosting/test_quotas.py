@@ -61,6 +61,12 @@ def test_it_goes_on_when_the_sentence_says() -> None:
             counted.spend("images", 4)
 
 
+def test_more_than_there_is_in_an_hour_never_goes_on() -> None:
+    with use_visitor(Visitor(id="ada")), pytest.raises(UsageError) as raised:
+        made(Clock(1_000_000.0)).spend("bytes", 2 * 10**9)
+    assert raised.value.message.startswith("1.0 GB downloaded an hour a person. This takes 2.0 GB.")
+
+
 def test_two_visitors_have_their_own_and_the_owner_has_no_limit() -> None:
     counted = made(Clock(1_000_000.0))
     for name in ("ada", "ben"):
@@ -181,3 +187,7 @@ def test_bases_are_ids_with_commas_between_them() -> None:
 def test_a_name_that_is_no_limit_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"HUB_UI_LIMIT_STEP is no limit\. Did you mean “HUB_UI_LIMIT_STEPS”"):
         read_limits({"HUB_UI_LIMIT_STEP": "20"})
+
+
+def test_what_is_empty_is_unset() -> None:
+    assert read_limits({"HUB_UI_LIMIT_STEPS": "", "HUB_UI_LIMIT_BASES": " ", "HOME": "/x"}) == Limits()
