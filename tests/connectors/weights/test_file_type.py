@@ -250,22 +250,6 @@ def test_the_oldest_table_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) ->
         layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=4), {}), None)
 
 
-def test_kohyas_split_oft_is_a_lora() -> None:
-    turned = {
-        f"oft_unet_double_blocks_{block}_img_attn_qkv.oft_blocks.{part}": (4, 768, 768)
-        for block in range(19)
-        for part in range(3)
-    }
-    found = read(turned)
-    assert (found.what, found.usual, found.format, found.algorithm, dict(found.ranks)) == (
-        "lora",
-        "flux1",
-        "kohya",
-        "oft",
-        {},
-    )
-
-
 def test_stable_cascades_own_trainer_numbers_its_layers() -> None:
     halves = {f"weights.{number}.lora_down": (16, 2048) for number in range(4)}
     found = read({**halves, **{f"weights.{number}.lora_up": (6144, 16) for number in range(4)}})

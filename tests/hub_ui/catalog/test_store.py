@@ -46,30 +46,6 @@ def put(opened: Store, number: int, then: Exception | None = None) -> None:
             raise then
 
 
-def test_a_blank_file_gets_the_whole_schema(opened: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
-        found = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
-        assert found.fetchall() == [
-            ("table", "facts"),
-            ("table", "files"),
-            ("index", "files_autov3"),
-            ("index", "files_sha256"),
-            ("index", "files_version"),
-            ("table", "links"),
-            ("index", "links_page"),
-            ("table", "loras"),
-            ("index", "loras_change"),
-            ("index", "loras_home"),
-            ("index", "loras_removed"),
-            ("index", "loras_seen"),
-            ("index", "loras_twin"),
-            ("table", "meta"),
-            ("table", "migrations"),
-            ("table", "spellings"),
-        ]
-    connection.close()
-
-
 def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "catalog.sqlite").close()
     ran = []

@@ -166,19 +166,6 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
     assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
 
 
-def test_an_entry_says_what_the_record_says(ink: Path) -> None:
-    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
-    assert entry_of(found, "loras/ink.safetensors", "https://hub.invalid/1") == entry(
-        file="loras/ink.safetensors",
-        size=len(FILE),
-        sha256=sha256(FILE),
-        source="https://hub.invalid/1",
-        base_model="sdxl",
-        architecture="sdxl",
-        trigger_words=("inkstyle",),
-    )
-
-
 def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
     [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
     assert entry_of(found, "a:b.safetensors", "") is None
