@@ -14,6 +14,7 @@ from tests.connectors.building import (
     civitai_image,
     civitai_model,
     civitai_version,
+    file_of,
     of_civitai,
     of_version,
 )
@@ -79,8 +80,7 @@ def test_only_weights_are_files() -> None:
 
 def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
     names = {1: "poses.zip", 2: "ink.safetensors"}
-    file = of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]).file
-    assert file is not None
+    file = file_of(of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]))
     assert (file.ref.file, file.name) == ("2", "ink.safetensors")
 
 
@@ -100,21 +100,15 @@ def test_the_primary_file_leads_wherever_it_stands() -> None:
     ],
 )
 def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
-    file = of_version(files=[civitai_file(name=name, metadata={"format": stated})]).file
-    assert file is not None
-    assert file.format == form
+    assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
 
 
 def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
-    file = of_version(files=[civitai_file(overrideName="ink_v2.safetensors")]).file
-    assert file is not None
-    assert file.name == "ink_v2.safetensors"
+    assert file_of(of_version(files=[civitai_file(overrideName="ink_v2.safetensors")])).name == "ink_v2.safetensors"
 
 
 def test_a_file_name_names_no_folder() -> None:
-    file = of_version(files=[civitai_file(name="../../etc/x.safetensors")]).file
-    assert file is not None
-    assert file.name == "x.safetensors"
+    assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -269,8 +263,7 @@ def test_other_shapes_say_nothing(meta: dict[str, Any]) -> None:
 
 
 def test_a_file_has_the_hashes_of_its_bytes_and_of_its_tensors() -> None:
-    file = of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]).file
-    assert file is not None
+    file = file_of(of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]))
     assert (file.sha256, file.autov3) == ("ab" * 32, "c0ffeec0ffee")
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from connectors.claims.resolve import flatten
-from tests.connectors.building import COMMIT, of_huggingface
+from tests.connectors.building import COMMIT, file_of, of_huggingface
 
 
 def _files(*names: str) -> list[dict[str, Any]]:
@@ -24,8 +24,7 @@ def test_a_repo_becomes_a_complete_record() -> None:
 def test_size_and_hash_come_from_the_large_file_store() -> None:
     lfs = {"size": 77, "sha256": "ab" * 32, "pointerSize": 129}
     lora = of_huggingface(siblings=[{"rfilename": "a.safetensors", "size": 77, "lfs": lfs}])
-    file = flatten(lora).file
-    assert file is not None
+    file = file_of(flatten(lora))
     assert (file.size, file.sha256) == (77, "ab" * 32)
 
 
@@ -40,15 +39,11 @@ def test_size_and_hash_come_from_the_large_file_store() -> None:
     ],
 )
 def test_the_file_meant_by_the_repo_alone(names: tuple[str, ...], primary: str) -> None:
-    file = flatten(of_huggingface(siblings=_files(*names))).file
-    assert file is not None
-    assert file.ref.file == primary
+    assert file_of(flatten(of_huggingface(siblings=_files(*names)))).ref.file == primary
 
 
 def test_a_pickle_is_named_one() -> None:
-    file = flatten(of_huggingface(siblings=_files("lora.bin"))).file
-    assert file is not None
-    assert file.format == "pickle"
+    assert file_of(flatten(of_huggingface(siblings=_files("lora.bin")))).format == "pickle"
 
 
 @pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
