@@ -170,13 +170,6 @@ def test_what_can_not_be_pushed_is_a_usage_error(api: HfApi, line: Line, words: 
     assert not api.repo_exists("local/x", repo_type="space")
 
 
-def test_files_that_are_not_there_or_are_something_else_are_told(api: HfApi, line: Line, tmp_path: Path) -> None:
-    assert line("space", "push", "local/x", "--lock", "nowhere.lock")[0] == 4
-    (tmp_path / "a.zst").write_bytes(b"no snapshot")
-    code, document = line("space", "push", "local/x", "--snapshot", str(tmp_path / "a.zst"))
-    assert (code, document["error"]) == (7, "BadSnapshot")
-
-
 @pytest.mark.parametrize(
     ("match", "status", "code", "said"),
     [
