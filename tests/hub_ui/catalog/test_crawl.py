@@ -215,6 +215,11 @@ def test_a_run_that_was_ended_does_not_read_the_hubs_again_that_it_had_read(cata
     assert done.asked == ["page None"]
 
 
+def test_a_place_that_cannot_be_read_is_the_first_one(catalog: Catalog) -> None:
+    catalog.put_state("crawl civitai http://127.0.0.1:9", '{"complete": 7')
+    assert crawl(catalog, hub_with(1, 2, 3)).new == 3
+
+
 def test_what_is_complete_is_told_by_the_hubs_own_times() -> None:
     place = Place(began=NOW)
     page = Page(hub="civitai", loras=(dated(1), dated(2)))

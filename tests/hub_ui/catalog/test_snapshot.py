@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from connectors.errors import BadSnapshot, HubUiError
+from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Example, Lora
 from connectors.ref import Ref
 from hub_ui.catalog import snapshot
@@ -160,10 +160,26 @@ def test_a_line_that_is_no_lora_is_damage(tmp_path: Path, line: object) -> None:
     assert [each.ref.id for each in received.loras] == ["2"]
 
 
+def test_more_loras_than_it_should_have_is_damage(tmp_path: Path) -> None:
+    with pytest.raises(BadSnapshot, match="more than the 2 LoRAs"):
+        load(write(tmp_path / "c.zst", FIRST, LORA, OTHER, OTHER))
+
+
 @pytest.mark.parametrize("first", [{"format": "shopping list", "version": 1, "loras": 0}, [], "x", {"version": 1}])
 def test_another_file_is_refused(tmp_path: Path, first: object) -> None:
     with pytest.raises(BadSnapshot, match=r"is no snapshot of a catalog\. hub-ui catalog export writes one"):
         load(write(tmp_path / "c.zst", first))
+
+
+def test_a_file_that_is_not_compressed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(json.dumps(FIRST))
+    with pytest.raises(BadSnapshot, match=r"c\.json is no snapshot of a catalog"):
+        load(tmp_path / "c.json")
+
+
+def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="There is no file"):
+        load(tmp_path / "c.zst")
 
 
 @pytest.mark.parametrize("lines", [({**FIRST, "version": 2},), (FIRST, {**LORA, "v": 99})])

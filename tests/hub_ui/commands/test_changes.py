@@ -25,6 +25,12 @@ def test_an_empty_trash_brings_nothing_back(pulled: dict[str, Path], line: Line)
     assert line("undo", "--empty", "--list")[0] == 2
 
 
+def test_undoing_is_told_in_words(pulled: dict[str, Path], line: Line, folder: Path) -> None:
+    line.words("remove", CIVITAI)
+    assert "1 LoRA removed" in line.words("undo", "--list")[1]
+    assert line.words("undo") == (0, f"Put back: Red Style  {pulled['civitai'].relative_to(folder)}\n")
+
+
 def test_files_are_named_by_a_template_and_moved_back(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     before = (folder / "loras.lock").read_text()
     code, document = line("move", CIVITAI, "--names", "{hub}/{title}", "--dry-run")

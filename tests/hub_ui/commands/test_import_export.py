@@ -130,6 +130,12 @@ def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: Hub
     assert (code, [Path(done["file"]).suffix for done in document["files"]]) == (0, [".json"])
 
 
+def test_nothing_is_written_for_a_file_that_is_missing(red: Path, line: Line) -> None:
+    red.unlink()
+    code, document = line("export", "--for", "a1111")
+    assert (code, document["files"], document["missing"]) == (0, [], [CIVITAI])
+
+
 def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, home: Path) -> None:
     line("export", "--for", "a1111")
     line("export", "--for", "comfyui")

@@ -55,3 +55,8 @@ def test_searches_are_saved_and_removed(line: Line, hub: Hub) -> None:
     assert line.words("news")[1].startswith("My ink: 0 new since just now  (ink rank:>=8)")
     assert line("news", "--remove", "My ink") == (0, {"searches": []})
     assert line("news", "--remove", "My ink")[0] == 4
+
+
+def test_a_search_without_a_name_is_asked_for_one(line: Line, hub: Hub) -> None:
+    code, answer = line("news", "ink wash")
+    assert (code, answer["message"]) == (2, "To save that search: hub-ui news --save NAME 'ink wash'")

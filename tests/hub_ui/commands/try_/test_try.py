@@ -342,6 +342,11 @@ def test_a_plan_of_nothing_is_a_usage_error(words: list[str], capsys: pytest.Cap
     assert cli.main(["try", "--plan", *words]) == 2
 
 
+def test_memory_without_a_plan_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["try", REF, "--prompt", "a cat", "--memory", "12GB", "--out", "x.png"]) == 2
+    assert capsys.readouterr().err == "hub-ui: --memory goes with --plan.\n"
+
+
 @pytest.mark.parametrize("text", ["12GB", "12", "12 gb", "12GiB"])
 def test_memory_is_said_as_cards_are_sold(text: str) -> None:
     assert memory_size(text) == 12 * GIBIBYTE

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from hub_ui import cli
+from hub_ui.images import png_metadata
 from tests.hub_ui.commands.try_.images import a1111, generate, is_same
 from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
@@ -85,6 +86,22 @@ def test_again_starts_from_the_image_beside_the_file(
     (tmp_path / "start.png").unlink()
     assert cli.main(words) == 2
     assert "one.png started from start.png, which does not lie beside it." in capsys.readouterr().out
+
+
+def test_an_image_of_a1111_is_started_from_the_image_that_is_named(
+    tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.effect_noise((32, 32), 90).save(tmp_path / "start.png")
+    text = "a cat <lora:ink:0.5>\nSteps: 2, Seed: 5, Size: 32x32, Denoising strength: 0.5"
+    words = ["try", "--again", str(a1111(tmp_path / "a.png", text)), "--base", base, "--out", str(tmp_path / "b.png")]
+    assert cli.main([*words, "--json"]) == 0
+    over = "Not taken over: the image it was generated over (denoising strength 0.5)."
+    assert over in json.loads(capsys.readouterr().out)["notes"]
+    assert cli.main([*words, "--json", "--image", str(tmp_path / "start.png")]) == 0
+    assert over not in json.loads(capsys.readouterr().out)["notes"]
+    started = png_metadata.read(tmp_path / "b.png").image
+    assert started is not None
+    assert started.strength == 0.5
 
 
 def test_a_picture_of_a1111_is_made_again_as_far_as_it_goes(
