@@ -166,6 +166,19 @@ def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> Non
     assert names == ["a/c.SAFETENSORS", "b.safetensors", "g.pt"]
 
 
+def test_an_entry_says_what_the_record_says(ink: Path) -> None:
+    [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
+    assert entry_of(found, "loras/ink.safetensors", "https://hub.invalid/1") == entry(
+        file="loras/ink.safetensors",
+        size=len(FILE),
+        sha256=sha256(FILE),
+        source="https://hub.invalid/1",
+        base_model="sdxl",
+        architecture="sdxl",
+        trigger_words=("inkstyle",),
+    )
+
+
 def test_a_name_no_lock_file_may_hold_gets_no_entry(ink: Path) -> None:
     [found] = identify(ink.parent, seen=[INK], remembered=known(sha256(FILE)))
     assert entry_of(found, "a:b.safetensors", "") is None
@@ -215,6 +228,14 @@ def test_a_file_in_its_place_stays(library: Library, given: Path) -> None:
     kept = own.keep(REF, "ink.safetensors")
     assert (library.folder / "ink.safetensors").read_bytes() == b"mine"
     assert library.path(kept).read_bytes() == FILE
+
+
+def test_the_same_file_twice_is_one(library: Library, given: Path) -> None:
+    own = OwnFiles(library)
+    own.add(given, ENTRY)
+    given.write_bytes(FILE)
+    own.add(given, entry(ref=REF, file="other.safetensors", size=len(FILE), sha256=sha256(FILE), source=""))
+    assert len(own.entries()) == len(list((library.folder / ".own").rglob("*.safetensors"))) == 1
 
 
 def test_what_the_library_has_by_now_is_not_kept_twice(library: Library, given: Path) -> None:

@@ -183,6 +183,12 @@ def test_an_unreadable_lock_is_reported_and_never_overwritten(library: Library, 
     assert hub.asked == []
 
 
+def test_a_lock_file_that_is_no_text_is_reported(library: Library) -> None:
+    library.lock.write_bytes(b"\xff\xfe")
+    with pytest.raises(lockfile.LockError, match="can't be read"):
+        library.entries()
+
+
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, ink: HttpDownload) -> None:
     (tmp_path / "loras").write_text("a file where the folder should be")
     with pytest.raises(errors.HubUiError, match="can't be written"):
@@ -207,6 +213,11 @@ def test_what_another_version_wrote_into_the_lock_outlives_a_pull(library: Libra
     library.pull(ink, record())
     kept = lockfile.read(library.lock.read_text())
     assert (kept.version, kept.extra, kept.entries[1].extra) == ("1.3", {"team": ["ink"]}, {"mood": "calm"})
+
+
+def test_adopting_nothing_writes_nothing(library: Library) -> None:
+    before = sorted(library.folder.rglob("*"))
+    assert (library.adopt([]), sorted(library.folder.rglob("*"))) == ((), before)
 
 
 def test_adopting_leaves_refs_and_files_that_have_an_entry(library: Library, ink: HttpDownload) -> None:

@@ -102,6 +102,11 @@ def test_a_strip_is_one_labelled_image_and_its_cells(
         assert (image.size, "<lora:ink:1>" in image.info["parameters"]) == ((32, 32), True)
 
 
+def test_further_prompts_are_rows_of_a_grid(tmp_path: Path, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = generate(tmp_path / "g.png", base, capsys, "--sheet", "grid", "--prompt", "a dog", "--weights-of", "0,1")
+    assert (made["sheet"]["rows"], len(made["sheet"]["cells"])) == (["a cat", "a dog"], 4)
+
+
 def test_the_epochs_in_a_folder_are_compared_in_the_order_of_their_numbers(
     tmp_path: Path, base: str, line: Line
 ) -> None:
