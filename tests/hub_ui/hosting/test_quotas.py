@@ -178,6 +178,13 @@ def test_a_wrong_value_of_each_limit_is_a_sentence_with_the_next_step(limit: Lim
         assert f"Write one, or unset it for {limit.show(limit.default)}." in raised.value.message
 
 
+def test_bytes_may_have_a_unit() -> None:
+    given = {"HUB_UI_LIMIT_CACHE_BYTES": "2GB", "HUB_UI_LIMIT_LORA_BYTES": "500 MB", "HUB_UI_LIMIT_STEPS": " 20 "}
+    assert read_limits(given) == Limits(cache_bytes=2_000_000_000, lora_bytes=500_000_000, steps=20)
+    with pytest.raises(UsageError, match="HUB_UI_LIMIT_STEPS=2GB is no whole number from 1 to 500"):
+        read_limits({"HUB_UI_LIMIT_STEPS": "2GB"})
+
+
 def test_bases_are_ids_with_commas_between_them() -> None:
     assert read_limits({"HUB_UI_LIMIT_BASES": "sdxl-1.0, FLUX.1-dev"}).bases == {"sdxl-1.0", "flux.1-dev"}
     with pytest.raises(UsageError, match=r"/etc names no base model\. Write ids"):
