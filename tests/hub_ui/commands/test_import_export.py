@@ -124,6 +124,13 @@ def test_a_folder_that_cannot_be_written_is_the_one_of_out(red: Path, line: Line
     assert document["message"].endswith("choose another folder with --out.")
 
 
+def test_someone_elses_notes_stay_unless_forced(red: Path, line: Line) -> None:
+    red.with_suffix(".json").write_text("mine")
+    assert line("export", "--for", "a1111")[1]["files"][0]["state"] == "kept"
+    assert red.with_suffix(".json").read_text() == "mine"
+    assert line("export", "--for", "a1111", "--force")[1]["files"][0]["state"] == "written"
+
+
 def test_without_the_hub_the_words_are_written_all_the_same(red: Path, hubs: HubEndpoints, line: Line) -> None:
     hubs.faults.add(Fault(kind="status", status=503, match="/pictures/"))
     code, document = line("export", "--for", "a1111")
@@ -143,6 +150,13 @@ def test_removing_a_lora_takes_what_was_written_for_it(red: Path, line: Line, ho
     left = [path for path in (home / "loras").rglob("*.*n") if ".trash" not in path.parts]
     assert left == [home / "loras" / ".hub-ui" / "exported.json"]
     assert not red.parent.exists()
+
+
+def test_removing_a_lora_leaves_what_someone_changed(red: Path, line: Line) -> None:
+    line("export", "--for", "a1111")
+    red.with_suffix(".json").write_text("mine")
+    line("remove", CIVITAI)
+    assert list(red.parent.iterdir()) == [red.with_suffix(".json")]
 
 
 def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:

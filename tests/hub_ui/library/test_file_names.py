@@ -84,6 +84,10 @@ def test_a_template_says_where_files_go(template: str, path: str) -> None:
     assert named(template) == path
 
 
+def test_a_title_cannot_lead_out_of_its_folder() -> None:
+    assert named("{title}/{creator}", title="../..", creator="CON") == "unnamed/_CON.safetensors"
+
+
 @pytest.mark.parametrize("template", ["{title}-{sha}", "{title!r}", "{title:>99}", "{}", "{0}", "{title.__class__}"])
 def test_an_unknown_placeholder_is_refused_with_the_known_ones(template: str) -> None:
     with pytest.raises(UsageError, match=r"Known are \{architecture\}, \{base_model\}, \{creator\}"):
