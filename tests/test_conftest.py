@@ -33,10 +33,3 @@ BROWSER = ["browser/test_c.py::1", "browser/test_d.py::1"]
 )
 def test_each_worker_begins_with_its_share_of_the_slow_modules(workers: int, found: list[str]) -> None:
     assert [test.name for test in spread(items(*QUICK, *WEB, *BROWSER), workers)] == found
-
-
-def test_the_tests_of_a_module_stay_together_and_none_is_lost() -> None:
-    given = items(*(f"browser/test_{module}.py::{number}" for number in range(3) for module in "abc"), *QUICK)
-    found = spread(given, 4)
-    assert sorted(map(repr, found)) == sorted(map(repr, given))
-    assert [test.path.stem for test in found if "browser" in test.name] == [f"test_{m}" for m in "abc" for _ in "123"]

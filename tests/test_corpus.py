@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import absence, check, or_skip
+from tests.corpus import absence, check
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
@@ -19,9 +19,3 @@ def test_in_ci_its_absence_is_an_error() -> None:
         check({"CI": "true"}, "There are no recordings.")
     check({"CI": "true"}, None)
     check({}, "There are no recordings.")
-
-
-def test_a_test_of_no_recordings_is_skipped_with_a_reason() -> None:
-    assert or_skip(["a"]) == ["a"]
-    [skipped] = or_skip([])
-    assert skipped.marks[0].kwargs["reason"]

@@ -1,17 +1,11 @@
 """Sixty texts that somebody may write into any field of a hub, and a data folder whose LoRAs have them in every one.
 
 What runs sets `window.hacked`. `write_hub(folder)` adds one LoRA for each text, and one that has all of them at once.
-`images()` and `lora_files()` have several of the texts each, and all of them together.
 """
 
-import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from hub_ui.demo.hubs.folder import SAMPLES
 
@@ -48,11 +42,6 @@ SHAPES = (
 TEXTS = MARKUP + SYNTAX + SHAPES
 assert len(TEXTS) == 60
 
-# As many as an image's LoRAs that the page shows.
-AT_ONCE = 8
-GROUPS = [TEXTS[at : at + AT_ONCE] for at in range(0, len(TEXTS), AT_ONCE)]
-_KEYS = ("ss_output_name", "modelspec.title", "modelspec.trigger_phrase", "modelspec.license", "ss_sd_model_name",
-         "modelspec.usage_hint", "modelspec.architecture", "modelspec.description")  # fmt: skip
 
 FIRST = 8_000_001
 EVERYTHING = FIRST + len(TEXTS)
@@ -102,39 +91,3 @@ def _file(number: int, text: str) -> dict[str, Any]:
     words = {key: clean[:9_000] for key in ("ss_output_name", "modelspec.title", "modelspec.trigger_phrase",
              "ss_base_model_version", "ss_network_module", "modelspec.author", "modelspec.license")}  # fmt: skip
     return {"tensors": tensors, "metadata": words, "seed": number}
-
-
-def images() -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of a PNG for each group: a graph of ComfyUI with a text in each LoRA's name and in its fields."""
-    for number, texts in enumerate(GROUPS):
-        whole = " ".join(texts)
-        loras = {f"lora_{place}": {"on": True, "lora": text, "strength": 1} for place, text in enumerate(texts)}
-        graph = {
-            "1": {"class_type": "KSampler", "inputs": {
-                "seed": 9, "steps": 4, "cfg": 5, "sampler_name": texts[1], "scheduler": texts[2],
-                "positive": ["2", 0], "negative": ["3", 0], "model": ["4", 0]}},
-            "2": {"class_type": "CLIPTextEncode", "inputs": {"text": whole}},
-            "3": {"class_type": "CLIPTextEncode", "inputs": {"text": whole[::-1]}},
-            "4": {"class_type": "Power Lora Loader", "inputs": {**loras, "model": ["5", 0]}},
-            "5": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": texts[3]}},
-        }  # fmt: skip
-        info, file = PngInfo(), io.BytesIO()
-        info.add_text("prompt", json.dumps(graph))
-        Image.new("RGB", (64, 64), "teal").save(file, "PNG", pnginfo=info)
-        yield f"{texts[0][:40]} {number}.png", file.getvalue()
-
-
-def lora_files() -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of a LoRA for each group, with another text in each key of its metadata."""
-    for number, texts in enumerate(GROUPS):
-        described = _file(number, "")
-        words = dict(zip(_KEYS, (text[:9_000].encode("utf-8", "replace").decode() for text in texts), strict=False))
-        tensors, at = {}, 0
-        for name, (kind, shape) in described["tensors"].items():
-            end = at + 2 * shape[0] * shape[1]
-            tensors[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, end]}
-            at = end
-        header = json.dumps({"__metadata__": words, **tensors}).encode()
-        # Each has weights of its own.
-        data = bytes([number]) * at
-        yield f"{texts[0][:40]} {number}.safetensors", len(header).to_bytes(8, "little") + header + data

@@ -11,9 +11,9 @@ from connectors.ref import Ref
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.browser.conftest import Watch
 from tests.browser.demo import Demo, served_demo
-from tests.browser.hostile import EVERYTHING, FIRST, TEXTS, images, lora_files, write_hub
+from tests.browser.hostile import EVERYTHING, FIRST, TEXTS, write_hub
 from tests.browser.layout import beyond_the_window, overlaps, too_wide
-from tests.browser.places import WAIT, come_to_rest, drop
+from tests.browser.places import WAIT, come_to_rest
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1440, 1024, 390)
@@ -87,26 +87,6 @@ def test_in_the_library_its_entries_and_names_of_collections(hostile: Demo, page
     page.goto(f"{hostile.url}?view=library&ltool=collections")
     expect(page.locator("#tool .plan tr")).to_have_count(len(TEXTS))
     expect_whole(page, "#tool")
-
-
-@pytest.mark.journeys
-def test_in_the_metadata_of_dropped_images_and_lora_files(hostile: Demo, page: Page) -> None:
-    page.goto(f"{hostile.url}?view=try")
-    come_to_rest(page)
-    for number, (name, data) in enumerate(images()):
-        drop(page, name, data, "image/png")
-        expect(page.locator("#dropped h2")).to_contain_text(f"{number}.png")
-        expect(page.locator("#dropped li").first).to_be_visible(timeout=WAIT)
-        page.locator("#dropped summary").click()
-        expect_whole(page, "#dropped")
-    for name, data in lora_files():
-        page.goto(f"{hostile.url}?view=library")
-        page.locator("#add-menu > summary").click()
-        page.locator("#add-file input[type=file]").set_input_files(
-            {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-        )
-        expect(page.locator("#panel .entry h2")).to_be_visible(timeout=WAIT)
-        expect_whole(page, "#panel")
 
 
 @pytest.mark.journeys

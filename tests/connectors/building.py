@@ -8,7 +8,7 @@ from huggingface_hub import ModelInfo
 from connectors.civitai import parse
 from connectors.claims.resolve import flatten
 from connectors.huggingface import parse as huggingface_parse
-from connectors.record import Lora, Record
+from connectors.record import Lora, Record, WeightFile
 from connectors.replicate import parse as replicate_parse
 
 NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
@@ -132,3 +132,8 @@ def of_replicate(*, inputs: tuple[str, ...] = FLUX_INPUTS, **fields: Any) -> Lor
     found = replicate_parse.lora(replicate_model(inputs=inputs, **fields))
     assert found is not None
     return found
+
+
+def file_of(record: Record) -> WeightFile:
+    assert record.file is not None
+    return record.file

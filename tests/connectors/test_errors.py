@@ -45,11 +45,6 @@ def test_every_error_is_shown_in_the_tree_of_the_docstring() -> None:
     assert [kind.__name__ for kind in own if kind.__name__ not in shown] == []
 
 
-def test_an_error_carries_what_a_page_needs() -> None:
-    error = errors.RateLimited("Slow down.", hub="civitai", url="https://example.org", retry_after=3.0)
-    assert (error.name, str(error), error.hub, error.retry_after) == ("RateLimited", "Slow down.", "civitai", 3.0)
-
-
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
@@ -62,10 +57,6 @@ def test_an_error_carries_what_a_page_needs() -> None:
 )
 def test_a_near_name_is_suggested(word: str, sentence: str) -> None:
     assert suggestion(word, ["search", "show", "pull", "sync"]) == sentence
-
-
-def test_several_near_names_are_one_sentence() -> None:
-    assert suggestion("sdxxl", ["sdxl", "SDXL-L", "wan"]) == " Did you mean “sdxl” or “SDXL-L”?"
 
 
 def test_an_error_travels_between_processes_with_all_it_carries() -> None:

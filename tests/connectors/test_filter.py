@@ -27,10 +27,6 @@ def test_a_lora_is_kept_if_it_fits_every_filter(query: Query, kept: bool) -> Non
     assert bool(filter_loras([of_civitai()], query)) is kept
 
 
-def test_what_has_no_known_kind_fits_no_kind() -> None:
-    assert filter_loras([of_civitai(tags=[])], Query(kinds=("style",))) == ()
-
-
 def test_a_strong_lora_is_kept_only_where_it_was_asked_for() -> None:
     lora = of_civitai(nsfwLevel=8)
     assert filter_loras([lora], Query(nsfw="mature")) == ()
@@ -55,11 +51,6 @@ def test_what_nobody_rated_is_in_the_usual_search_and_in_no_safe_one(lora: Lora)
 def test_a_runner_is_found_by_asking_for_its_kind_alone(kinds: tuple[Kind, ...], kept: bool) -> None:
     runner = of_replicate(inputs=("prompt", "lora_weights"))
     assert bool(filter_loras([runner], Query(kinds=kinds))) is kept
-
-
-def test_what_is_no_lora_is_not_found_at_all() -> None:
-    adapter = of_huggingface(pipeline_tag="text-generation", tags=["lora", "peft"])
-    assert filter_loras([adapter], Query(nsfw="explicit")) == ()
 
 
 LEVELS = (1, 2, 4, 8)

@@ -1,13 +1,10 @@
 """The unmodified huggingface_hub on the local hub, by the endpoint that HF_ENDPOINT sets."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, HfFileSystem, hf_hub_download
 from huggingface_hub.errors import (
     GatedRepoError,
 )
@@ -51,11 +48,6 @@ def test_a_downloaded_file_has_the_sha256_that_the_hub_told(api: HfApi, hubs: Hu
     assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.lfs.sha256
 
 
-def test_a_snapshot_holds_every_file(hubs: HubEndpoints, tmp_path: Path) -> None:
-    folder = snapshot_download(RED, endpoint=hubs.huggingface, token=False, cache_dir=tmp_path)
-    assert (Path(folder) / "config" / "notes.txt").read_text() == "trained on red things\n"
-
-
 def test_a_header_is_read_without_the_file(api: HfApi) -> None:
     metadata = api.parse_safetensors_file_metadata("maker/big", "big.safetensors")
     assert metadata.tensors["transformer.big.lora_A.weight"].shape == [1024, 65536]
@@ -77,18 +69,3 @@ def test_a_repository_is_read_as_a_file_system(hubs: HubEndpoints) -> None:
     with files.open(f"{RED}/lora.safetensors", "rb", block_size=100) as opened:
         opened.seek(8)
         assert opened.read(1) == b"{"
-
-
-def run_hf(hubs: HubEndpoints, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **hubs.as_env(), "HF_HOME": str(folder), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    environment.pop("HF_TOKEN", None)
-    program = [sys.executable, "-c", "from huggingface_hub.cli.hf import main; main()"]
-    return subprocess.run([*program, *arguments], env=environment, capture_output=True, text=True, timeout=120)
-
-
-def test_the_hf_program_downloads_and_lists(hubs: HubEndpoints, tmp_path: Path) -> None:
-    downloaded = run_hf(hubs, tmp_path, "download", RED, "lora.safetensors", "--local-dir", str(tmp_path / "red"))
-    assert downloaded.returncode == 0, downloaded.stderr
-    assert (tmp_path / "red" / "lora.safetensors").stat().st_size == 1604
-    listed = run_hf(hubs, tmp_path, "models", "ls", "--author", "maker", "--gated", "--format", "json")
-    assert '"maker/closed"' in listed.stdout, listed.stderr

@@ -5,10 +5,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import requests
 from huggingface_hub import CommitOperationAdd, HfApi, snapshot_download
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
-from huggingface_hub.hf_api import RepoFile
 
 from tests.faulty_hubs import HubEndpoints
 
@@ -56,17 +54,6 @@ def test_pushed_files_come_back_as_they_were(api: HfApi, hubs: HubEndpoints, spa
     assert api.get_space_runtime(space).stage == "RUNNING"
 
 
-def test_binary_files_are_kept_outside_git_and_texts_in_it(api: HfApi, space: str) -> None:
-    push(api, space, README_md=CARD, a_png=b"\x89PNG\r\n\x1a\n\0\0", a_py="é".encode() * 300)
-    files = [file for file in api.list_repo_tree(space, repo_type="space") if isinstance(file, RepoFile)]
-    assert {file.path: file.lfs is not None for file in files} == {
-        ".gitattributes": False,
-        "README.md": False,
-        "a.png": True,
-        "a.py": False,
-    }
-
-
 def test_an_upload_of_what_is_there_makes_no_commit(api: HfApi, space: str) -> None:
     first = push(api, space, README_md=CARD, a_safetensors=WEIGHTS)
     assert push(api, space, README_md=CARD, a_safetensors=WEIGHTS) == first
@@ -79,20 +66,6 @@ def test_a_commit_on_an_older_one_is_refused(api: HfApi, space: str) -> None:
     change = [CommitOperationAdd("a.txt", b"b")]
     with pytest.raises(HfHubHTTPError, match="A commit has happened since"):
         api.create_commit(space, change, commit_message="Late", repo_type="space", parent_commit=old)
-
-
-def test_an_upload_that_is_not_what_was_announced_is_refused(hubs: HubEndpoints, space: str) -> None:
-    headers = {"Authorization": "Bearer hf_member"}
-    lfs = f"{hubs.huggingface}/spaces/{space}.git/info/lfs/objects"
-    asked = {"operation": "upload", "objects": [{"oid": "a" * 64, "size": 3}]}
-    (each,) = requests.post(f"{lfs}/batch", json=asked, headers=headers, timeout=30).json()["objects"]
-    upload = each["actions"]["upload"]["href"]
-    assert requests.put(upload.replace("Signature=", "Signature=0"), data=b"abc", timeout=30).status_code == 403
-    assert requests.put(upload, data=b"abc", timeout=30).status_code == 200
-    line = '{"key": "lfsFile", "value": {"path": "a.bin", "oid": "%s"}}' % ("a" * 64)
-    commit = f"{hubs.huggingface}/api/spaces/{space}/commit/main"
-    ndjson = {**headers, "Content-Type": "application/x-ndjson"}
-    assert requests.post(commit, data=line, headers=ndjson, timeout=30).status_code == 400
 
 
 def test_only_a_key_changes_what_is_its_accounts(api: HfApi, space: str) -> None:

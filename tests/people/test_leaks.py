@@ -70,11 +70,6 @@ def test_an_image_is_known_by_its_colours_in_another_size_and_format() -> None:
     assert whats(png(), reader="Ben") == []
 
 
-def test_it_says_where_and_what_stands_around_it() -> None:
-    (finding,) = SCAN.find("GET /config to Ben", b'"said": "quillfern boat"', reader="Ben")
-    assert str(finding) == 'words of Ada in GET /config to Ben: …"said": "quillfern boat"…'
-
-
 def test_names_and_rows_of_files_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "quillfern.txt").write_text("nothing")
     with closing(sqlite3.connect(tmp_path / "notes.sqlite")) as database, database:

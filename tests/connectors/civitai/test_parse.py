@@ -14,6 +14,7 @@ from tests.connectors.building import (
     civitai_image,
     civitai_model,
     civitai_version,
+    file_of,
     of_civitai,
     of_version,
 )
@@ -60,31 +61,9 @@ def test_the_three_types_name_their_algorithm(kind: str, algorithm: str) -> None
     assert flatten(of_civitai(type=kind)).algorithm == algorithm
 
 
-def test_the_type_is_no_statement_to_hold_against_a_file() -> None:
-    assert [c.source for c in of_civitai().claims if c.field == "algorithm"] == ["tag"]
-
-
 def test_before_2024_people_favourited() -> None:
     lora = of_civitai(stats={"downloadCount": 5, "favoriteCount": 3, "rating": 5})
     assert (lora.downloads, lora.likes) == (5, 3)
-
-
-def test_hidden_counters_are_unknown_not_zero() -> None:
-    lora = of_civitai(stats={"downloadCount": None, "thumbsUpCount": None})
-    assert (lora.downloads, lora.likes) == (None, None)
-
-
-def test_a_deleted_author_is_nobody() -> None:
-    model = civitai_model()
-    del model["creator"]
-    lora = parse.lora(model, "https://civitai.com", NOW)
-    assert lora is not None
-    assert lora.creator is None
-
-
-def test_a_model_without_versions_is_still_a_record() -> None:
-    record = flatten(of_civitai(modelVersions=[]))
-    assert (str(record.ref), record.file) == ("civitai:4128", None)
 
 
 @pytest.mark.parametrize(("mode", "access"), [("Archived", "archived"), ("TakenDown", "removed"), (None, "open")])
@@ -101,13 +80,8 @@ def test_only_weights_are_files() -> None:
 
 def test_where_nothing_is_of_a_type_for_weights_the_name_tells_them() -> None:
     names = {1: "poses.zip", 2: "ink.safetensors"}
-    file = of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]).file
-    assert file is not None
+    file = file_of(of_version(files=[civitai_file(id=i, name=name, type="Other") for i, name in names.items()]))
     assert (file.ref.file, file.name) == ("2", "ink.safetensors")
-
-
-def test_an_enhancement_lora_is_weights() -> None:
-    assert of_version(files=[civitai_file(type="Enhancement LoRA")]).file is not None
 
 
 def test_the_primary_file_leads_wherever_it_stands() -> None:
@@ -126,21 +100,15 @@ def test_the_primary_file_leads_wherever_it_stands() -> None:
     ],
 )
 def test_the_name_tells_a_pickle_whatever_is_stated(name: str, stated: str, form: str) -> None:
-    file = of_version(files=[civitai_file(name=name, metadata={"format": stated})]).file
-    assert file is not None
-    assert file.format == form
+    assert file_of(of_version(files=[civitai_file(name=name, metadata={"format": stated})])).format == form
 
 
 def test_a_file_has_the_name_that_it_is_downloaded_under() -> None:
-    file = of_version(files=[civitai_file(overrideName="ink_v2.safetensors")]).file
-    assert file is not None
-    assert file.name == "ink_v2.safetensors"
+    assert file_of(of_version(files=[civitai_file(overrideName="ink_v2.safetensors")])).name == "ink_v2.safetensors"
 
 
 def test_a_file_name_names_no_folder() -> None:
-    file = of_version(files=[civitai_file(name="../../etc/x.safetensors")]).file
-    assert file is not None
-    assert file.name == "x.safetensors"
+    assert file_of(of_version(files=[civitai_file(name="../../etc/x.safetensors")])).name == "x.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -192,19 +160,6 @@ def test_a_picture_keeps_plain_parameters_only() -> None:
     assert dict(image.params) == {"seed": 7, "Model": "x", "cfgScale": 3.5, "on": True}
 
 
-def test_meta_may_be_nested_once_more() -> None:
-    image = of_version(images=[civitai_image(meta={"id": 5, "meta": {"prompt": "deeper"}})]).images[0]
-    assert image.prompt == "deeper"
-
-
-def test_an_address_that_is_no_web_address_is_no_picture() -> None:
-    assert of_version(images=[civitai_image(url="javascript:alert(1)")]).images == ()
-
-
-def test_a_film_is_marked() -> None:
-    assert of_version(images=[civitai_image(type="video")]).images[0].video
-
-
 @pytest.mark.parametrize("wrong", [None, 7, "text", [], {}, [None], [[]], [{}], True])
 @pytest.mark.parametrize("field", ["stats", "creator", "tags", "modelVersions", "description", "nsfwLevel", "name"])
 def test_a_wrong_type_in_a_model_is_an_absent_value(field: str, wrong: object) -> None:
@@ -238,12 +193,6 @@ def test_a_description_stands_in_for_missing_words() -> None:
     assert (record.trigger_words, record.weight) == (("fxx", "hat"), 0.7)
 
 
-def test_words_without_their_key_are_no_words() -> None:
-    version = civitai_version()
-    del version["trainedWords"]
-    assert flatten(of_civitai(modelVersions=[version])).trigger_words == ()
-
-
 def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
     images = [civitai_image(meta={"prompt": "fox <lora:saltmarsh:0.6> <lora:other:1>"})]
     record = of_version(images=images)
@@ -254,12 +203,6 @@ def test_the_weight_is_the_one_the_pictures_were_made_with() -> None:
 def test_a_word_that_calls_itself_a_style_is_one() -> None:
     version = civitai_version(trainedWords=["saltmarsh style"])
     assert flatten(of_civitai(tags=[], name="Saltmarsh", modelVersions=[version])).kind == "style"
-
-
-def test_a_version_alone_is_enough() -> None:
-    lora = parse.lora_of_version(civitai_alone(), "https://civitai.com", NOW)
-    assert lora is not None
-    assert (str(flatten(lora).ref), lora.title) == ("civitai:4128@41280#9001", "Saltmarsh Gouache")
 
 
 def test_a_versions_own_answer_completes_the_listed_one() -> None:
@@ -320,8 +263,7 @@ def test_other_shapes_say_nothing(meta: dict[str, Any]) -> None:
 
 
 def test_a_file_has_the_hashes_of_its_bytes_and_of_its_tensors() -> None:
-    file = of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]).file
-    assert file is not None
+    file = file_of(of_version(files=[civitai_file(hashes={"SHA256": "AB" * 32, "AutoV3": "C0FFEEC0FFEE"})]))
     assert (file.sha256, file.autov3) == ("ab" * 32, "c0ffeec0ffee")
 
 

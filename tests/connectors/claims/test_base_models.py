@@ -15,12 +15,10 @@ from connectors.claims.base_models import (
     ARCHITECTURES,
     BASE_MODELS,
     BaseModel,
-    architecture_label,
     base_claims,
     by_id,
     find_base_name,
     identify,
-    label,
     matches,
     read_tables,
     spellings,
@@ -90,11 +88,6 @@ def test_lineages_of_sdxl_share_its_architecture(model: str) -> None:
     assert found.architecture == "sdxl"
 
 
-def test_labels_fall_back_to_what_was_written() -> None:
-    assert (label("flux.1-dev"), label("Halcyon 2")) == ("FLUX.1 dev", "Halcyon 2")
-    assert (architecture_label("flux1"), architecture_label("new-one")) == ("FLUX.1", "new-one")
-
-
 @pytest.mark.parametrize(
     ("wanted", "names"),
     [
@@ -129,11 +122,6 @@ def test_an_unlisted_name_passes_through_without_an_architecture() -> None:
     assert (best(claims, "base_model"), best(claims, "architecture")) == ("Halcyon 2", None)
 
 
-@pytest.mark.parametrize("name", ["Other", "Unknown", "Upscaler"])
-def test_other_is_no_base_model(name: str) -> None:
-    assert [claim.field for claim in base_claims(name, "hub", "baseModel")] == ["raw_base_model"]
-
-
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
@@ -150,11 +138,6 @@ def test_other_is_no_base_model(name: str) -> None:
 )
 def test_a_base_is_found_by_id_architecture_or_name(wanted: tuple[str, ...], found: bool) -> None:
     assert matches("pony", "sdxl", "Pony", wanted) is found
-
-
-def test_an_unlisted_base_is_found_as_written() -> None:
-    assert matches("Halcyon 2", None, "Halcyon 2", ("halcyon 2",))
-    assert not matches(None, None, None, ("halcyon 2",))
 
 
 @pytest.mark.parametrize(("text", "base"), base_names("words"))

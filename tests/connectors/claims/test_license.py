@@ -86,15 +86,6 @@ def test_a_known_licence_has_a_text() -> None:
     assert told == [("card", words, "what cc-by-nc-4.0 permits")]
 
 
-def test_replicate_gives_the_address_of_a_licence() -> None:
-    claims = license.replicate_claims("https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md")
-    assert [claim.field for claim in claims] == ["license", "license_terms"]
-
-
-def test_a_licence_that_is_not_known_is_not_explained() -> None:
-    assert [claim.field for claim in license.huggingface_claims({"license": "my-own"}, ())] == ["license"]
-
-
 @pytest.mark.parametrize(
     ("query", "words"),
     [

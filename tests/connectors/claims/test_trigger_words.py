@@ -25,10 +25,6 @@ def test_a_whole_novel_has_an_end() -> None:
     assert len(trigger_words.clean([f"w{i}" for i in range(500)])) == 60
 
 
-def test_no_words_is_no_claim() -> None:
-    assert trigger_words.civitai_claims([], "trainedWords") == ()
-
-
 @pytest.mark.parametrize(
     ("written", "words"),
     [
@@ -39,10 +35,6 @@ def test_no_words_is_no_claim() -> None:
 )
 def test_an_instance_prompt_is_a_phrase_or_a_comma_list(written: list[str], words: tuple[str, ...]) -> None:
     assert _values(trigger_words.prompt_field_claims(written, "card")) == [words]
-
-
-def test_no_instance_prompt_is_no_claim() -> None:
-    assert trigger_words.prompt_field_claims([], "card") == ()
 
 
 @pytest.mark.parametrize(("text", "words"), READ["a sentence names the words"])

@@ -14,7 +14,7 @@ from connectors.http.adapter import Destinations, file_http, restrict_requests
 from connectors.http.ranges import Range, RangedSource
 from connectors.registry import HUBS
 from tests.connectors.canary import running_canary
-from tests.connectors.dns import name_server, resolver_of_this_thread
+from tests.connectors.dns import changing_names
 from tests.connectors.http.refused import REFUSED
 from tests.connectors.private_network import ADDRESSES, METADATA, METADATA_6, PRIVATE, PUBLIC, PUBLIC_6
 
@@ -52,7 +52,7 @@ CLIENTS: dict[str, Callable[[], None]] = {"file": ask_for_a_file, "huggingface_h
 def main() -> int:
     found: dict[str, dict[str, dict[str, list[str]]]] = {client: {} for client in CLIENTS}
     only = Destinations.of({name: hub.endpoint for name, hub in HUBS.items()})
-    with running_canary(ADDRESSES, 443) as canary, name_server() as names, resolver_of_this_thread(names):
+    with running_canary(ADDRESSES, 443) as canary, changing_names() as names:
         for client, ask in CLIENTS.items():
             for case, answers in REBINDINGS.items():
                 canary.clear()

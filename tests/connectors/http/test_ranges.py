@@ -99,11 +99,6 @@ def test_redirects_count_and_are_gone_once(server: Hub, elsewhere: Hub, http: re
     assert (source.requests, len(server.asked)) == (3, 1)
 
 
-def test_a_relative_redirect_is_followed(server: Hub, http: requests.Session) -> None:
-    server.answers |= {"/f": redirect("/g"), "/g": parts()}
-    assert reader(http, server.url + "/f").read(0, 3) == DATA[:3]
-
-
 def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
     server.answers["/f"] = redirect(elsewhere.url + "/signed")
     elsewhere.answers["/signed"] = parts()
@@ -112,13 +107,6 @@ def test_the_key_goes_to_its_own_origin_alone(server: Hub, elsewhere: Hub, http:
     source.read(10, 20)
     assert server.asked[0].headers["Authorization"] == "Bearer secret"
     assert "secret" not in str([asked.headers for asked in elsewhere.asked])
-
-
-def test_a_key_comes_back_with_a_redirect_back(server: Hub, elsewhere: Hub, http: requests.Session) -> None:
-    server.answers |= {"/f": redirect(elsewhere.url + "/on"), "/g": parts()}
-    elsewhere.answers["/on"] = redirect(server.url + "/g")
-    reader(http, server.url + "/f", headers=KEY).read(0, 10)
-    assert ["Authorization" in asked.headers for asked in (*server.asked, *elsewhere.asked)] == [True, True, False]
 
 
 def test_a_signed_address_that_expired_is_fetched_anew_once(
@@ -183,12 +171,6 @@ def test_a_fault_of_the_server_is_tried_three_times_and_counted(server: Hub, htt
     with pytest.raises(errors.HubDown, match=r"fault of its own \(502\)"):
         source.read(0, 10)
     assert (source.requests, len(server.asked)) == (3, 3)
-
-
-def test_a_small_file_may_come_whole(server: Hub, http: requests.Session) -> None:
-    server.answers["/f"] = Answer(body=DATA)
-    source = reader(http, server.url + "/f")
-    assert (source.read(0, 5000), source.size) == (DATA, 2048)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "text/html; charset=utf-8"])
@@ -277,11 +259,6 @@ def test_of_a_refusal_only_the_start_is_read(server: Hub, http: requests.Session
     with pytest.raises(errors.NotFound):
         source.read(0, 10)
     assert source.bytes_read == 64 * 1024
-
-
-def test_nobody_there_is_told(http: requests.Session) -> None:
-    with pytest.raises(errors.HubDown, match=r"The server can't be reached"):
-        reader(http, "http://127.0.0.1:9/f").read(0, 10)
 
 
 def test_a_file_on_disk_costs_bytes_and_no_requests() -> None:

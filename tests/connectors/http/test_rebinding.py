@@ -1,14 +1,12 @@
-"""DNS rebinding: the address that was looked at is the one that is connected to, by real look-ups of a changing name.
+"""DNS rebinding: the address that was looked at is the one that is connected to, whatever a name leads to next.
 
-In this process the C library's resolver asks a name server on loopback (tests/connectors/dns.py). In a network of its
-own (tests/connectors/private_network.py) a name leads to public addresses first, and then to a metadata service.
+In a network of its own (tests/connectors/private_network.py) a name leads to public addresses first, and then to a
+metadata service.
 """
 
-import _socket
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from connectors.errors import BadAnswer
 from connectors.http.adapter import file_http
 from connectors.http.ranges import Range, RangedSource
 from tests.connectors.canary import Canary
-from tests.connectors.dns import NameServer, name_server, resolver_of_this_thread, why_not
+from tests.connectors.dns import ChangingNames, changing_names
 from tests.connectors.http.rebinding import CLIENTS, REBINDINGS
 from tests.connectors.http.refused import REFUSED
 from tests.connectors.private_network import PUBLIC, PUBLIC_6
@@ -32,21 +30,12 @@ HUBS_NAMES = ["huggingface.co", "civitai.com", "cas-bridge.xethub.hf.co"]
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator[NameServer]:
-    """Hubs' names are looked up by it, and are reached at the canary's port. Nothing may be sent there."""
-    if reason := why_not():
-        pytest.skip(reason)
-    guarded = socket.getaddrinfo
-
-    def look_up(host: Any, *more: Any, **named: Any) -> Any:
-        name = host.decode() if isinstance(host, bytes) else str(host)
-        return (_socket.getaddrinfo if name in HUBS_NAMES else guarded)(host, *more, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator[ChangingNames]:
+    """Hubs' names are reached at the canary's port. Nothing may be sent there."""
     monkeypatch.setattr("connectors.http.adapter._HTTPS", ("https", canary.port))
     canary.clear()
-    with name_server() as server, resolver_of_this_thread(server):
-        yield server
+    with changing_names() as changing:
+        yield changing
     canary.settle()
     assert canary.heard == []
 
@@ -61,7 +50,7 @@ def names(monkeypatch: pytest.MonkeyPatch, canary: Canary, own: Hub) -> Iterator
 )  # fmt: skip
 @pytest.mark.parametrize("name", HUBS_NAMES)
 def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
-    names: NameServer, canary: Canary, name: str, answers: list[list[str]]
+    names: ChangingNames, canary: Canary, name: str, answers: list[list[str]]
 ) -> None:
     names.start([name], answers)
     for _ in range(3):
@@ -75,7 +64,7 @@ def test_a_hubs_name_that_leads_into_this_network_is_sent_nothing(
     assert canary.reached or "::1" not in canary.addresses
 
 
-def test_a_name_that_leads_into_this_network_is_said_to(names: NameServer, canary: Canary) -> None:
+def test_a_name_that_leads_into_this_network_is_said_to(names: ChangingNames, canary: Canary) -> None:
     names.start(["civitai.com"], [["127.0.0.1"]])
     with file_http() as http, pytest.raises(BadAnswer, match="own network"):
         RangedSource(f"https://civitai.com:{canary.port}/").open(http, Range())
@@ -84,21 +73,12 @@ def test_a_name_that_leads_into_this_network_is_said_to(names: NameServer, canar
 @pytest.fixture(scope="module")
 def private_network() -> Any:
     """What `python -m tests.connectors.http.rebinding` found in a network of its own."""
-    if reason := why_not():
-        pytest.skip(reason)
     alone = ["unshare", "--user", "--map-root-user", "--net"]
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], capture_output=True).returncode:
         pytest.skip("this system gives no network of its own (unshare --user --map-root-user --net)")
-    run = [
-        sys.executable,
-        "-m",
-        "tests.connectors.private_network",
-        sys.executable,
-        "-m",
-        "tests.connectors.http.rebinding",
-    ]
+    run = [f"{sys.executable} -m tests.connectors.{name}".split() for name in ("private_network", "http.rebinding")]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run([*alone, *run], capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run([*alone, *run[0], *run[1]], capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from connectors.claims.resolve import flatten
-from tests.connectors.building import COMMIT, of_huggingface
+from tests.connectors.building import COMMIT, file_of, of_huggingface
 
 
 def _files(*names: str) -> list[dict[str, Any]]:
@@ -24,14 +24,8 @@ def test_a_repo_becomes_a_complete_record() -> None:
 def test_size_and_hash_come_from_the_large_file_store() -> None:
     lfs = {"size": 77, "sha256": "ab" * 32, "pointerSize": 129}
     lora = of_huggingface(siblings=[{"rfilename": "a.safetensors", "size": 77, "lfs": lfs}])
-    file = flatten(lora).file
-    assert file is not None
+    file = file_of(flatten(lora))
     assert (file.size, file.sha256) == (77, "ab" * 32)
-
-
-def test_every_weight_file_of_a_repo_is_there() -> None:
-    lora = of_huggingface(siblings=_files("a.safetensors", "sub/b.safetensors", "c.bin", "optimizer.bin", "d.png"))
-    assert [file.ref.file for file in lora.versions[0].files] == ["a.safetensors", "sub/b.safetensors", "c.bin"]
 
 
 @pytest.mark.parametrize(
@@ -45,15 +39,11 @@ def test_every_weight_file_of_a_repo_is_there() -> None:
     ],
 )
 def test_the_file_meant_by_the_repo_alone(names: tuple[str, ...], primary: str) -> None:
-    file = flatten(of_huggingface(siblings=_files(*names))).file
-    assert file is not None
-    assert file.ref.file == primary
+    assert file_of(flatten(of_huggingface(siblings=_files(*names)))).ref.file == primary
 
 
 def test_a_pickle_is_named_one() -> None:
-    file = flatten(of_huggingface(siblings=_files("lora.bin"))).file
-    assert file is not None
-    assert file.format == "pickle"
+    assert file_of(flatten(of_huggingface(siblings=_files("lora.bin")))).format == "pickle"
 
 
 @pytest.mark.parametrize("path", ["../x.safetensors", "/x.safetensors", "a/../../x.safetensors", "a\\x.safetensors"])
@@ -73,11 +63,6 @@ def test_a_path_that_leads_out_of_a_folder_is_no_file(path: str) -> None:
 )
 def test_base_model_is_a_repo_a_list_or_nothing(written: object, base: str | None) -> None:
     assert flatten(of_huggingface(cardData={"base_model": written}, tags=["lora"])).base_model == base
-
-
-def test_the_hubs_own_tag_stands_in_for_a_silent_card() -> None:
-    record = flatten(of_huggingface(cardData={}, tags=["lora", "base_model:adapter:Qwen/Qwen-Image"]))
-    assert (record.base_model, record.architecture) == ("qwen-image", "qwen-image")
 
 
 def test_a_gated_repo_says_so_with_its_reason() -> None:
@@ -109,11 +94,6 @@ def test_the_cards_text_adds_words_and_the_weight() -> None:
 def test_the_cards_own_front_matter_stands_in_for_the_hubs() -> None:
     lora = of_huggingface("---\nbase_model: Qwen/Qwen-Image\n---\nText.\n", cardData=None)
     assert (flatten(lora).base_model, lora.description) == ("qwen-image", "Text.")
-
-
-def test_a_repo_without_a_commit_has_no_version() -> None:
-    record = flatten(of_huggingface(sha=None))
-    assert str(record.ref) == "huggingface:sundayprint/risograph-weekend"
 
 
 def test_files_with_sections_of_their_own_have_words_of_their_own() -> None:
@@ -158,28 +138,10 @@ def test_the_hubs_copy_of_the_widget_stands_in_for_the_cards() -> None:
     assert flatten(of_huggingface(cardData={}, widgetData=widget)).images[0].prompt == "a boat"
 
 
-def test_the_prompts_of_a_card_hint_at_its_kind() -> None:
-    front = {"instance_prompt": "VLTG", "widget": [{"text": "a fox in the style of VLTG"}]}
-    assert flatten(of_huggingface(cardData=front, tags=["lora"])).kind == "style"
-
-
-def test_the_first_heading_is_a_title() -> None:
-    assert flatten(of_huggingface("# Ink Style LoRA\n", cardData={}, tags=["lora"], id="a/x1")).kind == "style"
-
-
-def test_a_silent_cards_text_names_the_base_model() -> None:
-    record = flatten(of_huggingface("LoRAs for Stable Diffusion 1.5.\n", cardData={}, tags=["lora"]))
-    assert (record.base_model, record.raw_base_model) == ("sd-1.5", "Stable Diffusion 1.5")
-
-
 def test_access_and_level_are_claims_too() -> None:
     lora = of_huggingface(gated="auto", id="a/nsfw-fox")
     said = {c.field: (c.value, c.where) for c in lora.claims if c.field in ("access", "nsfw")}
     assert said == {"access": ("gated", "gated"), "nsfw": ("mature", "repo name: nsfw")}
-
-
-def test_a_repo_that_was_taken_down_says_so() -> None:
-    assert flatten(of_huggingface(disabled=True)).access == "removed"
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "text", [7], [None], {"a": 1}, True])

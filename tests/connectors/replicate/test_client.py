@@ -116,16 +116,6 @@ def test_an_older_version_is_shown_as_it_was(server: Hub) -> None:
     assert [version.ref.version for version in lora.versions] == [OTHER]
 
 
-def test_pinning_takes_the_latest_version(server: Hub) -> None:
-    server.answers[MODEL] = said(replicate_model())
-    assert pin(_connector(server), REF) == REF.at(HASH)
-
-
-def test_a_pinned_version_needs_no_request(server: Hub) -> None:
-    assert pin(_connector(server), REF.at(HASH)) == REF.at(HASH)
-    assert server.asked == []
-
-
 def test_a_model_without_versions_has_nothing_to_pin(server: Hub) -> None:
     server.answers[MODEL] = said(replicate_model(latest_version=None))
     with pytest.raises(NotFound):

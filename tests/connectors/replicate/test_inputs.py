@@ -128,12 +128,6 @@ def test_a_size_is_asked_for_in_the_model_s_way(properties: dict[str, Any], size
     assert bool(filled.notes) is ("width" not in sized and "image_size" not in sized)
 
 
-def test_a_size_that_the_shape_has_anyway_is_nothing_to_tell() -> None:
-    inputs = _inputs(aspect_ratio=_choice("aspect_ratio"))
-    assert _filled(inputs, width=1024, height=1024).notes == ()
-    assert len(_filled(inputs, width=1024, height=960).notes) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "choice"), [("Euler a", "K_EULER_ANCESTRAL"), ("DDIM", "DDIM"), ("K_EULER", "K_EULER")]
 )

@@ -124,11 +124,6 @@ def test_a_program_with_a_fine_tunes_inputs_has_no_weights_and_no_words(fields: 
     assert record.trigger_words == ()
 
 
-def test_an_example_with_an_empty_slot_borrows_nothing() -> None:
-    example = {"input": {"prompt": "a TOK pier", "lora_url": ""}}
-    assert flatten(of_replicate(inputs=HUNYUAN_INPUTS, default_example=example)).access == "open"
-
-
 @pytest.mark.parametrize("words", ["no LoRA needed", "without LoRA"])
 def test_what_takes_no_lora_says_so(words: str) -> None:
     assert not is_listed(of_replicate(inputs=(), description=words))
@@ -157,19 +152,6 @@ def test_an_examples_prompt_tells_it_too() -> None:
     lora = of_replicate(default_example=example)
     assert (lora.nsfw, lora.versions[0].examples[0].nsfw) == ("mature", "mature")
     assert of_replicate().nsfw is None
-
-
-def test_what_is_no_lora_is_no_tool_either() -> None:
-    assert flatten(of_replicate(inputs=("prompt", "top_p"))).kind is None
-
-
-def test_the_lcm_fork_of_the_sdxl_trainer_has_no_refiner() -> None:
-    inputs = ("prompt", "scheduler", "apply_watermark", "replicate_weights", "lora_scale")
-    assert flatten(of_replicate(inputs=inputs)).base_model == "sdxl-1.0"
-
-
-def test_what_writes_text_is_not_listed() -> None:
-    assert not is_listed(of_replicate(inputs=("prompt", "top_p", "replicate_weights")))
 
 
 @pytest.mark.parametrize(("words", "listed"), [("with LCM LoRA", True), ("a flora of the alps", False), ("x", False)])
@@ -220,10 +202,6 @@ def test_a_cover_is_shown_where_the_output_is_gone() -> None:
     assert [(image.url, image.video) for image in flatten(lora).images] == [
         ("https://replicate.delivery/x/cover.mp4?a=1", True)
     ]
-
-
-def test_a_model_without_versions_is_still_a_record() -> None:
-    assert str(flatten(of_replicate(latest_version=None)).ref) == "replicate:pearlgrey/fog-harbour"
 
 
 @pytest.mark.parametrize("owner", [None, "", "a/b", "a b", "x#y", [], "\u202e"])

@@ -103,13 +103,6 @@ def test_what_was_not_taken_is_asked_again_when_the_hub_says(server: Hub) -> Non
     assert sum(waited) == pytest.approx(9)
 
 
-def test_a_hub_that_goes_on_asking_for_time_is_left(server: Hub) -> None:
-    server.answers[PREDICTIONS] = said({}, 429, Retry_After="1")
-    with pytest.raises(RateLimited):
-        _runs(server).predict("maker/x", HASH, {})
-    assert len(server.asked) == 4
-
-
 def test_who_cancels_while_waiting_for_a_turn_waits_no_longer(server: Hub) -> None:
     server.answers[PREDICTIONS] = said({}, 429, Retry_After="60")
     with pytest.raises(RateLimited):
@@ -128,13 +121,6 @@ def test_a_run_is_followed_to_its_end(server: Hub) -> None:
 
 def _started() -> Run:
     return Run(kind="predictions", id="abc123", status="starting")
-
-
-def test_a_run_heard_of_long_ago_is_asked_about_at_once(server: Hub) -> None:
-    server.answers[ONE] = said(_run(status="succeeded"))
-    waited, heard = list[float](), list[Run]()
-    assert _runs(server, waited=waited).follow(_started(), on_progress=heard.append, stale=True).over
-    assert (waited, heard) == ([], [])
 
 
 def test_a_hub_that_is_away_for_a_moment_loses_no_run(server: Hub) -> None:

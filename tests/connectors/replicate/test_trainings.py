@@ -122,11 +122,6 @@ def test_an_account_without_credit_is_told(hubs: HubEndpoints) -> None:
         start_training(_runs(hubs), _order(), _zip())
 
 
-def test_without_a_key_nothing_begins(hubs: HubEndpoints) -> None:
-    with pytest.raises(KeyRequired, match="Training a LoRA on Replicate needs a key"):
-        start_training(_runs(hubs, token=None), _order(), _zip())
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

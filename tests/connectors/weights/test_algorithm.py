@@ -97,11 +97,6 @@ def test_the_commonest_rank_comes_first() -> None:
     assert list(found.ranks.items()) == [(8, 3), (64, 1)]
 
 
-def test_of_two_as_common_ranks_the_higher_comes_first() -> None:
-    found = read({**lora("single_blocks.0.linear1 3072>9", 8), **lora("single_blocks.1.linear1 3072>9", 32)})
-    assert list(found.ranks.items()) == [(32, 1), (8, 1)]
-
-
 def test_a_layer_with_one_half_is_counted_once() -> None:
     shapes = lora("single_blocks.0..2.linear1 3072>21504", rank=4)
     del shapes["lora_unet_single_blocks_0_linear1.lora_down.weight"]
@@ -176,10 +171,6 @@ def test_alpha_is_read_where_its_tensor_lies(dtype: str, data: bytes) -> None:
     assert strength(alpha=data, dtype=dtype) == EffectiveScale(alpha=8, source=f"tensor {LAYER}.alpha", scale=0.5)
 
 
-def test_alpha_may_be_a_list_of_one() -> None:
-    assert strength(alpha=struct.pack("<f", 32), shape=(1,)).scale == 2
-
-
 @pytest.mark.parametrize("value", [0.0, -0.0, -8.0, float("nan"), float("inf"), float("-inf")])
 def test_an_alpha_that_can_not_be_gives_way_to_the_metadata(value: float) -> None:
     data = struct.pack("<f", value)
@@ -204,16 +195,6 @@ def test_an_alpha_of_another_form_is_not_guessed(data: bytes, dtype: str, shape:
     assert strength(alpha=data, dtype=dtype, shape=shape) == UNKNOWN
 
 
-def test_an_alpha_beyond_the_end_of_what_can_be_read_is_not_known() -> None:
-    known, short = structure_of(tensors(FLUX)), FileReader(io.BytesIO(b"\0" * 100))
-    assert strength_of(header(FLUX), short, known.alpha, 16) == UNKNOWN
-
-
-def test_without_the_file_only_the_metadata_tells_alpha() -> None:
-    assert strength(ss_network_alpha="8.0") == EffectiveScale(alpha=8, source="metadata: ss_network_alpha", scale=0.5)
-    assert strength() == UNKNOWN
-
-
 @pytest.mark.parametrize("said", ["None", "", "0", "-1", "nan", "inf", "1e999", "x"])
 def test_metadata_that_says_no_number_says_nothing(said: str) -> None:
     assert strength(ss_network_alpha=said) == UNKNOWN
@@ -227,10 +208,6 @@ def test_the_alpha_of_a_layer_of_the_commonest_rank_is_taken() -> None:
     found = structure_of(tensors(shapes)).alpha
     assert found is not None
     assert found[0] == "lora_unet_single_blocks_1_linear1"
-
-
-def test_a_layer_without_alpha_has_the_scale_one() -> None:
-    assert strength(PEFT) == EffectiveScale(alpha=None, source=None, scale=1.0)
 
 
 def test_an_alpha_in_the_metadata_alone_was_multiplied_in_already() -> None:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pytest
 
-from connectors.claims.base_models import ARCHITECTURES
 from connectors.weights.architectures import RULES
 from connectors.weights.file_type import Structure, structure_of
 from tests.connectors.weights.building import Shapes, lora, tensors
@@ -38,10 +37,6 @@ def rows() -> list[Row]:
 def test_few_layers_tell_a_network_or_those_that_have_them_all(row: Row) -> None:
     found = structure(lora(row.layers, style=row.style))
     assert (found.what, found.architectures, found.usual) == ("lora", tuple(row.networks.split()), row.usual or None)
-
-
-def test_every_network_has_a_name_for_people() -> None:
-    assert {name for rule in RULES for name in rule.architectures} - ARCHITECTURES.keys() == set()
 
 
 def test_every_rule_is_tried_in_kohyas_names_and_in_others() -> None:

@@ -191,11 +191,6 @@ def test_a_half_without_its_other_is_counted() -> None:
     assert (read(shapes).halves, read(FLUX).halves) == (1, 0)
 
 
-def test_a_stray_tensor_is_counted_and_changes_nothing() -> None:
-    found = read({**FLUX, "weird": (3,), "bundle_emb.cat.clip_l": (4, 768)})
-    assert (found.what, found.usual, found.others, found.tensors) == ("lora", "flux1", 1, 6)
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_of_names_makes_whole_layers(style: str) -> None:
     found = read(lora("towers.0..3.attn.q 512>512,towers.0.ff 512>2048", rank=4, style=style))
@@ -237,13 +232,6 @@ def test_a_known_table_behind_broken_metadata_is_refused() -> None:
         layouts.read(raw_header(FLUX, {"k": "v"}).replace(b'"v"', b"1"), None)
 
 
-def test_tables_with_and_without_metadata_are_two() -> None:
-    layouts = Layouts()
-    first, plain = layouts.read(raw_header(FLUX), None)
-    second, said = layouts.read(raw_header(FLUX, {"k": "v"}), None)
-    assert (first, plain.metadata, said.metadata) == (second, {}, {"k": "v"})
-
-
 def test_metadata_behind_the_tensors_is_never_taken_from_another_file() -> None:
     raw = raw_header(FLUX)[:-1] + b',"__metadata__":{"ss_output_name":"one"}}'
     layouts = Layouts()
@@ -260,30 +248,6 @@ def test_the_oldest_table_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) ->
     assert dict(layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=8), {}), None)[0].ranks) == {8: 1}
     with pytest.raises(AssertionError, match="parsed again"):
         layouts.read(raw_header(lora("towers.0.attn.q 512>512", rank=4), {}), None)
-
-
-def test_a_refused_header_is_not_remembered() -> None:
-    raw, layouts = raw_header(FLUX, {}), Layouts()
-    for _ in range(2):
-        with pytest.raises(BadHeader):
-            layouts.read(raw, 10)
-    assert layouts.read(raw, None)[0].usual == "flux1"
-
-
-def test_kohyas_split_oft_is_a_lora() -> None:
-    turned = {
-        f"oft_unet_double_blocks_{block}_img_attn_qkv.oft_blocks.{part}": (4, 768, 768)
-        for block in range(19)
-        for part in range(3)
-    }
-    found = read(turned)
-    assert (found.what, found.usual, found.format, found.algorithm, dict(found.ranks)) == (
-        "lora",
-        "flux1",
-        "kohya",
-        "oft",
-        {},
-    )
 
 
 def test_stable_cascades_own_trainer_numbers_its_layers() -> None:

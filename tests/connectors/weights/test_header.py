@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import BadHeader, NotWeights
-from connectors.weights import header
 from connectors.weights.header import (
     DTYPE_BITS,
     MAX_HEADER_BYTES,
@@ -46,15 +45,6 @@ def test_a_file_is_read_with_the_names_and_places_of_its_tensors() -> None:
     assert found.tensors["a.alpha"] == Tensor(dtype="F16", shape=(), data_offsets=(64, 66))
     assert (found.metadata, found.data_start, found.extent) == ({"ss_network_dim": "4"}, 8 + len(raw), 66)
     assert found.size == len(raw) + 74
-
-
-def test_a_header_longer_than_the_first_read_takes_a_second() -> None:
-    raw = raw_header({"a": (1,)}, {"thumbnail": "x" * header.FIRST_READ})
-    assert read(file_of(raw, 2)).metadata["thumbnail"] == "x" * header.FIRST_READ
-
-
-def test_a_header_without_tensors_is_an_empty_file() -> None:
-    assert parse(b"{}", 10) == Header(tensors={}, data_start=10, size=10)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +194,6 @@ def test_metadata_of_more_lines_than_any_has_is_not_kept() -> None:
 
 def test_an_overfull_header_is_not_parted() -> None:
     assert parted(b'{"__metadata__":{' + b'"":"",' * 600_000).metadata is None
-
-
-def test_tensors_may_stand_in_any_order() -> None:
-    assert parse(entries((4, 6), (0, 2), (2, 4))).extent == 6
 
 
 def test_an_empty_tensor_takes_no_place() -> None:

@@ -79,12 +79,6 @@ def test_no_other_origin_sees_a_key(server: Hub, elsewhere: Hub) -> None:
     assert "secret" not in str([(asked.path, asked.headers) for asked in elsewhere.asked])
 
 
-def test_an_address_got_from_the_hub_counts_as_a_request(server: Hub) -> None:
-    server.answers["/signed"] = parts(LORA)
-    download = HttpDownload(ref=INK, name="", url=server.url + "/signed", source=server.url + "/file")
-    assert inspect_download(download).requests == 2
-
-
 def test_any_web_address_can_be_read_be_it_a_tar(server: Hub) -> None:
     server.answers |= {"/lora": parts(LORA), "/tar": parts(tar({"x.txt": b"x", "lora.safetensors": LORA}))}
     for path in ("/lora", "/tar#top"):

@@ -79,10 +79,6 @@ def test_line_ends_and_control_characters_in_names_change_no_other_name() -> Non
     assert list(found.encoders.values()) == ["lora_te_\x02d"]
 
 
-def test_no_layers_have_no_names() -> None:
-    assert (dict(name([]).model), dict(name([]).encoders)) == ({}, {})
-
-
 @pytest.mark.parametrize(
     ("style", "layers", "format_"),
     [
@@ -141,11 +137,6 @@ def test_what_the_beginnings_leave_the_endings_tell(shapes: Shapes, format_: str
 def test_text_encoders_beside_a_model_do_not_mix_the_format(encoder: str, beside: Shapes, format_: str) -> None:
     found = structure_of(tensors({**halves(encoder), **beside}))
     assert (found.format, found.text_encoder) == (format_, True)
-
-
-def test_a_file_of_two_formats_names_both() -> None:
-    assert written_by({**lora(FLUX, style="onetrainer"), **lora(BFL)}) == "kohya+onetrainer"
-    assert written_by({**lora(BFL, style="ai-toolkit"), **lora(FLUX, style="bare")}) == "ai-toolkit+peft-default-bare"
 
 
 def sorted_(shapes: Shapes) -> Layers:
@@ -291,8 +282,3 @@ def test_the_writers_hand_is_seen_in_the_endings() -> None:
         "old",
         "processor",
     }
-
-
-def test_layers_answer_for_parts_that_are_not_there() -> None:
-    found = sorted_({"lora_unet_a.lora_down.weight": (4, 4)})
-    assert (found.has("up", "down"), found.has("up"), dict(found.of("up")), found.tensors) == (True, False, {}, 1)

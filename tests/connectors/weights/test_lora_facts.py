@@ -183,16 +183,6 @@ def test_missing_halves_stray_tensors_and_unread_alphas_are_warnings() -> None:
     )
 
 
-def test_an_algorithm_without_a_rank_has_none() -> None:
-    found = adapter({"transformer.single_transformer_blocks.0.attn.to_q.oft_R.weight": (96, 496)})
-    assert (found.algorithm, found.rank, dict(found.ranks), found.scale) == ("oft", None, {}, 1.0)
-
-
-def test_the_commonest_rank_is_the_files() -> None:
-    found = adapter({**lora("single_blocks.0..2.linear1 3072>9", 8), **lora("single_blocks.3.linear1 3072>9", 64)})
-    assert (found.rank, dict(found.ranks)) == (8, {8: 3, 64: 1})
-
-
 def test_words_tags_and_weight_come_from_the_metadata() -> None:
     tags = json.dumps({"10_sks cat": {"cat": 4, "hat": 2}})
     found = adapter(FLUX, ss_tag_frequency=tags, modelspec_lora_default_weight="0.7")
@@ -211,11 +201,6 @@ def test_nothing_unprintable_of_a_strangers_reaches_a_reader() -> None:
     written = json.dumps(found.to_json(), ensure_ascii=False) + repr(found.claims)
     written.encode()
     assert (found.trigger_words, "\u202e" in written) == (("ab",), False)
-
-
-def test_a_second_half_alone_tells_flux_2_by_its_width() -> None:
-    half = {"base_model.model.double_blocks.0.txt_attn.qkv.lora_B.weight": (18432, 16)}
-    assert read(header(half)).architecture == "flux2"
 
 
 def test_the_hash_that_a_training_script_wrote_is_kept() -> None:

@@ -130,11 +130,6 @@ def test_of_several_none_is_taken_as_it_streams() -> None:
         streamed(tar({"a.safetensors": LORA, "b.safetensors": LORA}))
 
 
-def test_a_large_member_comes_whole_as_it_streams() -> None:
-    large = LORA + b"\1" * 3_000_000
-    assert streamed(tar({"lora.safetensors": large})) == large
-
-
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("kilobytes", [60, 200, 15_000])
 def test_a_long_pax_header_holds_nobody_up(kilobytes: int) -> None:

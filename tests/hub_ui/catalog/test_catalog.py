@@ -8,7 +8,6 @@ from connectors.errors import HubUiError, NotFound
 from connectors.query import Query
 from connectors.record import Example
 from connectors.ref import Ref
-from hub_ui.catalog.catalog import Catalog
 from tests.hub_ui.catalog.builders import catalog, claim, file, lora, titles, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
@@ -20,13 +19,6 @@ def test_a_lora_comes_back_as_it_was_added(tmp_path: Path) -> None:
     one = lora(base="Pony", description="<p>ink</p>", tags=("ink",))
     with catalog(tmp_path, one) as opened:
         assert opened.lora(INK) == one
-
-
-def test_what_was_added_is_there_after_opening_again(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora()):
-        pass
-    with catalog(tmp_path) as again:
-        assert titles(again, "ink") == ["Ink 1"]
 
 
 @pytest.mark.parametrize("text", ["civitai:1@10#100", "civitai:1@10", "civitai:1@99", "civitai:@10"])
@@ -44,17 +36,6 @@ def test_a_lora_never_seen_is_not_found(tmp_path: Path, text: str) -> None:
 def test_adding_says_how_many_were_new_or_changed(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1), lora(2)) as opened:
         assert opened.add([lora(1), lora(2, likes=3), lora(3)]) == 2
-
-
-def test_adding_nothing_is_nothing(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        assert opened.add([]) == 0
-
-
-def test_one_page_may_name_a_lora_twice(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        opened.add([lora(creator="ada"), lora(likes=3)])
-        assert (opened.lora(INK).creator, opened.lora(INK).likes) == ("ada", 3)
 
 
 def test_the_time_of_an_answer_may_be_given(tmp_path: Path) -> None:
@@ -92,12 +73,6 @@ def test_only_the_version_that_was_removed_is_marked(tmp_path: Path) -> None:
     assert (kept.access, [each.access for each in kept.versions]) == ("open", ["open", "removed"])
 
 
-def test_marking_what_was_never_seen_does_nothing(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        opened.mark_removed(INK)
-        assert titles(opened) == []
-
-
 def test_facts_of_a_file_are_remembered_by_its_hash(tmp_path: Path) -> None:
     with catalog(tmp_path) as opened:
         opened.remember_facts("AB", '{"rank":8}')
@@ -112,12 +87,6 @@ def test_a_closed_catalog_says_so(tmp_path: Path) -> None:
         opened.search(Query())
     with pytest.raises(HubUiError, match="closed"):
         opened.add([lora()])
-
-
-def test_folders_are_made(tmp_path: Path) -> None:
-    with Catalog.open(tmp_path / "a" / "b" / "catalog.sqlite") as opened:
-        assert titles(opened) == []
-    assert (tmp_path / "a" / "b" / "catalog.index").is_dir()
 
 
 def test_a_list_is_handed_on_with_what_a_card_said_when_it_was_opened(tmp_path: Path) -> None:
@@ -157,13 +126,6 @@ def test_a_page_says_since_when_one_of_it_was_not_listed(tmp_path: Path) -> None
         assert opened.search(Query(text="zebra")).seen is None
 
 
-def test_small_texts_are_kept_by_name(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        opened.put_state("crawl", "12")
-        opened.put_state("crawl", "13")
-        assert (opened.state("crawl"), opened.state("change")) == ("13", None)
-
-
 def test_the_catalog_counts_what_is_in_it(tmp_path: Path) -> None:
     there = Ref.parse("hf:ada/ink")
     same = version(f"{there}@{'c' * 40}", files=(file(f"{there}@{'c' * 40}#a", sha256="a" * 64),))
@@ -177,12 +139,6 @@ def test_the_catalog_counts_what_is_in_it(tmp_path: Path) -> None:
     assert (before.shared_cards, before.removed, before.oldest) == (1, 1, before.newest)
     assert (before.index, after.index) == ("none", "current")
     assert before.bytes > 0
-
-
-def test_more_than_one_batch_is_added(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        assert opened.add(lora(number) for number in range(2_500)) == 2_500
-        assert opened.search(Query()).total == 2_500
 
 
 def test_a_listing_has_the_numbers_of_the_cards_and_its_own_total(tmp_path: Path) -> None:

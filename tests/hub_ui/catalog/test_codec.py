@@ -8,7 +8,7 @@ from connectors.errors import HubUiError
 from connectors.record import Claim, Example, Lora, Version, WeightFile
 from connectors.ref import Ref
 from hub_ui.catalog.codec import decode, encode
-from tests.hub_ui.catalog.builders import file, lora, version
+from tests.hub_ui.catalog.builders import lora, version
 
 REFS = st.builds(
     Ref,
@@ -78,11 +78,6 @@ def test_what_is_at_its_default_takes_no_room() -> None:
         "title": "Ink 1",
         "url": "https://civitai.com/models/1",
     }
-
-
-def test_a_size_of_zero_is_not_a_missing_size() -> None:
-    one = lora(versions=(version(files=(file(size=0),)),))
-    assert decode(encode(one)).versions[0].files[0].size == 0
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,18 @@
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.errors import BadAnswer, HubDown, HubUiError, KeyRequired, RateLimited
+from connectors.errors import BadAnswer, HubDown, HubUiError, RateLimited
 from connectors.http.adapter import RetryPolicy
 from connectors.query import Page, Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.crawl import POLICY, Crawl, CrawlOptions, Place, Progress, Source
+from hub_ui.catalog.crawl import Crawl, CrawlOptions, Place, Progress, Source
 from tests.hub_ui import stand_ins
 from tests.hub_ui.catalog.builders import catalog as opened
 from tests.hub_ui.catalog.builders import lora
@@ -134,15 +134,6 @@ def test_a_hub_that_asks_to_wait_is_asked_again(catalog: Catalog) -> None:
     assert hub.asked == ["page None", "page 2", "page 2"]
 
 
-def test_a_long_list_may_take_any_number_of_waits(catalog: Catalog) -> None:
-    hub = hub_with(*range(1, 121))
-    hub.failures = {request: DOWN for request in range(1, 121, 2)}
-    source = Source(connector=hub, address="http://127.0.0.1:9")
-    run = Crawl([source], catalog, CrawlOptions(), replace(POLICY, first=0.001))
-    run.run(lambda: None, lambda: None)
-    assert (run.progress[0].error, run.progress[0].new) == (None, 120)
-
-
 def test_a_hub_that_asks_to_wait_for_too_long_is_an_error(catalog: Catalog) -> None:
     hub = hub_with(1, 2, 3)
     hub.failures = {1: RateLimited("Slow down.", hub="civitai", retry_after=3600)}
@@ -202,14 +193,6 @@ def test_a_list_that_is_not_all_of_the_hub_proves_nothing(catalog: Catalog, opti
     hub = hub_with(1, 2, 3)
     crawl(catalog, hub, **options)
     assert "get civitai:9" not in hub.asked
-
-
-def test_a_hub_without_a_key_costs_the_others_nothing(catalog: Catalog) -> None:
-    closed = PagedHub(name="replicate", error=KeyRequired("Replicate wants a key.", hub="replicate"))
-    sources = [Source(connector=hub, address="http://127.0.0.1:9") for hub in (closed, hub_with(1, 2, 3))]
-    run = Crawl(sources, catalog, CrawlOptions())
-    run.run(lambda: None, lambda: None)
-    assert [(hub.complete, hub.loras, hub.error) for hub in run.progress] == [(False, 0, closed.error), (True, 3, None)]
 
 
 def test_a_run_that_was_ended_does_not_read_the_hubs_again_that_it_had_read(catalog: Catalog) -> None:

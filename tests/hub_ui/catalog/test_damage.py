@@ -122,13 +122,6 @@ def test_a_log_that_is_gone_costs_at_most_what_it_held(tmp_path: Path) -> None:
         assert titles(opened, "ink")[-1] == "Ink 2"
 
 
-def test_an_empty_file_becomes_a_catalog(tmp_path: Path) -> None:
-    (tmp_path / "catalog.sqlite").touch()
-    with catalog(tmp_path, lora()) as opened:
-        assert titles(opened) == ["Ink 1"]
-    assert list(tmp_path.glob("*damaged*")) == []
-
-
 def test_damage_found_later_is_a_message(tmp_path: Path) -> None:
     path = filled(tmp_path)
     with Catalog.open(path) as opened:

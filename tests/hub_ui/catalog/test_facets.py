@@ -73,11 +73,6 @@ def test_a_base_that_the_file_can_not_be_for_is_not_counted(tmp_path: Path) -> N
     assert (top.id, top.children) == ("flux1", ())
 
 
-def test_a_base_that_is_called_as_its_architecture_is_not_its_own_child(tmp_path: Path) -> None:
-    [top] = facets(tmp_path, lora(base="Chroma")).bases
-    assert (top.id, top.children) == ("chroma", ())
-
-
 def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
     header = (claim("architecture", "flux1", source="header"),)
     loras = (*LORAS, lora(7, base="Made up BASE", claims=header), lora(8, base="Wan Video"), lora(9, base="Pony"))
@@ -88,10 +83,6 @@ def test_every_count_is_what_choosing_it_shows(tmp_path: Path) -> None:
                 assert _total(indexed, bases=(choice.id,)) == choice.count, choice
         assert {hub: _total(indexed, hubs=(hub,)) for hub in found.of("hubs")} == found.of("hubs")
         assert {kind: _total(indexed, kinds=(kind,)) for kind in found.of("kind")} == found.of("kind")
-
-
-def test_nothing_found_counts_nothing(tmp_path: Path) -> None:
-    assert facets(tmp_path, *LORAS, text="nowhere") == Facets()
 
 
 def _total(catalog: Catalog, **fields: object) -> int:

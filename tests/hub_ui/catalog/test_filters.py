@@ -148,21 +148,6 @@ def facets(path: Path, refs: tuple[Ref, ...] = (), **fields: Any) -> Facets:
         return one
 
 
-def test_every_choice_is_counted(tmp_path: Path) -> None:
-    counted = facets(tmp_path, (Ref.parse("civitai:2"),))
-    assert counted.of("hubs") == {"civitai": 2, "huggingface": 1}
-    assert counted.of("kind") == {"tool": 1, "style": 1}
-    assert counted.of("rank") == {8: 1, 32: 1}
-    assert counted.of("license")["apache-2.0"] == 1
-    assert counted.of("size") == {50_000_000: 1, 200_000_000: 1}
-    assert counted.of("permits") == {"merge": 2, "sell": 2, "run_as_service": 1, "sell_images": 1}
-    assert counted.of("access") == {"open": 2, "gated": 1}
-    assert counted.of("levels") == {"soft": 3}
-    assert counted.of("creators") == {"ada l": 1, "bob": 1}
-    assert counted.of("tags") == {"retro": 2, "pixel art": 1}
-    assert counted.of("installed") == {"yes": 1}
-
-
 def test_favourites_are_a_filter_and_counted_without_it(tmp_path: Path) -> None:
     refs = (Ref.parse("civitai:2"),)
     with both(tmp_path, lora(1), lora(2), lora(3)) as catalogs:

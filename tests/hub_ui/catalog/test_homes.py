@@ -1,7 +1,7 @@
 """One LoRA on several hubs is one card."""
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,57 +66,61 @@ def test_the_same_bytes_on_two_hubs_are_one_card(tmp_path: Path) -> None:
         assert opened.homes(Ref.parse("civitai:1")) == (Ref.parse("hf:ada/ink"),)
 
 
-def test_the_same_tensors_are_one_card(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("civitai:1", "c0ffeec0ffee"), home("hf:ada/ink", "c0ffeec0ffee")) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/ink"]]
+LINK = "From [CivitAI](https://civitai.com/models/11520/ngnl?modelVersionId=7)."
+INK, LINKED = "huggingface:ada/ink", home("hf:ada/ink", A, description=LINK)
+# What is seen, one after the other, and the cards that there are then.
+SEEN: dict[str, Sequence[tuple[Sequence[Lora], list[list[str]]]]] = {
+    "the same tensors are one card": [
+        ([home("civitai:1", TENSORS), home("hf:ada/ink", TENSORS)], [["civitai:1", INK]]),
+    ],
+    "any number of mirrors are one card": [
+        ([home("hf:ada/ink", A), home("hf:bob/b", A)], [[INK, "huggingface:bob/b"]]),
+        ([home("civitai:10", A), home("civitai:9", A)], [["civitai:9", "civitai:10", INK, "huggingface:bob/b"]]),
+    ],
+    "the parts of a collection stay apart": [
+        ([home("civitai:1", A), home("hf:ada/ink", A)], [["civitai:1", INK]]),
+        ([home("civitai:2", B), home("hf:ada/ink", A, B)], [["civitai:1"], ["civitai:2"], [INK]]),
+        ([home("hf:bob/b", A, B)], [["civitai:1"], ["civitai:2"], [INK, "huggingface:bob/b"]]),
+    ],
+    "the same tensors under another SHA-256 are no copy": [
+        ([with_tensors(home("civitai:1", A)), with_tensors(home("hf:ada/ink", B))], [["civitai:1"], [INK]]),
+    ],
+    "tensors alone are those of the only SHA-256 that is known for them": [
+        ([with_tensors(home("civitai:1", A)), home("hf:ada/ink", TENSORS)], [["civitai:1", INK]]),
+        ([with_tensors(home("hf:eve/c", B))], [["civitai:1"], [INK], ["huggingface:eve/c"]]),
+    ],
+    "a linked page whose hash is not known is a home": [
+        ([LINKED, home("civitai:11520")], [["civitai:11520", INK]]),
+        ([home("civitai:11520", B)], [["civitai:11520"], [INK]]),
+    ],
+    "a link counts once it is seen and as long as it is there": [
+        ([home("hf:ada/ink", A), home("civitai:11520")], [["civitai:11520"], [INK]]),
+        ([LINKED], [["civitai:11520", INK]]),
+        ([home("hf:ada/ink", A, description="Another text.")], [["civitai:11520"], [INK]]),
+    ],
+    "a linked page with the same tensors is a home": [
+        ([with_tensors(home("civitai:11520", B)), with_tensors(LINKED)], [["civitai:11520", INK]]),
+    ],
+    "a linked page for another architecture is none": [
+        ([based(home("civitai:11520"), "SDXL 1.0"), based(LINKED, "Flux.1 D")], [["civitai:11520"], [INK]]),
+        ([based(LINKED, "Pony")], [["civitai:11520", INK]]),
+    ],
+    "bytes of another page outdo a link": [
+        ([LINKED, home("civitai:11520"), home("civitai:2", A)], [["civitai:11520"], ["civitai:2", INK]]),
+    ],
+    "of two repos that contradict each other a linked page is neither": [
+        ([home("civitai:11520"), LINKED, home("hf:bob/b", B, description=LINK)],
+         [["civitai:11520"], [INK], ["huggingface:bob/b"]]),
+    ],
+}  # fmt: skip
 
 
-def test_a_card_may_have_a_home_on_each_hub(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("replicate:ada/ink", A), home("civitai:1", A), home("hf:ada/ink", A, B)) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/ink", "replicate:ada/ink"]]
-
-
-def test_any_number_of_mirrors_are_one_card(tmp_path: Path) -> None:
-    mirrors = [home("hf:ada/a", A), home("hf:bob/b", A), home("hf:eve/c", B), home("hf:zoe/d", B)]
-    with catalog(tmp_path, *mirrors) as opened:
-        opened.add([home("civitai:10", A), home("civitai:9", A)])
-        assert cards(opened) == [
-            ["civitai:9", "civitai:10", "huggingface:ada/a", "huggingface:bob/b"],
-            ["huggingface:eve/c", "huggingface:zoe/d"],
-        ]
-
-
-def test_mirrors_of_two_versions_of_a_page_are_one_card_with_it(tmp_path: Path) -> None:
-    page = said("civitai:1", ([[(A, None)], [(B, None)]], "", ""))
-    with catalog(tmp_path, home("hf:ada/a", A), home("hf:bob/b", B), page) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/a", "huggingface:bob/b"]]
-
-
-def test_the_parts_of_a_collection_stay_apart(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("civitai:1", A), home("hf:ada/all", A)) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/all"]]
-        opened.add([home("civitai:2", B), home("hf:ada/all", A, B)])
-        assert cards(opened) == [["civitai:1"], ["civitai:2"], ["huggingface:ada/all"]]
-
-
-def test_a_copy_of_a_collection_is_one_card_with_it_alone(tmp_path: Path) -> None:
-    copies, parts = [home("hf:ada/all", A, B), home("hf:bob/all", A, B)], [home("civitai:1", A), home("civitai:2", B)]
-    with catalog(tmp_path, *copies, *parts) as opened:
-        assert cards(opened) == [["civitai:1"], ["civitai:2"], ["huggingface:ada/all", "huggingface:bob/all"]]
-
-
-def test_the_same_tensors_under_another_sha256_are_no_copy(tmp_path: Path) -> None:
-    pair = [with_tensors(home("civitai:1", A)), with_tensors(home("hf:ada/ink", B))]
-    with catalog(tmp_path, *pair) as opened:
-        assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
-
-
-def test_tensors_alone_are_those_of_the_only_sha256_that_is_known_for_them(tmp_path: Path) -> None:
-    copies = [with_tensors(home("civitai:1", A)), home("hf:ada/ink", TENSORS), home("hf:bob/b", A)]
-    with catalog(tmp_path, *copies) as opened:
-        assert cards(opened) == [["civitai:1", "huggingface:ada/ink", "huggingface:bob/b"]]
-        opened.add([with_tensors(home("hf:eve/c", B))])
-        assert cards(opened) == [["civitai:1", "huggingface:bob/b"], ["huggingface:ada/ink"], ["huggingface:eve/c"]]
+@pytest.mark.parametrize("sentence", SEEN)
+def test_a_card_is_what_has_the_same_bytes_tensors_or_a_link(tmp_path: Path, sentence: str) -> None:
+    with catalog(tmp_path) as opened:
+        for loras, found in SEEN[sentence]:
+            opened.add(loras)
+            assert cards(opened) == found
 
 
 @pytest.mark.parametrize("digits", [NOTHING, NOTHING[:12]])
@@ -124,51 +128,6 @@ def test_the_hash_of_nothing_makes_no_card(tmp_path: Path, digits: str) -> None:
     with catalog(tmp_path, home("civitai:1", digits), home("hf:ada/ink", digits)) as opened:
         assert cards(opened) == [["civitai:1"], ["huggingface:ada/ink"]]
         assert (opened.by_hash(NOTHING), opened.by_hash(NOTHING[:10])) == ((), ())
-
-
-LINK = "From [CivitAI](https://civitai.com/models/11520/ngnl?modelVersionId=7)."
-
-
-def test_a_linked_page_whose_hash_is_not_known_is_a_home(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("hf:ada/ink", A, description=LINK), home("hf:bob/b", A)) as opened:
-        opened.add([home("civitai:11520")])
-        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink", "huggingface:bob/b"]]
-        opened.add([home("civitai:11520", B)])
-        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink", "huggingface:bob/b"]]
-
-
-def test_a_link_counts_once_it_is_seen_and_as_long_as_it_is_there(tmp_path: Path) -> None:
-    with catalog(tmp_path, home("hf:ada/ink", A), home("civitai:11520")) as opened:
-        opened.add([home("hf:ada/ink", A, description=LINK)])
-        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
-        opened.add([home("hf:ada/ink", A, description="Another text.")])
-        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"]]
-
-
-def test_a_linked_page_with_the_same_tensors_is_a_home(tmp_path: Path) -> None:
-    page, repo = home("civitai:11520", A), home("hf:ada/ink", B, description=LINK)
-    with catalog(tmp_path, with_tensors(page), with_tensors(repo)) as opened:
-        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
-
-
-def test_a_linked_page_for_another_architecture_is_none(tmp_path: Path) -> None:
-    page, repo = home("civitai:11520"), home("hf:ada/ink", A, description=LINK)
-    with catalog(tmp_path, based(page, "SDXL 1.0"), based(repo, "Flux.1 D")) as opened:
-        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"]]
-        opened.add([based(repo, "Pony")])
-        assert cards(opened) == [["civitai:11520", "huggingface:ada/ink"]]
-
-
-def test_bytes_of_another_page_outdo_a_link(tmp_path: Path) -> None:
-    repo = home("hf:ada/ink", A, description=LINK)
-    with catalog(tmp_path, repo, home("civitai:11520"), home("civitai:2", A)) as opened:
-        assert cards(opened) == [["civitai:11520"], ["civitai:2", "huggingface:ada/ink"]]
-
-
-def test_of_two_repos_that_contradict_each_other_a_linked_page_is_neither(tmp_path: Path) -> None:
-    repos = [home("hf:ada/ink", A, description=LINK), home("hf:bob/b", B, description=LINK)]
-    with catalog(tmp_path, home("civitai:11520"), *repos) as opened:
-        assert cards(opened) == [["civitai:11520"], ["huggingface:ada/ink"], ["huggingface:bob/b"]]
 
 
 @pytest.mark.parametrize(
@@ -335,6 +294,8 @@ def together(loras: list[Lora]) -> list[tuple[str, ...]]:
     return sorted({tuple(sorted(str(loras[each].ref) for each in card(number, sharers))) for number in sharers})
 
 
+# It opens catalogs of its own, each on SQLite.
+@pytest.mark.parametrize("either_database", ["sqlite"], indirect=True)
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(SAID, min_size=len(NAMES), max_size=len(NAMES)),

@@ -42,15 +42,6 @@ LORAS = st.builds(
         tuple
     ),
 )
-QUERIES = st.builds(
-    Query,
-    text=TEXTS,
-    bases=st.lists(BASES | st.sampled_from(("flux1", "pony", "wan")), max_size=2).map(tuple),
-    kinds=st.lists(st.sampled_from(("style", "tool")), max_size=1).map(tuple),
-    sort=st.sampled_from(("relevance", "downloads", "likes", "newest")),
-    nsfw=st.sampled_from(("safe", "explicit")),
-    limit=st.integers(1, 5),
-)
 
 
 def hostile(number: int, text: str) -> Lora:
@@ -77,11 +68,6 @@ def test_hostile_text_is_only_words(opened: tuple[Catalog, Catalog], text: str) 
 @pytest.mark.parametrize("text", ['"ink"', "(ink)", "-ink", "ink*", "/ink/", "ink\x00", "+INK!"])
 def test_operators_around_a_word_are_no_operators(opened: tuple[Catalog, Catalog], text: str) -> None:
     assert titles(opened[0], text) == ["Ink"]
-
-
-@pytest.mark.parametrize("text", ["ink OR other", "NOT ink", "title:ink", "i.k"])
-def test_operators_in_words_are_searched_for_as_words(opened: tuple[Catalog, Catalog], text: str) -> None:
-    assert [ring for ring in opened[0].listing(Query(text=text)).rings if ring.held == ring.asked] == []
 
 
 def test_hostile_names_are_kept_and_filtered_by(tmp_path: Path) -> None:
@@ -111,16 +97,6 @@ def test_a_claim_of_another_type_costs_its_value_only(tmp_path: Path, value: Val
     fields = ("rank", "kind", "license", "base_model", "raw_base_model", "architecture", "trigger_words", "alpha")
     with both(tmp_path, lora(claims=tuple(claim(name, value) for name in fields))) as catalogs:
         assert [each.search(Query(text="ink")).total for each in catalogs] == [1, 1]
-
-
-@settings(max_examples=12, deadline=None)
-@given(st.lists(LORAS, max_size=8), st.lists(QUERIES, min_size=1, max_size=4), st.integers(0, 3))
-def test_the_index_and_the_scan_answer_the_same(
-    tmp_path_factory: pytest.TempPathFactory, loras: list[Lora], queries: list[Query], offset: int
-) -> None:
-    with both(tmp_path_factory.mktemp("catalog"), *loras) as (indexed, scanned):
-        for query in queries:
-            assert indexed.search(query, offset=offset) == scanned.search(query, offset=offset)
 
 
 @settings(max_examples=12, deadline=None)

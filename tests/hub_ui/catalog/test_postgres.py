@@ -75,16 +75,6 @@ def test_a_snapshot_of_it_is_the_same_file_as_one_of_sqlite(tmp_path: Path, addr
     assert (tmp_path / "file.zst").read_bytes() == (tmp_path / "server.zst").read_bytes()
 
 
-def test_an_open_catalog_finds_what_another_adds(tmp_path: Path, address: str) -> None:
-    with (
-        Catalog.open(tmp_path / "one" / "catalog.sqlite", address) as one,
-        Catalog.open(tmp_path / "two" / "catalog.sqlite", address) as other,
-    ):
-        assert titles(other, "ink") == []
-        one.add([lora(1)])
-        assert titles(other, "ink") == ["Ink 1"]
-
-
 def test_numbers_of_changes_appear_in_order(address: str) -> None:
     """Whoever follows the changes while others write misses none."""
     catalogs = [Catalog(address, None) for _ in range(4)]

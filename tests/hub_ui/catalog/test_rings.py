@@ -48,11 +48,6 @@ def test_many_words_around_a_name_lead_into_no_other_ring(tmp_path: Path) -> Non
         assert titles(opened, f"harbour {around} light") == ["Harbour light", f"Light {around}"]
 
 
-def test_alone_it_is_a_word_as_any_other(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Style"), lora(2, title="Harbour")) as opened:
-        assert titles(opened, "style") == ["Style"]
-
-
 def test_one_typo_comes_after_what_is_spelled_as_typed(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1, title="Harbor", downloads=9_000), lora(2, title="Harbpr")) as opened:
         assert titles(opened, "harbpr") == ["Harbpr", "Harbor"]

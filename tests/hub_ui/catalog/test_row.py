@@ -2,8 +2,6 @@ import pytest
 
 from connectors.ref import Ref
 from hub_ui.catalog.row import (
-    fold_name,
-    phrase,
     row_of,
     searchable,
     searchable_names,
@@ -68,10 +66,6 @@ def test_only_a_single_last_word_of_three_letters_may_go_on() -> None:
     assert ends == {"pix": True, "pi": False, "pixel-art": False, "水彩": False, "sd pix": True}
 
 
-def test_nothing_but_spaces_asks_for_nothing() -> None:
-    assert terms(" \t\n") is None
-
-
 def test_punctuation_alone_is_a_question_without_words() -> None:
     found = terms("!!! ???")
     assert found is not None
@@ -84,16 +78,8 @@ def test_ten_thousand_letters_are_read_up_to_a_limit() -> None:
     assert len(found.phrases) == 32
 
 
-def test_a_phrase_is_looked_for_between_spaces() -> None:
-    assert (phrase(("pixel", "art")), phrase(("pix",), open_end=True)) == (" pixel art ", " pix")
-
-
 def test_tags_of_a_description_are_no_words_of_it() -> None:
     assert words(without_markup('<p class="big">Use <b>sks</b>, 3 < 4</p>')) == ["use", "sks", "3", "4"]
-
-
-def test_names_are_compared_without_case_and_spacing() -> None:
-    assert fold_name("  =My  Base\x1f\x00 ") == "my base"
 
 
 def test_what_sqlite_can_not_hold_is_escaped() -> None:

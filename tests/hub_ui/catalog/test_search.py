@@ -2,19 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from connectors.claims.resolve import flatten
 from connectors.query import Query
 from connectors.record import NSFW_LEVELS, Example, Nsfw
 from connectors.ref import Ref
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, titles, version
 
 pytestmark = pytest.mark.usefixtures("either_database")
-
-
-def test_a_record_is_the_flattened_lora(tmp_path: Path) -> None:
-    one = lora(base="Pony", creator="ada")
-    with catalog(tmp_path, one) as opened:
-        assert opened.search(Query()).records == (flatten(one),)
 
 
 @pytest.mark.parametrize("text", ["ada", "sks", "watercolour", "pony", "sdxl", "ink_v2.safetensors", "fine", "1"])
@@ -44,11 +37,6 @@ def test_the_place_of_the_words_decides_then_downloads(tmp_path: Path) -> None:
     expected = ["Pixel Art", "The pixel art", "My pixel art", "Other", "Pixel artistry", "Something"]
     with both(tmp_path, *loras) as catalogs:
         assert [titles(each, "pixel art") for each in catalogs] == [expected, expected]
-
-
-def test_words_written_together_must_stand_together(tmp_path: Path) -> None:
-    with catalog(tmp_path, lora(1, title="Pixel Art"), lora(2, title="Art of the Pixel")) as opened:
-        assert titles(opened, "pixel-art") == ["Pixel Art"]
 
 
 def test_the_word_being_typed_is_found_by_its_beginning(tmp_path: Path) -> None:

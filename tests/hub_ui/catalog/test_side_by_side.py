@@ -39,16 +39,6 @@ def test_threads_add_while_others_search(tmp_path: Path) -> None:
         assert opened.search(Query(text="ink")).total == 40
 
 
-def test_every_thread_sees_what_it_has_just_added(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened, ThreadPoolExecutor(4) as pool:
-
-        def add_and_find(number: int) -> list[str]:
-            opened.add([lora(number, title=f"Unique{number}")])
-            return titles(opened, f"unique{number}", limit=1)
-
-        assert list(pool.map(add_and_find, range(100, 120))) == [[f"Unique{number}"] for number in range(100, 120)]
-
-
 def test_one_process_sees_what_another_added(tmp_path: Path) -> None:
     with catalog(tmp_path, lora(1)) as one, Catalog.open(tmp_path / "catalog.sqlite") as other:
         assert titles(other, "ink") == ["Ink 1"]

@@ -9,7 +9,6 @@ from connectors.errors import NotFound
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.similar import rarity
 from tests.hub_ui.catalog.builders import both, catalog, claim, file, lora, version
 
 # Enough others that a word, a tag or a kind is rare.
@@ -145,11 +144,6 @@ def test_the_index_and_the_scan_agree(tmp_path: Path, number: int) -> None:
         assert len(found) <= 12
 
 
-@pytest.mark.parametrize(("having", "expected"), [(0, 0), (100, 0), (51, 0), (50, 1), (25, 2), (1, 6)])
-def test_what_fewer_have_is_rarer(having: int, expected: int) -> None:
-    assert rarity(having, 100) == expected
-
-
 @pytest.mark.parametrize(
     ("field", "prefix", "expected"),
     [
@@ -171,10 +165,3 @@ def test_a_value_is_completed_most_frequent_first(
     )
     with both(tmp_path, *loras) as catalogs:
         assert [each.complete_value(field, prefix) for each in catalogs] == [expected] * 2
-
-
-def test_a_tag_that_nothing_has_any_more_is_not_offered(tmp_path: Path) -> None:
-    with both(tmp_path, lora(1, tags=("before",)), lora(2)) as catalogs:
-        catalogs[0].complete_value("tag", "")
-        catalogs[0].add([lora(1, tags=("after",))])
-        assert [each.complete_value("tag", "") for each in catalogs] == [(("after", 1),)] * 2

@@ -71,10 +71,6 @@ def test_the_same_loras_are_the_same_bytes(tmp_path: Path) -> None:
     assert written(tmp_path / "1", one).read_bytes() == written(tmp_path / "2", two).read_bytes()
 
 
-def test_an_empty_catalog_is_a_snapshot_too(tmp_path: Path) -> None:
-    assert load(written(tmp_path / "c.zst"))[0] == Imported(loras=0, changed=0, foreign=0)
-
-
 def test_many_loras_come_in_batches(tmp_path: Path) -> None:
     path = tmp_path / "c.zst"
     snapshot.export((encode(lora(number)) for number in range(BATCH + 10)), path)

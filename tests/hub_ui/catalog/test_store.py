@@ -17,7 +17,7 @@ from hub_ui.catalog.catalog import Catalog
 from hub_ui.catalog.changes import Change, change, rewrite
 from hub_ui.catalog.codec import decode, encode
 from hub_ui.catalog.row import row_of
-from hub_ui.catalog.schema import columns_of, row_from
+from hub_ui.catalog.schema import columns_of
 from hub_ui.catalog.store import Store
 from hub_ui.catalog.writing import key
 from hub_ui.database import transaction
@@ -44,30 +44,6 @@ def put(opened: Store, number: int, then: Exception | None = None) -> None:
         writing.put([rewrite(one, stored) if stored else changed(one)])
         if then:
             raise then
-
-
-def test_a_blank_file_gets_the_whole_schema(opened: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "catalog.sqlite") as connection:
-        found = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name")
-        assert found.fetchall() == [
-            ("table", "facts"),
-            ("table", "files"),
-            ("index", "files_autov3"),
-            ("index", "files_sha256"),
-            ("index", "files_version"),
-            ("table", "links"),
-            ("index", "links_page"),
-            ("table", "loras"),
-            ("index", "loras_change"),
-            ("index", "loras_home"),
-            ("index", "loras_removed"),
-            ("index", "loras_seen"),
-            ("index", "loras_twin"),
-            ("table", "meta"),
-            ("table", "migrations"),
-            ("table", "spellings"),
-        ]
-    connection.close()
 
 
 def test_a_migration_runs_once_and_later_ones_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,11 +83,6 @@ def test_changes_are_numbered_and_handed_out_from_any_of_them(opened: Store) -> 
         put(opened, number)
     assert [(row_id, change) for row_id, change, _ in opened.rows()] == [(2, 2), (1, 3)]
     assert [row_id for row_id, _, _ in opened.rows(after=2)] == [1]
-
-
-def test_a_row_comes_back_as_it_was_put(opened: Store) -> None:
-    put(opened, 1)
-    assert [row_from(row) for _, _, row in opened.rows() if row] == [row_of(lora(1, base="Pony"))]
 
 
 def test_more_documents_than_sqlite_takes_values_are_handed_out(opened: Store) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import NotFound, Withheld
+from connectors.errors import Withheld
 from connectors.query import Query
 from connectors.record import Claim, Example, Kind, Lora
 from connectors.ref import Ref
@@ -122,11 +122,3 @@ def test_runners_are_not_counted_nor_similar_nor_offered(tmp_path: Path) -> None
             assert (facets.of("kind"), facets.of("access"), facets.of("creators")) == ({}, {"open": 1}, {})
             assert each.similar(Ref.parse("civitai:2")) == ()
             assert (each.complete_value("creator", "a"), each.complete_value("tag", "ink")) == ((), (("ink", 1),))
-
-
-def test_a_ref_that_was_never_seen_is_not_found_and_not_withheld(tmp_path: Path) -> None:
-    with catalog(tmp_path) as opened:
-        opened.withhold([REF])
-        with pytest.raises(NotFound) as caught:
-            opened.lora(REF)
-    assert type(caught.value) is NotFound

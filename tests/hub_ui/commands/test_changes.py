@@ -63,15 +63,3 @@ def test_a_collection_is_made_exported_and_rebuilt(pulled: dict[str, Path], line
     assert [one["name"] for one in line("collection")[1]["collections"]] == ["copy", "My styles"]
     assert line("collection", "copy", "--delete")[0] == 0
     assert line("collection", "copy")[0] == 4
-
-
-def test_a_damaged_collection_is_told_of_and_the_others_are_listed(
-    pulled: dict[str, Path], line: Line, home: Path
-) -> None:
-    (home / "collections").mkdir()
-    (home / "collections" / "mine.lock").write_text("version = \n")
-    (home / "collections" / "whole.lock").write_text('version = 1\nname = "Whole"\n')
-    document = line("collection")[1]
-    assert [one["name"] for one in document["collections"]] == ["Whole"]
-    assert [one["file"] for one in document["failures"]] == ["mine.lock"]
-    assert line("collection", "mine")[0] == 2

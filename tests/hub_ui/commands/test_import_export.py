@@ -88,14 +88,6 @@ def test_an_edited_copy_is_told_by_its_tensors_and_entered_as_ones_own(
     assert (entry.title, entry.base_model, entry.source) == ("Red Style", "sdxl-1.0", "")
 
 
-def test_a_hub_that_is_down_is_told_and_the_rest_goes_on(mine: Path, hubs: HubEndpoints, line: Line) -> None:
-    hubs.faults.add(Fault(kind="status", status=429, retry_after=60, match="by-hash"))
-    code, document = line("import", str(mine))
-    assert code == 6
-    assert told(document)["styles/red old name.safetensors"] == ("unknown", None)
-    assert document["files"][2]["facts"]["rank"] == 4
-
-
 def test_people_get_a_table(mine: Path, line: Line, tmp_path: Path) -> None:
     code, out = line.words("import", str(mine), "--lock", str(tmp_path / "loras.lock"))
     assert code == 0
@@ -165,10 +157,6 @@ def test_removing_a_lora_leaves_what_someone_changed(red: Path, line: Line) -> N
     red.with_suffix(".json").write_text("mine")
     line("remove", CIVITAI)
     assert list(red.parent.iterdir()) == [red.with_suffix(".json")]
-
-
-def test_a_program_nobody_knows_is_a_usage_error(line: Line) -> None:
-    assert line("export", "--for", "paint")[0] == 2
 
 
 def test_the_python_file_pins_every_lora(hubs: HubEndpoints, line: Line, tmp_path: Path) -> None:

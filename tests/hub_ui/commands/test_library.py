@@ -123,15 +123,6 @@ def test_rules_for_updates_are_made_listed_and_lifted(pulled: dict[str, Path], l
     assert line("outdated", "--rules", "--lift", "civitai:1001")[0] == 2
 
 
-def test_a_copy_in_the_library_is_listed_and_left(pulled: dict[str, Path], line: Line, folder: Path) -> None:
-    copy = folder / "copy.safetensors"
-    shutil.copy(pulled["civitai"], copy)
-    code, document = line("duplicates")
-    [group] = document["groups"]
-    assert (code, group["kind"], [file["ref"] for file in group["files"]]) == (0, "bytes", [CIVITAI, None])
-    assert (document["gain"], copy.exists()) == (copy.stat().st_size, True)
-
-
 def test_licenses_tell_what_the_whole_set_permits(pulled: dict[str, Path], line: Line) -> None:
     code, document = line("licenses")
     together = {question: verdict["answer"] for question, verdict in document["together"].items()}

@@ -7,13 +7,6 @@ from hub_ui.library import lockfile
 from tests.hub_ui.library.shared_hubs import CIVITAI, REPLICATE, Line
 
 
-def test_verify_finds_everything_right(pulled: dict[str, Path], line: Line) -> None:
-    code, document = line("verify")
-    assert (code, document["ok"], document["missing"], document["changed"], document["foreign"]) == (
-        0, True, [], [], [],
-    )  # fmt: skip
-
-
 def test_verify_tells_missing_changed_and_foreign_apart(pulled: dict[str, Path], line: Line, folder: Path) -> None:
     pulled["civitai"].unlink()
     whole = pulled["replicate"].read_bytes()

@@ -62,12 +62,6 @@ def test_the_text_is_the_query_language() -> None:
     assert Search(text="ink rank:>=16 -anime").query == expected
 
 
-def test_options_and_filters_add_up() -> None:
-    asked = Search(text="ink base:sdxl hub:hf", base=["flux1"], hub=["civitai"], kind=["style"], limit=5).query
-    expected = Query(text="ink", bases=("flux1", "sdxl"), hubs=("civitai", "huggingface"), kinds=("style",), limit=5)
-    assert asked == expected
-
-
 def test_of_two_orders_or_levels_the_options_counts() -> None:
     text = "ink sort:likes nsfw:mature"
     assert Search(text=text).query == Query(text="ink", sort="likes", nsfw="mature", limit=200)
@@ -162,28 +156,12 @@ def test_one_that_fails_ends_with_its_code(hub_ui: Any, hubs: HubEndpoints) -> N
     assert (code, json.loads(out)["error"], err.count("whole files only")) == (5, "BadAnswer", 1)
 
 
-def test_a_file_on_disk_needs_no_catalog(
-    hub_ui: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Path
-) -> None:
-    (tmp_path / "lora.safetensors").write_bytes(LORA)
-    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path / "lora.safetensors" / "no home"))
-    assert hub_ui(f"inspect {tmp_path}/lora.safetensors --json")[0] == 0
-    assert not home.exists()
-
-
 def test_people_get_a_short_table(hubs: HubEndpoints, hub_ui: Any) -> None:
     code, out, _ = hub_ui(f"inspect {big_files.ref('replicate')}")
     lines = out.splitlines()
     assert (code, lines[1:3]) == (0, ["is             a LoRA", "architecture   sdxl"])
     assert "rank           64" in lines
     assert "read           98.3 kB in 2 requests" in lines
-
-
-def test_people_are_told_what_is_no_lora(hub_ui: Any, tmp_path: Path) -> None:
-    (tmp_path / "other.safetensors").write_bytes(LORA)
-    lines = hub_ui(f"inspect {tmp_path}/other.safetensors")[1].splitlines()
-    assert lines[1] == "is       no LoRA: other"
-    assert lines[-1].startswith("! This is no LoRA")
 
 
 def test_a_file_that_was_read_before_says_so(hubs: HubEndpoints, hub_ui: Any) -> None:

@@ -2,15 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faulty_hubs import HubEndpoints
 from tests.hub_ui.catalog.builders import catalog as opened
 from tests.hub_ui.catalog.builders import lora
 from tests.hub_ui.library.shared_hubs import Line
 
-
-@pytest.fixture(autouse=True)
-def own_home(hubs: HubEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUB_UI_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("hubs")
 
 
 def fill(home: Path) -> None:
@@ -21,21 +17,16 @@ def fill(home: Path) -> None:
         pass
 
 
-def test_similar_loras_of_the_catalog_are_records(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
+def test_similar_loras_of_the_catalog_are_records(line: Line, home: Path) -> None:
+    fill(home)
     code, document = line("similar", "civitai:11")
     assert code == 0
     found = {(record["title"], record["score"], record["reason"]) for record in document["results"]}
     assert found == {("Ink wash 12", 1.0, "same subject"), ("Ink wash 13", 1.0, "same subject")}
 
 
-def test_no_more_than_the_limit(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
-    assert len(line("similar", "civitai:11", "--limit", "1")[1]["results"]) == 1
-
-
-def test_a_person_reads_a_table(line: Line, tmp_path: Path) -> None:
-    fill(tmp_path)
+def test_a_person_reads_a_table(line: Line, home: Path) -> None:
+    fill(home)
     code, text = line.words("similar", "civitai:11")
     assert (code, text.split()[0], "Ink wash 13" in text) == (0, "TITLE", True)
 

@@ -170,13 +170,6 @@ def test_what_can_not_be_pushed_is_a_usage_error(api: HfApi, line: Line, words: 
     assert not api.repo_exists("local/x", repo_type="space")
 
 
-def test_files_that_are_not_there_or_are_something_else_are_told(api: HfApi, line: Line, tmp_path: Path) -> None:
-    assert line("space", "push", "local/x", "--lock", "nowhere.lock")[0] == 4
-    (tmp_path / "a.zst").write_bytes(b"no snapshot")
-    code, document = line("space", "push", "local/x", "--snapshot", str(tmp_path / "a.zst"))
-    assert (code, document["error"]) == (7, "BadSnapshot")
-
-
 @pytest.mark.parametrize(
     ("match", "status", "code", "said"),
     [
@@ -196,12 +189,6 @@ def test_a_refusal_in_the_middle_is_told_and_a_later_push_goes_through(
     assert said.format(name=name) in document["message"]
     hubs.faults.clear()
     assert line("space", "push", name)[0] == 0
-
-
-def test_a_hub_that_is_down_is_told(api: HfApi, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    code, document = line("space", "push", "local/x")
-    assert (code, document["error"]) == (5, "HubDown")
 
 
 def test_a_base_model_is_brought_along_at_its_commit_and_a_gated_one_is_refused(

@@ -112,15 +112,6 @@ def _interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_training_that_fails_says_why(
-    hubs: HubEndpoints, line: Line, pictures: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hub_ui.demo.hubs.replicate_store.Outputs.training_failure", lambda *_: "CUDA out of memory")
-    code, said = line("train", pictures, *FOG, "--yes")
-    assert code == 1
-    assert "failed: CUDA out of memory. https://replicate.com/p/" in said["message"]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,6 +11,7 @@ from connectors.record import Record
 from connectors.ref import Ref
 from hub_ui.library.download.http import DownloadOptions
 from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, Place
+from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 
 INK = Ref.parse("civitai:1001@2001#3001")
@@ -22,6 +23,14 @@ def weights(size: int = 64, fill: bytes = b"\x01") -> bytes:
     """A whole safetensors file with one tensor of `size` bytes."""
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
     return len(header).to_bytes(8, "little") + header + fill * size
+
+
+def put(library: Library, name: str, data: bytes = b"") -> Path:
+    """A file in the library's folder."""
+    path = library.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
 
 
 def sha256(data: bytes) -> str:

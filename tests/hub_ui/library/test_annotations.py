@@ -68,11 +68,6 @@ def test_what_is_said_of_a_lora_is_there_after_opening_again(store: Annotations,
     again.close()
 
 
-def test_every_version_of_a_lora_has_the_same_note(store: Annotations) -> None:
-    store.change(INK, note="mine")
-    assert store.get(Ref.parse("civitai:1001@2002#3002")).note == "mine"
-
-
 def test_no_own_words_and_words_as_the_hub_says_are_two_things(store: Annotations) -> None:
     assert store.change(INK, trigger_words=()).trigger_words == ()
     assert store.change(INK, trigger_words=None).trigger_words is None
@@ -135,23 +130,12 @@ def test_what_is_too_much_is_refused(store: Annotations, change: dict[str, Any],
     assert store.all() == {}
 
 
-def test_the_longest_that_is_allowed_is_kept(store: Annotations) -> None:
-    found = store.change(INK, note="x" * 4000, tags=tuple(f"{number:060}" for number in range(20)), weight=-1)
-    assert (len(found.note), len(found.tags), found.weight) == (4000, 20, -1.0)
-
-
 def test_the_same_object_is_returned_until_something_changes(store: Annotations) -> None:
     store.change(INK, note="a")
     first = store.all()
     assert store.all() is first
     store.change(INK, note="b")
     assert (first[INK.lora].note, store.all()[INK.lora].note) == ("a", "b")
-
-
-def test_what_another_process_writes_is_seen_at_once(store: Annotations, path: Path) -> None:
-    store.change(INK, note="mine")
-    assert started(path, 7, 1).wait(60) == 0
-    assert [one.note for one in store.all().values()] == ["mine", "process 7"]
 
 
 def test_several_processes_write_at_once_and_nothing_is_lost(store: Annotations, path: Path) -> None:

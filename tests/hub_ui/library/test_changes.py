@@ -19,7 +19,7 @@ from hub_ui.library.changes import Changes
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.trash import decode_change
-from tests.hub_ui.library.building import entry, sha256, weights
+from tests.hub_ui.library.building import entry, put, sha256, weights
 
 NAMES = ("ink", "mist", "rust")
 
@@ -40,13 +40,6 @@ def lora(number: int, name: str) -> Entry:
         ref=Ref.parse(f"civitai:{number}@{number}0#{number}00"), title=name, file=f"sd1/{name}.safetensors",
         size=len(data), sha256=sha256(data),
     )  # fmt: skip
-
-
-def put(library: Library, name: str, data: bytes = b"x") -> Path:
-    path = library.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def changes_of(library: Library, **options: Any) -> Changes:
@@ -79,11 +72,6 @@ def test_what_was_only_forgotten_is_entered_again(library: Library, held: tuple[
     assert (len(files(library)), len(library.entries())) == (3, 2)
     changes_of(library).undo()
     assert library.entries() == held
-
-
-def test_empty_folders_go_with_the_last_file(library: Library, held: tuple[Entry, ...]) -> None:
-    changes_of(library).remove(held)
-    assert not (library.folder / "sd1").exists()
 
 
 def test_changes_are_listed_newest_first_and_undone_by_name(library: Library, held: tuple[Entry, ...]) -> None:
@@ -172,7 +160,7 @@ def test_files_swap_their_names(library: Library, held: tuple[Entry, ...]) -> No
 
 def test_what_belongs_to_a_file_moves_with_it(library: Library, held: tuple[Entry, ...]) -> None:
     for name in ("ink.preview.png", "ink.civitai.info", "ink.metadata.json", "inkwell.json", "notes.txt"):
-        put(library, f"sd1/{name}")
+        put(library, f"sd1/{name}", b"x")
     changes_of(library).move({held[0]: "styles/Ada/lines.safetensors"})
     assert files(library) == [
         "sd1/inkwell.json", "sd1/mist.safetensors", "sd1/notes.txt", "sd1/rust.safetensors",

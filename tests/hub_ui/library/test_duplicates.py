@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,14 +8,7 @@ from connectors.ref import Ref
 from hub_ui.library import lockfile
 from hub_ui.library.duplicates import Duplicates, find_duplicates
 from hub_ui.library.library import Library
-from tests.hub_ui.library.building import entry, sha256, weights
-
-
-def put(library: Library, name: str, data: bytes) -> Path:
-    path = library.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+from tests.hub_ui.library.building import entry, put, sha256, weights
 
 
 def with_metadata(metadata: dict[str, str], size: int = 64, fill: bytes = b"\x01") -> bytes:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,32 +176,3 @@ def test_a_full_disk_is_reported_and_the_part_is_kept(
     assert "The library folder is on a full disk. Make room and pull again, which goes on" in done.stderr
     assert weights_in(library) == []
     ends_well(hubs, hub, library, right[hub])
-
-
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("hub", HUBS)
-def test_a_read_only_folder_is_reported(
-    hubs: HubEndpoints, hub: HubName, start: str, right: dict[HubName, str]
-) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "loras").mkdir()
-        found = begun(start, hubs, hub, folder)
-        folder.chmod(0o755)
-        (folder / "loras").chmod(0o555)
-        with _nobody(), pytest.raises(errors.HubUiError, match=r"can't be written.*Allow it"):
-            pull(hubs, hub, found)
-        assert weights_in(found) == []
-        (folder / "loras").chmod(0o755)
-        ends_well(hubs, hub, found, right[hub])
-
-
-class _nobody:  # noqa: N801
-    """Permissions don't hold root back, so root gives up its rights for a while."""
-
-    def __enter__(self) -> None:
-        if os.getuid() == 0:
-            os.seteuid(65534)
-
-    def __exit__(self, *_: object) -> None:
-        os.seteuid(os.getuid())

@@ -41,15 +41,6 @@ def test_any_title_gives_a_safe_path(title: str) -> None:
     assert all(len(part.encode()) <= 255 for part in path.split("/"))
 
 
-def test_the_path_says_architecture_creator_title_and_version() -> None:
-    assert target(record(), INK, "ink.safetensors", ()) == "sd1/ada/Ink lines-2001.safetensors"
-
-
-def test_unknowns_have_a_place_too() -> None:
-    path = target(record(architecture=None, creator=None), INK, "x", ())
-    assert path == "unknown/civitai/Ink lines-2001.safetensors"
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -91,12 +82,6 @@ def named(template: str, **fields: object) -> str:
 )
 def test_a_template_says_where_files_go(template: str, path: str) -> None:
     assert named(template) == path
-
-
-def test_what_is_not_known_has_a_word_of_its_own() -> None:
-    assert named("{base_model}/{kind}/{title}", base_model=None, architecture=None, kind=None) == (
-        "unknown/other/Ink lines.safetensors"
-    )
 
 
 def test_a_title_cannot_lead_out_of_its_folder() -> None:

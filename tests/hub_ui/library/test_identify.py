@@ -91,11 +91,6 @@ def test_both_hashes_are_read_at_once(ink: Path) -> None:
     assert (read.autov2, read.autov3) == (sha256(FILE)[:10].upper(), sha256(body)[:12].upper())
 
 
-def test_a_file_without_tensors_has_no_autov3(ink: Path) -> None:
-    ink.write_bytes(weights(0))
-    assert digests(ink).autov3 is None
-
-
 def test_a_file_in_the_lock_file_is_identified_without_a_request(ink: Path) -> None:
     asked: list[str] = []
     [found] = identify(ink.parent, answering({}, asked), entries=(entry(sha256=sha256(FILE)),))
@@ -131,13 +126,6 @@ def test_a_hub_that_states_other_bytes_is_not_believed(ink: Path) -> None:
     assert (found.state, found.ref) == ("unknown", None)
 
 
-def test_an_unknown_file_is_listed_with_its_facts(ink: Path) -> None:
-    [found] = identify(ink.parent, answering({}))
-    assert (found.path, found.state) == ("ink.safetensors", "unknown")
-    assert found.facts is not None
-    assert (found.facts.size, found.facts.adapter.is_lora) == (len(FILE), False)
-
-
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
@@ -168,12 +156,6 @@ def test_a_hub_that_fails_is_not_asked_again(ink: Path, error: HubUiError) -> No
     found = identify(ink.parent, by_hash, failures=failures)
     assert [each.state for each in found] == ["unknown", "unknown"]
     assert (len(asked), failures) == (1, [error])
-
-
-def test_nothing_is_written_into_the_folder(ink: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")}
-    identify(ink.parent, answering({}))
-    assert {path: path.stat().st_mtime_ns for path in ink.parent.rglob("*")} == before
 
 
 def test_files_come_in_order_and_hidden_folders_hold_none(tmp_path: Path) -> None:

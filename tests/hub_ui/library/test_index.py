@@ -31,10 +31,6 @@ def path(built: Services) -> Path:
     return built.library.path(built.library.entry(FIRST))
 
 
-def test_the_rows_are_the_same_object_while_nothing_changes(built: Services) -> None:
-    assert built.library_index.rows() is built.library_index.rows()
-
-
 def test_a_file_that_is_deleted_or_put_back_is_noticed(built: Services) -> None:
     assert len(missing(built)) == 7
     path(built).unlink()

@@ -153,13 +153,6 @@ def test_pulls_of_many_files_at_the_same_time_all_have_entries(library: Library,
     assert len({held.file for held in library.entries()}) == len(files(library)) == 8
 
 
-def test_another_library_on_the_same_lock_sees_the_entry(library: Library, ink: HttpDownload) -> None:
-    other = Library(library.folder, library.lock)
-    assert not other.holds(INK)
-    library.pull(ink, record())
-    assert other.holds(INK)
-
-
 @pytest.mark.parametrize("text", ["civitai:1001", "civitai:1001@2001", "civitai:1001@2001#3001", "civitai:@2001"])
 def test_an_entry_is_found_by_less_than_its_ref(library: Library, ink: HttpDownload, text: str) -> None:
     got = library.pull(ink, record())

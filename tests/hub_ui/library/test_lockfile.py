@@ -1,7 +1,7 @@
 import random
 import tomllib
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -73,10 +73,6 @@ def test_an_entry_is_written_as_documented() -> None:
     assert dumps([entry(base_model="sd1", trigger_words=("sks style", "ink"), weight=0.8)]) == INK
 
 
-def test_an_empty_library_has_a_lock_file_too() -> None:
-    assert loads(dumps([])) == ()
-
-
 @given(locks(), st.randoms(use_true_random=False))
 def test_a_lock_is_read_back_and_written_the_same_whatever_the_order(lock: Lock, chance: random.Random) -> None:
     text = write(lock)
@@ -84,10 +80,6 @@ def test_a_lock_is_read_back_and_written_the_same_whatever_the_order(lock: Lock,
     shuffled = list(lock.entries)
     chance.shuffle(shuffled)
     assert write(replace(lock, entries=tuple(shuffled))) == text
-
-
-def test_equal_entries_have_equal_hashes() -> None:
-    assert len({entry(extra={"a": [1]}), entry(extra={"a": [1]})}) == 1
 
 
 UNKNOWN = """\
@@ -127,11 +119,6 @@ def test_unknown_keys_of_every_type_are_kept() -> None:
     }
     assert lock.entries[0].extra == expected
     assert read(write(lock)) == lock
-
-
-def test_unknown_keys_are_written_after_the_known_ones_by_name() -> None:
-    text = dumps([entry(extra={"z": {"b": 1, "a b": [True]}, "a": datetime(2026, 1, 2, tzinfo=UTC)})])
-    assert text.endswith('a = 2026-01-02T00:00:00+00:00\nz = { "a b" = [true], b = 1 }\n')
 
 
 def test_unknown_keys_of_the_document_stay_above_the_entries() -> None:
@@ -256,8 +243,3 @@ def test_any_text_is_a_key_and_a_value(key: str, value: str) -> None:
 def test_a_value_that_toml_does_not_have_is_refused() -> None:
     with pytest.raises(TypeError, match="NoneType"):
         written("x", [None])
-
-
-def test_a_number_of_any_length_is_written() -> None:
-    number = tomllib.loads("a = 0x1" + "0" * 5000)
-    assert tomllib.loads(written("a", number["a"])) == number

@@ -42,11 +42,6 @@ def test_what_is_archived_still_has_its_page() -> None:
     assert advice(access="archived").endswith("by ada. Its page: https://hub.invalid/1001")
 
 
-def test_the_version_that_failed_is_not_offered_again() -> None:
-    known = lora()
-    assert "hub-ui pull" not in explain(GONE, known.ref, known, []).message
-
-
 @pytest.mark.parametrize(
     ("said", "joined"),
     [
@@ -69,11 +64,6 @@ def test_a_gate_names_the_page_where_access_is_asked() -> None:
     assert advice(
         Gated("Ask for it on the LoRA's own page.", hub="civitai"), url="https://civitai.com/models/1001"
     ) == ("Ask for it on the LoRA's own page. Its page: https://civitai.com/models/1001")
-
-
-def test_a_name_and_an_exit_code_stay_what_they_were() -> None:
-    found = explain(GONE, REF, lora(), [MIRROR])
-    assert (type(found), found.exit_code, found.hub) == (NotFound, 4, "civitai")
 
 
 def test_what_passes_needs_no_other_way() -> None:

@@ -10,7 +10,7 @@ from hub_ui.library.file_names import DEFAULT, FileNameTemplate
 from hub_ui.library.library import Library
 from hub_ui.library.lockfile import Entry
 from hub_ui.library.move_plan import TAKEN, PlannedMove, moves_of, plan_moves
-from tests.hub_ui.library.building import entry, record
+from tests.hub_ui.library.building import entry, put, record
 
 MIST = Ref.parse("civitai:7@8#9")
 HF = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
@@ -18,9 +18,7 @@ HF = Ref.parse("huggingface:ada/ink@" + "a" * 40 + "#ink.safetensors")
 
 def fill(library: Library, *entries: Entry) -> None:
     for one in entries:
-        path = library.folder / one.file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
+        put(library, one.file, b"x")
     library.lock.parent.mkdir(parents=True, exist_ok=True)
     library.lock.write_text(lockfile.dumps(entries))
 

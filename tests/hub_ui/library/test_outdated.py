@@ -129,17 +129,6 @@ def test_a_hub_that_fails_as_a_whole_is_not_asked_again(error: HubUiError, asked
     assert ([each.state for each in found], len(seen)) == (["failed", "failed"], asked)
 
 
-def test_two_files_of_one_lora_make_one_request() -> None:
-    seen: list[Ref] = []
-
-    def get(ref: Ref) -> Lora:
-        seen.append(ref)
-        return lora(versions=(version(2001),))
-
-    list(check_for_updates([entry(), entry(ref=MODEL.at("2001", "3002"))], get))
-    assert seen == [MODEL]
-
-
 def test_a_version_whose_successor_is_in_the_library_is_superseded() -> None:
     answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
     old = entry(ref=MODEL.at("2001", "3001"), sha256=MINE)
@@ -219,12 +208,6 @@ def test_what_a_rule_ignores_is_not_offered(rule: str | None, state: str, newest
     [found] = check_for_updates([HELD], answering(answer), [parse_rule(rule)] if rule else [])
     assert found.newest is not None
     assert (found.state, found.newest.version) == (state, newest)
-
-
-def test_with_every_newer_version_ignored_the_update_is() -> None:
-    answer = lora(versions=(version(2002, day="02"), version(2001, day="01")))
-    [found] = check_for_updates([HELD], answering(answer), [parse_rule("civitai:1001@2002")])
-    assert (found.state, str(found.rule)) == ("ignored", "civitai:1001@2002")
 
 
 def test_an_ignored_version_of_a_repo_stays_so_when_its_card_is_edited() -> None:

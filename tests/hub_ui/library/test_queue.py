@@ -76,15 +76,6 @@ def test_no_more_than_the_workers_run_at_once(tmp_path: Path, pulls: Pulls) -> N
     assert (len(pulls.asked), pulls.most) == (4, 2)
 
 
-def test_the_place_that_one_leaves_is_taken_by_the_next(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    tasks = [running.add(ref) for ref in (A, B, C)]
-    eventually(lambda: pulls.running == 2)
-    pulls.let(A)
-    running.wait(tasks[0].id)
-    eventually(lambda: state(running, tasks[2]) == "running")
-
-
 def test_progress_has_a_speed_and_the_time_left(running: Queue, pulls: Pulls, clock: Moved) -> None:
     pulls.held.set()
     task = running.add(A)
@@ -141,15 +132,6 @@ def test_one_that_waits_can_be_paused_too(running: Queue, pulls: Pulls) -> None:
     assert C not in pulls.asked
 
 
-def test_pausing_one_leaves_the_others_alone(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    first, second = running.add(A), running.add(B)
-    eventually(lambda: pulls.running == 2)
-    running.pause(first.id)
-    pulls.let(B)
-    assert running.wait(second.id).state == "done"
-
-
 def test_a_cancelled_download_stops_and_its_part_is_dropped(running: Queue, pulls: Pulls) -> None:
     pulls.held.set()
     task = running.add(A)
@@ -166,14 +148,6 @@ def test_a_paused_one_that_is_cancelled_leaves_no_part_either(running: Queue, pu
     running.pause(task.id)
     running.cancel(task.id)
     eventually(lambda: pulls.dropped == [A])
-
-
-def test_a_cancelled_one_can_be_wanted_again(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    running.cancel(running.add(A).id)
-    again = running.add(A)
-    pulls.let(A)
-    assert running.wait(again.id).state == "done"
 
 
 def test_waiting_for_a_cancelled_task_raises(running: Queue, pulls: Pulls) -> None:
@@ -284,11 +258,6 @@ def test_those_that_are_done_can_be_taken_off_the_list(running: Queue, pulls: Pu
     assert [task.ref for task in running.tasks()] == [B]
 
 
-def test_waiting_ends_after_the_time_given(running: Queue, pulls: Pulls) -> None:
-    pulls.held.set()
-    assert running.wait(running.add(A).id, timeout=0).state in ("waiting", "running")
-
-
 def test_nothing_is_opened_before_it_is_needed(tmp_path: Path, pulls: Pulls) -> None:
     Queue(tmp_path / "home" / "queue.sqlite", pulls)
     assert not (tmp_path / "home").exists()
@@ -314,13 +283,6 @@ def test_a_hub_that_asked_for_time_is_given_it_after_a_restart_too(tmp_path: Pat
         eventually(lambda: (now := second.task(second.add(B).id)) and now.not_before == clock.now() + 61.0)
         clock.advance(62)
         assert second.wait(task.id).state == "done"
-
-
-def test_a_stopped_queue_can_be_started_again(tmp_path: Path, pulls: Pulls) -> None:
-    with queue(tmp_path, pulls) as running:
-        running.stop()
-        running.start()
-        assert running.wait(running.add(A).id).state == "done"
 
 
 def test_one_queue_runs_and_another_of_the_same_file_only_adds_and_reads(tmp_path: Path, pulls: Pulls) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import BadAnswer, Gated, HubTimeout, HubUiError, RateLimited
-from connectors.ref import Ref
+from connectors.ref import HubName, Ref
 from hub_ui.library.queue_store import QueueLimits, QueueStore, Row, SpeedMeter, next_up, seconds_until
 from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 
@@ -12,15 +12,6 @@ from tests.hub_ui.library.queueing import HF, A, B, C, Moved
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "queue.sqlite"
-
-
-def test_a_row_is_there_after_opening_again(path: Path) -> None:
-    first = QueueStore(path)
-    first.add("civitai:1", "Ink lines")
-    first.close()
-    again = QueueStore(path)
-    assert [(row.ref, row.title, row.state) for row in again.rows()] == [("civitai:1", "Ink lines", "waiting")]
-    again.close()
 
 
 def test_adding_a_ref_that_runs_changes_nothing(path: Path) -> None:
@@ -74,60 +65,51 @@ def row(ref: Ref = A, **fields: Any) -> Row:
     return Row(**{**values, **fields})
 
 
-def refs(rows: list[Row]) -> list[str]:
-    return [found.ref for found in rows]
+LATER = row(A, not_before=50.0)
+HELD = {"civitai": 50.0}
 
 
-def test_first_come_first_served() -> None:
-    assert refs(next_up([row(A), row(B), row(C)], set(), {}, 0.0, QueueLimits())) == [str(A), str(B)]
+@pytest.mark.parametrize(
+    ("rows", "running", "on_hold", "now", "found"),
+    [
+        pytest.param([row(A), row(B), row(C)], set(), {}, 0.0, [A, B], id="two of a hub, the first first"),
+        pytest.param([row(C), row(HF)], {A, B}, {}, 0.0, [HF], id="a busy hub is stepped over"),
+        pytest.param([row(HF)], {A, B, C}, {}, 0.0, [], id="all workers are busy"),
+        pytest.param([LATER], set(), {}, 49.0, [], id="its time has not come"),
+        pytest.param([LATER], set(), {}, 50.0, [A], id="its time has come"),
+        pytest.param([row(A), row(HF)], set(), HELD, 49.0, [HF], id="a hub on hold keeps only its own waiting"),
+    ],
+)
+def test_the_next_to_start_are_those_that_may(
+    rows: list[Row], running: set[Ref], on_hold: dict[HubName, float], now: float, found: list[Ref]
+) -> None:
+    assert [each.ref for each in next_up(rows, running, on_hold, now, QueueLimits())] == [*map(str, found)]
 
 
-def test_a_busy_hub_is_stepped_over() -> None:
-    assert refs(next_up([row(C), row(HF)], {A, B}, {}, 0.0, QueueLimits())) == [str(HF)]
-
-
-def test_nothing_starts_while_all_workers_are_busy() -> None:
-    assert next_up([row(HF)], {A, B, C}, {}, 0.0, QueueLimits()) == []
-
-
-def test_one_whose_time_has_not_come_waits() -> None:
-    later = row(A, not_before=50.0)
-    assert next_up([later], set(), {}, 49.0, QueueLimits()) == []
-    assert next_up([later], set(), {}, 50.0, QueueLimits()) == [later]
-
-
-def test_a_hub_on_hold_keeps_only_its_own_waiting() -> None:
-    assert refs(next_up([row(A), row(HF)], set(), {"civitai": 50.0}, 49.0, QueueLimits())) == [str(HF)]
+@pytest.mark.parametrize(
+    ("attempts", "error", "jitter", "seconds"),
+    [
+        (1, HubTimeout("Slow."), 1.0, 2.0),
+        (1, HubTimeout("Slow."), 0.0, 1.0),
+        (3, HubTimeout("Slow."), 1.0, 8.0),
+        (4, HubTimeout("Slow."), 0.5, 12.0),
+        (5, BadAnswer("What?"), 1.0, None),
+        (1, RateLimited("Wait.", retry_after=90), 0.0, 90.0),
+        (4, RateLimited("Wait.", retry_after=1), 1.0, 16.0),
+        (1, RateLimited("Wait.", retry_after=99_999_999), 0.0, 3600.0),
+        (1, Gated("Ask."), 1.0, None),
+        (1, HubUiError("The disk is full."), 1.0, None),
+    ],
+)
+def test_waits_grow_up_to_five_tries_as_long_as_time_may_mend_it(
+    attempts: int, error: HubUiError, jitter: float, seconds: float | None
+) -> None:
+    assert QueueLimits().next_try(attempts, error, jitter) == seconds
 
 
 def test_the_next_look_is_when_the_first_may_start() -> None:
     assert seconds_until([row(A, not_before=70.0), row(HF, not_before=60.0)], {}, 50.0) == 10.0
     assert seconds_until([row(A)], {}, 50.0) is None
-
-
-@pytest.mark.parametrize(
-    ("attempts", "jitter", "seconds"), [(1, 1.0, 2.0), (1, 0.0, 1.0), (3, 1.0, 8.0), (4, 0.5, 12.0)]
-)
-def test_waits_grow_and_are_spread(attempts: int, jitter: float, seconds: float) -> None:
-    assert QueueLimits().next_try(attempts, HubTimeout("Slow."), jitter) == seconds
-
-
-def test_no_hub_is_given_more_than_an_hour() -> None:
-    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=99_999_999), 0.0) == 3600.0
-
-
-def test_a_hub_is_given_the_time_it_asks_for_and_never_less() -> None:
-    assert QueueLimits().next_try(1, RateLimited("Wait.", retry_after=90), 0.0) == 90.0
-    assert QueueLimits().next_try(4, RateLimited("Wait.", retry_after=1), 1.0) == 16.0
-
-
-@pytest.mark.parametrize("error", [Gated("Ask."), HubUiError("The disk is full.")])
-def test_what_time_does_not_mend_is_not_tried_again(error: HubUiError) -> None:
-    assert QueueLimits().next_try(1, error, 1.0) is None
-
-
-def test_five_tries_are_enough() -> None:
-    assert QueueLimits().next_try(5, BadAnswer("What?"), 1.0) is None
 
 
 def rate(*counts: tuple[int, int]) -> float:
@@ -142,10 +124,6 @@ def rate(*counts: tuple[int, int]) -> float:
 
 def test_bytes_of_an_earlier_try_are_not_speed() -> None:
     assert rate((1_000_000, 1), (1_000_500, 0)) == 500.0
-
-
-def test_a_speed_is_smooth() -> None:
-    assert 100.0 < rate((0, 1), (100, 1), (200, 1), (1200, 1)) < 1000.0
 
 
 def test_a_speed_falls_while_nothing_comes() -> None:

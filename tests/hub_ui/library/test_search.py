@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -136,23 +135,10 @@ def test_what_is_misspelt_is_said_and_left_out_while_it_is_typed(text: str, said
     assert parse(f"ink {text}", is_strict=False) == parse("ink")
 
 
-def test_quoted_it_is_a_word_like_any_other() -> None:
-    assert parse('"is:favorite"').marks == ()
-
-
 def test_what_is_no_facet_is_refused() -> None:
     for facet, value in (("marks", "is:x"), ("limit", "3"), ("hubs", "x")):
         with pytest.raises(BadQuery):
             toggle(parse(""), facet, value)
-
-
-def test_rows_are_made_again_only_where_something_is_new(built: Services, tmp_path: Path) -> None:
-    before = built.library_index.rows()
-    assert built.library_index.rows() is before
-    built.annotations.change(ref(20), note="new")
-    after = built.library_index.rows()
-    assert [old is new for old, new in zip(before, after, strict=True)].count(False) == 1
-    built.annotations.change(ref(20), note="")
 
 
 def test_the_same_question_is_answered_once_until_something_changes(built: Services) -> None:
@@ -161,14 +147,6 @@ def test_the_same_question_is_answered_once_until_something_changes(built: Servi
     built.annotations.change(ref(21), note="ink")
     assert built.library_search.find(parse("ink")) is not first
     built.annotations.change(ref(21), note="")
-
-
-def test_files_that_come_and_go_are_seen(built: Services) -> None:
-    path = built.library.path(built.library_index.row(ref(30)).entry)
-    path.unlink()
-    assert 30 in numbers(built, "is:missing")
-    path.write_bytes(b"")
-    assert 30 not in numbers(built, "is:missing")
 
 
 def test_what_the_catalog_learns_is_found(built: Services) -> None:

@@ -1,6 +1,5 @@
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from hub_ui.library.lockfile import Entry
 from hub_ui.library.sync import Sync, SyncResult, check, check_all, check_still_promised, foreign, set_aside
 from tests.connectors.serving import Answer
 from tests.connectors.serving import Hub as Host
-from tests.hub_ui.library.building import INK, download, entry, sha256, weights
+from tests.hub_ui.library.building import INK, download, entry, put, sha256, weights
 from tests.hub_ui.stand_ins import Hub, lora
 
 FILE = weights()
@@ -125,13 +124,6 @@ def test_a_broken_promise_is_reported(held: Entry, listed: Lora, error: type[Hub
         check_still_promised(Hub(name="civitai", loras=[listed]), held)
 
 
-def test_what_is_set_aside_keeps_its_bytes(library: Library, held: Entry) -> None:
-    library.path(held).parent.mkdir(parents=True)
-    library.path(held).write_bytes(b"mine")
-    assert set_aside(library.path(held)).read_bytes() == b"mine"
-    assert not library.path(held).exists()
-
-
 def test_an_entry_says_enough_to_pull_by(library: Library, hub: Host) -> None:
     hub.answers["/ink.safetensors"] = Answer(body=FILE)
     wanted = entry(
@@ -195,13 +187,6 @@ def held_file(library: Library) -> Entry:
     return made
 
 
-def put(library: Library, name: str, data: bytes = b"") -> Path:
-    path = library.folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
 def test_the_right_bytes_are_right(library: Library, held_file: Entry) -> None:
     found = check(library, held_file)
     assert (found.state, found.sha256, found.size, found.right) == ("right", sha256(FILE), len(FILE), True)
@@ -260,10 +245,4 @@ def test_a_file_that_no_entry_names_is_foreign(library: Library, held_file: Entr
 )
 def test_what_belongs_to_a_weight_file_is_not_foreign(library: Library, held_file: Entry, name: str) -> None:
     put(library, name)
-    assert foreign(library) == ()
-
-
-def test_the_lock_file_in_the_folder_is_not_foreign(tmp_path: Path) -> None:
-    library = Library(tmp_path, tmp_path / "loras.lock")
-    library.lock.write_text(lockfile.dumps([]))
     assert foreign(library) == ()

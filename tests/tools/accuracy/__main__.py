@@ -15,10 +15,9 @@ from tests.corpus import HEADERS, RESPONSES
 from tests.tools.accuracy import loading, relevance, taxonomy, typos
 from tests.tools.accuracy.corpus import cases, judge
 from tests.tools.accuracy.relevance_corpus import loras
-from tests.tools.accuracy.scoring import Score, count, share, shortfalls
+from tests.tools.accuracy.scoring import Score, share, shortfalls
 
 _FIELDS = ("rank", "format", "algorithm")
-_ROW = "{:<20}{:>7}{:>8}{:>6}{:>7}{:>12}{:>12}{:>12}"
 
 
 def main() -> int:
@@ -34,7 +33,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         scores = [judge(path, Path(folder)) for path in cases()]
     positives, negatives = [s for s in scores if s.positive], [s for s in scores if not s.positive]
-    print(*_table(positives), "", *_refusals(negatives), "", *_misses(scores), sep="\n")
+    print(f"Recorded headers: {len(positives)} of LoRAs, {len(negatives)} of other files.", *_misses(scores), sep="\n")
     networks = loading.Networks()
     loads = [each for path in cases() if (each := loading.load_case(path, networks))]
     print("", *loading.table(loads), sep="\n")
@@ -58,34 +57,6 @@ def _order() -> list[str]:
         number, lost = typos.lost(found, Path(folder))
     print("", *relevance.table(measured), f"Of {number} names with one typo, {len(lost)} find nothing.", sep="\n")
     return [*relevance.shortfalls(measured), *(f"Nothing is found for “{text}”." for text in lost)]
-
-
-def _table(scores: Sequence[Score]) -> list[str]:
-    """A line for each architecture, and one for all."""
-    names = sorted({each.architecture for each in scores})
-    rows = [_row(name, [each for each in scores if each.architecture == name]) for name in names]
-    titles = _ROW.format("architecture", "cases", "right", "null", "wrong", *_FIELDS)
-    return [titles, *rows, _row("all", scores)]
-
-
-def _row(name: str, scores: Sequence[Score]) -> str:
-    verdicts = (count(scores, "architecture", verdict) for verdict in ("right", "null", "wrong"))
-    return _ROW.format(name, len(scores), *verdicts, *(_of(scores, field) for field in _FIELDS))
-
-
-def _of(scores: Sequence[Score], field: str) -> str:
-    judged = sum(each.verdicts.get(field, "not judged") != "not judged" for each in scores)
-    return f"{count(scores, field, 'right')} of {judged}" if judged else "-"
-
-
-def _refusals(scores: Sequence[Score]) -> list[str]:
-    kinds = sorted({each.architecture for each in scores})
-    rows = [
-        f"{kind:<20}{len(same):>7}{count(same, 'what', 'right'):>8}"
-        for kind in kinds
-        for same in [[each for each in scores if each.architecture == kind]]
-    ]
-    return [f"{'no LoRA, but':<20}{'cases':>7}{'right':>8}", *rows]
 
 
 def _misses(scores: Sequence[Score]) -> list[str]:

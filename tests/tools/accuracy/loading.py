@@ -55,7 +55,6 @@ class Loaded:
     """
 
     case: str
-    architecture: str
     whole: bool
     before: Outcome
     after: Outcome
@@ -104,7 +103,6 @@ def load_case(path: Path, networks: Networks, *, quickly: bool = False) -> Loade
     best = max(found, key=lambda mapping: len(mapping.layers), default=None)
     return Loaded(
         case=path.stem,
-        architecture=fitting[0] if len(fitting) == 1 else "undecided",
         whole=whole,
         before=_before(case),
         after=_after(best, len(shapes)),
@@ -200,28 +198,18 @@ def count(cases: Iterable[Loaded], outcome: Outcome, *, after: bool) -> int:
     return sum((each.after if after else each.before) == outcome for each in cases)
 
 
-_ROW = "{:<20}{:>7}" + 2 * "{:>10}{:>9}{:>9}{:>8}" + "{:>14}"
-
-
 def table(cases: Sequence[Loaded]) -> list[str]:
-    """A line for each architecture, one for all, and one for those that are recorded whole."""
-    ours, theirs = OUTCOMES[:4], OUTCOMES
-    heads = [
+    """A line for all, and one for those that are recorded whole."""
+    row = "{:<20}{:>7}" + 2 * "{:>10}{:>9}{:>9}{:>8}" + "{:>14}"
+    lines = [
         "How LoRAs load: by diffusers 0.42.1 alone, then by this project.",
-        _ROW.format("architecture", "cases", *ours, *ours, "not recorded"),
+        row.format("", "cases", *OUTCOMES[:4], *OUTCOMES),
     ]
-    groups = [(name, [each for each in cases if each.architecture == name]) for name in _architectures(cases)]
-    groups += [("all", list(cases)), ("all that are whole", [each for each in cases if each.whole])]
-    rows = []
-    for name, some in groups:
-        before = [count(some, outcome, after=False) for outcome in theirs]
-        after = [count(some, outcome, after=True) for outcome in ours]
-        rows.append(_ROW.format(name, len(some), *before[:4], *after, before[4]))
-    return [*heads, *rows, f"Whole LoRAs in full: {share_in_full(cases):.1%}.", *reports(cases)]
-
-
-def _architectures(cases: Iterable[Loaded]) -> list[str]:
-    return sorted({each.architecture for each in cases})
+    for name, some in (("all", cases), ("all that are whole", [each for each in cases if each.whole])):
+        *before, unknown = (count(some, outcome, after=False) for outcome in OUTCOMES)
+        after = (count(some, outcome, after=True) for outcome in OUTCOMES[:4])
+        lines.append(row.format(name, len(some), *before, *after, unknown))
+    return [*lines, f"Whole LoRAs in full: {share_in_full(cases):.1%}.", *reports(cases)]
 
 
 def reports(cases: Iterable[Loaded]) -> list[str]:

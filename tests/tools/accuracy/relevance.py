@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from math import log2
 from pathlib import Path
 
-from connectors.claims.resolve import flatten
 from connectors.query import Query
 from connectors.record import Lora
 from connectors.ref import Ref
 from hub_ui.catalog.catalog import Catalog
-from hub_ui.catalog.row import bases_of, row_of, terms, without_markup
+from hub_ui.catalog.row import row_of, terms
 from tests.tools.accuracy import judging
-from tests.tools.accuracy.meilisearch import Meilisearch
 
 JUDGEMENTS = Path(__file__).with_name("relevance_judgements.tsv")
 _FIRST = 10
@@ -33,13 +31,13 @@ _FIRST = 10
 _COLUMN_WEIGHTS = (10.0, 5.0, 2.0, 1.0)
 _BY_SCORE = f"bm25(loras, {', '.join(map(str, _COLUMN_WEIGHTS))}), ref"
 _EVERYTHING = 10_000
-# "any word" is FTS5 with Porter's stemmer, where one word is enough. "Meilisearch" is not the engine but its rules.
-SYSTEMS = ("ours", "FTS5", "any word", "Meilisearch", "popularity")
+# "any word" is FTS5 with Porter's stemmer, where one word is enough.
+SYSTEMS = ("ours", "FTS5", "any word", "popularity")
 # Those whose first ten were looked at by hand.
 _POOLED = ("all words", "FTS5", "popularity")
 PARTS = ("seen", "unseen", "by hand")
-# A little below what is measured.
-LEAST: Mapping[str, float] = {"seen": 0.97, "unseen": 0.9, "by hand": 0.915}
+# A little below what is measured, and above what Meilisearch's ranking rules reach: 0.961, 0.967 and 0.916.
+LEAST: Mapping[str, float] = {"seen": 0.98, "unseen": 0.97, "by hand": 0.92}
 
 # From a query to refs, best first.
 Order = Callable[[str], Sequence[str]]
@@ -103,7 +101,6 @@ def measure(loras: Iterable[Lora], folder: Path, judgements: Sequence[Judgement]
                 "all words": all_words,
                 "FTS5": lambda query: _matches(table, query, _BY_SCORE),
                 "any word": lambda query: _matches(stems, query, _BY_SCORE, " OR "),
-                "Meilisearch": Meilisearch({str(lora.ref): _attributes(lora) for lora in given}).search,
                 "popularity": lambda query: _matches(table, query, "downloads DESC, ref"),
             }
             return tuple(_measure(judgement, orders, cards) for judgement in judgements or read_judgements())
@@ -178,12 +175,6 @@ def _measure(judgement: Judgement, orders: Mapping[str, Order], cards: Mapping[s
             ref for name in _POOLED for ref in found[name][:_FIRST] if judgement.part == "by hand" and ref not in grades
         ),
     )
-
-
-def _attributes(lora: Lora) -> tuple[Iterable[str], ...]:
-    bases = [name for base, _, _ in bases_of(lora) for name in base.labels()]
-    about = without_markup(lora.description)
-    return (lora.title,), flatten(lora).trigger_words, lora.tags, bases, (lora.creator or "",), (about,)
 
 
 def _text_table(loras: Iterable[Lora], stemmer: str = "") -> sqlite3.Connection:

@@ -73,20 +73,9 @@ def running_cluster(
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(folder / "token")
     # Paths of Unix sockets, which Ray makes in its folder, may be about a hundred characters long.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as ray:
+        options = ("--host", host, "--port", str(port), "--replicas", str(replicas), *arguments)
         worker = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "hub_ui",
-                "worker",
-                "--host",
-                host,
-                "--port",
-                str(port),
-                "--replicas",
-                str(replicas),
-                *arguments,
-            ],
+            [sys.executable, "-m", "hub_ui", "worker", *options],
             env={**os.environ, "HUB_UI_HOME": str(folder), "RAY_TMPDIR": ray, "HF_HUB_OFFLINE": "1"},
             stdout=subprocess.PIPE,
             text=True,

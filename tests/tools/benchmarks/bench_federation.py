@@ -2,68 +2,48 @@
 
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.connector import Connector, Download
-from connectors.errors import NotFound
+from connectors.connector import Connector
 from connectors.query import Page, Query
-from connectors.record import Lora, Version, WeightFile
+from connectors.record import Lora
 from connectors.ref import HubName, Ref
 from hub_ui.catalog.catalog import Catalog
 from hub_ui.services import connect
 from hub_ui.settings import Settings
+from tests.hub_ui.stand_ins import VERSIONS, Hub, lora, version
 from tests.tools.benchmarks.figures import Figure, interleaved, report
 
 QUERY = Query(text="ink", limit=24)
 # Seconds. The slow one is what nobody can be faster than.
-FAST, MIDDLE, SLOW = 0.1, 0.4, 0.9
+FAST, MIDDLE, SLOW, HANGING = 0.1, 0.4, 0.9, 60.0
 PATIENCE = 2.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class SlowHub:
-    """A full page after `seconds`; never, while `hangs`."""
+@dataclass(kw_only=True)
+class SlowHub(Hub):
+    """A full page after `seconds`."""
 
-    name: HubName
     seconds: float
-    hangs: bool = False
-    let_go: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def label(self) -> str:
-        return self.name
 
     def search(self, query: Query, cursor: str | None = None) -> Page:
-        self.let_go.wait(60 if self.hangs else self.seconds)
+        time.sleep(self.seconds)
         return Page(hub=self.name, loras=tuple(sample(self.name, number) for number in range(query.limit)))
-
-    def get(self, ref: Ref) -> Lora:
-        raise NotFound(f"{ref} is not here")
-
-    def download(self, ref: Ref, lora: Lora | None = None) -> Download:
-        raise NotFound(f"{ref} is not here")
-
-    def locate(self, ref: Ref) -> Download:
-        raise NotFound(f"{ref} is not here")
 
 
 def sample(hub: HubName, number: int) -> Lora:
-    id_, version = (str(number), str(number)) if hub == "civitai" else (f"ada/ink-{number}", "a" * 40)
-    ref = Ref(hub=hub, id=id_)
-    file = WeightFile(ref=ref.at(version, "1"), name="ink.safetensors", size=876_544)
-    versions = (Version(ref=ref.at(version), name="v1", files=(file,)),)
-    return Lora(ref=ref, title=f"Ink lines {number}", url=f"https://hub.invalid/{id_}", versions=versions)
+    ref = Ref(hub=hub, id=str(number) if hub == "civitai" else f"ada/ink-{number}")
+    return lora(hub, ref=ref, title=f"Ink lines {number}", versions=(version(ref.at(VERSIONS[hub])),))
 
 
 def hubs(*, hanging: bool = False) -> tuple[Connector, ...]:
     return (
         SlowHub(name="civitai", seconds=FAST),
         SlowHub(name="huggingface", seconds=MIDDLE),
-        SlowHub(name="replicate", seconds=SLOW, hangs=hanging),
+        SlowHub(name="replicate", seconds=HANGING if hanging else SLOW),
     )
 
 

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from tests.generated_hubs import GeneratedHubs, civitai_model, huggingface_repo, replicate_model
+from tests.generated_hubs import GeneratedHubs
 from tests.recording import Request
 from tests.tools.chaos.crawl import KilledCrawl
 from tests.tools.chaos.home import Broken
@@ -40,15 +40,3 @@ def test_a_page_that_is_fetched_too_often_is_seen(tmp_path: Path, lives: list[li
         crawl.check_requests(requests)
     with pytest.raises(Broken, match=message):
         crawl.check_requests(last)
-
-
-def test_one_page_fetched_again_after_a_kill_is_right(tmp_path: Path) -> None:
-    crawl = killed_crawl(tmp_path)
-    for pages in ([1, 2, 3], [3, 4]):
-        crawl.check_requests([request(page) for page in pages])
-    assert (crawl.told.fetched, crawl.told.again) == (5, 1)
-
-
-def test_a_lora_is_made_the_same_from_its_number_every_time() -> None:
-    for make in (civitai_model, huggingface_repo, replicate_model):
-        assert make(7) == make(7) != make(8)

@@ -215,22 +215,9 @@ def _prefix_changed(draw: Random) -> Callable[[str], str]:
 
 def _word_changed(draw: Random) -> Callable[[str], str]:
     words = (
-        "lora",
-        "down",
-        "up",
-        "blocks",
-        "attn",
-        "unet",
-        "te1",
-        "_A",
-        "_B",
-        "weight",
-        "alpha",
-        "0",
-        "1",
-        "19",
-        "transformer",
-    )
+        "lora", "down", "up", "blocks", "attn", "unet", "te1", "_A", "_B", "weight", "alpha",
+        "transformer", "0", "1", "19",
+    )  # fmt: skip
     one, other = draw.choice(words), draw.choice((*words, "", "é", "9" * 30))
     return lambda name: name.replace(one, other)
 

@@ -121,32 +121,6 @@ def test_memory_that_runs_out_on_a_small_card_is_found() -> None:
     assert (line.verdict, line.figure.startswith("memory ran out")) == ("bad", True)
 
 
-@pytest.mark.tools
-def test_a_card_smaller_than_the_simulated_one_is_left_out() -> None:
-    card = replace(cpu(), total=12 * GIGABYTE)
-    lines = list(small_cards.lines(card, Budget(seconds=60), short.real()[:1], (16, 8)))
-    assert next(line.figure for line in lines) == "the device itself is smaller"
-
-
-@pytest.mark.parametrize(
-    ("gigabytes", "level"), [(80, "whole"), (24, "group_offload"), (30, "model_offload"), (8, "group_offload")]
-)
-def test_the_level_is_the_plans(gigabytes: int, level: str) -> None:
-    base = short.real()[1]
-    needs = small_cards.footprint_of(base.build("cpu", torch.bfloat16), replace(base, dtype=torch.bfloat16, size=1024))
-    assert small_cards.choose_level(replace(needs, decoding=6 * GIGABYTE), gigabytes * GIGABYTE, "cuda")[0] == level
-
-
-def test_a_spent_budget_says_which_work_was_left_out() -> None:
-    spent = Budget(seconds=0)
-    lines = [
-        *correctness.lines(cpu(), spent, correctness.BASES[:1]),
-        *offloading.lines(cpu(), spent, offloading.ROWS[:1]),
-        *small_cards.lines(cpu(), spent, short.real()),
-    ]
-    assert {line.figure for line in lines if line.verdict == "left out"} == {"the time for this section was over"}
-
-
 def test_memory_that_runs_out_ends_a_section_only() -> None:
     def full(_budget: Budget) -> list[Line]:
         raise torch.OutOfMemoryError("CUDA out of memory.")

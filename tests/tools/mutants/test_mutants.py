@@ -67,13 +67,6 @@ def test_each_kind_of_change_is_made_where_it_can_be_and_nowhere_else() -> None:
     assert ("condition", "count > most and name", "not (count > most and name)") in found
 
 
-def test_arguments_change_places_and_empty_values_take_those_of_results() -> None:
-    source = b"def f(a):\n    g(a, 'bc', *a)\n    h(a, 'bc')\n    return [a]\n"
-    found = {(edit.kind, edit.text.decode()) for edit in edits(source, Random(3))}
-    assert ("arguments", "'bc', a") in found
-    assert {text for kind, text in found if kind == "result"} <= {"None", "[]"}
-
-
 def test_mutants_of_a_seed_are_the_same_and_each_is_another_module() -> None:
     path = "connectors/http/ranges.py"
     mutants = choose(ROOT, [path], 30, 7)
@@ -140,22 +133,3 @@ def test_the_tests_of_a_module_are_its_mirror_and_then_those_that_import_it() ->
         "tests/hub_ui/generate/test_engine_bases.py",
     )
     assert find_tests(ROOT, "hub_ui/commands/try_.py", 1) == ("tests/hub_ui/commands/try_/test_try_again.py",)
-
-
-def test_without_a_mirror_they_are_those_of_its_folder_and_then_those_of_what_imports_it(tree: Path) -> None:
-    for name, text in {
-        "connectors/terms.py": "TERM = 1\n",
-        "connectors/totals.py": "from connectors.terms import TERM\n",
-        "tests/hub_ui/test_each_term.py": "import connectors.terms\n",
-        "tests/hub_ui/test_lists.py": "from connectors import totals\n",
-        "tests/hub_ui/test_others.py": "import connectors.sums\n",
-    }.items():
-        (tree / name).parent.mkdir(exist_ok=True)
-        (tree / name).write_text(text)
-    own = ("tests/hub_ui/test_each_term.py", "tests/connectors/test_sums.py", "tests/hub_ui/test_lists.py")
-    assert find_tests(tree, "connectors/terms.py", 9) == own
-    assert find_tests(tree, "connectors/sums.py", 9) == ("tests/connectors/test_sums.py", "tests/hub_ui/test_others.py")
-
-
-def test_among_those_that_are_as_near_the_one_with_a_like_name_comes_first() -> None:
-    assert find_tests(ROOT, "connectors/query_fields.py", 1) == ("tests/connectors/test_query_language.py",)

@@ -64,11 +64,6 @@ def test_a_file_whose_bytes_the_library_knows_has_the_words_of_its_entry(
     assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
 
 
-def test_a_lora_is_tried_by_the_tag_of_a_prompt(base: str, line: Line) -> None:
-    code, told = line("try", "<lora:ink:1>", "--prompt", "a cat", "--base", base, "--estimate")
-    assert (code, told["loras"]) == (0, [{"ref": "civitai:1001@2001#3001", "weight": 0.8}])
-
-
 @pytest.mark.usefixtures("hubs")
 def test_a_file_of_this_disk_does_not_run_on_replicate(tmp_path: Path, line: Line) -> None:
     path = save_kohya(tmp_path / "My Robot.safetensors", seed=3)
@@ -335,18 +330,6 @@ def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[s
         "A GPU with 32 GB: FLUX.1 dev, part by part.",
         "A GPU with 48 GB: FLUX.1 dev, whole.",
     ]
-
-
-def test_a_plan_as_json_has_bytes(capsys: pytest.CaptureFixture[str]) -> None:
-    told = plan(capsys, "--base", "qwen-image", "--memory", "48", "--quality", "full")
-    assert (told["level"], told["tiled"], told["fits"]) == ("model_offload", False, True)
-    assert told["parts"] == {"transformer": 40860802176, "text_encoder": 16584333312, "vae": 253785062}
-    assert [(one["card"], one["level"]) for one in told["larger"]] == [(80, "whole")]
-
-
-def test_a_plan_for_a_lora_takes_the_base_that_it_would_run_on(capsys: pytest.CaptureFixture[str], base: str) -> None:
-    told = plan(capsys, REF, "--base", base)
-    assert (told["device"], told["level"], told["fits"]) == ("this CPU", "whole", True)
 
 
 def test_a_plan_has_room_for_the_files_of_the_loras(

@@ -10,7 +10,6 @@ from PIL import Image
 from hub_ui import cli
 from hub_ui.images import png_metadata
 from tests.hub_ui.commands.try_.images import a1111, generate, is_same
-from tests.hub_ui.generate import making
 from tests.hub_ui.generate.building import save_base, save_kohya
 from tests.hub_ui.library.shared_hubs import Line
 
@@ -68,18 +67,6 @@ def test_a_base_with_other_bytes_is_told_when_it_is_made_again(
     notes = json.loads(capsys.readouterr().out)["notes"]
     assert notes == [f"{copy} has other bytes today than when this image was made: expect other pixels."]
     assert not is_same(tmp_path / "one.png", tmp_path / "two.png")
-
-
-def test_the_picture_that_steered_has_to_lie_beside_the_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.new("RGB", (32, 32)).save(tmp_path / "pose.png")
-    png_metadata.save(making.made(making.job(control=tmp_path / "pose.png")), 0, tmp_path / "a.png")
-    (tmp_path / "pose.png").unlink()
-    assert cli.main(["try", "--again", str(tmp_path / "a.png"), "--out", str(tmp_path / "b.png")]) == 2
-    assert capsys.readouterr().err.strip() == (
-        "hub-ui: a.png was steered by pose.png, which does not lie beside it. Name that image with --control FILE."
-    )
 
 
 def test_again_starts_from_the_image_beside_the_file(

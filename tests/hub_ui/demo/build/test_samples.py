@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hub_ui.demo.build.samples import TRAINED_PICTURES, json_bytes, read_json, refresh
+from hub_ui.demo.build.samples import json_bytes, read_json, refresh
 from hub_ui.demo.hubs.folder import SAMPLES
 
 HUGGING_FACE = "hf_model_slowglass__quarry-light.json"
@@ -50,22 +50,6 @@ def test_a_file_of_civitai_gets_its_size_and_hashes(folder: Path) -> None:
     }
 
 
-def test_a_dangerous_file_has_no_hashes(folder: Path) -> None:
-    write_civitai(folder, images=[], scan="Danger")
-    refresh(folder)
-    (file,) = civitai_version(folder)["files"]
-    assert (file["sizeKB"], file["hashes"]) == (3 / 1024, {})
-
-
-def test_an_image_of_civitai_gets_its_size_and_blurhash(folder: Path) -> None:
-    copy(SAMPLES / "pictures" / "dunes-dusk-1.webp", folder / "pictures")
-    write_civitai(folder, images=[{"url": "{CIVITAI_ENDPOINT}/pictures/original=true/dunes-dusk-1.webp"}])
-    refresh(folder)
-    (image,) = civitai_version(folder)["images"]
-    assert (image["width"], image["height"]) == (448, 488)
-    assert len(image["hash"]) == 36
-
-
 def test_the_newest_commit_says_what_a_repository_is(folder: Path) -> None:
     copy(SAMPLES / HUGGING_FACE, folder)
     readme = "---\nbase_model: a/b\nlicense: mit\n---\n# Light\n"
@@ -86,11 +70,3 @@ def test_the_latest_version_of_replicate_is_the_one_of_that_id(folder: Path) -> 
     write(folder / "replicate_model_a__b.json", {"owner": "a", "name": "b", "latest_version": {"id": "5"}})
     assert refresh(folder) == ["replicate_model_a__b.json"]
     assert read_json(folder / "replicate_model_a__b.json")["latest_version"] == {"id": "5", "cog_version": "0.17"}
-
-
-def test_the_images_of_a_trained_lora_are_those_of_its_last_training(folder: Path) -> None:
-    (folder / "pictures" / "snowfall-1.webp").write_bytes(b"earlier")
-    write(folder / "page.json", ["{DELIVERY}/pictures/snowfall-1.webp"])
-    assert refresh(folder) == ["pictures/snowfall-1.webp"]
-    shown = (folder / "pictures" / "snowfall-1.webp").read_bytes()
-    assert shown == (TRAINED_PICTURES / "snowfall-1.webp").read_bytes()

@@ -1,15 +1,11 @@
 """CivitAI's wire format, asked with plain HTTP."""
 
-import json
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from hub_ui.demo.hubs.civitai_store import CivitaiStore, Model, image_level, is_paid, load_civitai, relevance
-from hub_ui.demo.hubs.folder import DataFolder, Origins
+from hub_ui.demo.hubs.civitai_store import Model, image_level, relevance
 from tests.faulty_hubs import HubEndpoints
 
 
@@ -68,12 +64,6 @@ def test_a_page_of_a_search_may_be_empty_and_still_go_on(hubs: HubEndpoints) -> 
     assert (empty["items"], empty["metadata"]["nextCursor"]) == ([], "1")
 
 
-def test_a_search_finds_words_of_name_tag_and_trigger(hubs: HubEndpoints) -> None:
-    assert ids(hubs, query="RED style")[0] == 1001
-    assert ids(hubs, query="redstyle") != []
-    assert ids(hubs, query="nowhere") == []
-
-
 def test_users_tags_and_sorts_are_kept_apart(hubs: HubEndpoints) -> None:
     assert ids(hubs, username="Maker", tag="Red") != []
     assert ids(hubs, username="nobody") == []
@@ -88,30 +78,6 @@ def test_a_list_has_no_generation_data_and_one_version_has(hubs: HubEndpoints) -
     alone = ask(hubs, "model-versions/2001").json()
     assert alone["images"][0]["meta"]["prompt"] == "redstyle, a house <lora:red:0.8>"
     assert "id" not in alone["images"][0]
-
-
-def test_images_say_how_they_were_made_where_that_is_asked_for(hubs: HubEndpoints) -> None:
-    plain = ask(hubs, "images", modelVersionId=2001).json()["items"]
-    flat = ask(hubs, "images", modelVersionId=2001, withMeta="true").json()["items"]
-    nested = ask(hubs, "images", modelId=1001, withMeta="true").json()["items"]
-    assert plain[0]["meta"] is None
-    assert flat[0]["meta"]["prompt"] == "redstyle, a house <lora:red:0.8>"
-    assert (nested[0]["meta"]["id"], nested[0]["meta"]["meta"]["seed"]) == (nested[0]["id"], flat[0]["meta"]["seed"])
-
-
-def test_trained_words_are_absent_in_one_model_and_empty_elsewhere(hubs: HubEndpoints) -> None:
-    (listed,) = ask(hubs, "models", ids=1001).json()["items"]
-    assert listed["modelVersions"][1]["trainedWords"] == []
-    assert "trainedWords" not in ask(hubs, "models/1001").json()["modelVersions"][1]
-    assert ask(hubs, "model-versions/2002").json()["trainedWords"] == []
-
-
-def test_one_version_names_its_model_and_its_air(hubs: HubEndpoints) -> None:
-    version = ask(hubs, "model-versions/2001").json()
-    assert (version["modelId"], version["model"]["name"]) == (1001, "Red Style")
-    assert version["air"] == "urn:air:sdxl:lora:civitai:1001@2001"
-    assert sorted(version["files"][0]["metadata"]) == ["format", "fp", "size"]
-    assert [file["primary"] for file in version["files"]] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -216,46 +182,6 @@ def test_levels_and_filters_choose_the_pictures(
     assert [image["id"] for image in ask(hubs, "images", **params).json()["items"]] == expected
 
 
-def test_the_level_of_a_picture_is_a_word_there(hubs: HubEndpoints) -> None:
-    images = ask(hubs, "images", nsfw="true", limit=2).json()["items"]
-    assert [(image["nsfwLevel"], image["browsingLevel"], image["nsfw"]) for image in images] == [
-        ("None", 1, False),
-        ("X", 8, True),
-    ]
-
-
-ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
-
-
-def load(path: Path, **files: Any) -> CivitaiStore:
-    for name, data in files.items():
-        (path / f"{name}.json").write_text(json.dumps(data))
-    return load_civitai(DataFolder(path=path, origins=ORIGINS))
-
-
-def test_a_ghost_is_only_listed(tmp_path: Path) -> None:
-    models: dict[str, Any] = {
-        f"civitai_model_{number}": {"id": number, "name": "x", "modelVersions": []} for number in (1, 2)
-    }
-    store = load(tmp_path, **models, deleted={"ghosts": {"civitai": [1]}})
-    assert {number: model.is_open for number, model in store.models.items()} == {1: False, 2: True}
-
-
-def test_a_model_is_a_sample_when_the_hub_has_its_bytes(tmp_path: Path) -> None:
-    models = {
-        f"civitai_model_{n}": {"id": n, "name": "x", "modelVersions": [{"id": n, "files": [{"id": n}]}]} for n in (1, 2)
-    }
-    store = load(tmp_path, **models, files={"civitai": {"1": {"text": "bytes"}}})
-    assert [store.models[number].is_sample for number in (1, 2)] == [True, False]
-
-
-def test_a_hash_that_two_versions_share_finds_the_oldest(tmp_path: Path) -> None:
-    files = [{"id": 1, "hashes": {"SHA256": "ab"}}]
-    versions = [{"id": n, "publishedAt": f"202{n}-01-01", "files": files} for n in (5, 4)]
-    store = load(tmp_path, civitai_model_1={"id": 1, "name": "x", "modelVersions": versions})
-    assert store.by_hash["AB"][1]["id"] == 4
-
-
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
@@ -271,23 +197,6 @@ def test_a_hash_that_two_versions_share_finds_the_oldest(tmp_path: Path) -> None
 )
 def test_a_level_is_read_from_every_shape_of_the_years(image: dict[str, Any], expected: int) -> None:
     assert image_level(image) == expected
-
-
-NOW = datetime(2026, 8, 10, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("paid", "expected"),
-    [
-        (None, False),
-        ({"permanent": True, "endsAt": None}, True),
-        ({"permanent": False, "endsAt": "2026-08-11T00:00:00.000Z"}, True),
-        ({"permanent": False, "endsAt": "2026-08-09T00:00:00.000Z"}, False),
-        ({"permanent": False, "endsAt": None}, False),
-    ],
-)
-def test_a_version_is_paid_for_ever_or_until_a_date(paid: object, expected: bool) -> None:
-    assert is_paid({"paidAccess": paid}, NOW) is expected
 
 
 def test_a_word_in_the_name_counts_more_than_one_in_a_tag_and_all_words_count() -> None:

@@ -1,10 +1,9 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_ui.demo.hubs.folder import Access, DataFolder, DataFolderError, Origins, inside
+from hub_ui.demo.hubs.folder import DataFolder, DataFolderError, Origins, inside
 
 ORIGINS = Origins(huggingface="http://h", civitai="http://c", replicate="http://r", delivery="http://d")
 
@@ -19,12 +18,6 @@ def test_an_empty_folder_has_nothing_and_lets_everybody_sign_in(tmp_path: Path) 
     assert empty.access.is_signed_in("civitai", "anything")
     assert not empty.access.is_signed_in("civitai", None)
     assert not empty.access.is_granted("anything", "OWNER/NAME")
-
-
-def test_only_listed_tokens_sign_in_and_only_granted_ones_pass() -> None:
-    access = Access(tokens={"civitai": frozenset({"good"})}, grants={"good": frozenset({"a/b"})})
-    assert [access.is_signed_in("civitai", token) for token in ("good", "bad")] == [True, False]
-    assert [access.is_granted("good", name) for name in ("a/b", "a/c")] == [True, False]
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "missing", "."])
@@ -56,29 +49,7 @@ def test_a_file_is_a_path_a_package_file_a_text_or_generated(tmp_path: Path) -> 
         folder(tmp_path).hub_file({"url": "http://elsewhere"})
 
 
-def test_placeholders_are_filled_in_every_file(tmp_path: Path) -> None:
-    (tmp_path / "files.json").write_text(json.dumps({"civitai": "{CIVITAI_ENDPOINT}"}))
-    assert folder(tmp_path).files == {"civitai": "http://c"}
-
-
 def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "files.json").write_text("{")
     with pytest.raises(DataFolderError, match=r"files\.json is not JSON"):
         _ = folder(tmp_path).files
-
-
-def test_a_text_keeps_its_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "card.md").write_bytes(b"a\r\nb\n")
-    assert folder(tmp_path).text(tmp_path / "card.md") == "a\r\nb\n"
-
-
-def test_the_environment_names_the_three_hubs() -> None:
-    assert ORIGINS.as_env() == {
-        "HF_ENDPOINT": "http://h",
-        "CIVITAI_ENDPOINT": "http://c",
-        "REPLICATE_ENDPOINT": "http://r",
-    }
-
-
-def test_placeholders_become_origins_and_other_braces_stay() -> None:
-    assert ORIGINS.fill("{DELIVERY}/x {CIVITAI_ENDPOINT} {other} {}") == "http://d/x http://c {other} {}"

@@ -1,7 +1,6 @@
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from huggingface_hub.hf_api import ModelSort_T
@@ -13,7 +12,6 @@ from hub_ui.demo.hubs.huggingface_store import (
     Commit,
     HuggingFaceStore,
     Repo,
-    base_models,
     hub_tags,
     load_huggingface,
     matches,
@@ -34,20 +32,6 @@ def load(path: Path) -> HuggingFaceStore:
     return load_huggingface(DataFolder(path=path, origins=ORIGINS))
 
 
-def test_a_card_alone_is_a_model_with_that_card_and_no_files(tmp_path: Path) -> None:
-    (tmp_path / "hf_readme_o__a__b.md").write_text("---\ntags: [lora]\n---\nhello")
-    repo = load(tmp_path).repos["o/a__b"]
-    assert list(repo.commits[0].files) == ["README.md"]
-    assert repo.info["tags"] == ["lora", "region:us"]
-
-
-def test_the_commit_of_a_card_is_the_same_whatever_the_ports_are(tmp_path: Path) -> None:
-    (tmp_path / "hf_readme_o__n.md").write_text("![]({HF_ENDPOINT}/x.png)")
-    elsewhere = DataFolder(path=tmp_path, origins=replace(ORIGINS, huggingface="http://other"))
-    stores = load(tmp_path), load_huggingface(elsewhere)
-    assert {store.repos["o/n"].commits[0].sha for store in stores} == {"d080ee719367ed6ef27df933bfa5c522fecb7438"}
-
-
 def test_a_recorded_model_keeps_its_commit_and_its_files_without_bytes(tmp_path: Path) -> None:
     (tmp_path / "hf_model_o.json").write_text(json.dumps(INFO))
     repo = load(tmp_path).repos["o/n"]
@@ -65,12 +49,6 @@ def test_revisions_are_found_by_hash_by_its_beginning_and_by_name(tmp_path: Path
     assert [commit and commit.sha[0] for commit in found] == ["2", "2", "1", "1", "1", None, None]
 
 
-def test_access_is_the_repository_s_or_that_of_a_file(tmp_path: Path) -> None:
-    repos = {"a/a": {"x": {"text": ""}, "access": "gated"}, "b/b": {"x": {"text": "", "access": "disabled"}}}
-    (tmp_path / "files.json").write_text(json.dumps({"huggingface": repos}))
-    assert [repo.access for repo in load(tmp_path).repos.values()] == ["gated", "disabled"]
-
-
 LORA = {"tags": ["lora"], "base_model": ["a/one", "b/two"], "license": "mit", "library_name": "diffusers"}
 
 
@@ -81,14 +59,7 @@ def test_a_lora_card_gets_adapter_tags_for_each_base_model() -> None:
     ]  # fmt: skip
 
 
-def test_a_written_relation_wins() -> None:
-    assert base_models({"base_model": "a/one"}) == {"relation": "finetune", "models": [{"id": "a/one"}]}
-    assert base_models({**LORA, "base_model_relation": "merge"})["relation"] == "merge"  # type: ignore[index]
-    assert base_models({}) is None
-
-
 COMMIT = Commit(sha="1" * 40, date="2026-01-01T00:00:00.000Z", title="x", files={})
-DIFFUSERS_LORA = {"library_name": "diffusers", "pipeline_tag": "text-to-image"}
 
 
 def repo(name: str, access: str | None = None, **info: object) -> Repo:
@@ -119,17 +90,6 @@ def test_lists_run_from_the_highest(sort: str, expected: list[str]) -> None:
     a = repo("o/a", likes=1, lastModified="2026-02-01T00:00:00.000Z")
     b = repo("o/b", likes=2, lastModified="2026-01-01T00:00:00.000Z")
     assert [each.id for each in sorted((a, b), key=sort_key(QueryParams({"sort": sort})))] == expected
-
-
-@pytest.mark.parametrize(
-    ("info", "query", "expected"),
-    [
-        ({"gated": "auto"}, "gated=true", True),
-        (DIFFUSERS_LORA, "filter=text-to-image&filter=diffusers&pipeline_tag=text-to-image", True),
-    ],
-)
-def test_a_filter_reads_what_is_known_of_a_repository(info: dict[str, Any], query: str, expected: bool) -> None:
-    assert matches(repo("o/n", **info), QueryParams(query)) is expected
 
 
 def test_sorts_are_those_that_the_client_names() -> None:

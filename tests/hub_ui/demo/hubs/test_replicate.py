@@ -1,16 +1,13 @@
 """Replicate's wire format, asked with plain HTTP."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests.faulty_hubs import HubEndpoints, running_hubs
+from tests.faulty_hubs import HubEndpoints
 
 TOKEN = {"Authorization": "Bearer r8_local"}
-VERSION = "a" * 64
 
 
 def call(hubs: HubEndpoints, method: str, path: str, **arguments: Any) -> requests.Response:
@@ -40,15 +37,6 @@ def test_a_search_by_query_reads_the_body(hubs: HubEndpoints, text: str) -> None
     assert found["next"] is None
 
 
-def test_the_newest_version_is_listed_first_and_a_model_without_one_last(tmp_path: Path) -> None:
-    for name, date in (("none", None), ("old", "2024-01-01T00:00:00Z"), ("new", "2025-01-01T00:00:00Z")):
-        version = {"id": name, "created_at": date} if date else None
-        model = {"owner": "maker", "name": name, "latest_version": version}
-        (tmp_path / f"replicate_model_{name}.json").write_text(json.dumps(model))
-    with running_hubs(tmp_path) as own:
-        assert [model["name"] for model in call(own, "GET", "models").json()["results"]] == ["new", "old", "none"]
-
-
 def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
     found = call(hubs, "GET", "search", params={"query": "trains", "limit": 1}).json()
     assert found["models"][0]["model"]["name"] == "trainer"
@@ -58,12 +46,6 @@ def test_the_newer_search_wraps_each_model(hubs: HubEndpoints) -> None:
 @pytest.mark.parametrize("version", ["b" * 64, "f" * 64])
 def test_weights_that_are_not_public_are_not_found(hubs: HubEndpoints, version: str) -> None:
     assert requests.get(f"{hubs.replicate}/maker/tuned/versions/{version}/_weights", timeout=30).status_code == 404
-
-
-def test_an_unknown_version_and_an_unknown_run_are_refused(hubs: HubEndpoints) -> None:
-    assert call(hubs, "POST", "predictions", json={"version": "f" * 64, "input": {}}).status_code == 422
-    assert call(hubs, "GET", "predictions/nothing").status_code == 404
-    assert call(hubs, "POST", "trainings/nothing/cancel").status_code == 404
 
 
 def test_official_models_run_by_name_and_others_do_not(hubs: HubEndpoints) -> None:

@@ -9,7 +9,6 @@ from hub_ui.demo.hubs import replicate_store
 from hub_ui.demo.hubs.folder import DataFolder, Origins
 from hub_ui.demo.hubs.replicate_store import (
     ReplicateStore,
-    fine_tune_version,
     load_replicate,
     loads,
     official,
@@ -36,28 +35,9 @@ def test_the_last_recording_of_a_model_counts_and_all_its_versions_are_kept(tmp_
     assert sorted(store.versions["o/n"]) == ["1", "2"]
 
 
-def test_what_is_no_model_is_ignored(tmp_path: Path) -> None:
-    assert load(tmp_path, replicate_model_x={"detail": "not found"}).models == {}
-
-
 def test_the_trainer_is_the_one_that_is_asked_for() -> None:
     assert replicate_store.TRAINER == TRAINER
     assert official()[TRAINER]["latest_version"]["id"] == TRAINER_VERSION
-
-
-def test_the_runners_are_official_and_the_trainer_is_not() -> None:
-    assert {name: model["is_official"] for name, model in official().items()} == {
-        "black-forest-labs/flux-dev-lora": True,
-        "black-forest-labs/flux-schnell-lora": True,
-        "ostris/flux-dev-lora-trainer": False,
-    }
-
-
-def test_a_trained_version_trains_nothing() -> None:
-    version = fine_tune_version("a" * 64, "2026-08-01T10:00:00Z", official()[TRAINER]["latest_version"])
-    schemas = version["openapi_schema"]["components"]["schemas"]
-    assert "TrainingInput" not in schemas
-    assert "replicate_weights" in schemas["Input"]["properties"]
 
 
 @pytest.mark.parametrize(
@@ -124,10 +104,6 @@ def test_an_input_is_held_against_its_schema(inputs: dict[str, Any], text: str |
     assert [words for _, words in found] == ([text] if text else [])
 
 
-def test_what_is_required_is_missed() -> None:
-    assert problems(VERSION, {}) == [("input", "prompt is required")]
-
-
 def test_the_inputs_together_must_be_an_object() -> None:
     assert problems(VERSION, ["x"]) == [("input", "Invalid type. Expected: object, given: array")]
 
@@ -136,7 +112,3 @@ def test_a_model_reads_what_its_schema_knows_and_all_without_one() -> None:
     told = {"prompt": "x", "num_outputs": "many", "seed": None}
     assert read_inputs(VERSION, told) == {"prompt": "x", "steps": 28}
     assert read_inputs({"openapi_schema": None}, told) == {"prompt": "x", "num_outputs": "many"}
-
-
-def test_a_version_without_a_schema_takes_anything() -> None:
-    assert problems({"openapi_schema": None}, {"a": 1}) == problems(None, {}) == []

@@ -28,13 +28,6 @@ def fetched(asked: HttpDownload, part: PartialFile) -> Fetched:
     return fetch(asked, part, Meter(), options=QUICK)
 
 
-def test_bytes_arrive_with_their_hash(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/file"] = Answer(body=FILE)
-    got = fetched(download(hub.url + "/file", size=len(FILE), sha256=sha256(FILE)), part)
-    assert got == Fetched(size=len(FILE), sha256=sha256(FILE))
-    assert part.path.read_bytes() == FILE
-
-
 def test_a_hash_in_upper_case_is_the_same_hash(hub: Hub, part: PartialFile) -> None:
     hub.answers["/file"] = Answer(body=FILE)
     fetched(download(hub.url + "/file", sha256=sha256(FILE).upper()), part)
@@ -119,13 +112,6 @@ def test_a_full_disk_is_told_before_the_first_byte(
         "another folder with --library."
     )
     assert "takes 0 MB" not in told.value.message
-
-
-def test_the_lora_inside_a_tar_is_taken_out(hub: Hub, part: PartialFile) -> None:
-    hub.answers["/tar"] = Answer(body=tar({"output/config.yaml": b"job", "output/lora.safetensors": FILE}))
-    got = fetched(download(hub.url + "/tar", in_tar=True), part)
-    assert got.sha256 == sha256(FILE)
-    assert part.path.read_bytes() == FILE
 
 
 # Longer than what is read to find it, so that its own requests show.

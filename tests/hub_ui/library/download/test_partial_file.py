@@ -8,16 +8,6 @@ from hub_ui.library.download.partial_file import check_file
 from tests.hub_ui.library.building import a_part, weights
 
 
-def test_bytes_that_are_there_are_gone_on_with(tmp_path: Path) -> None:
-    part = a_part(tmp_path)
-    part.begin(validator='"one"', size=10)
-    with part.writer(0) as file:
-        file.write(b"12345")
-    part.wrote(0, 5)
-    part.close()
-    assert list(a_part(tmp_path).gaps()) == [(5, 10)]
-
-
 def test_a_part_that_is_shorter_than_its_state_says_begins_anew(tmp_path: Path) -> None:
     part = a_part(tmp_path)
     part.begin(validator='"one"', size=10)

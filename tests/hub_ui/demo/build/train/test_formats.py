@@ -25,12 +25,6 @@ def saved(folder: Path, form: Form) -> tuple[dict[str, str], dict[str, Tensor]]:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def test_kohya_names_carry_an_alpha_beside_each_pair(tmp_path: Path) -> None:
-    first, second = (f"lora_unet_mid_block_resnets_0_conv{number}" for number in (1, 2))
-    parts = ("alpha", "lora_down.weight", "lora_up.weight")
-    assert sorted(saved(tmp_path, "kohya")[1]) == [f"{stem}.{part}" for stem in (first, second) for part in parts]
-
-
 @pytest.mark.parametrize(
     ("name", "form", "expected"),
     [
