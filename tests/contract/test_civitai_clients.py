@@ -1,23 +1,31 @@
-"""Other people's CivitAI clients, unmodified: one that types every field, and one that finds and downloads files."""
+"""Other people's CivitAI clients, unmodified. Each has its own way to be told another address than civitai.com."""
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import civitai_hub
+import civitai_hub.client
+import civitai_hub.errors
 import httpx
 import pycivitai  # type: ignore[import-untyped]
 import pycivitai.client.resource  # type: ignore[import-untyped]
 import pytest
+import requests
 from civitai_api.v1 import CiviClient
+from civitdl.batch.batch_download import BatchOptions, batch_download  # type: ignore[import-untyped]
 from pycivitai.manager import DispatchManager  # type: ignore[import-untyped]
 from pydantic import ValidationError
+from requests.adapters import HTTPAdapter
 
 from hub_ui.demo.hubs.folder import SAMPLES
 from tests.faulty_hubs import HubEndpoints, running_hubs
 
 SITE = "https://civitai.com"
+download: Any = civitai_hub.download
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +37,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubEndpoints]:
         yield endpoints
 
 
+class LocalAdapter(HTTPAdapter):
+    """Sends what is meant for civitai.com to the local hub; mounted on a client's own session."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self.origin = origin
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        request.url = str(request.url).replace(SITE, self.origin, 1)
+        return super().send(request, *args, **kwargs)
+
+
 class LocalTransport(httpx.HTTPTransport):
-    """Sends what is meant for civitai.com to the local hub."""
+    """The same for httpx."""
 
     def __init__(self, origin: str) -> None:
         super().__init__()
@@ -39,6 +59,34 @@ class LocalTransport(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.url = httpx.URL(str(request.url).replace(SITE, self.origin, 1))
         return super().handle_request(request)
+
+
+def downloaded_with_civitdl(hubs: HubEndpoints, folder: Path, key: str = "civ_other") -> dict[str, Path]:
+    options = BatchOptions(
+        retry_count=0,
+        pause_time=0.0,
+        max_images=1,
+        nsfw_mode="0",
+        with_prompt=True,
+        without_model=False,
+        api_key=key,
+        verbose=False,
+        sorter="basic",
+        limit_rate=0,
+        cache_mode="0",
+        strict_mode="1",
+        model_overwrite=False,
+        with_color=False,
+    )
+    options.session.mount(SITE, LocalAdapter(hubs.civitai))
+    batch_download(source_strings=["1001"], rootdir=str(folder), batchOptions=options)
+    return {path.name: path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_civitdl_names_a_file_as_it_was_uploaded(hubs: HubEndpoints, tmp_path: Path) -> None:
+    files = downloaded_with_civitdl(hubs, tmp_path)
+    assert files["red-mid_1001-vid_2001.safetensors"].stat().st_size == 1604
+    assert "model_dict-mid_1001-vid_2001.json" in files
 
 
 def test_pycivitai_finds_a_file_by_name_and_by_hash(hubs: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +104,44 @@ def test_pycivitai_downloads_what_it_found(hubs: HubEndpoints, tmp_path: Path, m
     found = manager.get_file(1001)
     sha256 = pycivitai.civitai_find_online(1001).sha256
     assert hashlib.sha256(Path(found).read_bytes()).hexdigest().upper() == sha256
+
+
+@pytest.fixture
+def hub_client(hubs: HubEndpoints, monkeypatch: pytest.MonkeyPatch) -> HubEndpoints:
+    """civitai-hub takes only the two hosts of CivitAI."""
+
+    class Local(civitai_hub.client.CivitaiClient):
+        def __init__(self, **given: Any) -> None:
+            super().__init__(**given)
+            self.base_url = f"{hubs.civitai}/api/v1"
+
+    monkeypatch.setattr(civitai_hub, "CivitaiClient", Local)
+    # Its function `download` hides the module of that name.
+    monkeypatch.setattr(sys.modules["civitai_hub.download"], "TRUSTED_HOSTS", ("127.0.0.1",))
+    return hubs
+
+
+@pytest.mark.usefixtures("hub_client")
+def test_civitai_hub_downloads_and_verifies_a_file(tmp_path: Path) -> None:
+    path = download("https://civitai.com/models/1001", cache_dir=tmp_path, version_id=2001)
+    (name,) = (file.name for file in civitai_hub.model_info(1001, version_id=2001).files if file.primary)
+    assert (Path(path).name, Path(path).stat().st_size) == (name, 1604)
+
+
+@pytest.mark.usefixtures("hub_client")
+def test_civitai_hub_searches_and_identifies() -> None:
+    assert civitai_hub.search("red style", type="LORA")[0].id == 1001
+    (file,) = (file for file in civitai_hub.model_info(1001, version_id=2001).files if file.primary)
+    for value in file.hashes.values():
+        assert civitai_hub.find_by_hash(value.lower()).version.id == 2001
+
+
+@pytest.mark.usefixtures("hub_client")
+def test_civitai_hub_is_told_what_is_missing_and_what_needs_a_key(tmp_path: Path) -> None:
+    with pytest.raises(civitai_hub.errors.NotFoundError):
+        civitai_hub.model_info(9999)
+    with pytest.raises(civitai_hub.errors.AuthRequiredError):
+        download(1001, version_id=2002, all=True, cache_dir=tmp_path)
 
 
 @pytest.fixture
