@@ -22,7 +22,16 @@ from hub_ui.generate.device_kinds import kind_of
 from hub_ui.generate.estimate import format_duration
 from hub_ui.generate.lora.blocks import parse_block_weights
 from hub_ui.generate.memory import total_memory
-from hub_ui.generate.memory_plan import CARDS, GIBIBYTE, LEVEL_NAMES, LEVELS, MemoryPlan, usable_memory, usable_ram
+from hub_ui.generate.memory_plan import (
+    CARDS,
+    GIBIBYTE,
+    LEVEL_NAMES,
+    LEVELS,
+    MemoryPlan,
+    download_bytes,
+    usable_memory,
+    usable_ram,
+)
 from hub_ui.generate.plan import GenerationPlan, plan_on_card
 from hub_ui.generate.request import GenerationRequest, LoraInput
 from hub_ui.generate.result import GenerationResult
@@ -250,17 +259,19 @@ def side_json(plan: GenerationPlan, memory: int | None, source: Source) -> dict[
     """
     settings, spec, planned = plan.settings, plan.spec, plan.memory
     if memory is not None:
-        planned = plan_on_card(spec, plan.request.quality, memory, ram=usable_ram(total_memory()), settings=settings)[1]
+        spec, planned = plan_on_card(
+            spec, plan.request.quality, memory, ram=usable_ram(total_memory()), settings=settings
+        )
     seconds = settings.run_steps * plan.timing.step + plan.timing.rest
     lora = settings.draft.lora if settings.draft else None
-    missing = 0.0 if is_on_disk(spec, source) else spec.gigabytes
+    missing = 0 if is_on_disk(spec, source) else download_bytes(spec)
     if lora and not RepoCache(lora.repo, source.cache).commits():
-        missing += lora.gigabytes
+        missing += round(lora.gigabytes * 1e9)
     return {
         **attributes(settings, "steps", "guidance", "width", "height"),
         "seconds": round(seconds, 1) if memory is None and math.isfinite(seconds) else None,
         "peak": planned.peak,
-        "fetch": round(missing * 1e9),
+        "fetch": missing,
     }
 
 

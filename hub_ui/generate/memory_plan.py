@@ -198,6 +198,16 @@ def _conversions(download: int, full: Mapping[str, int]) -> frozenset[str]:
     return frozenset(min(some, key=lambda chosen: abs(more - sum(full[name] for name in chosen))))
 
 
+def download_bytes(spec: PipelineSpec) -> int:
+    """The size of the base's download, with the file of a network in fewer bits in place of the network's own files."""
+    size, parts = round(spec.gigabytes * _GIGABYTE), footprint(spec, "bfloat16").parts
+    full = {name: round(model.parameters * BYTES["bfloat16"]) for name, model in model_sizes(spec).items()}
+    converted = _conversions(size, full)
+    is_file = precision_of(spec).method == "gguf" and spec.checkpoint is not None and spec.checkpoint.repo is not None
+    replaced = [name for name in full if is_file and name in NETWORKS]
+    return size + sum(parts[name] - full[name] * (2 if name in converted else 1) for name in replaced)
+
+
 def latent_frames(frames: int) -> int:
     """The frames that the network sees: video autoencoders make one of four or more."""
     return max(1, math.ceil(frames / 4))

@@ -33,7 +33,7 @@ def choose_base(services: Services, record: Record, base: str | None = None) -> 
         raise NoBase(
             _(
                 "This LoRA needs {base}, and the demo brings only its tiny base. Try one for Tiny Shapes here; "
-                "`hub-ui serve` runs this one with {base} ({n} GB to download)."
+                "`hub-ui serve` runs this one with {base} (up to {n} GB to download)."
             ).format(base=choice.label, n=f"{choice.gigabytes:g}")
         )
     return choice
@@ -86,11 +86,13 @@ def requirements(services: Services, record: Record) -> detail.Requirements:
     if not services.policy.allows("fetch bases"):
         text = _("Tried on {base}, if this shared page has it on its disk.")
         return detail.Requirements(text=text.format(base=choice.label))
-    text = _("Tried on {base}: {n} GB, downloaded once. With less than {memory} GB of graphics memory it is slow.")
+    text = _(
+        "Tried on {base}: up to {n} GB, downloaded once. With less than {memory} GB of graphics memory it is slow."
+    )
     if choice.gated:
         text = _(
-            "Tried on {base}: {n} GB, downloaded once, after you accept its licence at {page}. With less than {memory} "
-            "GB of graphics memory it is slow."
+            "Tried on {base}: up to {n} GB, downloaded once, after you accept its licence at {page}. With less than "
+            "{memory} GB of graphics memory it is slow."
         )
     memory = f"{choice.memory:.0f}"
     text = text.format(base=choice.label, n=f"{choice.gigabytes:g}", page=choice.page, memory=memory)

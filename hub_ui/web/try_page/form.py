@@ -248,7 +248,7 @@ def base_field(services: Services, settings: TrySettings, records: Sequence[Reco
         return BaseField(id=settings.base, choices=others, line=error.message, is_problem=True)
     # The size of a user's own base is unknown.
     is_known = base_models.base_by_id(choice.id) is not None
-    disk = _("{n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
+    disk = _("up to {n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
     offered = dict(choices(services, choice.architecture))
     return BaseField(
         id=choice.id,

@@ -4,7 +4,15 @@ import pytest
 
 from hub_ui.generate.base_models import base_by_id
 from hub_ui.generate.base_models.precision import in_precision
-from hub_ui.generate.memory_plan import OffloadLevel, footprint, host_memory, peak_memory, plan_memory, usable_memory
+from hub_ui.generate.memory_plan import (
+    OffloadLevel,
+    download_bytes,
+    footprint,
+    host_memory,
+    peak_memory,
+    plan_memory,
+    usable_memory,
+)
 from hub_ui.generate.settings import ResolvedRequest
 
 GIGABYTE = 1_000_000_000
@@ -145,6 +153,21 @@ def test_the_largest_layer_of_a_quantised_network_is_unpacked_while_it_computes(
 ) -> None:
     unpacking = footprint(of("flux.1-dev", precision), "bfloat16").unpacking
     assert round(unpacking["transformer"] / GIGABYTE, 2) == gigabytes
+
+
+@pytest.mark.parametrize(
+    ("id", "precision", "gigabytes"),
+    [
+        ("flux.1-dev", "full", 33.7),
+        # Layers in 8-bit floats are made of the whole files.
+        ("flux.1-dev", "fp8", 33.7),
+        ("flux.1-dev", "gguf-q6_k", 19.8),
+        # Both networks, whose own files are in float32.
+        ("wan-2.2-t2v-a14b", "gguf-q4_k_m", 31.3),
+    ],
+)
+def test_a_file_of_fewer_bits_is_downloaded_in_place_of_the_network(id: str, precision: str, gigabytes: float) -> None:
+    assert round(download_bytes(of(id, precision)) / GIGABYTE, 1) == gigabytes
 
 
 def test_what_no_level_fits_is_told() -> None:

@@ -324,6 +324,7 @@ def test_a_small_card_gets_a_precision_that_fits(capsys: pytest.CaptureFixture[s
     assert cli.main(["try", "--plan", "--base", "flux.1-dev", "--memory", "12GB"]) == 0
     told = capsys.readouterr()
     assert told.out.startswith("FLUX.1 dev in Q6 on a GPU with 12 GB, 1024 x 1024, bfloat16: part by part.\n")
+    assert "  full    28 steps, 1024 x 1024, 10.8 GB, 19.8 GB to download\n" in told.out
     assert told.err.splitlines() == [
         "A GPU with 16 GB: FLUX.1 dev in Q8, part by part.",
         "A GPU with 24 GB: FLUX.1 dev in Q8, whole.",

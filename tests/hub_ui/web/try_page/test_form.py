@@ -252,7 +252,7 @@ def test_a_base_that_a_lora_was_not_made_for_is_said_before_it_is_downloaded(hom
     flex = replace(record("flux1"), base_model="flex.1")
     with services.build(from_environment({"HUB_UI_HOME": str(home)})) as built:
         told, refused = requirements(built, fill), requirements(built, flex)
-    assert told.text.startswith("Tried on FLUX.1 dev: 33.7 GB, downloaded once")
+    assert told.text.startswith("Tried on FLUX.1 dev: up to 33.7 GB, downloaded once")
     assert " “Boats” was made for FLUX.1 Fill, and runs on FLUX.1 dev. " in told.text
     assert (refused.closed, refused.unfit) == (True, True)
     assert refused.text.startswith("This LoRA does not run on FLUX.1 dev. Flex.1 has 8 of the 19 double blocks")
