@@ -246,8 +246,8 @@ def base_field(services: Services, settings: TrySettings, records: Sequence[Reco
             return BaseField(id=settings.base, line=_("No base model for this LoRA here"), is_problem=True)
         others = choices(services, first.architecture)
         return BaseField(id=settings.base, choices=others, line=error.message, is_problem=True)
-    # The size of a user's own base is unknown.
-    is_known = base_models.base_by_id(choice.id) is not None
+    # The size of a user's own base is unknown, and the packaged one is here.
+    is_known = base_models.base_by_id(choice.id) is not None and choice.source != str(base_models.PACKAGED)
     disk = _("up to {n} GB on disk").format(n=f"{choice.gigabytes:g}") if is_known else ""
     offered = dict(choices(services, choice.architecture))
     return BaseField(
