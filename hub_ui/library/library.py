@@ -19,14 +19,7 @@ from connectors.weights import inspect
 from hub_ui.library import disk, lockfile
 from hub_ui.library.download import http as http_download
 from hub_ui.library.download.http import DownloadOptions, fetch_from_hub, sweep
-from hub_ui.library.download.partial_file import (
-    DownloadIdentity,
-    PartialFile,
-    Place,
-    check_promise,
-    part_of,
-    read_state,
-)
+from hub_ui.library.download.partial_file import DownloadIdentity, PartialFile, check_promise, part_of, read_state
 from hub_ui.library.download.progress import Meter, Progress
 from hub_ui.library.file_names import DEFAULT, FileNameTemplate, free_path, is_safe_path, target
 from hub_ui.library.lockfile import Entry, Lock, entry_about
@@ -222,7 +215,7 @@ class Library:
         )
         # Beside the target, so that the last step is a rename; named for the ref, so that no two pulls share one.
         beside = near.with_name(f"{near.stem}.{_digest(str(download.ref))}.part")
-        part = PartialFile.open(Place(folder=self.folder, state=self._state(download.ref), part=beside), purpose)
+        part = PartialFile.open(self.folder, beside, self._state(download.ref), purpose)
         try:
             if not isinstance(download, HttpDownload):
                 sweep(download)
@@ -277,7 +270,7 @@ class Library:
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.set_verified(fetched.sha256, path.relative_to(self.folder).as_posix())
+            part.update(proved=fetched.sha256, target=path.relative_to(self.folder).as_posix())
             disk.move(part.path, path)
             entry = known or self._enter(download, about, path, fetched)
         part.remove_state()
