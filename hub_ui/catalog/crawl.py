@@ -226,7 +226,7 @@ class HubCrawl:
 
     def _add(self, page: Page, place: Place) -> None:
         loras = {lora.ref: lora for lora in page.loras}
-        known = self.catalog.count_known(loras)
+        known = len(self.catalog.stored(loras))
         changed = self.catalog.add(tuple(loras.values()))
         self.catalog.withhold(page.withheld)
         progress, new = self.progress, min(len(loras) - known, changed)

@@ -121,7 +121,8 @@ def load(path: Path, add: Callable[[Sequence[Lora], datetime], int], on_progress
         except (BadSnapshot, zstandard.ZstdError) as error:
             flush()
             reason = error.message if isinstance(error, BadSnapshot) else f"{path.name} is damaged ({error})."
-            raise BadSnapshot(f"{reason} {_count_sentence(loras)}") from error
+            added = f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."
+            raise BadSnapshot(f"{reason} {added}") from error
     flush()
     return Imported(loras=loras, changed=changed, foreign=foreign)
 
@@ -254,7 +255,3 @@ def _newest(loras: Sequence[Lora]) -> datetime:
         with suppress(ValueError):
             times.append(datetime.fromisoformat((lora.updated_at or "")[:19]).replace(tzinfo=UTC))
     return min(max(times), datetime.now(UTC))
-
-
-def _count_sentence(loras: int) -> str:
-    return f"The {loras:,} LoRAs before that are in the catalog." if loras else "Nothing was added."
