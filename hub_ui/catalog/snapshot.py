@@ -23,7 +23,7 @@ from connectors.errors import BadSnapshot, HubUiError, NotFound
 from connectors.record import Lora
 from connectors.ref import is_id
 from connectors.registry import HUBS
-from hub_ui.catalog.codec import decode
+from hub_ui.catalog.codec import decode, read_json
 
 FORMAT = "hub-ui catalog"
 VERSION = 1
@@ -74,7 +74,7 @@ def _export(documents: Iterable[str], path: Path, on_progress: Callable[[int], N
         with _compressor().stream_writer(body, closefd=False) as lines:
             for document in documents:
                 try:
-                    entry = _read(document)
+                    entry = read_json(document)
                 except ValueError:
                     unreadable += 1
                     continue
@@ -136,15 +136,6 @@ def count(path: Path) -> int:
 def _compressor() -> zstandard.ZstdCompressor:
     """With one thread, since more would make other bytes, and with a checksum."""
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True, write_content_size=False)
-
-
-def _read(document: str) -> Any:
-    """Raises ValueError for what is no JSON."""
-    try:
-        return msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        # Lone surrogates and infinite numbers, which msgspec can't read.
-        return json.loads(document)
 
 
 def _dump(value: Any) -> bytes:

@@ -66,6 +66,10 @@ class Library:
             raise UsageError(f"{ref} may mean several files of the library. Choose one: {names}")
         return found[0]
 
+    def find(self, ref: Ref) -> Entry | None:
+        """The entry of exactly this ref."""
+        return next((entry for entry in self.entries() if entry.ref == ref), None)
+
     def holds(self, ref: Ref) -> bool:
         return any(entry.answers_to(ref) for entry in self.entries())
 
@@ -106,7 +110,7 @@ class Library:
 
     def find_installed(self, ref: Ref) -> Entry | None:
         """The entry of exactly this pinned ref, if its file is there with the right bytes. Asks no hub."""
-        entry = self._entry_of(ref) if ref.is_pinned else None
+        entry = self.find(ref) if ref.is_pinned else None
         return entry if entry is not None and self._is_right(entry) else None
 
     @disk.disk_errors_as_messages()
@@ -179,12 +183,9 @@ class Library:
             self._drop(entry.ref)
         return True
 
-    def _entry_of(self, ref: Ref) -> Entry | None:
-        return next((entry for entry in self.entries() if entry.ref == ref), None)
-
     def _find(self, download: Download, about: Record | Entry) -> Entry | None:
         """The entry of a file that is there and right; a file whose entry was lost gets a new one."""
-        entry = self._entry_of(download.ref)
+        entry = self.find(download.ref)
         if entry is not None:
             if download.sha256 is not None and download.sha256.lower() != entry.sha256:
                 raise WrongHash(
@@ -207,7 +208,7 @@ class Library:
         return entry
 
     def _fetch(self, download: Download, about: Record | Entry, meter: Meter, renew: Renew | None) -> Entry:
-        known = self._entry_of(download.ref)
+        known = self.find(download.ref)
         near = self.path(known) if known else self.folder / self._place(download, about)
         sha256 = download.sha256 or (known.sha256 if known else None)
         purpose = DownloadIdentity(
@@ -266,7 +267,7 @@ class Library:
         part.sync()
         about = _with_header(about, part.path)
         with self._alone(_LOCK_FILE, Meter()):
-            known = self._entry_of(download.ref)
+            known = self.find(download.ref)
             # Another ref may have taken the place meanwhile.
             path = self.path(known) if known else self.folder / self._place(download, about)
             path.parent.mkdir(parents=True, exist_ok=True)
