@@ -26,7 +26,7 @@ from hub_ui.catalog.codec import decode
 from hub_ui.catalog.index import Index, IndexBroken
 from hub_ui.catalog.plan import Plan, plan
 from hub_ui.catalog.row import fold_name, record_for_bases, row_of
-from hub_ui.catalog.search import Listing, SearchResult, facets
+from hub_ui.catalog.search import Listing, SearchResult
 from hub_ui.catalog.similar import Similar, is_about, model
 from hub_ui.catalog.store import CatalogStats, Home, Store
 from hub_ui.catalog.writing import Key, key, twin
@@ -192,7 +192,8 @@ class Catalog(Store):
 
         `installed` and `favorites` are the LoRAs that the query speaks of; its `age` is counted from `now`.
         """
-        found = self._list(plan(query, offset, installed=installed, favorites=favorites, now=now))
+        wanted = plan(query, offset, installed=installed, favorites=favorites, now=now)
+        found = self._ask(lambda index: index.find(self, wanted))
         cards, seen = self.cards(found.ids, query)
         same = {each.name: getattr(found, each.name) for each in fields(Listing)}
         return SearchResult(**same, records=tuple(cards.values()), seen=seen)
@@ -210,20 +211,10 @@ class Catalog(Store):
         with self._index_lock:
             known = self._listings.get(wanted)
         if known is None:
-            known = self._list(wanted[1])
+            known = self._ask(lambda index: index.find(self, wanted[1]))
             with self._index_lock:
                 self._listings[wanted] = known
         return known
-
-    def _list(self, wanted: Plan) -> Listing:
-        found = self._ask(lambda index: index.find(self, wanted))
-        return Listing(
-            ids=found.ids,
-            total=found.counts.total,
-            facets=facets(found.counts, self.spellings),
-            rings=found.rings,
-            corrected=found.corrected,
-        )
 
     def cards(self, ids: Sequence[int], query: Query) -> tuple[dict[int, Record], str | None]:
         """The cards with these numbers, as `search` shows them, and when the oldest was last listed by a hub.
